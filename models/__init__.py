@@ -1,0 +1,1 @@
+"""Networks, losses, training loops and metrics: torch only, knowing no node and no graph."""

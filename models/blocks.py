@@ -1,0 +1,65 @@
+"""What the networks share: making one from a generator, and pixels in and out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Net = TypeVar("Net", bound=nn.Module)
+LEAK = 0.2  # slope of the leaky ReLUs
+
+
+def blank(make: Callable[[], Net]) -> Net:
+    """A network whose weights are yet to be loaded or initialised; draws no random numbers."""
+    with torch.device("meta"):
+        net = make()
+    return net.to_empty(device="cpu")
+
+
+def initialise(net: nn.Module, generator: torch.Generator) -> None:
+    """Set every weight and buffer from `generator` alone.
+
+    Convolutions and linear layers: He et al. 2015, eq. 14, for leaky ReLU; norms: identity;
+    embeddings: N(0, 1). A module that wants something else has a method
+    `initialise_(generator)`, called after its children are done.
+    """
+    for module in net.children():
+        initialise(module, generator)
+    if isinstance(module := net, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, LEAK, generator=generator)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
+        if module.weight is not None:
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, generator=generator)
+    special = getattr(net, "initialise_", None)
+    if special is not None:
+        special(generator)
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in -1..1, in channels-last order."""
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def to_bytes(signed: Tensor) -> Tensor:
+    """Float (N, 3, H, W), clipped to -1..1, to uint8 (N, H, W, 3)."""
+    scaled = signed.float().clamp(-1, 1).add(1).mul(127.5).add(0.5)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def halvings(size: int, smallest: int) -> int:
+    """How often `size` halves until it is `smallest`; ValueError where it does not."""
+    times = math.log2(size / smallest)
+    if times != int(times) or times < 0:
+        raise ValueError(f"a size of {size} px is not {smallest} px times a power of two")
+    return int(times)

@@ -1,0 +1,83 @@
+"""Where a model computes and in which precision: device, mixed precision, threads.
+
+Torch is imported inside the methods, so that a plan can name its numerics without torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """What decides the bits of a computation, besides its code and its inputs.
+
+    `precision` is that of matrix products and convolutions under autocast; weights, optimiser
+    states and losses stay in float32.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+
+    @classmethod
+    def of(cls, device: str) -> Numerics:
+        """The precision that pays on `device` (cpu, cuda, cuda:1, mps), and all its threads."""
+        if device == "cpu":
+            return cls(device, "bfloat16" if _cpu_has_bfloat16() else "float32", _threads())
+        return cls(device, "bfloat16" if device.startswith("cuda") else "float32")
+
+    def name(self) -> str:
+        """The part of a cache key that says which bits to expect."""
+        kind = self.device.split(":")[0]
+        return f"{kind}/{self.precision}" + (f"/{self.threads}" if kind == "cpu" else "")
+
+    def apply(self) -> None:
+        """Set torch's process-wide switches: thread count and deterministic algorithms."""
+        import torch
+
+        if self.device == "cpu":
+            torch.set_num_threads(self.threads)
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling fresh memory with NaN guards against a kind of bug we test for otherwise.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """Mixed precision where this machine gains by it, else nothing."""
+        import torch
+
+        if self.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16)
+
+    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a network to the device, its convolutions in channels-last order."""
+        import torch
+
+        return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _threads() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def _cpu_has_bfloat16() -> bool:
+    """True where the processor multiplies bfloat16 in hardware; emulated, it is slower."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,228 @@
+"""The one training loop: steps, checkpoints, curves and previews, shared by every model.
+
+A model brings a `Trainee`: its networks and optimisers by name, one optimisation step, and a
+preview. Randomness is counted, never carried on: what step k draws depends on (seed, k) alone,
+so a resumed or extended run repeats an undisturbed one bit for bit, and a checkpoint needs no
+generator state (compare edm2, Karras et al. 2024, which seeds by images seen). For the same
+reason no schedule may depend on the total number of steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+RECORD_EVERY = 10  # steps averaged into one row of the curves
+CHECKPOINT_SECONDS = 10.0
+
+State = dict[str, Tensor]
+Preview = Callable[[], Tensor]
+
+
+class Checkpoint(Protocol):
+    """Where a training keeps its state; each training has one of its own."""
+
+    def load(self, at_most: int) -> tuple[int, State] | None:
+        """The state after the most steps that are no more than `at_most`, with that number."""
+
+    def save(self, step: int, state: State) -> None:
+        """Keep the state after `step` steps."""
+
+
+class Report(Protocol):
+    """Told after each step; raises to stop the training (which then saves a checkpoint)."""
+
+    def __call__(self, done: int, total: int, preview: Preview | None = None) -> None: ...
+
+
+class Stateful(Protocol):
+    """A network, an optimiser or an average: anything with a state dict."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Any, /) -> Any: ...
+
+
+class Trainee(Protocol):
+    """What one kind of model brings to the loop."""
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Everything that training changes, by name."""
+
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        """Do optimisation step number `step` (from 0); the metrics as scalars on the device."""
+
+    def preview(self) -> Tensor:
+        """A few pictures that show the progress, uint8 (N, H, W, 3); changes no state."""
+
+
+def train(
+    trainee: Trainee, *, steps: int, checkpoint: Checkpoint, report: Report
+) -> dict[str, list[float]]:
+    """Train up to `steps` steps in all, going on from the latest checkpoint.
+
+    Returns the curves: `step` and the mean of each metric over the steps before it.
+    """
+    saved = checkpoint.load(steps)
+    done, curves = 0, Curves()
+    if saved is not None:
+        done, state = saved
+        curves.load(state)
+        _load_parts(trainee.parts(), state)
+
+    def save(step: int) -> None:
+        checkpoint.save(step, {**_save_parts(trainee.parts()), **curves.state()})
+
+    last_save = time.monotonic()
+    for step in range(done, steps):
+        curves.add(step + 1, trainee.step(step))
+        try:
+            report(step + 1, steps, trainee.preview)
+        except BaseException:
+            save(step + 1)
+            raise
+        if step + 1 == steps or time.monotonic() - last_save >= CHECKPOINT_SECONDS:
+            save(step + 1)
+            last_save = time.monotonic()
+    return curves.rows()
+
+
+class Curves:
+    """Metrics over the steps: one row each RECORD_EVERY steps, and one for a last part."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._rows: list[list[float]] = []
+        self._sum: Tensor | None = None  # of the window's metrics, on the device
+        self._step = 0
+
+    def add(self, step: int, metrics: Mapping[str, Tensor]) -> None:
+        self._names = list(metrics)
+        values = torch.stack([value.detach().float() for value in metrics.values()])
+        self._sum = values if self._sum is None else self._sum + values
+        self._step = step
+        if step % RECORD_EVERY == 0:
+            self._rows.append(self._row())
+            self._sum = None
+
+    def _row(self) -> list[float]:
+        assert self._sum is not None
+        count = (self._step - 1) % RECORD_EVERY + 1
+        return [float(self._step), *(self._sum / count).tolist()]
+
+    def rows(self) -> dict[str, list[float]]:
+        rows = self._rows + ([self._row()] if self._sum is not None else [])
+        columns = zip(*rows, strict=True) if rows else ([] for _ in range(1 + len(self._names)))
+        return dict(zip(["step", *self._names], map(list, columns), strict=True))
+
+    def state(self) -> State:
+        names = "\n".join(self._names).encode()
+        state = {
+            "curves.names": torch.frombuffer(bytearray(names), dtype=torch.uint8),
+            "curves.rows": torch.tensor(self._rows, dtype=torch.float64),
+            "curves.step": torch.tensor(self._step),
+        }
+        if self._sum is not None:
+            state["curves.sum"] = self._sum.cpu()
+        return state
+
+    def load(self, state: State) -> None:
+        self._names = bytes(state["curves.names"].tolist()).decode().split("\n")
+        self._rows = state["curves.rows"].tolist()
+        self._step = int(state["curves.step"])
+        self._sum = state.get("curves.sum")
+
+
+class Average(nn.Module):
+    """Exponential moving average of a network's weights and buffers (`network` holds it).
+
+    The decay grows from 0 towards `decay`, so that early averages follow quickly:
+    min(decay, (1 + t) / (10 + t)).
+    """
+
+    def __init__(self, source: nn.Module, blank: nn.Module, decay: float) -> None:
+        """`blank` is a network like `source` whose weights may be overwritten."""
+        super().__init__()
+        self.network = blank.requires_grad_(False)
+        self.network.load_state_dict(source.state_dict())
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, source: nn.Module, step: int) -> None:
+        decay = min(self._decay, (1 + step) / (10 + step))
+        mine, theirs = self.network.state_dict(), source.state_dict()
+        floats = [name for name, value in mine.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mine[n] for n in floats], [theirs[n] for n in floats], 1 - decay)
+        for name in mine.keys() - set(floats):
+            mine[name].copy_(theirs[name])
+
+
+class Sampler:
+    """Which of `count` pictures each step sees: every epoch is a fresh permutation.
+
+    The permutation of an epoch depends on (seed, epoch) alone.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int) -> None:
+        self._count, self._batch, self._seed = count, batch, seed
+        self._epochs: dict[int, Tensor] = {}
+
+    def indices(self, step: int) -> Tensor:
+        """(batch,) int64, of step number `step` (from 0)."""
+        start = step * self._batch
+        first, last = start // self._count, (start + self._batch - 1) // self._count
+        self._epochs = {e: self._epoch(e) for e in range(first, last + 1)}
+        order = torch.cat(list(self._epochs.values()))
+        return order[start - first * self._count :][: self._batch]
+
+    def _epoch(self, epoch: int) -> Tensor:
+        known = self._epochs.get(epoch)
+        if known is not None:
+            return known
+        return torch.randperm(self._count, generator=generator(self._seed, epoch))
+
+
+def generator(seed: int, *counters: int, device: str = "cpu") -> torch.Generator:
+    """A generator that depends on the seed and the counters alone (SplitMix64 mixing)."""
+    mixed = seed & _MASK
+    for counter in counters:
+        mixed = _splitmix(mixed ^ _splitmix(counter & _MASK))
+    return torch.Generator(device).manual_seed(_splitmix(mixed) >> 1)
+
+
+_MASK = (1 << 64) - 1
+
+
+def _splitmix(x: int) -> int:
+    """Steele, Lea and Flood 2014, 'Fast splittable pseudorandom number generators'."""
+    x = (x + 0x9E3779B97F4A7C15) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+def _save_parts(parts: Mapping[str, Stateful]) -> State:
+    """Flatten state dicts to `part.key` tensors; an optimiser's settings are the code's to say."""
+    state: State = {}
+    for part, stateful in parts.items():
+        values = stateful.state_dict()
+        if isinstance(stateful, torch.optim.Optimizer):
+            values = {f"{i}.{k}": v for i, group in values["state"].items() for k, v in group.items()}
+        state.update({f"{part}.{key}": value for key, value in values.items()})
+    return state
+
+
+def _load_parts(parts: Mapping[str, Stateful], state: State) -> None:
+    for part, stateful in parts.items():
+        mine = {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
+        if isinstance(stateful, torch.optim.Optimizer):
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in mine.items():
+                index, name = key.split(".", 1)
+                slots.setdefault(int(index), {})[name] = value
+            stateful.load_state_dict({**stateful.state_dict(), "state": slots})
+        else:
+            stateful.load_state_dict(mine)

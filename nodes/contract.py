@@ -138,7 +138,7 @@ class NodeSpec:
     @cached_property
     def _signature(self) -> tuple[dict[str, Port], dict[str, Widget], str | None]:
         """Inputs, widgets, and the name of the parameter that wants the context."""
-        hints = inspect.get_annotations(self.function, eval_str=True)
+        hints = _hints(self.function)
         inputs, widgets, context = {}, {}, None
         for name, parameter in inspect.signature(self.function).parameters.items():
             if name not in hints:
@@ -169,14 +169,9 @@ class NodeSpec:
     @cached_property
     def outputs(self) -> dict[str, Port]:
         """What the node returns, by name; a single output is named for its socket."""
-        hint = inspect.get_annotations(self.function, eval_str=True).get("return")
+        hint = _hints(self.function).get("return")
         if isinstance(hint, type) and hasattr(hint, "_fields"):
-            scope = vars(inspect.getmodule(hint))
-            fields = {
-                name: eval(ref.__forward_arg__, scope) if isinstance(ref, typing.ForwardRef) else ref
-                for name, ref in hint.__annotations__.items()
-            }
-            return {name: _port(self.id, name, field) for name, field in fields.items()}
+            return {name: _port(self.id, name, field) for name, field in _hints(hint).items()}
         port = _port(self.id, "return", hint)
         name = port.sockets[0].name if port.variable is None else "latent"
         return {name: Port(name, port.sockets, variable=port.variable)}
@@ -259,6 +254,11 @@ def node(
         return function
 
     return register
+
+
+def _hints(annotated: Any) -> dict[str, Any]:
+    """Annotations without strings; torch's Tensor, never imported here, stands as Any."""
+    return typing.get_type_hints(annotated, localns={"Tensor": Any}, include_extras=True)
 
 
 def _base(annotation: Any) -> tuple[Any, tuple[Any, ...]]:

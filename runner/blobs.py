@@ -1,0 +1,190 @@
+"""Immutable files of named buffers, each under the digest of its own bytes.
+
+The format is safetensors, with a value's JSON in the header. A blob is written to a temporary
+file, synced and renamed: it is there whole or not at all, and is never overwritten.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
+
+from ..nodes.sockets import Buffers, Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SUFFIX = ".safetensors"
+
+
+class BlobError(Exception):
+    """A blob is missing or damaged."""
+
+
+class BlobFile:
+    """A blob open for reading (nodes.sockets.Blob)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            self._header = json.loads(file.read(length))
+            self._data_start = 8 + length
+        self.meta: Json = json.loads(self._header.pop("__metadata__", {}).get("meta", "null"))
+
+    def names(self) -> list[str]:
+        return sorted(self._header)
+
+    def tensor(self, name: str) -> Tensor:
+        from safetensors import safe_open
+
+        with safe_open(self._path, framework="pt") as file:
+            return file.get_tensor(name)  # type: ignore[no-any-return]
+
+    def raw(self, name: str) -> bytes:
+        start, end = self._header[name]["data_offsets"]
+        with self._path.open("rb") as file:
+            file.seek(self._data_start + start)
+            return file.read(end - start)
+
+
+class Blobs:
+    """The blobs below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._temporary = folder / "blobs", folder / "tmp"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(exist_ok=True)
+        self._host = blake3(socket.gethostname().encode()).hexdigest(4)
+        self._numbers = itertools.count()
+        self._sound: set[str] = set()  # checked by this process
+        self._sweep()
+
+    def write(self, meta: Json, buffers: Buffers) -> tuple[str, int]:
+        """Store a value's parts; the digest and the size in bytes.
+
+        Raises: OSError, as where the disk is full; nothing is left behind then.
+        """
+        temporary = self._temporary / f"{self._host}-{os.getpid()}-{next(self._numbers)}"
+        try:
+            _write_safetensors(temporary, meta, buffers)
+            digest, size = _file_digest(temporary), temporary.stat().st_size
+            path = self._path(digest)
+            if self._is_whole(path, size):
+                os.utime(path)  # so that a collector sees that it is wanted again
+            else:
+                path.parent.mkdir(exist_ok=True)
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._sound.add(digest)
+        return digest, size
+
+    def open(self, digest: str) -> BlobFile:
+        """A blob for reading, its bytes checked once per process.
+
+        Raises: BlobError where it is missing or damaged.
+        """
+        path = self._path(digest)
+        try:
+            if digest not in self._sound:
+                if _file_digest(path) != digest:
+                    raise BlobError(f"{path} is damaged")
+                self._sound.add(digest)
+            return BlobFile(path)
+        except (OSError, ValueError, KeyError) as error:
+            raise BlobError(f"{path} can't be read: {error}") from error
+
+    def exists(self, digest: str, size: int) -> bool:
+        """Whether a blob is there in its full length; its bytes are checked when it is opened."""
+        return self._is_whole(self._path(digest), size)
+
+    def remove(self, digest: str) -> None:
+        """Delete a blob, if it is there."""
+        self._path(digest).unlink(missing_ok=True)
+        self._sound.discard(digest)
+
+    def stored(self) -> Iterator[tuple[str, int, float]]:
+        """Digest, size in bytes and time of writing of every blob."""
+        for path in self._folder.glob(f"*/*{_SUFFIX}"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # deleted by another process meanwhile
+            yield path.name.removesuffix(_SUFFIX), status.st_size, status.st_mtime
+
+    def is_sound(self, digest: str) -> bool:
+        """Whether a blob's bytes still have its digest."""
+        try:
+            return _file_digest(self._path(digest)) == digest
+        except OSError:
+            return False
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
+
+    @staticmethod
+    def _is_whole(path: Path, size: int) -> bool:
+        try:
+            return path.stat().st_size == size
+        except OSError:
+            return False
+
+    def _sweep(self) -> None:
+        """Remove what killed processes of this machine left, and what is over a day old."""
+        for path in self._temporary.iterdir():
+            host, process, _ = (*path.name.split("-"), "", "")[:3]
+            try:
+                dead = host == self._host and not _is_alive(int(process))
+                if dead or time.time() - path.stat().st_mtime > 86_400:
+                    path.unlink(missing_ok=True)
+            except (OSError, ValueError):
+                continue
+
+
+def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
+    metadata = {"meta": json.dumps(meta, sort_keys=True, separators=(",", ":"))}
+    if all(isinstance(buffer, bytes) for buffer in buffers.values()):
+        from safetensors import serialize_file
+
+        plain: dict[str, Any] = {
+            name: {"dtype": "uint8", "shape": [len(data)], "data": data}
+            for name, data in buffers.items()
+        }
+        serialize_file(plain, path, metadata)
+    else:
+        from safetensors.torch import save_file
+
+        save_file({name: _own(tensor) for name, tensor in buffers.items()}, path, metadata)  # type: ignore[arg-type]
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A contiguous CPU tensor that shares its memory with no other."""
+    tensor = tensor.detach().cpu().contiguous()
+    alone = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if alone else tensor.clone()
+
+
+def _file_digest(path: Path) -> str:
+    hasher = blake3(max_threads=blake3.AUTO)
+    return str(hasher.update_mmap(path).hexdigest(16))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,117 @@
+"""What happens in a run, as one stream of events for progress bars, `--json` and editors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+Action = Literal["cached", "run", "extend"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all; `time` is in seconds since 1970."""
+
+    event: ClassVar[str]
+    time: float = field(default_factory=time.time)
+
+    def plain(self) -> dict[str, Any]:
+        """The event as JSON-ready data, its name under `event`."""
+        return {"event": self.event, **asdict(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeEvent(Event):
+    """About one node: its name in the graph and its type."""
+
+    node: str
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned(NodeEvent):
+    """What will be done with a node, as far as known before the run."""
+
+    event = "planned"
+    action: Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(NodeEvent):
+    """A node begins to run; `step` is where a training goes on from."""
+
+    event = "started"
+    step: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed(NodeEvent):
+    """A node has done `done` of `total`."""
+
+    event = "progress"
+    done: float
+    total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed(NodeEvent):
+    """A picture of the work so far lies at `path`."""
+
+    event = "preview"
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged(NodeEvent):
+    """One line for the user, such as a file that was skipped."""
+
+    event = "log"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(NodeEvent):
+    """A node ran; `outputs` gives each output's content digest, `files` what was written."""
+
+    event = "finished"
+    outputs: dict[str, str]
+    seconds: float
+    files: list[str] = field(default_factory=list)
+    extended: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached(NodeEvent):
+    """A node's stored result is reused; `seconds` is what it took when it ran."""
+
+    event = "cached"
+    outputs: dict[str, str]
+    seconds: float
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(NodeEvent):
+    """A node failed, or (with `because`) needs one that did."""
+
+    event = "failed"
+    message: str
+    because: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """The end of a run; `ran` includes `extended`; `failed` counts nodes that were left too."""
+
+    event = "run_finished"
+    status: Literal["done", "failed", "interrupted"]
+    ran: int
+    cached: int
+    extended: int
+    failed: int
+    seconds: float
+
+
+Listener = Callable[[Event], None]

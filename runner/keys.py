@@ -1,0 +1,74 @@
+"""What a result is known by: the digest of everything that decides its bits.
+
+A key is made of the node's id and version, its widgets' values, the digests of its inputs'
+contents, the fingerprints of the files it reads, and, for nodes that compute on a device, the
+numerics (torch version, device, precision, threads). Names in the graph, positions and paths are
+no part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from ..models.numerics import Numerics
+from ..nodes.contract import NodeSpec
+
+Fingerprint = Callable[[Path], str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """The digest, what it was made of, and the same without the length of a training."""
+
+    digest: str
+    parts: dict[str, Any]
+    training: str | None = None
+
+
+def make_key(
+    spec: NodeSpec,
+    widgets: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    fingerprint: Fingerprint,
+    numerics: Numerics,
+) -> Key:
+    """The key of running `spec` with these widget values and input digests.
+
+    Raises: InputError where a file it reads can't be read.
+    """
+    parts: dict[str, Any] = {"node": spec.id, "version": spec.version}
+    if spec.device:
+        parts["numerics"] = f"torch {torch_version()} {numerics.name()}"
+    for name, value in widgets.items():
+        parts[f"widget {name}"] = fingerprint(value) if isinstance(value, Path) else value
+    for name, digest in inputs.items():
+        parts[f"input {name}"] = digest
+    training = None
+    if spec.length is not None:
+        length = f"widget {spec.length}"
+        training = digest_of({name: part for name, part in parts.items() if name != length})
+    return Key(digest_of(parts), parts, training)
+
+
+def digest_of(data: Any) -> str:
+    """The BLAKE3 digest of plain data, its mappings in any order; 32 hex digits."""
+    text = _encoder.encode(data)
+    return str(blake3(text.encode()).hexdigest(16))
+
+
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
+@cache
+def torch_version() -> str:
+    """The installed torch's version, without importing it."""
+    from importlib.metadata import version
+
+    return version("torch")

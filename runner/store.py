@@ -77,6 +77,7 @@ class Store:
         self._waiting: dict[str, tuple[Any, ...]] = {}  # rows to be written, by key
         self._results: dict[str, Result] = {}  # of those rows
         self._used: list[str] = []
+        self.lost: set[str] = set()  # keys whose stored result was found damaged
         self._last_flush = time.monotonic()
 
     def close(self) -> None:
@@ -99,7 +100,6 @@ class Store:
         outputs = {name: Stored(*stored) for name, stored in json.loads(row[0]).items()}
         for stored in outputs.values():
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
-                self._warn(f"a stored result was lost or cut short; it is made again ({key})")
                 self.forget(key)
                 return None
         if time.time() - row[2] > _USE_SECONDS:
@@ -147,7 +147,9 @@ class Store:
         return socket.decode(blob.meta, blob)
 
     def forget(self, key: str) -> None:
-        """Drop a result and its blobs that are damaged."""
+        """Drop a result whose blob is lost or damaged; it will be made again."""
+        self._warn("a stored result is lost or damaged; it is made again")
+        self.lost.add(key)
         self._results.pop(key, None)
         self._waiting.pop(key, None)
         with self._writing():
@@ -283,6 +285,11 @@ class StoredCheckpoint:
             )
         for old_step, old_digest in passed:
             self._delete(old_step, old_digest)
+
+    def clear(self) -> None:
+        """Forget all states, so that the training starts anew."""
+        for step, digest in self._stored(2**62):
+            self._delete(step, digest)
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
         rows = self._store.index.execute(

@@ -1,0 +1,5 @@
+"""`python -m artgraph`."""
+
+from .runner.cli import main
+
+main()

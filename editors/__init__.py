@@ -1,0 +1,1 @@
+"""What turns nodes and graphs into the forms of other systems."""

@@ -1,0 +1,1 @@
+"""Shipped graphs: `artgraph graphs` lists them."""

@@ -1,0 +1,72 @@
+"""Numbers and texts."""
+
+from __future__ import annotations
+
+import math as mathematics
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .contract import node
+from .errors import NodeError
+from .sockets import Number, Text
+
+_EXACT = 2**53  # beyond, whole numbers go on as floats, so that they can't grow without end
+
+
+@node(title="Number", category="number")
+def number(
+    *, value: Annotated[int | float, Field(description="The number", allow_inf_nan=False)] = 0
+) -> Number:
+    """A number, to be wired to several widgets or into math."""
+    return value
+
+
+@node(title="Math", category="number")
+def math(
+    *,
+    a: Annotated[int | float, Field(description="First operand", allow_inf_nan=False)] = 0,
+    b: Annotated[int | float, Field(description="Second operand", allow_inf_nan=False)] = 0,
+    op: Annotated[
+        Literal["add", "subtract", "multiply", "divide", "power", "min", "max"],
+        Field(description="a + b, a - b, a × b, a / b, a to the b, the smaller, the larger"),
+    ] = "add",
+) -> Number:
+    """Calculate with two numbers; whole numbers stay whole where the result is.
+
+    Raises: NodeError where the result is no finite real number.
+    """
+    try:
+        result = _calculate(a, b, op)
+    except ZeroDivisionError:
+        raise NodeError(f"{a} {op} {b} divides by zero - change b") from None
+    except OverflowError:
+        result = mathematics.inf
+    if isinstance(result, complex) or not mathematics.isfinite(result):
+        raise NodeError(f"{a} {op} {b} is no finite real number - change a or b")
+    return float(result) if abs(result) > _EXACT else result
+
+
+def _calculate(a: int | float, b: int | float, op: str) -> int | float | complex:
+    if op == "add":
+        return a + b
+    if op == "subtract":
+        return a - b
+    if op == "multiply":
+        return a * b
+    if op == "divide":
+        quotient = a / b
+        both_whole = isinstance(a, int) and isinstance(b, int)
+        return int(quotient) if both_whole and quotient.is_integer() else quotient
+    if op == "power":
+        power = float(a) ** float(b)
+        both_whole = isinstance(a, int) and isinstance(b, int)
+        small = not isinstance(power, complex) and abs(power) <= _EXACT
+        return int(power) if both_whole and b >= 0 and small else power
+    return min(a, b) if op == "min" else max(a, b)
+
+
+@node(title="Text", category="number")
+def text(*, text: Annotated[str, Field(description="The text", max_length=10_000)] = "") -> Text:
+    """A text, to be wired to several widgets."""
+    return text

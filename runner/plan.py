@@ -1,0 +1,172 @@
+"""What a run will do with each node, and why, before anything runs.
+
+A node's key needs the contents of its inputs. So a plan follows the stored results as far as
+they reach; below a node that must run, a node is planned to run too, though it is reused after
+all where what it gets turns out equal (early cutoff).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..models.numerics import Numerics
+from ..nodes.errors import NodeError
+from ..nodes.wording import shown
+from .events import Action
+from .graph import BoundNode, Graph
+from .keys import Key, make_key
+from .store import Result, Store
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node in a plan; `key` is None where it depends on what runs before."""
+
+    node: BoundNode
+    action: Action
+    key: Key | None = None
+    result: Result | None = None
+    from_step: int | None = None
+    after: str | None = None  # the source that runs first
+    problem: str | None = None  # it is going to fail
+
+
+def make_plan(
+    graph: Graph,
+    store: Store,
+    numerics: Numerics,
+    only: Iterable[str] = (),
+    force: Collection[str] = (),
+) -> list[Step]:
+    """The steps in the order of execution.
+
+    Raises: GraphError where `only` or `force` names no node.
+    """
+    graph.require_nodes(force, "--force")
+    steps, results = [], {}
+    for name in graph.order(only):
+        step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
+        if step.result is not None:
+            results[name] = step.result
+        steps.append(step)
+    return steps
+
+
+def _plan_node(
+    graph: Graph,
+    node: BoundNode,
+    store: Store,
+    numerics: Numerics,
+    results: Mapping[str, Result],
+    forced: bool,
+) -> Step:
+    waits = next((wire.node for wire in node.wires.values() if wire.node not in results), None)
+    if waits is not None:
+        return Step(node, "run", after=waits)
+    try:
+        widgets = widget_values(graph, node, store, results)
+        key = node_key(node, widgets, store, numerics, results)
+    except NodeError as error:
+        return Step(node, "run", problem=str(error))
+    if forced:
+        return Step(node, "run", key)
+    result = store.lookup(key.digest)
+    if result is not None:
+        return Step(node, "cached", key, result)
+    if key.training is not None:
+        steps = widgets[node.spec.length or ""]
+        longest = store.checkpoint(key.training, steps).longest(steps)
+        if longest is not None:
+            return Step(node, "extend", key, from_step=longest)
+    return Step(node, "run", key)
+
+
+def widget_values(
+    graph: Graph, node: BoundNode, store: Store, results: Mapping[str, Result]
+) -> dict[str, Any]:
+    """All widget values of a node whose sources are done, those wired from nodes included.
+
+    Raises: NodeError where a wired value is not one the widget takes.
+    """
+    wired = {name: wire for name, wire in node.wires.items() if name in node.spec.widgets}
+    if not wired:
+        return node.values
+    values = dict(node.values)
+    for name, (source, output) in wired.items():
+        port = graph.nodes[source].spec.outputs[output]
+        values[name] = store.value(port.sockets[0], results[source].outputs[output])
+        if node.spec.widgets[name].kind == "bool" and values[name] in (0, 1):
+            values[name] = bool(values[name])
+    paths = {n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")}
+    plain = {n: str(v) if n in paths and v is not None else v for n, v in values.items()}
+    checked, wrong = node.spec.check(plain)
+    for name, message in wrong.items():
+        raise NodeError(f"widget {name!r}: {message}")
+    for name in paths:
+        known = node.values.get(name)
+        if known is not None or checked[name] is None:
+            checked[name] = known
+        else:
+            checked[name] = graph.folders.resolve(checked[name], node.spec.widgets[name].kind)
+    return checked
+
+
+def node_key(
+    node: BoundNode,
+    widgets: Mapping[str, Any],
+    store: Store,
+    numerics: Numerics,
+    results: Mapping[str, Result],
+) -> Key:
+    """The key of a node whose sources are done."""
+    inputs = {
+        name: results[wire.node].outputs[wire.output].digest
+        for name, wire in node.wires.items()
+        if name in node.spec.inputs
+    }
+    ordered = {name: widgets[name] for name in node.spec.widgets}
+    return make_key(node.spec, ordered, inputs, store.fingerprint, numerics)
+
+
+def why(step: Step, store: Store, forced: bool = False) -> str:
+    """In one line, why a step is what it is."""
+    if step.action == "cached":
+        return "its result is stored"
+    if step.problem is not None:
+        return step.problem
+    if step.after is not None:
+        return f"{step.after!r} runs first; reused if what it gives is as before"
+    assert step.key is not None
+    if forced:
+        return "--force asks for it"
+    if step.action == "extend":
+        return f"its training goes on from the checkpoint at step {step.from_step}"
+    if step.key.digest in store.lost:
+        return "its stored result is lost or damaged"
+    parts = step.key.parts
+    relatives = store.relatives(step.node.spec.id)
+    if not relatives:
+        return "it has not run before"
+    nearest = min(relatives, key=lambda other: len(_changes(other, parts)))
+    return "; ".join(_changes(nearest, parts)[:3])
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How the parts of two keys differ, in words."""
+    changes = []
+    for name in dict.fromkeys((*now, *before)):
+        old, new = before.get(name), now.get(name)
+        if old == new and (name in before) == (name in now):
+            continue
+        kind, _, which = name.partition(" ")
+        if kind == "input":
+            changes.append(f"what comes in at {which!r} has changed")
+        elif kind == "widget" and name in before:
+            changes.append(f"{which} was {shown(old)}, is {shown(new)}")
+        elif kind == "widget":
+            changes.append(f"{which} is new")
+        else:
+            changes.append(f"{name} was {shown(old)}, is {shown(new)}")
+    return changes

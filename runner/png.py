@@ -1,0 +1,49 @@
+"""Text in PNG files: a saved picture carries the graph that made it.
+
+PNG specification (W3C, third edition), 11.3.3: an iTXt chunk holds a keyword and UTF-8 text.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_TEXT = 64 * 2**20
+
+
+def is_png(data: bytes) -> bool:
+    """Whether the data begin as a PNG file does."""
+    return data.startswith(_SIGNATURE)
+
+
+def add_text(data: bytes, keyword: str, text: str) -> bytes:
+    """The PNG with an uncompressed iTXt chunk right behind its header chunk."""
+    body = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
+    chunk = struct.pack(">I", len(body)) + b"iTXt" + body
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    header_end = len(_SIGNATURE) + 4 + 4 + 13 + 4
+    return data[:header_end] + chunk + data[header_end:]
+
+
+def read_text(data: bytes, keyword: str) -> str | None:
+    """The text under `keyword` in an uncompressed iTXt or a tEXt chunk, None where there is none."""
+    for kind, body in _chunks(data):
+        name, _, rest = body.partition(b"\0")
+        if name != keyword.encode("latin-1"):
+            continue
+        if kind == b"tEXt":
+            return rest.decode("latin-1")
+        if kind == b"iTXt" and rest[:1] == b"\0":
+            return rest[2:].split(b"\0", 2)[2].decode()
+    return None
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = len(_SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        if length <= _MAX_TEXT:
+            yield kind, data[position + 8 : position + 8 + length]
+        position += 12 + length

@@ -102,7 +102,7 @@ class Curves:
     def add(self, step: int, metrics: Mapping[str, Tensor]) -> None:
         self._names = list(metrics)
         values = torch.stack([value.detach().float() for value in metrics.values()])
-        self._sum = values if self._sum is None else self._sum + values
+        self._sum = values if self._sum is None else self._sum.to(values.device) + values
         self._step = step
         if step % RECORD_EVERY == 0:
             self._rows.append(self._row())
@@ -219,10 +219,21 @@ def _load_parts(parts: Mapping[str, Stateful], state: State) -> None:
     for part, stateful in parts.items():
         mine = {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}
         if isinstance(stateful, torch.optim.Optimizer):
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in mine.items():
-                index, name = key.split(".", 1)
-                slots.setdefault(int(index), {})[name] = value
-            stateful.load_state_dict({**stateful.state_dict(), "state": slots})
+            _load_optimiser(stateful, mine)
         else:
             stateful.load_state_dict(mine)
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
+    """Each slot gets its parameter's layout in memory: fused kernels walk both side by side,
+    and a file keeps plain row-major tensors whatever the parameter (channels last) is.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        slots.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})

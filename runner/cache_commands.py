@@ -1,0 +1,110 @@
+"""`artgraph cache ...`: the commands that keep the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from ..nodes.errors import GraphError
+from .options import CacheOption, JsonOption, open_store
+
+app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("info")
+def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+    """Say where the cache is and how much is in it."""
+    from .keeping import info
+
+    with open_store(cache) as store:
+        facts = info(store)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{facts['folder']}: {_size(facts['bytes'])} in {facts['blobs']} files,")
+    typer.echo(f"{facts['results']} results and {facts['checkpoints']} checkpoints")
+
+
+@app.command("ls")
+def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+    """List results and checkpoints: node, size, age, last use."""
+    from .keeping import checkpoints, results
+
+    with open_store(cache) as store:
+        for entry in [*results(store), *checkpoints(store)]:
+            if as_json:
+                typer.echo(json.dumps(vars(entry)))
+                continue
+            made = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
+            typer.echo(
+                f"{entry.node:24} {_size(entry.size):>9}  made {made}"
+                f"  used {_ago(time.time() - entry.used)}  {entry.key}"
+            )
+
+
+@app.command("gc")
+def collect_command(
+    max_size: Annotated[
+        str, typer.Option("--max-size", help="What may stay, such as 10GB or 500MB.")
+    ] = "20GB",
+    cache: CacheOption = None,
+) -> None:
+    """Drop what was used least recently, until the cache fits a size."""
+    from .keeping import collect
+
+    limit = _bytes(max_size)
+    with open_store(cache) as store:
+        dropped, freed = collect(store, limit)
+    typer.echo(f"dropped {dropped} results, freed {_size(freed)}")
+
+
+@app.command("verify")
+def verify_command(cache: CacheOption = None) -> None:
+    """Read every stored value and drop those that are damaged."""
+    from .keeping import verify
+
+    with open_store(cache) as store:
+        sound, dropped = verify(store)
+    typer.echo(f"{sound} are sound, {dropped} were damaged and dropped")
+
+
+@app.command("clear")
+def clear_command(
+    cache: CacheOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Drop everything."""
+    from .keeping import clear
+
+    with open_store(cache) as store:
+        if not yes:
+            typer.confirm(f"Drop everything in {store.folder}, trained models too?", abort=True)
+        typer.echo(f"dropped {clear(store)} results and checkpoints")
+
+
+def _bytes(text: str) -> int:
+    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
+    if match is None:
+        raise GraphError(f"--max-size {text}: no size - write one such as 10GB or 500MB")
+    return int(float(match[1]) * 2 ** units[match[2]])
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _ago(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "just now"

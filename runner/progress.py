@@ -1,0 +1,163 @@
+"""How a person, or a program, follows a run: bars, plain lines, or one JSON event a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from .events import (
+    Cached,
+    Event,
+    Failed,
+    Finished,
+    Listener,
+    Logged,
+    NodeEvent,
+    Previewed,
+    Progressed,
+    RunFinished,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_LINE_SECONDS = 10.0
+
+
+def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
+    """The listener that suits where standard output goes; `folder` is where the files land."""
+    if as_json:
+        return write_json
+    if quiet:
+        return Quiet()
+    return Bars(folder) if sys.stdout.isatty() else Lines(folder)
+
+
+def write_json(event: Event) -> None:
+    """One JSON object a line on standard output."""
+    sys.stdout.write(json.dumps(event.plain(), separators=(",", ":")) + "\n")
+    if not isinstance(event, Cached):
+        sys.stdout.flush()
+
+
+class Quiet:
+    """Failures only, on standard error."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Failed) and event.because is None:
+            print(event.message, file=sys.stderr)
+
+
+class Lines(Quiet):
+    """Plain lines, for logs and pipes."""
+
+    def __init__(self, folder: str, stream: TextIO | None = None) -> None:
+        self._folder, self._stream = folder, stream or sys.stdout
+        self._last = 0.0
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, Started):
+            self._last = time.monotonic()
+        line = self.progress(event) if isinstance(event, Progressed) else self.line(event)
+        if line is not None:
+            self.show(line)
+
+    def show(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def progress(self, event: Progressed) -> str | None:
+        now = time.monotonic()
+        if now - self._last < _LINE_SECONDS or event.done == event.total:
+            return None
+        self._last = now
+        return f"{event.node}: {100 * event.done / event.total:.0f} %"
+
+    def line(self, event: Event) -> str | None:
+        """What a person needs to read of an event, if anything."""
+        if isinstance(event, Finished):
+            extended = f", going on from step {event.extended}" if event.extended else ""
+            return f"{event.node}: done in {event.seconds:.1f} s{extended}{_files(event.files)}"
+        if isinstance(event, Logged):
+            return f"{event.node}: {event.message}"
+        if isinstance(event, Previewed):
+            return None
+        if isinstance(event, Failed) and event.because is not None:
+            return f"{event.node}: left out, since {event.because!r} failed"
+        if isinstance(event, RunFinished):
+            counts = [
+                f"{count} {word}"
+                for count, word in (
+                    (event.ran, "ran"),
+                    (event.extended, "went on"),
+                    (event.cached, "reused"),
+                    (event.failed, "failed"),
+                )
+                if count
+            ]
+            return f"{event.status} in {event.seconds:.1f} s: {', '.join(counts)}; see {self._folder}"
+        return None
+
+
+class Bars(Lines):
+    """A bar for the node that runs, lines above it for those that are done."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, NodeEvent):
+            self.move(event)
+        elif isinstance(event, RunFinished) and self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+        super().__call__(event)
+
+    def move(self, event: NodeEvent) -> None:
+        if isinstance(event, Started):
+            bars = self.bars()
+            self._tasks[event.node] = bars.add_task(event.node, total=None, note="")
+        task = self._tasks.get(event.node)
+        if task is None or self._bars is None:
+            return
+        if isinstance(event, Progressed):
+            self._bars.update(task, completed=event.done, total=event.total)
+        elif isinstance(event, Previewed):
+            self._bars.update(task, note=event.path)
+        elif isinstance(event, Finished | Failed):
+            self._bars.remove_task(self._tasks.pop(event.node))
+
+    def bars(self) -> Progress:
+        if self._bars is None:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:.0f} %"),
+                TimeRemainingColumn(),
+                TextColumn("[dim]{task.fields[note]}"),
+            )
+            self._bars.start()
+        return self._bars
+
+    def show(self, line: str) -> None:
+        if self._bars is not None:
+            self._bars.console.print(line, markup=False, highlight=False)
+        else:
+            super().show(line)
+
+    def progress(self, event: Progressed) -> str | None:
+        return None
+
+
+def _files(files: list[str]) -> str:
+    if not files:
+        return ""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f" -> {files[0]}{more}"

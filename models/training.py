@@ -210,7 +210,10 @@ def _save_parts(parts: Mapping[str, Stateful]) -> State:
     for part, stateful in parts.items():
         values = stateful.state_dict()
         if isinstance(stateful, torch.optim.Optimizer):
-            values = {f"{i}.{k}": v for i, group in values["state"].items() for k, v in group.items()}
+            slots = values["state"].items()
+            values = {
+                f"{index}.{name}": value for index, slot in slots for name, value in slot.items()
+            }
         state.update({f"{part}.{key}": value for key, value in values.items()})
     return state
 
@@ -225,8 +228,10 @@ def _load_parts(parts: Mapping[str, Stateful], state: State) -> None:
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Each slot gets its parameter's layout in memory: fused kernels walk both side by side,
-    and a file keeps plain row-major tensors whatever the parameter (channels last) is.
+    """Restore the slots, each in its parameter's memory layout.
+
+    Fused kernels walk both side by side, and a file keeps plain row-major tensors even where
+    the parameter is channels-last.
     """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}

@@ -1,0 +1,181 @@
+"""The classifiers: they learn, resume, and refuse nonsense."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from artgraph.models.augment import moved_pictures, recoloured
+from artgraph.models.blocks import blank, initialise
+from artgraph.models.classifier import (
+    ClassifierConfig,
+    make_classifier,
+    predict,
+    train_classifier,
+)
+from artgraph.models.numerics import Numerics
+from artgraph.models.training import State, generator
+
+PLAIN = Numerics("cpu", "float32", 1)
+NAMES = ("rows", "columns", "checks")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.states: dict[int, State] = {}
+
+    def load(self, at_most: int) -> tuple[int, State] | None:
+        step = max((step for step in self.states if step <= at_most), default=None)
+        return None if step is None else (step, self.states[step])
+
+    def save(self, step: int, state: State) -> None:
+        row_major = torch.contiguous_format
+        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
+
+
+def silent(done, total, preview=None):
+    if preview is not None and done == 1:
+        assert preview().dtype == torch.uint8
+
+
+def patterns(count: int, size: int, seed: int, noise: int = 20):
+    """Stripes this way, that way, and both, in noise."""
+    random = generator(seed)
+    labels = torch.arange(count) % 3
+    wave = 60 * torch.sin(torch.arange(size) * 2.0)
+    rows, columns = wave[:, None].expand(size, size), wave[None].expand(size, size)
+    clean = torch.stack([rows, columns, (rows + columns) / 2])[labels][..., None] + 128
+    noisy = clean + noise * torch.randn(count, size, size, 3, generator=random)
+    return noisy.clamp(0, 255).to(torch.uint8), labels
+
+
+def trained(images, labels, **settings):
+    defaults = {"steps": 4, "seed": 1, "batch": 16, "numerics": PLAIN, "checkpoint": Shelf()}
+    return train_classifier(images, labels, NAMES, report=silent, **(defaults | settings))
+
+
+@pytest.mark.parametrize("method", ["residual", "classic"])
+def test_learns_to_tell_patterns_apart(method):
+    images, labels = patterns(96, 32, seed=0)
+    config, state, curves = trained(images, labels, method=method, steps=50)
+    network = blank(lambda: make_classifier(config))
+    network.load_state_dict(state)
+    unseen, truth = patterns(90, 32, seed=9)
+    with torch.inference_mode():
+        found = predict(network, unseen, PLAIN, batch=40)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found.sum(1), torch.ones(90), atol=1e-5)
+    assert (found.argmax(1) == truth).float().mean() > 0.95
+    assert curves["accuracy"][-1] > curves["accuracy"][0]
+
+
+@pytest.mark.parametrize("method", ["residual", "classic"])
+def test_resumes_bit_for_bit_and_leaves_its_surroundings_alone(method):
+    images, labels = patterns(30, 24, seed=2)
+    before, rng = images.clone(), torch.get_rng_state()
+    shelf = Shelf()
+    trained(images, labels, method=method, steps=3, checkpoint=shelf)
+    _, resumed, curves = trained(images, labels, method=method, steps=8, checkpoint=shelf)
+    _, straight, expected = trained(images, labels, method=method, steps=8)
+    assert curves == expected
+    assert all(torch.equal(resumed[key], straight[key]) for key in straight)
+    assert all(value.is_contiguous() for value in straight.values())
+    assert torch.equal(images, before)
+    assert torch.equal(torch.get_rng_state(), rng)
+
+
+@pytest.mark.parametrize("size", [16, 30, 64, 100, 512])
+def test_any_square_size(size):
+    config = ClassifierConfig("residual", size, NAMES, width=8)
+    network = blank(lambda: make_classifier(config))
+    initialise(network, generator(0))
+    maps = network.eval().features(torch.zeros(2, 3, size, size))
+    assert [m.shape[1] for m in maps] == list(network.widths)
+    assert maps[0].shape[2:] == (size // 2, size // 2)
+    probabilities = predict(network, torch.zeros(2, size, size, 3, dtype=torch.uint8), PLAIN)
+    assert probabilities.shape == (2, 3)
+
+
+def test_the_network_is_small():
+    network = blank(lambda: make_classifier(ClassifierConfig("residual", 64, NAMES)))
+    assert 5e5 < sum(p.numel() for p in network.parameters()) < 7e5
+
+
+def test_rare_classes_have_the_same_say():
+    images, labels = patterns(120, 24, seed=3)
+    chosen = torch.cat([torch.nonzero(labels == 0)[:, 0], torch.nonzero(labels != 0)[:12, 0]])
+    config, state, _ = trained(images[chosen], labels[chosen], steps=90)
+    network = blank(lambda: make_classifier(config))
+    network.load_state_dict(state)
+    unseen, truth = patterns(90, 24, seed=4)
+    found = predict(network, unseen, PLAIN).argmax(1)
+    assert all((found == truth)[truth == c].float().mean() > 0.9 for c in range(3))
+
+
+def test_config_survives_json():
+    config = ClassifierConfig("classic", 64, NAMES, width=16)
+    assert ClassifierConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 8},
+        {"size": 10**9},
+        {"size": 64.0},
+        {"size": True},
+        {"width": 10**6},
+        {"method": "huge"},
+        {"method": ["residual"]},
+        {"method": "classic", "size": 512},
+        {"classes": []},
+        {"classes": "cat"},
+        {"classes": ["a", "a"]},
+        {"classes": ["a", 3]},
+        {"classes": ["x" * 10**6]},
+        {"classes": [str(k) for k in range(2000)]},
+        {"module": "os"},
+    ],
+)
+def test_config_refuses_nonsense_in_one_line(change):
+    good = {"method": "residual", "size": 64, "classes": ["a", "b"], "width": 32}
+    with pytest.raises(ValueError, match=r"^[^\n]{1,300}$"):
+        ClassifierConfig.from_dict(good | change)
+
+
+def test_config_needs_all_its_settings():
+    with pytest.raises(ValueError, match="size"):
+        ClassifierConfig.from_dict({"method": "residual", "classes": ["a"]})
+
+
+def test_training_refuses_pictures_and_labels_that_do_not_fit():
+    images, labels = patterns(6, 16, seed=0)
+    with pytest.raises(ValueError, match="square"):
+        trained(images[:, :12], labels)
+    with pytest.raises(ValueError, match="labels"):
+        trained(images, labels + 1)
+
+
+def test_augmentation_is_light():
+    images, _ = patterns(6, 32, seed=0, noise=0)
+    chosen = torch.tensor([4, 4, 1, 0])
+    moved = moved_pictures(images, chosen, generator(1))
+    again = moved_pictures(images, chosen, generator(1))
+    assert moved.shape == (4, 32, 32, 3)
+    assert torch.equal(moved, again)
+    assert not torch.equal(moved[0], moved[1])
+    assert (moved.float().mean((1, 2)) - images[chosen].float().mean((1, 2))).abs().max() < 12
+    colour = torch.rand(4, 3, 8, 8, generator=generator(0)) * 2 - 1
+    changed = recoloured(colour.clone(), generator(2))
+    assert changed.abs().max() <= 1
+    assert 0 < (changed - colour).abs().max() < 0.4

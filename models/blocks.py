@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Net = TypeVar("Net", bound=nn.Module)
 LEAK = 0.2  # slope of the leaky ReLUs
@@ -63,3 +64,15 @@ def halvings(size: int, smallest: int) -> int:
     if times != int(times) or times < 0:
         raise ValueError(f"a size of {size} px is not {smallest} px times a power of two")
     return int(times)
+
+
+def fit_square(images: Tensor, size: int) -> Tensor:
+    """Float (N, H, W, 3) in 0..1, cropped to the middle square and resized to `size` px."""
+    height, width = images.shape[1:3]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = images[:, top : top + edge, left : left + edge]
+    if edge == size:
+        return square
+    planes = F.interpolate(square.permute(0, 3, 1, 2), (size, size), mode="bicubic", antialias=True)
+    return planes.permute(0, 2, 3, 1).clamp(0, 1).contiguous()

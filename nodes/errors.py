@@ -13,6 +13,9 @@ place (file, line, node) puts it in front.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ArtgraphError(Exception):
     """Base of all; `exit_code` is what the command line exits with."""
@@ -55,3 +58,12 @@ class Cancelled(ArtgraphError):  # noqa: N818 - named for what happened, as in a
 
     def __init__(self, message: str = "interrupted") -> None:
         super().__init__(message)
+
+
+@contextmanager
+def advised(advice: str) -> Iterator[None]:
+    """Let a model's ValueError, which says what is wrong, reach the user with what to do."""
+    try:
+        yield
+    except ValueError as error:
+        raise NodeError(f"{error} - {advice}") from error

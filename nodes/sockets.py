@@ -317,7 +317,8 @@ def _encode_text(value: str) -> tuple[Json, Buffers]:
 class Files:
     """Files to write into the output folder: name (no folder) to content.
 
-    The runner writes them, so that a node that saves is a pure function like any other.
+    The runner writes them, so that a node that saves is a pure function like any other. A name
+    that begins with `@` gets the name of the node in its graph there.
     """
 
     files: dict[str, bytes]
@@ -332,6 +333,11 @@ class Files:
     @staticmethod
     def decode(meta: Json, blob: Blob) -> Files:
         return Files({name: blob.raw(f"{i:06}") for i, name in enumerate(meta)})
+
+
+def file_name(name: str, ending: str) -> str:
+    """The name of a file to save; without one, the node's own will be put in."""
+    return (name or "@") + ending
 
 
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(10)}

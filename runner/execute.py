@@ -31,7 +31,7 @@ from .events import (
 )
 from .graph import BoundNode, Graph
 from .keys import Key
-from .plan import Step, make_plan, node_key, widget_values
+from .plan import Step, make_plan, node_key, stored_output, widget_values
 from .publish import PreviewWriter, Publisher
 from .store import Result, Store
 
@@ -163,7 +163,11 @@ class Run:
         outputs = node.spec(inputs, widgets, context)
         del inputs
         seconds = time.perf_counter() - start
-        values = {name: (_socket(node, name, value), value) for name, value in outputs.items()}
+        values = {
+            name: (_socket(node, name, value), value)
+            for name, value in outputs.items()
+            if value is not None or not node.spec.outputs[name].optional
+        }
         result = self._store.put(key, values, seconds)
         files = self._publish(node, result)
         self._note(node, key, "ran" if from_step is None else "extended", result, files)
@@ -180,7 +184,7 @@ class Run:
 
     def _input(self, node: BoundNode, name: str) -> Any:
         wire = node.wires[name]
-        stored = self._results[wire.node].outputs[wire.output]
+        stored = stored_output(self._results, wire)
         port = self._graph.nodes[wire.node].spec.outputs[wire.output]
         sockets = port.sockets
         if len(sockets) > 1:  # tied by a type variable to what came in there

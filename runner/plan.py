@@ -15,9 +15,9 @@ from ..models.numerics import Numerics
 from ..nodes.errors import NodeError
 from ..nodes.wording import shown
 from .events import Action
-from .graph import BoundNode, Graph
+from .graph import BoundNode, Graph, Source
 from .keys import Key, make_key
-from .store import Result, Store
+from .store import Result, Store, Stored
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def widget_values(
     values = dict(node.values)
     for name, (source, output) in wired.items():
         port = graph.nodes[source].spec.outputs[output]
-        values[name] = store.value(port.sockets[0], results[source].outputs[output])
+        values[name] = store.value(port.sockets[0], stored_output(results, Source(source, output)))
         if node.spec.widgets[name].kind == "bool" and values[name] in (0, 1):
             values[name] = bool(values[name])
     paths = {n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")}
@@ -113,6 +113,19 @@ def widget_values(
     return checked
 
 
+def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
+    """What a wire carries.
+
+    Raises: NodeError where the source gave nothing at this output, which it may.
+    """
+    outputs = results[wire.node].outputs
+    if wire.output not in outputs:
+        raise NodeError(
+            f"{wire.node!r} gave no {wire.output} - wire {' or '.join(outputs)}, which it gave"
+        )
+    return outputs[wire.output]
+
+
 def node_key(
     node: BoundNode,
     widgets: Mapping[str, Any],
@@ -122,7 +135,7 @@ def node_key(
 ) -> Key:
     """The key of a node whose sources are done."""
     inputs = {
-        name: results[wire.node].outputs[wire.output].digest
+        name: stored_output(results, wire).digest
         for name, wire in node.wires.items()
         if name in node.spec.inputs
     }

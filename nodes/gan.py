@@ -1,0 +1,194 @@
+"""GANs: training one, sampling its latents, drawing pictures from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from .context import Context
+from .contract import Seed, Steps, node
+from .errors import NodeError, advised
+from .sockets import Classifier, Dataset, Gan, GanLatent, Image, Table
+from .wording import suggestion
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SIZES = (32, 64, 128, 256, 512)
+
+
+class TrainedGan(NamedTuple):
+    """What `train_gan` gives."""
+
+    gan: Gan
+    curves: Table
+
+
+@node(title="Train GAN", category="gan", device=True)
+def train_gan(
+    dataset: Dataset,
+    classifier: Classifier | None = None,
+    *,
+    method: Annotated[
+        Literal["projected", "r3", "classic"],
+        Field(
+            description="projected: quick, judged by a classifier's features; r3: slower, no"
+            " features; classic: the article's DCGAN"
+        ),
+    ] = "projected",
+    steps: Steps = 1000,
+    batch: Annotated[
+        int, Field(ge=4, le=512, multiple_of=4, description="Pictures in a step")
+    ] = 32,
+    augment: Annotated[
+        Literal["auto", "on", "off"],
+        Field(description="Shift, tint and cover what the critic sees; auto: for small sets"),
+    ] = "auto",
+    mirror: Annotated[
+        bool, Field(description="Pictures may be mirrored left to right; off for lettering")
+    ] = True,
+    loss: Annotated[
+        Literal["non-saturating", "min-max"], Field(description="Of the classic method alone")
+    ] = "non-saturating",
+    seed: Seed = 0,
+    ctx: Context,
+) -> TrainedGan:
+    """Train a generative adversarial network on a dataset, class by class.
+
+    The pictures' edge is 32, 64, 128, 256 or 512 px. A wired `classifier` lends its features to
+    the projected method, which otherwise trains a small network of its own first. The curves
+    hold the losses by step.
+
+    Raises: NodeError for a dataset of another size.
+    Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
+    "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
+    """
+    from ..models.gan import train_gan as train
+
+    if dataset.size not in SIZES:
+        raise NodeError(
+            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px"
+            " - load the dataset in one of these sizes"
+        )
+    features = None
+    if classifier is not None and method == "projected":
+        features = _features(classifier, ctx.device)
+    with advised("change the dataset or the widgets"):
+        config, state, curves = train(
+            dataset.images,
+            dataset.labels,
+            dataset.classes,
+            method=method,
+            steps=steps,
+            batch=batch,
+            augment={"auto": None, "on": True, "off": False}[augment],
+            flip=mirror,
+            loss=loss,
+            seed=seed,
+            features=features,
+            numerics=ctx.numerics,
+            checkpoint=ctx.checkpoint,
+            report=ctx.progress,
+        )
+    return TrainedGan(Gan(config.to_dict(), state), Table(dict(curves)))
+
+
+class Drawn(NamedTuple):
+    """What `sample_latent` gives."""
+
+    latent: GanLatent
+    image: Image
+
+
+@node(title="Sample latent", category="gan", device=True)
+def sample_latent(
+    gan: Gan,
+    *,
+    count: Annotated[int, Field(ge=1, le=4096, description="Pictures to draw")] = 16,
+    style: Annotated[
+        str,
+        Field(
+            description="A class's name; `each` takes them in turn, `mixed` blends two for each"
+            " picture",
+            max_length=200,
+        ),
+    ] = "each",
+    truncation: Annotated[
+        float, Field(ge=0, le=1, description="Below 1: nearer the average, less varied")
+    ] = 1.0,
+    seed: Seed = 0,
+    ctx: Context,
+) -> Drawn:
+    """Draw random latents and the pictures they stand for. Same seed, same pictures.
+
+    Latent i depends on (seed, i) alone, so that a larger count only adds pictures.
+
+    Raises: NodeError for a class the GAN does not know.
+    """
+    import torch
+
+    points = [_point(gan, ctx, seed, index) for index in range(count)]
+    weights = [_class_weights(gan, style, ctx, seed, index) for index in range(count)]
+    latent = GanLatent(torch.stack(points) * truncation, torch.stack(weights))
+    return Drawn(latent, generate(gan, latent, ctx=ctx))
+
+
+@node(title="Generate", category="gan", device=True)
+def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
+    """Draw the pictures that latents stand for.
+
+    Raises: NodeError for latents of another GAN.
+    """
+    from ..models.gan import GanConfig
+    from ..models.gan import generate as draw
+
+    config = GanConfig.from_dict(gan.config)
+    expected = (config.latent_dim, len(config.classes))
+    if (latent.z.shape[1], latent.classes.shape[1]) != expected:
+        raise NodeError("the latents are of another GAN - wire those that were sampled from this")
+    return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
+
+
+def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
+    """A latent (D,) of N(0, 1)."""
+    import torch
+
+    from ..models.gan import GanConfig
+
+    size = GanConfig.from_dict(gan.config).latent_dim
+    return torch.randn(size, generator=ctx.generator(seed, index))
+
+
+def _class_weights(gan: Gan, style: str, ctx: Context, seed: int, index: int) -> Tensor:
+    """The weights (C,) of latent number `index`."""
+    import torch
+
+    names = gan.classes
+    weights = torch.zeros(len(names))
+    if style == "mixed" and len(names) > 1:
+        random = ctx.generator(seed, index, 1)
+        first, second = torch.randperm(len(names), generator=random)[:2].tolist()
+        share = 0.3 + 0.4 * torch.rand((), generator=random)
+        weights[first], weights[second] = share, 1 - share
+    elif style in ("each", "mixed"):
+        weights[index % len(names)] = 1
+    elif style in names:
+        weights[names.index(style)] = 1
+    else:
+        raise NodeError(
+            f"the GAN knows no class {style!r} - {suggestion(style, ['each', 'mixed', *names])}"
+        )
+    return weights
+
+
+def _features(classifier: Classifier, device: str) -> nn.Module:
+    """The classifier's network as one that gives its feature maps."""
+    from ..models.classifier import Features
+
+    if classifier.config.get("method") != "residual":
+        raise NodeError(
+            "a classic classifier lends no features - train it with method residual, or leave"
+            " `classifier` unwired"
+        )
+    return Features(classifier.network(device))

@@ -1,0 +1,126 @@
+"""Moving in a latent space, a GAN's or a VAE's: what goes in comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from .contract import node
+from .errors import NodeError
+from .sockets import GanLatent, Latent, VaeLatent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Method = Annotated[
+    Literal["spherical", "linear"],
+    Field(description="spherical keeps the length, as random latents have it; linear is straight"),
+]
+
+
+@node(title="Mix latents", category="latent")
+def mix_latents(
+    first: Latent,
+    second: Latent,
+    *,
+    amount: Annotated[
+        float, Field(ge=0, le=1, description="0 is the first, 1 the second, between is between")
+    ] = 0.5,
+    method: Method = "spherical",
+) -> Latent:
+    """Mix two batches of latents, pair by pair; a single one is mixed with each of the others.
+
+    Raises: NodeError where the batches differ in length or shape.
+    Paper: Shoemake 1985, "Animating rotation with quaternion curves" (spherical).
+    """
+    import torch
+
+    count = _common_length(first, second)
+    return _mix(_repeat(first, count), _repeat(second, count), torch.full((count,), amount), method)
+
+
+@node(title="Latent walk", category="latent")
+def latent_walk(
+    latent: Latent,
+    *,
+    frames: Annotated[
+        int, Field(ge=1, le=1000, description="Pictures from one latent to the next")
+    ] = 12,
+    method: Method = "spherical",
+    closed: Annotated[bool, Field(description="Come back to the first one at the end")] = False,
+    ease: Annotated[bool, Field(description="Slow down near each latent")] = False,
+) -> Latent:
+    """Walk from each latent to the next, in even steps.
+
+    n latents give (n - 1) * frames + 1 pictures, or n * frames where the walk is closed.
+
+    Raises: NodeError where there is only one latent, or the walk would be over 10,000 long.
+    """
+    import torch
+
+    count = len(latent.z)
+    if count < 2:
+        raise NodeError("a walk needs two latents or more - wire a batch of them")
+    legs = count if closed else count - 1
+    if legs * frames >= 10_000:
+        raise NodeError(f"{legs} legs of {frames} frames are over 10,000 - lower frames")
+    position = torch.arange(legs * frames + (0 if closed else 1)) / frames
+    leg = position.floor().long().clamp(max=legs - 1)
+    part = position - leg
+    if ease:
+        part = part * part * (3 - 2 * part)
+    return _mix(_take(latent, leg), _take(latent, (leg + 1) % count), part, method)
+
+
+def _mix(first: Latent, second: Latent, amount: Tensor, method: str) -> Latent:
+    """`amount` (N,) in 0..1."""
+    z = _between(first.z, second.z, amount, method)
+    if isinstance(first, GanLatent):
+        assert isinstance(second, GanLatent)
+        return GanLatent(z, _between(first.classes, second.classes, amount, "linear"))
+    return VaeLatent(z)
+
+
+def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tensor:
+    """Points (N, ...) between two batches, straight or along the great circle."""
+    import torch
+
+    amount = amount.view(-1, *[1] * (first.ndim - 1))
+    straight = torch.lerp(first, second, amount)
+    if method == "linear":
+        return straight
+    dims = tuple(range(1, first.ndim))
+    lengths = [x.norm(dim=dims, keepdim=True).clamp_min(1e-8) for x in (first, second)]
+    cosine = (first / lengths[0] * (second / lengths[1])).sum(dims, keepdim=True).clamp(-1, 1)
+    angle = cosine.acos()
+    arc = ((1 - amount) * angle).sin() * first + (amount * angle).sin() * second
+    # Where they point the same or the opposite way, there is no great circle to follow.
+    return torch.where(angle.sin() > 1e-4, arc / angle.sin().clamp_min(1e-4), straight)
+
+
+def _common_length(first: Latent, second: Latent) -> int:
+    if first.z.shape[1:] != second.z.shape[1:]:
+        raise NodeError(
+            f"latents of shape {tuple(first.z.shape[1:])} and {tuple(second.z.shape[1:])} can't be"
+            " mixed - wire latents of one model"
+        )
+    counts = {len(first.z), len(second.z)}
+    if len(counts - {1}) > 1:
+        raise NodeError(
+            f"{len(first.z)} and {len(second.z)} latents can't be paired - wire as many of both,"
+            " or one"
+        )
+    return max(counts)
+
+
+def _repeat(latent: Latent, count: int) -> Latent:
+    import torch
+
+    return latent if len(latent.z) == count else _take(latent, torch.zeros(count).long())
+
+
+def _take(latent: Latent, indices: Tensor) -> Latent:
+    if isinstance(latent, GanLatent):
+        return GanLatent(latent.z[indices], latent.classes[indices])
+    return VaeLatent(latent.z[indices])

@@ -48,7 +48,7 @@ def procedural_art(
         raise NodeError(f"{count} pictures of {size} pixels take over 4 GiB - ask for fewer")
     images = torch.empty(count, size, size, 3, dtype=torch.uint8)
     for done in render_all(chosen, size, seed, images.numpy()):
-        ctx.progress(done, count, lambda done=done: images[max(0, done - 16) : done])
+        ctx.progress(done, count, images[max(0, done - 16) : done].clone)
     labels = torch.arange(count) % len(chosen)
     names = tuple(f"{chosen[i % len(chosen)]} {i // len(chosen)}" for i in range(count))
     return Dataset(images, labels, chosen, names)

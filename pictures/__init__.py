@@ -1,0 +1,1 @@
+"""Pictures without learning: procedural art, picture files, sheets and plots; no torch, no node."""

@@ -1,0 +1,148 @@
+"""Reading picture files that may come from anywhere: any mode, any orientation, any damage."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import nullcontext
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Fit = Literal["crop", "pad", "stretch"]
+Pixels = NDArray[np.uint8]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp")
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "BMP")
+MOST_PIXELS = 80_000_000
+_LARGE = 12_000_000
+_one_large_at_a_time = threading.Lock()
+
+
+class UnreadableError(Exception):
+    """A file that is no picture, a damaged one, or one that is too large; says which."""
+
+
+def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The picture files under a folder in order of their names, and the links that lead out of it.
+
+    Hidden files and folders are left out; links to folders are not followed.
+    """
+    root = folder.resolve()
+    found, outside = [], []
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(place, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            if not path.resolve().is_relative_to(root):
+                outside.append(path)
+            elif path.is_file():
+                found.append(path)
+    return sorted(found, key=Path.as_posix), sorted(outside)
+
+
+def read_picture(path: Path, edge: int | None = None) -> Image.Image:
+    """A picture as RGB in sRGB, upright, on white, of at most `MOST_PIXELS` pixels.
+
+    edge: the shorter edge that will be needed; a JPEG is then decoded at a fraction of its size.
+
+    Raises: UnreadableError, whatever is wrong with the file.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise UnreadableError(_too_large(width, height))
+            if edge:
+                picture.draft(None, (2 * edge, 2 * edge))
+            large = picture.width * picture.height > _LARGE
+            with _one_large_at_a_time if large else nullcontext():
+                picture.load()
+                return _as_rgb(_upright(picture))
+    except UnreadableError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableError(f"it has more than {MOST_PIXELS // 10**6} million pixels") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableError("it is no picture, or one of a kind that can't be read") from error
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise UnreadableError(f"it is damaged ({error or type(error).__name__})") from error
+
+
+def read_square(path: Path, size: int, fit: Fit) -> Pixels:
+    """A picture as uint8 (S, S, 3).
+
+    crop cuts off what is beyond the middle square, pad adds white, stretch changes proportions.
+    """
+    picture = read_picture(path, size)
+    width, height = picture.size
+    if fit == "crop":
+        edge = min(width, height)
+        left, top = (width - edge) / 2, (height - edge) / 2
+        box = (left, top, left + edge, top + edge)
+        return np.array(picture.resize((size, size), Image.Resampling.LANCZOS, box, 3.0))
+    if fit == "stretch":
+        return np.array(picture.resize((size, size), Image.Resampling.LANCZOS, None, 3.0))
+    scale = size / max(width, height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    square = Image.new("RGB", (size, size), "white")
+    small = picture.resize(inner, Image.Resampling.LANCZOS, None, 3.0)
+    square.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    return np.array(square)
+
+
+def _too_large(width: int, height: int) -> str:
+    return f"it has {width} x {height} pixels, over the limit of {MOST_PIXELS // 10**6} million"
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; as it lies where that can't be read."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # EXIF written by anything, read by a parser that raises anything
+        return picture
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
+    if picture.has_transparency_data:
+        over = picture.convert("RGBA")
+        white = Image.new("RGBA", over.size, "white")
+        return Image.alpha_composite(white, over).convert("RGB")
+    return _in_srgb(picture)
+
+
+def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
+    """Grey of 16 bits, or of floats in 0..1 or wider, as uint8."""
+    values = np.nan_to_num(grey.astype(np.float32))
+    if grey.dtype.kind == "f":
+        peak = float(values.max(initial=0))
+        top = 1.0 if peak <= 1 else 255.0 if peak <= 255 else max(65535.0, peak)
+    else:
+        top = 65535.0
+    scaled: Pixels = (np.clip(values / np.float32(top), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return scaled
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """RGB, by the embedded colour profile where there is a usable one that is not sRGB."""
+    profile = picture.info.get("icc_profile")
+    if not profile or b"sRGB" in profile or b"s\0R\0G\0B" in profile:
+        return picture.convert("RGB")
+    if picture.mode not in ("RGB", "CMYK"):
+        return picture.convert("RGB")
+    try:
+        from PIL import ImageCms
+
+        given = ImageCms.ImageCmsProfile(BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(picture, given, srgb, outputMode="RGB") or picture
+    except Exception:  # a profile that the colour library can't use
+        return picture.convert("RGB")

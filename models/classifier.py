@@ -185,7 +185,7 @@ def predict(network: nn.Module, images: Tensor, numerics: Numerics, batch: int =
     """
     numerics.place(network).eval()
     rows = []
-    for part in images.split(batch):
+    for part in torch.split(images, batch):
         with torch.no_grad(), numerics.autocast():
             logits = network(to_signed(part.to(numerics.device)))
         rows.append(logits.float().softmax(1).cpu())
@@ -258,7 +258,7 @@ class _Training:
     @torch.no_grad()
     def preview(self) -> Tensor:
         """Pictures spread over the set, framed in green where their class is found, else red."""
-        chosen = torch.linspace(0, len(self._images) - 1, PREVIEWS).long().unique()
+        chosen = torch.unique(torch.linspace(0, len(self._images) - 1, PREVIEWS).long())
         pictures = to_signed(self._images[chosen])
         network = self.average.network.eval()
         with self._numerics.autocast():

@@ -1,0 +1,178 @@
+"""The networks of the VAEs: what they are made from, encoder and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .configs import check_choice, check_whole, read_config
+
+Method = Literal["residual", "classic"]
+
+FACTOR = 8  # pixels of a side that one position of a residual VAE's latent stands for
+HIDDEN = 400  # units of the classic VAE's hidden layers
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """What a VAE's networks are made from.
+
+    size:      side of the training pictures in pixels, a multiple of 8.
+    channels:  of a latent: (channels, size / 8, size / 8), or (channels, 1, 1) for "classic".
+    width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
+    """
+
+    method: Method
+    size: int
+    channels: int
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        check_choice("method", self.method, get_args(Method))
+        # The classic network's dense layers grow with the picture: 157 MB at 128 px.
+        check_whole("size", self.size, 32, 128 if self.method == "classic" else 512)
+        check_whole("channels", self.channels, 1, 256 if self.method == "classic" else 64)
+        check_whole("width", self.width, 16, 128)
+        if self.size % FACTOR or self.width % 8:
+            raise ValueError(
+                f"size and width must be multiples of 8, not {self.size}, {self.width}"
+            )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
+        """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
+        return read_config(cls, data)
+
+
+class Vae(nn.Module):
+    """What both VAEs share: latents as others see them have mean 0 and variance 1 per channel.
+
+    The two buffers say which raw latents these are; they are measured after training.
+    """
+
+    latent_mean: Tensor  # (C, 1, 1)
+    latent_std: Tensor  # (C, 1, 1)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("latent_mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("latent_std", torch.ones(channels, 1, 1))
+
+    def initialise_(self, generator: torch.Generator) -> None:  # noqa: ARG002
+        nn.init.zeros_(self.latent_mean)
+        nn.init.ones_(self.latent_std)
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, (N, C, h, w) each, of pictures (N, 3, H, W) in -1..1."""
+        raise NotImplementedError
+
+    def picture(self, latents: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), about -1..1, of raw latents (N, C, h, w)."""
+        raise NotImplementedError
+
+
+class Block(nn.Module):
+    """A residual block without change of shape; starts as the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, width)
+        self.conv1 = nn.Conv2d(width, width, 3, 1, 1)
+        self.norm2 = nn.GroupNorm(8, width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1)
+
+    def initialise_(self, generator: torch.Generator) -> None:  # noqa: ARG002
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        change: Tensor = self.conv1(F.silu(self.norm1(x)))
+        change = self.conv2(F.silu(self.norm2(change)))
+        return x + change
+
+
+class Up(nn.Module):
+    """Twice the size: nearest neighbours and a convolution; no checkerboard (Odena et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        larger: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return larger
+
+
+class ResidualVae(Vae):
+    """Convolutions alone, so any multiple of 8 px is welcome; f = 8 (Rombach et al. 2022)."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(channels)
+        fine, middle, coarse = width, 3 * width // 2, 2 * width
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, fine, 3, 1, 1),
+            Block(fine),
+            nn.Conv2d(fine, middle, 3, 2, 1),
+            Block(middle),
+            nn.Conv2d(middle, coarse, 3, 2, 1),
+            Block(coarse),
+            nn.GroupNorm(8, coarse),
+            nn.SiLU(),
+            nn.Conv2d(coarse, 2 * channels, 1),
+        )
+        self.decoder = nn.Sequential(
+            nn.Conv2d(channels, coarse, 3, 1, 1),
+            Block(coarse),
+            Up(coarse, middle),
+            Block(middle),
+            Up(middle, fine),
+            Block(fine),
+            nn.GroupNorm(8, fine),
+            nn.SiLU(),
+            nn.Conv2d(fine, 12, 3, 1, 1),
+            nn.PixelShuffle(2),
+        )
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.encoder(pictures).float().chunk(2, 1)
+        return mean, log_variance.clamp(-20, 10)
+
+    def picture(self, latents: Tensor) -> Tensor:
+        pictures: Tensor = self.decoder(latents)
+        return pictures.float()
+
+
+class ClassicVae(Vae):
+    """Dense layers alone (Kingma and Welling 2014, appendix C), for one size of picture."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__(channels)
+        self.shape = (3, size, size)
+        values = 3 * size * size
+        self.encoder = nn.Sequential(
+            nn.Flatten(), nn.Linear(values, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * channels)
+        )
+        self.decoder = nn.Sequential(
+            nn.Flatten(), nn.Linear(channels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, values)
+        )
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        if pictures.shape[1:] != self.shape:
+            side = self.shape[-1]
+            raise ValueError(f"this VAE takes pictures of {side} x {side} px alone")
+        both = self.encoder(pictures).float()[..., None, None]
+        mean, log_variance = both.chunk(2, 1)
+        return mean, log_variance.clamp(-20, 10)
+
+    def logits(self, latents: Tensor) -> Tensor:
+        """Of the pixels' values in 0..1, (N, 3, H, W)."""
+        values: Tensor = self.decoder(latents).float()
+        return values.view(-1, *self.shape)
+
+    def picture(self, latents: Tensor) -> Tensor:
+        return self.logits(latents).sigmoid() * 2 - 1

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
@@ -152,14 +152,12 @@ class Blobs:
 
 def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     metadata = {"meta": json.dumps(meta, sort_keys=True, separators=(",", ":"))}
-    if all(isinstance(buffer, bytes) for buffer in buffers.values()):
-        from safetensors import serialize_file
+    raw = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
+    if len(raw) == len(buffers):
+        import numpy as np
+        from safetensors.numpy import save_file as save_arrays
 
-        plain: dict[str, Any] = {
-            name: {"dtype": "uint8", "shape": [len(data)], "data": data}
-            for name, data in buffers.items()
-        }
-        serialize_file(plain, path, metadata)
+        save_arrays({name: np.frombuffer(d, np.uint8) for name, d in raw.items()}, path, metadata)
     else:
         from safetensors.torch import save_file
 

@@ -30,17 +30,10 @@ _LINE_SECONDS = 10.0
 def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
     """The listener that suits where standard output goes; `folder` is where the files land."""
     if as_json:
-        return write_json
+        return JsonLines()
     if quiet:
         return Quiet()
     return Bars(folder) if sys.stdout.isatty() else Lines(folder)
-
-
-def write_json(event: Event) -> None:
-    """One JSON object a line on standard output."""
-    sys.stdout.write(json.dumps(event.plain(), separators=(",", ":")) + "\n")
-    if not isinstance(event, Cached):
-        sys.stdout.flush()
 
 
 class Quiet:
@@ -49,6 +42,16 @@ class Quiet:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Failed) and event.because is None:
             print(event.message, file=sys.stderr)
+
+
+class JsonLines(Quiet):
+    """One JSON object a line on standard output."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        sys.stdout.write(json.dumps(event.plain(), separators=(",", ":")) + "\n")
+        if not isinstance(event, Cached):
+            sys.stdout.flush()
 
 
 class Lines(Quiet):

@@ -1,0 +1,161 @@
+"""Nodes for tests: a training that counts, a picture, a node that fails, one that notes its runs."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from artgraph.nodes.context import Context
+from artgraph.nodes.contract import InputFile, Seed, Steps, node
+from artgraph.nodes.errors import NodeError
+from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
+
+
+def note(word):
+    """Leave a line in the file $NOTES, so that a test sees what really ran."""
+    if "NOTES" in os.environ:
+        with Path(os.environ["NOTES"]).open("a") as file:
+            file.write(f"{word}\n")
+
+
+@node(title="Noted", category="test")
+def noted(*, value: int | float = 0, name: str = "noted") -> Number:
+    """Give the value on, and note it."""
+    note(name)
+    return value
+
+
+@node(title="Parity", category="test")
+def parity(*, value: int = 0) -> Number:
+    """0 for even, 1 for odd."""
+    note("parity")
+    return value % 2
+
+
+@node(title="Failing", category="test")
+def failing(*, how: str = "node") -> Number:
+    """Fail in one of several ways."""
+    if how == "node":
+        raise NodeError("it is broken - mend it")
+    if how == "memory":
+        raise MemoryError
+    if how == "kind":
+        return "no number"
+    raise RuntimeError("a bug\nin two lines")
+
+
+@node(title="Slow training", category="test", device=True)
+def slow_training(
+    *,
+    steps: Steps = 10,
+    rate: Annotated[float, Field(gt=0, le=10)] = 0.1,
+    pause: Annotated[float, Field(ge=0, le=10)] = 0.0,
+    seed: Seed = 0,
+    ctx: Context,
+) -> Table:
+    """Train one weight towards noise, with the real loop."""
+    import torch
+
+    from artgraph.models import training
+
+    training.CHECKPOINT_SECONDS = 0.05
+
+    class Walk:
+        def __init__(self):
+            self.weight = torch.nn.Linear(1, 1)
+            torch.nn.init.zeros_(self.weight.weight)
+            torch.nn.init.zeros_(self.weight.bias)
+            self.adam = torch.optim.Adam(self.weight.parameters(), rate, fused=True)
+
+        def parts(self):
+            return {"weight": self.weight, "adam": self.adam}
+
+        def step(self, step):
+            note(f"step {step}")
+            time.sleep(pause)
+            target = torch.randn(1, generator=training.generator(seed, step))
+            loss = (self.weight(torch.ones(1)) - target).square().sum()
+            loss.backward()
+            self.adam.step()
+            self.adam.zero_grad()
+            return {"loss": loss}
+
+        def preview(self):
+            return torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+
+    before = torch.random.get_rng_state()
+    walk = Walk()
+    torch.random.set_rng_state(before)
+    curves = training.train(walk, steps=steps, checkpoint=ctx.checkpoint, report=ctx.progress)
+    curves["weight"] = [walk.weight.weight.item()] * len(curves["step"])
+    return Table(curves)
+
+
+@node(title="Grey", category="test")
+def grey(*, level: Annotated[float, Field(ge=0, le=1)] = 0.5, count: int = 1) -> Image:
+    """Grey pictures of 8 px."""
+    import torch
+
+    note("grey")
+    return torch.full((count, 8, 8, 3), level)
+
+
+@node(title="Blacken", category="test")
+def blacken(image: Image) -> Image:
+    """Change its input in place, which no node should do."""
+    image.zero_()
+    return image + 0
+
+
+@node(title="Mean", category="test")
+def mean(image: Image) -> Number:
+    """The mean of a picture's values."""
+    return round(float(image.mean()), 3)
+
+
+@node(title="File", category="test")
+def save_text(*, text: str = "", name: str = "") -> Files:
+    """Save a text."""
+    note("save_text")
+    return Files({(name or "@") + ".txt": text.encode()})
+
+
+@node(title="Read", category="test")
+def read(*, path: InputFile) -> Text:
+    """Read a text file."""
+    note("read")
+    return path.read_text()
+
+
+class Points(NamedTuple):
+    gan: GanLatent
+    vae: VaeLatent
+
+
+@node(title="Points", category="test")
+def points() -> Points:
+    """Latents of both kinds."""
+    import torch
+
+    return Points(GanLatent(torch.ones(2, 3), torch.ones(2, 1)), VaeLatent(torch.ones(2, 1, 2, 2)))
+
+
+@node(title="Double", category="test")
+def double(latent: Latent) -> Latent:
+    """Twice the latent."""
+    if isinstance(latent, GanLatent):
+        return GanLatent(latent.z * 2, latent.classes)
+    return VaeLatent(latent.z * 2)
+
+
+class Perhaps(NamedTuple):
+    left: Number | None
+    right: Number | None
+
+
+@node(title="Perhaps", category="test")
+def perhaps(*, side: str = "left") -> Perhaps:
+    """Give one of two outputs."""
+    return Perhaps(1 if side == "left" else None, 1 if side == "right" else None)

@@ -1,0 +1,228 @@
+"""Runs through the command line: reuse, early cutoff, failures, files, events."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+CHAIN = """
+artgraph: 1
+nodes:
+  a: {node: noted, with: {value: 4, name: a}}
+  b: {node: parity, from: {value: a}}
+  c: {node: noted, from: {value: b}, with: {name: c}}
+"""
+
+
+def events(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run(cli, *words, code=0, **environment):
+    """Run with --json; the events by name of node, and the last one."""
+    done = cli("run", *words, "--json", **environment)
+    assert done.returncode == code, done.stderr
+    lines = events(done)
+    return {e["node"]: e for e in lines if e["event"] in ("finished", "cached", "failed")}, lines[-1]
+
+
+def test_second_run_reuses_everything(cli, pack):
+    graph = cli.write("g.yaml", CHAIN)
+    first, end = run(cli, graph, "--pack", pack)
+    assert (end["event"], end["status"], end["ran"]) == ("run_finished", "done", 3)
+    second, end = run(cli, graph, "--pack", pack)
+    assert (end["ran"], end["cached"], end["extended"], end["failed"]) == (0, 3, 0, 0)
+    assert {n: e["outputs"] for n, e in first.items()} == {n: e["outputs"] for n, e in second.items()}
+
+
+def test_equal_output_stops_what_is_below(cli, pack):
+    graph = cli.write("g.yaml", CHAIN)
+    run(cli, graph, "--pack", pack)
+    notes = cli.folder / "notes"
+    nodes, end = run(cli, graph, "--pack", pack, "--set", "a.value=6", NOTES=str(notes))
+    assert notes.read_text().split() == ["a", "parity"]
+    assert nodes["c"]["event"] == "cached"
+    assert (end["ran"], end["cached"]) == (2, 1)
+
+
+def test_names_and_order_are_no_part_of_the_key(cli, pack):
+    run(cli, cli.write("g.yaml", CHAIN), "--pack", pack)
+    renamed = cli.write(
+        "other.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  z: {node: noted, from: {value: y}, with: {name: c}}\n"
+        "  y: {node: parity, from: {value: x}}\n"
+        "  x: {node: noted, with: {value: 4, name: a}}\n",
+    )
+    _, end = run(cli, renamed, "--pack", pack)
+    assert end["cached"] == 3
+
+
+def test_force_runs_again_and_only_narrows(cli, pack):
+    graph = cli.write("g.yaml", CHAIN)
+    nodes, end = run(cli, graph, "--pack", pack, "--only", "b")
+    assert set(nodes) == {"a", "b"}
+    nodes, end = run(cli, graph, "--pack", pack, "--force", "a", "--only", "b")
+    assert (nodes["a"]["event"], nodes["b"]["event"]) == ("finished", "cached")
+    done = cli("run", graph, "--pack", pack, "--force", "aa")
+    assert done.returncode == 2
+    assert "did you mean 'a'?" in done.stderr
+
+
+def test_no_cache_keeps_nothing(cli, pack):
+    graph = cli.write("g.yaml", CHAIN)
+    for _ in range(2):
+        _, end = run(cli, graph, "--pack", pack, "--no-cache")
+        assert end["ran"] == 3
+    assert not (cli.folder / "cache").exists()
+
+
+def test_a_failure_stops_only_what_needs_it(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  bad: {node: failing}\n"
+        "  needs: {node: noted, from: {value: bad}}\n"
+        "  free: {node: noted, with: {value: 1}}\n",
+    )
+    nodes, end = run(cli, graph, "--pack", pack, code=1)
+    assert nodes["bad"]["message"] == f"{graph}:3: node 'bad': it is broken - mend it"
+    assert nodes["needs"]["because"] == "bad"
+    assert nodes["free"]["event"] == "finished"
+    assert (end["status"], end["failed"], end["ran"]) == ("failed", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("memory", "out of memory - make size"),
+        ("kind", "returned what it must not: a number is finite, not 'no number'"),
+        ("bug", "RuntimeError: a bug in two lines - the details are in out/g/failure.txt"),
+    ],
+)
+def test_any_failure_is_one_line(cli, pack, how, words):
+    graph = cli.write("g.yaml", f"artgraph: 1\nnodes: {{bad: {{node: failing, with: {{how: {how}}}}}}}")
+    done = cli("run", graph, "--pack", pack)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    if how == "bug":
+        assert "Traceback" in (cli.folder / "out/g/failure.txt").read_text()
+
+
+def test_a_node_cannot_harm_what_others_get(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  grey: {node: grey}\n"
+        "  black: {node: blacken, from: {image: grey}}\n"
+        "  mean: {node: mean, from: {image: grey}}\n"
+        "  half: {node: parity, from: {value: mean}}\n",
+    )
+    nodes, _ = run(cli, graph, "--pack", pack, code=1)
+    assert nodes["mean"]["event"] == "finished"
+    assert "0.502 is not a whole number" in nodes["half"]["message"]
+
+
+def test_type_variables_carry_the_kind_through(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  p: {node: points}\n"
+        "  one: {node: double, from: {latent: p.gan}}\n"
+        "  two: {node: double, from: {latent: one}}\n"
+        "  mix: {node: mix_latents, from: {first: two, second: p.gan}}\n",
+    )
+    run(cli, graph, "--pack", pack)
+    wrong = graph.read_text().replace("second: p.gan", "second: p.vae")
+    done = cli("validate", cli.write("w.yaml", wrong), "--pack", pack)
+    assert done.returncode == 2
+    assert "'second' takes a gan_latent, but p.vae gives a vae_latent" in done.stderr
+
+
+def test_an_output_may_stay_empty(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n  p: {node: perhaps}\n"
+        "  l: {node: parity, from: {value: p.left}}\n"
+        "  r: {node: parity, from: {value: p.right}}\n",
+    )
+    nodes, _ = run(cli, graph, "--pack", pack, code=1)
+    assert nodes["l"]["event"] == "finished"
+    assert "'p' gave no right - wire left, which it gave" in nodes["r"]["message"]
+
+
+FILES = """
+artgraph: 1
+knobs: {words: hello}
+nodes:
+  letter: {node: save_text, from: {text: knobs.words}}
+"""
+
+
+def test_files_are_published_kept_and_mended(cli, pack):
+    graph = cli.write("g.yaml", FILES)
+    letter = cli.folder / "out/g/letter.txt"
+    nodes, _ = run(cli, graph, "--pack", pack)
+    assert nodes["letter"]["files"] == [str(Path("out/g/letter.txt"))]
+    assert letter.read_text() == "hello"
+    before = letter.stat().st_mtime_ns
+    run(cli, graph, "--pack", pack)
+    assert letter.stat().st_mtime_ns == before
+    letter.unlink()
+    _, end = run(cli, graph, "--pack", pack)
+    assert letter.read_text() == "hello"
+    assert end["ran"] == 0
+    letter.write_text("changed by hand")
+    run(cli, graph, "--pack", pack, "--set", "knobs.words=123")
+    assert letter.read_text() == "123"
+    manifest = json.loads((cli.folder / "out/g/manifest.json").read_text())
+    assert manifest["nodes"]["letter"]["type"] == "save_text"
+    assert "words: '123'" in manifest["graph"] or "words: 123" in manifest["graph"]
+
+
+def test_two_nodes_may_not_write_one_file(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  a: {node: save_text, with: {text: x, name: same}}\n"
+        "  b: {node: save_text, with: {text: y, name: Same}}\n",
+    )
+    nodes, _ = run(cli, graph, "--pack", pack, code=1)
+    assert "writes 'Same.txt', as node 'a' does" in nodes["b"]["message"]
+
+
+def test_a_file_counts_by_its_content(cli, pack):
+    text = cli.write("words.txt", "one")
+    graph = cli.write("g.yaml", "artgraph: 1\nnodes: {r: {node: read, with: {path: words.txt}}}")
+    run(cli, graph, "--pack", pack)
+    text.rename(cli.folder / "moved.txt")
+    _, end = run(cli, graph, "--pack", pack, "--set", "r.path=moved.txt")
+    assert end["cached"] == 1
+    (cli.folder / "moved.txt").write_text("two")
+    _, end = run(cli, graph, "--pack", pack, "--set", "r.path=moved.txt")
+    assert end["ran"] == 1
+
+
+def test_graphs_read_only_their_own_folders(cli, pack, tmp_path_factory):
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.txt"
+    secret.write_text("secret")
+    (cli.folder / "link.txt").symlink_to(secret)
+    (cli.folder / "input").mkdir()
+    (cli.folder / "input/fine.txt").write_text("fine")
+    for path, code in ((secret, 3), ("link.txt", 3), ("nowhere.txt", 3), ("fine.txt", 0)):
+        graph = cli.write("g.yaml", f"artgraph: 1\nnodes: {{r: {{node: read, with: {{path: {path}}}}}}}")
+        done = cli("run", graph, "--pack", pack)
+        assert done.returncode == code, path
+        assert len(done.stderr.splitlines()) == (1 if code else 0)
+    assert cli("run", graph, "--pack", pack, "--set", f"r.path={secret}").returncode == 0
+
+
+def test_a_wired_path_is_refused_too(cli, pack):
+    graph = cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n  t: {node: text, with: {text: /etc/passwd}}\n"
+        "  r: {node: read, from: {path: t}}\n",
+    )
+    nodes, _ = run(cli, graph, "--pack", pack, code=3)
+    assert "outside" in nodes["r"]["message"]

@@ -1,0 +1,62 @@
+"""The same random change for real and drawn pictures, through which gradients flow.
+
+Paper: Zhao et al. 2020, 'Differentiable Augmentation for Data-Efficient GAN Training': what the
+critic sees is always augmented, so a small set cannot be learnt by heart, and the generator is
+not taught to draw the augmentations.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SHIFT = 1 / 8  # of a side, the farthest translation
+HOLE = 1 / 2  # of a side, the cutout's square
+
+
+def diff_augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Colour, translation and cutout (Zhao 2020, section 3.2), drawn anew for each picture.
+
+    images: float (N, 3, S, S) in -1..1; the result has the same shape and may leave the range.
+    """
+    return cutout(translate(recolour(images, generator), generator), generator)
+
+
+def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift the brightness (-0.5..0.5), scale saturation (0..2) and contrast (0.5..1.5)."""
+    brightness, saturation, contrast = _uniform(images, 3, generator)
+    images = images + (brightness - 0.5)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * (2 * saturation)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return mean + (images - mean) * (0.5 + contrast)
+
+
+def translate(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift by up to SHIFT of a side in both directions; what comes in is 0."""
+    count, _, size, _ = images.shape
+    reach = int(size * SHIFT + 0.5)
+    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
+    places = torch.arange(size) + reach + shifts  # (2, N, S), in the padded picture
+    rows, columns = places.to(images.device)
+    padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)  # (N, S + 2 reach, ..., 3)
+    which = torch.arange(count, device=images.device)[:, None, None]
+    return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Set a square of HOLE of a side to 0; its centre lies anywhere, so it may stick out."""
+    count, _, size, _ = images.shape
+    half = int(size * HOLE + 0.5) // 2
+    centres = torch.randint(0, size + 1, (2, count, 1), generator=generator)
+    inside = (torch.arange(size) - centres + 0.5).abs() < half  # (2, N, S)
+    rows, columns = inside.to(images.device)
+    hole = rows[:, :, None] & columns[:, None, :]
+    return images * ~hole[:, None]
+
+
+def _uniform(images: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """(draws, N, 1, 1, 1) in 0..1, on the pictures' device."""
+    drawn = torch.rand((draws, len(images), 1, 1, 1), generator=generator)
+    return drawn.to(images.device)

@@ -1,0 +1,118 @@
+"""Generative adversarial networks: training one, and drawing pictures with it.
+
+The methods: `projected` (gan_projected.py), `r3` (gan_r3.py), `classic` (gan_classic.py).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .gan_classic import ClassicGenerator, ClassicTrainee, Loss
+from .gan_config import GanConfig, Method
+from .gan_projected import ProjectedGenerator
+from .gan_projected_training import ProjectedTrainee
+from .gan_r3 import R3Generator, R3Trainee
+from .gan_training import GROUP, GanTrainee, Pictures, Recipe
+from .numerics import Numerics
+from .training import Checkpoint, Report, State, train
+
+__all__ = ["GanConfig", "Loss", "Method", "generate", "make_generator", "train_gan"]
+
+SMALL_SET = 1000  # pictures; with fewer, what the critic sees is augmented unless told otherwise
+
+
+def make_generator(config: GanConfig) -> nn.Module:
+    """A generator: (z (N, latent_dim), class_weights (N, C)) -> float32 (N, 3, S, S) in -1..1."""
+    kinds = {"projected": ProjectedGenerator, "r3": R3Generator, "classic": ClassicGenerator}
+    return kinds[config.method](config)
+
+
+def train_gan(
+    images: Tensor,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    *,
+    steps: int,
+    seed: int,
+    numerics: Numerics,
+    checkpoint: Checkpoint,
+    report: Report,
+    method: Method = "projected",
+    channels: tuple[int, ...] | None = None,
+    batch: int = 32,
+    loss: Loss = "non-saturating",
+    augment: bool | None = None,
+    flip: bool = True,
+    features: nn.Module | None = None,
+) -> tuple[GanConfig, State, dict[str, list[float]]]:
+    """Train up to `steps` steps in all; returns the config, the weights and the curves.
+
+    images: uint8 (N, S, S, 3), perhaps a memory map; read batch by batch, never written.
+    labels: int64 (N,), numbers of `classes`.
+    channels: of the generator's levels; None for those of `GanConfig.default`.
+    batch: pictures in a step, a multiple of 4: it is made of fours of the same class.
+    loss: of the classic generator alone.
+    augment: whether the critic sees augmented pictures; None for yes below SMALL_SET pictures.
+    flip: whether pictures may be mirrored left to right.
+    features: a network from pictures (N, 3, S, S) in -1..1 to a list of maps for the projected
+        critic, frozen here and not part of the returned weights; None to train a small one.
+
+    The weights' names begin with `generator.` (the average, for drawing), `critic.` and, where
+    they were trained here, `features.`.
+    """
+    _check(images, labels, classes, batch, method, loss)
+    config = GanConfig.default(method, images.shape[1], classes, channels)
+    pictures = Pictures(images, labels, len(classes), flip)
+    if augment is None:
+        augment = len(images) < SMALL_SET
+    recipe = Recipe(batch, seed, numerics, augment)
+    trainee: GanTrainee
+    if method == "projected":
+        trainee = ProjectedTrainee(config, pictures, recipe, features)
+    elif method == "r3":
+        trainee = R3Trainee(config, pictures, recipe)
+    else:
+        trainee = ClassicTrainee(config, pictures, recipe, loss)
+    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
+    return config, trainee.outcome(), curves
+
+
+def generate(
+    network: nn.Module,
+    z: Tensor,
+    class_weights: Tensor,
+    numerics: Numerics,
+    batch: int = 64,
+) -> Tensor:
+    """Draw pictures: float32 (N, S, S, 3) in 0..1, on the processor.
+
+    z (N, latent_dim) and class_weights (N, C) may lie anywhere; `network` on numerics.device.
+    """
+    network.eval()
+    drawn = []
+    with torch.no_grad(), numerics.autocast():
+        for part, weights in zip(
+            torch.split(z, batch), torch.split(class_weights, batch), strict=True
+        ):
+            images = network(part.to(numerics.device), weights.to(numerics.device))
+            drawn.append(images.float().clamp(-1, 1).add(1).div(2).permute(0, 2, 3, 1).cpu())
+    return torch.cat(drawn).contiguous()
+
+
+def _check(
+    images: Tensor, labels: Tensor, classes: tuple[str, ...], batch: int, method: Method, loss: Loss
+) -> None:
+    """Raises: ValueError, in one line, for a training set or settings that cannot be used."""
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ValueError(f"images are uint8 (N, S, S, 3), not {images.dtype} {[*images.shape]}")
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"a GAN draws squares, and the pictures are {[*images.shape[1:3]]}")
+    if not len(images) or len(labels) != len(images):
+        raise ValueError(f"{len(images)} pictures cannot have {len(labels)} labels")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+        raise ValueError(f"labels must be numbers from 0 to {len(classes) - 1}")
+    if batch < GROUP or batch % GROUP:
+        raise ValueError(f"batch must be a multiple of {GROUP}, not {batch}")
+    if loss != "non-saturating" and method != "classic":
+        raise ValueError(f"loss {loss!r} is an option of the classic method alone")

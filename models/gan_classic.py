@@ -1,0 +1,121 @@
+"""The classic convolutional GAN: DCGAN.
+
+Paper: Radford et al. 2015, 'Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks'; the losses are those of Goodfellow et al. 2014, section 3. It
+knows no classes: class weights are accepted and ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import LEAK, blank, halvings
+from .gan_config import GanConfig
+from .gan_training import GanTrainee, Pictures, Recipe, adam
+
+Loss = Literal["non-saturating", "min-max"]
+
+RATE, BETAS = 2e-4, (0.5, 0.999)
+
+
+class ClassicGenerator(nn.Module):
+    """Transposed convolutions from 1 px to 4, 8, ... and the picture's size, with batch norms."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        widths = config.channels
+        layers: list[nn.Module] = [nn.ConvTranspose2d(config.latent, widths[0], 4, bias=False)]
+        for a, b in pairwise(widths):
+            layers += [nn.BatchNorm2d(a), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
+        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:  # noqa: ARG002 (as the others)
+        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
+        return self.layers(z[:, :, None, None]).float().tanh()  # type: ignore[no-any-return]
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _initialise_all(self, generator)
+
+
+class ClassicCritic(nn.Module):
+    """Strided convolutions with batch norms down to 4 px, and one score."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        width = config.critic
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(LEAK)]
+        for _ in range(halvings(config.size, 8)):
+            wider = min(512, 2 * width)
+            layers += [nn.Conv2d(width, wider, 4, 2, 1, bias=False), nn.BatchNorm2d(wider)]
+            layers += [nn.LeakyReLU(LEAK)]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, bias=False))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, S, S) -> logits (N,): high for what looks real."""
+        return self.layers(images).flatten().float()  # type: ignore[no-any-return]
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _initialise_all(self, generator)
+
+
+class ClassicTrainee(GanTrainee):
+    """Goodfellow 2014, algorithm 1, with Radford 2015's optimiser."""
+
+    def __init__(
+        self,
+        config: GanConfig,
+        pictures: Pictures,
+        recipe: Recipe,
+        loss: Loss,
+    ) -> None:
+        critic = blank(lambda: ClassicCritic(config))
+        super().__init__(config, pictures, recipe, ClassicGenerator, critic)
+        self._loss = loss
+        self.optimisers = {
+            "generator_adam": adam(self.generator.parameters(), RATE, BETAS),
+            "critic_adam": adam(self.critic.parameters(), RATE, BETAS),
+        }
+
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        reals, classes = self.reals(step)
+        with self.numerics.autocast():
+            drawn = self.generator(self.latents(len(reals), step), classes)
+            real_logits = self.critic(self.seen(reals, step, 0))
+            logits = self.critic(self.seen(drawn.detach(), step, 1))
+        critic_loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
+        critic_loss.backward()
+        self.apply("critic_adam")
+        self.critic.requires_grad_(False)
+        with self.numerics.autocast():
+            loss = generator_loss(self.critic(self.seen(drawn, step, 2)), self._loss)
+        loss.backward()
+        self.critic.requires_grad_(True)
+        self.apply("generator_adam")
+        self.average.update(self.generator, step)
+        return {"critic": critic_loss, "generator": loss}
+
+
+def generator_loss(logits: Tensor, loss: Loss) -> Tensor:
+    """With D = sigmoid(logits): -log D, or log(1 - D) as in Goodfellow 2014, eq. 1."""
+    if loss == "min-max":
+        return -F.softplus(logits).mean()
+    return F.softplus(-logits).mean()
+
+
+def _initialise_all(net: nn.Module, generator: torch.Generator) -> None:
+    """Radford 2015, section 4: N(0, 0.02^2); batch norms' weights N(1, 0.02^2)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0, 0.02, generator=generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1, 0.02, generator=generator)

@@ -1,0 +1,87 @@
+"""A small network whose features the projected GAN's critics see, trained on the same pictures.
+
+It learns to tell the classes apart or, where there is only one, by how many quarter turns a
+picture was rotated (Gidaris et al. 2018, 'Unsupervised Representation Learning by Predicting
+Image Rotations').
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import LEAK, initialise
+from .gan_training import FEATURES, Pictures
+from .numerics import Numerics
+from .training import generator
+
+STEPS, BATCH, RATE = 300, 64, 3e-3
+WIDTHS = (32, 64, 128, 128)
+
+
+class FeatureNet(nn.Module):
+    """Four strided convolutions with batch norms; `forward` returns the last three's maps."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        ways = classes if classes > 1 else 4
+        inputs = (3, *WIDTHS)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in zip(inputs, WIDTHS, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in WIDTHS)
+        self.answer = nn.Linear(sum(WIDTHS[1:]), ways)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Pictures (N, 3, S, S) in -1..1 to maps of S/4, S/8 and S/16 px."""
+        maps = []
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = F.leaky_relu(norm(convolution(x)), LEAK)
+            maps.append(x)
+        return maps[1:]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, classes), or (N, 4) for the quarter turns."""
+        return self.answer(torch.cat([m.mean((2, 3)) for m in self(x)], 1))  # type: ignore[no-any-return]
+
+
+def train_features(net: FeatureNet, pictures: Pictures, seed: int, numerics: Numerics) -> None:
+    """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures.
+
+    AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
+    weights; nothing else is drawn from.
+    """
+    initialise(net, generator(seed, FEATURES))
+    net.train().requires_grad_(True)
+    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
+    for step in range(STEPS):
+        random = generator(seed, FEATURES, step)
+        numbers = torch.randint(len(pictures.images), (BATCH,), generator=random)
+        images, answers = pictures.take(numbers, random), pictures.labels[numbers]
+        if pictures.classes == 1:
+            images, answers = _turned(images)
+        optimiser.param_groups[0]["lr"] = RATE * one_cycle(step / STEPS)
+        with numerics.autocast():
+            logits = net.logits(images.to(numerics.device))
+        loss = F.cross_entropy(logits.float(), answers.to(numerics.device), label_smoothing=0.1)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    net.eval().requires_grad_(False)
+
+
+def one_cycle(progress: float, warm: float = 0.2) -> float:
+    """Factor of the learning rate: half a cosine up to 1 at `warm`, then one down to 0."""
+    if progress < warm:
+        return 0.52 - 0.48 * math.cos(math.pi * progress / warm)
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - warm) / (1 - warm))
+
+
+def _turned(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Each picture rotated by a quarter turn more than the one before; the turns (N,)."""
+    turns = torch.arange(len(images)) % 4
+    rotated = [torch.rot90(image, int(k), (1, 2)) for image, k in zip(images, turns, strict=True)]
+    return torch.stack(rotated).contiguous(memory_format=torch.channels_last), turns

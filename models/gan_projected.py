@@ -1,0 +1,204 @@
+"""The networks of the projected GAN: a FiLM generator, and small critics on frozen features.
+
+Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic judges features of a
+fixed network instead of pixels, at several depths. Here that network is small and ours (see
+gan_features.py), so there is one more critic on the pixels, which sees what the features miss.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import LEAK
+from .gan_config import GanConfig
+from .gan_training import GROUP, ClassEmbedding
+
+STYLE = 128  # width of the vector that steers every block
+
+
+class ProjectedGenerator(nn.Module):
+    """Global latent and class weights steer every layer; noise maps place the detail.
+
+    Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018) and free of norms; the
+    last layer draws patches (pixel shuffle, Shi et al. 2016).
+    """
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.embedding = ClassEmbedding(len(config.classes), 64)
+        self.mapping = nn.Sequential(
+            nn.Linear(config.latent + 64, STYLE),
+            nn.LeakyReLU(LEAK),
+            nn.Linear(STYLE, STYLE),
+            nn.LeakyReLU(LEAK),
+        )
+        self.start = nn.Linear(STYLE, widths[0] * 16)
+        self.places = nn.Parameter(torch.empty(1, widths[0], 8, 8))
+        self.noises = nn.ModuleList(
+            NoiseInput(shape[0], width)
+            for shape, width in zip(config.noise_maps, widths, strict=False)
+        )
+        self.levels = nn.ModuleList(
+            nn.ModuleList(FilmBlock(width) for _ in range(config.blocks)) for width in widths
+        )
+        self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
+        self.patches = PatchOutput(widths[-1], config.size // config.resolutions[-1])
+
+    def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
+        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
+        shapes = self.config.noise_maps
+        sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
+        vector, *flat = torch.split(z, sizes, 1)
+        maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
+        style = self.mapping(torch.cat([vector, self.embedding(class_weights)], 1))
+        x = self.start(style).unflatten(1, (-1, 4, 4))
+        x = F.interpolate(x, scale_factor=2, mode="bilinear") + self.places
+        x = x.contiguous(memory_format=torch.channels_last)
+        for level, blocks in enumerate(self.levels):
+            if level > 0:
+                x = F.interpolate(self.between[level - 1](x), scale_factor=2)
+            if level < len(maps):
+                x = x + self.noises[level](maps[level])
+            for block in blocks:  # type: ignore[attr-defined]
+                x = block(x, style)
+        return self.patches(x, style)  # type: ignore[no-any-return]
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        nn.init.normal_(self.places, 0, 0.1, generator=generator)
+
+
+class NoiseInput(nn.Conv2d):
+    """A noise map as an addition to the features of its level."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(channels, width, 3, padding=1, bias=False)
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _normal(self, 0.6, generator)
+
+
+class Film(nn.Module):
+    """(N, STYLE) to `pairs` scales around 1 and as many shifts, (N, width, 1, 1) each."""
+
+    def __init__(self, width: int, pairs: int, gain: float) -> None:
+        super().__init__()
+        self.steer = nn.Linear(STYLE, 2 * pairs * width)
+        self._pairs, self._gain = pairs, gain
+
+    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
+        values = self.steer(style)[:, :, None, None].chunk(2 * self._pairs, 1)
+        return tuple(1 + v if i % 2 == 0 else v for i, v in enumerate(values))
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _normal(self.steer, self._gain, generator)
+
+
+class FilmBlock(nn.Module):
+    """x + conv(act(film(conv(act(film(x)))))), the same width throughout."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.film = Film(width, 2, gain=0.5)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift, scale2, shift2 = self.film(style)
+        hidden = self.first(F.leaky_relu(torch.addcmul(shift, x, scale), LEAK))
+        hidden = F.leaky_relu(torch.addcmul(shift2, hidden, scale2), LEAK)
+        return x + self.second(hidden)  # type: ignore[no-any-return]
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _normal(self.second, 0.3, generator)
+
+
+class PatchOutput(nn.Module):
+    """Features to pixels: each place draws a patch of `patch` px, which starts out flat."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.film = Film(width, 1, gain=0.1)
+        self.pixels = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift = self.film(style)
+        pixels = self.pixels(F.leaky_relu(torch.addcmul(shift, x, scale), LEAK))
+        return F.pixel_shuffle(pixels, self.patch).float().tanh()
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        """Every pixel of a patch alike (Aitken et al. 2017, ICNR), so no grid shows at first."""
+        weight = self.pixels.weight
+        one = torch.empty(3, 1, *weight.shape[1:])
+        nn.init.normal_(one, 0, 0.6 / math.sqrt(weight[0].numel()), generator=generator)
+        with torch.no_grad():
+            weight.copy_(one.expand(-1, self.patch**2, -1, -1, -1).reshape(weight.shape))
+
+
+class ProjectedCritic(nn.Module):
+    """One head for each feature map, and one for the pixels."""
+
+    def __init__(self, maps: list[tuple[int, int]], size: int, classes: int, width: int) -> None:
+        """`maps`: (channels, pixels of a side) of each feature map."""
+        super().__init__()
+        inputs = [(12, size // 2), *maps]
+        self.heads = nn.ModuleList(
+            CriticHead(channels, side, classes, width) for channels, side in inputs
+        )
+
+    def forward(self, images: Tensor, maps: list[Tensor], class_weights: Tensor) -> list[Tensor]:
+        """Scores of each head, (N, places) each: high for what looks real."""
+        inputs = [F.pixel_unshuffle(images, 2), *maps]
+        return [h(x, class_weights) for h, x in zip(self.heads, inputs, strict=True)]
+
+
+class CriticHead(nn.Module):
+    """Down to 8 px or less, then a score for every place, given the class.
+
+    The class enters by projection (Miyato and Koyama 2018, eq. 3). Beside the features stands
+    how much the pictures of a group differ there (Karras et al. 2018, section 3, but within one
+    class), so that a generator that repeats itself is found out.
+    """
+
+    def __init__(self, channels: int, side: int, classes: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        while side > 8:
+            layers += [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
+            channels, side = width, side // 2
+        layers += [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(LEAK)]
+        self.body = nn.Sequential(*layers)
+        self.mix = nn.Conv2d(width + 1, width, 1)
+        self.score = nn.Conv2d(width, 1, 1)
+        self.embedding = ClassEmbedding(classes, width, std=1 / math.sqrt(width))
+
+    def forward(self, x: Tensor, class_weights: Tensor) -> Tensor:
+        """(N, channels, side, side), with N a multiple of GROUP, to scores (N, places)."""
+        hidden = self.body(x)
+        hidden = torch.cat([hidden, group_deviation(hidden).to(hidden.dtype)], 1)
+        hidden = F.leaky_relu(self.mix(hidden), LEAK)
+        wanted = self.embedding(class_weights)[:, :, None, None]
+        scores: Tensor = self.score(hidden) + (hidden * wanted).sum(1, keepdim=True)
+        return scores.flatten(1).float()
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _normal(self.score, 0.6, generator)
+
+
+def group_deviation(x: Tensor) -> Tensor:
+    """Standard deviation within each group, averaged over channels: (N, 1, H, W) float32."""
+    groups = x.float().view(-1, GROUP, *x.shape[1:])
+    deviation = (groups.var(1, correction=0) + 1e-6).sqrt().mean(1, keepdim=True)
+    return deviation.repeat_interleave(GROUP, 0)
+
+
+def _normal(layer: nn.Linear | nn.Conv2d, gain: float, generator: torch.Generator) -> None:
+    """Weights of N(0, gain^2 / inputs)."""
+    nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()), generator=generator)

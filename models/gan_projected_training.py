@@ -1,0 +1,121 @@
+"""One step of the projected GAN: hinge losses on frozen features, and energy distances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import blank
+from .gan_config import GanConfig
+from .gan_energy import patch_energy, picture_energy
+from .gan_features import FeatureNet, train_features
+from .gan_projected import ProjectedCritic, ProjectedGenerator
+from .gan_training import PATCHES, GanTrainee, Pictures, Recipe, adam, prefixed
+from .numerics import Numerics
+from .training import Stateful, generator
+
+GENERATOR_RATE, CRITIC_RATE = 1.5e-3, 3e-3
+WARM_UP = 20  # steps in which the rates rise to these
+CLIP = 5.0  # largest norm of the generator's gradient
+
+
+class ProjectedTrainee(GanTrainee):
+    """Sauer et al. 2021 with hinge losses, and same-class energy distances beside them."""
+
+    def __init__(
+        self,
+        config: GanConfig,
+        pictures: Pictures,
+        recipe: Recipe,
+        features: nn.Module | None,
+    ) -> None:
+        """`features`: a frozen network from pictures to a list of maps; None to train one."""
+        classes = len(config.classes)
+        self._own = blank(lambda: FeatureNet(classes)) if features is None else None
+        network = self._own if features is None else features
+        assert network is not None
+        self.features = recipe.numerics.place(network).eval().requires_grad_(False)
+        shapes = map_shapes(self.features, config.size, recipe.numerics)
+        critic = blank(lambda: ProjectedCritic(shapes, config.size, classes, config.critic))
+        super().__init__(config, pictures, recipe, ProjectedGenerator, critic)
+        self._pictures = pictures
+        self.optimisers = {
+            "generator_adam": adam(self.generator.parameters(), GENERATOR_RATE, (0.5, 0.99)),
+            "critic_adam": adam(self.critic.parameters(), CRITIC_RATE, (0.0, 0.99)),
+        }
+
+    def parts(self) -> Mapping[str, Stateful]:
+        own = {} if self._own is None else {"features": self._own}
+        return {**super().parts(), **own}
+
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        if step == 0 and self._own is not None:
+            train_features(self._own, self._pictures, self.seed, self.numerics)
+        self._warm_up(step)
+        reals, classes = self.reals(step)
+        with self.numerics.autocast():
+            drawn = self.generator(self.latents(len(reals), step), classes)
+            seen = self.seen(drawn, step, 0)
+            maps = self.features(seen)
+            with torch.no_grad():
+                seen_reals = self.seen(reals, step, 1)
+                real_maps = self.features(seen_reals)
+        critic_loss = self._train_critic(seen, maps, seen_reals, real_maps, classes)
+        with self.numerics.autocast():
+            scores = self.critic(seen, maps, classes)
+        adversarial = -torch.stack([s.mean() for s in scores]).sum()
+        random = generator(self.seed, PATCHES, step)
+        whole = picture_energy(seen, maps, seen_reals, real_maps)
+        patches = patch_energy(seen, maps, seen_reals, real_maps, random)
+        (adversarial + whole + patches).backward()
+        self.critic.requires_grad_(True)
+        nn.utils.clip_grad_norm_(self.generator.parameters(), CLIP)
+        self.apply("generator_adam")
+        self.average.update(self.generator, step)
+        return {
+            "critic": critic_loss,
+            "adversarial": adversarial,
+            "energy": whole,
+            "patches": patches,
+        }
+
+    def _train_critic(
+        self,
+        drawn: Tensor,
+        maps: list[Tensor],
+        reals: Tensor,
+        real_maps: list[Tensor],
+        classes: Tensor,
+    ) -> Tensor:
+        """Hinge loss (Lim and Ye 2017), summed over the heads; leaves the critic frozen."""
+        with self.numerics.autocast():
+            real_scores = self.critic(reals, real_maps, classes)
+            scores = self.critic(drawn.detach(), [m.detach() for m in maps], classes)
+        losses = [
+            F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+            for real, fake in zip(real_scores, scores, strict=True)
+        ]
+        loss = torch.stack(losses).sum()
+        loss.backward()
+        self.apply("critic_adam")
+        self.critic.requires_grad_(False)
+        return loss
+
+    def _warm_up(self, step: int) -> None:
+        factor = min(1.0, (step + 1) / WARM_UP)
+        for name, rate in (("generator_adam", GENERATOR_RATE), ("critic_adam", CRITIC_RATE)):
+            self.optimisers[name].param_groups[0]["lr"] = rate * factor
+
+    def outcome(self) -> dict[str, Tensor]:
+        own = {} if self._own is None else prefixed("features", self._own)
+        return {**super().outcome(), **own}
+
+
+def map_shapes(features: nn.Module, size: int, numerics: Numerics) -> list[tuple[int, int]]:
+    """(channels, pixels of a side) of each of the feature maps of a picture of `size` px."""
+    with torch.no_grad():
+        maps = features(torch.zeros(1, 3, size, size, device=numerics.device))
+    return [(m.shape[1], m.shape[2]) for m in maps]

@@ -177,9 +177,10 @@ def _bar(u: Array, v: Array) -> Array:
 
 
 def _stripes(u: Array, v: Array) -> Array:
-    lines = np.abs((v * np.float32(2.5)) % np.float32(1) - np.float32(0.5)) / np.float32(2.5)
+    lines = np.abs(np.mod(v * np.float32(2.5), 1) - np.float32(0.5)) / np.float32(2.5)
     block = np.maximum(np.abs(u) - np.float32(1.1), np.abs(v) - np.float32(0.8))
-    return np.maximum(block, lines - np.float32(0.08))
+    stripes: Array = np.maximum(block, lines - np.float32(0.08))
+    return stripes
 
 
 def _square(u: Array, v: Array) -> Array:

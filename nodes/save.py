@@ -1,0 +1,99 @@
+"""Saving pictures, animations and tables: each node gives the contents of files to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from .context import Context
+from .contract import node
+from .sockets import Files, Image, Table, file_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..pictures.encoding import Pixels
+
+Name = Annotated[
+    str, Field(max_length=100, description="The file's name without ending; empty: the node's own")
+]
+Quality = Annotated[
+    int, Field(ge=1, le=100, description="Of JPEG and WebP; WebP loses nothing at 100")
+]
+
+
+@node(title="Save image", category="save")
+def save_image(
+    image: Image,
+    *,
+    name: Name = "",
+    format: Annotated[  # noqa: A002 - the word that people look for
+        Literal["png", "jpeg", "webp"],
+        Field(description="png keeps every bit, and carries the graph that made it"),
+    ] = "png",
+    quality: Quality = 92,
+    ctx: Context,
+) -> Files:
+    """Save pictures: one as `name.png`, several as `name_0001.png` and so on."""
+    from ..pictures.encoding import ENDINGS, encode_still
+
+    digits = max(4, len(str(len(image))))
+    files = {}
+    for number, picture in enumerate(image, 1):
+        part = "" if len(image) == 1 else f"_{number:0{digits}}"
+        files[file_name(name, part + ENDINGS[format])] = encode_still(
+            _pixels(picture), format, quality
+        )
+        ctx.progress(number, len(image))
+    return Files(files)
+
+
+@node(title="Save animation", category="save")
+def save_animation(
+    image: Image,
+    *,
+    name: Name = "",
+    format: Annotated[  # noqa: A002
+        Literal["gif", "webp", "apng"],
+        Field(
+            description="gif plays anywhere, in 256 colours; webp is small; apng keeps every bit"
+        ),
+    ] = "gif",
+    fps: Annotated[float, Field(ge=0.1, le=60, description="Pictures a second")] = 12.0,
+    loop: Annotated[bool, Field(description="Play again and again")] = True,
+    ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
+    quality: Quality = 92,
+) -> Files:
+    """Save a batch of pictures as one animation."""
+    from ..pictures.encoding import ENDINGS, encode_animation
+
+    frames = [_pixels(picture) for picture in image]
+    if ping_pong:
+        frames += frames[-2:0:-1]
+    data = encode_animation(frames, format, fps, loop, quality)
+    return Files({file_name(name, ENDINGS[format]): data})
+
+
+@node(title="Save table", category="save")
+def save_table(
+    table: Table,
+    *,
+    name: Name = "",
+    format: Annotated[  # noqa: A002
+        Literal["csv", "json"], Field(description="csv for spreadsheets, json: a list of rows")
+    ] = "csv",
+) -> Files:
+    """Save a table, such as class scores or training curves."""
+    from ..pictures.encoding import encode_table
+
+    return Files({file_name(name, f".{format}"): encode_table(table.columns, format)})
+
+
+def _pixels(picture: Tensor) -> Pixels:
+    """Float (H, W, 3) in 0..1 as uint8."""
+    import torch
+
+    levels = picture.detach().cpu().clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)
+    pixels: Pixels = levels.numpy()
+    return pixels

@@ -1,0 +1,55 @@
+"""Tables as pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .contract import node
+from .errors import NodeError
+from .sockets import Image, Table
+
+
+@node(title="Plot table", category="table")
+def plot_table(
+    table: Table,
+    *,
+    kind: Annotated[
+        Literal["auto", "curves", "bars", "confusion"],
+        Field(
+            description="auto: a square of classes as a confusion matrix, texts with numbers as"
+            " bars, numbers alone as curves"
+        ),
+    ] = "auto",
+    columns: Annotated[
+        str,
+        Field(max_length=1000, description="Only these columns, separated by commas; empty: all"),
+    ] = "",
+    title: Annotated[str, Field(max_length=200, description="A line on top")] = "",
+    width: Annotated[int, Field(ge=128, le=4096, description="Pixels")] = 960,
+    height: Annotated[int, Field(ge=128, le=4096, description="Pixels")] = 540,
+) -> Image:
+    """Draw a table: training curves, bars of scores, or a confusion matrix.
+
+    Curves have a panel for each column of numbers, over the column `step`; long ones are pale,
+    with their moving average on top. Bars take their labels from the first column of text, their
+    lengths from the next one of numbers. A confusion matrix has true classes as rows.
+
+    Raises: NodeError where the table doesn't suit the kind, or doesn't fit.
+    """
+    import torch
+
+    from ..pictures.plot import PlotError, plot
+
+    shown = table.columns
+    if names := list(filter(None, map(str.strip, columns.split(",")))):
+        if unknown := [name for name in names if name not in shown]:
+            known = ", ".join(shown) or "none"
+            raise NodeError(f"the table has no column {unknown[0]!r} - its columns: {known}")
+        shown = {name: cells for name, cells in shown.items() if name in {*names, "step"}}
+    try:
+        pixels = plot(shown, None if kind == "auto" else kind, title, width, height)
+    except PlotError as error:
+        raise NodeError(str(error)) from error
+    return torch.from_numpy(pixels)[None].float().div_(255)

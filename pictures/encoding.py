@@ -1,0 +1,80 @@
+"""Pictures, animations and tables as the bytes of files; equal input gives equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+Still = Literal["png", "jpeg", "webp"]
+Moving = Literal["gif", "webp", "apng"]
+
+ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "apng": ".png"}
+
+
+def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
+    """One picture (H, W, 3). PNG, and WebP at quality 100, keep every bit."""
+    file = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if kind == "png":
+        picture.save(file, "PNG")
+    elif kind == "jpeg":
+        sampling = 0 if quality >= 90 else 2  # full colour resolution where quality is asked for
+        picture.save(file, "JPEG", quality=quality, subsampling=sampling, optimize=True)
+    else:
+        picture.save(file, "WEBP", quality=quality, lossless=quality == 100)
+    return file.getvalue()
+
+
+def encode_animation(
+    frames: Sequence[Pixels], kind: Moving, fps: float, loop: bool, quality: int
+) -> bytes:
+    """Frames (H, W, 3) as an animation. APNG, and WebP at quality 100, keep every bit."""
+    file = io.BytesIO()
+    pictures = list(map(Image.fromarray, frames))
+    first, *rest = map(_with_palette, pictures) if kind == "gif" else pictures
+    if kind == "gif":
+        # A GIF counts in hundredths of a second, and viewers slow down what is under two.
+        duration = max(2, round(100 / fps)) * 10
+        repeat = {"loop": 0} if loop else {}
+        first.save(file, "GIF", save_all=True, append_images=rest, duration=duration, **repeat)
+        return file.getvalue()
+    options: dict[str, Any] = {"duration": round(1000 / fps), "loop": 0 if loop else 1}
+    if kind == "webp":
+        options |= {"quality": quality, "lossless": quality == 100}
+    name = "PNG" if kind == "apng" else "WEBP"
+    first.save(file, name, save_all=True, append_images=rest, **options)
+    return file.getvalue()
+
+
+def _with_palette(picture: Image.Image) -> Image.Image:
+    """256 colours of its own, dithered."""
+    palette = picture.quantize(256, Image.Quantize.MEDIANCUT)
+    return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def encode_table(columns: Mapping[str, Sequence[Any]], kind: Literal["csv", "json"]) -> bytes:
+    """Columns as CSV with a header (unknown is empty), or as a JSON list of rows."""
+    cells = ([_known(cell) for cell in column] for column in columns.values())
+    rows: Iterable[tuple[Any, ...]] = zip(*cells, strict=True)
+    if kind == "json":
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        return (json.dumps(named, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _known(cell: Any) -> Any:
+    """The cell, or None for a number that is not finite."""
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell

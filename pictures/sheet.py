@@ -1,0 +1,118 @@
+"""A contact sheet: many pictures as one, with captions and a title."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from .lettering import font, height_of, shorten
+
+Pixels = NDArray[np.uint8]
+Ground = Literal["white", "grey", "black"]
+
+# Background, text.
+_COLOURS = {
+    "white": ("#ffffff", "#26282c"),
+    "grey": ("#7d7f83", "#ffffff"),
+    "black": ("#0c0c0e", "#e4e4e8"),
+}
+_COMFORTABLE = 112  # pixels: smaller pictures are enlarged to at least this
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are on a sheet, in pixels."""
+
+    columns: int
+    rows: int
+    cell: tuple[int, int]  # width and height of a picture as shown
+    gap: int
+    caption: int  # letter size, 0 without captions
+    title: int  # letter size, 0 without title
+
+    @property
+    def pitch(self) -> tuple[int, int]:
+        """From one picture to the next, across and down."""
+        below = height_of(self.caption) + 3 if self.caption else 0
+        return self.cell[0] + self.gap, self.cell[1] + below + self.gap
+
+    @property
+    def top(self) -> int:
+        """Where the first row of pictures starts."""
+        return self.gap + (round(self.title * 1.9) if self.title else 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the sheet."""
+        across, down = self.pitch
+        return self.gap + across * self.columns, self.top + down * self.rows
+
+
+def lay_out(
+    count: int,
+    height: int,
+    width: int,
+    *,
+    columns: int = 0,
+    scale: int = 0,
+    gap: int = 4,
+    captions: bool = False,
+    title: bool = False,
+) -> Layout:
+    """The layout of `count` pictures; 0 columns: near a square, scale 0: comfortably large."""
+    scale = scale or max(1, math.ceil(_COMFORTABLE / max(height, width)))
+    cell = (width * scale, height * scale)
+    columns = min(columns or square_columns(count, width / height), count)
+    letters = min(22, max(11, round(cell[0] / 9)))
+    whole = columns * (cell[0] + gap)
+    return Layout(
+        columns,
+        math.ceil(count / columns),
+        cell,
+        gap,
+        letters if captions else 0,
+        min(40, max(14, round(whole / 26))) if title else 0,
+    )
+
+
+def square_columns(count: int, aspect: float = 1.0) -> int:
+    """Columns that make a sheet near square, rather with no place left empty."""
+    root = max(1, math.ceil(math.sqrt(count / aspect) - 1e-9))
+    choices = range(min(root, count), min(count, math.ceil(root * 1.4)) + 1)
+    return min(choices, key=lambda columns: (-count % columns, columns))
+
+
+def contact_sheet(
+    pictures: Pixels,
+    layout: Layout,
+    *,
+    background: Ground = "white",
+    captions: Sequence[str] = (),
+    title: str = "",
+) -> Pixels:
+    """The pictures (N, H, W, 3) on one sheet; small ones are enlarged pixel by pixel."""
+    ground, ink = _COLOURS[background]
+    sheet = Image.new("RGB", layout.size, ground)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        room = layout.size[0] - 2 * layout.gap - 4
+        text = shorten(title, layout.title, room)
+        middle = (layout.gap + 2, (layout.top - layout.gap) / 2 + layout.gap / 2)
+        draw.text(middle, text, ink, font(layout.title), anchor="lm")
+    for number, pixels in enumerate(pictures):
+        row, column = divmod(number, layout.columns)
+        x = layout.gap + column * layout.pitch[0]
+        y = layout.top + row * layout.pitch[1]
+        picture = Image.fromarray(pixels).resize(layout.cell, Image.Resampling.NEAREST)
+        sheet.paste(picture, (x, y))
+        if number < len(captions):
+            text = shorten(captions[number], layout.caption, layout.cell[0])
+            middle_x, top = x + layout.cell[0] / 2, y + layout.cell[1] + 3
+            draw.text((middle_x, top), text, ink, font(layout.caption), anchor="ma")
+    return np.array(sheet)

@@ -1,0 +1,204 @@
+"""A node's form in ComfyUI: what its class is called, its inputs, widgets and outputs.
+
+The V1 classes, the V3 classes, `object_info` and the conversion of graphs all read this one form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..nodes.contract import NodeSpec, Port, Widget
+
+PREFIX = "Artgraph_"
+_SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact
+_LONG = 1_000  # texts that may be longer get a box of several lines
+
+# Ours by the name of the socket; the others are ARTGRAPH_ and that name. A number fits any widget
+# that holds one, a text also a choice.
+_CORE_TYPES = {"image": "IMAGE", "number": "INT,FLOAT,BOOLEAN", "text": "STRING,COMBO"}
+_WIDGET_TYPES = {
+    "int": "INT",
+    "float": "FLOAT",
+    "bool": "BOOLEAN",
+    "text": "STRING",
+    "choice": "COMBO",
+    "file": "STRING",
+    "folder": "STRING",
+}
+
+
+@dataclass(frozen=True)
+class InputForm:
+    """An input of a class: its ComfyUI type, and the options of its widget."""
+
+    name: str
+    type: str
+    options: dict[str, Any]
+    optional: bool
+    is_widget: bool
+
+
+@dataclass(frozen=True)
+class OutputForm:
+    """An output of a class."""
+
+    name: str
+    type: str
+    tooltip: str
+
+
+@dataclass(frozen=True)
+class NodeForm:
+    """All that ComfyUI knows of a node."""
+
+    spec: NodeSpec
+    class_id: str
+    title: str
+    category: str
+    description: str
+    aliases: list[str]
+    inputs: list[InputForm]
+    outputs: list[OutputForm]
+
+    @property
+    def saves(self) -> bool:
+        """Whether it writes files, and so runs without anything that needs it."""
+        return any(is_files(port) for port in self.spec.outputs.values())
+
+    @property
+    def widgets(self) -> list[InputForm]:
+        """The inputs with a widget, in the order of a workflow's `widgets_values`."""
+        return [form for form in self.inputs if form.is_widget]
+
+    def input_types(self) -> dict[str, dict[str, Any]]:
+        """What a V1 class returns from INPUT_TYPES."""
+        types: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
+        for form in self.inputs:
+            group = "optional" if form.optional else "required"
+            types[group][form.name] = (form.type, form.options)
+        if self.saves:
+            types["hidden"] = {
+                "prompt": "PROMPT",
+                "extra_pnginfo": "EXTRA_PNGINFO",
+                "unique_id": "UNIQUE_ID",
+            }
+        return types
+
+
+def class_id(node_id: str) -> str:
+    """The name of a node's class in ComfyUI."""
+    return PREFIX + node_id
+
+
+def node_id(class_name: str) -> str | None:
+    """The node of a class in ComfyUI, None where it is none of ours."""
+    return class_name.removeprefix(PREFIX) if class_name.startswith(PREFIX) else None
+
+
+def is_files(port: Port) -> bool:
+    """Whether a port carries files for the output folder."""
+    return port.sockets[0].name == "files"
+
+
+def socket_type(port: Port) -> str:
+    """The ComfyUI type of a port; several kinds stand as `A,B`."""
+    names = [socket.name for socket in port.sockets]
+    return ",".join(_CORE_TYPES.get(name, f"ARTGRAPH_{name.upper()}") for name in names)
+
+
+def node_form(spec: NodeSpec) -> NodeForm:
+    """The form of one node: sockets, then widgets, then sockets that may stay unwired."""
+    sockets = [
+        InputForm(port.name, socket_type(port), {"tooltip": _about(port)}, port.optional, False)
+        for port in spec.inputs.values()
+    ]
+    widgets = [
+        InputForm(widget.name, _WIDGET_TYPES[widget.kind], _options(widget), False, True)
+        for widget in spec.widgets.values()
+    ]
+    return NodeForm(
+        spec=spec,
+        class_id=class_id(spec.id),
+        title=spec.title,
+        category=f"artgraph/{spec.category}",
+        description=spec.summary,
+        aliases=[spec.id, spec.id.replace("_", " "), f"artgraph {spec.category}"],
+        inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
+        outputs=[
+            OutputForm(port.name, socket_type(port), _about(port)) for port in spec.outputs.values()
+        ],
+    )
+
+
+def object_info(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
+    """What ComfyUI's editor asks a server for: the definition of each class, JSON-ready."""
+    return {class_id(spec.id): _definition(node_form(spec)) for spec in registry.values()}
+
+
+def _definition(form: NodeForm) -> dict[str, Any]:
+    types = form.input_types()
+    hidden = {name: [kind] for name, kind in types.pop("hidden", {}).items()}
+    groups = {group: {n: list(t) for n, t in inputs.items()} for group, inputs in types.items()}
+    return {
+        "name": form.class_id,
+        "display_name": form.title,
+        "description": form.description,
+        "category": form.category,
+        "search_aliases": form.aliases,
+        "output_node": form.saves,
+        "python_module": "custom_nodes.artgraph",
+        "input": groups | ({"hidden": hidden} if hidden else {}),
+        "input_order": {group: list(inputs) for group, inputs in groups.items()},
+        "is_input_list": False,
+        "output": [output.type for output in form.outputs],
+        "output_name": [output.name for output in form.outputs],
+        "output_tooltips": [output.tooltip for output in form.outputs],
+        "output_is_list": [False] * len(form.outputs),
+        "deprecated": False,
+        "experimental": False,
+    }
+
+
+def _about(port: Port) -> str:
+    names = " or ".join(socket.name.replace("_", " ") for socket in port.sockets)
+    text = f"{names}: {'; '.join(socket.about for socket in port.sockets)}"
+    return text + " (may stay unwired)" if port.optional else text
+
+
+def _options(widget: Widget) -> dict[str, Any]:
+    """Default, bounds and tooltip of a widget."""
+    options: dict[str, Any] = {"tooltip": widget.description}
+    if widget.kind == "choice":
+        options |= {"options": list(widget.choices), "default": widget.default}
+    elif widget.kind == "bool":
+        options["default"] = bool(widget.default)
+    elif widget.kind in ("int", "float"):
+        options |= _bounds(widget)
+    else:
+        options["default"] = widget.default or ""
+        options["multiline"] = widget.limits.get("max_length", 0) >= _LONG
+        if widget.kind in ("file", "folder"):
+            options["placeholder"] = f"{widget.kind} in the input folder"
+    return options
+
+
+def _bounds(widget: Widget) -> dict[str, Any]:
+    limits = widget.limits
+    whole = widget.kind == "int"
+    low = limits.get("ge", limits.get("gt", -_SAFE))
+    high = limits.get("le", limits.get("lt", _SAFE))
+    if whole:
+        low += "gt" in limits
+        high -= "lt" in limits
+        step: float = limits.get("multiple_of", 1)
+    else:
+        step = 0.01 if high - low <= 10 else 0.1
+    default = widget.default if widget.default is not None else low
+    options = {"default": default, "min": low, "max": high, "step": step}
+    if whole and widget.name == "seed":
+        options["control_after_generate"] = "fixed"  # a new seed each time would train anew
+    if not whole:
+        options["round"] = False
+    return options

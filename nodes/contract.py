@@ -95,9 +95,10 @@ class Widget:
     def limits(self) -> dict[str, Any]:
         """Bounds and lengths by their JSON-like names: ge, le, gt, lt, min_length, ..."""
         found: dict[str, Any] = {}
+        names = ("ge", "le", "gt", "lt", "multiple_of", "min_length", "max_length", "pattern")
         for extra in self._fields:
             for rule in extra.metadata:
-                for name in ("ge", "le", "gt", "lt", "min_length", "max_length", "pattern"):
+                for name in names:
                     if getattr(rule, name, None) is not None:
                         found[name] = getattr(rule, name)
         return found

@@ -59,11 +59,15 @@ def load_model(
 
     try:
         state = load_file(path)
-        model = KINDS[kind](config, {k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        model = KINDS[kind](
+            config, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        )
         model.network()
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's file brings about
+    except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path.name} is no sound {kind}: {reason} - get the file again") from error
+        raise InputError(
+            f"{path.name} is no sound {kind}: {reason} - get the file again"
+        ) from error
     return LoadedModel(**{name: model if name == kind else None for name in KINDS})  # type: ignore[arg-type]
 
 
@@ -72,7 +76,9 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path.name} is over {MAX_BYTES >> 30} GiB - no model of ours is as large")
+        raise InputError(
+            f"{path.name} is over {MAX_BYTES >> 30} GiB - no model of ours is as large"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])

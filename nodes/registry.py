@@ -47,7 +47,7 @@ def _load_entry_points() -> None:
     for entry in entry_points(group="artgraph.nodes"):
         try:
             entry.load()
-        except Exception as error:  # noqa: BLE001 - a pack's import can raise anything
+        except Exception as error:
             warnings.warn(f"node pack {entry.name!r} was left out: {error}", stacklevel=3)
 
 
@@ -62,7 +62,9 @@ def _load_pack(pack: str) -> None:
             finally:
                 sys.path.remove("")
     except Exception as error:
-        raise GraphError(f"--pack {pack}: {type(error).__name__}: {error} - mend the pack") from error
+        raise GraphError(
+            f"--pack {pack}: {type(error).__name__}: {error} - mend the pack"
+        ) from error
 
 
 def _import_file(path: Path) -> ModuleType:

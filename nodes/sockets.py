@@ -117,7 +117,7 @@ class Dataset:
         _require(
             labels.dtype == torch.int64
             and labels.shape == (count,)
-            and 0 <= int(labels.min())
+            and int(labels.min()) >= 0
             and int(labels.max()) < len(value.classes),
             "a dataset's labels are int64 (N,), each an index into its classes",
         )

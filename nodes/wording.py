@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,8 @@ def problem_text(error: Mapping[str, Any], widget: Widget | None) -> str:
     if kind == "literal_error" and widget is not None:
         choices = [str(choice) for choice in widget.choices]
         return f"{shown(value)} is no choice - {suggestion(str(value), choices)}"
-    if kind.endswith(("_type", "_parsing", "_from_float")) and widget is not None:
-        return f"{shown(value)} is not {_KINDS[widget.kind]} - write {_KINDS[widget.kind]}"
+    if kind.endswith(("_type", "_parsing", "_from_float", "finite_number")) and widget is not None:
+        return f"{shown(value)} is not {_KINDS[widget.kind]} - {_remedy(value, widget.kind)}"
     for rule, words in _LIMITS.items():
         if kind == rule:
             (limit,) = [v for k, v in limits.items() if k not in ("actual_length", "field_type")]
@@ -55,11 +56,26 @@ def problem_text(error: Mapping[str, Any], widget: Widget | None) -> str:
     return f"{shown(value)}: {error['msg']} - see `artgraph nodes` for what it takes"
 
 
+def _remedy(value: Any, kind: str) -> str:
+    if kind in ("int", "float", "bool") and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            float(value)
+            return "write it without quotes"
+    if kind in ("text", "file", "folder") and isinstance(value, int | float):
+        return "write it in quotes"
+    return {
+        "int": "write one such as 3",
+        "float": "write one such as 0.5",
+        "bool": "write true or false",
+    }.get(kind, "write a text")
+
+
 _LIMITS = {
     "greater_than_equal": "is too small - the least is {}",
     "greater_than": "is too small - it must be more than {}",
     "less_than_equal": "is too large - the most is {}",
     "less_than": "is too large - it must be less than {}",
+    "multiple_of": "does not fit - it must be a multiple of {}",
     "string_too_long": "is too long - at most {} characters",
     "string_too_short": "is too short - at least {} characters",
     "string_pattern_mismatch": "has a wrong form - it must match {}",

@@ -29,10 +29,11 @@ _WIDGET_SOCKETS = {
 
 
 class Typed(NamedTuple):
-    """A value typed on the command line: as YAML reads it, and to the letter."""
+    """A value typed on the command line: as YAML reads it, to the letter, and the whole word."""
 
     value: Any
     raw: str
+    word: str
 
 
 def parse_setting(text: str) -> tuple[str, Typed]:
@@ -40,7 +41,7 @@ def parse_setting(text: str) -> tuple[str, Typed]:
     target, equals, raw = text.partition("=")
     if not equals or target.count(".") != 1:
         raise GraphError(f"--set {text}: not of the form node.widget=value or knobs.name=value")
-    return target, Typed(scalar(raw), raw)
+    return target, Typed(scalar(raw), raw, f"--set {text}")
 
 
 def bind(
@@ -75,6 +76,16 @@ class _Binder:
     def complain(self, entry: NodeEntry, line: int, message: str, is_input: bool = False) -> None:
         self.problems.append(Problem(self.document.file, line, entry.name, message, is_input))
 
+    def complain_of(
+        self, entry: NodeEntry, mark: Marked, message: str, is_input: bool = False
+    ) -> None:
+        """Complain of a value, where it was given: in the file or on the command line."""
+        if isinstance(mark.value, Typed):
+            problem = Problem(mark.value.word, None, entry.name, message, is_input)
+            self.problems.append(problem)
+        else:
+            self.complain(entry, mark.line, message, is_input)
+
     def apply(self, settings: Mapping[str, Typed]) -> None:
         """Put `--set` values into the document."""
         for target, typed in settings.items():
@@ -88,14 +99,8 @@ class _Binder:
             else:
                 known = self.document.knobs if owner == "knobs" else self.document.nodes
                 what, word = ("knob", name) if owner == "knobs" else ("node", owner)
-                self.problems.append(
-                    Problem(
-                        self.document.file,
-                        None,
-                        None,
-                        f"--set {target}: there is no {what} {word!r} - {suggestion(word, known)}",
-                    )
-                )
+                message = f"there is no {what} {word!r} - {suggestion(word, known)}"
+                self.problems.append(Problem(typed.word, None, None, message))
 
     def bind(self) -> Graph:
         nodes = {}
@@ -126,18 +131,23 @@ class _Binder:
     def node(self, entry: NodeEntry, spec: NodeSpec) -> BoundNode:
         node = BoundNode(entry.name, entry.line, spec)
         given: dict[str, Marked] = dict(entry.values)
-        for name in given.keys() & spec.inputs.keys():
-            self.complain(entry, given[name].line, f"input {name!r} takes no value"
-                          " - wire it under `from`")
+        for name in [name for name in given if name in spec.inputs]:
+            self.complain_of(
+                entry, given[name], f"input {name!r} takes no value - wire it under `from`"
+            )
             del given[name]
         for name, mark in entry.wires.items():
             self.wire(entry, spec, node, given, name, mark)
         for name, port in spec.inputs.items():
             if not port.optional and name not in entry.wires:
                 kind = _either(port.sockets)
-                self.complain(entry, entry.line, f"input {name!r} is not wired - add"
-                              f" `{name}:` under `from`, naming a node that gives a {kind}"
-                              f"{self.givers(port.sockets)}")
+                self.complain(
+                    entry,
+                    entry.line,
+                    f"input {name!r} is not wired - add"
+                    f" `{name}:` under `from`, naming a node that gives a {kind}"
+                    f"{self.givers(port.sockets)}",
+                )
         self.values(entry, spec, node, given)
         return node
 
@@ -152,24 +162,39 @@ class _Binder:
     ) -> None:
         """Resolve one wire; a knob's value joins those given."""
         if name not in spec.inputs and name not in spec.widgets:
-            self.complain(entry, mark.line, f"{spec.id} has no input {name!r}"
-                          f" - {suggestion(name, [*spec.inputs, *spec.widgets])}")
+            self.complain(
+                entry,
+                mark.line,
+                f"{spec.id} has no input {name!r}"
+                f" - {suggestion(name, [*spec.inputs, *spec.widgets])}",
+            )
             return
         if name in given:
             self.complain(entry, mark.line, f"{name!r} has both a wire and a value - keep one")
         if not isinstance(mark.value, str):
-            self.complain(entry, mark.line, f"the wire to {name!r} is {shown(mark.value)}"
-                          " - name a node, node.output or knobs.name; values stand under `with`")
+            self.complain(
+                entry,
+                mark.line,
+                f"the wire to {name!r} is {shown(mark.value)}"
+                " - name a node, node.output or knobs.name; values stand under `with`",
+            )
             return
         owner, _, output = mark.value.partition(".")
         if owner == "knobs":
             knob = self.document.knobs.get(output)
             if knob is None:
-                self.complain(entry, mark.line, f"there is no knob {output!r}"
-                              f" - {suggestion(output, self.document.knobs)}")
+                self.complain(
+                    entry,
+                    mark.line,
+                    f"there is no knob {output!r} - {suggestion(output, self.document.knobs)}",
+                )
             elif name in spec.inputs:
-                self.complain(entry, mark.line, f"input {name!r} takes a"
-                              f" {_either(spec.inputs[name].sockets)}, not a knob - wire a node")
+                self.complain(
+                    entry,
+                    mark.line,
+                    f"input {name!r} takes a"
+                    f" {_either(spec.inputs[name].sockets)}, not a knob - wire a node",
+                )
             else:
                 given[name] = Marked(knob.value, mark.line)
             return
@@ -180,8 +205,11 @@ class _Binder:
     def source(self, entry: NodeEntry, mark: Marked, owner: str, output: str) -> Source | None:
         other = self.document.nodes.get(owner)
         if other is None:
-            self.complain(entry, mark.line, f"there is no node {owner!r}"
-                          f" - {suggestion(owner, self.document.nodes)}")
+            self.complain(
+                entry,
+                mark.line,
+                f"there is no node {owner!r} - {suggestion(owner, self.document.nodes)}",
+            )
             return None
         spec = self.registry.get(other.type)
         if spec is None:
@@ -192,8 +220,11 @@ class _Binder:
             return None
         output = output or next(iter(spec.outputs))
         if output not in spec.outputs:
-            self.complain(entry, mark.line, f"{owner!r} has no output {output!r}"
-                          f" - {suggestion(output, spec.outputs)}")
+            self.complain(
+                entry,
+                mark.line,
+                f"{owner!r} has no output {output!r} - {suggestion(output, spec.outputs)}",
+            )
             return None
         return Source(owner, output)
 
@@ -201,25 +232,29 @@ class _Binder:
         self, entry: NodeEntry, spec: NodeSpec, node: BoundNode, given: dict[str, Marked]
     ) -> None:
         """Check the widget values, and find the files that paths name."""
-        for name in given.keys() - spec.widgets.keys():
-            self.complain(entry, given.pop(name).line, f"{spec.id} has no widget {name!r}"
-                          f" - {suggestion(name, [*spec.widgets, *spec.inputs])}")
+        for name in [name for name in given if name not in spec.widgets]:
+            self.complain_of(
+                entry,
+                given.pop(name),
+                f"{spec.id} has no widget {name!r}"
+                f" - {suggestion(name, [*spec.widgets, *spec.inputs])}",
+            )
         plain = {name: _meant(mark.value, spec.widgets[name]) for name, mark in given.items()}
         checked, wrong = spec.check(plain)
         for name, message in wrong.items():
             if name in node.wires or (name in entry.wires and name not in given):
                 continue  # its value is known when the graph runs, or its wire is reported
-            line = given[name].line if name in given else entry.line
-            self.complain(entry, line, f"widget {name!r}: {message}")
+            mark = given.get(name, Marked(None, entry.line))
+            self.complain_of(entry, mark, f"widget {name!r}: {message}")
         for name, widget in spec.widgets.items():
             if widget.kind not in ("file", "folder") or name in wrong or checked[name] is None:
                 continue
-            trusted = name in given and isinstance(given[name].value, Typed)
+            mark = given.get(name, Marked(None, entry.line))
+            trusted = isinstance(mark.value, Typed)
             try:
                 checked[name] = self.folders.resolve(checked[name], widget.kind, trusted)
             except InputError as error:
-                line = given[name].line if name in given else entry.line
-                self.complain(entry, line, f"widget {name!r}: {error}", is_input=True)
+                self.complain_of(entry, mark, f"widget {name!r}: {error}", is_input=True)
         node.values = {name: v for name, v in checked.items() if name not in node.wires}
 
     def acyclic(self, graph: Graph) -> bool:

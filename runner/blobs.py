@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
+from safetensors import SafetensorError
 
 from ..nodes.sockets import Buffers, Json
 
@@ -75,7 +76,10 @@ class Blobs:
         """
         temporary = self._temporary / f"{self._host}-{os.getpid()}-{next(self._numbers)}"
         try:
-            _write_safetensors(temporary, meta, buffers)
+            try:
+                _write_safetensors(temporary, meta, buffers)
+            except SafetensorError as error:  # what the library makes of a full disk
+                raise OSError(str(error)) from error
             digest, size = _file_digest(temporary), temporary.stat().st_size
             path = self._path(digest)
             if self._is_whole(path, size):

@@ -17,13 +17,16 @@ from .cache_commands import app as cache_app
 from .options import (
     CacheOption,
     DeviceOption,
+    EventsOption,
     ForceOption,
     GraphArgument,
     InputOption,
     JsonOption,
+    NoCacheOption,
     OnlyOption,
     OutOption,
     PackOption,
+    QuietOption,
     SetOption,
     open_store,
     warn,
@@ -58,11 +61,11 @@ def run(
     out: OutOption = Path("out"),
     input_: InputOption = Path("input"),
     cache: CacheOption = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep results.")] = False,
+    no_cache: NoCacheOption = False,
     device: DeviceOption = "auto",
     pack: PackOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One event a line on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")] = False,
+    as_json: EventsOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Run a graph; what was computed before is reused."""
     from tempfile import TemporaryDirectory
@@ -75,13 +78,15 @@ def run(
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
     folder = out / bound.document.name
-    with TemporaryDirectory(prefix="artgraph-") as temporary:
-        with open_store(Path(temporary) if no_cache else cache) as store:
-            listener = make_listener(as_json, quiet, str(folder))
-            publisher = Publisher(folder, bound.document.yaml())
-            running = Run(bound, store, numerics, publisher, listener, previews=not quiet)
-            _stop_on_interrupt(running)
-            running.execute(only or (), force or ())
+    with (
+        TemporaryDirectory(prefix="artgraph-") as temporary,
+        open_store(Path(temporary) if no_cache else cache) as store,
+    ):
+        listener = make_listener(as_json, quiet, str(folder))
+        publisher = Publisher(folder, bound.document.yaml())
+        running = Run(bound, store, numerics, publisher, listener, previews=not quiet)
+        _stop_on_interrupt(running)
+        running.execute(only or (), force or ())
     raise typer.Exit(running.exit_code)
 
 
@@ -153,7 +158,11 @@ def nodes(
     if node is not None and node not in registry:
         raise GraphError(f"there is no node {node!r} - {suggestion(node, registry)}")
     if as_json:
-        data = node_data(registry[node]) if node else [node_data(registry[n]) for n in sorted(registry)]
+        data = (
+            node_data(registry[node])
+            if node
+            else [node_data(registry[n]) for n in sorted(registry)]
+        )
         typer.echo(json.dumps(data))
     else:
         typer.echo("\n".join(node_lines(registry[node]) if node else node_list(registry)))

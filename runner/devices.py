@@ -28,7 +28,7 @@ def numerics_for(device: str) -> Numerics:
 
 
 def _available() -> str:
-    """cuda or mps where the machine has one and the installed torch is built for it."""
+    """Cuda or mps where the machine has one and the installed torch is built for it."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "cpu"

@@ -53,7 +53,11 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: node {self.node!r}: {self.message}" if self.node else f"{place}: {self.message}"
+        return (
+            f"{place}: node {self.node!r}: {self.message}"
+            if self.node
+            else f"{place}: {self.message}"
+        )
 
 
 @dataclass
@@ -99,9 +103,11 @@ class Document:
                 "with": {name: mark.value for name, mark in entry.values.items()},
             }
             nodes[entry.name] = {"node": entry.type} | {k: v for k, v in parts.items() if v}
-        return {"artgraph": FORMAT, **self.about} | ({"knobs": knobs} if knobs else {}) | {
-            "nodes": nodes
-        }
+        return (
+            {"artgraph": FORMAT, **self.about}
+            | ({"knobs": knobs} if knobs else {})
+            | {"nodes": nodes}
+        )
 
     def yaml(self) -> str:
         """The document as YAML that reads back the same."""
@@ -203,7 +209,9 @@ def _build(text: str, file: str) -> Marked:
         if isinstance(container, list):
             container.append(mark)
         elif key is None:
-            if kind is not yaml.ScalarEvent or (isinstance(mark.value, float) or mark.value is None):
+            if kind is not yaml.ScalarEvent or (
+                isinstance(mark.value, float) or mark.value is None
+            ):
                 raise refuse(event, "a key is a plain name - mend the line")
             if event.value in container:
                 raise refuse(event, f"{event.value!r} stands here twice - remove one")
@@ -230,13 +238,16 @@ class _Reader:
         if isinstance(mark.value, dict):
             return mark.value
         if mark.value is not None:
-            self.complain(mark.line, node, f"{what} is a mapping, not {shown(mark.value)}"
-                          " - write `name: value` lines")
+            self.complain(
+                mark.line,
+                node,
+                f"{what} is a mapping, not {shown(mark.value)} - write `name: value` lines",
+            )
         return {}
 
     def document(self, root: Marked) -> Document:
         top = self.mapping(root, "a graph file")
-        for key in top.keys() - set(self.TOP):
+        for key in [key for key in top if key not in self.TOP]:
             self.complain(top[key].line, None, f"unknown key {key!r} - {suggestion(key, self.TOP)}")
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
@@ -248,55 +259,81 @@ class _Reader:
         if mark is None:
             self.complain(1, None, f"no format version - begin the file with `artgraph: {FORMAT}`")
         elif mark.value != FORMAT or isinstance(mark.value, bool):
-            self.complain(mark.line, None, f"format version {shown(mark.value)} is not known"
-                          f" - this artgraph reads `artgraph: {FORMAT}`")
+            self.complain(
+                mark.line,
+                None,
+                f"format version {shown(mark.value)} is not known"
+                f" - this artgraph reads `artgraph: {FORMAT}`",
+            )
 
     def knobs(self, mark: Marked) -> tuple[dict[str, Marked], dict[str, str]]:
         values, about = {}, {}
         for name, knob in self.mapping(mark, "`knobs`").items():
             if not NAME.fullmatch(name):
-                self.complain(knob.line, None, f"{name!r} is no knob's name"
-                              " - use letters, digits, _ and -")
+                self.complain(
+                    knob.line, None, f"{name!r} is no knob's name - use letters, digits, _ and -"
+                )
             if isinstance(knob.value, dict):
-                for key in knob.value.keys() - {"value", "about"}:
-                    self.complain(knob.value[key].line, None, f"knob {name!r} has unknown key"
-                                  f" {key!r} - {suggestion(key, ('value', 'about'))}")
+                for key in [key for key in knob.value if key not in ("value", "about")]:
+                    self.complain(
+                        knob.value[key].line,
+                        None,
+                        f"knob {name!r} has unknown key"
+                        f" {key!r} - {suggestion(key, ('value', 'about'))}",
+                    )
                 if "about" in knob.value:
                     about[name] = str(knob.value["about"].value)
                 knob = knob.value.get("value", Marked(None, knob.line))
             if isinstance(knob.value, dict | list) or knob.value is None:
-                self.complain(knob.line, None, f"knob {name!r} has no plain value"
-                              " - write `name: value` or `name: {value: ..., about: ...}`")
+                self.complain(
+                    knob.line,
+                    None,
+                    f"knob {name!r} has no plain value"
+                    " - write `name: value` or `name: {value: ..., about: ...}`",
+                )
             values[name] = knob
         return values, about
 
     def nodes(self, mark: Marked | None) -> dict[str, NodeEntry]:
         written = self.mapping(mark or Marked(None, 1), "`nodes`")
         if not written and not self.problems:
-            self.complain(mark.line if mark else 1, None, "there are no nodes"
-                          " - list them under `nodes`; `artgraph new FILE` writes an example")
+            self.complain(
+                mark.line if mark else 1,
+                None,
+                "there are no nodes"
+                " - list them under `nodes`; `artgraph new FILE` writes an example",
+            )
         if len(written) > MAX_NODES:
             raise GraphError(f"{self.file}: {len(written)} nodes - the most is {MAX_NODES}")
         return {name: self.node(name, entry) for name, entry in written.items()}
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
         if not NAME.fullmatch(name) or name == "knobs":
-            self.complain(mark.line, name, "is no node's name"
-                          " - use letters, digits, _ and -, and not `knobs`")
+            self.complain(
+                mark.line, name, "is no node's name - use letters, digits, _ and -, and not `knobs`"
+            )
         parts = self.mapping(mark, "a node", name)
-        for key in parts.keys() - {"node", "from", "with", "about"}:
-            self.complain(parts[key].line, name, f"unknown key {key!r} - a node has"
-                          " `node`, `from` (wires), `with` (values) and `about`")
+        for key in [key for key in parts if key not in ("node", "from", "with", "about")]:
+            self.complain(
+                parts[key].line,
+                name,
+                f"unknown key {key!r} - a node has"
+                " `node`, `from` (wires), `with` (values) and `about`",
+            )
         kind = parts.get("node", Marked(None, mark.line))
         if not isinstance(kind.value, str):
-            self.complain(kind.line, name, "does not say which node it is"
-                          " - add `node: ID`; `artgraph nodes` lists the ids")
+            self.complain(
+                kind.line,
+                name,
+                "does not say which node it is - add `node: ID`; `artgraph nodes` lists the ids",
+            )
         wires = self.mapping(parts.get("from", Marked(None, mark.line)), "`from`", name)
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)
         # A list is one value: plain data for the widget's model to judge.
         values = {key: Marked(_plain(value), value.line) for key, value in values.items()}
-        return NodeEntry(name, kind.line, kind.value if isinstance(kind.value, str) else "",
-                         dict(wires), values)
+        return NodeEntry(
+            name, kind.line, kind.value if isinstance(kind.value, str) else "", dict(wires), values
+        )
 
 
 def _plain(mark: Marked) -> Any:

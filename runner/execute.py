@@ -77,9 +77,7 @@ class Run:
         only = list(only)
         plan = make_plan(self._graph, self._store, self._numerics, only, force)
         for step in plan:
-            self._emit(
-                Planned(node=step.node.name, type=step.node.spec.id, action=step.action)
-            )
+            self._emit(Planned(node=step.node.name, type=step.node.spec.id, action=step.action))
         force = set(force)
         try:
             while not self._pass(plan, force):
@@ -119,7 +117,7 @@ class Run:
                 return False
             except (Cancelled, CacheError):
                 raise
-            except Exception as error:  # noqa: BLE001 - a node can raise anything
+            except Exception as error:
                 self._fail(step.node, *self._explain(step.node, error))
         return True
 
@@ -155,9 +153,7 @@ class Run:
 
     def _compute(self, node: BoundNode, widgets: dict[str, Any], key: Key, forced: bool) -> None:
         context, from_step = self._context(node, widgets, key, forced)
-        inputs = {
-            name: self._input(node, name) for name in node.wires if name in node.spec.inputs
-        }
+        inputs = {name: self._input(node, name) for name in node.wires if name in node.spec.inputs}
         self._emit(Started(node=node.name, type=node.spec.id, step=from_step))
         start = time.perf_counter()
         outputs = node.spec(inputs, widgets, context)
@@ -237,9 +233,7 @@ class Run:
             now = time.monotonic()
             if now - last >= _PROGRESS_SECONDS or done == total:
                 last = now
-                self._emit(
-                    Progressed(node=node.name, type=node.spec.id, done=done, total=total)
-                )
+                self._emit(Progressed(node=node.name, type=node.spec.id, done=done, total=total))
             if preview is not None and self._previews is not None and self._previews.is_due():
                 path = self._previews.save(node.name, preview())
                 self._emit(Previewed(node=node.name, type=node.spec.id, path=path))
@@ -263,7 +257,9 @@ class Run:
                 )
         return paths
 
-    def _note(self, node: BoundNode, key: Key, action: str, result: Result, files: list[str]) -> None:
+    def _note(
+        self, node: BoundNode, key: Key, action: str, result: Result, files: list[str]
+    ) -> None:
         self._counts[action] += 1
         self._results[node.name] = result
         self._records[node.name] = {
@@ -321,4 +317,3 @@ def _socket(node: BoundNode, output: str, value: Any) -> Socket:
     if socket not in sockets or socket is None:
         raise SocketError(f"{output} is a {type(value).__name__}")
     return socket
-

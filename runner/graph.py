@@ -20,6 +20,7 @@ from .folders import Folders
 if TYPE_CHECKING:
     import networkx as nx
 
+
 class Source(NamedTuple):
     """Where a wire comes from."""
 
@@ -88,8 +89,9 @@ class Graph:
 
     def require_nodes(self, names: Iterable[str], option: str) -> None:
         """Raise GraphError for names that are not there."""
+        file = self.document.file
         wrong = [
-            f"{option} {name}: {self.document.file} has no such node - {suggestion(name, self.nodes)}"
+            f"{option} {name}: {file} has no such node - {suggestion(name, self.nodes)}"
             for name in names
             if name not in self.nodes
         ]

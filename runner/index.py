@@ -55,7 +55,9 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
         ) from error
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        warn(f"the cache's index is damaged ({error}); it is kept as {aside.name}, a new one begins")
+        warn(
+            f"the cache's index is damaged ({error}); it is kept as {aside.name}, a new one begins"
+        )
         path.replace(aside)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -68,7 +68,5 @@ def load_graph(
     Raises: GraphError, InputError.
     """
     document = load_document(name)
-    folders = Folders(
-        document.folder, input_folder or Path("input"), output_folder or Path("out")
-    )
+    folders = Folders(document.folder, input_folder or Path("input"), output_folder or Path("out"))
     return bind(document, registry, folders, dict(map(parse_setting, settings)))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .store import Store
 
 GraphArgument = Annotated[
-    str, typer.Argument(help="A YAML file, a shipped graph's name, or a PNG that carries its graph.")
+    str,
+    typer.Argument(help="A YAML file, a shipped graph's name, or a PNG that carries its graph."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -44,6 +45,9 @@ PackOption = Annotated[
     list[str] | None,
     typer.Option("--pack", metavar="MODULE", help="Nodes of this module or .py file; repeatable."),
 ]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep results.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
+EventsOption = Annotated[bool, typer.Option("--json", help="One event a line on standard output.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 

@@ -28,7 +28,7 @@ def add_text(data: bytes, keyword: str, text: str) -> bytes:
 
 
 def read_text(data: bytes, keyword: str) -> str | None:
-    """The text under `keyword` in an uncompressed iTXt or a tEXt chunk, None where there is none."""
+    """The text under `keyword` in an uncompressed iTXt or a tEXt chunk, if it is there."""
     for kind, body in _chunks(data):
         name, _, rest = body.partition(b"\0")
         if name != keyword.encode("latin-1"):

@@ -101,7 +101,9 @@ class Lines(Quiet):
                 )
                 if count
             ]
-            return f"{event.status} in {event.seconds:.1f} s: {', '.join(counts)}; see {self._folder}"
+            return (
+                f"{event.status} in {event.seconds:.1f} s: {', '.join(counts)}; see {self._folder}"
+            )
         return None
 
 

@@ -38,7 +38,9 @@ class Publisher:
     def publish(self, node: str, digest: str, load: Callable[[], Files]) -> list[str]:
         """Write a node's files; `digest` is that of their contents. The paths written or kept."""
         stamp = f"{digest} {self._graph_stamp}"
-        kept = {name: e for name, e in self._before.items() if e["of"] == stamp and e["node"] == node}
+        kept = {
+            name: e for name, e in self._before.items() if e["of"] == stamp and e["node"] == node
+        }
         if kept and all(self._is_untouched(name, entry) for name, entry in kept.items()):
             for name, entry in kept.items():
                 self._claim(node, name, entry)

@@ -67,8 +67,7 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
             for widget in spec.widgets.values()
         },
         "outputs": {
-            port.name: {"sockets": [s.name for s in port.sockets]}
-            for port in spec.outputs.values()
+            port.name: {"sockets": [s.name for s in port.sockets]} for port in spec.outputs.values()
         },
     }
 

@@ -106,9 +106,7 @@ class Store:
             self._used.append(key)
         return Result(outputs, row[1])
 
-    def put(
-        self, key: Key, values: Mapping[str, tuple[Socket, Any]], seconds: float
-    ) -> Result:
+    def put(self, key: Key, values: Mapping[str, tuple[Socket, Any]], seconds: float) -> Result:
         """Store a node's outputs.
 
         Raises: SocketError for a value that is not what its socket says; CacheError where the

@@ -5,12 +5,11 @@ import time
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
-
 from artgraph.nodes.context import Context
 from artgraph.nodes.contract import InputFile, Seed, Steps, node
 from artgraph.nodes.errors import NodeError
 from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
+from pydantic import Field
 
 
 def note(word):
@@ -57,7 +56,6 @@ def slow_training(
 ) -> Table:
     """Train one weight towards noise, with the real loop."""
     import torch
-
     from artgraph.models import training
 
     training.CHECKPOINT_SECONDS = 0.05

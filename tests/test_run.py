@@ -23,7 +23,9 @@ def run(cli, *words, code=0, **environment):
     done = cli("run", *words, "--json", **environment)
     assert done.returncode == code, done.stderr
     lines = events(done)
-    return {e["node"]: e for e in lines if e["event"] in ("finished", "cached", "failed")}, lines[-1]
+    return {e["node"]: e for e in lines if e["event"] in ("finished", "cached", "failed")}, lines[
+        -1
+    ]
 
 
 def test_second_run_reuses_everything(cli, pack):
@@ -32,7 +34,9 @@ def test_second_run_reuses_everything(cli, pack):
     assert (end["event"], end["status"], end["ran"]) == ("run_finished", "done", 3)
     second, end = run(cli, graph, "--pack", pack)
     assert (end["ran"], end["cached"], end["extended"], end["failed"]) == (0, 3, 0, 0)
-    assert {n: e["outputs"] for n, e in first.items()} == {n: e["outputs"] for n, e in second.items()}
+    assert {n: e["outputs"] for n, e in first.items()} == {
+        n: e["outputs"] for n, e in second.items()
+    }
 
 
 def test_equal_output_stops_what_is_below(cli, pack):
@@ -101,7 +105,9 @@ def test_a_failure_stops_only_what_needs_it(cli, pack):
     ],
 )
 def test_any_failure_is_one_line(cli, pack, how, words):
-    graph = cli.write("g.yaml", f"artgraph: 1\nnodes: {{bad: {{node: failing, with: {{how: {how}}}}}}}")
+    graph = cli.write(
+        "g.yaml", f"artgraph: 1\nnodes: {{bad: {{node: failing, with: {{how: {how}}}}}}}"
+    )
     done = cli("run", graph, "--pack", pack)
     assert done.returncode == 1
     assert words in done.stderr
@@ -211,7 +217,9 @@ def test_graphs_read_only_their_own_folders(cli, pack, tmp_path_factory):
     (cli.folder / "input").mkdir()
     (cli.folder / "input/fine.txt").write_text("fine")
     for path, code in ((secret, 3), ("link.txt", 3), ("nowhere.txt", 3), ("fine.txt", 0)):
-        graph = cli.write("g.yaml", f"artgraph: 1\nnodes: {{r: {{node: read, with: {{path: {path}}}}}}}")
+        graph = cli.write(
+            "g.yaml", f"artgraph: 1\nnodes: {{r: {{node: read, with: {{path: {path}}}}}}}"
+        )
         done = cli("run", graph, "--pack", pack)
         assert done.returncode == code, path
         assert len(done.stderr.splitlines()) == (1 if code else 0)

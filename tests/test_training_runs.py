@@ -43,8 +43,18 @@ def test_extending_equals_one_long_run(cli, pack):
 def test_force_trains_anew(cli, pack):
     cli.write("g.yaml", GRAPH)
     first, _ = train(cli, pack, "knobs.steps=20")
-    done = cli("run", "g.yaml", "--pack", pack, "--json", "--force", "t", "--set", "knobs.steps=20",
-               NOTES=str(cli.folder / "notes"))
+    done = cli(
+        "run",
+        "g.yaml",
+        "--pack",
+        pack,
+        "--json",
+        "--force",
+        "t",
+        "--set",
+        "knobs.steps=20",
+        NOTES=str(cli.folder / "notes"),
+    )
     assert (cli.folder / "notes").read_text().count("step") == 20
     assert last(done)[0] == first
 

@@ -17,7 +17,7 @@ Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp")
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 MOST_PIXELS = 80_000_000
 _LARGE = 12_000_000
 _one_large_at_a_time = threading.Lock()

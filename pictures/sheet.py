@@ -77,7 +77,7 @@ def lay_out(
         cell,
         gap,
         letters if captions else 0,
-        min(40, max(14, round(whole / 26))) if title else 0,
+        min(40, max(14, round(whole / 32))) if title else 0,
     )
 
 

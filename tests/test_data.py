@@ -1,0 +1,338 @@
+import io
+import os
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from artgraph.nodes.context import Context
+from artgraph.nodes.data import load_dataset, load_image, split_dataset
+from artgraph.nodes.errors import InputError, NodeError
+from artgraph.nodes.sockets import Dataset
+
+CTX = Context.quiet()
+
+
+@pytest.fixture
+def logged():
+    """A context, and the lines it logged."""
+    lines = []
+    return Context(log=lines.append), lines
+
+
+def load(folder, ctx=CTX, size=16, fit="crop", fallback=None):
+    return load_dataset(fallback, folder=folder, size=size, fit=fit, ctx=ctx)
+
+
+def plain(colour, size=(20, 20), mode="RGB"):
+    return Image.new(mode, size, colour)
+
+
+def middle(image):
+    """The colour in the middle of the first picture, 0..255."""
+    _, height, width, _ = image.shape
+    return [round(float(v) * 255) for v in image[0, height // 2, width // 2]]
+
+
+# One picture
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "tiff", "bmp", "PNG"])
+def test_formats(tmp_path, ending):
+    plain((200, 40, 40), (30, 20)).save(tmp_path / f"a.{ending}")
+    image = load_image(path=tmp_path / f"a.{ending}")
+    assert image.shape == (1, 20, 30, 3)
+    assert image.dtype == torch.float32
+    assert np.abs(np.subtract(middle(image), (200, 40, 40))).max() <= 6
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_sixteen_bits_are_scaled(tmp_path, ending):
+    grey = np.full((8, 8), 32896, np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"a.{ending}")
+    assert middle(load_image(path=tmp_path / f"a.{ending}")) == [128] * 3
+
+
+def test_floating_point_tiff(tmp_path):
+    Image.fromarray(np.full((8, 8), 0.25, np.float32)).save(tmp_path / "a.tiff")
+    assert middle(load_image(path=tmp_path / "a.tiff")) == [64] * 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "seen"),
+    [
+        ("L", 77, (77, 77, 77)),
+        ("1", 1, (255, 255, 255)),
+        ("LA", (0, 0), (255, 255, 255)),
+        ("RGBA", (255, 0, 0, 128), (255, 127, 127)),
+    ],
+)
+def test_grey_and_alpha_on_white(tmp_path, mode, colour, seen):
+    plain(colour, mode=mode).save(tmp_path / "a.png")
+    assert np.abs(np.subtract(middle(load_image(path=tmp_path / "a.png")), seen)).max() <= 1
+
+
+def test_palette_with_transparency(tmp_path):
+    picture = plain((0, 90, 0)).quantize(4)
+    picture.save(tmp_path / "opaque.png")
+    picture.save(tmp_path / "clear.png", transparency=picture.getpixel((5, 5)))
+    assert middle(load_image(path=tmp_path / "opaque.png")) == [0, 90, 0]
+    assert middle(load_image(path=tmp_path / "clear.png")) == [255, 255, 255]
+
+
+def test_cmyk(tmp_path):
+    plain((0, 255, 255, 0), mode="CMYK").save(tmp_path / "a.jpg", quality=95)
+    red, green, blue = middle(load_image(path=tmp_path / "a.jpg"))
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_a_colour_profile_is_followed_and_a_broken_one_ignored(tmp_path):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    plain((90, 120, 150)).save(tmp_path / "other.png", icc_profile=lab)
+    plain((90, 120, 150)).save(tmp_path / "broken.png", icc_profile=b"nonsense")
+    assert middle(load_image(path=tmp_path / "broken.png")) == [90, 120, 150]
+    load_image(path=tmp_path / "other.png")
+
+
+def test_exif_orientation(tmp_path):
+    picture = plain("white", (40, 20))
+    picture.paste("red", (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise: the left becomes the top
+    picture.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    image = load_image(path=tmp_path / "a.jpg")
+    assert image.shape == (1, 40, 20, 3)
+    assert image[0, 5, 10, 1] < 0.2
+    assert image[0, 35, 10, 1] > 0.8
+
+
+def test_first_frame_of_an_animation(tmp_path):
+    plain("blue").save(tmp_path / "a.gif", save_all=True, append_images=[plain("red")])
+    assert middle(load_image(path=tmp_path / "a.gif")) == [0, 0, 255]
+
+
+def test_a_stereo_jpeg_as_telephones_make_them(tmp_path):
+    plain("blue").save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[plain("red")])
+    assert middle(load_image(path=tmp_path / "a.jpg"))[2] > 250
+
+
+def test_the_content_counts_and_not_the_ending(tmp_path):
+    plain("lime").save(tmp_path / "a.jpg", "PNG")
+    assert middle(load_image(path=tmp_path / "a.jpg")) == [0, 255, 0]
+
+
+# Hostile files
+
+
+def huge_png(path, edge=60_000):
+    """A PNG whose header promises far more than there is."""
+    chunks = b""
+    for kind, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(1000))),
+        (b"IEND", b""),
+    ):
+        check = struct.pack(">I", zlib.crc32(kind + body))
+        chunks += struct.pack(">I", len(body)) + kind + body + check
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+def truncated(path):
+    whole = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(whole, "JPEG")
+    path.write_bytes(whole.getvalue()[:900])
+
+
+def zipped(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "hello")
+
+
+HOSTILE = {
+    "huge.png": (huge_png, "pixels"),
+    "large.png": (lambda path: huge_png(path, 9_000), "9000 x 9000 pixels, over the limit"),
+    "truncated.jpg": (truncated, "damaged"),
+    "zip.png": (zipped, "no picture"),
+    "empty.png": (lambda path: path.write_bytes(b""), "no picture"),
+    "text.gif": (lambda path: path.write_text("GIF89a"), "damaged|no picture"),
+    "script.tif": (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n"), "no picture"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, name):
+    make, words = HOSTILE[name]
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=words) as caught:
+        load_image(path=tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_unreadable_files_are_logged_and_left_out(tmp_path, logged):
+    ctx, lines = logged
+    for name, (make, _) in HOSTILE.items():
+        make(tmp_path / name)
+    plain("red").save(tmp_path / "good.png")
+    dataset = load(tmp_path, ctx)
+    assert dataset.names == ("good.png",)
+    assert len(lines) == len(HOSTILE)
+    assert all(any(name in line for line in lines) for name in HOSTILE)
+
+
+def test_all_unreadable_is_an_error(tmp_path):
+    zipped(tmp_path / "zip.png")
+    with pytest.raises(InputError, match=r"none of the 1 pictures.*zip\.png: it is no picture"):
+        load(tmp_path)
+
+
+def test_no_picture_says_what_was_looked_for(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no pictures in .*\.png, \.jpg.*sub-folders"):
+        load(tmp_path)
+
+
+# A folder
+
+
+def test_sub_folders_are_classes_in_order_of_names(tmp_path):
+    for name in ("b/deep/er/2.png", "a/10.png", "a/9.png", "b/1.jpg", ".git/x.png", "a/.x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        plain("red").save(tmp_path / name)
+    (tmp_path / "a" / "readme.md").write_text("no picture")
+    dataset = load(tmp_path)
+    assert dataset.names == ("a/10.png", "a/9.png", "b/1.jpg", "b/deep/er/2.png")
+    assert dataset.classes == ("a", "b")
+    assert dataset.labels.tolist() == [0, 0, 1, 1]
+    assert dataset.images.shape == (4, 16, 16, 3)
+
+
+def test_pictures_directly_in_the_folder_have_one_class_whatever_it_is_called(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        plain("red").save(tmp_path / folder / "a.png")
+    assert load(tmp_path / "one").classes == load(tmp_path / "two").classes == ("pictures",)
+
+
+def test_unicode_names(tmp_path):
+    (tmp_path / "café ☕").mkdir()
+    plain("red").save(tmp_path / "café ☕" / "пейзаж 風景.png")
+    dataset = load(tmp_path)
+    assert dataset.classes == ("café ☕",)
+    assert dataset.names == ("café ☕/пейзаж 風景.png",)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names can't be made there")
+def test_a_name_that_is_no_unicode_can_be_stored(tmp_path):
+    plain("red").save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
+    (name,) = load(tmp_path).names
+    assert name.encode() == b"?.png"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")
+def test_links_that_lead_out_are_refused(tmp_path, logged):
+    ctx, lines = logged
+    folder, secret = tmp_path / "folder", tmp_path / "secret"
+    folder.mkdir()
+    secret.mkdir()
+    plain("red").save(secret / "private.png")
+    plain("blue").save(folder / "mine.png")
+    (folder / "link.png").symlink_to(secret / "private.png")
+    (folder / "links").symlink_to(secret)
+    (folder / "inside.png").symlink_to(folder / "mine.png")
+    (folder / "dangling.png").symlink_to(folder / "gone.png")
+    assert load(folder, ctx).names == ("inside.png", "mine.png")
+    assert lines == ["left out 'link.png': the link leads out of the folder"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    plain("blue").save(tmp_path / "mine.png")
+    assert load(tmp_path).names == ("mine.png",)
+
+
+@pytest.mark.parametrize(
+    ("fit", "corner", "edge_middle"),
+    [("crop", (0, 255, 0), (0, 255, 0)), ("pad", (255, 255, 255), (255, 0, 0))],
+)
+def test_fit(tmp_path, fit, corner, edge_middle):
+    picture = plain("red", (300, 100))
+    picture.paste("lime", (60, 0, 240, 100))
+    picture.save(tmp_path / "a.png")
+    image = load(tmp_path, fit=fit).images[0]
+    assert tuple(image[0, 0].tolist()) == corner
+    assert tuple(image[8, 0].tolist()) == edge_middle
+
+
+def test_stretch_keeps_all(tmp_path):
+    picture = plain("red", (300, 100))
+    picture.paste("lime", (150, 0, 300, 100))
+    picture.save(tmp_path / "a.png")
+    image = load(tmp_path, fit="stretch").images[0]
+    assert tuple(image[0, 1].tolist()) == (255, 0, 0)
+    assert tuple(image[15, 14].tolist()) == (0, 255, 0)
+
+
+def test_a_large_jpeg_read_at_a_fraction_looks_the_same(tmp_path):
+    ramp = np.linspace(0, 255, 1200).astype(np.uint8)
+    picture = Image.fromarray(np.stack([np.tile(ramp, (900, 1))] * 3, -1))
+    picture.save(tmp_path / "a.jpg", quality=95)
+    picture.save(tmp_path / "b.png")
+    first, second = load(tmp_path, size=32).images.int()
+    assert (first - second).abs().max() <= 4
+
+
+def test_a_tiny_picture_is_enlarged(tmp_path):
+    plain("red", (1, 3)).save(tmp_path / "a.png")
+    assert load(tmp_path, fit="pad").images.shape == (1, 16, 16, 3)
+
+
+def test_fallback(tmp_path):
+    fallback = dataset_of(1)
+    assert load(None, fallback=fallback) is fallback
+    plain("red").save(tmp_path / "a.png")
+    assert load(tmp_path, fallback=fallback).names == ("a.png",)
+    with pytest.raises(InputError, match="no folder"):
+        load(None)
+
+
+# Splitting
+
+
+def dataset_of(*counts):
+    labels = torch.tensor([label for label, n in enumerate(counts) for _ in range(n)])
+    count = len(labels)
+    images = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 8, 8, 3)
+    classes = tuple(f"c{i}" for i in range(len(counts)))
+    return Dataset(images.clone(), labels, classes, tuple(f"{i}.png" for i in range(count)))
+
+
+def test_a_split_is_by_class_and_holds_each_picture_once():
+    whole = dataset_of(10, 2, 1, 40)
+    train, test = split_dataset(whole, fraction=0.2, seed=0, ctx=CTX)
+    assert test.labels.bincount(minlength=4).tolist() == [2, 1, 0, 8]
+    assert train.labels.bincount(minlength=4).tolist() == [8, 1, 1, 32]
+    assert sorted(train.names + test.names) == sorted(whole.names)
+    assert train.classes == test.classes == whole.classes
+    for part in (train, test):
+        assert [f"{v}.png" for v in part.images[:, 0, 0, 0].tolist()] == list(part.names)
+
+
+def test_the_seed_decides_who_is_tested():
+    whole = dataset_of(30)
+    names = [split_dataset(whole, fraction=0.5, seed=s, ctx=CTX).test.names for s in (1, 1, 2)]
+    assert names[0] == names[1] != names[2]
+
+
+def test_nothing_to_split():
+    with pytest.raises(NodeError, match="two pictures"):
+        split_dataset(dataset_of(1, 1), fraction=0.5, seed=0, ctx=CTX)

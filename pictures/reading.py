@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -64,7 +64,8 @@ def read_picture(path: Path, edge: int | None = None) -> Image.Image:
             large = picture.width * picture.height > _LARGE
             with _one_large_at_a_time if large else nullcontext():
                 picture.load()
-                return _as_rgb(_upright(picture))
+                _turn_upright(picture)
+                return _as_rgb(picture)
     except UnreadableError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -101,12 +102,10 @@ def _too_large(width: int, height: int) -> str:
     return f"it has {width} x {height} pixels, over the limit of {MOST_PIXELS // 10**6} million"
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; as it lies where that can't be read."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # EXIF written by anything, read by a parser that raises anything
-        return picture
+def _turn_upright(picture: Image.Image) -> None:
+    """Turn it as its EXIF orientation says; leave it as it lies where that can't be read."""
+    with suppress(Exception):  # EXIF written by anything, read by a parser that raises anything
+        ImageOps.exif_transpose(picture, in_place=True)
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
@@ -134,10 +133,10 @@ def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
 def _in_srgb(picture: Image.Image) -> Image.Image:
     """RGB, by the embedded colour profile where there is a usable one that is not sRGB."""
     profile = picture.info.get("icc_profile")
-    if not profile or b"sRGB" in profile or b"s\0R\0G\0B" in profile:
-        return picture.convert("RGB")
     if picture.mode not in ("RGB", "CMYK"):
         return picture.convert("RGB")
+    if not profile or b"sRGB" in profile or b"s\0R\0G\0B" in profile:
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     try:
         from PIL import ImageCms
 

@@ -1,0 +1,327 @@
+"""The GANs: resuming, odd class counts, shapes, limits, and the mathematics of their losses."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from artgraph.models import gan_features
+from artgraph.models.blocks import blank, initialise
+from artgraph.models.diffaugment import cutout, diff_augment, recolour, translate
+from artgraph.models.gan import GanConfig, generate, make_generator, train_gan
+from artgraph.models.gan_classic import generator_loss
+from artgraph.models.gan_energy import energy
+from artgraph.models.gan_projected import group_deviation
+from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
+from artgraph.models.gan_training import GROUP, Batches, Pictures
+from artgraph.models.numerics import Numerics
+from artgraph.models.training import generator
+from torch.nn import functional as F
+
+NUMERICS = Numerics("cpu", "float32", 1)
+SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
+METHODS = tuple(SMALL)
+
+
+class Shelf:
+    """Keeps each state as a file would: copies, row-major."""
+
+    def __init__(self):
+        self.states = {}
+
+    def load(self, at_most):
+        steps = [step for step in self.states if step <= at_most]
+        return (max(steps), self.states[max(steps)]) if steps else None
+
+    def save(self, step, state):
+        row_major = torch.contiguous_format
+        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors gain nothing from more, and lose much where tests run side by side."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def quick_features(monkeypatch):
+    monkeypatch.setattr(gan_features, "STEPS", 3)
+    monkeypatch.setattr(gan_features, "BATCH", 8)
+
+
+def pictures(count, classes, size=32):
+    random = generator(7, count, classes)
+    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=random)
+    return images, torch.arange(count) % classes
+
+
+def train(images, labels, classes, steps, shelf=None, **options):
+    options = {"method": "projected", "seed": 3, "batch": 8, "numerics": NUMERICS} | options
+    options.setdefault("channels", SMALL.get(options["method"]))
+    return train_gan(
+        images,
+        labels,
+        tuple(f"class {i}" for i in range(classes)),
+        steps=steps,
+        checkpoint=shelf or Shelf(),
+        report=lambda done, total, preview=None: None,
+        **options,
+    )
+
+
+def make(config, seed=0):
+    network = blank(lambda: make_generator(config))
+    initialise(network, generator(seed))
+    return network
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_going_on_equals_an_undisturbed_run(method):
+    images, labels = pictures(20, 3)
+    before = images.clone()
+    config, state, curves = train(images, labels, 3, 14, method=method)
+    shelf = Shelf()
+    train(images, labels, 3, 5, shelf, method=method)
+    again, resumed, resumed_curves = train(images, labels, 3, 14, shelf, method=method)
+    assert again == config
+    assert_same(resumed, state)
+    assert resumed_curves == curves
+    assert curves["step"] == [10, 14]
+    assert np.isfinite([v for values in curves.values() for v in values]).all()
+    assert torch.equal(images, before)
+    blank(lambda: make_generator(config)).load_state_dict(
+        {k.removeprefix("generator."): v for k, v in state.items() if k.startswith("generator.")}
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_global_generators_are_untouched(method):
+    torch_before = torch.random.get_rng_state()
+    numpy_before, python_before = np.random.get_state(), random.getstate()  # noqa: NPY002
+    train(*pictures(12, 2), 2, 1, method=method)
+    assert torch.equal(torch.random.get_rng_state(), torch_before)
+    assert str(np.random.get_state()) == str(numpy_before)  # noqa: NPY002
+    assert random.getstate() == python_before
+
+
+def test_another_seed_gives_another_gan():
+    images, labels = pictures(12, 2)
+    first, second = (train(images, labels, 2, 1, seed=seed)[1] for seed in (0, 1))
+    assert not torch.equal(first["generator.start.weight"], second["generator.start.weight"])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 25])
+def test_any_number_of_classes_even_with_a_picture_each(classes):
+    _, state, curves = train(*pictures(max(classes, 2), classes), classes, 2, augment=True)
+    assert all(torch.isfinite(v).all() for v in state.values())
+    assert curves["step"] == [2]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 8, 25])
+def test_a_batch_is_groups_of_one_class_and_classes_take_turns(classes):
+    images, labels = pictures(10 * classes, classes, size=2)
+    batches = Batches(Pictures(images, labels, classes, flip=True), 32, seed=0)
+    seen = torch.zeros(classes)
+    for step in range(25):
+        reals, chosen = batches.reals(step)
+        assert reals.shape == (32, 3, 2, 2)
+        assert -1 <= reals.min() <= reals.max() <= 1
+        assert (chosen.view(-1, GROUP) == chosen[::GROUP, None]).all()
+        seen += torch.bincount(chosen, minlength=classes)
+    assert seen.max() - seen.min() <= GROUP
+
+
+def test_a_class_without_pictures_is_left_out():
+    images, labels = pictures(8, 2, size=2)
+    batches = Batches(Pictures(images, 2 * labels, 3, flip=False), 8, seed=0)
+    assert set(batches.reals(0)[1].tolist()) == {0, 2}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_pictures_have_the_size_and_the_range(method, size):
+    config = GanConfig.default(method, size, ("a", "b"))
+    z = torch.randn(3, config.latent_dim, generator=generator(1))
+    weights = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.3, 0.7]])
+    network = make(config)
+    with torch.inference_mode():
+        images = generate(network, z, weights, NUMERICS, batch=2)
+    assert images.shape == (3, size, size, 3)
+    assert images.dtype == torch.float32
+    assert 0 <= images.min() < images.max() <= 1
+    alone = generate(network, z[2:], weights[2:], NUMERICS)
+    torch.testing.assert_close(alone, images[2:])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_reach_every_weight_of_the_generator(method):
+    config = GanConfig.default(method, 32, ("a", "b"))
+    network = make(config)
+    for parameter in network.parameters():  # past the zeros that a start may have
+        torch.nn.init.normal_(parameter, 0, 0.05, generator=generator(2))
+    network(torch.randn(4, config.latent_dim), torch.eye(2).repeat(2, 1)).square().sum().backward()
+    without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not without
+
+
+def test_a_config_survives_a_file_and_states_its_latent():
+    config = GanConfig.default("projected", 64, ("a", "b"))
+    assert GanConfig.from_dict(config.to_dict()) == config
+    assert config.latent_dim == 64 + 8 * 8**2 + 8 * 16**2
+    assert GanConfig.default("classic", 512, ("a",)).latent_dim == 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 48},
+        {"size": 1024},
+        {"size": "32"},
+        {"size": True},
+        {"method": "stylegan"},
+        {"method": ["r3"]},
+        {"classes": []},
+        {"classes": ["a", "a"]},
+        {"classes": "ab"},
+        {"classes": [""]},
+        {"channels": []},
+        {"channels": [128, 96, 64, 64, 64]},
+        {"channels": [4096, 96, 64]},
+        {"channels": [1.5, 96, 64]},
+        {"channels": 96},
+        {"blocks": 99},
+        {"latent": 10**9},
+        {"noise": -1},
+        {"critic": 10**6},
+        {"color": 1},
+    ],
+)
+def test_a_config_from_a_strangers_file_is_checked(change):
+    good = GanConfig.default("projected", 128, ("a", "b")).to_dict()
+    with pytest.raises(ValueError, match=r"\A[^\n]{10,300}\Z"):
+        GanConfig.from_dict(good | change)
+
+
+def test_a_config_lacks_nothing():
+    with pytest.raises(ValueError, match="size"):
+        GanConfig.from_dict({"method": "r3", "classes": ["a"], "channels": [8, 8, 8]})
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        ("multiple of 4", {"batch": 6}),
+        ("classic method alone", {"loss": "min-max"}),
+        ("one of", {"method": "biggan"}),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told(message, options):
+    with pytest.raises(ValueError, match=message):
+        train(*pictures(8, 2), 2, 1, **options)
+
+
+def test_pictures_that_cannot_be_used_are_told():
+    images, labels = pictures(8, 2)
+    for wrong in (images.float(), images[:, :16], images[:0], images[:, :24, :24]):
+        with pytest.raises(ValueError, match="pictures|images|size"):
+            train(wrong, labels[: len(wrong)], 2, 1)
+    with pytest.raises(ValueError, match="labels"):
+        train(images, labels + 1, 2, 1)
+
+
+def test_given_features_are_used_and_not_kept():
+    class Halves(torch.nn.Module):
+        def forward(self, x):
+            return [F.avg_pool2d(x, 2), F.avg_pool2d(x, 4)]
+
+    _, state, _ = train(*pictures(8, 2), 2, 1, features=Halves())
+    assert not [key for key in state if key.startswith("features.")]
+    assert "critic.heads.2.score.weight" in state
+
+
+def test_gradient_penalty_is_the_squared_slope():
+    config = GanConfig.default("r3", 32, ("a",), SMALL["r3"])
+    critic = blank(lambda: StridedCritic(config))
+    initialise(critic, generator(0))
+    weight, bias = torch.randn(3 * 32 * 32, generator=generator(1)), 0.5
+    images = torch.rand(2, 3, 32, 32, generator=generator(2)).requires_grad_(True)
+    linear = images.flatten(1) @ weight + bias
+    torch.testing.assert_close(gradient_penalty(images, linear), weight.square().sum())
+
+    critic = critic.double()
+    critic.forward = lambda x, w: critic.score(critic.body(x))[:, 0]  # no cast to float32
+    x, ones = images.detach().double().requires_grad_(True), torch.ones(2, 1).double()
+    penalty = gradient_penalty(x, critic(x, ones))
+    direction = torch.autograd.grad(critic(x, ones).sum(), x)[0].detach()
+    length = direction.square().sum((1, 2, 3), keepdim=True).sqrt()
+    step = 1e-6 * direction / length
+    rise = (critic(x + step, ones) - critic(x - step, ones)) / 2e-6
+    torch.testing.assert_close(penalty, rise.square().mean(), rtol=1e-5, atol=0)
+    penalty.backward()
+    assert critic.body[0].weight.grad.any()
+
+
+def test_generator_losses_agree_where_the_critic_is_undecided():
+    logits = torch.tensor([0.0], requires_grad=True)
+    slopes = [
+        torch.autograd.grad(generator_loss(logits, loss), logits)[0].item()
+        for loss in ("non-saturating", "min-max")
+    ]
+    assert slopes == pytest.approx([-0.5, -0.5])
+    certain = torch.tensor([-9.0])  # of a drawn picture: here min-max has no slope left
+    assert generator_loss(certain, "non-saturating") > 8
+    assert generator_loss(certain, "min-max").abs() < 1e-3
+
+
+def test_energy_prefers_the_same_distribution_and_variety():
+    def draws(*counters):
+        return torch.randn(64 * GROUP, 5, generator=generator(0, *counters))
+
+    same, shifted = energy(draws(1), draws(2), 1), energy(draws(1) + 2, draws(2), 1)
+    collapsed = energy(torch.zeros(64 * GROUP, 5), draws(2), 1)
+    assert same < shifted
+    assert same < collapsed
+
+
+def test_group_deviation_sees_repetition():
+    x = torch.randn(2 * GROUP, 6, 3, 3, generator=generator(0))
+    x[GROUP:] = x[GROUP]
+    deviation = group_deviation(x)
+    assert deviation.shape == (2 * GROUP, 1, 3, 3)
+    assert (deviation[:GROUP] > 0.3).all()
+    assert (deviation[GROUP:] < 0.01).all()
+
+
+@pytest.mark.parametrize("change", [diff_augment, recolour, translate, cutout])
+@pytest.mark.parametrize("size", [32, 64])
+def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
+    images = torch.rand(6, 3, size, size, generator=generator(0)).mul(2).sub(1)
+    images.requires_grad_(True)
+    changed = change(images, generator(1))
+    assert changed.shape == images.shape
+    assert torch.equal(changed, change(images, generator(1)))
+    assert not torch.equal(changed, images)
+    changed.sum().backward()
+    assert images.grad.isfinite().all()
+    assert images.grad.any()
+
+
+def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
+    grey = torch.rand(5, 1, 8, 8, generator=generator(0)).expand(-1, 3, -1, -1)
+    recoloured = recolour(grey, generator(1))
+    torch.testing.assert_close(recoloured, recoloured[:, :1].expand(-1, 3, -1, -1))
+    share = (cutout(torch.ones(200, 3, 16, 16), generator(2)) == 0).float().mean((1, 2, 3))
+    assert share.max() == pytest.approx(0.25)
+    assert share.min() > 0

@@ -177,7 +177,7 @@ def _options(widget: Widget) -> dict[str, Any]:
     elif widget.kind in ("int", "float"):
         options |= _bounds(widget)
     else:
-        options["default"] = widget.default or ""
+        options["default"] = "" if widget.required else widget.default or ""
         options["multiline"] = widget.limits.get("max_length", 0) >= _LONG
         if widget.kind in ("file", "folder"):
             options["placeholder"] = f"{widget.kind} in the input folder"

@@ -33,7 +33,7 @@ def procedural_art(
     """Paint a labelled set of small abstract pictures, each style a class.
 
     Picture i depends on the seed, its style, the size and i alone: a smaller count is the
-    beginning of a larger one. About 2,500 pictures a second at 64 pixels.
+    beginning of a larger one.
 
     Raises: NodeError for an unknown style, or for more than 4 GiB of pictures.
     """

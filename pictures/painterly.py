@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .painting import Array, Canvas, Draw, Indices, hexes, jitter, palettes, pick, product, waves
+from .painting import Array, Canvas, Draw, Indices, hexes, jitter, palettes, pick, waves
 
 ROTHKO = (
     "7a1712 e8731e f2a71b c22a1c",
@@ -103,7 +103,7 @@ def pointillist(draw: Draw, canvas: Canvas) -> None:
         at_u = np.tile(np.arange(span, dtype=np.float32), span) + middle[0]
         at_v = np.repeat(np.arange(span, dtype=np.float32), span) + middle[1] - sin
         colour = scene((at_u * cos - at_v * sin) / cells**2, (at_v * cos + at_u * sin) / cells**2)
-        colour += draw.uniform(-0.1, 0.1, 3, dots) + draw.uniform(-0.09, 0.09, dots)
+        colour += draw.uniform(-0.14, 0.14, 3, dots)
         radius = draw.uniform(0.36, 0.5, dots) - np.abs(middle - np.float32(0.5)).max(axis=0) * 0.5
 
         dot = row * span + column
@@ -160,22 +160,18 @@ def flowfield(draw: Draw, canvas: Canvas) -> None:
 def _flow(draw: Draw, canvas: Canvas) -> tuple[Array, Array, Array]:
     """Re f, Im f and |f'| (S, S) of f(z) = a z + sum of c exp(k z), with |f'| about 1."""
     terms = 4
-    wave = draw.uniform(1.5, 4.5, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
-    factor = (
-        draw.uniform(0.1, 0.34, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms)) / wave
-    )
-    drift = np.exp(1j * np.float32(draw.number(0, 2 * math.pi)))
+    powers = draw.uniform(1.5, 4.5, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
+    sizes = draw.uniform(0.1, 0.34, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
+    drift = np.complex64(np.exp(1j * draw.number(0, 2 * math.pi)))
     x, y = canvas.x - np.float32(0.5), canvas.y - np.float32(0.5)
-    left = np.exp(1j * y * wave)
-    right = np.exp(wave[:, None] * x)
-    flow = product(left * factor, right) + drift * (x + 1j * y)
-    slope = product(left * (factor * wave), right) + drift
-    rate = np.maximum(np.abs(slope), 0.02)
-    return (
-        flow.real.astype(np.float32),
-        flow.imag.astype(np.float32),
-        rate.astype(np.float32),
-    )
+    flow = drift * (x + np.complex64(1j) * y)
+    slope = np.full_like(flow, drift)
+    for power, size in zip(powers.astype(np.complex64), sizes.astype(np.complex64), strict=True):
+        term = size * np.exp(np.complex64(1j) * power * y) * np.exp(power * x)
+        slope += term
+        term /= power
+        flow += term
+    return flow.real, flow.imag, np.maximum(np.abs(slope), np.float32(0.02))
 
 
 GLASS = (

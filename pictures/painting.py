@@ -31,9 +31,10 @@ class Draw:
 
     def uniform(self, low: float, high: float, *shape: int) -> Array:
         """float32 of `shape` in low..high."""
-        raw = self._bits.random_raw(math.prod(shape)).reshape(shape)
-        unit = (raw >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
-        return unit * np.float32(high - low) + np.float32(low)
+        count = math.prod(shape)
+        raw = self._bits.random_raw((count + 1) // 2).astype("<u8", copy=False).view("<u4")
+        unit = (raw[:count].reshape(shape) >> np.uint32(8)).astype(np.float32)
+        return unit * np.float32((high - low) * 2**-24) + np.float32(low)
 
     def number(self, low: float = 0.0, high: float = 1.0) -> float:
         """One number in low..high."""

@@ -11,7 +11,7 @@ from artgraph.nodes.errors import NodeError
 from artgraph.pictures.styles import STYLES, render
 
 CTX = Context.quiet()
-MEANS = [193.8, 137.7, 76.7, 174.1, 168.5, 117.7, 67.7, 82.8]
+MEANS = [193.5, 132.0, 93.4, 173.8, 170.7, 101.4, 86.6, 93.0]
 
 
 def art(count=16, size=32, styles="", seed=1):

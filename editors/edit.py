@@ -1,0 +1,77 @@
+"""What `artgraph edit` does before its server starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from pathlib import Path
+
+import typer
+
+from ..nodes.errors import GraphError, InputError
+from ..runner.devices import numerics_for
+from ..runner.load import load_document
+
+_MISSING = (
+    "the editor is not installed ({name} is missing) - install it with `pip install"
+    " 'artgraph[edit]'`"
+)
+
+
+def edit(
+    *,
+    graph: str | None,
+    folder: Path,
+    port: int,
+    browser: bool,
+    listen: str | None,
+    out: Path,
+    input_: Path,
+    cache: Path,
+    device: str,
+    packs: tuple[str, ...],
+) -> None:
+    """Serve the editor until Ctrl-C.
+
+    Raises: GraphError where the extra is not installed or an option is wrong; InputError where
+    the graph or the folder is not there.
+    """
+    try:
+        import aiohttp
+        import comfyui_frontend_package  # type: ignore[import-untyped] # noqa: F401
+    except ModuleNotFoundError as error:
+        raise GraphError(_MISSING.format(name=error.name)) from error
+    del aiohttp
+    from .server.app import serve
+    from .server.settings import Settings
+
+    numerics_for(device)
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {str(folder)!r} - make it, or name another")
+    if graph is not None:
+        load_document(graph)
+    settings = Settings(
+        folder=folder.resolve(),
+        out=_within(folder, out),
+        input=_within(folder, input_),
+        cache=cache.absolute(),
+        device=device,
+        packs=packs,
+        graph=graph,
+        host=listen or "127.0.0.1",
+        port=port,
+        token=secrets.token_urlsafe(24) if listen and not _is_loopback(listen) else None,
+    )
+    serve(settings, typer.echo, browser)
+
+
+def _within(folder: Path, path: Path) -> Path:
+    """`out` and `input` are relative to the folder of the graphs."""
+    return (folder / path).resolve()
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,178 @@
+"""The application: its parts put together, served, and stopped cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ...nodes.errors import GraphError
+from ...nodes.registry import load_nodes
+from ...runner.locks import Locks
+from . import routes_files, routes_info, routes_run
+from .engine import Engine
+from .graphs import Graphs
+from .guard import add_headers, guard
+from .hub import Hub
+from .jobs import Jobs
+from .services import SERVICES, Services
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+TESTED = ("1.45.21", "1.50.6", "1.58.1", "1.59")  # of the editor; others are likely to work
+_INSTALL = "install it with `pip install 'artgraph[edit]'`"
+_WATCH_SECONDS = 1.0
+
+
+def static_root() -> Path:
+    """The files of the installed editor.
+
+    Raises: GraphError where it is not installed.
+    """
+    try:
+        return Path(str(files("comfyui_frontend_package") / "static"))
+    except ModuleNotFoundError as error:
+        raise GraphError(f"the editor is not installed - {_INSTALL}") from error
+
+
+def make_app(settings: Settings) -> web.Application:
+    """The server's application, not yet started."""
+    app = web.Application(
+        middlewares=[_problems_in_words, guard(settings.token)], client_max_size=settings.max_upload
+    )
+    app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(lambda app: _services(app, settings))
+    for table in (routes_run.routes, routes_files.routes, routes_info.routes):
+        app.add_routes(table)
+        app.add_routes(_under_api(table))
+    _add_static(app, static_root())
+    return app
+
+
+def _under_api(table: Iterable[web.AbstractRouteDef]) -> list[web.RouteDef]:
+    """The same routes under /api, where the editor asks for them."""
+    defs = [route for route in table if isinstance(route, web.RouteDef)]
+    return [web.RouteDef(d.method, f"/api{d.path}", d.handler, dict(d.kwargs)) for d in defs]
+
+
+def _add_static(app: web.Application, root: Path) -> None:
+    page = (root / "index.html").read_text(encoding="utf-8")
+    page = page.replace("<title>ComfyUI</title>", "<title>artgraph</title>")
+    page = page.replace("Loading ComfyUI", "Loading the editor")
+
+    async def index(_: web.Request) -> web.Response:
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(text=page, content_type="text/html", headers=headers)
+
+    async def icon(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(routes_info.WEB / "icon.svg")
+
+    app.router.add_get("/", index)
+    app.router.add_get("/assets/favicon.ico", icon)
+    app.router.add_get("/favicon.ico", icon)
+    app.router.add_static("/", root)
+
+
+async def _services(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    """Start the parts, and stop them in turn."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    registry = load_nodes(settings.packs)
+    hub, jobs = Hub(), Jobs(settings.state / "editor.sqlite")
+    engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
+    app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
+    engine.start()
+    watch = asyncio.create_task(_watch(graphs, hub))
+    yield
+    watch.cancel()
+    await hub.close()
+    await engine.stop()
+    jobs.close()
+
+
+async def _watch(graphs: Graphs, hub: Hub) -> None:
+    """Tell the tabs of graphs that were changed on disk."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        for name in await asyncio.to_thread(graphs.changed):
+            hub.broadcast("artgraph.changed", {"path": f"workflows/{name}"})
+
+
+@web.middleware
+async def _problems_in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong in a handler is an answer, not the end of a connection."""
+    try:
+        return await handler(request)
+    except (web.HTTPException, asyncio.CancelledError, ConnectionError):
+        raise
+    except Exception as error:
+        request.app.logger.exception("a request failed")
+        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
+
+
+def serve(settings: Settings, say: Callable[[str], None], open_browser: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises: GraphError where the folder is being served already, or the port is taken.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True)
+    locks = Locks(settings.state / "lock")
+
+    def taken() -> None:
+        raise GraphError(f"an editor is open on {settings.folder} already - use that one")
+
+    with locks.hold("0", taken), contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(settings, say, open_browser))
+
+
+async def _serve(settings: Settings, say: Callable[[str], None], open_browser: bool) -> None:
+    runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            raise GraphError(
+                f"{place} can't be used: {error.strerror} - try another --port"
+            ) from error
+        address = f"http://{_host(settings.host)}:{runner.addresses[0][1]}/"
+        if settings.token is not None:
+            address += f"?token={settings.token}"
+        say(f"the editor is at {address}\ngraphs are in {settings.folder}; stop with Ctrl-C")
+        _warn_of_version(say)
+        if open_browser:
+            webbrowser.open(address)
+        await _until_stopped()
+    finally:
+        await runner.cleanup()
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _warn_of_version(say: Callable[[str], None]) -> None:
+    with contextlib.suppress(PackageNotFoundError):
+        found = version("comfyui-frontend-package")
+        if not found.startswith(TESTED):
+            say(f"note: the editor's version {found} was not tried with this artgraph")
+
+
+async def _until_stopped() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

@@ -1,0 +1,183 @@
+"""A run's events as the editor's messages, and where the run stands for a tab that comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .hub import Hub
+from .jobs import Job
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
+FileInfo = dict[str, str]
+
+
+class Follower:
+    """Follows one job. `keep` puts a published file where this job's history finds it."""
+
+    def __init__(self, job: Job, hub: Hub, keep: Callable[[Path], FileInfo]) -> None:
+        self.job, self._hub, self._keep = job, hub, keep
+        self._cached: list[str] = []
+        self._planned = False
+        self._state: dict[str, Any] = {}  # progress of the node that runs
+        self._preview: tuple[dict[str, Any], bytes] | None = None
+        self._node = self._type = ""  # the node that runs, or ran last
+        self.failures: list[dict[str, Any]] = []
+
+    def send(self, kind: str, **data: Any) -> None:
+        """A message about this run, to the tab that asked for it."""
+        self._hub.send(self.job.client, kind, {"prompt_id": self.job.id, **data})
+
+    def start(self) -> None:
+        self.send("execution_start", timestamp=now())
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Pass on one event of the worker."""
+        node = self.job.names.get(event["node"], event["node"])
+        if event["event"] == "planned":
+            self._cached.append(node)
+            return
+        self._tell_planned()
+        handle = getattr(self, f"_on_{event['event']}", None)
+        if handle is not None:
+            handle(node, event)
+
+    def finish(self, kind: str, **data: Any) -> None:
+        """The run's last messages."""
+        self._tell_planned()
+        self.send(kind, timestamp=now(), **data)
+        self.send("executing", node=None, display_node=None)
+
+    def place(self) -> dict[str, str]:
+        """The node that runs, or ran last."""
+        return {"node_id": self._node, "node_type": self._type}
+
+    def error(self, message: str | None) -> dict[str, Any]:
+        """The failure as the editor tells it: that of the first node, else of the run."""
+        first = next((f for f in self.failures if f["because"] is None), None)
+        if first is None:
+            first = {**self.place(), "message": message or "the run failed"}
+        what, _, advice = first["message"].partition(" - ")
+        return {
+            "node_id": first["node_id"],
+            "node_type": first["node_type"],
+            "executed": list(self.job.outputs),
+            "exception_message": f"{what[:1].upper()}{what[1:]}\n{advice[:1].upper()}{advice[1:]}",
+            "exception_type": "artgraph",
+            "traceback": [],
+            "current_inputs": {},
+            "current_outputs": {},
+        }
+
+    def _tell_planned(self) -> None:
+        if not self._planned:
+            self._planned = True
+            self.send("execution_cached", nodes=self._cached, timestamp=now())
+
+    def replay(self, client: str) -> None:
+        """Tell a tab that has come back what it missed."""
+        if client != self.job.client:
+            return
+        self.start()
+        self.send("execution_cached", nodes=self._cached, timestamp=now())
+        for node, output in self.job.outputs.items():
+            self._executed(node, output)
+        if self._state:
+            self.send("executing", node=self._state["node_id"], display_node=self._state["node_id"])
+            self.send("progress_state", nodes={self._state["node_id"]: self._state})
+        if self._preview is not None:
+            self._hub.preview(self.job.client, *self._preview)
+
+    def _on_started(self, node: str, event: dict[str, Any]) -> None:
+        self._node, self._type = node, event["type"]
+        self.send("executing", node=node, display_node=node)
+        self._progressed(node, event.get("step") or 0, 1, "running")
+        if event.get("step"):
+            self._hub.text(self.job.client, self.job.id, node, f"goes on from step {event['step']}")
+
+    def _on_progress(self, node: str, event: dict[str, Any]) -> None:
+        self.send("progress", value=event["done"], max=event["total"], node=node)
+        self._progressed(node, event["done"], event["total"], "running")
+
+    def _on_preview(self, node: str, event: dict[str, Any]) -> None:
+        try:
+            picture = Path(event["path"]).read_bytes()
+        except OSError:
+            return  # replaced at this moment; the next one will come
+        about = self._about(node) | {"image_type": "image/png"}
+        self._preview = (about, picture)
+        self._hub.preview(self.job.client, about, picture)
+
+    def _on_finished(self, node: str, event: dict[str, Any]) -> None:
+        if self._state:
+            self._progressed(node, self._state["max"], self._state["max"], "finished")
+        self._state, self._preview = {}, None
+        self._done(node, event)
+
+    def _on_log(self, node: str, event: dict[str, Any]) -> None:
+        self._hub.text(self.job.client, self.job.id, node, event["message"])
+
+    def _on_failed(self, node: str, event: dict[str, Any]) -> None:
+        self._state, self._preview = {}, None
+        because = event["because"]
+        failure = {
+            "node_id": node,
+            "node_type": event["type"],
+            "message": event["message"],
+            "because": self.job.names.get(because, because),
+        }
+        self.failures.append(failure)
+        self.send("artgraph.failed", **failure)
+
+    def _on_cached(self, node: str, event: dict[str, Any]) -> None:
+        if node not in self._cached:
+            self._cached.append(node)
+            self.send("execution_cached", nodes=[node], timestamp=now())
+        self._done(node, event)
+
+    def _done(self, node: str, event: dict[str, Any]) -> None:
+        shown = event.get("shown", {})
+        output: dict[str, Any] = {}
+        files = [Path(path) for path in event["files"]]
+        pictures = [self._keep(path) for path in files if path.suffix.lower() in PICTURES]
+        folder = f"{self.job.id}"
+        plots = [
+            {"filename": p, "subfolder": folder, "type": "temp"} for p in shown.get("plots", ())
+        ]
+        if pictures or plots:
+            output["images"] = pictures + plots
+        if any(path.suffix.lower() == ".gif" for path in files):
+            output["animated"] = [True]
+        others = [path for path in files if path.suffix.lower() not in PICTURES]
+        for path in others:
+            self._keep(path)
+        texts = shown.get("text", []) + [f"saved {path.name}" for path in others]
+        if texts:
+            output["text"] = texts
+        if "tables" in shown:
+            output["artgraph_tables"] = shown["tables"]
+        self.job.outputs[node] = output
+        self._executed(node, output)
+
+    def _executed(self, node: str, output: dict[str, Any]) -> None:
+        self.send("executed", node=node, display_node=node, output=output)
+
+    def _progressed(self, node: str, value: float, maximum: float, state: str) -> None:
+        self._state = self._about(node) | {"value": value, "max": maximum, "state": state}
+        self.send("progress_state", nodes={node: self._state})
+
+    def _about(self, node: str) -> dict[str, Any]:
+        return {
+            "node_id": node,
+            "display_node_id": node,
+            "parent_node_id": None,
+            "real_node_id": node,
+            "prompt_id": self.job.id,
+        }
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)

@@ -1,0 +1,220 @@
+"""The folder of graphs: YAML files, shown to the editor as its workflows.
+
+The YAML is the truth, its layout a part of it. Saving leaves a file's comments and form alone
+where it says the same; what someone else wrote into it meanwhile is noticed, and kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from ...nodes.contract import NodeSpec
+from ...nodes.errors import ArtgraphError
+from ...runner.document import Document, parse_document
+from ...runner.publish import hash_text
+from ..convert import check, from_comfy
+from ..workflow_write import to_workflow
+from .paths import file_info, inside, write_whole
+from .settings import Settings
+
+_DEPTH = 3  # folders below the user's that are looked through
+_MOST = 1_000  # graphs listed
+_LAYOUT = re.compile(r"^layout:", re.MULTILINE)
+
+
+class Graphs:
+    """The editor's workflows `name.json` are the files `name.yaml` of the folder.
+
+    A workflow that can't be said in YAML yet, such as one with another pack's nodes, stays JSON:
+    no work is lost.
+    """
+
+    def __init__(self, settings: Settings, registry: Mapping[str, NodeSpec]) -> None:
+        self._folder, self._registry = settings.folder, registry
+        self._skip = {settings.out.resolve(), settings.input.resolve()}
+        self._backups = settings.state / "backups"
+        self._known: dict[Path, str] = {}  # digest of each file as the editor knows it
+        self._seen: dict[Path, tuple[int, str]] = {}  # time and digest as last looked at
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All graphs of the folder."""
+        found: dict[str, dict[str, Any]] = {}
+        for path in self._walk(self._folder, 0):
+            name = path.relative_to(self._folder).with_suffix(".json").as_posix()
+            if len(found) < _MOST and (name not in found or path.suffix == ".yaml"):
+                found[name] = file_info(path, name)
+        return list(found.values())
+
+    def load(self, name: str) -> dict[str, Any]:
+        """A graph as the editor's workflow.
+
+        Raises: HTTPNotFound; HTTPUnprocessableEntity where it is no graph.
+        """
+        path = self._existing(name)
+        text = path.read_text(encoding="utf-8-sig")
+        self._remember(path, text)
+        if path.suffix == ".json":
+            workflow: dict[str, Any] = json.loads(text)
+            return workflow
+        try:
+            return self.workflow(text, path)
+        except ArtgraphError as error:
+            raise web.HTTPUnprocessableEntity(text=str(error)) from error
+
+    def workflow(self, text: str, path: Path) -> dict[str, Any]:
+        """A graph's YAML as the editor's workflow.
+
+        Raises: GraphError.
+        """
+        document = parse_document(text, path.name, path.parent)
+        check(document, self._registry)
+        return to_workflow(document, self._registry)
+
+    def document(self, workflow: Any, path: Path) -> Document:
+        """A workflow of the editor as the graph at `path`.
+
+        Raises: GraphError.
+        """
+        return from_comfy(workflow, self._registry, path.name, path.parent).document
+
+    def save(self, name: str, workflow: Any, overwrite: bool) -> Path:
+        """Write a workflow as YAML.
+
+        Raises: HTTPConflict where the file is there and may not be replaced.
+        """
+        path = inside(self._folder, name).with_suffix(".yaml")
+        plain = path.with_suffix(".json")
+        if not overwrite and (path.exists() or _is_workflow(plain)):
+            raise web.HTTPConflict(text=f"{path.name} is there already")
+        if not isinstance(workflow, dict):
+            raise web.HTTPBadRequest(text="a workflow is a JSON object")
+        try:
+            text = self.document(workflow, path).yaml()
+        except ArtgraphError:
+            write_whole(plain, json.dumps(workflow, indent=1).encode())
+            return plain
+        text = self._unless_same(path, text)
+        self._back_up(path)
+        if not path.exists() or path.read_text(encoding="utf-8-sig") != text:
+            write_whole(path, text.encode())
+        if _is_workflow(plain):
+            plain.unlink()
+        self._remember(path, text)
+        return path
+
+    def delete(self, name: str) -> None:
+        self._existing(name).unlink()
+
+    def move(self, name: str, target: str, overwrite: bool) -> Path:
+        """Rename a graph.
+
+        Raises: HTTPConflict where the new name is taken.
+        """
+        path = self._existing(name)
+        new = inside(self._folder, target).with_suffix(path.suffix)
+        if new.exists() and not overwrite:
+            raise web.HTTPConflict(text=f"{new.name} is there already")
+        new.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(new)
+        if (digest := self._known.pop(path, None)) is not None:
+            self._known[new] = digest
+        self._seen.pop(path, None)
+        return new
+
+    def changed(self) -> list[str]:
+        """Graphs that the editor knows and that someone else has changed since the last call."""
+        names = []
+        for path, digest in list(self._known.items()):
+            try:
+                stamp = path.stat().st_mtime_ns
+                before = self._seen.get(path, (0, digest))
+                if stamp == before[0]:
+                    continue
+                now = hash_text(path.read_text(encoding="utf-8-sig"))
+            except (OSError, UnicodeDecodeError):
+                continue
+            self._seen[path] = (stamp, now)
+            if now not in (before[1], digest):
+                names.append(path.relative_to(self._folder).with_suffix(".json").as_posix())
+        return names
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            return
+        for path in entries:
+            if path.name.startswith(".") or path.is_symlink():
+                continue
+            if path.is_dir():
+                if depth < _DEPTH and path.resolve() not in self._skip:
+                    yield from self._walk(path, depth + 1)
+            elif _is_graph(path) or _is_workflow(path):
+                yield path
+
+    def _existing(self, name: str) -> Path:
+        path = inside(self._folder, name)
+        for suffix, accepts in (
+            (".yaml", Path.is_file),
+            (".yml", _is_graph),
+            (".json", _is_workflow),
+        ):
+            if accepts(path.with_suffix(suffix)):
+                return path.with_suffix(suffix)
+        raise web.HTTPNotFound(text=f"there is no graph {name!r}")
+
+    def _remember(self, path: Path, text: str) -> None:
+        self._known[path] = hash_text(text)
+        self._seen[path] = (path.stat().st_mtime_ns, self._known[path])
+
+    def _unless_same(self, path: Path, text: str) -> str:
+        """The file's own text where it says the same; where only the layout differs, with that."""
+        try:
+            there = path.read_text(encoding="utf-8-sig")
+            now, old = (parse_document(t, path.name, path.parent) for t in (text, there))
+            if old.plain() == now.plain():
+                return there
+            mine, new = (_LAYOUT.split(t, maxsplit=1) for t in (there, text))
+            mixed = mine[0].rstrip() + "".join(f"\nlayout:{part}" for part in new[1:])
+            same = parse_document(mixed, path.name, path.parent).plain() == now.plain()
+            return mixed if same else text
+        except (OSError, UnicodeDecodeError, ArtgraphError):
+            return text
+
+    def _back_up(self, path: Path) -> None:
+        """Keep what someone else wrote since the editor read the file, before it is replaced."""
+        if not path.exists():
+            return
+        data = path.read_bytes()
+        if hash_text(data.decode("utf-8-sig", "replace")) != self._known.get(path):
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            write_whole(self._backups / f"{path.stem}-{stamp}.yaml", data)
+
+
+def _is_graph(path: Path) -> bool:
+    """Whether a file is a graph of ours, by its first line that says something."""
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return b"artgraph:" in file.read(4_096)
+    except OSError:
+        return False
+
+
+def _is_workflow(path: Path) -> bool:
+    """Whether a file is a workflow of the editor."""
+    if path.suffix != ".json":
+        return False
+    try:
+        data = path.read_bytes() if path.stat().st_size < 5 * 2**20 else b""
+        return b'"nodes"' in data and b'"links"' in data
+    except OSError:
+        return False

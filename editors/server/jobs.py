@@ -1,0 +1,130 @@
+"""The queue and the history of runs, in SQLite: they survive the server, however it ends."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
+WAITING: tuple[Status, ...] = ("pending", "in_progress")
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    number REAL NOT NULL,   -- the queue's order
+    status TEXT NOT NULL,
+    created REAL NOT NULL,  -- seconds since 1970, like the next two
+    started REAL,
+    ended REAL,
+    request TEXT NOT NULL,  -- JSON: what the editor sent
+    task TEXT NOT NULL,     -- JSON: what the worker runs
+    outputs TEXT NOT NULL,  -- JSON: what the editor shows of each node
+    error TEXT              -- JSON: the message of the failure
+);
+CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, number);
+"""
+
+
+@dataclass
+class Job:
+    """One run of a graph, waiting, running or done."""
+
+    id: str
+    number: float
+    request: dict[str, Any]
+    task: dict[str, Any]
+    status: Status = "pending"
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    @property
+    def client(self) -> str:
+        """The browser tab that asked for it."""
+        return str(self.request.get("client_id") or "")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The editor's id of each node of the graph."""
+        names: dict[str, str] = self.task["names"]
+        return names
+
+
+class Jobs:
+    """All jobs; what ran when the server ended waits again, as its results are kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(_TABLE)
+        self._db.execute("UPDATE jobs SET status = 'pending' WHERE status = 'in_progress'")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def save(self, job: Job) -> None:
+        """Write a job as it is now."""
+        data = (job.request, job.task, job.outputs, job.error)
+        written = (json.dumps(d) if d is not None else None for d in data)
+        self._db.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (job.id, job.number, job.status, job.created, job.started, job.ended, *written),
+        )
+
+    def get(self, job_id: str) -> Job | None:
+        return next(iter(self._select("WHERE id = ?", job_id)), None)
+
+    def next(self) -> Job | None:
+        """The job whose turn it is."""
+        found = self._select("WHERE status = 'pending' ORDER BY number LIMIT 1")
+        return next(iter(found), None)
+
+    def found(
+        self, statuses: tuple[str, ...] = (), limit: int | None = None, offset: int = 0
+    ) -> list[Job]:
+        """Jobs of these states (all where none is named), the newest first."""
+        where, values = _where(statuses)
+        order = f"{where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
+        return self._select(order, *values, -1 if limit is None else limit, offset)
+
+    def count(self, statuses: tuple[str, ...] = ()) -> int:
+        where, values = _where(statuses)
+        row = self._db.execute(f"SELECT count(*) FROM jobs {where}", values).fetchone()  # noqa: S608 - no outside text
+        return int(row[0])
+
+    def number(self, front: bool) -> float:
+        """A number behind, or before, all jobs there are."""
+        low, high = self._db.execute("SELECT min(number), max(number) FROM jobs").fetchone()
+        return (low or 0.0) - 1 if front else (high or 0.0) + 1
+
+    def delete(self, job_ids: list[str]) -> None:
+        self._db.executemany("DELETE FROM jobs WHERE id = ?", [(i,) for i in job_ids])
+
+    def _select(self, rest: str, *values: object) -> list[Job]:
+        rows = self._db.execute(f"SELECT * FROM jobs {rest}", values)  # noqa: S608 - no outside text
+        return [
+            Job(
+                id=row[0],
+                number=row[1],
+                status=row[2],
+                created=row[3],
+                started=row[4],
+                ended=row[5],
+                request=json.loads(row[6]),
+                task=json.loads(row[7]),
+                outputs=json.loads(row[8]),
+                error=json.loads(row[9]) if row[9] else None,
+            )
+            for row in rows
+        ]
+
+
+def _where(statuses: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    marks = ", ".join("?" * len(statuses))
+    return (f"WHERE status IN ({marks})", statuses) if statuses else ("", ())

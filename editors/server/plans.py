@@ -1,0 +1,32 @@
+"""The plan of a graph for the editor: what would run and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...nodes.contract import NodeSpec
+from ...runner.binding import bind
+from ...runner.devices import numerics_for
+from ...runner.document import Document
+from ...runner.folders import Folders
+from ...runner.plan import make_plan, why
+from ...runner.store import Store
+from .settings import Settings
+
+
+def plan_rows(
+    document: Document, registry: Mapping[str, NodeSpec], settings: Settings
+) -> list[dict[str, str]]:
+    """One row a node: its name, what is done with it, and why.
+
+    Raises: ArtgraphError.
+    """
+    graph = bind(document, registry, Folders(document.folder, settings.input, settings.out))
+    store = Store(settings.cache)
+    try:
+        return [
+            {"node": step.node.name, "action": step.action, "why": why(step, store)}
+            for step in make_plan(graph, store, numerics_for(settings.device))
+        ]
+    finally:
+        store.close()

@@ -1,0 +1,205 @@
+"""A prompt of the editor as a graph that can run, and its problems placed on the editor's nodes.
+
+What can run does: a branch with a problem is left out and reported on its nodes, unless nothing
+else remains or it is what was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...nodes.contract import NodeSpec
+from ...nodes.errors import ArtgraphError, GraphError
+from ...runner.binding import bind
+from ...runner.document import Document, Problem
+from ...runner.folders import Folders
+from .translate import from_prompt, with_workflow
+
+_MAX_NODES = 10_000
+
+# What a problem is called in the editor, by the words it is told in; and what to do about it
+# there, where that differs from a file.
+_KINDS = (
+    (r"there is no node type|has no counterpart here", "missing_node_type", None),
+    (r"is not wired", "required_input_missing", "connect {giver}"),
+    (r"takes an? .*, but .* gives", "return_type_mismatch", "connect {giver}"),
+    (r"there is no node ", "bad_linked_input", "connect it again"),
+    (r"has no output", "bad_linked_input", "connect it again"),
+    (r"form a loop", "dependency_cycle", "cut one of the wires"),
+    (r"is no choice", "value_not_in_list", None),
+    (r"is too small", "value_smaller_than_min", None),
+    (r"is too large", "value_bigger_than_max", None),
+    (r"has no value", "required_input_missing", "fill it in"),
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A graph that can run: its YAML, the editor's id of each node, and what is left out."""
+
+    yaml: str
+    names: dict[str, str]
+    only: list[str]
+    node_errors: dict[str, Any] = field(default_factory=dict)
+
+
+class PromptError(Exception):
+    """A prompt that can't run; `answer` is what the editor is told."""
+
+    def __init__(self, kind: str, message: str, details: str = "", **node_errors: Any) -> None:
+        super().__init__(message)
+        error = {"type": kind, "message": message, "details": details, "extra_info": {}}
+        self.answer = {"error": error, "node_errors": node_errors}
+
+
+def prepare(
+    prompt: Any,
+    workflow: Mapping[str, Any] | None,
+    registry: Mapping[str, NodeSpec],
+    folders: Folders,
+    file: str,
+    targets: Collection[str] | None = None,
+) -> Prepared:
+    """Check a prompt; its workflow adds what a prompt doesn't say.
+
+    `targets` are the ids of the nodes that are asked for, None for all.
+
+    Raises: PromptError.
+    """
+    _check_form(prompt)
+    try:
+        document, ids = from_prompt(prompt, registry, file, folders.graph)
+    except ArtgraphError as error:
+        what, _, advice = str(error).partition(" - ")
+        raise PromptError("invalid_prompt", _plain(what, file), advice) from error
+    wrong: dict[str, list[Problem]] = {}
+    try:
+        graph = bind(document, registry, folders)
+        document, ids = with_workflow(graph, ids, workflow, registry)
+    except GraphError as error:
+        wrong = _by_node(error)
+    asked = None
+    if targets is not None:
+        asked = [name for name, node_id in ids.items() if node_id in {str(t) for t in targets}]
+        if not asked:
+            raise PromptError("prompt_no_outputs", "None of the nodes asked for is in the graph")
+    ends = asked if asked is not None else _ends(document)
+    only = _sound_ends(document, ends, wrong)
+    errors = _node_errors(prompt, ids, wrong)
+    if not only:
+        raise _refused(errors, wrong)
+    everything = asked is None and len(only) == len(ends)
+    return Prepared(document.yaml(), ids, [] if everything else only, errors)
+
+
+def _check_form(prompt: Any) -> None:
+    if not isinstance(prompt, dict) or not prompt:
+        raise PromptError("prompt_no_outputs", "The graph is empty", "Add a node, then run it")
+    if len(prompt) > _MAX_NODES:
+        raise PromptError("invalid_prompt", f"The graph has over {_MAX_NODES} nodes")
+    for node_id, node in prompt.items():
+        if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
+            raise PromptError(
+                "missing_node_type", f"Node {node_id[:80]!r} does not say what it is", "Replace it"
+            )
+        if not isinstance(node.get("inputs", {}), dict):
+            raise PromptError(
+                "invalid_prompt", f"The inputs of node {node_id[:80]!r} are unreadable"
+            )
+
+
+def _by_node(error: GraphError) -> dict[str, list[Problem]]:
+    wrong: dict[str, list[Problem]] = {}
+    for problem in error.problems:
+        if isinstance(problem, Problem):
+            wrong.setdefault(problem.node or "", []).append(problem)
+    return wrong
+
+
+def _ends(document: Document) -> list[str]:
+    """The nodes that no other needs."""
+    used = {source for entry in document.nodes.values() for source in _sources(entry.wires)}
+    return [name for name in document.nodes if name not in used] or list(document.nodes)
+
+
+def _sources(wires: Mapping[str, Any]) -> set[str]:
+    return {str(mark.value).partition(".")[0] for mark in wires.values()}
+
+
+def _sound_ends(
+    document: Document, ends: list[str], wrong: Mapping[str, list[Problem]]
+) -> list[str]:
+    """Those of `ends` that neither have a problem nor need a node that has."""
+    if "" in wrong:
+        return []
+    sound = []
+    for end in ends:
+        seen, waiting = {end}, [end]
+        while waiting:
+            entry = document.nodes.get(waiting.pop())
+            new = _sources(entry.wires) - seen if entry is not None else set()
+            seen |= new
+            waiting += new
+        if not seen & wrong.keys():
+            sound.append(end)
+    return sound
+
+
+def _refused(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> PromptError:
+    problems = [problem for group in wrong.values() for problem in group]
+    if len(problems) != 1:
+        message = f"{len(problems)} things in the graph need mending"
+        details = "; ".join(problem.message for problem in problems[:5])
+        return PromptError("prompt_outputs_failed_validation", message, details, **errors)
+    kind, message, details = _told(problems[0])
+    kind = kind if kind == "missing_node_type" else "prompt_outputs_failed_validation"
+    return PromptError(kind, message, details, **errors)
+
+
+def _node_errors(
+    prompt: Mapping[str, Any], ids: Mapping[str, str], wrong: Mapping[str, list[Problem]]
+) -> dict[str, Any]:
+    """What is wrong with each node, by the editor's id."""
+    found = {}
+    for name, problems in wrong.items():
+        unknown = re.search(r"\(#(.+)\)$", name)  # what has no counterpart here has no name either
+        node_id = ids.get(name, unknown[1] if unknown else "")
+        if node_id in prompt:
+            kind = prompt[node_id]["class_type"]
+            errors = [_error(problem) for problem in problems]
+            found[node_id] = {"errors": errors, "dependent_outputs": [], "class_type": kind}
+    return found
+
+
+def _error(problem: Problem) -> dict[str, Any]:
+    kind, message, details = _told(problem)
+    where = re.search(r"(?:input|widget|wire to) '([^']+)'", problem.message)
+    extra = {"input_name": where[1]} if where else {}
+    return {"type": kind, "message": message, "details": details, "extra_info": extra}
+
+
+def _told(problem: Problem) -> tuple[str, str, str]:
+    """A problem's kind, what is wrong, and what to do about it in the editor."""
+    what, _, advice = problem.message.partition(" - ")
+    for words, kind, instead in _KINDS:
+        if re.search(words, what):
+            if instead is not None:
+                giver = re.search(
+                    r"naming a node that gives (.*)|wire a node that gives (.*)", advice
+                )
+                given = next(filter(None, giver.groups()), "it") if giver else "it"
+                advice = instead.format(giver=f"a node that gives {given}")
+            return kind, _capital(what), _capital(advice)
+    return "custom_validation_failed", _capital(what), _capital(advice)
+
+
+def _plain(message: str, file: str) -> str:
+    """A message without the place in a file that nobody sees."""
+    return _capital(re.sub(rf"^{re.escape(file)}(:\d+)?: ", "", message))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

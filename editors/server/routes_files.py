@@ -1,0 +1,266 @@
+"""Files that the editor sees and sends: pictures, uploads, workflows, its own settings."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+from ...nodes.sockets import is_file_name
+from .follow import PICTURES
+from .paths import file_info, inside, write_whole
+from .services import SERVICES, Services, json_body, json_object
+
+routes = web.RouteTableDef()
+_WORKFLOWS = "workflows/"
+_UPLOADS = PICTURES | {".bmp", ".tif", ".tiff"}
+_MAX_PIXELS = 200_000_000
+
+
+# Pictures
+
+
+@routes.get("/view")
+async def view(request: web.Request) -> web.StreamResponse:
+    """A picture of a run, or one of the user's own."""
+    path = _viewed(request.app[SERVICES], request)
+    if not path.is_file():
+        raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
+    is_picture = path.suffix.lower() in PICTURES
+    if is_picture and ("preview" in request.query):
+        return await _smaller(path)
+    headers = {"Cache-Control": "no-cache"}
+    if not is_picture:
+        headers["Content-Disposition"] = "attachment"
+        headers["Content-Type"] = "application/octet-stream"
+    return web.FileResponse(path, headers=headers)
+
+
+def _viewed(services: Services, request: web.Request) -> Path:
+    """The file that a query names, in one of the three folders that may be seen."""
+    kind = request.query.get("type", "output")
+    name, folder = request.query.get("filename", ""), request.query.get("subfolder", "")
+    rooms = {"output": services.engine.folder(""), "input": services.settings.input}
+    rooms["temp"] = rooms["output"]
+    if kind not in rooms:
+        raise web.HTTPBadRequest(text=f"there is no kind of file {kind[:40]!r}")
+    return inside(rooms[kind], f"{folder.strip('/')}/{name}".lstrip("/"))
+
+
+async def _smaller(path: Path) -> web.Response:
+    """A picture as WebP, at most 512 pixels wide or high."""
+
+    def make() -> bytes:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise web.HTTPBadRequest(text="too large a picture")
+            image.thumbnail((512, 512))
+            buffer = io.BytesIO()
+            image.convert("RGB").save(buffer, "WEBP", quality=85)
+            return buffer.getvalue()
+
+    try:
+        data = await asyncio.to_thread(make)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise web.HTTPBadRequest(text=f"{path.name!r} is no picture that can be read") from error
+    return web.Response(body=data, content_type="image/webp")
+
+
+@routes.post("/upload/image")
+@routes.post("/upload/mask")
+async def upload(request: web.Request) -> web.Response:
+    """Put a picture into the input folder; the same name with another content gets a number."""
+    services = request.app[SERVICES]
+    if not (request.content_type or "").startswith("multipart/"):
+        raise web.HTTPBadRequest(text="a form with a picture is expected")
+    fields, name, data = await _form(request, services.settings.max_upload)
+    if Path(name).suffix.lower() not in _UPLOADS:
+        raise web.HTTPUnsupportedMediaType(text=f"{name[:80]!r} is no picture that artgraph reads")
+    folder = fields.get("subfolder", "").strip("/")
+    path = inside(services.settings.input, f"{folder}/{name}".lstrip("/"))
+    count = 1
+    while (
+        path.exists() and fields.get("overwrite") not in ("1", "true") and path.read_bytes() != data
+    ):
+        count += 1
+        path = path.with_name(f"{Path(name).stem} ({count}){path.suffix}")
+    write_whole(path, data)
+    return web.json_response({"name": path.name, "subfolder": folder, "type": "input"})
+
+
+async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, bytes]:
+    """A form's texts, and the name and content of its picture."""
+    fields: dict[str, str] = {}
+    name, data = "", bytearray()
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader):
+                raise web.HTTPBadRequest(text="a form within a form is not expected")
+            content = bytearray()
+            while chunk := await part.read_chunk():
+                content += chunk
+                if len(content) + len(data) > limit:
+                    raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(content))
+            if part.name == "image":
+                name, data = Path((part.filename or "").replace("\\", "/")).name, content
+            elif part.name and len(fields) < 20:
+                fields[part.name] = content[:1_000].decode(errors="replace")
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"a form that can't be read: {error}") from error
+    if not data or not is_file_name(name):
+        raise web.HTTPBadRequest(text="the form has no picture with a plain name")
+    return fields, name, bytes(data)
+
+
+# The editor's settings
+
+
+@routes.get("/users")
+async def users(_: web.Request) -> web.Response:
+    return web.json_response({"storage": "server", "migrated": True})
+
+
+@routes.get("/settings")
+async def get_settings(request: web.Request) -> web.Response:
+    return web.json_response(_settings(request))
+
+
+@routes.get("/settings/{id}")
+async def get_setting(request: web.Request) -> web.Response:
+    return web.json_response(_settings(request).get(request.match_info["id"]))
+
+
+@routes.post("/settings/{id}")
+async def post_setting(request: web.Request) -> web.Response:
+    return _change_settings(request, {request.match_info["id"]: await json_body(request)})
+
+
+@routes.post("/settings")
+async def post_settings(request: web.Request) -> web.Response:
+    return _change_settings(request, await json_object(request))
+
+
+# Its tutorial is about other nodes; looking for its newer versions would ask other sites.
+_PRESET = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Notification.ShowVersionUpdates": False,
+    "Comfy.Release.Status": "skipped",
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+}
+
+
+def _settings_file(request: web.Request) -> Path:
+    return request.app[SERVICES].settings.state / "settings.json"
+
+
+def _settings(request: web.Request) -> dict[str, Any]:
+    try:
+        saved = json.loads(_settings_file(request).read_bytes())
+    except (OSError, ValueError):
+        saved = {}
+    return _PRESET | (saved if isinstance(saved, dict) else {})
+
+
+def _change_settings(request: web.Request, changes: dict[str, Any]) -> web.Response:
+    settings = _settings(request) | changes
+    if len(settings) > 2_000:
+        raise web.HTTPBadRequest(text="too many settings")
+    write_whole(_settings_file(request), json.dumps(settings, indent=1).encode())
+    return web.json_response({})
+
+
+# Workflows and the editor's other files
+
+
+@routes.get("/userdata")
+async def list_userdata(request: web.Request) -> web.Response:
+    """The files of a folder; those of `workflows` are the user's graphs."""
+    services = request.app[SERVICES]
+    folder = request.query.get("dir", "").strip("/")
+    if folder == _WORKFLOWS.strip("/"):
+        files = await asyncio.to_thread(services.graphs.listed)
+    else:
+        root = inside(services.settings.state / "userdata", folder) if folder else None
+        found = sorted(root.rglob("*")) if root is not None and root.is_dir() else []
+        files = [file_info(p, p.relative_to(root).as_posix()) for p in found if p.is_file()]  # type: ignore[arg-type]
+    full = request.query.get("full_info") == "true"
+    return web.json_response(files if full else [file["path"] for file in files])
+
+
+@routes.get("/userdata/{file}")
+async def get_userdata(request: web.Request) -> web.StreamResponse:
+    services, name = request.app[SERVICES], request.match_info["file"]
+    if _is_graph(name):
+        workflow = await asyncio.to_thread(services.graphs.load, name.removeprefix(_WORKFLOWS))
+        return web.json_response(workflow)
+    path = _plain_file(services, name)
+    if not path.is_file():
+        raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
+    kind = mimetypes.guess_type(path.name)[0] if path.suffix in (".json", ".css") else None
+    headers = {"Content-Type": kind or "application/octet-stream", "Cache-Control": "no-cache"}
+    return web.FileResponse(path, headers=headers | {"Content-Disposition": "attachment"})
+
+
+@routes.post("/userdata/{file}")
+async def post_userdata(request: web.Request) -> web.Response:
+    """Save a file; a workflow becomes a graph's YAML."""
+    services, name = request.app[SERVICES], request.match_info["file"]
+    overwrite = request.query.get("overwrite") != "false"
+    if _is_graph(name):
+        body = await json_body(request)
+        short = name.removeprefix(_WORKFLOWS)
+        path = await asyncio.to_thread(services.graphs.save, short, body, overwrite)
+    else:
+        path = _plain_file(services, name)
+        if path.exists() and not overwrite:
+            raise web.HTTPConflict(text=f"{path.name!r} is there already")
+        write_whole(path, await request.read())
+    return web.json_response(file_info(path, name))
+
+
+@routes.delete("/userdata/{file}")
+async def delete_userdata(request: web.Request) -> web.Response:
+    services, name = request.app[SERVICES], request.match_info["file"]
+    if _is_graph(name):
+        services.graphs.delete(name.removeprefix(_WORKFLOWS))
+    else:
+        _plain_file(services, name).unlink(missing_ok=True)
+    return web.Response(status=204)
+
+
+@routes.post("/userdata/{file}/move/{target}")
+async def move_userdata(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    name, target = request.match_info["file"], request.match_info["target"]
+    overwrite = request.query.get("overwrite") == "true"
+    if _is_graph(name) and _is_graph(target):
+        names = (name.removeprefix(_WORKFLOWS), target.removeprefix(_WORKFLOWS))
+        path = services.graphs.move(*names, overwrite)
+    else:
+        source, path = _plain_file(services, name), _plain_file(services, target)
+        if not source.is_file():
+            raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
+        if path.exists() and not overwrite:
+            raise web.HTTPConflict(text=f"{path.name!r} is there already")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(path)
+    return web.json_response(file_info(path, target))
+
+
+def _is_graph(name: str) -> bool:
+    return name.startswith(_WORKFLOWS) and not Path(name).name.startswith(".")
+
+
+def _plain_file(services: Services, name: str) -> Path:
+    """A file of the editor's own, such as its bookmarks; their names may begin with a dot."""
+    folder, _, last = name.rpartition("/")
+    root = services.settings.state / "userdata"
+    return inside(root, f"{folder}/{last.removeprefix('.')}".lstrip("/"))

@@ -1,0 +1,63 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ...nodes.contract import NodeSpec
+from .engine import Engine
+from .graphs import Graphs
+from .hub import Hub
+from .jobs import Jobs
+from .paths import read_json
+from .settings import Settings
+
+MAX_JSON = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running server."""
+
+    settings: Settings
+    registry: Mapping[str, NodeSpec]
+    hub: Hub
+    jobs: Jobs
+    engine: Engine
+    graphs: Graphs
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+async def json_body(request: web.Request, limit: int = MAX_JSON) -> Any:
+    """The request's JSON, of whatever content type it says it is.
+
+    Raises: HTTPBadRequest, HTTPRequestEntityTooLarge.
+    """
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(65_536):
+        data += chunk
+        if len(data) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(data))
+    return read_json(bytes(data))
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty one."""
+    if not request.can_read_body:
+        return {}
+    body = await json_body(request)
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="a JSON object is expected")
+    return body
+
+
+def whole_number(request: web.Request, name: str, default: int | None) -> int | None:
+    """A whole number of 0 or more from the query."""
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

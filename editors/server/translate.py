@@ -1,0 +1,65 @@
+"""Between the editor's forms of a graph and ours: convert*.py put to the server's use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...nodes.contract import NodeSpec
+from ...nodes.errors import ArtgraphError
+from ...runner.binding import bind
+from ...runner.document import Document, document_of
+from ...runner.graph import Graph
+from ..convert import from_comfy
+from ..convert_api import read_api
+from ..convert_nodes import Assembler
+
+
+class Translated(NamedTuple):
+    """A graph of the editor as a document, with the editor's id of each node by name."""
+
+    document: Document
+    ids: dict[str, str]
+
+
+def from_prompt(
+    prompt: Any, registry: Mapping[str, NodeSpec], file: str, folder: Path
+) -> Translated:
+    """The graph in a prompt; what has no counterpart is among the document's problems.
+
+    Raises: GraphError where it is no prompt.
+    """
+    assembler = Assembler(read_api(prompt), registry, file)
+    document = document_of(assembler.data(), file, folder)
+    document.problems.extend(assembler.problems)
+    return Translated(document, {name: number for number, name in assembler.names.items()})
+
+
+def with_workflow(
+    graph: Graph, ids: dict[str, str], workflow: Any, registry: Mapping[str, NodeSpec]
+) -> Translated:
+    """The graph of a prompt as its workflow tells it, if that runs the very same.
+
+    A prompt is what runs; title, knobs and layout stand in the workflow alone.
+    """
+    plain, document = Translated(graph.document, ids), graph.document
+    try:
+        told = from_comfy(workflow, registry, document.file, document.folder)
+        same = bind(told.document, registry, graph.folders)
+    except ArtgraphError:
+        return plain
+    if _what_runs(same, told.ids) != _what_runs(graph, ids):
+        return plain
+    return Translated(told.document, told.ids)
+
+
+def _what_runs(graph: Graph, ids: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        ids[node.name]: (
+            node.spec.id,
+            node.values,
+            {name: (ids[source.node], source.output) for name, source in node.wires.items()},
+        )
+        for node in graph.nodes.values()
+    }

@@ -1,0 +1,138 @@
+"""The process that runs graphs: tasks come in as JSON lines, events go out as JSON lines.
+
+It is a process of its own so that whatever a node does (crash, run out of memory, hold on for
+minutes) the editor's server goes on. It ends when its server does.
+
+In:  {"run": task} or {"cancel": job id}; at the end of input the run stops, with a checkpoint.
+Out: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from ...nodes.errors import ArtgraphError
+from ...nodes.registry import load_nodes
+from ...runner.binding import bind
+from ...runner.devices import numerics_for
+from ...runner.document import parse_document
+from ...runner.events import Cached, Event, Failed, Finished, NodeEvent, Planned
+from ...runner.execute import Run
+from ...runner.folders import Folders
+from ...runner.publish import Publisher
+from ...runner.store import Store
+from .shown import shown_outputs
+
+_PATIENCE = 10.0  # seconds that a run has to stop once the server is gone
+
+
+class Worker:
+    """Runs one task after the other; listens for cancellations meanwhile."""
+
+    def __init__(self, settings: dict[str, Any], lines: IO[str], out: IO[str]) -> None:
+        self._settings, self._lines, self._out = settings, lines, out
+        self._tasks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+        self._job = ""  # that runs, or that was cancelled before it did
+        self._cancelled: set[str] = set()
+        self._registry = load_nodes(settings["packs"])
+
+    def serve(self) -> None:
+        """Work until the input ends."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        import torch  # noqa: F401 - loaded before the first run asks for it
+
+        while (task := self._tasks.get()) is not None:
+            self._job = task["id"]
+            self._send({"event": "end"} | self._do(task))
+            with self._lock:
+                self._run = None
+
+    def _listen(self) -> None:
+        for line in self._lines:
+            message = json.loads(line)
+            if "run" in message:
+                self._tasks.put(message["run"])
+            else:
+                self._cancel(message["cancel"])
+        self._cancel(self._job)
+        self._tasks.put(None)
+        time.sleep(_PATIENCE)
+        os._exit(0)
+
+    def _cancel(self, job: str) -> None:
+        with self._lock:
+            self._cancelled.add(job)
+            if self._run is not None and job == self._job:
+                self._run.cancel()
+
+    def _do(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Run one task; how it ended."""
+        try:
+            return {"status": self._execute(task)}
+        except ArtgraphError as error:
+            return {"status": "failed", "message": str(error)}
+        except Exception as error:
+            return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+
+    def _execute(self, task: dict[str, Any]) -> str:
+        folders = {name: Path(path) for name, path in self._settings["folders"].items()}
+        document = parse_document(task["yaml"], task["file"], Path(task["folder"]))
+        graph = bind(
+            document, self._registry, Folders(document.folder, folders["input"], folders["out"])
+        )
+        publisher = Publisher(folders["out"] / document.name, document.yaml())
+        store = Store(folders["cache"], lambda message: print(message, file=sys.stderr))
+
+        def listener(event: Event) -> None:
+            data = event.plain()
+            if isinstance(event, Finished | Cached):
+                data["shown"] = shown_outputs(
+                    graph.nodes[event.node], run._results[event.node], store, Path(task["shown"])
+                )
+            if not isinstance(event, NodeEvent):
+                return  # the end is told by `end`
+            if isinstance(event, Planned) and event.action != "cached":
+                return
+            if isinstance(event, Failed):
+                data["message"] = event.message.split(f": node {event.node!r}: ", 1)[-1]
+            self._send(data)
+
+        try:
+            numerics = numerics_for(self._settings["device"])
+            run = Run(graph, store, numerics, publisher, listener)
+            with self._lock:
+                self._run = run
+                if task["id"] in self._cancelled:
+                    run.cancel()
+            return run.execute(task["only"]).status
+        finally:
+            store.close()
+
+    def _send(self, data: dict[str, Any]) -> None:
+        self._out.write(json.dumps({"job": self._job} | data) + "\n")
+        self._out.flush()
+
+
+def main() -> None:
+    """Take standard output for events alone: what nodes print goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes our input
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    settings = json.loads(sys.stdin.readline())
+    Worker(settings, sys.stdin, out).serve()
+    out.close()
+    os._exit(0)  # without waiting for what a node may have left running
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,12 @@ from .training import Average, Checkpoint, Report, Sampler, State, Stateful, gen
 from .vae_networks import FACTOR, ClassicVae, Method, ResidualVae, Vae, VaeConfig
 
 RATE = {"residual": 3e-3, "classic": 1e-3}
-CHANNELS = {"residual": 8, "classic": 32}
+CHANNELS = {"residual": 16, "classic": 32}
 BETA = {"residual": 5e-4, "classic": 1.0}
+EDGES, ABSOLUTE = 0.5, 0.2  # weights in the reconstruction error
 WARM_UP = 20  # steps of linear warm-up
 DECAY = 0.998  # of the averaged weights
+START_PIXELS = 1 << 21  # of training pictures, that tell the principal components
 MEASURED = 1024  # pictures that tell the latents' mean and variance
 PREVIEWS = 8
 
@@ -40,6 +42,7 @@ def train_vae(
     steps: int,
     seed: int,
     batch: int = 32,
+    channels: int | None = None,
     beta: float | None = None,
     numerics: Numerics,
     checkpoint: Checkpoint,
@@ -47,6 +50,7 @@ def train_vae(
 ) -> tuple[VaeConfig, State, dict[str, list[float]]]:
     """Train on uint8 images (N, S, S, 3).
 
+    channels: of a latent; None: the method's own.
     beta: weight of the divergence from N(0, I) (Higgins et al. 2017); None: the method's own.
 
     Returns the config, the averaged weights and the curves (step, loss, error, divergence).
@@ -54,7 +58,7 @@ def train_vae(
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
-    config = VaeConfig(method, images.shape[1], CHANNELS[method])
+    config = VaeConfig(method, images.shape[1], channels or CHANNELS[method])
     beta = BETA[method] if beta is None else beta
     trainee = _Training(config, images, batch, beta, seed, numerics)
     curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
@@ -102,7 +106,7 @@ def _measure_latents(network: Vae, images: Tensor, numerics: Numerics) -> None:
     initial = torch.zeros_like(network.latent_mean), torch.ones_like(network.latent_std)
     network.latent_mean.copy_(initial[0])
     network.latent_std.copy_(initial[1])
-    chosen = torch.linspace(0, len(images) - 1, min(MEASURED, len(images))).long()
+    chosen = _spread(len(images), MEASURED)
     latents = encode(network, images[chosen], numerics)
     std, mean = torch.std_mean(latents, (0, 2, 3), correction=0)
     network.latent_mean.copy_(mean[:, None, None])
@@ -122,8 +126,11 @@ class _Training:
         numerics: Numerics,
     ) -> None:
         self._images, self._beta, self._seed, self._numerics = images, beta, seed, numerics
+        size = config.size
         network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
         initialise(network, generator(seed, 0, 0))
+        if isinstance(network, ResidualVae):
+            network.start_from(to_signed(images[_spread(len(images), START_PIXELS // size**2)]))
         numerics.place(network)
         self._network: Vae = network
         self.average = Average(network, numerics.place(copy), DECAY)
@@ -170,7 +177,7 @@ class _Training:
     @torch.no_grad()
     def preview(self) -> Tensor:
         """Pictures spread over the set, each followed by its reconstruction."""
-        chosen = torch.unique(torch.linspace(0, len(self._images) - 1, PREVIEWS).long())
+        chosen = _spread(len(self._images), PREVIEWS)
         pictures = to_signed(self._images[chosen].to(self._numerics.device))
         network = self.average.network
         assert isinstance(network, Vae)
@@ -180,5 +187,16 @@ class _Training:
 
 
 def reconstruction_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean square error of pixels (N, 3, H, W)."""
-    return F.mse_loss(found, wanted)
+    """Square error of pixels (N, 3, H, W) and of their differences, and a little absolute error.
+
+    The differences count edges, the absolute error faint patterns on what should be flat.
+    """
+    error = found - wanted
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    edges = across.square().mean() + down.square().mean()
+    return error.square().mean() + EDGES * edges + ABSOLUTE * error.abs().mean()
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """Up to `most` (at least 8) of the numbers below `count`, evenly spread."""
+    return torch.linspace(0, count - 1, min(count, max(8, most)), dtype=torch.float64).long()

@@ -15,6 +15,7 @@ from .configs import check_choice, check_whole, read_config
 Method = Literal["residual", "classic"]
 
 FACTOR = 8  # pixels of a side that one position of a residual VAE's latent stands for
+START_LOG_VARIANCE = -4.0  # of the posterior, where the latents' own variance is 1
 HIDDEN = 400  # units of the classic VAE's hidden layers
 
 
@@ -43,6 +44,12 @@ class VaeConfig:
                 f"size and width must be multiples of 8, not {self.size}, {self.width}"
             )
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Of one latent: (channels, height, width)."""
+        side = self.size // FACTOR if self.method == "residual" else 1
+        return self.channels, side, side
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
         """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
@@ -63,7 +70,7 @@ class Vae(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(channels, 1, 1))
         self.register_buffer("latent_std", torch.ones(channels, 1, 1))
 
-    def initialise_(self, generator: torch.Generator) -> None:  # noqa: ARG002
+    def initialise_(self, generator: torch.Generator) -> None:
         nn.init.zeros_(self.latent_mean)
         nn.init.ones_(self.latent_std)
 
@@ -86,7 +93,7 @@ class Block(nn.Module):
         self.norm2 = nn.GroupNorm(8, width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1)
 
-    def initialise_(self, generator: torch.Generator) -> None:  # noqa: ARG002
+    def initialise_(self, generator: torch.Generator) -> None:
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,11 +115,18 @@ class Up(nn.Module):
 
 
 class ResidualVae(Vae):
-    """Convolutions alone, so any multiple of 8 px is welcome; f = 8 (Rombach et al. 2022)."""
+    """Convolutions alone, so any multiple of 8 px is welcome; f = 8 (Rombach et al. 2022).
+
+    Encoder and decoder add to a linear autoencoder of 8 x 8 px patches, which starts at its
+    optimum, the principal components (Baldi and Hornik 1989): training has only to learn
+    what no linear map can do.
+    """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(channels)
-        fine, middle, coarse = width, 3 * width // 2, 2 * width
+        full, fine, middle, coarse = width // 4, width, 3 * width // 2, 2 * width
+        self.linear_encoder = nn.Conv2d(3, channels, FACTOR, FACTOR)
+        self.linear_decoder = nn.ConvTranspose2d(channels, 3, FACTOR, FACTOR)
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, fine, 3, 1, 1),
@@ -134,17 +148,49 @@ class ResidualVae(Vae):
             Block(fine),
             nn.GroupNorm(8, fine),
             nn.SiLU(),
-            nn.Conv2d(fine, 12, 3, 1, 1),
-            nn.PixelShuffle(2),
+            Up(fine, full),
+        )
+        # At full size, and shown the linear picture: it mends the seams between the patches.
+        self.finish = nn.Sequential(
+            nn.Conv2d(full + 3, full, 3, 1, 1), nn.SiLU(), nn.Conv2d(full, 3, 3, 1, 1)
         )
 
+    def initialise_(self, generator: torch.Generator) -> None:
+        super().initialise_(generator)
+        for last in (self.encoder[-1], self.finish[-1]):
+            assert isinstance(last, nn.Conv2d)
+            nn.init.zeros_(last.weight)
+
+    @torch.no_grad()
+    def start_from(self, pictures: Tensor) -> None:
+        """Set the linear paths to the principal components of pictures (N, 3, H, W)."""
+        patches = F.unfold(pictures, FACTOR, stride=FACTOR).transpose(1, 2).flatten(0, 1)
+        mean = patches.mean(0)
+        centred = patches - mean
+        variances, directions = torch.linalg.eigh(centred.T @ centred / len(patches))
+        channels = len(self.latent_mean)
+        scales = variances[-channels:].clamp(min=1e-4).sqrt()
+        directions = directions[:, -channels:]
+        self.linear_encoder.weight.copy_((directions / scales).T.unflatten(1, (3, FACTOR, FACTOR)))
+        self.linear_decoder.weight.copy_((directions * scales).T.unflatten(1, (3, FACTOR, FACTOR)))
+        assert self.linear_encoder.bias is not None
+        assert self.linear_decoder.bias is not None
+        self.linear_encoder.bias.copy_(-(mean @ directions) / scales)
+        self.linear_decoder.bias.copy_(mean.unflatten(0, (3, -1)).mean(1))
+        last = self.encoder[-1]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        last.bias[channels:] = START_LOG_VARIANCE
+
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.encoder(pictures).float().chunk(2, 1)
+        change, log_variance = self.encoder(pictures).float().chunk(2, 1)
+        mean: Tensor = self.linear_encoder(pictures).float() + change
         return mean, log_variance.clamp(-20, 10)
 
     def picture(self, latents: Tensor) -> Tensor:
-        pictures: Tensor = self.decoder(latents)
-        return pictures.float()
+        linear = self.linear_decoder(latents)
+        change = self.finish(torch.cat([self.decoder(latents), linear], 1))
+        return linear.float() + change.float()
 
 
 class ClassicVae(Vae):

@@ -83,7 +83,7 @@ def test_latents_have_mean_zero_and_variance_one(method):
     network = blank(lambda: make_vae(config))
     network.load_state_dict(state)
     latents = encode(network, images, PLAIN)
-    assert latents.shape == (64, *((8, 4, 4) if method == "residual" else (32, 1, 1)))
+    assert latents.shape == (64, *((16, 4, 4) if method == "residual" else (32, 1, 1)))
     std, mean = torch.std_mean(latents, (0, 2, 3), correction=0)
     assert torch.allclose(mean, torch.zeros_like(mean), atol=1e-3)
     assert torch.allclose(std, torch.ones_like(std), atol=1e-3)

@@ -185,6 +185,13 @@ class Vae(Model):
         config = VaeConfig.from_dict(self.config)
         return _load(lambda: make_vae(config), self.state, "", device)
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Of one latent: (channels, height, width)."""
+        from ..models.vae import VaeConfig
+
+        return VaeConfig.from_dict(self.config).latent_shape
+
 
 class Classifier(Model):
     """A convolutional classifier."""

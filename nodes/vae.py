@@ -31,8 +31,11 @@ def train_vae(
     steps: Steps = 600,
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
     beta: Annotated[
-        float, Field(ge=0, le=10, description="Weight of the latents' closeness to N(0, 1)")
-    ] = 5e-4,
+        float | None,
+        Field(
+            ge=0, le=10, description="Weight of the latents' closeness to N(0, 1); empty: usual"
+        ),
+    ] = None,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedVae:

@@ -46,6 +46,7 @@ def graph_schema(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
             "license": text,
             "links": {"type": ["array", "string"], "items": text},
             "tags": {"type": ["array", "string"], "items": text},
+            "layout": {"type": "object", "description": "Where an editor draws things"},
             "knobs": {
                 "description": "What a user is meant to turn",
                 "type": "object",

@@ -8,6 +8,7 @@ schema: `no` is a text, `1e3` a number.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from ..nodes.errors import GraphError, InputError
 from ..nodes.wording import shown, suggestion
 
 FORMAT = 1
+ABOUT = ("title", "about", "author", "license", "links", "tags")
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 16
 MAX_NODES = 1_000_000
@@ -52,7 +54,7 @@ class Problem:
     is_input: bool = False  # the graph is fine, a file it reads is not
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
         return (
             f"{place}: node {self.node!r}: {self.message}"
             if self.node
@@ -69,11 +71,15 @@ class NodeEntry:
     type: str
     wires: dict[str, Marked] = field(default_factory=dict)
     values: dict[str, Marked] = field(default_factory=dict)
+    about: str | None = None
 
 
 @dataclass
 class Document:
-    """A graph file as written; paths in it are relative to `folder`."""
+    """A graph file as written; paths in it are relative to `folder`.
+
+    `layout` is where an editor draws things; it changes nothing about what runs.
+    """
 
     file: str
     folder: Path
@@ -82,6 +88,7 @@ class Document:
     knob_about: dict[str, str]
     nodes: dict[str, NodeEntry]
     problems: list[Problem]
+    layout: Any = None
 
     @property
     def name(self) -> str:
@@ -99,6 +106,7 @@ class Document:
         nodes = {}
         for entry in self.nodes.values():
             parts = {
+                "about": entry.about,
                 "from": {name: mark.value for name, mark in entry.wires.items()},
                 "with": {name: mark.value for name, mark in entry.values.items()},
             }
@@ -107,6 +115,7 @@ class Document:
             {"artgraph": FORMAT, **self.about}
             | ({"knobs": knobs} if knobs else {})
             | {"nodes": nodes}
+            | ({"layout": self.layout} if self.layout else {})
         )
 
     def yaml(self) -> str:
@@ -126,7 +135,13 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    flow = not any(isinstance(item, dict | list) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
+
+
 _Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(list, _represent_list)
 
 
 def read_document(path: Path) -> Document:
@@ -155,6 +170,11 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
         line = mark.line + 1 if mark is not None else None
         raise GraphError(Problem(file, line, None, f"{what} - mend the YAML there")) from error
     return _Reader(file, folder).document(root)
+
+
+def document_of(data: Mapping[str, Any], file: str, folder: Path) -> Document:
+    """A graph from plain data, as another format gives it; its problems have no line."""
+    return _Reader(file, folder).document(_marked(data))
 
 
 def scalar(text: str) -> Any:
@@ -225,7 +245,7 @@ def _build(text: str, file: str) -> Marked:
 class _Reader:
     """Checks the form of the data and gathers all problems."""
 
-    TOP = ("artgraph", "title", "about", "author", "license", "links", "tags", "knobs", "nodes")
+    TOP = ("artgraph", *ABOUT, "knobs", "nodes", "layout")
 
     def __init__(self, file: str, folder: Path) -> None:
         self.file, self.folder = file, folder
@@ -252,8 +272,11 @@ class _Reader:
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
         nodes = self.nodes(top.get("nodes"))
-        about = {k: _plain(top[k]) for k in self.TOP[1:7] if k in top}
-        return Document(self.file, self.folder, about, knobs, knob_about, nodes, self.problems)
+        about = {k: _plain(top[k]) for k in ABOUT if k in top}
+        layout = _plain(top["layout"]) if "layout" in top else None
+        return Document(
+            self.file, self.folder, about, knobs, knob_about, nodes, self.problems, layout
+        )
 
     def version(self, mark: Marked | None) -> None:
         if mark is None:
@@ -331,9 +354,9 @@ class _Reader:
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)
         # A list is one value: plain data for the widget's model to judge.
         values = {key: Marked(_plain(value), value.line) for key, value in values.items()}
-        return NodeEntry(
-            name, kind.line, kind.value if isinstance(kind.value, str) else "", dict(wires), values
-        )
+        about = str(parts["about"].value) if "about" in parts else None
+        spec_id = kind.value if isinstance(kind.value, str) else ""
+        return NodeEntry(name, kind.line, spec_id, dict(wires), values, about)
 
 
 def _plain(mark: Marked) -> Any:
@@ -343,3 +366,12 @@ def _plain(mark: Marked) -> Any:
     if isinstance(mark.value, list):
         return [_plain(value) for value in mark.value]
     return mark.value
+
+
+def _marked(data: Any) -> Marked:
+    """Plain data as if read from a file (the data's own reader limits nesting)."""
+    if isinstance(data, Mapping):
+        return Marked({key: _marked(value) for key, value in data.items()}, 0)
+    if isinstance(data, list):
+        return Marked([_marked(value) for value in data], 0)
+    return Marked(data, 0)

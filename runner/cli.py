@@ -28,6 +28,7 @@ from .options import (
     PackOption,
     QuietOption,
     SetOption,
+    cache_folder,
     open_store,
     warn,
 )
@@ -200,12 +201,70 @@ def new(
 
 
 @app.command()
+def convert(
+    source: GraphArgument,
+    target: Annotated[Path, typer.Argument(help="A .yaml, .json, .api.json or .png file.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    pack: PackOption = None,
+) -> None:
+    """Convert a graph: YAML, ComfyUI's workflow (.json) and API format (.api.json), PNG.
+
+    A PNG must be there already; the graph is put into it.
+    """
+    from ..editors.convert import check, write_graph
+    from ..nodes.registry import load_nodes
+    from .load import load_document
+
+    registry = load_nodes(pack or ())
+    document = load_document(source)
+    check(document, registry)
+    if target.exists() and target.suffix.lower() != ".png" and not force:
+        raise GraphError(f"{target}: is there already - name another file, or add --force")
+    typer.echo(f"{target}: {write_graph(document, target, registry)}")
+
+
+@app.command()
 def schema(pack: PackOption = None) -> None:
     """Print the JSON Schema of graph files, for editors that complete and check."""
     from ..editors.schema import graph_schema
     from ..nodes.registry import load_nodes
 
     typer.echo(json.dumps(graph_schema(load_nodes(pack or ())), indent=2))
+
+
+@app.command()
+def edit(
+    graph: Annotated[
+        str | None, typer.Argument(help="The graph to open; a shipped one where none is named.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where your graphs are, and are saved.")] = Path(),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let other machines in, by a token; such as 0.0.0.0."),
+    ] = None,
+    out: OutOption = Path("out"),
+    input_: InputOption = Path("input"),
+    cache: CacheOption = None,
+    device: DeviceOption = "auto",
+    pack: PackOption = None,
+) -> None:
+    """Open the visual editor; needs `pip install 'artgraph[edit]'`."""
+    from ..editors.edit import edit as open_editor
+
+    open_editor(
+        graph=graph,
+        folder=folder,
+        port=port,
+        browser=browser,
+        listen=listen,
+        out=out,
+        input_=input_,
+        cache=cache_folder(cache),
+        device=device,
+        packs=tuple(pack or ()),
+    )
 
 
 def _load(

@@ -1,4 +1,4 @@
-"""Finding the graph that a command names: a YAML file, a shipped graph, or a picture."""
+"""Finding the graph that a command names: a file of ours or ComfyUI's, or a shipped graph."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..nodes.contract import NodeSpec
-from ..nodes.errors import GraphError, InputError
+from ..nodes.errors import InputError
+from ..nodes.registry import load_nodes
 from ..nodes.wording import suggestion
 from .binding import bind, parse_setting
-from .document import MAX_BYTES, Document, parse_document, read_document
+from .document import Document, read_document
 from .folders import Folders
 from .graph import Graph
-from .png import is_png, read_text
-from .publish import GRAPH_KEY
+from .png import is_png
 
 SHIPPED = Path(__file__).parent.parent / "graphs"
 
@@ -38,22 +38,19 @@ def load_document(name: str) -> Document:
         raise InputError(f"{name}: there is no such graph - {suggestion(name, shipped)}")
     if path.is_dir():
         raise InputError(f"{name}: is a folder - name a graph file in it")
-    if path.suffix == ".json":
-        raise GraphError(f"{name}: ComfyUI's JSON is not read yet - write the graph as YAML")
+    if path.suffix.lower() == ".json":
+        from ..editors.convert import document_in_json
+
+        return document_in_json(path, load_nodes())
     if path.suffix.lower() in (".yaml", ".yml"):
         return read_document(path)
     with path.open("rb") as file:
         begin = file.read(8)
-    return _from_picture(path) if is_png(begin) else read_document(path)
+    if not is_png(begin):
+        return read_document(path)
+    from ..editors.convert import document_in_png
 
-
-def _from_picture(path: Path) -> Document:
-    if path.stat().st_size > 4 * MAX_BYTES:
-        raise GraphError(f"{path}: too large a picture to look for a graph in")
-    text = read_text(path.read_bytes(), GRAPH_KEY)
-    if text is None:
-        raise GraphError(f"{path}: carries no graph - only PNG files saved by artgraph do")
-    return parse_document(text, str(path), path.parent)
+    return document_in_png(path, load_nodes())
 
 
 def load_graph(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_TEXT = 64 * 2**20
@@ -40,10 +40,28 @@ def read_text(data: bytes, keyword: str) -> str | None:
     return None
 
 
+def without_text(data: bytes, keywords: Collection[str]) -> bytes:
+    """The PNG without the text chunks under these keywords."""
+    names = {keyword.encode("latin-1") for keyword in keywords}
+    kept = [data[: len(_SIGNATURE)]]
+    for start, end, kind in _spans(data):
+        name = data[start + 8 : start + 88].partition(b"\0")[0]  # keywords have at most 79 bytes
+        if kind not in (b"tEXt", b"zTXt", b"iTXt") or name not in names:
+            kept.append(data[start:end])
+    return b"".join(kept)
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = len(_SIGNATURE)
-    while position + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[position : position + 8])
-        if length <= _MAX_TEXT:
-            yield kind, data[position + 8 : position + 8 + length]
-        position += 12 + length
+    for start, end, kind in _spans(data):
+        if end - start <= _MAX_TEXT:
+            yield kind, data[start + 8 : end - 4]
+
+
+def _spans(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Where each chunk begins and ends, and its kind."""
+    start = len(_SIGNATURE)
+    while start + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[start : start + 8])
+        end = start + 12 + length
+        yield start, end, kind
+        start = end

@@ -1,0 +1,105 @@
+"""Graph files to ComfyUI's API JSON (what runs) and back.
+
+API JSON has no place for a graph's title, knobs and layout; they stand in its nodes' `_meta`,
+which ComfyUI leaves alone: each node's knobs at the node, the rest at the first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..nodes.contract import NodeSpec
+from ..runner.document import ABOUT, Document
+from .comfy_forms import class_id
+from .convert_nodes import Foreign, ForeignGraph, default_values
+
+META = "artgraph"
+
+
+def is_api(data: Any) -> bool:
+    """Whether JSON data look like a graph in the API's format."""
+    return (
+        isinstance(data, dict)
+        and bool(data)
+        and all(isinstance(node, dict) and "class_type" in node for node in data.values())
+    )
+
+
+def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
+    """A checked document as API JSON, its nodes numbered in their order."""
+    numbers = {name: str(i) for i, name in enumerate(document.nodes, 1)}
+    prompt: dict[str, Any] = {}
+    for entry in document.nodes.values():
+        spec = registry[entry.type]
+        given = {name: mark.value for name, mark in entry.values.items()}
+        links: dict[str, Any] = {}
+        knobs: dict[str, str] = {}
+        for name, mark in entry.wires.items():
+            owner, _, output = mark.value.partition(".")
+            if owner == "knobs":
+                knobs[name] = output
+                given[name] = document.knobs[output].value
+            else:
+                outputs = list(registry[document.nodes[owner].type].outputs)
+                links[name] = [numbers[owner], outputs.index(output) if output else 0]
+        inputs = default_values(spec, given) | links
+        meta: dict[str, Any] = {"title": entry.name}
+        ours = {"knobs": knobs, "about": entry.about}
+        if knobs or entry.about:
+            meta[META] = {key: part for key, part in ours.items() if part}
+        prompt[numbers[entry.name]] = {
+            "class_type": class_id(spec.id),
+            "inputs": {
+                name: inputs[name] for name in (*spec.inputs, *spec.widgets) if name in inputs
+            },
+            "_meta": meta,
+        }
+    facts = graph_facts(document)
+    if facts and prompt:
+        prompt["1"]["_meta"].setdefault(META, {})["graph"] = facts
+    return prompt
+
+
+def graph_facts(document: Document) -> dict[str, Any]:
+    """What a document says besides its nodes."""
+    plain = document.plain()
+    return {key: plain[key] for key in (*ABOUT, "knobs", "layout") if key in plain}
+
+
+def read_api(prompt: Mapping[str, Any]) -> ForeignGraph:
+    """The nodes of API JSON.
+
+    Raises: TypeError where a node is not of the API's form.
+    """
+    nodes: dict[str, Foreign] = {}
+    facts: dict[str, Any] = {}
+    for number, node in prompt.items():
+        inputs, meta = node.get("inputs", {}), node.get("_meta") or {}
+        if not isinstance(node["class_type"], str) or not isinstance(inputs, dict):
+            raise TypeError(f"node #{number} is not of the API's form")
+        if not isinstance(meta, dict):
+            meta = {}
+        ours = meta.get(META) if isinstance(meta.get(META), dict) else {}
+        links = {name: (str(v[0]), v[1]) for name, v in inputs.items() if is_link(v)}
+        values = {name: value for name, value in inputs.items() if name not in links}
+        knobs = ours.get("knobs") if isinstance(ours.get("knobs"), dict) else {}
+        if isinstance(ours.get("graph"), dict):
+            facts = ours["graph"]
+        title = str(meta.get("title") or "")
+        nodes[number] = Foreign(
+            number, node["class_type"], title, values, links, knobs, ours.get("about")
+        )
+    return ForeignGraph(nodes, facts)
+
+
+def is_link(value: Any) -> bool:
+    """Whether an input's value is a link: node and output number."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str | int)
+        and isinstance(value[1], int)
+        and not isinstance(value[0], bool)
+        and not isinstance(value[1], bool)
+    )

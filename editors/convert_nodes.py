@@ -1,0 +1,277 @@
+"""From the nodes of a ComfyUI graph, however they were written, to a graph file's data.
+
+ComfyUI's two formats are first read into `Foreign` nodes (convert_api.py, workflow_read.py);
+here these get names, our node types, wires and values. All that has no counterpart is gathered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..nodes.contract import NodeSpec
+from ..nodes.sockets import is_file_name
+from ..nodes.wording import suggestion
+from ..runner.document import ABOUT, FORMAT, NAME, Problem
+from .comfy_forms import node_form, node_id
+
+
+@dataclass
+class Foreign:
+    """A node as ComfyUI knows it: values and links (node, output number) by input."""
+
+    id: str
+    type: str
+    title: str
+    values: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, tuple[str, int]] = field(default_factory=dict)
+    knobs: dict[str, str] = field(default_factory=dict)  # widgets whose value is a knob's
+    about: Any = None
+
+
+@dataclass
+class ForeignGraph:
+    """All nodes of a ComfyUI graph, and what a graph file says besides them."""
+
+    nodes: dict[str, Foreign]
+    facts: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
+    left_out: list[str] = field(default_factory=list)  # titles of muted nodes
+    layout: dict[str, Any] = field(default_factory=dict)  # by id, read from a workflow
+
+
+@dataclass(frozen=True)
+class Core:
+    """What one of ComfyUI's own nodes is here; `passes` is the input that an output repeats."""
+
+    node: str
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: tuple[str | None, ...] = ()
+    passes: str | None = None
+
+
+CORE = {
+    "LoadImage": Core("load_image", {"image": "path"}, ("image", None)),
+    "SaveImage": Core("save_image", {"images": "image", "filename_prefix": "name"}, (), "images"),
+    "PreviewImage": Core("save_image", {"images": "image"}, (), "images"),
+}
+CORE_WIDGETS = {
+    "LoadImage": ["image", "upload"],
+    "SaveImage": ["filename_prefix"],
+    "PrimitiveNode": ["value"],
+    "PrimitiveInt": ["value"],
+    "PrimitiveFloat": ["value"],
+    "PrimitiveBoolean": ["value"],
+    "PrimitiveString": ["value"],
+    "PrimitiveStringMultiline": ["value"],
+}
+_FOLDER_MARK = re.compile(r" \[(input|output|temp)\]$")
+
+
+def is_primitive(kind: str) -> bool:
+    """Whether a node of ComfyUI's own only holds a value, as a knob does."""
+    return kind.startswith("Primitive") and kind in CORE_WIDGETS
+
+
+class Assembler:
+    """Makes the data of a graph file; what can't be carried over is in `problems`."""
+
+    def __init__(self, graph: ForeignGraph, registry: Mapping[str, NodeSpec], file: str) -> None:
+        self.graph, self.registry, self.file = graph, registry, file
+        self.problems: list[Problem] = []
+        self.names: dict[str, str] = {}
+        self.knobs: dict[str, Any] = {}
+        self.knob_names: dict[str, str] = {}  # of primitives, by id
+        self._saved_as: set[str] = set()
+
+    def complain(self, node: Foreign, message: str) -> None:
+        name = self.names.get(node.id) or f"{node.title or node.type} (#{node.id})"
+        self.problems.append(Problem(self.file, None, name, message))
+
+    def data(self) -> dict[str, Any]:
+        """The graph as plain data, as `Document.plain` gives it."""
+        for node in self.graph.nodes.values():
+            if not is_primitive(node.type):
+                self.name(node)
+        self.gather_knobs()
+        nodes = {}
+        for node in self.graph.nodes.values():
+            if is_primitive(node.type):
+                continue
+            spec = self.spec(node)
+            if spec is None:
+                where = "none of artgraph's and has no counterpart here"
+                self.complain(node, f"{node.type!r} is {where} - replace it, or leave it out")
+            else:
+                nodes[self.names[node.id]] = self.entry(node, spec)
+        facts = self.graph.facts
+        data = {"artgraph": FORMAT, **{key: facts[key] for key in ABOUT if key in facts}}
+        if self.knobs:
+            data["knobs"] = self.knobs
+        data["nodes"] = nodes
+        if facts.get("layout"):
+            data["layout"] = facts["layout"]
+        return data
+
+    def spec(self, node: Foreign) -> NodeSpec | None:
+        core = CORE.get(node.type)
+        ours = core.node if core is not None else node_id(node.type)
+        return self.registry.get(ours) if ours is not None else None
+
+    def name(self, node: Foreign) -> None:
+        """A node's title as its name where it can be one."""
+        spec, title = self.spec(node), node.title
+        if spec is None:
+            return
+        default = not title or title in (spec.title, node.type)
+        name = spec.id if default and not NAME.fullmatch(title) else plain_name(title, spec.id)
+        self.names[node.id] = unused(name, set(self.names.values()))
+
+    def gather_knobs(self) -> None:
+        """Knobs that the graph file had, then ComfyUI's primitives."""
+        known = self.graph.facts.get("knobs", {})
+        self.knobs = dict(known)
+        uses: dict[str, str] = {}
+        for node in self.graph.nodes.values():
+            for name, (source, _) in node.links.items():
+                uses.setdefault(source, name)
+        for node in self.graph.nodes.values():
+            if not is_primitive(node.type) or node.id not in uses:
+                continue
+            value = node.values.get("value")
+            default = node.title in ("", node.type, "PrimitiveNode", *_PRIMITIVE_TITLES)
+            name = plain_name("" if default else node.title, uses[node.id])
+            if name in known and knob_value(self.knobs[name]) != value:
+                self.knobs[name] = with_value(known[name], value)
+            elif name not in known:
+                name = unused(name, {k for k, v in self.knobs.items() if v != value})
+                self.knobs[name] = value
+            self.knob_names[node.id] = name
+
+    def entry(self, node: Foreign, spec: NodeSpec) -> dict[str, Any]:
+        core = CORE.get(node.type)
+        wires: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        known = {*spec.inputs, *spec.widgets}
+        for given in (*node.links, *(name for name in node.values if name not in node.links)):
+            name = core.inputs.get(given, given) if core is not None else given
+            if name not in known:
+                if core is None:
+                    hint = suggestion(given, known)
+                    self.complain(node, f"{spec.id} has no input {given!r} - {hint}")
+            elif given in node.links:
+                wire = self.wire(node, given)
+                if wire is not None:
+                    wires[name] = wire
+            else:
+                self.value(node, spec, name, node.values[given], wires, values)
+        about = node.about if isinstance(node.about, str) else None
+        parts = {"about": about, "from": ordered(wires, spec), "with": ordered(values, spec)}
+        return {"node": spec.id} | {key: part for key, part in parts.items() if part}
+
+    def wire(self, node: Foreign, given: str) -> str | None:
+        """What a link comes from, as `node.output` or `knobs.name`."""
+        source_id, slot = node.links[given]
+        if source_id in self.knob_names:
+            return f"knobs.{self.knob_names[source_id]}"
+        source = self.graph.nodes.get(source_id)
+        if source is None:
+            self.complain(node, f"input {given!r} comes from #{source_id}, which is not there")
+            return None
+        core = CORE.get(source.type)
+        if core is not None and core.passes is not None:
+            if core.passes in source.links:
+                return self.wire(source, core.passes)
+            return None  # the binder says that its own input is not wired
+        spec = self.spec(source)
+        if spec is None:
+            return None  # reported at that node
+        outputs = core.outputs if core is not None else tuple(spec.outputs)
+        output = outputs[slot] if 0 <= slot < len(outputs) else None
+        if output is None:
+            what = f"output {slot} of {source.type}"
+            self.complain(node, f"input {given!r} comes from {what}, which has no counterpart here")
+            return None
+        name = self.names[source.id]
+        return name if len(spec.outputs) == 1 else f"{name}.{output}"
+
+    def value(
+        self,
+        node: Foreign,
+        spec: NodeSpec,
+        name: str,
+        value: Any,
+        wires: dict[str, str],
+        values: dict[str, Any],
+    ) -> None:
+        """Keep a value that is no default, as a knob where it was one and still has its value."""
+        if isinstance(value, dict) and "__value__" in value:
+            value = value["__value__"]
+        knob = node.knobs.get(name)
+        if knob in self.knobs and knob_value(self.knobs[knob]) == value:
+            wires[name] = f"knobs.{knob}"
+            return
+        if node.type in CORE and isinstance(value, str):
+            value = self.core_text(spec, name, value)
+        widget = spec.widgets.get(name)
+        if widget is None:
+            self.complain(node, f"input {name!r} takes no value - wire it")
+            return
+        default = "" if widget.default is None else widget.default
+        if widget.required or value != default or type(value) is not type(default):
+            values[name] = value
+
+    def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
+        """A path without ComfyUI's folder mark; a file's prefix as a plain name, each once."""
+        if spec.id == "load_image":
+            return _FOLDER_MARK.sub("", text)
+        if name != "name":
+            return text
+        name = re.sub(r"[^\w.-]+", "_", re.sub(r"%[^%]*%", "", text)).strip("_.")
+        if text == "ComfyUI" or not is_file_name(name) or name in self._saved_as:
+            return ""
+        self._saved_as.add(name)
+        return name
+
+
+_PRIMITIVE_TITLES = ("Int", "Float", "Boolean", "String", "Text", "Text (Multiline)", "Primitive")
+
+
+def ordered(given: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
+    """In the order of the node's signature."""
+    return {name: given[name] for name in (*spec.inputs, *spec.widgets) if name in given}
+
+
+def plain_name(text: str, otherwise: str) -> str:
+    """A text as the name of a node or a knob; `otherwise` where nothing of it can be kept."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")[:100] if text.isascii() else ""
+    if NAME.fullmatch(text):
+        name = text
+    elif name and not NAME.fullmatch(name):
+        name = f"n_{name}"[:100]
+    return "knobs_" if name == "knobs" else name or otherwise
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """The name, with a number where it is taken."""
+    if name not in taken:
+        return name
+    return next(n for n in (f"{name[:90]}_{i}" for i in range(2, len(taken) + 3)) if n not in taken)
+
+
+def knob_value(knob: Any) -> Any:
+    """A knob's value, however it is written."""
+    return knob["value"] if isinstance(knob, dict) else knob
+
+
+def with_value(knob: Any, value: Any) -> Any:
+    """The knob with another value."""
+    return {**knob, "value": value} if isinstance(knob, dict) else value
+
+
+def default_values(spec: NodeSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All widgets' values as ComfyUI holds them: given, or the default; None is an empty text."""
+    values, _ = spec.check(given)
+    complete = {form.name: form.options.get("default") for form in node_form(spec).widgets}
+    return {n: "" if v is None else v for n, v in (complete | values).items() if n in complete}

@@ -1,0 +1,104 @@
+"""Where the nodes of a workflow stand: columns from left to right, each node after its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..nodes.contract import NodeSpec
+from ..runner.document import Document
+from .comfy_forms import NodeForm, node_form
+
+WIDTH, KNOB_WIDTH = 300, 210
+_GAP_X, _GAP_Y = 80, 60
+_TITLE, _SLOT, _WIDGET, _TEXT_BOX = 30, 20, 24, 100
+
+
+class Box(NamedTuple):
+    """Left, top, width and height on the editor's canvas, in its units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def node_height(form: NodeForm) -> int:
+    """About as high as the editor draws it."""
+    sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
+    boxes = sum(widget.options.get("multiline", False) for widget in form.widgets)
+    picture = 220 if form.saves else 0
+    return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + picture + 16
+
+
+def arrange(
+    document: Document, registry: Mapping[str, NodeSpec], knobs: Iterable[str] = ()
+) -> dict[str, Box]:
+    """A box for each node, and for each of `knobs` left of them.
+
+    A node stands one column right of the last of its sources; in its column, it is as high up as
+    those on average.
+    """
+    sources = {
+        entry.name: [
+            owner
+            for mark in entry.wires.values()
+            if (owner := str(mark.value).partition(".")[0]) in document.nodes
+        ]
+        for entry in document.nodes.values()
+    }
+    columns = _columns(sources)
+    boxes: dict[str, Box] = {}
+    left = -(KNOB_WIDTH + _GAP_X)
+    top = 0.0
+    for knob in knobs:
+        boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
+        top += 82 + _GAP_Y
+    heights = {n: node_height(node_form(registry[e.type])) for n, e in document.nodes.items()}
+    for number, names in enumerate(columns):
+        wanted = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
+        top = 0.0
+        for name in sorted(names, key=lambda name: wanted[name]):
+            boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, heights[name])
+            top += _TITLE + heights[name] + _GAP_Y
+    return boxes
+
+
+def _columns(sources: Mapping[str, list[str]]) -> list[list[str]]:
+    """Nodes by the longest way to them, found without recursion."""
+    targets: dict[str, list[str]] = {name: [] for name in sources}
+    waiting = {name: len(set(above)) for name, above in sources.items()}
+    for name, above in sources.items():
+        for source in set(above):
+            targets[source].append(name)
+    columns: list[list[str]] = []
+    order = {name: i for i, name in enumerate(sources)}
+    ready = [name for name, count in waiting.items() if count == 0]
+    while ready:
+        columns.append(ready)
+        below = []
+        for name in ready:
+            for target in targets[name]:
+                waiting[target] -= 1
+                if waiting[target] == 0:
+                    below.append(target)
+        ready = sorted(below, key=order.__getitem__)
+    return columns
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers) if numbers else 0.0
+
+
+def read_boxes(layout: Any) -> dict[str, Box]:
+    """The boxes of nodes that a graph file's `layout` tells; what is malformed is passed over."""
+    nodes = layout.get("nodes") if isinstance(layout, dict) else None
+    boxes = nodes.items() if isinstance(nodes, dict) else ()
+    return {name: box for name, given in boxes if (box := read_box(given)) is not None}
+
+
+def read_box(given: Any) -> Box | None:
+    """Four numbers as a box, None where they are none."""
+    if not isinstance(given, list) or len(given) != 4:
+        return None
+    return Box(*given) if all(isinstance(n, int | float) for n in given) else None

@@ -1,0 +1,286 @@
+"""Graphs to ComfyUI's formats and back: nothing that decides a result may change."""
+
+import contextlib
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from artgraph.editors.convert import check, from_comfy, read_json, with_graph, write_graph
+from artgraph.editors.convert_api import to_api
+from artgraph.editors.workflow_write import to_workflow
+from artgraph.models.numerics import Numerics
+from artgraph.nodes.errors import GraphError
+from artgraph.nodes.registry import load_nodes
+from artgraph.runner.binding import bind
+from artgraph.runner.document import parse_document, read_document
+from artgraph.runner.folders import Folders
+from artgraph.runner.load import load_document, shipped_graphs
+from artgraph.runner.plan import make_plan
+from artgraph.runner.store import Store
+
+REGISTRY = load_nodes()
+FORMATS = pytest.mark.parametrize("write", [to_api, to_workflow])
+GRAPH = """
+artgraph: 1
+title: A little of all
+about: What a graph file can say.
+tags: [one, two]
+knobs:
+  size: {value: 32, about: Edge in pixels}
+  amount: 0.25
+  method: linear
+  name: "12"
+nodes:
+  art:
+    about: Stands for own pictures
+    node: procedural_art
+    from: {size: knobs.size}
+    with: {count: 64, seed: 3}
+  vae: {node: train_vae, from: {dataset: art}, with: {steps: 3, seed: 1}}
+  two: {node: number, with: {value: 2}}
+  pictures: {node: dataset_images, from: {dataset: art, count: two}}
+  latents: {node: vae_encode, from: {vae: vae.vae, image: pictures.image}}
+  mix:
+    node: mix_latents
+    from: {first: latents, second: latents, amount: knobs.amount, method: knobs.method}
+  back: {node: vae_decode, from: {vae: vae.vae, latent: mix}}
+  small: {node: resize_image, from: {image: back, width: knobs.size}}
+  Saved: {node: save_image, from: {image: small, name: knobs.name}}
+layout:
+  colors: {art: ["#223", "#335"]}
+  groups:
+    - {title: Training, box: [0, -40, 800, 600], color: "#3f789e"}
+  notes:
+    - {title: Note, text: Look here, box: [900, 0, 200, 100], color: "#432", bgcolor: "#000"}
+"""
+
+
+def document(text=GRAPH):
+    return parse_document(text, "graph.yaml", Path())
+
+
+def there_and_back(original, write):
+    data = json.loads(json.dumps(write(original, REGISTRY)))
+    return from_comfy(data, REGISTRY, original.file, original.folder).document
+
+
+def keys(original, folder):
+    graph = bind(original, REGISTRY, Folders(original.folder, folder, folder))
+    store = Store(folder / "cache")
+    steps = make_plan(graph, store, Numerics())
+    store.close()
+    bound = {n.name: (n.spec.id, n.values, n.wires) for n in graph.nodes.values()}
+    return bound, [(step.node.name, step.key and step.key.digest) for step in steps]
+
+
+@FORMATS
+def test_all_that_a_graph_file_says_survives(write):
+    check(document(), REGISTRY)
+    assert there_and_back(document(), write).plain() == document().plain()
+
+
+@FORMATS
+@pytest.mark.parametrize("name", shipped_graphs())
+def test_shipped_graphs_keep_their_keys(name, write, tmp_path):
+    original = read_document(shipped_graphs()[name])
+    back = there_and_back(original, write)
+    check(original, REGISTRY)
+    assert keys(back, tmp_path) == keys(original, tmp_path)
+
+
+def test_a_knob_turned_in_comfyui_is_turned_here():
+    workflow = to_workflow(document(), REGISTRY)
+    knob = next(n for n in workflow["nodes"] if n["title"] == "size")
+    knob["widgets_values"][0] = 48
+    back = from_comfy(workflow, REGISTRY, "x.json", Path()).document
+    assert back.knobs["size"].value == 48
+    assert back.knob_about["size"] == "Edge in pixels"
+    assert back.nodes["small"].wires["width"].value == "knobs.size"
+
+
+def test_a_value_changed_in_the_api_format_leaves_its_knob():
+    prompt = to_api(document(), REGISTRY)
+    prompt["1"]["inputs"]["size"] = 48
+    back = from_comfy(prompt, REGISTRY, "x.json", Path()).document
+    assert back.nodes["art"].values["size"].value == 48
+    assert back.nodes["small"].wires["width"].value == "knobs.size"
+
+
+def test_a_workflow_runs_from_left_to_right_without_overlap():
+    nodes = to_workflow(document(), REGISTRY)["nodes"]
+    by_id = {node["id"]: node for node in nodes}
+    for _, source, _, target, _, _ in to_workflow(document(), REGISTRY)["links"]:
+        assert by_id[source]["pos"][0] + by_id[source]["size"][0] < by_id[target]["pos"][0]
+    boxes = [(*n["pos"], *n["size"]) for n in nodes if n["type"] != "MarkdownNote"]
+    for i, (x, y, w, h) in enumerate(boxes):
+        for other in boxes[:i]:
+            apart = x >= other[0] + other[2] or other[0] >= x + w
+            assert apart or y >= other[1] + other[3] or other[1] >= y + h
+
+
+def test_places_chosen_in_the_editor_are_kept():
+    workflow = to_workflow(document(), REGISTRY)
+    next(n for n in workflow["nodes"] if n["title"] == "mix")["pos"] = [1234.5, -7]
+    back = from_comfy(workflow, REGISTRY, "x.json", Path()).document
+    again = to_workflow(parse_document(back.yaml(), "x.yaml", Path()), REGISTRY)
+    assert next(n for n in again["nodes"] if n["title"] == "mix")["pos"] == [1234.5, -7]
+
+
+def node(number, kind, inputs=(), values=(), outputs=("IMAGE",), **more):
+    slots = [{"name": name, "type": kind, "link": link} for name, kind, link in inputs]
+    outs = [{"name": kind, "type": kind} for kind in outputs]
+    plain = {"id": number, "type": kind, "inputs": slots, "outputs": outs}
+    return plain | {"widgets_values": list(values), "order": number} | more
+
+
+def drawn(nodes, links, **more):
+    return {"nodes": nodes, "links": links, "groups": [], "version": 0.4} | more
+
+
+def nodes_of(workflow):
+    return from_comfy(workflow, REGISTRY, "x.json", Path()).document.plain()
+
+
+def test_core_nodes_reroutes_bypass_and_mute():
+    workflow = drawn(
+        [
+            node(1, "LoadImage", values=["cat.png [input]", "image"], outputs=("IMAGE", "MASK")),
+            node(2, "Reroute", [("", "*", 1)], outputs=("*",)),
+            node(3, "Artgraph_resize_image", [("image", "IMAGE", 2)], [64], mode=4),
+            node(4, "SaveImage", [("images", "IMAGE", 3)], ["my/cat %date%"], title="Keep"),
+            node(5, "PreviewImage", [("images", "IMAGE", 4)]),
+            node(6, "Artgraph_resize_image", [("image", "IMAGE", 5)], [64], mode=2),
+            node(7, "Artgraph_pick_images", [("image", "IMAGE", 6)], title="Lost"),
+            node(8, "SaveImage", [("images", "IMAGE", 7)], ["ComfyUI"]),
+        ],
+        [
+            [1, 1, 0, 2, 0, "IMAGE"],
+            [2, 2, 0, 3, 0, "IMAGE"],
+            [3, 3, 0, 4, 0, "IMAGE"],
+            [4, 4, 0, 5, 0, "IMAGE"],
+            [5, 1, 0, 6, 0, "IMAGE"],
+            [6, 6, 0, 7, 0, "IMAGE"],
+            [7, 7, 0, 8, 0, "IMAGE"],
+        ],
+    )
+    assert nodes_of(workflow)["nodes"] == {
+        "load_image": {"node": "load_image", "with": {"path": "cat.png"}},
+        "Keep": {"node": "save_image", "from": {"image": "load_image"}, "with": {"name": "my_cat"}},
+        "save_image": {"node": "save_image", "from": {"image": "load_image"}},
+    }
+    assert from_comfy(workflow, REGISTRY, "x", Path()).left_out == ["Lost", "SaveImage"]
+
+
+def test_subgraphs_are_flattened():
+    inner = {
+        "id": "deadbeef",
+        "inputs": [{"name": "picture", "type": "IMAGE"}, {"name": "width", "type": "INT"}],
+        "outputs": [{"name": "out", "type": "IMAGE"}],
+        "nodes": [
+            node(1, "Artgraph_resize_image", [("image", "IMAGE", 1), ("width", "INT", 2)], [64, 0]),
+            node(2, "Artgraph_pick_images", [("image", "IMAGE", 3)], [0, 1, 1]),
+        ],
+        "links": [
+            {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 1, "target_slot": 0},
+            {"id": 2, "origin_id": -10, "origin_slot": 1, "target_id": 1, "target_slot": 1},
+            {"id": 3, "origin_id": 1, "origin_slot": 0, "target_id": 2, "target_slot": 0},
+            {"id": 4, "origin_id": 2, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+        ],
+    }
+    proxies = {"proxyWidgets": [["-1", "width"], ["2", "count"]]}
+    outer = [("picture", "IMAGE", 1), ("width", "INT", None)]
+    workflow = drawn(
+        [
+            node(1, "LoadImage", values=["cat.png", "image"], outputs=("IMAGE", "MASK")),
+            node(2, "deadbeef", outer, [48, 5], properties=proxies),
+            node(3, "SaveImage", [("images", "IMAGE", 2)], ["ComfyUI"]),
+        ],
+        [[1, 1, 0, 2, 0, "IMAGE"], [2, 2, 0, 3, 0, "IMAGE"]],
+        definitions={"subgraphs": [inner]},
+    )
+    assert nodes_of(workflow)["nodes"] == {
+        "load_image": {"node": "load_image", "with": {"path": "cat.png"}},
+        "resize_image": {
+            "node": "resize_image",
+            "from": {"image": "load_image"},
+            "with": {"width": 48},
+        },
+        "pick_images": {
+            "node": "pick_images",
+            "from": {"image": "resize_image"},
+            "with": {"count": 5},
+        },
+        "save_image": {"node": "save_image", "from": {"image": "pick_images"}},
+    }
+
+
+def test_primitives_are_knobs():
+    prompt = {
+        "9": {"class_type": "PrimitiveInt", "inputs": {"value": 5}, "_meta": {"title": "Int"}},
+        "6:3": {"class_type": "Artgraph_procedural_art", "inputs": {"count": ["9", 0]}},
+        "7": {
+            "class_type": "Artgraph_dataset_images",
+            "inputs": {"dataset": ["6:3", 0], "count": ["9", 0], "order": {"__value__": "mixed"}},
+        },
+    }
+    graph = nodes_of({"prompt": prompt})
+    assert graph["knobs"] == {"count": 5}
+    assert graph["nodes"]["dataset_images"]["from"]["count"] == "knobs.count"
+    assert graph["nodes"]["dataset_images"]["with"] == {"order": "mixed"}
+
+
+def test_all_without_a_counterpart_is_named_at_once():
+    prompt = {
+        "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
+        "2": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "3": {"class_type": "Artgraph_resize_image", "inputs": {"image": ["2", 1], "wdth": 3}},
+        "4": {"class_type": "Artgraph_save_image", "inputs": {"image": ["77", 0]}},
+        "5": {"class_type": "Artgraph_nonsense", "inputs": {}},
+    }
+    with pytest.raises(GraphError) as caught:
+        nodes_of(prompt)
+    text = str(caught.value)
+    assert len(caught.value.problems) == 5
+    for words in ("'KSampler'", "output 1 of LoadImage", "'wdth'", "#77", "Artgraph_nonsense"):
+        assert words in text
+
+
+def test_no_mutation_of_a_workflow_ends_in_a_traceback():
+    source = json.dumps(to_workflow(document(), REGISTRY))
+    rng = random.Random(1)
+    for _ in range(300):
+        data = json.loads(source)
+        for _ in range(3):
+            place = data
+            while isinstance(place, dict | list) and place:
+                key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
+                if not isinstance(place[key], dict | list) or rng.random() < 0.2:
+                    place[key] = rng.choice([None, -1, "x", [], {}, [1], {"a": 1}, True, 1e300])
+                    break
+                place = place[key]
+        with contextlib.suppress(GraphError):
+            check(from_comfy(data, REGISTRY, "x.json", Path()).document, REGISTRY)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[NaN]", "[]", '{"a": {"class_type": 1}}'])
+def test_other_json_is_refused_in_a_line(text):
+    with pytest.raises(GraphError):
+        from_comfy(read_json(text, "x.json"), REGISTRY, "x.json", Path())
+
+
+def test_files_of_every_format(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    for name in ("x.yaml", "x.json", "x.api.json", "x.png"):
+        write_graph(document(), tmp_path / name, REGISTRY)
+        assert load_document(str(tmp_path / name)).plain() == document().plain()
+    with Image.open(tmp_path / "x.png") as picture:
+        assert json.loads(picture.info["prompt"]) == to_api(document(), REGISTRY)
+        assert json.loads(picture.info["workflow"]) == to_workflow(document(), REGISTRY)
+    data = (tmp_path / "x.png").read_bytes()
+    assert with_graph(data, document(), REGISTRY) == data
+    with pytest.raises(GraphError, match="no format"):
+        write_graph(document(), tmp_path / "x.txt", REGISTRY)

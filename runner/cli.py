@@ -85,7 +85,7 @@ def run(
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
-        running = Run(bound, store, numerics, publisher, listener, previews=not quiet)
+        running = Run(bound, store, numerics, publisher, listener, previews=None if quiet else 5.0)
         _stop_on_interrupt(running)
         running.execute(only or (), force or ())
     raise typer.Exit(running.exit_code)

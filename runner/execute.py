@@ -43,7 +43,10 @@ class _LostBlobError(Exception):
 
 
 class Run:
-    """One run of a graph. `cancel()` may be called from a signal handler or another thread."""
+    """One run of a graph. `cancel()` may be called from a signal handler or another thread.
+
+    `previews` are the seconds between two pictures of a node's work, None for none.
+    """
 
     def __init__(
         self,
@@ -52,13 +55,13 @@ class Run:
         numerics: Numerics,
         publisher: Publisher,
         listener: Listener,
-        previews: bool = True,
+        previews: float | None = 5.0,
     ) -> None:
         self._graph, self._store, self._numerics = graph, store, numerics
         self._publisher, self._emit = publisher, listener
-        self._previews = PreviewWriter(publisher) if previews else None
+        self._previews = None if previews is None else PreviewWriter(publisher, previews)
         self._cancelled = self._applied = False
-        self._results: dict[str, Result] = {}
+        self.results: dict[str, Result] = {}
         self._failed: dict[str, str] = {}  # the node that failed, under each that needs it
         self._records: dict[str, dict[str, Any]] = {}  # for the manifest
         self._counts = {"ran": 0, "cached": 0, "extended": 0}
@@ -102,7 +105,7 @@ class Run:
         """Go through the plan once; False where a lost result asks for a new plan."""
         for step in plan:
             name = step.node.name
-            if name in self._results or name in self._failed:
+            if name in self.results or name in self._failed:
                 continue
             if self._cancelled:
                 raise Cancelled
@@ -126,8 +129,8 @@ class Run:
         if step.result is not None and step.key is not None and not forced:
             self._reuse(node, step.key, step.result)
             return
-        widgets = widget_values(self._graph, node, self._store, self._results)
-        key = step.key or node_key(node, widgets, self._store, self._numerics, self._results)
+        widgets = widget_values(self._graph, node, self._store, self.results)
+        key = step.key or node_key(node, widgets, self._store, self._numerics, self.results)
         result = None if forced else self._store.lookup(key.digest)
         if result is None:
             with self._store.lock(key.digest, self._check_cancelled):
@@ -180,7 +183,7 @@ class Run:
 
     def _input(self, node: BoundNode, name: str) -> Any:
         wire = node.wires[name]
-        stored = stored_output(self._results, wire)
+        stored = stored_output(self.results, wire)
         port = self._graph.nodes[wire.node].spec.outputs[wire.output]
         sockets = port.sockets
         if len(sockets) > 1:  # tied by a type variable to what came in there
@@ -190,7 +193,7 @@ class Run:
         except BlobError as error:
             self._store.blobs.remove(stored.digest)
             self._store.forget(self._records[wire.node]["key"])
-            del self._results[wire.node]
+            del self.results[wire.node]
             raise _LostBlobError from error
 
     def _resolved(self, name: str, output: str) -> Socket:
@@ -261,7 +264,7 @@ class Run:
         self, node: BoundNode, key: Key, action: str, result: Result, files: list[str]
     ) -> None:
         self._counts[action] += 1
-        self._results[node.name] = result
+        self.results[node.name] = result
         self._records[node.name] = {
             "type": node.spec.id,
             "version": node.spec.version,

@@ -109,7 +109,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 class PreviewWriter:
     """Saves pictures of work in progress as `previews/<node>.png`, every few seconds."""
 
-    def __init__(self, publisher: Publisher, seconds: float = 5.0) -> None:
+    def __init__(self, publisher: Publisher, seconds: float) -> None:
         self._publisher, self._seconds = publisher, seconds
         self._last = time.monotonic()
 

@@ -171,12 +171,13 @@ class ResidualVae(Vae):
         channels = len(self.latent_mean)
         scales = variances[-channels:].clamp(min=1e-4).sqrt()
         directions = directions[:, -channels:]
-        self.linear_encoder.weight.copy_((directions / scales).T.unflatten(1, (3, FACTOR, FACTOR)))
-        self.linear_decoder.weight.copy_((directions * scales).T.unflatten(1, (3, FACTOR, FACTOR)))
+        shape = self.linear_encoder.weight.shape
+        self.linear_encoder.weight.copy_((directions / scales).T.reshape(shape))
+        self.linear_decoder.weight.copy_((directions * scales).T.reshape(shape))
         assert self.linear_encoder.bias is not None
         assert self.linear_decoder.bias is not None
         self.linear_encoder.bias.copy_(-(mean @ directions) / scales)
-        self.linear_decoder.bias.copy_(mean.unflatten(0, (3, -1)).mean(1))
+        self.linear_decoder.bias.copy_(mean.view(3, -1).mean(1))
         last = self.encoder[-1]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
@@ -190,7 +191,8 @@ class ResidualVae(Vae):
     def picture(self, latents: Tensor) -> Tensor:
         linear = self.linear_decoder(latents)
         change = self.finish(torch.cat([self.decoder(latents), linear], 1))
-        return linear.float() + change.float()
+        pictures: Tensor = linear.float() + change.float()
+        return pictures
 
 
 class ClassicVae(Vae):

@@ -7,6 +7,7 @@ import json
 
 import pytest
 import torch
+
 from artgraph.models.augment import moved_pictures, recoloured
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.classifier import (

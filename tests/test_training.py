@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.training import Average, Curves, Sampler, State, generator, train
-from torch import Tensor, nn
 
 
 class Shelf:

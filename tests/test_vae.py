@@ -7,6 +7,7 @@ import json
 
 import pytest
 import torch
+
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.numerics import Numerics
 from artgraph.models.training import State, generator

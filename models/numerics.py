@@ -49,7 +49,7 @@ class Numerics:
             torch.set_num_threads(self.threads)
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Filling fresh memory with NaN guards against a kind of bug we test for otherwise.
+        # With it, every empty tensor would first be filled with NaN, which only debugging needs.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
@@ -68,6 +68,10 @@ class Numerics:
 
 
 def _threads() -> int:
+    """OMP_NUM_THREADS where it is set, as torch has it, else one a core that we may use."""
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    if wish.isdigit() and int(wish) > 0:
+        return int(wish)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows

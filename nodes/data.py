@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 @node(title="Load image", category="image")
 def load_image(
+    fallback: Image | None = None,
     *,
-    path: Annotated[InputFile, Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file")],
+    path: Annotated[
+        InputFile | None,
+        Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file. Empty: use the fallback"),
+    ] = None,
 ) -> Image:
     """Read one picture file at its full size: (1, H, W, 3).
 
@@ -33,6 +37,10 @@ def load_image(
 
     from ..pictures.reading import UnreadableError, read_picture
 
+    if path is None:
+        if fallback is None:
+            raise InputError("no path is given - name a picture file, or wire a fallback")
+        return fallback
     try:
         pixels = np.array(read_picture(path))
     except UnreadableError as error:

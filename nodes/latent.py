@@ -40,6 +40,22 @@ def mix_latents(
     return _mix(_repeat(first, count), _repeat(second, count), torch.full((count,), amount), method)
 
 
+@node(title="Join latents", category="latent")
+def join_latents(first: Latent, second: Latent) -> Latent:
+    """Put two batches of latents one after the other.
+
+    Raises: NodeError for latents of different shapes.
+    """
+    import torch
+
+    _require_same_shape(first, second)
+    z = torch.cat([first.z, second.z])
+    if isinstance(first, GanLatent):
+        assert isinstance(second, GanLatent)
+        return GanLatent(z, torch.cat([first.classes, second.classes]))
+    return VaeLatent(z)
+
+
 @node(title="Latent walk", category="latent")
 def latent_walk(
     latent: Latent,
@@ -99,12 +115,19 @@ def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tens
     return torch.where(angle.sin() > 1e-4, arc / angle.sin().clamp_min(1e-4), straight)
 
 
-def _common_length(first: Latent, second: Latent) -> int:
-    if first.z.shape[1:] != second.z.shape[1:]:
+def _require_same_shape(first: Latent, second: Latent) -> None:
+    shapes = [tuple(latent.z.shape[1:]) for latent in (first, second)]
+    if isinstance(first, GanLatent) and isinstance(second, GanLatent):
+        shapes = [(*s, x.classes.shape[1]) for s, x in zip(shapes, (first, second), strict=True)]
+    if shapes[0] != shapes[1]:
         raise NodeError(
-            f"latents of shape {tuple(first.z.shape[1:])} and {tuple(second.z.shape[1:])} can't be"
-            " mixed - wire latents of one model"
+            f"latents of shape {shapes[0]} and {shapes[1]} don't go together - wire latents of"
+            " one model"
         )
+
+
+def _common_length(first: Latent, second: Latent) -> int:
+    _require_same_shape(first, second)
     counts = {len(first.z), len(second.z)}
     if len(counts - {1}) > 1:
         raise NodeError(

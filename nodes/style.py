@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .context import Context
 from .contract import Seed, node
-from .errors import NodeError
+from .errors import NodeError, advised
 from .sockets import Image
 
 
@@ -18,11 +18,9 @@ def style_transfer(
     style: Image,
     *,
     strength: Annotated[
-        float, Field(ge=0, le=1, description="0 keeps the content's forms, 1 lets them go")
-    ] = 0.65,
-    steps: Annotated[
-        int, Field(ge=1, le=2000, description="Optimisation steps at each scale")
-    ] = 60,
+        float, Field(ge=0, le=1, description="0 keeps the content's light and dark, 1 lets go")
+    ] = 0.5,
+    steps: Annotated[int, Field(ge=1, le=5000, description="Optimisation steps in all")] = 200,
     seed: Seed = 0,
     ctx: Context,
 ) -> Image:
@@ -45,15 +43,16 @@ def style_transfer(
         )
     count = max(counts)
     planes = [
-        batch.permute(0, 3, 1, 2).expand(count, -1, -1, -1).contiguous()
+        batch.permute(0, 3, 1, 2).expand(count, -1, -1, -1) * 2 - 1
         for batch in (content, style)
     ]
-    result = transfer(
-        *planes,
-        steps=steps,
-        strength=strength,
-        seed=seed,
-        numerics=ctx.numerics,
-        report=ctx.progress,
-    )
-    return result.permute(0, 2, 3, 1).contiguous()
+    with advised("wire larger pictures"):
+        result = transfer(
+            *planes,
+            steps=steps,
+            keep=1 - strength,
+            seed=seed,
+            numerics=ctx.numerics,
+            report=ctx.progress,
+        )
+    return result.add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()

@@ -53,3 +53,20 @@ def plot_table(
     except PlotError as error:
         raise NodeError(str(error)) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
+
+
+@node(title="Join tables", category="table")
+def join_tables(first: Table, second: Table) -> Table:
+    """Put two tables of as many rows side by side; a name that both have gets a 2 in the second.
+
+    Raises: NodeError where their lengths differ.
+    """
+    if len(first) != len(second):
+        raise NodeError(
+            f"tables of {len(first)} and {len(second)} rows don't fit - wire tables of the same"
+            " pictures"
+        )
+    joined = dict(first.columns)
+    for name, column in second.columns.items():
+        joined[f"{name} 2" if name in joined else name] = column
+    return Table(joined)

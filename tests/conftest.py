@@ -30,7 +30,9 @@ class Cli:
     def options(self, **environment: str) -> dict:
         return {
             "cwd": self.folder,
-            "env": os.environ | {"ARTGRAPH_CACHE": str(self.folder / "cache")} | environment,
+            "env": os.environ
+            | {"ARTGRAPH_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+            | environment,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "text": True,

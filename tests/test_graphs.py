@@ -1,0 +1,59 @@
+"""Every shipped graph runs, small, and runs again wholly from the cache."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+GRAPHS = sorted((Path(__file__).parent.parent / "graphs").glob("*.yaml"))
+
+
+def small(path):
+    """Settings that make a graph quick: few steps, few pictures, 32 px."""
+    graph = yaml.safe_load(path.read_text())
+    knobs = {"size": 32, "frames": 3, "stations": 3}
+    for name in graph["knobs"]:
+        if name.endswith("steps"):
+            yield f"knobs.{name}=2"
+        elif name in knobs:
+            yield f"knobs.{name}={knobs[name]}"
+    for name, node in graph["nodes"].items():
+        if node["node"] == "procedural_art":
+            yield f"{name}.count=64"
+        if node["node"] == "style_transfer":
+            yield f"{name}.steps=3"
+        if node["node"] == "train_gan":
+            yield f"{name}.batch=8"
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
+def test_shipped_graph(cli, path):
+    settings = [word for setting in small(path) for word in ("--set", setting)]
+    first = cli("run", path.stem, "--json", *settings)
+    assert first.returncode == 0, first.stderr
+    events = [json.loads(line) for line in first.stdout.splitlines()]
+    files = [file for event in events for file in event.get("files", [])]
+    assert files
+    for file in files:
+        if Path(file).suffix in (".png", ".gif", ".webp"):
+            with Image.open(cli.folder / file) as picture:
+                picture.load()
+    second = cli("run", path.stem, "--json", *settings)
+    end = json.loads(second.stdout.splitlines()[-1])
+    assert (end["ran"], end["extended"], end["failed"]) == (0, 0, 0)
+
+    pictures = [file for file in files if file.endswith(".png")]
+    again = cli("run", pictures[0], "--json", "--out", "again")
+    end = json.loads(again.stdout.splitlines()[-1])
+    assert (end["status"], end["ran"]) == ("done", 0), "a picture carries the graph that made it"
+
+
+def test_every_graph_says_what_it_does():
+    for path in GRAPHS:
+        graph = yaml.safe_load(path.read_text())
+        assert graph["title"]
+        assert graph["about"].endswith(".")
+        for name, knob in graph["knobs"].items():
+            assert knob["about"], name

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 SIDE = 7  # pixels of a patch
 COMPLETE = 0.01  # GPNN's alpha, eq. 3: the smaller, the more every style patch gets its use
-MOST_STYLE = 1 << 14  # style patches compared with; of larger styles an even selection
+MOST_STYLE = 1 << 12  # style patches compared with; of larger styles an even selection
 CHUNK = 1 << 12  # picture patches compared at a time
 
 
@@ -34,7 +34,7 @@ def vote(picture: Tensor, style: Tensor, guide: Tensor, style_guide: Tensor) -> 
     theirs = theirs[_spread(len(theirs), MOST_STYLE)]
     # A patch that is near to none of ours is brought nearer to all of them.
     rarity = COMPLETE + _distances(ours[_spread(len(ours), CHUNK)], theirs).amin(0)
-    nearest = [(_distances(part, theirs) / rarity).argmin(1) for part in torch.split(ours, CHUNK)]
+    nearest = [_distances(part, theirs).div_(rarity).argmin(1) for part in torch.split(ours, CHUNK)]
     chosen = theirs[torch.cat(nearest), :-1].T[None] * theirs.shape[1] ** 0.5
     size = (picture.shape[1] + 2 * reach, picture.shape[2] + 2 * reach)
     total = F.fold(chosen, size, SIDE) / F.fold(torch.ones_like(chosen), size, SIDE)

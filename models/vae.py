@@ -17,6 +17,8 @@ from .numerics import Numerics
 from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
 from .vae_networks import FACTOR, ClassicVae, Method, ResidualVae, Vae, VaeConfig
 
+__all__ = ["Method", "Vae", "VaeConfig", "decode", "encode", "make_vae", "train_vae"]
+
 RATE = {"residual": 3e-3, "classic": 1e-3}
 CHANNELS = {"residual": 16, "classic": 32}
 BETA = {"residual": 5e-4, "classic": 1.0}

@@ -61,6 +61,8 @@ class Engine:
         """Interrupt this job, or with None whatever runs; False where it does not wait or run."""
         current = self._current
         if current is not None and job_id in (None, current.id):
+            if self._interrupted:
+                self._kill(current)  # asked for twice: at once
             self._interrupted = True
             self._tell_process({"cancel": current.id})
             asyncio.get_running_loop().call_later(_PATIENCE, self._kill, current)

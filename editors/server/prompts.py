@@ -7,14 +7,14 @@ else remains or it is what was asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...nodes.contract import NodeSpec
 from ...nodes.errors import ArtgraphError, GraphError
 from ...runner.binding import bind
-from ...runner.document import Document, Problem
+from ...runner.document import Document, NodeEntry, Problem
 from ...runner.folders import Folders
 from .translate import from_prompt, with_workflow
 
@@ -86,13 +86,17 @@ def prepare(
         asked = [name for name, node_id in ids.items() if node_id in {str(t) for t in targets}]
         if not asked:
             raise PromptError("prompt_no_outputs", "None of the nodes asked for is in the graph")
-    ends = asked if asked is not None else _ends(document)
-    only = _sound_ends(document, ends, wrong)
     errors = _node_errors(prompt, ids, wrong)
-    if not only:
+    ends = asked if asked is not None else _ends(document)
+    sick = _reached(wrong, _users(document))
+    sound = [] if "" in wrong else [name for name in ends if name not in sick]
+    if not sound:
         raise _refused(errors, wrong)
-    everything = asked is None and len(only) == len(ends)
-    return Prepared(document.yaml(), ids, [] if everything else only, errors)
+    if wrong:
+        needed = _reached(sound, {n: _sources(e) for n, e in document.nodes.items()})
+        kept = {name: entry for name, entry in document.nodes.items() if name in needed}
+        document = replace(document, nodes=kept, problems=[])
+    return Prepared(document.yaml(), ids, sound if asked else [], errors)
 
 
 def _check_form(prompt: Any) -> None:
@@ -121,31 +125,32 @@ def _by_node(error: GraphError) -> dict[str, list[Problem]]:
 
 def _ends(document: Document) -> list[str]:
     """The nodes that no other needs."""
-    used = {source for entry in document.nodes.values() for source in _sources(entry.wires)}
-    return [name for name in document.nodes if name not in used] or list(document.nodes)
+    users = _users(document)
+    return [name for name in document.nodes if name not in users] or list(document.nodes)
 
 
-def _sources(wires: Mapping[str, Any]) -> set[str]:
-    return {str(mark.value).partition(".")[0] for mark in wires.values()}
+def _users(document: Document) -> dict[str, set[str]]:
+    """The nodes that need each node."""
+    users: dict[str, set[str]] = {}
+    for name, entry in document.nodes.items():
+        for source in _sources(entry):
+            users.setdefault(source, set()).add(name)
+    return users
 
 
-def _sound_ends(
-    document: Document, ends: list[str], wrong: Mapping[str, list[Problem]]
-) -> list[str]:
-    """Those of `ends` that neither have a problem nor need a node that has."""
-    if "" in wrong:
-        return []
-    sound = []
-    for end in ends:
-        seen, waiting = {end}, [end]
-        while waiting:
-            entry = document.nodes.get(waiting.pop())
-            new = _sources(entry.wires) - seen if entry is not None else set()
-            seen |= new
-            waiting += new
-        if not seen & wrong.keys():
-            sound.append(end)
-    return sound
+def _sources(entry: NodeEntry) -> set[str]:
+    return {str(mark.value).partition(".")[0] for mark in entry.wires.values()}
+
+
+def _reached(starts: Iterable[str], steps: Mapping[str, set[str]]) -> set[str]:
+    """All that can be reached from `starts`, themselves included."""
+    seen = set(starts)
+    waiting = list(seen)
+    while waiting:
+        new = steps.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return seen
 
 
 def _refused(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> PromptError:
@@ -169,9 +174,17 @@ def _node_errors(
         node_id = ids.get(name, unknown[1] if unknown else "")
         if node_id in prompt:
             kind = prompt[node_id]["class_type"]
-            errors = [_error(problem) for problem in problems]
+            errors = _one_an_input(map(_error, problems))
             found[node_id] = {"errors": errors, "dependent_outputs": [], "class_type": kind}
     return found
+
+
+def _one_an_input(errors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first problem of each input: a wire that leads nowhere is not unwired as well."""
+    named: dict[Any, dict[str, Any]] = {}
+    for number, error in enumerate(errors):
+        named.setdefault(error["extra_info"].get("input_name", number), error)
+    return list(named.values())
 
 
 def _error(problem: Problem) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -
             texts.append(str(store.value(socket, stored))[:_TEXT])
         elif socket.name == "table":
             table = store.value(socket, stored)
-            if plot := _plotted(table, folder / f"{node.name} {name}.png", stored.digest):
+            if plot := _plotted(table, folder / f"{node.name}-{name}.png", stored.digest):
                 plots.append(plot)
             else:
                 tables.append({column: cells[:_ROWS] for column, cells in table.columns.items()})
@@ -47,7 +47,7 @@ def _plotted(table: Table, path: Path, digest: str) -> str | None:
         pixels = plot(table.columns, "curves", "", 640, 400)
     except PlotError:
         return None
-    path = path.with_stem(f"{path.stem} {digest[:8]}")
+    path = path.with_stem(f"{path.stem}-{digest[:8]}")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_still(pixels, "png", 0))
     return path.name

@@ -9,6 +9,7 @@ Out: {"job": id, "event": ...} for each event of the run, then one {"event": "en
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -31,6 +32,7 @@ from ...runner.publish import Publisher
 from ...runner.store import Store
 from .shown import shown_outputs
 
+_PREVIEW_SECONDS = 1.0
 _PATIENCE = 10.0  # seconds that a run has to stop once the server is gone
 
 
@@ -97,7 +99,7 @@ class Worker:
             data = event.plain()
             if isinstance(event, Finished | Cached):
                 data["shown"] = shown_outputs(
-                    graph.nodes[event.node], run._results[event.node], store, Path(task["shown"])
+                    graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
                 )
             if not isinstance(event, NodeEvent):
                 return  # the end is told by `end`
@@ -109,7 +111,7 @@ class Worker:
 
         try:
             numerics = numerics_for(self._settings["device"])
-            run = Run(graph, store, numerics, publisher, listener)
+            run = Run(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS)
             with self._lock:
                 self._run = run
                 if task["id"] in self._cancelled:
@@ -119,8 +121,9 @@ class Worker:
             store.close()
 
     def _send(self, data: dict[str, Any]) -> None:
-        self._out.write(json.dumps({"job": self._job} | data) + "\n")
-        self._out.flush()
+        with contextlib.suppress(BrokenPipeError):  # the server is gone, and we are to stop
+            self._out.write(json.dumps({"job": self._job} | data) + "\n")
+            self._out.flush()
 
 
 def main() -> None:
@@ -130,7 +133,6 @@ def main() -> None:
     os.dup2(2, 1)
     settings = json.loads(sys.stdin.readline())
     Worker(settings, sys.stdin, out).serve()
-    out.close()
     os._exit(0)  # without waiting for what a node may have left running
 
 

@@ -1,0 +1,82 @@
+// Files that are dropped on the editor: graphs in YAML or in pictures, pictures, folders of them.
+
+import { app } from '/scripts/app.js'
+import { api } from '/scripts/api.js'
+import { tell } from './menu.js'
+
+const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i
+const GRAPH = /\.(png|ya?ml)$/i
+
+/** A PNG or YAML that holds a graph opens it; another picture becomes a node that loads it. */
+export function acceptFiles() {
+  const handle = app.handleFile.bind(app)
+  app.handleFile = async (file, ...rest) => {
+    if (GRAPH.test(file.name) && (await openGraph(file))) return
+    if (PICTURE.test(file.name)) return addPicture(file)
+    return handle(file, ...rest)
+  }
+}
+
+async function openGraph(file) {
+  const query = new URLSearchParams({ name: file.name })
+  const answer = await api.fetchApi(`/artgraph/open?${query}`, { method: 'POST', body: file })
+  if (!answer.ok) return false
+  const { workflow, name, error } = await answer.json()
+  if (error) tell('error', `${file.name} holds a graph that can't be opened`, error)
+  if (workflow) await app.loadGraphData(workflow, true, true, name)
+  return Boolean(workflow || error)
+}
+
+async function addPicture(file) {
+  const name = await upload(file, '')
+  if (!name) return
+  const node = window.LiteGraph.createNode('Artgraph_load_image')
+  const [x, y] = app.canvas.graph_mouse
+  node.pos = [x, y]
+  app.graph.add(node)
+  setWidget(node, 'path', name)
+}
+
+/** The file's name in the input folder, undefined where it was refused. */
+async function upload(file, folder) {
+  const form = new FormData()
+  form.append('image', file, file.name)
+  form.append('subfolder', folder)
+  const answer = await api.fetchApi('/upload/image', { method: 'POST', body: form })
+  if (answer.ok) return (await answer.json()).name
+  tell('error', `${file.name} was refused`, await answer.text())
+}
+
+function setWidget(node, name, value) {
+  const widget = node.widgets.find((w) => w.name === name)
+  if (Array.isArray(widget.options?.values) && !widget.options.values.includes(value))
+    widget.options.values.push(value)
+  widget.value = value
+  widget.callback?.(value)
+}
+
+/** A button that takes a folder of the user's pictures in; its sub-folders are the classes. */
+export function addUploadButton(node) {
+  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node))
+  button.serialize = false
+}
+
+function choose(node) {
+  const input = document.createElement('input')
+  Object.assign(input, { type: 'file', multiple: true, webkitdirectory: true })
+  input.onchange = () => takeIn(node, [...input.files])
+  input.click()
+}
+
+async function takeIn(node, files) {
+  const pictures = files.filter((file) => PICTURE.test(file.name))
+  if (!pictures.length) return tell('warn', 'No pictures there', 'The folder holds none that artgraph reads.')
+  const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
+  let done = 0
+  for (const file of pictures) {
+    const folder = file.webkitRelativePath.split('/').slice(0, -1).join('/') || root
+    if (await upload(file, folder)) done++
+  }
+  setWidget(node, 'folder', root)
+  tell('success', `${done} pictures taken in`, `They are in the input folder, under ${root}.`)
+}

@@ -1,0 +1,118 @@
+// What a run leaves on its nodes: texts, tables, what was reused, what went wrong.
+// Pictures are shown by the editor itself.
+
+import { app } from '/scripts/app.js'
+
+const REUSED = { color: '#3b6b4b', text: 'reused' }
+const reused = new Set()
+const notes = new WeakMap() // of each node: its box of texts and tables
+
+export function clearMarks() {
+  reused.clear()
+  for (const node of allNodes()) if (notes.get(node)?.failed) showNote(node, [])
+  app.canvas?.setDirty(true, true)
+}
+
+export function markReused({ nodes }) {
+  for (const id of nodes) reused.add(String(id))
+  app.canvas?.setDirty(true, true)
+}
+
+export function markFailed({ node_id, message, because }) {
+  const node = findNode(node_id)
+  if (!node) return
+  const [what, ...advice] = message.split(' - ')
+  const lines = because ? [element('p', what)] : [element('b', capital(what))]
+  if (!because && advice.length) lines.push(element('p', capital(advice.join(' - '))))
+  showNote(node, lines, true)
+}
+
+/** Each node shows the texts and tables of its results, and a mark where they were reused. */
+export function showResults(nodeType) {
+  const executed = nodeType.prototype.onExecuted
+  nodeType.prototype.onExecuted = function (output) {
+    executed?.apply(this, arguments)
+    const texts = (output?.text ?? []).map((text) => element('p', text))
+    const tables = (output?.artgraph_tables ?? []).map(table)
+    if (texts.length || tables.length || notes.has(this)) showNote(this, [...texts, ...tables])
+  }
+  const draw = nodeType.prototype.onDrawForeground
+  nodeType.prototype.onDrawForeground = function (ctx) {
+    draw?.apply(this, arguments)
+    if (reused.has(String(this.id)) && !this.flags.collapsed) drawMark(ctx, this)
+  }
+}
+
+function drawMark(ctx, node) {
+  ctx.save()
+  ctx.font = '11px sans-serif'
+  const width = ctx.measureText(REUSED.text).width + 14
+  const left = node.size[0] - width - 6
+  ctx.fillStyle = REUSED.color
+  ctx.beginPath()
+  ctx.roundRect(left, -23, width, 16, 8)
+  ctx.fill()
+  ctx.fillStyle = '#e8f5ec'
+  ctx.fillText(REUSED.text, left + 7, -11)
+  ctx.restore()
+}
+
+function showNote(node, children, failed = false) {
+  let note = notes.get(node)
+  if (!note) {
+    if (!children.length) return
+    const box = element('div')
+    box.className = 'artgraph-note'
+    const height = () => (box.childElementCount ? Math.min(box.scrollHeight || 60, 220) : 0)
+    const options = { serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height }
+    node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
+    note = { box }
+    notes.set(node, note)
+  }
+  note.failed = failed
+  note.box.classList.toggle('artgraph-failed', failed)
+  note.box.replaceChildren(...children)
+  requestAnimationFrame(() => {
+    const [width, height] = node.computeSize()
+    node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
+    app.canvas?.setDirty(true, true)
+  })
+}
+
+function table(columns) {
+  const names = Object.keys(columns)
+  const result = element('table')
+  result.append(row('th', names))
+  const count = names.length ? columns[names[0]].length : 0
+  for (let i = 0; i < count; i++) result.append(row('td', names.map((name) => columns[name][i])))
+  return result
+}
+
+function row(kind, cells) {
+  const result = element('tr')
+  result.append(...cells.map((cell) => element(kind, shown(cell))))
+  return result
+}
+
+function shown(cell) {
+  if (cell === null || cell === undefined) return '–'
+  return typeof cell === 'number' && !Number.isInteger(cell) ? cell.toPrecision(4) : String(cell)
+}
+
+function element(kind, text) {
+  const result = document.createElement(kind)
+  if (text !== undefined) result.textContent = text
+  return result
+}
+
+function capital(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
+}
+
+function allNodes() {
+  return app.graph?.nodes ?? []
+}
+
+function findNode(id) {
+  return allNodes().find((node) => String(node.id) === String(id))
+}

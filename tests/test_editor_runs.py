@@ -1,0 +1,308 @@
+"""Runs through the editor's server: messages and their order, errors, interruption, survival."""
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
+pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
+
+from editing import PACK, Server, Tab, node, until
+
+PICTURE = {
+    "1": node("grey", "paper", level=0.25, count=2),
+    "2": node("save_image", "sheet", image=("1", 0), name="", format="png", quality=92),
+    "7": node("noted", "count", value=4, name="x"),
+}
+CRASH = """
+import os
+from artgraph.nodes.contract import node
+from artgraph.nodes.sockets import Number
+
+@node(title="Crash", category="test")
+def crash() -> Number:
+    '''End the process.'''
+    os.kill(os.getpid(), 9)
+
+@node(title="Stubborn", category="test")
+def stubborn() -> Number:
+    '''Listen to nobody.'''
+    import time
+    time.sleep(3600)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("editor")
+    (folder / "crash.py").write_text(CRASH)
+    with Server(folder, "--pack", "crash.py") as server:
+        yield server
+
+
+def training(steps, pause=0.0, **more):
+    return {"5": node("slow_training", "walk", steps=steps, rate=0.1, pause=pause, seed=0, **more)}
+
+
+def test_a_run_is_told_in_order(server):
+    with Tab(server, "order") as tab:
+        answer = server.run(PICTURE, "order").json()
+        assert set(answer) == {"prompt_id", "number", "node_errors"}
+        tab.wait("execution_success")
+        until(lambda: tab.of("status")[-1]["status"]["exec_info"]["queue_remaining"] == 0)
+    kinds = [kind for kind in tab.kinds() if kind not in ("progress", "progress_state")]
+    assert kinds[:3] == ["status", "feature_flags", "status"]
+    start = kinds.index("execution_start")
+    assert kinds[start:] == [
+        *("execution_start", "status", "execution_cached"),
+        *("executing", "executed") * 3,
+        *("execution_success", "executing", "status"),
+    ]
+    assert tab.of("execution_cached")[0]["nodes"] == []
+    assert {data["node"] for data in tab.of("executed")} == {"1", "2", "7"}
+    assert tab.of("executing")[-1]["node"] is None
+    state = tab.of("progress_state")[0]["nodes"]["1"]
+    assert set(state) >= {"value", "max", "state", "node_id", "display_node_id", "real_node_id"}
+    outputs = {data["node"]: data["output"] for data in tab.of("executed")}
+    assert outputs["1"] == {}
+    assert outputs["7"] == {"text": ["4"]}
+    pictures = outputs["2"]["images"]
+    assert [picture["filename"] for picture in pictures] == ["sheet_0001.png", "sheet_0002.png"]
+    for message in tab.of("executed") + tab.of("executing") + tab.of("progress_state"):
+        assert message["prompt_id"] == answer["prompt_id"]
+
+    query = "&".join(f"{name}={value}" for name, value in pictures[0].items())
+    picture = server.get(f"/view?{query}")
+    assert picture.headers["Content-Type"] == "image/png"
+    assert b"artgraph: 1" in picture.body  # it carries its graph
+    small = server.get(f"/view?{query}&preview=webp;90")
+    assert small.headers["Content-Type"] == "image/webp"
+
+
+def test_a_second_run_is_all_reused(server):
+    server.finished(server.run(PICTURE).json()["prompt_id"])
+    with Tab(server, "again") as tab:
+        server.run(PICTURE, "again")
+        tab.wait("execution_success")
+    assert set(tab.of("execution_cached")[0]["nodes"]) == {"1", "2", "7"}
+    assert {data["node"] for data in tab.of("executed")} == {"1", "2", "7"}
+    assert not tab.of("progress_state")
+
+
+def test_history_and_jobs_keep_what_was_made(server):
+    first = server.run(PICTURE).json()["prompt_id"]
+    job = server.finished(first)
+    assert job["status"] == "completed"
+    assert job["outputs"]["2"]["images"][0]["subfolder"] == first
+    assert job["workflow"]["prompt"] == PICTURE
+    assert job["preview_output"]["nodeId"] == "2"
+    assert job["execution_start_time"] <= job["execution_end_time"]
+    entry = server.get(f"/history/{first}").json()[first]
+    assert entry["status"] == {"status_str": "success", "completed": True, "messages": []}
+    listed = server.get("/api/jobs?status=completed&limit=1&offset=0").json()
+    assert listed["pagination"]["has_more"] == (listed["pagination"]["total"] > 1)
+    assert [job["id"] for job in listed["jobs"]] == [first]
+    server.post("/history", {"delete": [first]})
+    assert server.get(f"/jobs/{first}").status == 404
+    assert not (server.folder / ".artgraph" / "jobs" / first).exists()
+
+
+def test_only_what_is_asked_for_runs(server):
+    with Tab(server, "partly") as tab:
+        answer = server.run(PICTURE, "partly", partial_execution_targets=["7"])
+        tab.wait("execution_success")
+        assert answer.status == 200
+    assert {data["node"] for data in tab.of("executed")} == {"7"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "node_id", "kind", "words"),
+    [
+        ({}, None, "prompt_no_outputs", "empty"),
+        ({"1": node("nonsense")}, "1", "missing_node_type", "nonsense"),
+        ({"1": node("mean")}, "1", "required_input_missing", "not wired"),
+        ({"1": node("mean", image=("9", 0))}, "1", None, "not there"),
+        ({"1": node("grey", level=2.0)}, "1", "value_bigger_than_max", "too large"),
+        ({"1": node("grey", level=-1.0)}, "1", "value_smaller_than_min", "too small"),
+        ({"1": node("math", op="root")}, "1", "value_not_in_list", "no choice"),
+        ({"1": node("grey", level="dark")}, "1", None, "not a number"),
+        (
+            {"1": node("noted"), "2": node("mean", image=("1", 0))},
+            "2",
+            "return_type_mismatch",
+            "takes a image",
+        ),
+        (
+            {"1": node("blacken", image=("2", 0)), "2": node("blacken", image=("1", 0))},
+            "1",
+            "dependency_cycle",
+            "loop",
+        ),
+    ],
+)
+def test_a_refused_graph_says_why_on_its_node(server, prompt, node_id, kind, words):
+    answer = server.run(prompt)
+    assert answer.status == 400
+    told = answer.json()
+    assert set(told["error"]) == {"type", "message", "details", "extra_info"}
+    if node_id is None:
+        assert told["error"]["type"] == kind
+        assert words in told["error"]["message"]
+        return
+    (error,) = told["node_errors"][node_id]["errors"]
+    assert set(error) == {"type", "message", "details", "extra_info"}
+    assert kind in (None, error["type"])
+    assert words in error["message"]
+    assert "under `from`" not in error["details"]
+
+
+def test_the_sound_part_of_a_graph_runs(server):
+    answer = server.run(PICTURE | {"3": node("mean")}).json()
+    assert list(answer["node_errors"]) == ["3"]
+    job = server.finished(answer["prompt_id"])
+    assert job["status"] == "completed"
+    assert set(job["outputs"]) == {"1", "2", "7"}
+
+
+def test_a_failed_node_says_so_and_the_others_go_on(server):
+    prompt = PICTURE | {"8": node("failing", "broken"), "9": node("noted", "after", value=("8", 0))}
+    with Tab(server, "failing") as tab:
+        prompt_id = server.run(prompt, "failing").json()["prompt_id"]
+        error = tab.wait("execution_error")
+    assert (error["node_id"], error["node_type"]) == ("8", "failing")
+    assert error["exception_message"] == "It is broken\nMend it"
+    assert {data["node"] for data in tab.of("executed")} == {"1", "2", "7"}
+    failed = {data["node_id"]: data["because"] for data in tab.of("artgraph.failed")}
+    assert failed == {"8": None, "9": "8"}
+    assert server.finished(prompt_id)["execution_error"]["node_id"] == "8"
+
+
+def test_live_previews_curves_and_interruption_then_it_goes_on(server):
+    with Tab(server, "train") as tab:
+        prompt = training(150, 0.02)
+        prompt_id = server.run(prompt, "train").json()["prompt_id"]
+        preview = tab.wait("preview")
+        assert preview["node_id"] == "5"
+        assert preview["picture"].startswith(b"\x89PNG")
+        tab.wait("progress", 3)
+        server.post("/interrupt", {"prompt_id": prompt_id})
+        tab.wait("execution_interrupted", seconds=5)
+        assert server.finished(prompt_id)["status"] == "cancelled"
+        done = tab.of("progress")[-1]["value"]
+        again = server.run(prompt, "train").json()["prompt_id"]
+        tab.wait("execution_success")
+    text = tab.wait("progress_text")["raw"]
+    (length,) = struct.unpack(">I", text[4:8])
+    assert text[8 : 8 + length].decode() == again
+    (step,) = re.findall(rb"goes on from step (\d+)", text)
+    assert done <= int(step) < 150
+    (plot,) = tab.of("executed")[-1]["output"]["images"]
+    assert (
+        server.get(f"/view?filename={plot['filename']}&subfolder={again}&type=temp").status == 200
+    )
+
+
+def test_each_tab_sees_its_own_run_and_a_reloaded_one_what_it_missed(server):
+    with Tab(server, "mine") as mine, Tab(server, "other") as other:
+        prompt = PICTURE | training(
+            300,
+            0.01,
+        )
+        prompt_id = server.run(prompt, "mine").json()["prompt_id"]
+        mine.wait("progress")
+        with Tab(server, "mine") as reloaded:
+            reloaded.wait("execution_start")
+            assert reloaded.wait("progress_state")["prompt_id"] == prompt_id
+            assert set(reloaded.of("executed")[0]) == {
+                "prompt_id",
+                "node",
+                "display_node",
+                "output",
+            }
+        server.post(f"/jobs/{prompt_id}/cancel")
+        mine.wait("execution_interrupted")
+    assert set(other.kinds()) == {"status", "feature_flags"}
+
+
+def test_waiting_runs_can_be_taken_out_of_the_queue(server):
+    first = server.run(
+        training(
+            500,
+            0.01,
+        )
+    ).json()["prompt_id"]
+    waiting = [server.run(PICTURE).json()["prompt_id"] for _ in range(3)]
+    queue = server.get("/queue").json()
+    assert [entry[1] for entry in reversed(queue["queue_pending"])] == waiting
+    assert server.post("/jobs/cancel", {"job_ids": waiting[:1]}).json() == {"cancelled": True}
+    server.post("/queue", {"delete": waiting[1:2]})
+    server.post("/queue", {"clear": True})
+    for prompt_id in waiting:
+        assert server.finished(prompt_id)["status"] == "cancelled"
+    server.post("/interrupt", {})
+    assert server.finished(first)["status"] == "cancelled"
+
+
+def test_a_crash_and_a_stubborn_node_end_the_run_alone(server):
+    job = server.finished(server.run({"1": node("crash")}).json()["prompt_id"])
+    assert job["status"] == "failed"
+    assert "signal 9" in job["execution_error"]["exception_message"]
+    prompt_id = server.run({"1": node("stubborn")}).json()["prompt_id"]
+    until(lambda: server.job(prompt_id, "in_progress"))
+    server.post("/interrupt")
+    server.post("/interrupt")  # twice: at once
+    assert server.finished(prompt_id)["status"] == "cancelled"
+    assert server.finished(server.run(PICTURE).json()["prompt_id"])["status"] == "completed"
+
+
+def test_the_server_itself_never_loads_torch(server):
+    server.finished(server.run(PICTURE).json()["prompt_id"])
+    maps = Path(f"/proc/{server.process.pid}/maps")
+    if not maps.exists():
+        pytest.skip("needs Linux")
+    assert "libtorch" not in maps.read_text()
+
+
+def test_the_queue_survives_a_kill_and_goes_on(tmp_path):
+    notes = {"NOTES": str(tmp_path / "notes")}
+    killed = Server(tmp_path, **notes)
+    first = killed.run(training(30, 0.03)).json()["prompt_id"]
+    second = killed.run(PICTURE).json()["prompt_id"]
+    until(lambda: "step 8" in _read(tmp_path / "notes"))
+    (worker,) = killed.workers()
+    killed.stop(signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{worker}").exists(), 15)
+    with Server(tmp_path, **notes) as server:
+        assert server.finished(first)["status"] == "completed"
+        assert server.finished(second)["status"] == "completed"
+        (worker,) = server.workers()
+        assert server.stop() == 0
+    until(lambda: not Path(f"/proc/{worker}").exists(), 5)
+    steps = [line for line in _read(tmp_path / "notes").splitlines() if line.startswith("step")]
+    assert len(steps) == len(set(steps)) == 30  # no step was done twice
+
+
+def _read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def test_what_the_editor_runs_the_command_line_reuses(server):
+    server.finished(server.run(PICTURE).json()["prompt_id"])
+    manifest = server.folder / "out" / "untitled" / "manifest.json"
+    graph = manifest.parent / "sheet_0001.png"
+    packs = ("--pack", str(PACK), "--pack", "crash.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "artgraph", "run", graph, *packs, "--json"],
+        cwd=server.folder,
+        env=os.environ | {"ARTGRAPH_CACHE": str(server.folder / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert '"ran":0,"cached":3' in done.stdout, done.stdout + done.stderr

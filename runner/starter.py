@@ -35,7 +35,7 @@ nodes:
 
   ends:
     node: vae_encode
-    from: {vae: vae.vae, image: pair}
+    from: {vae: vae.vae, image: pair.image}
 
   walk:
     node: latent_walk

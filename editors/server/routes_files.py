@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ...nodes.sockets import is_file_name
 from .follow import PICTURES
@@ -49,7 +50,7 @@ def _viewed(services: Services, request: web.Request) -> Path:
     rooms["temp"] = rooms["output"]
     if kind not in rooms:
         raise web.HTTPBadRequest(text=f"there is no kind of file {kind[:40]!r}")
-    return inside(rooms[kind], f"{folder.strip('/')}/{name}".lstrip("/"))
+    return inside(rooms[kind], f"{folder}/{name}" if folder else name)
 
 
 async def _smaller(path: Path) -> web.Response:
@@ -83,8 +84,8 @@ async def upload(request: web.Request) -> web.Response:
     fields, name, data = await _form(request, services.settings.max_upload)
     if Path(name).suffix.lower() not in _UPLOADS:
         raise web.HTTPUnsupportedMediaType(text=f"{name[:80]!r} is no picture that artgraph reads")
-    folder = fields.get("subfolder", "").strip("/")
-    path = inside(services.settings.input, f"{folder}/{name}".lstrip("/"))
+    folder = fields.get("subfolder", "")
+    path = inside(services.settings.input, f"{folder}/{name}" if folder else name)
     count = 1
     while (
         path.exists() and fields.get("overwrite") not in ("1", "true") and path.read_bytes() != data
@@ -113,7 +114,7 @@ async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, 
                 name, data = Path((part.filename or "").replace("\\", "/")).name, content
             elif part.name and len(fields) < 20:
                 fields[part.name] = content[:1_000].decode(errors="replace")
-    except ValueError as error:
+    except (ValueError, HttpProcessingError) as error:
         raise web.HTTPBadRequest(text=f"a form that can't be read: {error}") from error
     if not data or not is_file_name(name):
         raise web.HTTPBadRequest(text="the form has no picture with a plain name")
@@ -263,4 +264,5 @@ def _plain_file(services: Services, name: str) -> Path:
     """A file of the editor's own, such as its bookmarks; their names may begin with a dot."""
     folder, _, last = name.rpartition("/")
     root = services.settings.state / "userdata"
-    return inside(root, f"{folder}/{last.removeprefix('.')}".lstrip("/"))
+    last = last.removeprefix(".")
+    return inside(root, f"{folder}/{last}" if folder else last)

@@ -18,10 +18,11 @@ from ...runner.load import load_document, shipped_graphs
 from ...runner.png import is_png, read_text
 from ...runner.publish import GRAPH_KEY
 from ..comfy_forms import class_id
-from ..comfy_forms import object_info as definitions
 from ..workflow_write import to_workflow
+from .definitions import definitions
 from .plans import plan_rows
 from .services import SERVICES, Services, json_object
+from .thumbnails import thumbnail
 
 routes = web.RouteTableDef()
 WEB = Path(__file__).parent.parent / "web"
@@ -42,11 +43,7 @@ async def one_object_info(request: web.Request) -> web.Response:
 
 
 def _definitions(services: Services) -> dict[str, Any]:
-    """The nodes as ComfyUI's definitions; here, where there are no others, without a top folder."""
-    found = definitions(services.registry)
-    for definition in found.values():
-        definition["category"] = definition["category"].removeprefix("artgraph/")
-    return found
+    return definitions(services.registry, services.settings.input)
 
 
 @routes.get("/system_stats")
@@ -170,20 +167,23 @@ async def template_index(_: web.Request) -> web.Response:
 
 @routes.get("/templates/{name}.json")
 async def template(request: web.Request) -> web.Response:
-    path = shipped_graphs().get(request.match_info["name"])
-    if path is None:
-        raise web.HTTPNotFound
-    document = read_document(path)
-    return web.json_response(to_workflow(document, request.app[SERVICES].registry))
+    return web.json_response(_shipped(request))
 
 
 @routes.get("/templates/{name}-1.webp")
-async def thumbnail(request: web.Request) -> web.StreamResponse:
+async def template_picture(request: web.Request) -> web.Response:
     name = request.match_info["name"]
-    path = WEB / "thumbnails" / f"{name}.webp"
-    if name not in shipped_graphs() or not path.is_file():
+    workflow = _shipped(request)
+    data = await asyncio.to_thread(thumbnail, name, workflow)
+    return web.Response(body=data, content_type="image/webp")
+
+
+def _shipped(request: web.Request) -> dict[str, Any]:
+    """The shipped graph that is asked for, as a workflow."""
+    path = shipped_graphs().get(request.match_info["name"])
+    if path is None:
         raise web.HTTPNotFound
-    return web.FileResponse(path)
+    return to_workflow(read_document(path), request.app[SERVICES].registry)
 
 
 # Our own questions

@@ -1,0 +1,234 @@
+"""What the editor's server refuses, and that it goes on answering."""
+
+import http.client
+import random
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
+pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
+
+from editing import PACK, Server, Tab, node
+
+PICTURE = {"1": node("grey", level=0.5), "2": node("save_image", "one", image=("1", 0))}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "secret.txt").write_text("secret")
+    (folder.parent / "outside.png").write_bytes(b"secret")
+    with Server(folder) as server:
+        yield server
+
+
+def test_every_answer_says_what_the_browser_may_do(server):
+    for path in ("/", "/api/object_info", "/nothing", "/scripts/app.js", "/api/users"):
+        headers = server.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "connect-src 'self'" in policy
+        assert "default-src 'self'" in policy
+        assert "http" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:80"},
+        {"Host": "evil.example:8188"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ],
+)
+def test_other_sites_are_refused(server, headers):
+    for method, path in (("POST", "/prompt"), ("GET", "/object_info"), ("GET", "/ws")):
+        answer = server.ask(method, path, **headers)
+        assert answer.status == 403, (method, path)
+
+
+def test_a_link_from_another_page_opens_the_editor(server):
+    headers = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert server.get("/", **headers).status == 200
+    assert server.ask("POST", "/interrupt", **headers).status == 403
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.txt",
+        "..%2Fsecret.txt",
+        "%2e%2e/secret.txt",
+        "/etc/passwd",
+        "%2Fetc%2Fpasswd",
+        "..\\secret.txt",
+        "a%00.png",
+        "con.png",
+        "x" * 600,
+        "../../outside.png",
+    ],
+)
+def test_no_path_leads_outside(server, name):
+    for kind in ("output", "input", "temp"):
+        for query in (f"filename={name}", f"filename=secret.txt&subfolder={name}"):
+            answer = server.get(f"/view?{query}&type={kind}")
+            assert answer.status in (403, 404), (kind, query)
+            assert answer.body != b"secret"
+    inner = name.replace("/", "%2F")
+    for path in (
+        f"/userdata/{inner}",
+        f"/userdata/workflows%2F{inner}",
+        f"/templates/{inner}.json",
+    ):
+        answer = server.get(path)
+        assert answer.status in (403, 404), path
+        assert b"root:" not in answer.body
+    assert server.post(f"/userdata/{inner}", b"{}").status in (403, 404)
+    plain = urllib.parse.unquote(name)
+    assert server.upload("a.png", b"\x89PNG", subfolder=plain).status in (400, 403)
+    assert server.upload(plain, b"\x89PNG").status in (200, 400, 403, 415)  # its last part counts
+    assert not (server.folder.parent / "secret.txt").exists()
+
+
+def test_links_in_the_folders_are_not_followed_outside(server):
+    (server.folder / "input").mkdir(exist_ok=True)
+    link = server.folder / "input" / "link.png"
+    link.symlink_to(server.folder.parent / "outside.png")
+    assert server.get("/view?filename=link.png&type=input").status == 403
+
+
+def test_uploads_are_pictures_of_a_limited_size(server):
+    assert server.upload("virus.html", b"<script>").status == 415
+    assert server.upload("big.png", b"x" * (101 * 2**20)).status == 413
+    first, second = server.upload("a.png", b"1").json(), server.upload("a.png", b"2").json()
+    assert (first["name"], second["name"]) == ("a.png", "a (2).png")
+    assert server.upload("a.png", b"1").json()["name"] == "a.png"
+    assert server.upload("a.png", b"3", overwrite="true").json()["name"] == "a.png"
+    assert (server.folder / "input" / "a.png").read_bytes() == b"3"
+    body = server.get("/view?filename=a.png&type=input")
+    assert (body.status, body.headers["Content-Type"]) == (200, "image/png")
+    assert server.get("/view?filename=a.png&type=input&preview=webp;90").status == 400
+
+
+def test_what_is_no_picture_is_only_downloaded(server):
+    server.post("/userdata/page.html", b"<script>alert(1)</script>")
+    answer = server.get("/userdata/page.html")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == "attachment"
+
+
+def test_two_hundred_hostile_requests_leave_it_answering(server):
+    chance = random.Random(0)
+    paths = [
+        "/prompt",
+        "/queue",
+        "/history",
+        "/settings",
+        "/interrupt",
+        "/jobs/cancel",
+        "/upload/image",
+    ]
+    paths += ["/artgraph/yaml", "/artgraph/plan", "/artgraph/open?name=x.yaml", "/settings/x"]
+    paths += ["/userdata/workflows%2Fhostile.json", "/jobs/x/cancel", "/upload/mask"]
+    bodies = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"prompt": []}',
+        b'{"prompt": {"1": null}}',
+        b'{"prompt": {"1": {"class_type": 5}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_grey", "inputs": []}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_grey", "inputs": {"level": NaN}}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_grey", "inputs": {"level": 1e999}}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_mean", "inputs": {"image": ["1", 0]}}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_mean", "inputs": {"image": ["2", -1]}}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_grey", "inputs": {"level": {"a": {}}}}}}',
+        b'{"prompt": {"\\u0000": {"class_type": "Artgraph_grey", "_meta": {"title": []}}}}',
+        b'{"prompt": {"1": {"class_type": "Artgraph_read", "inputs": {"path": "/etc/passwd"}}}}',
+        b'{"prompt": {"1": {"class_type": "\\ud800", "inputs": {}}}}',
+        b'{"prompt": {}, "extra_data": 7, "partial_execution_targets": "x"}',
+        b'{"delete": 5, "clear": "maybe"}',
+        b'{"prompt_id": {"a": []}}',
+        b'{"nodes": 5, "links": {}}',
+        b'{"nodes": [5], "links": [[]]}',
+        b"artgraph: 1\nnodes: &a [*a]",
+        b"artgraph: 1\nnodes: " + b"[" * 10_000,
+        chance.randbytes(1_000),
+    ]
+    statuses = set()
+    for number in range(200):
+        path, body = paths[number % len(paths)], bodies[chance.randrange(len(bodies))]
+        kind = chance.choice(["application/json", "text/plain", "multipart/form-data; boundary=x"])
+        answer = server.ask(
+            chance.choice(["POST", "POST", "PUT", "DELETE"]), path, body, Content_Type=kind
+        )
+        assert answer.status < 500, (path, body[:80], answer.body[:300])
+        statuses.add(answer.status)
+    assert {200, 400, 405} <= statuses
+    with Tab(server) as tab:
+        server.post("/queue", {"clear": True})
+        prompt_id = server.run(PICTURE).json()["prompt_id"]
+        assert server.finished(prompt_id)["status"] == "completed"
+        assert "status" in tab.kinds()
+
+
+def test_broken_connections_do_no_harm(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.putrequest("POST", "/prompt")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders(b"{")
+    connection.close()
+    assert server.get("/users").status == 200
+
+
+def test_whoever_comes_from_outside_needs_the_token(tmp_path):
+    with Server(tmp_path, "--listen", "0.0.0.0") as server:
+        token = server.query.removeprefix("?token=")
+        assert len(token) >= 30
+        for path in ("/", "/object_info", "/ws", "/?token=wrong"):
+            assert server.get(path).status == 401
+        assert server.get("/users", Authorization=f"Bearer {token}").status == 200
+        assert server.get("/users", Authorization=f"Bearer {token}x").status == 401
+        first = server.get(f"/{server.query}")
+        assert first.status == 302
+        assert first.headers["Location"] == "/"
+        cookie = first.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        known = cookie.split(";")[0]
+        assert server.get("/users", Cookie=known, Host="studio.local:80").status == 200
+        assert server.get("/users", Cookie=known, Origin="http://evil.example").status == 403
+
+
+def test_one_server_a_folder_and_options_in_words(server, tmp_path):
+    command = [sys.executable, "-m", "artgraph", "edit", "--no-browser", "--pack", str(PACK)]
+
+    def refused(*words, cwd=tmp_path):
+        done = subprocess.run(
+            [*command, *words], cwd=cwd, capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr
+
+    assert refused(cwd=server.folder) == (
+        2,
+        f"an editor is open on {server.folder} already - use that one\n",
+    )
+    code, words = refused("--port", str(server.port))
+    assert code == 2
+    assert "try another --port" in words
+    assert refused("--folder", "nowhere")[0] == 3
+    assert refused("no_such_graph")[0] == 3
+    assert refused("--device", "tpu")[0] == 2

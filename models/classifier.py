@@ -125,6 +125,18 @@ class ResidualNet(nn.Module):
         return logits
 
 
+class Features(nn.Module):
+    """A trained residual net as one that gives its feature maps, the coarser ones."""
+
+    def __init__(self, network: ResidualNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Pictures (N, 3, S, S) in -1..1 to maps of about S/4 px and less."""
+        return self.network.features(x)[1:]
+
+
 class ClassicNet(nn.Module):
     """The textbook network: two convolutions, each with ReLU and max pooling, two dense layers."""
 

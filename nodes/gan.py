@@ -184,11 +184,12 @@ def _class_weights(gan: Gan, style: str, ctx: Context, seed: int, index: int) ->
 
 def _features(classifier: Classifier, device: str) -> nn.Module:
     """The classifier's network as one that gives its feature maps."""
-    from ..models.classifier import Features
+    from ..models.classifier import Features, ResidualNet
 
-    if classifier.config.get("method") != "residual":
+    network = classifier.network(device)
+    if not isinstance(network, ResidualNet):
         raise NodeError(
             "a classic classifier lends no features - train it with method residual, or leave"
             " `classifier` unwired"
         )
-    return Features(classifier.network(device))
+    return Features(network)

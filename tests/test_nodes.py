@@ -1,0 +1,156 @@
+"""One test walks every node: it runs small, keeps its promises, and repeats itself to the bit."""
+
+import random
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from artgraph.models.numerics import Numerics
+from artgraph.nodes.context import Context
+from artgraph.nodes.registry import load_nodes
+
+NODES = {k: s for k, s in load_nodes().items() if s.function.__module__.startswith("artgraph.")}
+SMALL = {
+    "count": 16,
+    "size": 32,
+    "steps": 2,
+    "batch": 8,
+    "frames": 3,
+    "width": 256,
+    "height": 400,
+}
+
+
+@cache
+def inputs_for(socket):
+    """A small value of each kind, made by the nodes themselves."""
+    run = lambda name, **given: NODES[name](*prepared(NODES[name], given), Context.quiet())
+    makers = {
+        "dataset": lambda: run("procedural_art")["dataset"],
+        "image": lambda: run("dataset_images")["image"],
+        "gan": lambda: run("train_gan", method="classic")["gan"],
+        "vae": lambda: run("train_vae")["vae"],
+        "classifier": lambda: run("train_classifier")["classifier"],
+        "gan_latent": lambda: run("sample_latent")["latent"],
+        "vae_latent": lambda: run("vae_encode")["vae_latent"],
+        "table": lambda: run("classify")["table"],
+        "number": lambda: 2,
+        "text": lambda: "text",
+    }
+    return makers[socket]()
+
+
+def prepared(spec, given):
+    """Inputs and complete widget values for a small run."""
+    inputs = {
+        name: inputs_for(port.sockets[0].name)
+        for name, port in spec.inputs.items()
+        if not port.optional
+    }
+    small = {name: value for name, value in SMALL.items() if name in spec.widgets}
+    widgets, wrong = spec.check(small | given)
+    assert not wrong
+    return inputs, widgets
+
+
+def stored(spec, outputs):
+    """Every output as the store would keep it."""
+    kept = {}
+    for name, value in outputs.items():
+        if value is None:
+            assert spec.outputs[name].optional
+            continue
+        sockets = spec.outputs[name].sockets
+        socket = next(s for s in sockets if len(sockets) == 1 or fits(s, value))
+        meta, buffers = socket.encode(value)
+        kept[name] = (meta, {k: bytes_of(b) for k, b in buffers.items()})
+    return kept
+
+
+def fits(socket, value):
+    try:
+        socket.encode(value)
+    except ValueError:
+        return False
+    return True
+
+
+def bytes_of(buffer):
+    if isinstance(buffer, bytes):
+        return buffer
+    data = buffer.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return buffer.dtype, tuple(buffer.shape), data
+
+
+def walk(spec):
+    if spec.id == "load_image":
+        return {"fallback": inputs_for("image")}
+    if spec.id == "load_dataset":
+        return {"fallback": inputs_for("dataset")}
+    if spec.id == "train_gan":  # else it would train a network of its own for features
+        return {"dataset": inputs_for("dataset"), "classifier": inputs_for("classifier")}
+    if spec.id == "generate":
+        return {"gan": inputs_for("gan"), "latent": inputs_for("gan_latent")}
+    return {}
+
+
+@pytest.mark.parametrize("name", sorted(set(NODES) - {"load_model"}))
+def test_every_node(name):
+    spec = NODES[name]
+    inputs, widgets = prepared(spec, {})
+    inputs |= walk(spec)
+    before = {k: stored_input(v) for k, v in inputs.items()}
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    threads = torch.get_num_threads()
+    first = stored(spec, spec(inputs, widgets, Context.quiet()))
+    assert {k: stored_input(v) for k, v in inputs.items()} == before, "inputs stay as they are"
+    assert torch.equal(states[0], torch.random.get_rng_state()), "torch's generator is left alone"
+    assert (states[1] == np.random.get_state()[1]).all()
+    assert states[2] == random.getstate()
+    assert torch.get_num_threads() == threads
+    assert stored(spec, spec(inputs, widgets, Context.quiet())) == first, "same seed, same bits"
+
+
+def stored_input(value):
+    kept = []
+    for part in vars(value).values() if hasattr(value, "__dict__") else [value]:
+        tensors = part.values() if isinstance(part, dict) else [part]
+        kept += [bytes_of(t) if isinstance(t, torch.Tensor) else repr(t) for t in tensors]
+    return kept
+
+
+@pytest.mark.parametrize("name", sorted(n for n in NODES if "seed" in NODES[n].widgets))
+def test_another_seed_gives_another_result(name):
+    spec = NODES[name]
+    results = []
+    for seed in (1, 2):
+        inputs, widgets = prepared(spec, {"seed": seed})
+        results.append(stored(spec, spec(inputs | walk(spec), widgets, Context.quiet())))
+    assert results[0] != results[1]
+
+
+@pytest.mark.parametrize("name", sorted(NODES))
+def test_every_node_says_what_it_is(name):
+    spec = NODES[name]
+    assert spec.summary.endswith(".")
+    assert len(spec.summary) < 160
+    assert spec.title
+    for widget in spec.widgets.values():
+        assert widget.description, f"{widget.name} has no description"
+        if widget.kind in ("int", "float") and name not in ("number", "math"):
+            assert {"ge", "gt"} & widget.limits.keys(), f"{widget.name} has no least value"
+            assert {"le", "lt"} & widget.limits.keys(), f"{widget.name} has no greatest value"
+    checked, wrong = spec.check({})
+    assert set(wrong) <= {w.name for w in spec.widgets.values() if w.required}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", sorted(n for n in NODES if NODES[n].device))
+def test_every_device_node_on_a_gpu(name):
+    spec = NODES[name]
+    inputs, widgets = prepared(spec, {})
+    context = Context(numerics=Numerics.of("cuda"))
+    stored(spec, spec(inputs | walk(spec), widgets, context))

@@ -103,6 +103,12 @@ class Widget:
                         found[name] = getattr(rule, name)
         return found
 
+    @cached_property
+    def takes_whole(self) -> bool:
+        """Whether 2 and 2.0 are one value, the int: JSON and browsers don't tell them apart."""
+        base = _base(self.annotation)[0]
+        return base is int or base == int | float
+
     @property
     def description(self) -> str:
         """One line for tooltips and help."""
@@ -213,7 +219,7 @@ class NodeSpec:
         widget = self.widgets.get(name)
         if widget is None:
             return value
-        if widget.kind == "int" and isinstance(value, float) and value.is_integer():
+        if widget.takes_whole and isinstance(value, float) and value.is_integer():
             return int(value)
         if widget.nullable and value == "":
             return None

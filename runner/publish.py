@@ -11,11 +11,14 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..nodes.errors import NodeError
 from ..nodes.sockets import Files, is_file_name
 from .png import add_text, is_png
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PictureFile
 
 GRAPH_KEY = "artgraph"  # the PNG text that holds the graph
 MANIFEST = "manifest.json"
@@ -120,16 +123,21 @@ class PreviewWriter:
         """`pictures` is uint8 (N, H, W, 3); they are tiled. The path."""
         import io
 
-        from PIL import Image
-
-        count, height, width, _ = pictures.shape
-        columns = max(1, round(count**0.5))
-        sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")
-        for i, picture in enumerate(pictures.numpy()):
-            sheet.paste(Image.fromarray(picture), (i % columns * width, i // columns * height))
         buffer = io.BytesIO()
-        sheet.save(buffer, "PNG")
+        tiled(pictures).save(buffer, "PNG")
         path = self._publisher.folder / "previews" / f"{node}.png"
         self._publisher.write(path, buffer.getvalue())
         self._last = time.monotonic()
         return str(path)
+
+
+def tiled(pictures: Any) -> PictureFile:
+    """Pictures, uint8 (N, H, W, 3), as one, near a square."""
+    from PIL import Image
+
+    count, height, width, _ = pictures.shape
+    columns = max(1, round(count**0.5))
+    sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")
+    for i, picture in enumerate(pictures.numpy()):
+        sheet.paste(Image.fromarray(picture), (i % columns * width, i // columns * height))
+    return sheet

@@ -112,7 +112,7 @@ class Store:
         Raises: SocketError for a value that is not what its socket says; CacheError where the
         disk is full.
         """
-        outputs = {name: self._store(socket, value) for name, (socket, value) in values.items()}
+        outputs = {name: self.keep(socket, value) for name, (socket, value) in values.items()}
         result = Result(outputs, seconds)
         packed = {name: (s.digest, s.size, s.inline) for name, s in outputs.items()}
         now = time.time()
@@ -124,7 +124,11 @@ class Store:
             self.flush()
         return result
 
-    def _store(self, socket: Socket, value: Any) -> Stored:
+    def keep(self, socket: Socket, value: Any) -> Stored:
+        """Store a value by itself, as it comes in from elsewhere; nothing refers to it yet.
+
+        Raises: SocketError, CacheError.
+        """
         meta, buffers = socket.encode(value)
         if not buffers:
             text = json.dumps(meta, separators=(",", ":"))

@@ -1,12 +1,47 @@
 """artgraph: deep-learning art as a graph of typed nodes.
 
-Nothing is imported here at the top: tools import this file alone, by its path.
+Nothing is imported here at the top: tools import this file alone, by its path, and ComfyUI
+imports it as a node pack.
 """
+
+WEB_DIRECTORY = "./editors/comfy_web"  # what ComfyUI serves to its editor
+
+
+async def comfy_entrypoint() -> object:
+    """What ComfyUI calls for the pack's nodes in its V3 form."""
+    from .editors.comfy_v3 import Extension
+
+    return Extension()
 
 
 def __getattr__(name: str) -> object:
+    """The version, and the pack's V1 form; the latter only for a ComfyUI that has no V3."""
     if name == "__version__":
-        from importlib.metadata import version
+        return _version()
+    if name in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS") and not _has_v3():
+        from .editors import comfy_v1
 
-        return version("artgraph")
+        return comfy_v1.mappings() if name[5] == "C" else comfy_v1.display_names()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _has_v3() -> bool:
+    try:
+        from comfy_api.latest import ComfyExtension  # type: ignore[import-not-found] # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _version() -> str:
+    """That of the installed package; of a clone that is none, what its pyproject.toml says."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("artgraph")
+    except PackageNotFoundError:
+        import tomllib
+        from pathlib import Path
+
+        with (Path(__file__).parent / "pyproject.toml").open("rb") as file:
+            return str(tomllib.load(file)["project"]["version"])

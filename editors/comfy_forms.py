@@ -5,11 +5,13 @@ The V1 classes, the V3 classes, `object_info` and the conversion of graphs all r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..nodes.contract import NodeSpec, Port, Widget
+from ..runner.document import scalar
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact
@@ -115,7 +117,7 @@ def node_form(spec: NodeSpec) -> NodeForm:
         for port in spec.inputs.values()
     ]
     widgets = [
-        InputForm(widget.name, _WIDGET_TYPES[widget.kind], _options(widget), False, True)
+        InputForm(widget.name, _widget_type(widget), _options(widget), False, True)
         for widget in spec.widgets.values()
     ]
     return NodeForm(
@@ -167,11 +169,40 @@ def _about(port: Port) -> str:
     return text + " (may stay unwired)" if port.optional else text
 
 
+def is_number_or_empty(widget: Widget) -> bool:
+    """Whether a widget holds a number or nothing: ComfyUI has only a text for that."""
+    return widget.nullable and widget.kind in ("int", "float", "bool")
+
+
+def to_comfy(widget: Widget, value: Any) -> Any:
+    """A widget's value as ComfyUI holds it; nothing is an empty text."""
+    if value is None:
+        return ""
+    return json.dumps(value) if is_number_or_empty(widget) else value
+
+
+def from_comfy_value(widget: Widget, value: Any) -> Any:
+    """A widget's value as we hold it."""
+    if widget.nullable and value == "":
+        return None
+    if is_number_or_empty(widget) and isinstance(value, str):
+        return scalar(value.strip())
+    return value
+
+
+def _widget_type(widget: Widget) -> str:
+    return "STRING" if is_number_or_empty(widget) else _WIDGET_TYPES[widget.kind]
+
+
 def _options(widget: Widget) -> dict[str, Any]:
     """Default, bounds and tooltip of a widget."""
     options: dict[str, Any] = {"tooltip": widget.description}
-    if widget.kind == "choice":
-        options |= {"options": list(widget.choices), "default": widget.default}
+    if is_number_or_empty(widget):
+        options |= {"default": to_comfy(widget, widget.default), "placeholder": "a number, or none"}
+    elif widget.kind == "choice":
+        nothing = [""] if widget.nullable else []
+        options |= {"options": nothing + list(widget.choices)}
+        options["default"] = to_comfy(widget, widget.default)
     elif widget.kind == "bool":
         options["default"] = bool(widget.default)
     elif widget.kind in ("int", "float"):
@@ -195,8 +226,7 @@ def _bounds(widget: Widget) -> dict[str, Any]:
         step: float = limits.get("multiple_of", 1)
     else:
         step = 0.01 if high - low <= 10 else 0.1
-    default = widget.default if widget.default is not None else low
-    options = {"default": default, "min": low, "max": high, "step": step}
+    options = {"default": widget.default, "min": low, "max": high, "step": step}
     if whole and widget.name == "seed":
         options["control_after_generate"] = "fixed"  # a new seed each time would train anew
     if not whole:

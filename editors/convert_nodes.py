@@ -15,7 +15,7 @@ from ..nodes.contract import NodeSpec
 from ..nodes.sockets import is_file_name
 from ..nodes.wording import suggestion
 from ..runner.document import ABOUT, FORMAT, NAME, Problem
-from .comfy_forms import node_form, node_id
+from .comfy_forms import from_comfy_value, node_id, to_comfy
 
 
 @dataclass
@@ -218,8 +218,8 @@ class Assembler:
         if widget is None:
             self.complain(node, f"input {name!r} takes no value - wire it")
             return
-        default = "" if widget.default is None else widget.default
-        if widget.required or value != default or type(value) is not type(default):
+        value = from_comfy_value(widget, value)
+        if widget.required or value != widget.default or type(value) is not type(widget.default):
             values[name] = value
 
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
@@ -273,5 +273,5 @@ def with_value(knob: Any, value: Any) -> Any:
 def default_values(spec: NodeSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """All widgets' values as ComfyUI holds them: given, or the default; None is an empty text."""
     values, _ = spec.check(given)
-    complete = {form.name: form.options.get("default") for form in node_form(spec).widgets}
-    return {n: "" if v is None else v for n, v in (complete | values).items() if n in complete}
+    defaults = {name: None if w.required else w.default for name, w in spec.widgets.items()}
+    return {name: to_comfy(w, (defaults | values)[name]) for name, w in spec.widgets.items()}

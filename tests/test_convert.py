@@ -38,7 +38,7 @@ nodes:
     node: procedural_art
     from: {size: knobs.size}
     with: {count: 64, seed: 3}
-  vae: {node: train_vae, from: {dataset: art}, with: {steps: 3, seed: 1}}
+  vae: {node: train_vae, from: {dataset: art}, with: {steps: 3, seed: 1, beta: 0.5}}
   two: {node: number, with: {value: 2}}
   pictures: {node: dataset_images, from: {dataset: art, count: two}}
   latents: {node: vae_encode, from: {vae: vae.vae, image: pictures.image}}

@@ -1,0 +1,122 @@
+"""What a running node uses of ComfyUI: its folders, its progress bar, its Cancel button.
+
+Each part is looked up when it is used, so that this file imports anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..models.numerics import Numerics
+from ..nodes.errors import Cancelled, InputError
+from ..runner.devices import numerics_for
+from ..runner.folders import Folders
+from ..runner.options import cache_folder
+from ..runner.publish import tiled
+from ..runner.store import Store
+
+log = logging.getLogger("artgraph")
+_PREVIEW_SECONDS = 3.0
+_PREVIEW_EDGE = 512  # pixels
+
+
+@cache
+def store() -> Store:
+    """The store that the command line uses; `$ARTGRAPH_CACHE` names another folder.
+
+    Raises: CacheError.
+    """
+    return Store(cache_folder(None), warn=log.warning)
+
+
+@cache
+def numerics() -> Numerics:
+    """What the command line would compute on; `$ARTGRAPH_DEVICE` is its `--device`."""
+    return numerics_for(os.environ.get("ARTGRAPH_DEVICE", "auto"))
+
+
+def resolve(text: str, kind: str) -> Path:
+    """The file or folder that a widget names.
+
+    It lies in ComfyUI's input or output folder, or in one that `extra_model_paths.yaml` names
+    under `artgraph`.
+
+    Raises: InputError where it is missing or elsewhere.
+    """
+    import folder_paths  # type: ignore[import-not-found]
+
+    roots = [folder_paths.get_input_directory()]
+    if "artgraph" in folder_paths.folder_names_and_paths:
+        roots += folder_paths.get_folder_paths("artgraph")
+    output = Path(folder_paths.get_output_directory())
+    for root in map(Path, roots):
+        try:
+            return Folders(root, root, output).resolve(text, kind)
+        except InputError as error:
+            last = error
+    raise last
+
+
+class Progress:
+    """ComfyUI's bar for the node that runs, its pictures of work in progress, its Cancel.
+
+    Raises: Cancelled, its cause being what ComfyUI wants to see raised.
+    """
+
+    def __init__(self) -> None:
+        from comfy.utils import ProgressBar  # type: ignore[import-not-found]
+
+        self._bar = ProgressBar(100)
+        self._last = time.monotonic()
+
+    def __call__(self, done: float, total: float, preview: Any = None) -> None:
+        import comfy.model_management  # type: ignore[import-not-found]
+
+        picture = None
+        if preview is not None and time.monotonic() - self._last >= _PREVIEW_SECONDS:
+            picture = ("JPEG", tiled(preview().cpu()), _PREVIEW_EDGE)
+            self._last = time.monotonic()
+        try:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            self._bar.update_absolute(done, total, picture)
+        except comfy.model_management.InterruptProcessingException as interruption:
+            raise Cancelled from interruption
+
+
+def save_file(name: str, data: bytes) -> dict[str, str]:
+    """Write into ComfyUI's output folder under a name not used yet; where, for its editor."""
+    import folder_paths
+
+    path = Path(name)
+    folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
+        path.stem, folder_paths.get_output_directory()
+    )
+    while True:
+        filename = f"{stem}_{number:05}_{path.suffix}"
+        try:
+            with (Path(folder) / filename).open("xb") as file:
+                file.write(data)
+        except FileExistsError:  # of another ending, which ComfyUI does not count
+            number += 1
+        else:
+            return {"filename": filename, "subfolder": subfolder, "type": "output"}
+
+
+def keeps_metadata() -> bool:
+    """Whether the user lets pictures carry their graph (ComfyUI's --disable-metadata)."""
+    from comfy.cli_args import args  # type: ignore[import-not-found]
+
+    return not args.disable_metadata
+
+
+def node_title(hidden: Mapping[str, Any]) -> str | None:
+    """The title of the node that runs, as its user sees it."""
+    prompt, number = hidden.get("prompt") or {}, str(hidden.get("unique_id"))
+    node = prompt.get(number) if isinstance(prompt, dict) else None
+    return ((node or {}).get("_meta") or {}).get("title")

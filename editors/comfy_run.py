@@ -1,0 +1,284 @@
+"""Running one node inside ComfyUI, with the command line's store, keys and checkpoints.
+
+Between two of our nodes a wire carries a `Ref`: where the store has the value, under which
+digest. So nothing is digested twice, each node reads its inputs fresh, as in a run from the
+command line, and ComfyUI's memory holds no models. Pictures, numbers and texts are plain values
+there, for other packs' nodes; the pictures that we gave are known again by their identity.
+
+ComfyUI runs every node under `torch.inference_mode()`, where nothing can be trained; reading and
+computing happen outside of it here, on values that came from the store.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..nodes.context import Context
+from ..nodes.contract import NodeSpec
+from ..nodes.errors import ArtgraphError, Cancelled, NodeError
+from ..nodes.sockets import Socket, SocketError, socket_of
+from ..runner.blobs import BlobError
+from ..runner.keys import Key, make_key
+from ..runner.store import Result, Stored
+from . import comfy_host as host
+from .comfy_forms import from_comfy_value
+
+_PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A stored value on a wire."""
+
+    socket: Socket
+    stored: Stored
+
+
+@dataclass
+class Outcome:
+    """What ComfyUI gets of a node: its outputs in order, and where its files are."""
+
+    values: tuple[Any, ...]
+    files: list[dict[str, str]] = field(default_factory=list)
+
+
+class LostError(NodeError):
+    """A stored value that a wire carries is gone."""
+
+
+_lost = 0  # how many such there were: a new number makes ComfyUI ask our nodes again
+_known: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # our pictures, by id
+
+
+def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]) -> Outcome:
+    """Run a node, or find its result.
+
+    Raises: what ComfyUI raises on Cancel; NodeError of one line; another exception where the
+    node has a bug.
+    """
+    import torch
+
+    with torch.inference_mode(False), _one_line():
+        inputs = {
+            name: _ref(spec, name, given[name])
+            for name in spec.inputs
+            if given.get(name) is not None
+        }
+        _check_ties(spec, inputs)
+        widgets = checked_widgets(spec, given)
+        store = host.store()
+        digests = {name: ref.stored.digest for name, ref in inputs.items()}
+        key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
+        result = store.lookup(key.digest)
+        if result is None:
+            progress = host.Progress()
+            with store.lock(key.digest, lambda: progress(0, 1)):
+                result = store.lookup(key.digest) or _compute(spec, inputs, widgets, key, progress)
+        store.flush()
+        return _outcome(spec, inputs, result, hidden)
+
+
+def checked_widgets(
+    spec: NodeSpec, given: Mapping[str, Any], wired: Collection[str] = ()
+) -> dict[str, Any]:
+    """All widget values, strictly checked but for those `wired`; paths as `Path`.
+
+    Raises: NodeError with all that is wrong, in one line; InputError for a path.
+    """
+    names = [name for name in spec.widgets if name not in wired]
+    plain = {n: from_comfy_value(spec.widgets[n], given[n]) for n in names if n in given}
+    values, wrong = spec.check(plain)
+    problems = [f"{name}: {message}" for name, message in wrong.items() if name in names]
+    if problems:
+        raise NodeError("; ".join(problems))
+    for name in names:
+        kind = spec.widgets[name].kind
+        if kind in ("file", "folder") and values.get(name) is not None:
+            values[name] = host.resolve(values[name], kind)
+    return {name: values.get(name) for name in spec.widgets}
+
+
+def validate(spec: NodeSpec, given: Mapping[str, Any]) -> None:
+    """Check what is known before the run; ComfyUI hands a wired widget over as None.
+
+    Raises: NodeError with all that is wrong, in one line; InputError for a path.
+    """
+    with _one_line():
+        checked_widgets(spec, given, [name for name in spec.widgets if given.get(name) is None])
+
+
+def fingerprint(spec: NodeSpec, given: Mapping[str, Any]) -> str:
+    """What ComfyUI's own cache can't know of a node: the content of the files that it reads."""
+    parts = [f"version {spec.version}", f"lost {_lost}"]
+    for name, widget in spec.widgets.items():
+        if widget.kind in ("file", "folder") and given.get(name):
+            try:
+                path = host.resolve(given[name], widget.kind)
+                parts.append(host.store().fingerprint(path))
+            except ArtgraphError as error:
+                parts.append(f"{error} {time.time()}")
+    return "; ".join(parts)
+
+
+def _ref(spec: NodeSpec, name: str, value: Any) -> Ref:
+    """Where the value of an input is stored; one that another pack made is stored first."""
+    sockets = spec.inputs[name].sockets
+    if isinstance(value, Ref):
+        if all(value.socket.name != socket.name for socket in sockets):
+            wanted = " or ".join(socket.name for socket in sockets)
+            raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name} - wire another")
+        return value
+    socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
+    if socket is None:
+        raise NodeError(f"{name} can't take a {type(value).__name__} - wire one of our nodes")
+    known = _known.get(id(value))
+    if known is not None and known[0]() is value and known[1] == value._version:  # type: ignore[union-attr]
+        return Ref(socket, known[2])
+    try:
+        return Ref(socket, host.store().keep(socket, _own(value)))
+    except SocketError as error:
+        raise NodeError(f"{name}: {error} - wire something else") from error
+
+
+def _own(value: Any) -> Any:
+    """Pictures of any number of channels as ours have: three, float32, without negative steps."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.ndim != 4:
+        return value
+    value = value.detach().float()
+    if value.shape[3] == 1:
+        value = value.expand(-1, -1, -1, 3)
+    return value[..., :3].clone()
+
+
+def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
+    """Inputs that a type variable ties take one kind of value."""
+    kinds: dict[str, str] = {}
+    for name, ref in inputs.items():
+        variable = spec.inputs[name].variable
+        if variable and kinds.setdefault(variable, ref.socket.name) != ref.socket.name:
+            raise NodeError(
+                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before"
+                " - wire values of one kind"
+            )
+
+
+def _compute(
+    spec: NodeSpec, inputs: Mapping[str, Ref], widgets: dict[str, Any], key: Key, progress: Any
+) -> Result:
+    store = host.store()
+    values = {name: _value(ref) for name, ref in inputs.items()}
+    context = Context(numerics=host.numerics(), progress=progress, log=host.log.info)
+    if spec.length is not None and key.training is not None:
+        checkpoint = store.checkpoint(key.training, widgets[spec.length])
+        context = Context(context.numerics, progress, checkpoint, context.log)
+    start = time.perf_counter()
+    with _switches() if spec.device else nullcontext():
+        outputs = spec(values, widgets, context)
+    seconds = time.perf_counter() - start
+    ports = spec.outputs
+    made = {
+        name: (_socket(spec, name, value), value)
+        for name, value in outputs.items()
+        if value is not None or not ports[name].optional
+    }
+    return store.put(key, made, seconds)
+
+
+def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:
+    sockets = spec.outputs[output].sockets
+    socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
+    if socket is None:
+        raise SocketError(f"{output} is a {type(value).__name__}")
+    return socket
+
+
+def _value(ref: Ref) -> Any:
+    """The value, fresh from the store."""
+    global _lost
+    try:
+        return host.store().value(ref.socket, ref.stored)
+    except BlobError as error:
+        _lost += 1
+        raise LostError("a stored result is gone from the cache - queue again to remake it") from (
+            error
+        )
+
+
+def _outcome(
+    spec: NodeSpec, inputs: Mapping[str, Ref], result: Result, hidden: Mapping[str, Any]
+) -> Outcome:
+    values: list[Any] = []
+    files: list[dict[str, str]] = []
+    tied = {
+        port.variable: inputs[name].socket for name, port in spec.inputs.items() if name in inputs
+    }
+    for name, port in spec.outputs.items():
+        stored = result.outputs.get(name)
+        if stored is None:
+            values.append(None)
+            continue
+        ref = Ref(
+            tied.get(port.variable, port.sockets[0]) if port.variable else port.sockets[0], stored
+        )
+        value = _value(ref) if ref.socket.name in _PLAIN else ref
+        if ref.socket.name == "image":
+            _remember(value, stored)
+        elif ref.socket.name == "files":
+            from .comfy_save import save_files
+
+            files += save_files(spec, _value(ref), hidden)
+        values.append(value)
+    return Outcome(tuple(values), files)
+
+
+def _remember(value: Any, stored: Stored) -> None:
+    """Know this tensor again, as long as nobody wrote into it."""
+    number = id(value)
+
+    def forget(_: Any, number: int = number) -> None:
+        _known.pop(number, None)
+
+    _known[number] = (weakref.ref(value, forget), value._version, stored)
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    """Torch's process-wide switches as our keys name them, for as long as one node runs."""
+    import torch
+
+    fill = torch.utils.deterministic
+    before = (
+        torch.get_num_threads(),
+        torch.backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        fill.fill_uninitialized_memory,  # type: ignore[attr-defined]
+    )
+    host.numerics().apply()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+        torch.use_deterministic_algorithms(before[2], warn_only=before[3])
+        fill.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What goes wrong as ComfyUI shows it: its own interruption, or one line."""
+    try:
+        yield
+    except Cancelled as error:
+        raise error.__cause__ or error from None
+    except SocketError as error:
+        raise NodeError(f"returned what it must not: {error} - a bug in the node") from error
+    except ArtgraphError as error:
+        raise type(error)(" ".join(str(error).split())) from None

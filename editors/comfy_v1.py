@@ -1,0 +1,67 @@
+"""ComfyUI's V1 classes, made from the registry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..nodes.contract import NodeSpec
+from ..nodes.registry import load_nodes
+from . import comfy_run
+from .comfy_forms import NodeForm, node_form
+from .comfy_save import shown
+
+HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
+
+
+class ComfyV1:
+    """What all V1 classes share; `FORM` is the node's."""
+
+    FORM: NodeForm
+    FUNCTION = "run"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's names
+        return cls.FORM.input_types()
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **given: Any) -> bool:  # noqa: N802
+        comfy_run.validate(cls.FORM.spec, given)
+        return True
+
+    @classmethod
+    def IS_CHANGED(cls, **given: Any) -> str:  # noqa: N802
+        return comfy_run.fingerprint(cls.FORM.spec, given)
+
+    def run(self, **given: Any) -> dict[str, Any]:
+        hidden = {name: given.pop(name, None) for name in HIDDEN} if self.FORM.saves else {}
+        outcome = comfy_run.run_node(self.FORM.spec, given, hidden)
+        return {"ui": shown(outcome.files), "result": outcome.values}
+
+
+def v1_class(spec: NodeSpec) -> type[ComfyV1]:
+    """The class of one node."""
+    form = node_form(spec)
+    members = {
+        "__doc__": spec.doc,
+        "FORM": form,
+        "CATEGORY": form.category,
+        "DESCRIPTION": form.description,
+        "SEARCH_ALIASES": form.aliases,
+        "RETURN_TYPES": tuple(output.type for output in form.outputs),
+        "RETURN_NAMES": tuple(output.name for output in form.outputs),
+        "OUTPUT_TOOLTIPS": tuple(output.tooltip for output in form.outputs),
+        "OUTPUT_NODE": form.saves,
+    }
+    return type(form.class_id, (ComfyV1,), members)
+
+
+def mappings(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, type[ComfyV1]]:
+    """NODE_CLASS_MAPPINGS."""
+    specs = load_nodes() if registry is None else registry
+    return {cls.FORM.class_id: cls for cls in map(v1_class, specs.values())}
+
+
+def display_names(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, str]:
+    """NODE_DISPLAY_NAME_MAPPINGS."""
+    return {name: cls.FORM.title for name, cls in mappings(registry).items()}

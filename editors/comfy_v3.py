@@ -1,0 +1,90 @@
+"""ComfyUI's V3 classes, made from the registry alone. Imports only where ComfyUI has V3."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from comfy_api.latest import ComfyExtension, io  # type: ignore[import-not-found]
+
+from ..nodes.contract import NodeSpec
+from ..nodes.registry import load_nodes
+from . import comfy_run
+from .comfy_forms import InputForm, NodeForm, node_form
+from .comfy_save import shown
+
+_WIDGETS = {
+    "INT": io.Int,
+    "FLOAT": io.Float,
+    "BOOLEAN": io.Boolean,
+    "STRING": io.String,
+    "COMBO": io.Combo,
+}
+_SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
+
+
+class ComfyV3(io.ComfyNode):  # type: ignore[misc]
+    """What all V3 classes share; `FORM` is the node's."""
+
+    FORM: NodeForm
+
+    @classmethod
+    def define_schema(cls) -> Any:
+        form = cls.FORM
+        schema = {
+            "node_id": form.class_id,
+            "display_name": form.title,
+            "category": form.category,
+            "description": form.description,
+            "search_aliases": form.aliases,
+            "is_output_node": form.saves,
+            "inputs": [_input(entry) for entry in form.inputs],
+            "outputs": [
+                io.Custom(o.type).Output(id=o.name, display_name=o.name, tooltip=o.tooltip)
+                for o in form.outputs
+            ],
+            "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
+            if form.saves
+            else [],
+        }
+        return io.Schema(**{name: part for name, part in schema.items() if name in _SCHEMA_FIELDS})
+
+    @classmethod
+    def validate_inputs(cls, **given: Any) -> bool:
+        comfy_run.validate(cls.FORM.spec, given)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, **given: Any) -> str:
+        return comfy_run.fingerprint(cls.FORM.spec, given)
+
+    @classmethod
+    def execute(cls, **given: Any) -> Any:
+        names = ("prompt", "extra_pnginfo", "unique_id")
+        hidden = {name: getattr(cls.hidden, name) for name in names} if cls.FORM.saves else {}
+        outcome = comfy_run.run_node(cls.FORM.spec, given, hidden)
+        return io.NodeOutput(*outcome.values, ui=shown(outcome.files) or None)
+
+
+def _input(form: InputForm) -> Any:
+    options = dict(form.options)
+    common = {"optional": form.optional, "tooltip": options.pop("tooltip")}
+    if not form.is_widget:
+        return io.Custom(form.type).Input(form.name, **common)
+    common["default"] = options.pop("default", None)
+    if form.type == "COMBO":
+        common["options"] = options.pop("options")
+    return _WIDGETS[form.type].Input(form.name, **common, extra_dict=options)
+
+
+def v3_class(spec: NodeSpec) -> type[ComfyV3]:
+    """The class of one node."""
+    form = node_form(spec)
+    return type(form.class_id, (ComfyV3,), {"__doc__": spec.doc, "FORM": form})
+
+
+class Extension(ComfyExtension):  # type: ignore[misc]
+    """All nodes of the registry."""
+
+    async def get_node_list(self) -> list[type[ComfyV3]]:
+        return [v3_class(spec) for spec in load_nodes().values()]

@@ -15,7 +15,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p .typing && ln -sfn .. .typing/artgraph
-	MYPYPATH=.typing $(BIN)/mypy -p artgraph
+	$(BIN)/mypy
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

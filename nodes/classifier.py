@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -129,11 +129,11 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     right, totals = counts.diagonal(), counts.sum(1)
     present = [i for i in range(count) if totals[i] > 0]
     shares = {classifier.classes[i]: float(right[i] / totals[i]) for i in present}
-    table = {
+    table: dict[str, list[Any]] = {
         "metric": ["accuracy", *shares],
         "value": [float(right.sum() / totals.sum()), *shares.values()],
     }
-    confusion = {"true class": list(classifier.classes)} | {
+    confusion: dict[str, list[Any]] = {"true class": list(classifier.classes)} | {
         name: counts[:, i].tolist() for i, name in enumerate(classifier.classes)
     }
     return Evaluated(Table(table), Table(confusion))

@@ -107,7 +107,9 @@ def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tens
     if method == "linear":
         return straight
     dims = tuple(range(1, first.ndim))
-    lengths = [x.norm(dim=dims, keepdim=True).clamp_min(1e-8) for x in (first, second)]
+    lengths = [
+        torch.linalg.vector_norm(x, dim=dims, keepdim=True).clamp_min(1e-8) for x in (first, second)
+    ]
     cosine = (first / lengths[0] * (second / lengths[1])).sum(dims, keepdim=True).clamp(-1, 1)
     angle = cosine.acos()
     arc = ((1 - amount) * angle).sin() * first + (amount * angle).sin() * second
@@ -116,14 +118,18 @@ def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tens
 
 
 def _require_same_shape(first: Latent, second: Latent) -> None:
-    shapes = [tuple(latent.z.shape[1:]) for latent in (first, second)]
-    if isinstance(first, GanLatent) and isinstance(second, GanLatent):
-        shapes = [(*s, x.classes.shape[1]) for s, x in zip(shapes, (first, second), strict=True)]
+    shapes = [_shape(latent) for latent in (first, second)]
     if shapes[0] != shapes[1]:
         raise NodeError(
             f"latents of shape {shapes[0]} and {shapes[1]} don't go together - wire latents of"
             " one model"
         )
+
+
+def _shape(latent: GanLatent | VaeLatent) -> tuple[int, ...]:
+    """Of one latent, with the number of classes at the end where there are any."""
+    classes = latent.classes.shape[1:] if isinstance(latent, GanLatent) else ()
+    return *latent.z.shape[1:], *classes
 
 
 def _common_length(first: Latent, second: Latent) -> int:

@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..models.classifier import ClassicNet, ResidualNet
+    from ..models.vae_networks import Vae as VaeNetwork
+
 Json = Any
+Network = TypeVar("Network", bound="nn.Module")
 Buffers = Mapping[str, "Tensor | bytes"]
 
 
@@ -179,7 +183,7 @@ class Gan(Model):
 class Vae(Model):
     """A variational autoencoder."""
 
-    def network(self, device: str = "cpu") -> nn.Module:
+    def network(self, device: str = "cpu") -> VaeNetwork:
         from ..models.vae import VaeConfig, make_vae
 
         config = VaeConfig.from_dict(self.config)
@@ -196,7 +200,7 @@ class Vae(Model):
 class Classifier(Model):
     """A convolutional classifier."""
 
-    def network(self, device: str = "cpu") -> nn.Module:
+    def network(self, device: str = "cpu") -> ResidualNet | ClassicNet:
         from ..models.classifier import ClassifierConfig, make_classifier
 
         config = ClassifierConfig.from_dict(self.config)
@@ -208,8 +212,8 @@ class Classifier(Model):
 
 
 def _load(
-    make: Callable[[], nn.Module], state: dict[str, Tensor], prefix: str, device: str
-) -> nn.Module:
+    make: Callable[[], Network], state: dict[str, Tensor], prefix: str, device: str
+) -> Network:
     """The network of `state` (its names under `prefix`), frozen, in eval mode, on `device`."""
     import torch
 

@@ -20,7 +20,7 @@ def style_transfer(
     strength: Annotated[
         float, Field(ge=0, le=1, description="0 keeps the content's light and dark, 1 lets go")
     ] = 0.5,
-    steps: Annotated[int, Field(ge=1, le=5000, description="Optimisation steps in all")] = 200,
+    steps: Annotated[int, Field(ge=1, le=5000, description="Optimisation steps in all")] = 60,
     seed: Seed = 0,
     ctx: Context,
 ) -> Image:
@@ -43,8 +43,7 @@ def style_transfer(
         )
     count = max(counts)
     planes = [
-        batch.permute(0, 3, 1, 2).expand(count, -1, -1, -1) * 2 - 1
-        for batch in (content, style)
+        batch.permute(0, 3, 1, 2).expand(count, -1, -1, -1) * 2 - 1 for batch in (content, style)
     ]
     with advised("wire larger pictures"):
         result = transfer(

@@ -32,9 +32,7 @@ def train_vae(
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
     beta: Annotated[
         float | None,
-        Field(
-            ge=0, le=10, description="Weight of the latents' closeness to N(0, 1); empty: usual"
-        ),
+        Field(ge=0, le=10, description="Weight of the latents' closeness to N(0, 1); empty: usual"),
     ] = None,
     seed: Seed = 0,
     ctx: Context,

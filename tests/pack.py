@@ -1,15 +1,16 @@
-"""Nodes for tests: a training that counts, a picture, a node that fails, one that notes its runs."""
+"""Nodes for tests: a training that counts, pictures, failures, a note of what ran."""
 
 import os
 import time
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+from pydantic import Field
+
 from artgraph.nodes.context import Context
 from artgraph.nodes.contract import InputFile, Seed, Steps, node
 from artgraph.nodes.errors import NodeError
 from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
-from pydantic import Field
 
 
 def note(word):
@@ -56,6 +57,7 @@ def slow_training(
 ) -> Table:
     """Train one weight towards noise, with the real loop."""
     import torch
+
     from artgraph.models import training
 
     training.CHECKPOINT_SECONDS = 0.05

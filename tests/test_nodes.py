@@ -26,7 +26,10 @@ SMALL = {
 @cache
 def inputs_for(socket):
     """A small value of each kind, made by the nodes themselves."""
-    run = lambda name, **given: NODES[name](*prepared(NODES[name], given), Context.quiet())
+
+    def run(name, **given):
+        return NODES[name](*prepared(NODES[name], given), Context.quiet())
+
     makers = {
         "dataset": lambda: run("procedural_art")["dataset"],
         "image": lambda: run("dataset_images")["image"],
@@ -142,7 +145,7 @@ def test_every_node_says_what_it_is(name):
         if widget.kind in ("int", "float") and name not in ("number", "math"):
             assert {"ge", "gt"} & widget.limits.keys(), f"{widget.name} has no least value"
             assert {"le", "lt"} & widget.limits.keys(), f"{widget.name} has no greatest value"
-    checked, wrong = spec.check({})
+    _, wrong = spec.check({})
     assert set(wrong) <= {w.name for w in spec.widgets.values() if w.required}
 
 

@@ -64,9 +64,9 @@ def test_names_and_order_are_no_part_of_the_key(cli, pack):
 
 def test_force_runs_again_and_only_narrows(cli, pack):
     graph = cli.write("g.yaml", CHAIN)
-    nodes, end = run(cli, graph, "--pack", pack, "--only", "b")
+    nodes, _ = run(cli, graph, "--pack", pack, "--only", "b")
     assert set(nodes) == {"a", "b"}
-    nodes, end = run(cli, graph, "--pack", pack, "--force", "a", "--only", "b")
+    nodes, _ = run(cli, graph, "--pack", pack, "--force", "a", "--only", "b")
     assert (nodes["a"]["event"], nodes["b"]["event"]) == ("finished", "cached")
     done = cli("run", graph, "--pack", pack, "--force", "aa")
     assert done.returncode == 2

@@ -1,0 +1,208 @@
+"""Runs this repository as ComfyUI runs a node pack, without ComfyUI.
+
+A program of its own, since it takes the place of ComfyUI's modules: it writes as much of them as
+the pack uses into a folder, loads the pack from a path-like name beside another module called
+`nodes`, and runs the prompts that it reads, one a line; it answers each with a line of JSON.
+
+    python comfy_stand_in.py v1|v3 PACK FOLDER
+"""
+
+import asyncio
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+COMMON = {
+    "nodes.py": "MARK = 'ComfyUI has a module of this name'\n",
+    "comfy/__init__.py": "",
+    "comfy/cli_args.py": "class args:\n    disable_metadata = False\n",
+    "comfy/model_management.py": (
+        "class InterruptProcessingException(BaseException):\n    pass\n"
+        "stop_after = -1\n"
+        "def throw_exception_if_processing_interrupted():\n"
+        "    global stop_after\n"
+        "    stop_after -= 1\n"
+        "    if stop_after == 0:\n"
+        "        raise InterruptProcessingException()\n"
+    ),
+    "comfy/utils.py": (
+        "calls = []\n"
+        "class ProgressBar:\n"
+        "    def __init__(self, total):\n        pass\n"
+        "    def update_absolute(self, value, total=None, preview=None):\n"
+        "        calls.append([value, total])\n"
+    ),
+    "folder_paths.py": (
+        "import os\n"
+        "folder_names_and_paths = {}\n"
+        "here = os.path.dirname(__file__)\n"
+        "def get_input_directory():\n    return os.path.join(here, 'input')\n"
+        "def get_output_directory():\n    return os.path.join(here, 'output')\n"
+        "def get_save_image_path(prefix, folder):\n"
+        "    os.makedirs(folder, exist_ok=True)\n"
+        "    number = 1 + sum(name.startswith(prefix) for name in os.listdir(folder))\n"
+        "    return folder, prefix, number, '', prefix\n"
+    ),
+}
+V3 = {
+    "comfy_api/__init__.py": "",
+    "comfy_api/latest/__init__.py": """
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+class Port:
+    def __init__(self, id, optional=False, **options):
+        self.id, self.optional, self.options = id, optional, options
+
+def kind(name):
+    members = {"Input": type("Input", (Port,), {"type": name})}
+    return type(name, (), members | {"Output": type("Output", (Port,), {"type": name})})
+
+@dataclass
+class Schema:
+    node_id: str
+    display_name: str
+    category: str
+    description: str = ""
+    is_output_node: bool = False
+    inputs: list = field(default_factory=list)
+    outputs: list = field(default_factory=list)
+    hidden: list = field(default_factory=list)
+
+class ComfyNode:
+    hidden = SimpleNamespace(prompt=None, extra_pnginfo=None, unique_id=None)
+
+class NodeOutput:
+    def __init__(self, *values, ui=None):
+        self.result, self.ui = values, ui
+
+class ComfyExtension:
+    async def on_load(self):
+        pass
+
+io = SimpleNamespace(
+    Custom=kind, Int=kind("INT"), Float=kind("FLOAT"), Boolean=kind("BOOLEAN"),
+    String=kind("STRING"), Combo=kind("COMBO"), Schema=Schema, ComfyNode=ComfyNode,
+    NodeOutput=NodeOutput,
+    Hidden=SimpleNamespace(prompt="prompt", extra_pnginfo="extra_pnginfo", unique_id="unique_id"),
+)
+""",
+}
+
+
+class Host:
+    """Loads the pack as ComfyUI's `load_custom_node` does, and runs prompts node by node."""
+
+    def __init__(self, pack):
+        name = str(pack).replace(".", "_x_")
+        spec = importlib.util.spec_from_file_location(name, Path(pack) / "__init__.py")
+        self.module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+        self.is_v1 = getattr(self.module, "NODE_CLASS_MAPPINGS", None) is not None
+        self.classes = (
+            dict(self.module.NODE_CLASS_MAPPINGS) if self.is_v1 else asyncio.run(self.v3())
+        )
+        self.outputs = {}
+
+    async def v3(self):
+        extension = await self.module.comfy_entrypoint()
+        await extension.on_load()
+        classes = await extension.get_node_list()
+        return {cls.define_schema().node_id: cls for cls in classes}
+
+    def describe(self):
+        if not self.is_v1:
+            schemas = [cls.define_schema() for cls in self.classes.values()]
+            return {
+                s.node_id: {
+                    "inputs": {i.id: [i.type, i.optional, i.options["tooltip"]] for i in s.inputs},
+                    "outputs": [[o.type, o.id, o.options["tooltip"]] for o in s.outputs],
+                    "facts": [s.display_name, s.category, s.description, s.is_output_node],
+                }
+                for s in schemas
+            }
+        described = {}
+        for name, cls in self.classes.items():
+            types = cls.INPUT_TYPES()
+            inputs = {
+                key: [kind, group == "optional", options["tooltip"]]
+                for group in ("required", "optional")
+                for key, (kind, options) in types[group].items()
+            }
+            outputs = zip(cls.RETURN_TYPES, cls.RETURN_NAMES, cls.OUTPUT_TOOLTIPS, strict=True)
+            title = self.module.NODE_DISPLAY_NAME_MAPPINGS[name]
+            facts = [title, cls.CATEGORY, cls.DESCRIPTION, cls.OUTPUT_NODE]
+            described[name] = {
+                "inputs": inputs,
+                "outputs": list(map(list, outputs)),
+                "facts": facts,
+            }
+        return described
+
+    def run(self, prompt):
+        """As ComfyUI: what has run with the same inputs and fingerprint is kept in memory."""
+        import torch
+
+        files = []
+        with torch.inference_mode():
+            for number, node in prompt.items():  # sources come first
+                cls = self.classes[node["class_type"]]
+                linked = {k: tuple(v) for k, v in node["inputs"].items() if isinstance(v, list)}
+                plain = {k: v for k, v in node["inputs"].items() if k not in linked}
+                told = plain | dict.fromkeys(linked)
+                (cls.VALIDATE_INPUTS if self.is_v1 else cls.validate_inputs)(**told)
+                print_ = (cls.IS_CHANGED if self.is_v1 else cls.fingerprint_inputs)(**told)
+                values = {k: self.outputs[source][1][slot] for k, (source, slot) in linked.items()}
+                sources = {
+                    k: (self.outputs[source][0], slot) for k, (source, slot) in linked.items()
+                }
+                signature = json.dumps([node["class_type"], plain, sources, print_], default=list)
+                if number in self.outputs and self.outputs[number][0] == signature:
+                    continue
+                hidden = {"prompt": prompt, "extra_pnginfo": {}, "unique_id": number}
+                result, ui = self.execute(cls, plain | values, hidden)
+                self.outputs[number] = (signature, result)
+                files += (ui or {}).get("images", [])
+        return files
+
+    def execute(self, cls, given, hidden):
+        if self.is_v1:
+            asked = cls.INPUT_TYPES().get("hidden", {})
+            done = cls().run(**given, **{name: hidden[name] for name in asked})
+            return done["result"], done["ui"]
+        for name in cls.define_schema().hidden:
+            setattr(cls.hidden, name, hidden[name])
+        done = cls.execute(**given)
+        return done.result, done.ui
+
+
+def main(form, pack, folder):
+    for name, text in (COMMON | (V3 if form == "v3" else {})).items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    sys.path.insert(0, str(folder))
+    import comfy.model_management
+    import comfy.utils
+
+    import nodes
+
+    host = Host(pack)
+    assert nodes.MARK
+    assert host.is_v1 == (form == "v1")
+    answer = {"classes": host.describe(), "torch": "torch" in sys.modules}
+    print(json.dumps(answer), flush=True)
+    for line in sys.stdin:
+        task = json.loads(line)
+        comfy.model_management.stop_after = task.get("stop_after", -1)
+        comfy.utils.calls.clear()
+        try:
+            answer = {"files": host.run(task["prompt"])}
+        except BaseException as error:
+            answer = {"error": str(error), "type": type(error).__name__}
+        print(json.dumps(answer | {"progress": comfy.utils.calls}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint clean
+.PHONY: run test lint docs clean
 
 run: $(VENV)/installed
 	$(BIN)/artgraph run graphs/style_remix.yaml
@@ -16,6 +16,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	mkdir -p .typing && ln -sfn .. .typing/artgraph
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-dev
+	$(BIN)/artgraph nodes --markdown > docs/reference.md
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

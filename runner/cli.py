@@ -149,11 +149,12 @@ def nodes(
     node: Annotated[str | None, typer.Argument(help="One node's id, for all about it.")] = None,
     pack: PackOption = None,
     as_json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All nodes as a page.")] = False,
 ) -> None:
     """List the nodes, or tell all about one."""
     from ..nodes.registry import load_nodes
     from ..nodes.wording import suggestion
-    from .reference import node_data, node_lines, node_list
+    from .reference import node_data, node_lines, node_list, reference_page
 
     registry = load_nodes(pack or ())
     if node is not None and node not in registry:
@@ -165,6 +166,9 @@ def nodes(
             else [node_data(registry[n]) for n in sorted(registry)]
         )
         typer.echo(json.dumps(data))
+    elif markdown:
+        shown = {node: registry[node]} if node else registry
+        typer.echo(reference_page(shown), nl=False)
     else:
         typer.echo("\n".join(node_lines(registry[node]) if node else node_list(registry)))
 

@@ -103,7 +103,7 @@ class Failed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The end of a run; `ran` includes `extended`; `failed` counts nodes that were left too."""
+    """The end of a run: how many nodes did what; `failed` counts those that were left out too."""
 
     event = "run_finished"
     status: Literal["done", "failed", "interrupted"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..nodes.contract import NodeSpec, Port, Widget
@@ -72,6 +74,64 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
     }
 
 
+def reference_page(registry: Mapping[str, NodeSpec]) -> str:
+    """All about all nodes, as a page of Markdown."""
+    by_category = sorted(registry.values(), key=lambda spec: (spec.category, spec.id))
+    lines = ["# Node reference", ""]
+    lines += _wrapped(
+        "Written by `make docs` from the nodes themselves; `artgraph nodes NODE` says the same on"
+        " the command line. Inputs are wired under `from`; widgets get plain values under `with`,"
+        " or are wired too. [data.md](data.md) says what each kind of value is."
+    )
+    lines.append("")
+    for category in dict.fromkeys(spec.category for spec in by_category):
+        mine = [spec for spec in by_category if spec.category == category]
+        links = ", ".join(f"[{spec.id}](#{spec.id})" for spec in mine)
+        lines += _wrapped(f"- {category}: {links}", "  ")
+    for category in dict.fromkeys(spec.category for spec in by_category):
+        lines += ["", f"## {category} nodes"]
+        for spec in by_category:
+            if spec.category == category:
+                lines += ["", *_section(spec)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(spec: NodeSpec) -> Iterator[str]:
+    yield f"### {spec.id}"
+    yield ""
+    yield f"{spec.title}, version {spec.version}."
+    for paragraph in spec.doc.replace("\nPaper:", "\n\nPaper:").split("\n\n"):
+        yield ""
+        yield from _wrapped(" ".join(paragraph.split()))
+    groups = {
+        "Inputs": [
+            f"`{port.name}`: {_kind(port)}{', may stay unwired' if port.optional else ''}"
+            for port in spec.inputs.values()
+        ],
+        "Widgets": [
+            f"`{widget.name}` ({_values(widget)}): {widget.description}".rstrip(": ")
+            for widget in spec.widgets.values()
+        ],
+        "Outputs": [f"`{port.name}`: {_kind(port)}" for port in spec.outputs.values()],
+    }
+    for name, items in groups.items():
+        if items:
+            yield from ("", f"{name}:", "")
+        for item in items:
+            yield from _wrapped(f"- {item}", "  ")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """Markdown in lines of at most 100 characters, what looks like a tag made plain."""
+    return textwrap.wrap(
+        text.replace("<", "&lt;"),
+        100,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _kind(port: Port) -> str:
     return " or ".join(socket.name for socket in port.sockets)
 
@@ -79,8 +139,35 @@ def _kind(port: Port) -> str:
 def _values(widget: Widget) -> str:
     """What a widget takes, in a line."""
     kind = " | ".join(map(str, widget.choices)) if widget.choices else widget.kind
-    limits = widget.limits
-    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
-    bounds = f", {low} to {high}" if low is not None and high is not None else ""
-    default = "required" if widget.required else f"default {widget.default!r}"
-    return f"{kind}{bounds}, {default}"
+    return ", ".join([kind, *_limits(widget.limits), _default(widget)])
+
+
+def _limits(limits: Mapping[str, Any]) -> Iterator[str]:
+    """Bounds in words."""
+    low, high = limits.get("ge"), limits.get("le")
+    if low is not None and high is not None:
+        yield f"{low} to {high}"
+    else:
+        yield from [f"at least {low}"] if low is not None else []
+        yield from [f"at most {high}"] if high is not None else []
+    for name, words in _WORDS.items():
+        if name in limits:
+            yield words.format(limits[name])
+
+
+_WORDS = {
+    "gt": "over {}",
+    "lt": "under {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "at least {} characters",
+    "max_length": "at most {} characters",
+}
+
+
+def _default(widget: Widget) -> str:
+    """As it would stand in a graph."""
+    if widget.required:
+        return "required"
+    if widget.default is None or widget.default == "":
+        return "empty by default"
+    return f"default {json.dumps(widget.default).strip(chr(34))}"

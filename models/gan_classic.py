@@ -38,7 +38,7 @@ class ClassicGenerator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:  # noqa: ARG002 (as the others)
+    def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
         """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
         return self.layers(z[:, :, None, None]).float().tanh()  # type: ignore[no-any-return]
 
@@ -101,7 +101,7 @@ class ClassicTrainee(GanTrainee):
         loss.backward()
         self.critic.requires_grad_(True)
         self.apply("generator_adam")
-        self.average.update(self.generator, step)
+        self.follow(step)
         return {"critic": critic_loss, "generator": loss}
 
 

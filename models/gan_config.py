@@ -28,7 +28,7 @@ class GanConfig:
     blocks: int = 2  # residual blocks at each level (the classic has none and ignores this)
     latent: int = 64  # length of the global part of a latent
     noise: int = 8  # channels of each noise map (projected only)
-    critic: int = 48  # width of the critic
+    critic: int = 96  # width of the critic
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -87,7 +87,7 @@ class GanConfig:
             return cls(method, size, classes, channels or widths)
         if method == "r3":
             widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(size, 4)]
-            return cls(method, size, classes, channels or widths, blocks=1, noise=0)
+            return cls(method, size, classes, channels or widths, blocks=1, noise=0, critic=48)
         widths = tuple(min(512, size * 8 >> level) for level in range(halvings(size, 4)))
         return cls(
             method, size, classes, channels or widths, blocks=1, latent=100, noise=0, critic=64

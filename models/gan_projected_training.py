@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -17,8 +18,8 @@ from .gan_training import PATCHES, GanTrainee, Pictures, Recipe, adam, prefixed
 from .numerics import Numerics
 from .training import Stateful, generator
 
-GENERATOR_RATE, CRITIC_RATE = 1.5e-3, 3e-3
-WARM_UP = 20  # steps in which the rates rise to these
+GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3
+WARM_UP, PLATEAU = 20, 300  # steps: the rates rise to these, stay until PLATEAU, then fall
 CLIP = 5.0  # largest norm of the generator's gradient
 
 
@@ -54,7 +55,7 @@ class ProjectedTrainee(GanTrainee):
     def step(self, step: int) -> Mapping[str, Tensor]:
         if step == 0 and self._own is not None:
             train_features(self._own, self._pictures, self.seed, self.numerics)
-        self._warm_up(step)
+        self._set_rates(step)
         reals, classes = self.reals(step)
         with self.numerics.autocast():
             drawn = self.generator(self.latents(len(reals), step), classes)
@@ -74,7 +75,7 @@ class ProjectedTrainee(GanTrainee):
         self.critic.requires_grad_(True)
         nn.utils.clip_grad_norm_(self.generator.parameters(), CLIP)
         self.apply("generator_adam")
-        self.average.update(self.generator, step)
+        self.follow(step)
         return {
             "critic": critic_loss,
             "adversarial": adversarial,
@@ -104,8 +105,9 @@ class ProjectedTrainee(GanTrainee):
         self.critic.requires_grad_(False)
         return loss
 
-    def _warm_up(self, step: int) -> None:
-        factor = min(1.0, (step + 1) / WARM_UP)
+    def _set_rates(self, step: int) -> None:
+        """Inverse square root decay (Karras et al. 2024, EDM2, eq. 67): it knows no last step."""
+        factor = min(1.0, (step + 1) / WARM_UP, math.sqrt(PLATEAU / (step + 1)))
         for name, rate in (("generator_adam", GENERATOR_RATE), ("critic_adam", CRITIC_RATE)):
             self.optimisers[name].param_groups[0]["lr"] = rate * factor
 

@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
         change: Tensor = self.second(F.leaky_relu(self.first(F.leaky_relu(x, LEAK)), LEAK))
         return x + change
 
-    def initialise_(self, generator: torch.Generator) -> None:  # noqa: ARG002 (as the others)
+    def initialise_(self, generator: torch.Generator) -> None:
         nn.init.zeros_(self.second.weight)
 
 
@@ -123,7 +123,7 @@ class R3Trainee(GanTrainee):
         loss.backward()
         self.critic.requires_grad_(True)
         self.apply("generator_adam")
-        self.average.update(self.generator, step)
+        self.follow(step)
         return {**metrics, "generator": loss}
 
     def _train_critic(

@@ -16,7 +16,7 @@ from .numerics import Numerics
 from .training import Average, Sampler, Stateful, generator
 
 GROUP = 4  # pictures of one class that stand together in a batch
-# The average's window grows with the run (a ninth of it) up to 1,000 steps, so that a short
+# The average's window grows with the run, an eighteenth of it, up to 1,000 steps: so a short
 # training and a long one both end well without a schedule (compare Karras et al. 2024, EDM2).
 EMA_DECAY = 0.999
 
@@ -131,6 +131,10 @@ class GanTrainee:
         """Let the named optimiser use up the gradients."""
         self.optimisers[optimiser].step()
         self.optimisers[optimiser].zero_grad()
+
+    def follow(self, step: int) -> None:
+        """Let the average take in the generator; half the step makes its window half as long."""
+        self.average.update(self.generator, step // 2)
 
     def preview(self) -> Tensor:
         """Pictures of the average: uint8 (N, S, S, 3), up to eight classes in turn."""

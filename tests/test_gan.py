@@ -7,6 +7,8 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
+
 from artgraph.models import gan_features
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.diffaugment import cutout, diff_augment, recolour, translate
@@ -18,7 +20,6 @@ from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
 from artgraph.models.gan_training import GROUP, Batches, Pictures
 from artgraph.models.numerics import Numerics
 from artgraph.models.training import generator
-from torch.nn import functional as F
 
 NUMERICS = Numerics("cpu", "float32", 1)
 SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
@@ -109,10 +110,10 @@ def test_going_on_equals_an_undisturbed_run(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_global_generators_are_untouched(method):
     torch_before = torch.random.get_rng_state()
-    numpy_before, python_before = np.random.get_state(), random.getstate()  # noqa: NPY002
+    numpy_before, python_before = np.random.get_state(), random.getstate()
     train(*pictures(12, 2), 2, 1, method=method)
     assert torch.equal(torch.random.get_rng_state(), torch_before)
-    assert str(np.random.get_state()) == str(numpy_before)  # noqa: NPY002
+    assert str(np.random.get_state()) == str(numpy_before)
     assert random.getstate() == python_before
 
 
@@ -235,7 +236,7 @@ def test_settings_that_cannot_be_used_are_told(message, options):
 def test_pictures_that_cannot_be_used_are_told():
     images, labels = pictures(8, 2)
     for wrong in (images.float(), images[:, :16], images[:0], images[:, :24, :24]):
-        with pytest.raises(ValueError, match="pictures|images|size"):
+        with pytest.raises(ValueError, match=r"pictures|images|size"):
             train(wrong, labels[: len(wrong)], 2, 1)
     with pytest.raises(ValueError, match="labels"):
         train(images, labels + 1, 2, 1)

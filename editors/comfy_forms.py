@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..nodes.contract import NodeSpec, Port, Widget
-from ..runner.document import scalar
+from ..runner.yaml_text import scalar
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact

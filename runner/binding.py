@@ -12,9 +12,10 @@ from ..nodes.contract import NodeSpec, Widget
 from ..nodes.errors import GraphError, InputError
 from ..nodes.sockets import Socket
 from ..nodes.wording import shown, suggestion
-from .document import Document, Marked, NodeEntry, Problem, scalar
+from .document import Document, NodeEntry, Problem
 from .folders import Folders
 from .graph import BoundNode, Graph, Source
+from .yaml_text import Marked, scalar
 
 # What a wired widget accepts, by kind.
 _WIDGET_SOCKETS = {
@@ -259,26 +260,20 @@ class _Binder:
 
     def acyclic(self, graph: Graph) -> bool:
         """Report every loop of wires."""
-        if graph.is_sorted():
+        if graph.is_acyclic():
             return True
-        import networkx as nx
-
-        knots = [k for k in nx.strongly_connected_components(graph.dag) if len(k) > 1]
-        knots += [{name} for name in nx.nodes_with_selfloops(graph.dag)]
-        for knot in knots:
-            path = [edge[0] for edge in nx.find_cycle(graph.dag.subgraph(knot))]
+        for path in graph.loops():
             first = min(range(len(path)), key=lambda i: graph.nodes[path[i]].line)
             path = path[first:] + path[:first]
             entry = self.document.nodes[path[0]]
             loop = " -> ".join([*path[:20], path[0]])
             self.complain(entry, entry.line, f"its wires form a loop ({loop}) - cut one of them")
-        return not knots
+        return False
 
     def check_types(self, graph: Graph) -> None:
         """Every wire must carry the kind of value its end takes; type variables are bound here."""
         given: dict[Source, tuple[Socket, ...]] = {}
-        order = graph.nodes if graph.is_sorted() else graph.order()
-        for name in order:
+        for name in graph.sorted:
             node = graph.nodes[name]
             entry = self.document.nodes[name]
             bound: dict[str, tuple[Socket, ...]] = {}

@@ -1,9 +1,4 @@
-"""A graph file as written: YAML read event by event, with line numbers and limits.
-
-Reading events instead of objects is several times faster, and is where anchors, aliases, tags,
-duplicate keys and depths are refused before anything is built. Scalars follow YAML 1.2's core
-schema: `no` is a text, `1e3` a number.
-"""
+"""A graph file as written: its nodes, knobs and texts, with line numbers and all that is wrong."""
 
 from __future__ import annotations
 
@@ -11,36 +6,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from ..nodes.errors import GraphError, InputError
 from ..nodes.wording import shown, suggestion
+from .yaml_text import Marked, plain_of, read_yaml, write_yaml
 
 FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
 MAX_BYTES = 64 * 2**20
-MAX_DEPTH = 16
 MAX_NODES = 1_000_000
-MAX_TEXT = 100_000
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML has it
-_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_CONSTANTS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
-
-
-class Marked(NamedTuple):
-    """A value and the line it stands on; a mapping holds Marked values in turn."""
-
-    value: Any
-    line: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +84,7 @@ class Document:
         }
         nodes = {}
         for entry in self.nodes.values():
-            parts = {
+            parts: dict[str, Any] = {
                 "about": entry.about,
                 "from": {name: mark.value for name, mark in entry.wires.items()},
                 "with": {name: mark.value for name, mark in entry.values.items()},
@@ -120,28 +99,7 @@ class Document:
 
     def yaml(self) -> str:
         """The document as YAML that reads back the same."""
-        return yaml.dump(self.plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes YAML 1.2: strings that read as numbers there are quoted, no aliases."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if scalar(text) == text else "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
-    flow = not any(isinstance(item, dict | list) for item in items)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(list, _represent_list)
+        return write_yaml(self.plain())
 
 
 def read_document(path: Path) -> Document:
@@ -163,7 +121,7 @@ def read_document(path: Path) -> Document:
 def parse_document(text: str, file: str, folder: Path) -> Document:
     """Read a graph from its text; `file` is its name in messages."""
     try:
-        root = _build(text, file)
+        root = read_yaml(text, lambda line, message: GraphError(Problem(file, line, None, message)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "no readable YAML"
@@ -175,71 +133,6 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
 def document_of(data: Mapping[str, Any], file: str, folder: Path) -> Document:
     """A graph from plain data, as another format gives it; its problems have no line."""
     return _Reader(file, folder).document(_marked(data))
-
-
-def scalar(text: str) -> Any:
-    """A plain scalar's value by YAML 1.2's core schema."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INT.fullmatch(text):
-        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
-
-
-def _build(text: str, file: str) -> Marked:
-    """The document's data, built without recursion."""
-
-    def refuse(event: yaml.Event, message: str) -> GraphError:
-        return GraphError(Problem(file, event.start_mark.line + 1, None, message))
-
-    root: list[Marked] = []
-    stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
-    documents = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        kind = type(event)
-        if getattr(event, "anchor", None) is not None:
-            raise refuse(event, "anchors and aliases are not allowed - write the value out")
-        if getattr(event, "tag", None) not in (None, "!"):
-            raise refuse(event, f"the tag {event.tag} is not allowed - write plain values")
-        if kind is yaml.ScalarEvent:
-            if len(event.value) > MAX_TEXT:
-                raise refuse(event, f"a text of over {MAX_TEXT} characters - shorten it")
-            plain = event.style is None or event.style == ""
-            mark = Marked(scalar(event.value) if plain else event.value, event.start_mark.line + 1)
-        elif kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
-            if len(stack) >= MAX_DEPTH:
-                raise refuse(event, f"nested deeper than {MAX_DEPTH} levels - flatten it")
-            container: Any = {} if kind is yaml.MappingStartEvent else []
-            stack.append((container, event.start_mark.line + 1, None))
-            continue
-        elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-            container, line, _ = stack.pop()
-            mark = Marked(container, line)
-        else:
-            documents += kind is yaml.DocumentStartEvent
-            if documents > 1:
-                raise refuse(event, "a second document in one file - keep one graph a file")
-            continue
-        if not stack:
-            root.append(mark)
-            continue
-        container, line, key = stack[-1]
-        if isinstance(container, list):
-            container.append(mark)
-        elif key is None:
-            if kind is not yaml.ScalarEvent or (
-                isinstance(mark.value, float) or mark.value is None
-            ):
-                raise refuse(event, "a key is a plain name - mend the line")
-            if event.value in container:
-                raise refuse(event, f"{event.value!r} stands here twice - remove one")
-            stack[-1] = (container, line, event.value)
-        else:
-            container[key] = mark
-            stack[-1] = (container, line, None)
-    return root[0] if root else Marked(None, 1)
 
 
 class _Reader:
@@ -272,8 +165,8 @@ class _Reader:
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
         nodes = self.nodes(top.get("nodes"))
-        about = {k: _plain(top[k]) for k in ABOUT if k in top}
-        layout = _plain(top["layout"]) if "layout" in top else None
+        about = {k: plain_of(top[k]) for k in ABOUT if k in top}
+        layout = plain_of(top["layout"]) if "layout" in top else None
         return Document(
             self.file, self.folder, about, knobs, knob_about, nodes, self.problems, layout
         )
@@ -353,19 +246,10 @@ class _Reader:
         wires = self.mapping(parts.get("from", Marked(None, mark.line)), "`from`", name)
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)
         # A list is one value: plain data for the widget's model to judge.
-        values = {key: Marked(_plain(value), value.line) for key, value in values.items()}
+        values = {key: Marked(plain_of(value), value.line) for key, value in values.items()}
         about = str(parts["about"].value) if "about" in parts else None
         spec_id = kind.value if isinstance(kind.value, str) else ""
         return NodeEntry(name, kind.line, spec_id, dict(wires), values, about)
-
-
-def _plain(mark: Marked) -> Any:
-    """Data without its lines (nesting is limited, so recursion is too)."""
-    if isinstance(mark.value, dict):
-        return {key: _plain(value) for key, value in mark.value.items()}
-    if isinstance(mark.value, list):
-        return [_plain(value) for value in mark.value]
-    return mark.value
 
 
 def _marked(data: Any) -> Marked:

@@ -1,7 +1,7 @@
 """A graph that can run: its nodes with their wires and values, their order and needs.
 
-The graph algorithms are networkx's; those used here are iterative, so depth is no limit.
-networkx is imported on first use.
+Everything here is iterative, so depth is no limit. networkx, imported on first use, is needed
+only to tell of loops: graphlib sorts, and no start waits for an import.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NamedTuple
 
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
 from ..nodes.wording import suggestion
 from .document import Document, Problem
 from .folders import Folders
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 
 class Source(NamedTuple):
@@ -52,40 +50,54 @@ class Graph:
     folders: Folders
     nodes: dict[str, BoundNode]
 
-    def is_sorted(self) -> bool:
-        """True where each node stands below those it needs, which proves that there is no loop."""
+    @cached_property
+    def sorted(self) -> tuple[str, ...]:
+        """All nodes, each after those that it needs; as they are written where that is so.
+
+        Raises: graphlib.CycleError.
+        """
         seen: set[str] = set()
         for node in self.nodes.values():
             if not node.sources <= seen:
-                return False
+                graph = {node.name: node.sources for node in self.nodes.values()}
+                return tuple(TopologicalSorter(graph).static_order())
             seen.add(node.name)
-        return True
+        return tuple(self.nodes)
 
-    @cached_property
-    def dag(self) -> nx.DiGraph[str]:
-        """The nodes' names, an edge from each to those that need it."""
+    def is_acyclic(self) -> bool:
+        """Whether its nodes can be put in an order at all."""
+        try:
+            return len(self.sorted) == len(self.nodes)
+        except CycleError:
+            return False
+
+    def loops(self) -> list[list[str]]:
+        """Every knot of wires, as one loop in it."""
         import networkx as nx
 
         dag: nx.DiGraph[str] = nx.DiGraph()
-        dag.add_nodes_from(self.nodes)
         for node in self.nodes.values():
             dag.add_edges_from((source, node.name) for source in node.sources)
-        return dag
+        knots = [knot for knot in nx.strongly_connected_components(dag) if len(knot) > 1]
+        knots += [{name} for name in nx.nodes_with_selfloops(dag)]
+        return [[edge[0] for edge in nx.find_cycle(dag.subgraph(knot))] for knot in knots]
 
     def order(self, only: Iterable[str] = ()) -> list[str]:
         """All nodes, or those named and what they need, every node after its sources.
 
         Raises: GraphError for a name that is no node.
         """
-        import networkx as nx
-
-        order = list(nx.topological_sort(self.dag))
-        targets = list(only)
-        if not targets:
-            return order
-        self.require_nodes(targets, "--only")
-        needed = set(targets).union(*(nx.ancestors(self.dag, name) for name in targets))
-        return [name for name in order if name in needed]
+        waiting = list(only)
+        if not waiting:
+            return list(self.sorted)
+        self.require_nodes(waiting, "--only")
+        needed: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting += self.nodes[name].sources
+        return [name for name in self.sorted if name in needed]
 
     def require_nodes(self, names: Iterable[str], option: str) -> None:
         """Raise GraphError for names that are not there."""

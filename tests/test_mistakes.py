@@ -50,7 +50,7 @@ EXPECTED = [
     "g.yaml:22: node 'vae': widget 'steps': 0 is too small - the least is 1",
     "g.yaml:24: node 'ring': its wires form a loop (ring -> ring2 -> ring) - cut one of them",
     "g.yaml:30: node 'walk': input 'latent' is not wired - add `latent:` under `from`, naming a"
-    " node that gives a gan_latent or vae_latent (latent_walk, mix_latents, sample_latent)",
+    " node that gives a gan_latent or vae_latent (join_latents, latent_walk, mix_latents)",
     "g.yaml:33: node 'gone': widget 'path': there is no file 'nowhere.safetensors' in . or input"
     " - check the path",
 ]

@@ -1,0 +1,175 @@
+"""YAML as graph files use it: read event by event, with line numbers and limits, and written.
+
+Reading events instead of objects is several times faster, and is where anchors, aliases, tags,
+duplicate keys and depths are refused before anything is built. Scalars follow YAML 1.2's core
+schema: `no` is a text, `1e3` a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import yaml
+
+MAX_DEPTH = 16
+MAX_TEXT = 100_000
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML has it
+_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+# What stands without quotes: words that begin with a letter, or a path that does.
+_PLAIN = re.compile(r"(?:\.{0,2}/)?[^\W\d][\w./()+-]*(?: [\w./()+-]+)*")
+_YAML_1_1 = {"y", "n", "yes", "no", "on", "off"}  # constants to older readers
+
+
+class Marked(NamedTuple):
+    """A value and the line it stands on; a mapping holds Marked values in turn."""
+
+    value: Any
+    line: int
+
+
+Refusal = Callable[[int, str], Exception]
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar's value by YAML 1.2's core schema."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+def read_yaml(text: str, refusal: Refusal) -> Marked:
+    """The data, built without recursion.
+
+    Raises: yaml.YAMLError, and what `refusal` makes of a line and what stands there.
+    """
+    root: list[Marked] = []
+    stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
+    documents = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        kind, line = type(event), event.start_mark.line + 1
+        if kind is yaml.ScalarEvent:
+            mark = _scalar_mark(event, line, refusal)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            _refuse_extras(event, line, refusal)
+            if len(stack) >= MAX_DEPTH:
+                raise refusal(line, f"nested deeper than {MAX_DEPTH} levels - flatten it")
+            stack.append(({} if kind is yaml.MappingStartEvent else [], line, None))
+            continue
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            container, line, _ = stack.pop()
+            mark = Marked(container, line)
+        else:
+            _refuse_extras(event, line, refusal)
+            documents += kind is yaml.DocumentStartEvent
+            if documents > 1:
+                raise refusal(line, "a second document in one file - keep one graph a file")
+            continue
+        if not stack:
+            root.append(mark)
+            continue
+        container, begin, key = stack[-1]
+        if isinstance(container, list):
+            container.append(mark)
+        elif key is not None:
+            container[key] = mark
+            stack[-1] = (container, begin, None)
+        else:
+            if kind is not yaml.ScalarEvent or type(mark.value) is float or mark.value is None:
+                raise refusal(line, "a key is a plain name - mend the line")
+            if event.value in container:
+                raise refusal(line, f"{event.value!r} stands here twice - remove one")
+            stack[-1] = (container, begin, event.value)
+    return root[0] if root else Marked(None, 1)
+
+
+def _scalar_mark(event: yaml.ScalarEvent, line: int, refusal: Refusal) -> Marked:
+    _refuse_extras(event, line, refusal)
+    if len(event.value) > MAX_TEXT:
+        raise refusal(line, f"a text of over {MAX_TEXT} characters - shorten it")
+    return Marked(event.value if event.style else scalar(event.value), line)
+
+
+def _refuse_extras(event: Any, line: int, refusal: Refusal) -> None:
+    if getattr(event, "anchor", None) is not None:
+        raise refusal(line, "anchors and aliases are not allowed - write the value out")
+    if getattr(event, "tag", None) not in (None, "!"):
+        raise refusal(line, f"the tag {event.tag} is not allowed - write plain values")
+
+
+def plain_of(mark: Marked) -> Any:
+    """Data without its lines (nesting is limited, so recursion is too)."""
+    if isinstance(mark.value, dict):
+        return {key: plain_of(value) for key, value in mark.value.items()}
+    if isinstance(mark.value, list):
+        return [plain_of(value) for value in mark.value]
+    return mark.value
+
+
+def write_yaml(data: Mapping[str, Any]) -> str:
+    """Plain data as YAML that reads back the same, here and by readers of YAML 1.1.
+
+    PyYAML's own writer took four fifths of the time of a cached run.
+    """
+    lines: list[str] = []
+    _write_block(data, "", lines)
+    return "\n".join(lines) + "\n"
+
+
+def _write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None:
+    for key, value in data.items():
+        deep = isinstance(value, Mapping) and any(
+            isinstance(item, Mapping | list) for item in value.values()
+        )
+        if deep or (isinstance(value, Mapping) and value and not indent):
+            lines.append(f"{indent}{_text(key)}:")
+            _write_block(value, indent + "  ", lines)
+        else:
+            lines.append(f"{indent}{_text(key)}: {_flow(value)}")
+
+
+def _flow(value: Any) -> str:
+    """A value in one line."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        items = (f"{_text(key)}: {_flow(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)  # 1e+16 is a text to YAML 1.1, 1.0e+16 is not
+    return text.replace("e", ".0e") if "e" in text and "." not in text else text
+
+
+def _text(text: str) -> str:
+    """A text, in quotes where it would read as something else."""
+    if _PLAIN.fullmatch(text) and text not in _CONSTANTS and text.lower() not in _YAML_1_1:
+        return text
+    return '"' + "".join(map(_escape, text)) + '"'
+
+
+def _escape(char: str) -> str:
+    if char in '"\\':
+        return "\\" + char
+    if char.isprintable():
+        return char
+    if char == "\n":
+        return "\\n"
+    code = ord(char)
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )

@@ -75,4 +75,5 @@ def _definition(
         "output_name": [output.lower() for output in outputs],
         "output_is_list": [False] * len(outputs),
         "is_input_list": False,
+        "deprecated": True,  # known, but not offered beside ours
     }

@@ -155,6 +155,8 @@ _PRESET = {
     "Comfy.Notification.ShowVersionUpdates": False,
     "Comfy.Release.Status": "skipped",
     "Comfy.Workflow.ShowMissingModelsWarning": False,
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes are ours
+    "Comfy.Graph.CanvasInfo": False,
 }
 
 

@@ -161,7 +161,7 @@ async def template_index(_: web.Request) -> web.Response:
                 "tags": about.get("tags", []),
             }
         )
-    group = {"moduleName": "default", "category": "artgraph", "type": "image", "title": "artgraph"}
+    group = {"moduleName": "default", "category": "artgraph", "type": "image", "title": "Graphs"}
     return web.json_response([group | {"templates": templates}])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PICTURES = Path(__file__).parent.parent / "web" / "thumbnails"
-_SIZE = (400, 300)
+_SIZE = (400, 400)
 _MARGIN = 24
 _GROUND, _NODE, _HEAD, _WIRE = "#1b1b1f", "#3a3a42", "#5aa9e6", "#7bc47f"
 
@@ -23,7 +23,7 @@ def _drawn(workflow: Mapping[str, Any]) -> bytes:
     """The nodes as boxes, joined by wires."""
     from PIL import Image, ImageDraw
 
-    boxes = {n["id"]: (*n["pos"], *n["size"]) for n in workflow["nodes"] if n["type"] != "Note"}
+    boxes = {n["id"]: (*n["pos"], *n["size"]) for n in workflow["nodes"] if "Note" not in n["type"]}
     left, top = (min((box[i] for box in boxes.values()), default=0) for i in (0, 1))
     right, low = (max((b[i] + b[i + 2] for b in boxes.values()), default=1) for i in (0, 1))
     scale = min(

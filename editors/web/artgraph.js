@@ -4,6 +4,7 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { paintSockets } from './colors.js'
 import { acceptFiles, addUploadButton } from './files.js'
+import { addHelp } from './help.js'
 import { copyAsYaml, reloadFromDisk, showPlan, tell } from './menu.js'
 import { clearMarks, markFailed, markReused, showResults } from './results.js'
 
@@ -46,7 +47,7 @@ function nameGraphs() {
 function keepTitle() {
   const title = document.querySelector('title')
   const rename = () => {
-    const ours = document.title.replaceAll('ComfyUI', 'artgraph')
+    const ours = document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
     if (ours !== document.title) document.title = ours
   }
   new MutationObserver(rename).observe(title, { childList: true })
@@ -60,9 +61,6 @@ app.registerExtension({
     { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan }
   ],
   menuCommands: [{ path: ['artgraph'], commands: ['artgraph.yaml', 'artgraph.plan'] }],
-  aboutPageBadges: [
-    { label: 'artgraph', url: '/extensions/artgraph/about.html', icon: 'pi pi-palette' }
-  ],
 
   init() {
     replaceFirstGraph()
@@ -72,6 +70,7 @@ app.registerExtension({
 
   setup() {
     keepTitle()
+    addHelp()
     api.addEventListener('execution_start', clearMarks)
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))

@@ -4,6 +4,7 @@
 import { app } from '/scripts/app.js'
 
 const REUSED = { color: '#3b6b4b', text: 'reused' }
+const LINE = 17 // pixels
 const reused = new Set()
 const notes = new WeakMap() // of each node: its box of texts and tables
 
@@ -57,13 +58,19 @@ function drawMark(ctx, node) {
   ctx.restore()
 }
 
+/** The lines of text in a box, which may not be drawn yet. */
+function lines(box) {
+  const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
+  return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
+}
+
 function showNote(node, children, failed = false) {
   let note = notes.get(node)
   if (!note) {
     if (!children.length) return
     const box = element('div')
     box.className = 'artgraph-note'
-    const height = () => (box.childElementCount ? Math.min(box.scrollHeight || 60, 220) : 0)
+    const height = () => Math.min(LINE * lines(box) + (box.childElementCount ? 14 : 0), 220)
     const options = { serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height }
     node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
     note = { box }

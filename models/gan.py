@@ -13,6 +13,7 @@ from .gan_config import GanConfig, Method
 from .gan_projected import ProjectedGenerator
 from .gan_projected_training import ProjectedTrainee
 from .gan_r3 import R3Generator, R3Trainee
+from .gan_start import start_from, started_config
 from .gan_training import GROUP, GanTrainee, Pictures, Recipe
 from .numerics import Numerics
 from .training import Checkpoint, Report, State, train
@@ -45,6 +46,7 @@ def train_gan(
     augment: bool | None = None,
     flip: bool = True,
     features: nn.Module | None = None,
+    start: tuple[GanConfig, State] | None = None,
 ) -> tuple[GanConfig, State, dict[str, list[float]]]:
     """Train up to `steps` steps in all; returns the config, the weights and the curves.
 
@@ -57,23 +59,29 @@ def train_gan(
     flip: whether pictures may be mirrored left to right.
     features: a network from pictures (N, 3, S, S) in -1..1 to a list of maps for the projected
         critic, frozen here and not part of the returned weights; None to train a small one.
+    start: a GAN to go on from, as returned here; its method, size and channels hold.
 
     The weights' names begin with `generator.` (the average, for drawing), `critic.` and, where
     they were trained here, `features.`.
     """
     _check(images, labels, classes, batch, method, loss)
-    config = GanConfig.default(method, images.shape[1], classes, channels)
+    if start is None:
+        config = GanConfig.default(method, images.shape[1], classes, channels)
+    else:
+        config = started_config(start[0], images.shape[1], classes)
     pictures = Pictures(images, labels, len(classes), flip)
     if augment is None:
         augment = len(images) < SMALL_SET
     recipe = Recipe(batch, seed, numerics, augment)
     trainee: GanTrainee
-    if method == "projected":
+    if config.method == "projected":
         trainee = ProjectedTrainee(config, pictures, recipe, features)
-    elif method == "r3":
+    elif config.method == "r3":
         trainee = R3Trainee(config, pictures, recipe)
     else:
         trainee = ClassicTrainee(config, pictures, recipe, loss)
+    if start is not None:
+        start_from(trainee, *start)
     curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
     return config, trainee.outcome(), curves
 

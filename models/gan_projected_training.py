@@ -52,8 +52,12 @@ class ProjectedTrainee(GanTrainee):
         own = {} if self._own is None else {"features": self._own}
         return {**super().parts(), **own}
 
+    def networks(self) -> dict[str, nn.Module]:
+        own = {} if self._own is None else {"features": self._own}
+        return {**super().networks(), **own}
+
     def step(self, step: int) -> Mapping[str, Tensor]:
-        if step == 0 and self._own is not None:
+        if step == 0 and self._own is not None and not self.age:
             train_features(self._own, self._pictures, self.seed, self.numerics)
         self._set_rates(step)
         reals, classes = self.reals(step)
@@ -107,7 +111,7 @@ class ProjectedTrainee(GanTrainee):
 
     def _set_rates(self, step: int) -> None:
         """Inverse square root decay (Karras et al. 2024, EDM2, eq. 67): it knows no last step."""
-        factor = min(1.0, (step + 1) / WARM_UP, math.sqrt(PLATEAU / (step + 1)))
+        factor = min(1.0, (step + 1) / WARM_UP, math.sqrt(PLATEAU / (self.age + step + 1)))
         for name, rate in (("generator_adam", GENERATOR_RATE), ("critic_adam", CRITIC_RATE)):
             self.optimisers[name].param_groups[0]["lr"] = rate * factor
 

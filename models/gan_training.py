@@ -105,6 +105,11 @@ class GanTrainee:
         self.average = Average(self.generator, numerics.place(copy), EMA_DECAY).eval()
         self.batches = Batches(pictures, recipe.batch, seed)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.age = 0  # steps that a GAN started from has behind it
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks under the names that `outcome` keeps their weights by."""
+        return {"generator": self.generator, "critic": self.critic}
 
     def parts(self) -> Mapping[str, Stateful]:
         networks = {"live": self.generator, "average": self.average, "critic": self.critic}
@@ -134,7 +139,7 @@ class GanTrainee:
 
     def follow(self, step: int) -> None:
         """Let the average take in the generator; half the step makes its window half as long."""
-        self.average.update(self.generator, step // 2)
+        self.average.update(self.generator, (self.age + step) // 2)
 
     def preview(self) -> Tensor:
         """Pictures of the average: uint8 (N, S, S, 3), up to eight classes in turn."""

@@ -29,6 +29,7 @@ class TrainedGan(NamedTuple):
 def train_gan(
     dataset: Dataset,
     classifier: Classifier | None = None,
+    start: Gan | None = None,
     *,
     method: Annotated[
         Literal["projected", "r3", "classic"],
@@ -56,7 +57,9 @@ def train_gan(
 ) -> TrainedGan:
     """Train a generative adversarial network on a dataset, class by class.
 
-    The pictures' edge is 32, 64, 128, 256 or 512 px. A wired `classifier` lends its features to
+    The pictures' edge is 32, 64, 128, 256 or 512 px. With `start`, the training goes on from that
+    GAN, by its method and at its size; classes it does not know begin as a mean of those it
+    does. A wired `classifier` lends its features to
     the projected method, which otherwise trains a small network of its own first. The curves
     hold the losses by step.
 
@@ -64,6 +67,7 @@ def train_gan(
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
+    from ..models.gan import GanConfig
     from ..models.gan import train_gan as train
 
     if dataset.size not in SIZES:
@@ -87,6 +91,7 @@ def train_gan(
             loss=loss,
             seed=seed,
             features=features,
+            start=None if start is None else (GanConfig.from_dict(start.config), start.state),
             numerics=ctx.numerics,
             checkpoint=ctx.checkpoint,
             report=ctx.progress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -26,13 +26,22 @@ def save_model(
     name: Annotated[
         str, Field(description="The file's name; empty: that of the node", max_length=100)
     ] = "",
+    precision: Annotated[
+        Literal["float32", "float16"],
+        Field(description="float16 makes the file half as large, and is good enough to draw with"),
+    ] = "float32",
 ) -> Files:
     """Save a trained GAN, VAE or classifier as a safetensors file with its config."""
+    import torch
     from safetensors.torch import save
 
     kind = next(kind for kind, cls in KINDS.items() if isinstance(model, cls))
     header = json.dumps({"kind": kind, "config": model.config}, sort_keys=True)
-    state = {key: tensor.contiguous() for key, tensor in model.state.items()}
+    dtype = getattr(torch, precision)
+    state = {
+        key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
+        for key, tensor in model.state.items()
+    }
     return Files({file_name(name, ".safetensors"): save(state, {HEADER: header})})
 
 

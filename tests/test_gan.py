@@ -326,3 +326,33 @@ def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
     share = (cutout(torch.ones(200, 3, 16, 16), generator(2)) == 0).float().mean((1, 2, 3))
     assert share.max() == pytest.approx(0.25)
     assert share.min() > 0
+
+
+def test_a_start_keeps_what_it_knows_and_matches_classes():
+    first = train(*pictures(12, 3), 3, 2)
+    images, labels = pictures(12, 3)
+    config, state, _ = train_gan(
+        images,
+        labels,
+        ("class 2", "new", "class 0"),
+        steps=1,
+        seed=4,
+        batch=8,
+        numerics=NUMERICS,
+        checkpoint=Shelf(),
+        report=lambda done, total, preview=None: None,
+        start=first[:2],
+    )
+    assert config.classes == ("class 2", "new", "class 0")
+    assert config.channels == first[0].channels
+    old, new = (s["generator.embedding.weight"] for s in (first[1], state))
+    for row, expected in enumerate((old[2], old.mean(0), old[0])):
+        torch.testing.assert_close(new[row], expected, atol=0.01, rtol=0)
+    for name in ("features.convolutions.0.weight", "features.norms.0.running_mean"):
+        assert torch.equal(first[1][name], state[name])
+
+
+def test_a_start_of_another_size_is_refused():
+    first = train(*pictures(12, 3), 3, 1)
+    with pytest.raises(ValueError, match="draws 32 px, the pictures are 64 px"):
+        train(*pictures(12, 3, 64), 3, 1, start=first[:2])

@@ -1,0 +1,60 @@
+"""Going on from a trained GAN on other pictures: fine-tuning, perhaps with other classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .gan_config import GanConfig
+from .gan_training import ClassEmbedding, GanTrainee
+from .training import State
+
+AGE = 2000  # steps that the rates and the average take a fine-tuned GAN to have behind it
+
+
+def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
+    """The start's networks for these classes.
+
+    Raises: ValueError where the pictures have another size.
+    """
+    if start.size != size:
+        raise ValueError(f"the GAN to start from draws {start.size} px, the pictures are {size} px")
+    return replace(start, classes=classes)
+
+
+def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
+    """Give a trainee the weights of a trained GAN, its embeddings matched by class name.
+
+    A class that the start does not know begins as the mean of those it does.
+
+    Raises: ValueError where the weights are not of such a GAN.
+    """
+    for prefix, network in trainee.networks().items():
+        classed = {
+            f"{name}.weight"
+            for name, module in network.named_modules()
+            if isinstance(module, ClassEmbedding)
+        }
+        weights = {}
+        for name, mine in network.state_dict().items():
+            value = state.get(f"{prefix}.{name}")
+            if value is None:
+                raise ValueError(f"the GAN to start from has no weights for its {prefix}")
+            if name in classed:
+                value = _matched(value, start.classes, trainee.config.classes)
+            elif value.shape != mine.shape:
+                # What tells classes apart in a features network is not needed to look at pictures.
+                value = torch.zeros_like(mine)
+            weights[name] = value
+        network.load_state_dict(weights)
+    trainee.average.network.load_state_dict(trainee.generator.state_dict())
+    trainee.age = AGE
+
+
+def _matched(rows: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
+    """Embeddings (C, width) of the new classes from those of the old."""
+    known = dict(zip(old, rows, strict=True))
+    mean = rows.mean(0)
+    return torch.stack([known.get(name, mean) for name in new])

@@ -1,4 +1,4 @@
-"""Which files a graph may read: those in its own, the input and the output folder."""
+"""Which files a graph may read: those in its own, the input and the output folder, and ours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..nodes.errors import InputError
+
+SHIPPED = Path(__file__).parent.parent / "graphs"  # with the base models below it
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Folders:
     def resolve(self, text: str, kind: str, trusted: bool = False) -> Path:
         """The existing file or folder (`kind`) that `text` names.
 
-        A graph's path is relative to the graph's folder, or else to the input folder, and must
-        end inside one of the three folders, links followed. A trusted path, typed by the user,
+        A graph's path is relative to the graph's folder, or else to the input folder or to that
+        of the shipped graphs, and must end inside one of these or of the output folder, links
+        followed. A trusted path, typed by the user,
         is relative to the current folder and may be anywhere.
 
         Raises: InputError where it is missing, of the other kind, or outside.
@@ -30,7 +33,7 @@ class Folders:
         elif "\0" in text:
             raise InputError("the path has a zero byte in it - mend the path")
         else:
-            candidates = [self.graph / text, self.input / text]
+            candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)
         if found is None:
             where = " or ".join(str(folder) for folder in dict.fromkeys((self.graph, self.input)))
@@ -49,4 +52,4 @@ class Folders:
         return path
 
     def _roots(self) -> list[Path]:
-        return [folder.resolve() for folder in (self.graph, self.input, self.output)]
+        return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]

@@ -11,11 +11,9 @@ from ..nodes.registry import load_nodes
 from ..nodes.wording import suggestion
 from .binding import bind, parse_setting
 from .document import Document, read_document
-from .folders import Folders
+from .folders import SHIPPED, Folders
 from .graph import Graph
 from .png import is_png
-
-SHIPPED = Path(__file__).parent.parent / "graphs"
 
 
 def shipped_graphs() -> dict[str, Path]:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..nodes.errors import ArtgraphError, GraphError
+from ..nodes.errors import ArtgraphError, Cancelled
 from .cache_commands import app as cache_app
+from .file_commands import app as file_app
 from .options import (
     CacheOption,
     DeviceOption,
@@ -28,7 +29,7 @@ from .options import (
     PackOption,
     QuietOption,
     SetOption,
-    cache_folder,
+    SweepOption,
     open_store,
     warn,
 )
@@ -40,7 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
@@ -89,6 +89,49 @@ def run(
         _stop_on_interrupt(running)
         running.execute(only or (), force or ())
     raise typer.Exit(running.exit_code)
+
+
+@app.command()
+def sweep(
+    graph: GraphArgument,
+    set_: SweepOption,
+    only: OnlyOption = None,
+    out: OutOption = Path("out"),
+    input_: InputOption = Path("input"),
+    cache: CacheOption = None,
+    device: DeviceOption = "auto",
+    pack: PackOption = None,
+    as_json: EventsOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run every combination of some settings; ends in sheets of the pictures and a table."""
+    from ..nodes.registry import load_nodes
+    from .devices import numerics_for
+    from .events import Listener, SweepFinished
+    from .execute import Run
+    from .folders import Folders
+    from .load import load_document
+    from .progress import make_listener
+    from .publish import Publisher
+    from .sweep import Combination, combine, parse_axes, run_all, write_summary
+
+    numerics, axes = numerics_for(device), parse_axes(set_)
+    registry, document = load_nodes(pack or ()), load_document(graph)
+    folder = out / document.name / "sweep"
+    combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)
+    listener = make_listener(as_json, quiet, str(folder))
+
+    def start(combination: Combination, listener: Listener) -> Run:
+        publisher = Publisher(combination.folder, combination.graph.document.yaml())
+        running = Run(combination.graph, store, numerics, publisher, listener, previews=None)
+        _stop_on_interrupt(running)
+        return running
+
+    with open_store(cache) as store:
+        code = run_all(combinations, store, start, listener, only or ())
+    if code != Cancelled.exit_code:
+        listener(SweepFinished(files=write_summary(combinations, axes, folder)))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -144,133 +187,6 @@ def validate(
     typer.echo(f"{bound.document.file}: {len(bound.nodes)} nodes, no problem")
 
 
-@app.command()
-def nodes(
-    node: Annotated[str | None, typer.Argument(help="One node's id, for all about it.")] = None,
-    pack: PackOption = None,
-    as_json: JsonOption = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="All nodes as a page.")] = False,
-) -> None:
-    """List the nodes, or tell all about one."""
-    from ..nodes.registry import load_nodes
-    from ..nodes.wording import suggestion
-    from .reference import node_data, node_lines, node_list, reference_page
-
-    registry = load_nodes(pack or ())
-    if node is not None and node not in registry:
-        raise GraphError(f"there is no node {node!r} - {suggestion(node, registry)}")
-    if as_json:
-        data = (
-            node_data(registry[node])
-            if node
-            else [node_data(registry[n]) for n in sorted(registry)]
-        )
-        typer.echo(json.dumps(data))
-    elif markdown:
-        shown = {node: registry[node]} if node else registry
-        typer.echo(reference_page(shown), nl=False)
-    else:
-        typer.echo("\n".join(node_lines(registry[node]) if node else node_list(registry)))
-
-
-@app.command()
-def graphs(as_json: JsonOption = False) -> None:
-    """List the shipped graphs."""
-    from .document import read_document
-    from .load import shipped_graphs
-
-    rows = [(name, read_document(path)) for name, path in shipped_graphs().items()]
-    if as_json:
-        typer.echo(json.dumps([{"name": name, "file": d.file, **d.about} for name, d in rows]))
-        return
-    for name, document in rows:
-        typer.echo(f"{name:16} {document.about.get('about', '')}")
-
-
-@app.command()
-def new(
-    file: Annotated[Path, typer.Argument(help="The graph file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-) -> None:
-    """Write a commented graph to start from."""
-    from .starter import STARTER
-
-    if file.exists() and not force:
-        raise GraphError(f"{file}: is there already - name another file, or add --force")
-    try:
-        file.write_text(STARTER, encoding="utf-8")
-    except OSError as error:
-        raise GraphError(f"{file}: can't be written: {error.strerror} - check the path") from error
-    typer.echo(f"{file} is written; run it with `artgraph run {file}`")
-
-
-@app.command()
-def convert(
-    source: GraphArgument,
-    target: Annotated[Path, typer.Argument(help="A .yaml, .json, .api.json or .png file.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    pack: PackOption = None,
-) -> None:
-    """Convert a graph: YAML, ComfyUI's workflow (.json) and API format (.api.json), PNG.
-
-    A PNG must be there already; the graph is put into it.
-    """
-    from ..editors.convert import check, write_graph
-    from ..nodes.registry import load_nodes
-    from .load import load_document
-
-    registry = load_nodes(pack or ())
-    document = load_document(source)
-    check(document, registry)
-    if target.exists() and target.suffix.lower() != ".png" and not force:
-        raise GraphError(f"{target}: is there already - name another file, or add --force")
-    typer.echo(f"{target}: {write_graph(document, target, registry)}")
-
-
-@app.command()
-def schema(pack: PackOption = None) -> None:
-    """Print the JSON Schema of graph files, for editors that complete and check."""
-    from ..editors.schema import graph_schema
-    from ..nodes.registry import load_nodes
-
-    typer.echo(json.dumps(graph_schema(load_nodes(pack or ())), indent=2))
-
-
-@app.command()
-def edit(
-    graph: Annotated[
-        str | None, typer.Argument(help="The graph to open; a shipped one where none is named.")
-    ] = None,
-    folder: Annotated[Path, typer.Option(help="Where your graphs are, and are saved.")] = Path(),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
-    listen: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Let other machines in, by a token; such as 0.0.0.0."),
-    ] = None,
-    out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
-    cache: CacheOption = None,
-    device: DeviceOption = "auto",
-    pack: PackOption = None,
-) -> None:
-    """Open the visual editor; needs `pip install 'artgraph[edit]'`."""
-    from ..editors.edit import edit as open_editor
-
-    open_editor(
-        graph=graph,
-        folder=folder,
-        port=port,
-        browser=browser,
-        listen=listen,
-        out=out,
-        input_=input_,
-        cache=cache_folder(cache),
-        device=device,
-        packs=tuple(pack or ()),
-    )
-
-
 def _load(
     graph: str, settings: list[str] | None, input_: Path, out: Path, packs: list[str] | None
 ) -> Any:
@@ -303,3 +219,7 @@ def version_option(
         typer.echo(f"artgraph {__version__}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+app.add_typer(file_app)
+app.add_typer(cache_app, name="cache")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,14 @@ class Document:
     def name(self) -> str:
         """What the output folder is called: the file's name without its ending."""
         return Path(self.file).stem
+
+    def copy(self) -> Document:
+        """One whose knobs, wires and values can be changed without changing this one's."""
+        nodes = {
+            name: replace(entry, wires=dict(entry.wires), values=dict(entry.values))
+            for name, entry in self.nodes.items()
+        }
+        return replace(self, knobs=dict(self.knobs), nodes=nodes, problems=list(self.problems))
 
     def plain(self) -> dict[str, Any]:
         """The document as plain data, ready to be written as YAML."""

@@ -114,4 +114,23 @@ class RunFinished(Event):
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class CombinationStarted(Event):
+    """One combination of a sweep begins; a run's events follow."""
+
+    event = "combination"
+    number: int
+    total: int
+    settings: dict[str, str]
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepFinished(Event):
+    """The end of a sweep, with its sheets and its table."""
+
+    event = "sweep_finished"
+    files: list[str]
+
+
 Listener = Callable[[Event], None]

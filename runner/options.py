@@ -22,6 +22,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NODE.WIDGET=VALUE", help="Also knobs.NAME=VALUE; repeatable."),
 ]
+SweepOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NODE.WIDGET=VALUE,VALUE,...",
+        help="Each value in turn, also of knobs.NAME; repeat it for all combinations.",
+    ),
+]
 OnlyOption = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="NODE", help="This node and what it needs; repeatable."),

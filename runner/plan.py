@@ -45,7 +45,8 @@ def make_plan(
     Raises: GraphError where `only` or `force` names no node.
     """
     graph.require_nodes(force, "--force")
-    steps, results = [], {}
+    steps: list[Step] = []
+    results: dict[str, Result] = {}
     for name in graph.order(only):
         step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
         if step.result is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from .events import (
     Cached,
+    CombinationStarted,
     Event,
     Failed,
     Finished,
@@ -19,6 +20,7 @@ from .events import (
     Progressed,
     RunFinished,
     Started,
+    SweepFinished,
 )
 
 if TYPE_CHECKING:
@@ -86,8 +88,11 @@ class Lines(Quiet):
             return f"{event.node}: done in {event.seconds:.1f} s{extended}{_files(event.files)}"
         if isinstance(event, Logged):
             return f"{event.node}: {event.message}"
-        if isinstance(event, Previewed):
-            return None
+        if isinstance(event, CombinationStarted):
+            settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
+            return f"[{event.number}/{event.total}] {settings}"
+        if isinstance(event, SweepFinished):
+            return f"the sweep is done: {', '.join(event.files)}"
         if isinstance(event, Failed) and event.because is not None:
             return f"{event.node}: left out, since {event.because!r} failed"
         if isinstance(event, RunFinished):

@@ -8,7 +8,7 @@ schema: `no` is a text, `1e3` a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -58,7 +58,8 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
     root: list[Marked] = []
     stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
     documents = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    events: Iterable[Any] = yaml.parse(text, Loader=_Loader)  # their stubs know no values
+    for event in events:
         kind, line = type(event), event.start_mark.line + 1
         if kind is yaml.ScalarEvent:
             mark = _scalar_mark(event, line, refusal)

@@ -1,0 +1,72 @@
+"""A sheet of pictures that says across and down what was varied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from .lettering import font, height_of, shorten, width_of
+
+_GAP = 8
+_MOST_WIDE = 4_096  # pixels of a sheet's pictures across, and down
+_LEAST, _MOST = 32, 512  # pixels of one picture's edge
+_INK = "#26282c"
+
+
+def xy_sheet(
+    pictures: Sequence[Path | None],
+    across: Sequence[str],
+    down: Sequence[str],
+    titles: tuple[str, str] = ("", ""),
+) -> Image.Image:
+    """Pictures row by row, `across` above their columns and `down` left of their rows.
+
+    titles: what varies across, and what down. Where there is no picture, the place stays empty.
+    """
+    room = _MOST_WIDE // max(len(across), len(down))
+    edge = min(_MOST, max(_LEAST, room))
+    cells = [_fit(path, edge) for path in pictures]
+    width = max((cell.width for cell in cells if cell), default=edge)
+    height = max((cell.height for cell in cells if cell), default=edge)
+    letters = min(22, max(12, width // 12))
+    line = height_of(letters)
+    left = 2 * _GAP + min(400, max(width_of(text, letters) for text in (*down, titles[1], "")))
+    top = 2 * _GAP + 2 * line
+    size = (
+        left + len(across) * (width + _GAP),
+        top + len(down) * (height + _GAP),
+    )
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+
+    def write(at: tuple[float, float], text: str, space: int, anchor: str) -> None:
+        draw.text(at, shorten(text, letters, space), _INK, font(letters), anchor=anchor)
+
+    write((left, _GAP), titles[0], size[0] - left, "la")
+    write((_GAP, _GAP + line), titles[1], left - 2 * _GAP, "la")
+    for column, text in enumerate(across):
+        write((left + column * (width + _GAP) + width / 2, _GAP + line), text, width, "ma")
+    for row, text in enumerate(down):
+        y = top + row * (height + _GAP)
+        write((left - _GAP, y + height / 2), text, left - 2 * _GAP, "rm")
+        for column in range(len(across)):
+            cell = cells[row * len(across) + column]
+            if cell is not None:
+                sheet.paste(cell, (left + column * (width + _GAP), y))
+    return sheet
+
+
+def _fit(path: Path | None, edge: int) -> Image.Image | None:
+    """The picture (an animation's first), smaller where it is larger than `edge`."""
+    if path is None:
+        return None
+    with Image.open(path) as picture:
+        still = picture.convert("RGB")
+    small = max(still.size) * 4 <= edge
+    if small:  # enlarged pixel by pixel, so that the captions have room
+        times = max(1, min(128, edge) // max(still.size))
+        still = still.resize((still.width * times, still.height * times), Image.Resampling.NEAREST)
+    still.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    return still

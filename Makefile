@@ -9,7 +9,7 @@ run: $(VENV)/installed
 	$(BIN)/artgraph run graphs/style_remix.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,10 +1,5 @@
 """Running one node inside ComfyUI, with the command line's store, keys and checkpoints.
 
-Between two of our nodes a wire carries a `Ref`: where the store has the value, under which
-digest. So nothing is digested twice, each node reads its inputs fresh, as in a run from the
-command line, and ComfyUI's memory holds no models. Pictures, numbers and texts are plain values
-there, for other packs' nodes; the pictures that we gave are known again by their identity.
-
 ComfyUI runs every node under `torch.inference_mode()`, where nothing can be trained; reading and
 computing happen outside of it here, on values that came from the store.
 """
@@ -12,7 +7,6 @@ computing happen outside of it here, on values that came from the store.
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -22,21 +16,12 @@ from ..nodes.context import Context
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import ArtgraphError, Cancelled, NodeError
 from ..nodes.sockets import Socket, SocketError, socket_of
-from ..runner.blobs import BlobError
 from ..runner.keys import Key, make_key
-from ..runner.store import Result, Stored
+from ..runner.store import Result
 from . import comfy_host as host
+from . import comfy_wires
 from .comfy_forms import from_comfy_value
-
-_PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A stored value on a wire."""
-
-    socket: Socket
-    stored: Stored
+from .comfy_wires import PLAIN, Ref, ref_to, remember, value_of
 
 
 @dataclass
@@ -45,14 +30,6 @@ class Outcome:
 
     values: tuple[Any, ...]
     files: list[dict[str, str]] = field(default_factory=list)
-
-
-class LostError(NodeError):
-    """A stored value that a wire carries is gone."""
-
-
-_lost = 0  # how many such there were: a new number makes ComfyUI ask our nodes again
-_known: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # our pictures, by id
 
 
 def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]) -> Outcome:
@@ -65,7 +42,7 @@ def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]
 
     with torch.inference_mode(False), _one_line():
         inputs = {
-            name: _ref(spec, name, given[name])
+            name: ref_to(spec, name, given[name])
             for name in spec.inputs
             if given.get(name) is not None
         }
@@ -114,7 +91,7 @@ def validate(spec: NodeSpec, given: Mapping[str, Any]) -> None:
 
 def fingerprint(spec: NodeSpec, given: Mapping[str, Any]) -> str:
     """What ComfyUI's own cache can't know of a node: the content of the files that it reads."""
-    parts = [f"version {spec.version}", f"lost {_lost}"]
+    parts = [f"version {spec.version}", f"lost {comfy_wires.lost}"]
     for name, widget in spec.widgets.items():
         if widget.kind in ("file", "folder") and given.get(name):
             try:
@@ -123,38 +100,6 @@ def fingerprint(spec: NodeSpec, given: Mapping[str, Any]) -> str:
             except ArtgraphError as error:
                 parts.append(f"{error} {time.time()}")
     return "; ".join(parts)
-
-
-def _ref(spec: NodeSpec, name: str, value: Any) -> Ref:
-    """Where the value of an input is stored; one that another pack made is stored first."""
-    sockets = spec.inputs[name].sockets
-    if isinstance(value, Ref):
-        if all(value.socket.name != socket.name for socket in sockets):
-            wanted = " or ".join(socket.name for socket in sockets)
-            raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name} - wire another")
-        return value
-    socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
-    if socket is None:
-        raise NodeError(f"{name} can't take a {type(value).__name__} - wire one of our nodes")
-    known = _known.get(id(value))
-    if known is not None and known[0]() is value and known[1] == value._version:  # type: ignore[union-attr]
-        return Ref(socket, known[2])
-    try:
-        return Ref(socket, host.store().keep(socket, _own(value)))
-    except SocketError as error:
-        raise NodeError(f"{name}: {error} - wire something else") from error
-
-
-def _own(value: Any) -> Any:
-    """Pictures of any number of channels as ours have: three, float32, without negative steps."""
-    import torch
-
-    if not isinstance(value, torch.Tensor) or value.ndim != 4:
-        return value
-    value = value.detach().float()
-    if value.shape[3] == 1:
-        value = value.expand(-1, -1, -1, 3)
-    return value[..., :3].clone()
 
 
 def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
@@ -173,7 +118,7 @@ def _compute(
     spec: NodeSpec, inputs: Mapping[str, Ref], widgets: dict[str, Any], key: Key, progress: Any
 ) -> Result:
     store = host.store()
-    values = {name: _value(ref) for name, ref in inputs.items()}
+    values = {name: value_of(ref) for name, ref in inputs.items()}
     context = Context(numerics=host.numerics(), progress=progress, log=host.log.info)
     if spec.length is not None and key.training is not None:
         checkpoint = store.checkpoint(key.training, widgets[spec.length])
@@ -199,18 +144,6 @@ def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:
     return socket
 
 
-def _value(ref: Ref) -> Any:
-    """The value, fresh from the store."""
-    global _lost
-    try:
-        return host.store().value(ref.socket, ref.stored)
-    except BlobError as error:
-        _lost += 1
-        raise LostError("a stored result is gone from the cache - queue again to remake it") from (
-            error
-        )
-
-
 def _outcome(
     spec: NodeSpec, inputs: Mapping[str, Ref], result: Result, hidden: Mapping[str, Any]
 ) -> Outcome:
@@ -227,25 +160,15 @@ def _outcome(
         ref = Ref(
             tied.get(port.variable, port.sockets[0]) if port.variable else port.sockets[0], stored
         )
-        value = _value(ref) if ref.socket.name in _PLAIN else ref
+        value = value_of(ref) if ref.socket.name in PLAIN else ref
         if ref.socket.name == "image":
-            _remember(value, stored)
+            remember(value, stored)
         elif ref.socket.name == "files":
             from .comfy_save import save_files
 
-            files += save_files(spec, _value(ref), hidden)
+            files += save_files(spec, value_of(ref), hidden)
         values.append(value)
     return Outcome(tuple(values), files)
-
-
-def _remember(value: Any, stored: Stored) -> None:
-    """Know this tensor again, as long as nobody wrote into it."""
-    number = id(value)
-
-    def forget(_: Any, number: int = number) -> None:
-        _known.pop(number, None)
-
-    _known[number] = (weakref.ref(value, forget), value._version, stored)
 
 
 @contextmanager

@@ -75,22 +75,23 @@ def read_api(prompt: Mapping[str, Any]) -> ForeignGraph:
     nodes: dict[str, Foreign] = {}
     facts: dict[str, Any] = {}
     for number, node in prompt.items():
-        inputs, meta = node.get("inputs", {}), node.get("_meta") or {}
+        inputs, meta = node.get("inputs", {}), _mapping(node.get("_meta"))
         if not isinstance(node["class_type"], str) or not isinstance(inputs, dict):
             raise TypeError(f"node #{number} is not of the API's form")
-        if not isinstance(meta, dict):
-            meta = {}
-        ours = meta.get(META) if isinstance(meta.get(META), dict) else {}
+        ours = _mapping(meta.get(META))
         links = {name: (str(v[0]), v[1]) for name, v in inputs.items() if is_link(v)}
         values = {name: value for name, value in inputs.items() if name not in links}
-        knobs = ours.get("knobs") if isinstance(ours.get("knobs"), dict) else {}
-        if isinstance(ours.get("graph"), dict):
-            facts = ours["graph"]
+        knobs = _mapping(ours.get("knobs"))
+        facts = _mapping(ours.get("graph")) or facts
         title = str(meta.get("title") or "")
         nodes[number] = Foreign(
             number, node["class_type"], title, values, links, knobs, ours.get("about")
         )
     return ForeignGraph(nodes, facts)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def is_link(value: Any) -> bool:

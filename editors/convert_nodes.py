@@ -16,6 +16,7 @@ from ..nodes.sockets import is_file_name
 from ..nodes.wording import suggestion
 from ..runner.document import ABOUT, FORMAT, NAME, Problem
 from .comfy_forms import from_comfy_value, node_id, to_comfy
+from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 
 
 @dataclass
@@ -39,39 +40,6 @@ class ForeignGraph:
     facts: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
     left_out: list[str] = field(default_factory=list)  # titles of muted nodes
     layout: dict[str, Any] = field(default_factory=dict)  # by id, read from a workflow
-
-
-@dataclass(frozen=True)
-class Core:
-    """What one of ComfyUI's own nodes is here; `passes` is the input that an output repeats."""
-
-    node: str
-    inputs: dict[str, str] = field(default_factory=dict)
-    outputs: tuple[str | None, ...] = ()
-    passes: str | None = None
-
-
-CORE = {
-    "LoadImage": Core("load_image", {"image": "path"}, ("image", None)),
-    "SaveImage": Core("save_image", {"images": "image", "filename_prefix": "name"}, (), "images"),
-    "PreviewImage": Core("save_image", {"images": "image"}, (), "images"),
-}
-CORE_WIDGETS = {
-    "LoadImage": ["image", "upload"],
-    "SaveImage": ["filename_prefix"],
-    "PrimitiveNode": ["value"],
-    "PrimitiveInt": ["value"],
-    "PrimitiveFloat": ["value"],
-    "PrimitiveBoolean": ["value"],
-    "PrimitiveString": ["value"],
-    "PrimitiveStringMultiline": ["value"],
-}
-_FOLDER_MARK = re.compile(r" \[(input|output|temp)\]$")
-
-
-def is_primitive(kind: str) -> bool:
-    """Whether a node of ComfyUI's own only holds a value, as a knob does."""
-    return kind.startswith("Primitive") and kind in CORE_WIDGETS
 
 
 class Assembler:
@@ -140,7 +108,7 @@ class Assembler:
             if not is_primitive(node.type) or node.id not in uses:
                 continue
             value = node.values.get("value")
-            default = node.title in ("", node.type, "PrimitiveNode", *_PRIMITIVE_TITLES)
+            default = node.title in ("", node.type, "PrimitiveNode", *PRIMITIVE_TITLES)
             name = plain_name("" if default else node.title, uses[node.id])
             if name in known and knob_value(self.knobs[name]) != value:
                 self.knobs[name] = with_value(known[name], value)
@@ -225,7 +193,7 @@ class Assembler:
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
         """A path without ComfyUI's folder mark; a file's prefix as a plain name, each once."""
         if spec.id == "load_image":
-            return _FOLDER_MARK.sub("", text)
+            return FOLDER_MARK.sub("", text)
         if name != "name":
             return text
         name = re.sub(r"[^\w.-]+", "_", re.sub(r"%[^%]*%", "", text)).strip("_.")
@@ -233,9 +201,6 @@ class Assembler:
             return ""
         self._saved_as.add(name)
         return name
-
-
-_PRIMITIVE_TITLES = ("Int", "Float", "Boolean", "String", "Text", "Text (Multiline)", "Primitive")
 
 
 def ordered(given: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Box(NamedTuple):
 def node_height(form: NodeForm) -> int:
     """About as high as the editor draws it."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
-    boxes = sum(widget.options.get("multiline", False) for widget in form.widgets)
+    boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
     picture = 220 if form.saves else 0
     return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + picture + 16
 
@@ -36,8 +36,8 @@ def arrange(
 ) -> dict[str, Box]:
     """A box for each node, and for each of `knobs` left of them.
 
-    A node stands one column right of the last of its sources; in its column, it is as high up as
-    those on average.
+    A node stands one column right of the last of its sources, and no higher than those on
+    average.
     """
     sources = {
         entry.name: [
@@ -59,6 +59,7 @@ def arrange(
         wanted = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
         top = 0.0
         for name in sorted(names, key=lambda name: wanted[name]):
+            top = max(top, wanted[name])
             boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, heights[name])
             top += _TITLE + heights[name] + _GAP_Y
     return boxes

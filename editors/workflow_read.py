@@ -13,7 +13,8 @@ from typing import Any
 from ..nodes.contract import NodeSpec
 from .comfy_forms import node_form, node_id
 from .convert_api import META
-from .convert_nodes import CORE_WIDGETS, Foreign, ForeignGraph
+from .convert_core import CORE_WIDGETS
+from .convert_nodes import Foreign, ForeignGraph
 from .workflow_extras import NOTES, read_layout
 
 _NEVER, _BYPASS = 2, 4  # LiteGraph's modes

@@ -26,7 +26,7 @@ REGISTRY = load_nodes()
 GRAPH = """
 artgraph: 1
 nodes:
-  art: {node: load_dataset, with: {folder: pictures, size: 32}}
+  art: {node: load_dataset, with: {folder: pictures, size: 16}}
   vae: {node: train_vae, from: {dataset: art}, with: {steps: 3, batch: 4, seed: 1}}
   one: {node: load_image, with: {path: pictures/0.png}}
   half: {node: math, with: {a: 1, b: 2, op: divide}}

@@ -138,7 +138,8 @@ def test_examples(folder, page):
                 run_console(folder, block)
             elif block.kind == "python":
                 path = path or write(folder, Block("", block.text, 0, {"file": "example.py"}))
-                done = run(folder, [sys.executable, str(path)])
+                pytest_words = ["-m", "pytest", "-q"] if "\ndef test_" in block.text else []
+                done = run(folder, [sys.executable, *pytest_words, str(path)])
                 assert done.returncode == 0, done.stdout
             elif block.text.startswith("artgraph: 1"):
                 path = path or write(folder, Block("", block.text, 0, {"file": "example.yaml"}))

@@ -13,11 +13,10 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .follow import FileInfo, Follower
+from .follow import Follower
 from .hub import Hub
 from .jobs import WAITING, Job, Jobs
 from .settings import Settings
@@ -117,7 +116,7 @@ class Engine:
         job.status, job.started, job.outputs = "in_progress", time.time(), {}
         self.jobs.save(job)
         self._current, self._interrupted = job, False
-        self._follower = follower = Follower(job, self._hub, self._keeper(job))
+        self._follower = follower = Follower(job, self._hub, self.folder(job.id))
         follower.start()
         self.tell_status()
         try:
@@ -160,23 +159,6 @@ class Engine:
         old = self.jobs.found(("completed", "failed", "cancelled"), offset=self._settings.history)
         self.forget([job.id for job in old])
         self.tell_status()
-
-    def _keeper(self, job: Job) -> Callable[[Path], FileInfo]:
-        """Links each published file into the job's folder: the next run replaces it in `out`."""
-        folder = self.folder(job.id)
-
-        def keep(path: Path) -> FileInfo:
-            folder.mkdir(parents=True, exist_ok=True)
-            target = folder / path.name
-            with contextlib.suppress(OSError):
-                target.unlink(missing_ok=True)
-                try:
-                    target.hardlink_to(path)
-                except OSError:  # another disk, or a file system without links
-                    shutil.copyfile(path, target)
-            return {"filename": path.name, "subfolder": job.id, "type": "output"}
-
-        return keep
 
     # The process
 

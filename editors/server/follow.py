@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .hub import Hub
 from .jobs import Job
+from .paths import write_whole
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
 FileInfo = dict[str, str]
 
 
 class Follower:
-    """Follows one job. `keep` puts a published file where this job's history finds it."""
+    """Follows one job, whose history finds its files in `folder`."""
 
-    def __init__(self, job: Job, hub: Hub, keep: Callable[[Path], FileInfo]) -> None:
-        self.job, self._hub, self._keep = job, hub, keep
+    def __init__(self, job: Job, hub: Hub, folder: Path) -> None:
+        self.job, self._hub, self._folder = job, hub, folder
         self._cached: list[str] = []
         self._planned = False
         self._state: dict[str, Any] = {}  # progress of the node that runs
@@ -111,10 +113,24 @@ class Follower:
         self._hub.preview(self.job.client, about, picture)
 
     def _on_finished(self, node: str, event: dict[str, Any]) -> None:
+        if self._preview is not None:
+            self._keep_preview(node, event, self._preview[1])
         if self._state:
             self._progressed(node, self._state["max"], self._state["max"], "finished")
         self._state, self._preview = {}, None
         self._done(node, event)
+
+    def _keep_preview(self, node: str, event: dict[str, Any], picture: bytes) -> None:
+        """The last picture of the work becomes a result, in place of the live one.
+
+        The editor drops a live picture where a node begins; so the node seems to begin again.
+        """
+        name = f"{event['node']}-samples.png"
+        write_whole(self._folder / name, picture)
+        shown = event.setdefault("shown", {})
+        shown["plots"] = [name, *shown.get("plots", ())]
+        self.send("progress_state", nodes={})
+        self._progressed(node, self._state["max"], self._state["max"], "running")
 
     def _on_log(self, node: str, event: dict[str, Any]) -> None:
         self._hub.text(self.job.client, self.job.id, node, event["message"])
@@ -142,10 +158,7 @@ class Follower:
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
         pictures = [self._keep(path) for path in files if path.suffix.lower() in PICTURES]
-        folder = f"{self.job.id}"
-        plots = [
-            {"filename": p, "subfolder": folder, "type": "temp"} for p in shown.get("plots", ())
-        ]
+        plots = [self._named(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
         if any(path.suffix.lower() == ".gif" for path in files):
@@ -160,6 +173,21 @@ class Follower:
             output["artgraph_tables"] = shown["tables"]
         self.job.outputs[node] = output
         self._executed(node, output)
+
+    def _keep(self, path: Path) -> FileInfo:
+        """Link a published file into the job's folder, as the next run replaces it in `out`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        target = self._folder / path.name
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
+            try:
+                target.hardlink_to(path)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(path, target)
+        return self._named(path.name, "output")
+
+    def _named(self, name: str, kind: str) -> FileInfo:
+        return {"filename": name, "subfolder": self.job.id, "type": kind}
 
     def _executed(self, node: str, output: dict[str, Any]) -> None:
         self.send("executed", node=node, display_node=node, output=output)

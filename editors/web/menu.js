@@ -54,9 +54,16 @@ async function ask(path) {
   return (await api.fetchApi(path, { method: 'POST', body })).json()
 }
 
+/** A dialog that Escape, its button or a click beside it closes. */
 function show(title, content) {
-  const box = document.createElement('div')
-  box.className = 'artgraph-dialog'
-  box.append(Object.assign(document.createElement('h2'), { textContent: title }), content)
-  app.ui.dialog.show(box)
+  const dialog = document.createElement('dialog')
+  dialog.className = 'artgraph-dialog'
+  const heading = Object.assign(document.createElement('h2'), { textContent: title })
+  const close = Object.assign(document.createElement('button'), { textContent: 'Close' })
+  close.onclick = () => dialog.close()
+  dialog.onclick = (event) => event.target === dialog && dialog.close()
+  dialog.onclose = () => dialog.remove()
+  dialog.append(heading, content, close)
+  document.body.append(dialog)
+  dialog.showModal()
 }

@@ -5,6 +5,7 @@ import { app } from '/scripts/app.js'
 
 const REUSED = { color: '#3b6b4b', text: 'reused' }
 const LINE = 17 // pixels
+const MARGIN = 6
 const reused = new Set()
 const notes = new WeakMap() // of each node: its box of texts and tables
 
@@ -70,8 +71,8 @@ function showNote(node, children, failed = false) {
     if (!children.length) return
     const box = element('div')
     box.className = 'artgraph-note'
-    const height = () => Math.min(LINE * lines(box) + (box.childElementCount ? 14 : 0), 220)
-    const options = { serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height }
+    const height = () => Math.min(LINE * lines(box) + (box.childElementCount ? 12 + 2 * MARGIN : 0), 220)
+    const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
     note = { box }
     notes.set(node, note)

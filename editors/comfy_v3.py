@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
-from comfy_api.latest import ComfyExtension, io  # type: ignore[import-not-found]
+from comfy_api.latest import ComfyAPI, ComfyExtension, io  # type: ignore[import-not-found]
 
 from ..nodes.contract import NodeSpec
 from ..nodes.registry import load_nodes
@@ -85,6 +86,13 @@ def v3_class(spec: NodeSpec) -> type[ComfyV3]:
 
 class Extension(ComfyExtension):  # type: ignore[misc]
     """All nodes of the registry."""
+
+    async def on_load(self) -> None:
+        """Offer our store for other packs' nodes, where the user asks and ComfyUI has the hook."""
+        if os.environ.get("ARTGRAPH_COMFY_CACHE") == "1" and hasattr(ComfyAPI, "Caching"):
+            from .comfy_cache import offer
+
+            await offer()
 
     async def get_node_list(self) -> list[type[ComfyV3]]:
         return [v3_class(spec) for spec in load_nodes().values()]

@@ -12,9 +12,11 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 COMMON = {
     "nodes.py": "MARK = 'ComfyUI has a module of this name'\n",
+    "comfyui_version.py": "__version__ = '0.0.0'\n",
     "comfy/__init__.py": "",
     "comfy/cli_args.py": "class args:\n    disable_metadata = False\n",
     "comfy/model_management.py": (
@@ -39,6 +41,7 @@ COMMON = {
         "here = os.path.dirname(__file__)\n"
         "def get_input_directory():\n    return os.path.join(here, 'input')\n"
         "def get_output_directory():\n    return os.path.join(here, 'output')\n"
+        "def get_folder_paths(name):\n    return [os.path.join(here, name)]\n"
         "def get_save_image_path(prefix, folder):\n"
         "    os.makedirs(folder, exist_ok=True)\n"
         "    number = 1 + sum(name.startswith(prefix) for name in os.listdir(folder))\n"
@@ -76,6 +79,25 @@ class ComfyNode:
 class NodeOutput:
     def __init__(self, *values, ui=None):
         self.result, self.ui = values, ui
+
+providers = []
+
+class Caching:
+    class CacheProvider:
+        pass
+
+    class CacheValue:
+        def __init__(self, outputs, ui=None):
+            self.outputs, self.ui = outputs, ui
+
+    async def register_provider(self, provider):
+        providers.append(provider)
+
+class ComfyAPI:
+    Caching = Caching
+
+    def __init__(self):
+        self.caching = Caching()
 
 class ComfyExtension:
     async def on_load(self):
@@ -166,6 +188,22 @@ class Host:
                 files += (ui or {}).get("images", [])
         return files
 
+    def keep(self, class_type, with_ui):
+        """Offer a value to the pack's cache provider, and ask for it."""
+        import torch
+        from comfy_api.latest import Caching, providers
+
+        (provider,) = providers
+        context = SimpleNamespace(node_id="1", class_type=class_type, cache_key_hash="00")
+        value = [[{"samples": torch.arange(3.0), "n": (1, None)}], ["text"]]
+        told = Caching.CacheValue(value, {"images": []} if with_ui else None)
+        provider.on_prompt_start("a prompt")
+        before = asyncio.run(provider.on_lookup(context))
+        if provider.should_cache(context, told):
+            asyncio.run(provider.on_store(context, told))
+        after = asyncio.run(provider.on_lookup(context))
+        return [part and str(part.outputs) for part in (before, after)]
+
     def execute(self, cls, given, hidden):
         if self.is_v1:
             asked = cls.INPUT_TYPES().get("hidden", {})
@@ -197,6 +235,9 @@ def main(form, pack, folder):
         task = json.loads(line)
         comfy.model_management.stop_after = task.get("stop_after", -1)
         comfy.utils.calls.clear()
+        if "keep" in task:
+            print(json.dumps(host.keep(*task["keep"])), flush=True)
+            continue
         try:
             answer = {"files": host.run(task["prompt"])}
         except BaseException as error:

@@ -26,7 +26,7 @@ REGISTRY = load_nodes()
 GRAPH = """
 artgraph: 1
 nodes:
-  art: {node: load_dataset, with: {folder: pictures, size: 16}}
+  art: {node: load_dataset, with: {folder: pictures, size: 32}}
   vae: {node: train_vae, from: {dataset: art}, with: {steps: 3, batch: 4, seed: 1}}
   one: {node: load_image, with: {path: pictures/0.png}}
   half: {node: math, with: {a: 1, b: 2, op: divide}}
@@ -57,7 +57,10 @@ class Comfy:
         return json.loads(self.process.stdout.readline())
 
     def run(self, prompt, **more):
-        self.process.stdin.write(json.dumps({"prompt": prompt, **more}) + "\n")
+        return self.ask({"prompt": prompt, **more})
+
+    def ask(self, task):
+        self.process.stdin.write(json.dumps(task) + "\n")
         self.process.stdin.flush()
         return self.answer()
 
@@ -200,6 +203,19 @@ def test_a_changed_picture_and_a_lost_result(folder, prompt):
         pair = {"1": {**grid, "inputs": {**grid["inputs"], "seed": 1}}, "2": take}
         assert "queue again" in comfy.run(pair)["error"]
         assert "error" not in comfy.run(pair)
+
+
+def test_results_of_other_packs_are_kept_where_the_user_asks(folder, monkeypatch):
+    monkeypatch.setenv("ARTGRAPH_COMFY_CACHE", "1")
+    value = "[[{'samples': tensor([0., 1., 2.]), 'n': (1, None)}], ['text']]"
+    with Comfy("v3", folder, folder / "cache") as comfy:
+        assert comfy.ask({"keep": ["Other", False]}) == [None, value]
+        assert comfy.ask({"keep": ["Shows", True]}) == [None, None]
+        assert comfy.ask({"keep": ["Artgraph_math", False]}) == [None, None]
+    with Comfy("v3", folder, folder / "cache") as comfy:
+        assert comfy.ask({"keep": ["Other", False]}) == [value, value]
+        (folder / "input" / "new.txt").touch()
+        assert comfy.ask({"keep": ["Other", False]}) == [None, value]
 
 
 def test_every_form_is_complete():

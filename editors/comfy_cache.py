@@ -1,0 +1,155 @@
+"""Our store offered to ComfyUI for other packs' nodes: set ARTGRAPH_COMFY_CACHE=1.
+
+ComfyUI's key says nothing of code, versions, devices and the files that nodes read, neither of
+the node nor of those above it. All of these go into ours, so a changed pack, model or input file
+makes everything anew: safe, and rarely a loss. Kept are nodes that show nothing and whose outputs
+are tensors, numbers and texts in lists and mappings; the others run as ever.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from comfy_api.latest import ComfyAPI  # type: ignore[import-not-found]
+
+from ..nodes.sockets import Blob, Buffers, Json, Socket
+from ..runner.blobs import BlobError
+from ..runner.keys import Key, digest_of, torch_version
+from . import comfy_host as host
+from .comfy_forms import node_id
+
+_CODE = (".py", ".json", ".yaml", ".toml", ".so", ".pyd")
+
+
+class UnkeptError(ValueError):
+    """A value of a kind that is not kept."""
+
+
+def _encode(value: Any) -> tuple[Json, Buffers]:
+    import torch
+
+    tensors: dict[str, Any] = {}
+
+    def packed(part: Any) -> Any:
+        if part is None or type(part) in (bool, int, float, str):
+            return part
+        if type(part) is torch.Tensor and part.layout == torch.strided:
+            tensors[f"{len(tensors):06}"] = part
+            return {"tensor": f"{len(tensors) - 1:06}"}
+        if type(part) in (list, tuple):
+            return {type(part).__name__: [packed(item) for item in part]}
+        if type(part) is dict and all(type(key) is str for key in part):
+            return {"dict": [[key, packed(item)] for key, item in part.items()]}  # in its order
+        raise UnkeptError(type(part).__name__)
+
+    return packed(value), tensors
+
+
+def _decode(meta: Json, blob: Blob) -> Any:
+    if not isinstance(meta, dict):
+        return meta
+    ((kind, part),) = meta.items()
+    if kind == "tensor":
+        return blob.tensor(part)
+    if kind == "dict":
+        return {key: _decode(item, blob) for key, item in part}
+    items = [_decode(item, blob) for item in part]
+    return tuple(items) if kind == "tuple" else items
+
+
+OUTPUTS = Socket("comfy outputs", "what a node of another pack gave", _encode, _decode)
+
+
+class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
+    """ComfyUI asks it for what it has not in memory, and tells it what ran."""
+
+    def __init__(self) -> None:
+        self._surroundings = ""
+
+    def on_prompt_start(self, prompt_id: str) -> None:
+        self._surroundings = surroundings()
+
+    def should_cache(self, context: Any, value: Any = None) -> bool:
+        shows = value is not None and value.ui
+        return bool(self._surroundings) and node_id(context.class_type) is None and not shows
+
+    async def on_lookup(self, context: Any) -> Any:
+        import torch
+
+        result = host.store().lookup(self._key(context).digest)
+        if result is None:
+            return None
+        try:
+            with torch.inference_mode(False):
+                outputs = host.store().value(OUTPUTS, result.outputs["outputs"])
+        except BlobError:
+            return None
+        host.log.debug("%s was found in the cache", context.class_type)
+        return ComfyAPI.Caching.CacheValue(outputs=outputs)
+
+    async def on_store(self, context: Any, value: Any) -> None:
+        key = self._key(context)
+        try:
+            if host.store().lookup(key.digest) is None:
+                host.store().put(key, {"outputs": (OUTPUTS, list(value.outputs))}, 0.0)
+                host.store().flush()
+        except (UnkeptError, OverflowError, KeyError) as error:
+            host.log.debug("%s is not kept: %s", context.class_type, error)
+
+    def _key(self, context: Any) -> Key:
+        parts = {
+            "node": f"comfy {context.class_type}",
+            "comfy key": context.cache_key_hash,
+            "surroundings": self._surroundings,
+        }
+        return Key(digest_of(parts), parts)
+
+
+def surroundings() -> str:
+    """A digest of all that may decide a result besides a prompt: code, versions, device, files."""
+    import comfyui_version  # type: ignore[import-not-found]
+    import folder_paths  # type: ignore[import-not-found]
+
+    folders = [folder for paths, _ in _model_folders(folder_paths) for folder in paths]
+    base = Path(folder_paths.__file__).parent
+    code = [base / "comfy", base / "comfy_extras", *folder_paths.get_folder_paths("custom_nodes")]
+    stamps = [
+        *_stamps([base / "nodes.py", *code], _CODE),
+        *_stamps([*folders, folder_paths.get_input_directory()]),
+    ]
+    versions = [comfyui_version.__version__, torch_version(), sys.version, host.numerics().name()]
+    return digest_of([versions, sys.argv[1:], sorted(stamps)])
+
+
+def _model_folders(folder_paths: Any) -> list[Any]:
+    known: Mapping[str, Any] = folder_paths.folder_names_and_paths
+    return [entry for name, entry in known.items() if name != "custom_nodes"]
+
+
+def _stamps(roots: list[Any], endings: tuple[str, ...] = ("",)) -> Iterator[list[Any]]:
+    """Path, size and time of change of every file below, links followed once."""
+    for root in dict.fromkeys(map(str, roots)):
+        walk = os.walk(root, followlinks=True) if Path(root).is_dir() else [("", [], [root])]
+        seen: set[str] = set()
+        for folder, folders, names in walk:
+            real = os.path.realpath(folder)
+            folders[:] = [f for f in folders if not f.startswith(".") and f != "__pycache__"]
+            if folder and real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            for name in names:
+                path = Path(folder) / name
+                if name.endswith(endings) and path.exists():
+                    status = path.stat()
+                    yield [str(path), status.st_size, status.st_mtime_ns]
+
+
+async def offer() -> None:
+    """Register with ComfyUI."""
+    await ComfyAPI().caching.register_provider(StoreProvider())
+    host.log.info("other packs' results are kept in %s", host.store().folder)

@@ -18,7 +18,7 @@ from .gan_training import FEATURES, Pictures
 from .numerics import Numerics
 from .training import generator
 
-STEPS, BATCH, RATE = 300, 32, 3e-3
+STEPS, BATCH, RATE = 300, 64, 3e-3
 WIDTHS = (32, 64, 128, 128)
 
 

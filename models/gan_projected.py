@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .blocks import LEAK
 from .gan_config import GanConfig
-from .gan_training import GROUP, ClassEmbedding
+from .gan_training import GROUP, ClassEmbedding, initialise_patches
 
 STYLE = 128  # width of the vector that steers every block
 
@@ -138,12 +138,7 @@ class PatchOutput(nn.Module):
         return F.pixel_shuffle(pixels, self.patch).float().tanh()
 
     def initialise_(self, generator: torch.Generator) -> None:
-        """Every pixel of a patch alike (Aitken et al. 2017, ICNR), so no grid shows at first."""
-        weight = self.pixels.weight
-        one = torch.empty(3, 1, *weight.shape[1:])
-        nn.init.normal_(one, 0, 0.6 / math.sqrt(weight[0].numel()), generator=generator)
-        with torch.no_grad():
-            weight.copy_(one.expand(-1, self.patch**2, -1, -1, -1).reshape(weight.shape))
+        initialise_patches(self.pixels, generator)
 
 
 class ProjectedCritic(nn.Module):

@@ -7,7 +7,6 @@ graphics card computes the paper's grouped ones ten times slower; the critic hal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
-from .gan_training import ClassEmbedding, GanTrainee, Pictures, Recipe, adam
+from .gan_training import ClassEmbedding, GanTrainee, Pictures, Recipe, adam, initialise_patches
 
 RATE = 5e-4
 
@@ -47,8 +46,7 @@ class R3Generator(nn.Module):
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float().tanh()
 
     def initialise_(self, generator: torch.Generator) -> None:
-        std = 0.5 / math.sqrt(self.pixels.weight[0].numel())
-        nn.init.normal_(self.pixels.weight, 0, std, generator=generator)
+        initialise_patches(self.pixels, generator)
 
 
 class ResidualBlock(nn.Module):

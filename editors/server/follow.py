@@ -114,23 +114,18 @@ class Follower:
 
     def _on_finished(self, node: str, event: dict[str, Any]) -> None:
         if self._preview is not None:
-            self._keep_preview(node, event, self._preview[1])
+            self._keep_preview(event, self._preview[1])
         if self._state:
             self._progressed(node, self._state["max"], self._state["max"], "finished")
         self._state, self._preview = {}, None
         self._done(node, event)
 
-    def _keep_preview(self, node: str, event: dict[str, Any], picture: bytes) -> None:
-        """The last picture of the work becomes a result, in place of the live one.
-
-        The editor drops a live picture where a node begins; so the node seems to begin again.
-        """
+    def _keep_preview(self, event: dict[str, Any], picture: bytes) -> None:
+        """The last picture of the work becomes a result, in place of the live one."""
         name = f"{event['node']}-samples.png"
         write_whole(self._folder / name, picture)
         shown = event.setdefault("shown", {})
         shown["plots"] = [name, *shown.get("plots", ())]
-        self.send("progress_state", nodes={})
-        self._progressed(node, self._state["max"], self._state["max"], "running")
 
     def _on_log(self, node: str, event: dict[str, Any]) -> None:
         self._hub.text(self.job.client, self.job.id, node, event["message"])

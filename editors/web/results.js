@@ -33,6 +33,7 @@ export function markFailed({ node_id, message, because }) {
 export function showResults(nodeType) {
   const executed = nodeType.prototype.onExecuted
   nodeType.prototype.onExecuted = function (output) {
+    if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
     const texts = (output?.text ?? []).map((text) => element('p', text))
     const tables = (output?.artgraph_tables ?? []).map(table)
@@ -43,6 +44,13 @@ export function showResults(nodeType) {
     draw?.apply(this, arguments)
     if (reused.has(String(this.id)) && !this.flags.collapsed) drawMark(ctx, this)
   }
+}
+
+/** The editor prefers a live picture to the results, until the node runs again. */
+function dropPreview(node) {
+  const vue = document.querySelector('#vue-app')?.__vue_app__
+  const store = vue?.config.globalProperties.$pinia?._s.get('nodeOutput')
+  store?.revokePreviewsByLocatorId?.(String(node.id))
 }
 
 function drawMark(ctx, node) {

@@ -39,7 +39,7 @@ def train_vae(
 ) -> TrainedVae:
     """Train a variational autoencoder: it learns to pack pictures into latents and back.
 
-    Latents of the residual method are (N, 8, S/8, S/8), of the classic one (N, 32, 1, 1). The
+    Latents of the residual method are (N, 16, S/8, S/8), of the classic one (N, 32, 1, 1). The
     curves hold the losses by step.
 
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes".

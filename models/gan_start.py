@@ -44,9 +44,11 @@ def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
                 raise ValueError(f"the GAN to start from has no weights for its {prefix}")
             if name in classed:
                 value = _matched(value, start.classes, trainee.config.classes)
-            elif value.shape != mine.shape:
-                # What tells classes apart in a features network is not needed to look at pictures.
+            elif name.startswith("answer."):
+                # What tells the old classes apart is not needed to look at pictures.
                 value = torch.zeros_like(mine)
+            elif value.shape != mine.shape:
+                raise ValueError(f"the GAN to start from has another {prefix} ({name} differs)")
             weights[name] = value
         network.load_state_dict(weights)
     trainee.average.network.load_state_dict(trainee.generator.state_dict())

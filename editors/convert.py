@@ -16,6 +16,7 @@ from ..nodes.errors import GraphError, InputError
 from ..runner.binding import bind
 from ..runner.document import MAX_BYTES, Document, document_of, parse_document
 from ..runner.folders import Folders
+from ..runner.nesting import flatten
 from ..runner.png import add_text, is_png, read_text, without_text
 from ..runner.publish import GRAPH_KEY
 from .convert_api import is_api, read_api, to_api
@@ -118,17 +119,20 @@ def document_in_png(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
     raise GraphError(f"{path}: carries no graph - only PNG files that artgraph or ComfyUI saved do")
 
 
-def check(document: Document, registry: Mapping[str, NodeSpec]) -> None:
+def check(document: Document, registry: Mapping[str, NodeSpec]) -> Document:
     """Check a document but for the files that it reads, which may be on another machine.
+
+    Returns the document with the nodes of the graphs inside it in their place.
 
     Raises: GraphError with all problems.
     """
-    folder = document.folder
+    folders = Folders(document.folder, document.folder, document.folder)
     try:
-        bind(document, registry, Folders(folder, folder, folder))
+        bind(document, registry, folders)
     except GraphError as error:
         if error.exit_code != InputError.exit_code:
             raise
+    return flatten(document, registry, folders)[0]
 
 
 def write_graph(document: Document, target: Path, registry: Mapping[str, NodeSpec]) -> str:

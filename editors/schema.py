@@ -8,7 +8,7 @@ from typing import Any
 from ..nodes.contract import NodeSpec, Widget
 from ..runner.document import FORMAT
 
-_NAME = "^(?!knobs$)[A-Za-z_][A-Za-z0-9_-]{0,99}$"
+_NAME = "^(?!knobs$)[A-Za-z_][A-Za-z0-9_-]{0,99}(/[A-Za-z_][A-Za-z0-9_-]{0,99})*$"
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean"}
 _LIMITS = {
@@ -59,7 +59,17 @@ def graph_schema(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
                 "additionalProperties": {
                     "type": "object",
                     "required": ["node"],
-                    "properties": {"node": {"enum": sorted(registry)}},
+                    "properties": {
+                        "node": {
+                            "anyOf": [
+                                {"enum": sorted(registry)},
+                                {
+                                    "pattern": r"\.ya?ml$",
+                                    "description": "The file of a graph that stands here",
+                                },
+                            ]
+                        }
+                    },
                     "allOf": [_when(spec) for _, spec in sorted(registry.items())],
                 },
             },

@@ -6,27 +6,18 @@ Binding reports every problem of a graph at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..nodes.contract import NodeSpec, Widget
 from ..nodes.errors import GraphError, InputError
-from ..nodes.sockets import Socket
 from ..nodes.wording import shown, suggestion
 from .document import Document, NodeEntry, Problem
 from .folders import Folders
 from .graph import BoundNode, Graph, Source
+from .nesting import flatten
+from .wiring import check_wires, either, givers
 from .yaml_text import Marked, scalar
-
-# What a wired widget accepts, by kind.
-_WIDGET_SOCKETS = {
-    "int": ("number",),
-    "float": ("number",),
-    "bool": ("number",),
-    "text": ("text",),
-    "choice": ("text",),
-    "file": ("text",),
-    "folder": ("text",),
-}
 
 
 class Typed(NamedTuple):
@@ -55,8 +46,14 @@ def bind(
 
     Raises: GraphError with all problems (exit code 3 where only input files are wrong).
     """
-    binder = _Binder(document, registry, folders)
-    binder.apply(settings or {})
+    settings = settings or {}
+    inside = {t for t in settings if "/" in t and t.split(".")[0] not in document.nodes}
+    outer = _Binder(document, registry, folders)
+    outer.apply({target: typed for target, typed in settings.items() if target not in inside})
+    flat, problems = flatten(document, registry, folders)
+    binder = _Binder(flat, registry, folders)
+    binder.problems = outer.problems + problems
+    binder.apply({target: settings[target] for target in inside})
     graph = binder.bind()
     if binder.problems:
         problems = sorted(binder.problems, key=lambda p: p.line or 0)
@@ -74,18 +71,15 @@ class _Binder:
         self.document, self.registry, self.folders = document, registry, folders
         self.problems = list(document.problems)
 
-    def complain(self, entry: NodeEntry, line: int, message: str, is_input: bool = False) -> None:
-        self.problems.append(Problem(self.document.file, line, entry.name, message, is_input))
+    def complain(self, entry: NodeEntry, message: str, mark: Marked | None = None) -> None:
+        """Complain of a node, or of what it is given, where that was given."""
+        self.problems.append(self.placed(entry, message, mark))
 
-    def complain_of(
-        self, entry: NodeEntry, mark: Marked, message: str, is_input: bool = False
-    ) -> None:
-        """Complain of a value, where it was given: in the file or on the command line."""
-        if isinstance(mark.value, Typed):
-            problem = Problem(mark.value.word, None, entry.name, message, is_input)
-            self.problems.append(problem)
-        else:
-            self.complain(entry, mark.line, message, is_input)
+    def placed(self, entry: NodeEntry, message: str, mark: Marked | None = None) -> Problem:
+        if mark is not None and isinstance(mark.value, Typed):
+            return Problem(mark.value.word, None, entry.name, message)
+        line, origin = (mark.line, mark.origin) if mark else (entry.line, entry.origin)
+        return Problem(origin.file if origin else self.document.file, line, entry.name, message)
 
     def apply(self, settings: Mapping[str, Typed]) -> None:
         """Put `--set` values into the document."""
@@ -111,10 +105,12 @@ class _Binder:
                 nodes[entry.name] = self.node(entry, spec)
             elif entry.type:
                 hint = suggestion(entry.type, self.registry)
-                self.complain(entry, entry.line, f"there is no node type {entry.type!r} - {hint}")
+                self.complain(entry, f"there is no node type {entry.type!r} - {hint}")
         graph = Graph(self.document, self.folders, nodes)
-        if self.acyclic(graph):
-            self.check_types(graph)
+        if graph.is_acyclic():
+            check_wires(graph, self.registry, self.complain)
+        else:
+            self.tell_loops(graph)
         self.settle()
         return graph
 
@@ -124,30 +120,29 @@ class _Binder:
             spec = self.registry.get(entry.type)
             for name, mark in entry.values.items():
                 if spec is not None and name in spec.widgets:
-                    entry.values[name] = Marked(_meant(mark.value, spec.widgets[name]), mark.line)
+                    entry.values[name] = mark._replace(value=_meant(mark.value, spec.widgets[name]))
         for name, mark in self.document.knobs.items():
             if isinstance(mark.value, Typed):
                 self.document.knobs[name] = Marked(mark.value.value, mark.line)
 
     def node(self, entry: NodeEntry, spec: NodeSpec) -> BoundNode:
         node = BoundNode(entry.name, entry.line, spec)
+        node.file = entry.origin.file if entry.origin else None
         given: dict[str, Marked] = dict(entry.values)
         for name in [name for name in given if name in spec.inputs]:
-            self.complain_of(
-                entry, given[name], f"input {name!r} takes no value - wire it under `from`"
-            )
+            message = f"input {name!r} takes no value - wire it under `from`"
+            self.complain(entry, message, given[name])
             del given[name]
         for name, mark in entry.wires.items():
             self.wire(entry, spec, node, given, name, mark)
         for name, port in spec.inputs.items():
             if not port.optional and name not in entry.wires:
-                kind = _either(port.sockets)
+                kind = either(port.sockets)
                 self.complain(
                     entry,
-                    entry.line,
                     f"input {name!r} is not wired - add"
                     f" `{name}:` under `from`, naming a node that gives a {kind}"
-                    f"{self.givers(port.sockets)}",
+                    f"{givers(port.sockets, self.registry)}",
                 )
         self.values(entry, spec, node, given)
         return node
@@ -163,41 +158,32 @@ class _Binder:
     ) -> None:
         """Resolve one wire; a knob's value joins those given."""
         if name not in spec.inputs and name not in spec.widgets:
-            self.complain(
-                entry,
-                mark.line,
-                f"{spec.id} has no input {name!r}"
-                f" - {suggestion(name, [*spec.inputs, *spec.widgets])}",
-            )
+            hint = suggestion(name, [*spec.inputs, *spec.widgets])
+            self.complain(entry, f"{spec.id} has no input {name!r} - {hint}", mark)
             return
         if name in given:
-            self.complain(entry, mark.line, f"{name!r} has both a wire and a value - keep one")
+            self.complain(entry, f"{name!r} has both a wire and a value - keep one", mark)
         if not isinstance(mark.value, str):
             self.complain(
                 entry,
-                mark.line,
                 f"the wire to {name!r} is {shown(mark.value)}"
                 " - name a node, node.output or knobs.name; values stand under `with`",
+                mark,
             )
             return
         owner, _, output = mark.value.partition(".")
         if owner == "knobs":
             knob = self.document.knobs.get(output)
             if knob is None:
-                self.complain(
-                    entry,
-                    mark.line,
-                    f"there is no knob {output!r} - {suggestion(output, self.document.knobs)}",
-                )
+                hint = suggestion(output, self.document.knobs)
+                self.complain(entry, f"there is no knob {output!r} - {hint}", mark)
             elif name in spec.inputs:
+                kind = either(spec.inputs[name].sockets)
                 self.complain(
-                    entry,
-                    mark.line,
-                    f"input {name!r} takes a"
-                    f" {_either(spec.inputs[name].sockets)}, not a knob - wire a node",
+                    entry, f"input {name!r} takes a {kind}, not a knob - wire a node", mark
                 )
             else:
-                given[name] = Marked(knob.value, mark.line)
+                given[name] = mark._replace(value=knob.value)
             return
         source = self.source(entry, mark, owner, output)
         if source is not None:
@@ -206,127 +192,58 @@ class _Binder:
     def source(self, entry: NodeEntry, mark: Marked, owner: str, output: str) -> Source | None:
         other = self.document.nodes.get(owner)
         if other is None:
-            self.complain(
-                entry,
-                mark.line,
-                f"there is no node {owner!r} - {suggestion(owner, self.document.nodes)}",
-            )
+            parts = [name for name in self.document.nodes if name.startswith(f"{owner}/")]
+            hint = f"{owner!r} is a graph, name one of its nodes: {', '.join(parts[:12])}"
+            if not parts:
+                hint = suggestion(owner, self.document.nodes)
+            self.complain(entry, f"there is no node {owner!r} - {hint}", mark)
             return None
         spec = self.registry.get(other.type)
         if spec is None:
             return None  # reported at that node
         if not output and len(spec.outputs) > 1:
             choices = " or ".join(f"{owner}.{name}" for name in spec.outputs)
-            self.complain(entry, mark.line, f"{owner!r} has several outputs - write {choices}")
+            self.complain(entry, f"{owner!r} has several outputs - write {choices}", mark)
             return None
         output = output or next(iter(spec.outputs))
         if output not in spec.outputs:
-            self.complain(
-                entry,
-                mark.line,
-                f"{owner!r} has no output {output!r} - {suggestion(output, spec.outputs)}",
-            )
+            hint = suggestion(output, spec.outputs)
+            self.complain(entry, f"{owner!r} has no output {output!r} - {hint}", mark)
             return None
         return Source(owner, output)
+
+    def tell_loops(self, graph: Graph) -> None:
+        for path in graph.loops():
+            first = min(range(len(path)), key=lambda i: graph.nodes[path[i]].line)
+            path = path[first:] + path[:first]
+            loop = " -> ".join([*path[:20], path[0]])
+            message = f"its wires form a loop ({loop}) - cut one of them"
+            self.complain(self.document.nodes[path[0]], message)
 
     def values(
         self, entry: NodeEntry, spec: NodeSpec, node: BoundNode, given: dict[str, Marked]
     ) -> None:
         """Check the widget values, and find the files that paths name."""
         for name in [name for name in given if name not in spec.widgets]:
-            self.complain_of(
-                entry,
-                given.pop(name),
-                f"{spec.id} has no widget {name!r}"
-                f" - {suggestion(name, [*spec.widgets, *spec.inputs])}",
-            )
+            hint = suggestion(name, [*spec.widgets, *spec.inputs])
+            self.complain(entry, f"{spec.id} has no widget {name!r} - {hint}", given.pop(name))
         plain = {name: _meant(mark.value, spec.widgets[name]) for name, mark in given.items()}
         checked, wrong = spec.check(plain)
         for name, message in wrong.items():
             if name in node.wires or (name in entry.wires and name not in given):
                 continue  # its value is known when the graph runs, or its wire is reported
-            mark = given.get(name, Marked(None, entry.line))
-            self.complain_of(entry, mark, f"widget {name!r}: {message}")
+            self.complain(entry, f"widget {name!r}: {message}", given.get(name))
         for name, widget in spec.widgets.items():
             if widget.kind not in ("file", "folder") or name in wrong or checked[name] is None:
                 continue
-            mark = given.get(name, Marked(None, entry.line))
-            trusted = isinstance(mark.value, Typed)
+            mark = given.get(name)
+            trusted = mark is not None and isinstance(mark.value, Typed)
             try:
                 checked[name] = self.folders.resolve(checked[name], widget.kind, trusted)
             except InputError as error:
-                self.complain_of(entry, mark, f"widget {name!r}: {error}", is_input=True)
+                problem = self.placed(entry, f"widget {name!r}: {error}", mark)
+                self.problems.append(replace(problem, is_input=True))
         node.values = {name: v for name, v in checked.items() if name not in node.wires}
-
-    def acyclic(self, graph: Graph) -> bool:
-        """Report every loop of wires."""
-        if graph.is_acyclic():
-            return True
-        for path in graph.loops():
-            first = min(range(len(path)), key=lambda i: graph.nodes[path[i]].line)
-            path = path[first:] + path[:first]
-            entry = self.document.nodes[path[0]]
-            loop = " -> ".join([*path[:20], path[0]])
-            self.complain(entry, entry.line, f"its wires form a loop ({loop}) - cut one of them")
-        return False
-
-    def check_types(self, graph: Graph) -> None:
-        """Every wire must carry the kind of value its end takes; type variables are bound here."""
-        given: dict[Source, tuple[Socket, ...]] = {}
-        for name in graph.sorted:
-            node = graph.nodes[name]
-            entry = self.document.nodes[name]
-            bound: dict[str, tuple[Socket, ...]] = {}
-            for target, source in node.wires.items():
-                sockets = given.get(source)
-                if sockets is None:
-                    continue
-                self.check_wire(entry, node.spec, target, source, sockets, bound)
-            for output, port in node.spec.outputs.items():
-                given[Source(name, output)] = bound.get(port.variable or "", port.sockets)
-
-    def check_wire(
-        self,
-        entry: NodeEntry,
-        spec: NodeSpec,
-        target: str,
-        source: Source,
-        sockets: tuple[Socket, ...],
-        bound: dict[str, tuple[Socket, ...]],
-    ) -> None:
-        port = spec.inputs.get(target)
-        if port is None:
-            accepted = _WIDGET_SOCKETS[spec.widgets[target].kind]
-            fits = all(socket.name in accepted for socket in sockets)
-            wanted = " or ".join(accepted)
-        else:
-            accepts = bound.get(port.variable or "", port.sockets)
-            fits = set(sockets) <= set(accepts)
-            wanted = _either(accepts)
-            if fits and port.variable:
-                bound[port.variable] = sockets
-        if not fits:
-            what = "input" if port is not None else "widget"
-            hint = self.givers(port.sockets) if port is not None else ""
-            self.complain(
-                entry,
-                entry.wires[target].line,
-                f"{what} {target!r} takes a {wanted}, but {source.node}.{source.output} gives a"
-                f" {_either(sockets)} - wire a node that gives a {wanted}{hint}",
-            )
-
-    def givers(self, sockets: tuple[Socket, ...]) -> str:
-        """Some node types that give such a value."""
-        names = [
-            spec.id
-            for spec in self.registry.values()
-            if any(set(port.sockets) & set(sockets) for port in spec.outputs.values())
-        ]
-        return f" ({', '.join(sorted(names)[:3])})" if names else ""
-
-
-def _either(sockets: tuple[Socket, ...]) -> str:
-    return " or ".join(socket.name for socket in sockets)
 
 
 def _meant(value: Any, widget: Widget) -> Any:

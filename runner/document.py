@@ -12,7 +12,7 @@ import yaml
 
 from ..nodes.errors import GraphError, InputError
 from ..nodes.wording import shown, suggestion
-from .yaml_text import Marked, plain_of, read_yaml, write_yaml
+from .yaml_text import Marked, Origin, plain_of, read_yaml, write_yaml
 
 FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
@@ -20,6 +20,7 @@ MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
+_NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner: of an inner graph
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class NodeEntry:
     wires: dict[str, Marked] = field(default_factory=dict)
     values: dict[str, Marked] = field(default_factory=dict)
     about: str | None = None
+    origin: Origin | None = None  # of a node that comes from a graph inside the graph
 
 
 @dataclass
@@ -232,7 +234,7 @@ class _Reader:
         return {name: self.node(name, entry) for name, entry in written.items()}
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
-        if not NAME.fullmatch(name) or name == "knobs":
+        if not _NODE_NAME.fullmatch(name) or name == "knobs":
             self.complain(
                 mark.line, name, "is no node's name - use letters, digits, _ and -, and not `knobs`"
             )

@@ -100,7 +100,8 @@ def convert(
 
     registry = load_nodes(pack or ())
     document = load_document(source)
-    check(document, registry)
+    flat = check(document, registry)  # other formats know no graphs inside graphs
+    document = document if target.suffix.lower() in (".yaml", ".yml") else flat
     if target.exists() and target.suffix.lower() != ".png" and not force:
         raise GraphError(f"{target}: is there already - name another file, or add --force")
     typer.echo(f"{target}: {write_graph(document, target, registry)}")

@@ -35,6 +35,7 @@ class BoundNode:
     spec: NodeSpec
     wires: dict[str, Source] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    file: str | None = None  # where it is not the graph's own
 
     @property
     def sources(self) -> set[str]:
@@ -112,4 +113,6 @@ class Graph:
 
     def problem(self, node: BoundNode, message: object, is_input: bool = False) -> Problem:
         """A problem placed at a node."""
-        return Problem(self.document.file, node.line, node.name, str(message), is_input)
+        return Problem(
+            node.file or self.document.file, node.line, node.name, str(message), is_input
+        )

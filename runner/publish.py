@@ -50,7 +50,7 @@ class Publisher:
             return [str(self.folder / name) for name in kept]
         paths = []
         for given, data in load().files.items():
-            name = f"{node}{given[1:]}" if given.startswith("@") else given
+            name = f"{file_stem(node)}{given[1:]}" if given.startswith("@") else given
             self._claim(node, name, {"of": stamp, "node": node})
             path = self.folder / name
             self.write(path, add_text(data, GRAPH_KEY, self._graph_text) if is_png(data) else data)
@@ -95,6 +95,11 @@ class Publisher:
         return (status.st_size, status.st_mtime_ns) == (entry.get("size"), entry.get("mtime"))
 
 
+def file_stem(node: str) -> str:
+    """A node's name as a file's: that of an inner graph's node has a slash."""
+    return node.replace("/", ".")
+
+
 def hash_text(text: str) -> str:
     """A short digest of a text."""
     from blake3 import blake3
@@ -134,7 +139,7 @@ class PreviewWriter:
 
         buffer = io.BytesIO()
         tiled(pictures).save(buffer, "PNG")
-        path = self._publisher.folder / "previews" / f"{node}.png"
+        path = self._publisher.folder / "previews" / f"{file_stem(node)}.png"
         self._publisher.write(path, buffer.getvalue())
         self._last = time.monotonic()
         return str(path)

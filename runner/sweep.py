@@ -23,6 +23,7 @@ from .events import Cached, CombinationStarted, Event, Failed, Finished, Listene
 from .execute import Run
 from .folders import Folders
 from .graph import Graph
+from .publish import file_stem
 from .store import Store
 
 MOST = 1_000
@@ -178,7 +179,7 @@ def write_summary(
     down = [", ".join(values) for values in itertools.product(*(axis.values for axis in rest))]
     titles = (across.target, ", ".join(axis.target for axis in rest))
     for name, paths in _pictures(combinations).items():
-        path = folder / f"{name.replace('/', '.')}.png"
+        path = folder / f"{file_stem(name)}.png"
         xy_sheet(paths, across.values, down, titles).save(path)
         written.append(str(path))
     return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -29,11 +30,19 @@ _PLAIN = re.compile(r"(?:\.{0,2}/)?[^\W\d][\w./()+-]*(?: [\w./()+-]+)*")
 _YAML_1_1 = {"y", "n", "yes", "no", "on", "off"}  # constants to older readers
 
 
+class Origin(NamedTuple):
+    """The file that something stands in, where that is not the graph's own, and its folder."""
+
+    file: str
+    folder: Path
+
+
 class Marked(NamedTuple):
     """A value and the line it stands on; a mapping holds Marked values in turn."""
 
     value: Any
     line: int
+    origin: Origin | None = None
 
 
 Refusal = Callable[[int, str], Exception]

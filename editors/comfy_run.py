@@ -21,6 +21,7 @@ from ..runner.store import Result
 from . import comfy_host as host
 from . import comfy_wires
 from .comfy_forms import from_comfy_value
+from .comfy_strict import Refused
 from .comfy_wires import PLAIN, Ref, ref_to, remember, value_of
 
 
@@ -85,6 +86,8 @@ def validate(spec: NodeSpec, given: Mapping[str, Any]) -> None:
 
     Raises: NodeError with all that is wrong, in one line; InputError for a path.
     """
+    if any(isinstance(value, Refused) for value in given.values()):
+        return  # ComfyUI has that already, at its input
     with _one_line():
         checked_widgets(spec, given, [name for name in spec.widgets if given.get(name) is None])
 

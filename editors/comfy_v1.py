@@ -10,6 +10,7 @@ from ..nodes.registry import load_nodes
 from . import comfy_run
 from .comfy_forms import NodeForm, node_form
 from .comfy_save import shown
+from .comfy_strict import watch
 
 HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 
@@ -58,10 +59,12 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
 
 def mappings(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, type[ComfyV1]]:
     """NODE_CLASS_MAPPINGS."""
+    watch()
     specs = load_nodes() if registry is None else registry
     return {cls.FORM.class_id: cls for cls in map(v1_class, specs.values())}
 
 
 def display_names(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, str]:
     """NODE_DISPLAY_NAME_MAPPINGS."""
-    return {name: cls.FORM.title for name, cls in mappings(registry).items()}
+    specs = load_nodes() if registry is None else registry
+    return {cls.FORM.class_id: cls.FORM.title for cls in map(v1_class, specs.values())}

@@ -13,6 +13,7 @@ from ..nodes.registry import load_nodes
 from . import comfy_run
 from .comfy_forms import InputForm, NodeForm, node_form
 from .comfy_save import shown
+from .comfy_strict import watch
 
 _WIDGETS = {
     "INT": io.Int,
@@ -88,7 +89,8 @@ class Extension(ComfyExtension):  # type: ignore[misc]
     """All nodes of the registry."""
 
     async def on_load(self) -> None:
-        """Offer our store for other packs' nodes, where the user asks and ComfyUI has the hook."""
+        """Check prompts strictly; offer our store for other packs' nodes, where the user asks."""
+        watch()
         if os.environ.get("ARTGRAPH_COMFY_CACHE") == "1" and hasattr(ComfyAPI, "Caching"):
             from .comfy_cache import offer
 

@@ -10,6 +10,8 @@ the pack uses into a folder, loads the pack from a path-like name beside another
 import asyncio
 import importlib.util
 import json
+import os
+import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -216,10 +218,13 @@ class Host:
 
 
 def main(form, pack, folder):
+    if hasattr(os, "sched_setaffinity"):  # one thread: quicker where others compute too
+        os.sched_setaffinity(0, [random.choice(sorted(os.sched_getaffinity(0)))])
     for name, text in (COMMON | (V3 if form == "v3" else {})).items():
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        if not path.exists():
+            path.write_text(text)
     sys.path.insert(0, str(folder))
     import comfy.model_management
     import comfy.utils

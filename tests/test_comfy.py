@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from artgraph.editors.comfy_forms import class_id, node_form, object_info
+from artgraph.editors.comfy_strict import make_strict
 from artgraph.editors.convert_api import to_api
 from artgraph.nodes.registry import load_nodes
 from artgraph.runner.devices import numerics_for
@@ -131,7 +133,10 @@ def run_here(folder):
     graph = load_graph(str(path), REGISTRY)
     store = Store(folder / "here")
     publisher = Publisher(folder / "out", graph.document.yaml())
-    running = Run(graph, store, numerics_for("cpu"), publisher, lambda event: None)
+    numerics = numerics_for("cpu")
+    if hasattr(os, "sched_setaffinity"):  # the stand-in keeps to one core
+        numerics = replace(numerics, threads=1)
+    running = Run(graph, store, numerics, publisher, lambda event: None)
     running.execute()
     store.close()
     assert running.exit_code == 0
@@ -216,6 +221,30 @@ def test_results_of_other_packs_are_kept_where_the_user_asks(folder, monkeypatch
         assert comfy.ask({"keep": ["Other", False]}) == [value, value]
         (folder / "input" / "new.txt").touch()
         assert comfy.ask({"keep": ["Other", False]}) == [None, value]
+
+
+@pytest.mark.parametrize(
+    ("widget", "value", "words"),
+    [
+        ("mirror", "false", "not true or false"),
+        ("steps", 3.9, "whole number"),
+        ("steps", "3", "whole number"),
+        ("steps", True, "whole number"),
+        ("seed", -1, "too small"),
+    ],
+)
+def test_comfyuis_loose_conversion_meets_strict_values(widget, value, words):
+    node = {"class_type": "Artgraph_train_gan", "inputs": {"steps": 3, "mirror": True}}
+    node["inputs"][widget] = value
+    sent = {"prompt": {"1": node, "2": {"class_type": "KSampler", "inputs": {"steps": "3"}}}}
+    received = make_strict(sent, REGISTRY)["prompt"]
+    marked = received["1"]["inputs"][widget]
+    for convert in (int, float, bool):
+        with pytest.raises(ValueError, match=words):
+            convert(marked)
+    assert f"{marked}" == str(value)
+    assert json.loads(json.dumps(received))["1"]["inputs"][widget] == str(value)
+    assert received["2"]["inputs"]["steps"] == "3"
 
 
 def test_every_form_is_complete():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -23,24 +22,6 @@ from .workflow_write import to_workflow
 ROOT = Path(__file__).parent.parent
 WEB = Path("editors/comfy_web")
 EXAMPLES = Path("example_workflows")
-_COLORS = """\
-// Made by `python -m artgraph.editors.comfy_pack`: a colour for each kind of value of artgraph's.
-import {{ app }} from '/scripts/app.js'
-
-const COLORS = {colors}
-
-app.registerExtension({{
-  name: 'artgraph.colors',
-  // Not in setup(): the editor sets its own colours after that.
-  afterConfigureGraph() {{
-    for (const [type, color] of Object.entries(COLORS)) {{
-      app.canvas.default_connection_color_byType[type] = color
-      app.canvas.constructor.link_type_colors[type] = color
-      document.documentElement.style.setProperty(`--color-datatype-${{type}}`, color)
-    }}
-  }}
-}})
-"""
 
 
 def made_files() -> dict[Path, str]:
@@ -49,15 +30,11 @@ def made_files() -> dict[Path, str]:
     files = {
         WEB / "docs" / f"{class_id(spec.id)}.md": help_page(spec) for spec in registry.values()
     }
-    own = (ROOT / "editors" / "web" / "colors.js").read_text(encoding="utf-8")
-    colors = dict(re.findall(r"(ARTGRAPH_\w+): '(#\w+)'", own))
-    files[WEB / "colors.js"] = _COLORS.format(colors=json.dumps(colors, indent=2))
     for language, words in LOCALES.items():
         definitions = node_definitions(registry, words)
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
-        document = read_document(path)
-        check(document, registry)
+        document = check(read_document(path), registry)
         files[EXAMPLES / f"{name}.json"] = _json(to_workflow(document, registry))
     return files
 

@@ -8,6 +8,7 @@ input, with our words.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NoReturn
 
 from ..nodes.contract import NodeSpec
@@ -51,8 +52,9 @@ def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
             refused.message = wrong[name]
 
 
+@cache
 def watch() -> None:
-    """Check every prompt that comes to ComfyUI's server; without one, nothing."""
+    """From now on, check every prompt that comes to ComfyUI's server; without one, nothing."""
     try:
         from server import PromptServer  # type: ignore[import-not-found]
 

@@ -90,6 +90,7 @@ ZH = {
     "op": "运算",
     "order": "顺序",
     "path": "路径",
+    "precision": "精度",
     "ping_pong": "往返播放",
     "quality": "质量",
     "scale": "缩放",

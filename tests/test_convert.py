@@ -67,7 +67,11 @@ def there_and_back(original, write):
 
 
 def keys(original, folder):
-    graph = bind(original, REGISTRY, Folders(original.folder, folder, folder))
+    try:
+        graph = bind(original, REGISTRY, Folders(original.folder, folder, folder))
+    except GraphError as error:
+        assert error.exit_code == 3  # it reads pictures that its user is to bring
+        return [original.plain().get(part, {}).keys() for part in ("knobs", "nodes")]
     store = Store(folder / "cache")
     steps = make_plan(graph, store, Numerics())
     store.close()
@@ -84,9 +88,8 @@ def test_all_that_a_graph_file_says_survives(write):
 @FORMATS
 @pytest.mark.parametrize("name", shipped_graphs())
 def test_shipped_graphs_keep_their_keys(name, write, tmp_path):
-    original = read_document(shipped_graphs()[name])
+    original = check(read_document(shipped_graphs()[name]), REGISTRY)
     back = there_and_back(original, write)
-    check(original, REGISTRY)
     assert keys(back, tmp_path) == keys(original, tmp_path)
 
 

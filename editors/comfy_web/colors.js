@@ -1,4 +1,4 @@
-// Made by `python -m artgraph.editors.comfy_pack`: a colour for each kind of value of artgraph's.
+// A colour for each kind of value of artgraph's: in ComfyUI, and in artgraph's own editor.
 import { app } from '/scripts/app.js'
 
 const COLORS = {

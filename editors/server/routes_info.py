@@ -26,6 +26,7 @@ from .thumbnails import thumbnail
 
 routes = web.RouteTableDef()
 WEB = Path(__file__).parent.parent / "web"
+SHARED = WEB.parent / "comfy_web"  # with the pack for ComfyUI
 START = "style_remix"
 _MAX_GRAPH = 64 * 2**20
 
@@ -113,7 +114,8 @@ async def logs_text(request: web.Request) -> web.Response:
 
 @routes.get("/extensions")
 async def extensions(_: web.Request) -> web.Response:
-    return web.json_response(["/extensions/artgraph/artgraph.js"])
+    files = ("artgraph.js", "colors.js")
+    return web.json_response([f"/extensions/artgraph/{file}" for file in files])
 
 
 @routes.get("/extensions/artgraph/docs/{name}.md")
@@ -132,9 +134,10 @@ async def help_page(request: web.Request) -> web.Response:
 @routes.get("/extensions/artgraph/{file}")
 async def extension_file(request: web.Request) -> web.StreamResponse:
     name = request.match_info["file"]
-    if name not in {path.name for path in WEB.iterdir()}:
-        raise web.HTTPNotFound
-    return web.FileResponse(WEB / name, headers={"Cache-Control": "no-cache"})
+    for folder in (WEB, SHARED):
+        if name in {path.name for path in folder.iterdir() if path.is_file()}:
+            return web.FileResponse(folder / name, headers={"Cache-Control": "no-cache"})
+    raise web.HTTPNotFound
 
 
 @routes.get("/user.css")

@@ -2,7 +2,6 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { paintSockets } from './colors.js'
 import { acceptFiles, addUploadButton } from './files.js'
 import { addHelp } from './help.js'
 import { copyAsYaml, reloadFromDisk, showPlan, tell } from './menu.js'
@@ -20,13 +19,17 @@ function replaceFirstGraph() {
     if (error) tell('error', 'The graph could not be opened', error)
     if (!workflow) return load({ nodes: [], links: [], version: 0.4 }, true, true)
     const result = await load(workflow, true, true, name)
-    app.canvas?.ds && fitView()
+    showBeginning()
     return result
   }
 }
 
-function fitView() {
-  setTimeout(() => app.extensionManager?.command?.execute('Comfy.Canvas.FitView'), 300)
+/** Small graphs as a whole; of large ones the beginning, at a size that can be read. */
+function showBeginning() {
+  const corner = [0, 1].map((axis) => Math.min(...app.graph.nodes.map((node) => node.pos[axis])))
+  if (app.graph.nodes.length < 15) return app.extensionManager.command.execute('Comfy.Canvas.FitView')
+  Object.assign(app.canvas.ds, { scale: 0.6, offset: [160 - corner[0], 140 - corner[1]] })
+  app.canvas.setDirty(true, true)
 }
 
 /** A prompt says which file its graph is, so that its outputs get the graph's name. */
@@ -75,10 +78,6 @@ app.registerExtension({
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
     api.addEventListener('artgraph.changed', (event) => reloadFromDisk(event.detail.path))
-  },
-
-  afterConfigureGraph() {
-    paintSockets()
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {

@@ -6,6 +6,8 @@ import { app } from '/scripts/app.js'
 const REUSED = { color: '#3b6b4b', text: 'reused' }
 const LINE = 17 // pixels
 const MARGIN = 6
+const TITLE = 30
+const GAP = 20
 const reused = new Set()
 const notes = new WeakMap() // of each node: its box of texts and tables
 
@@ -67,6 +69,24 @@ function drawMark(ctx, node) {
   ctx.restore()
 }
 
+/** Makes a node as high as it needs to be; those below it give way. */
+function grow(node) {
+  const end = node.pos[1] + node.size[1]
+  const [width, height] = node.computeSize()
+  if (height > node.size[1]) {
+    const below = allNodes().filter((other) => other.pos[1] > end && overlaps(node, other))
+    const highest = Math.min(...below.map((other) => other.pos[1]))
+    const missing = node.pos[1] + height + TITLE + GAP - highest
+    if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
+  }
+  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
+  app.canvas?.setDirty(true, true)
+}
+
+function overlaps(one, other) {
+  return one.pos[0] < other.pos[0] + other.size[0] && other.pos[0] < one.pos[0] + one.size[0]
+}
+
 /** The lines of text in a box, which may not be drawn yet. */
 function lines(box) {
   const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
@@ -88,11 +108,7 @@ function showNote(node, children, failed = false) {
   note.failed = failed
   note.box.classList.toggle('artgraph-failed', failed)
   note.box.replaceChildren(...children)
-  requestAnimationFrame(() => {
-    const [width, height] = node.computeSize()
-    node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
-    app.canvas?.setDirty(true, true)
-  })
+  requestAnimationFrame(() => grow(node))
 }
 
 function table(columns) {

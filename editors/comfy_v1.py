@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..nodes.contract import NodeSpec
@@ -57,14 +56,12 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
     return type(form.class_id, (ComfyV1,), members)
 
 
-def mappings(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, type[ComfyV1]]:
+def mappings() -> dict[str, type[ComfyV1]]:
     """NODE_CLASS_MAPPINGS."""
     watch()
-    specs = load_nodes() if registry is None else registry
-    return {cls.FORM.class_id: cls for cls in map(v1_class, specs.values())}
+    return {cls.FORM.class_id: cls for cls in map(v1_class, load_nodes().values())}
 
 
-def display_names(registry: Mapping[str, NodeSpec] | None = None) -> dict[str, str]:
+def display_names() -> dict[str, str]:
     """NODE_DISPLAY_NAME_MAPPINGS."""
-    specs = load_nodes() if registry is None else registry
-    return {cls.FORM.class_id: cls.FORM.title for cls in map(v1_class, specs.values())}
+    return {name: cls.FORM.title for name, cls in mappings().items()}

@@ -70,7 +70,8 @@ def keys(original, folder):
     try:
         graph = bind(original, REGISTRY, Folders(original.folder, folder, folder))
     except GraphError as error:
-        assert error.exit_code == 3  # it reads pictures that its user is to bring
+        if error.exit_code != 3:  # it reads pictures that its user is to bring
+            raise
         return [original.plain().get(part, {}).keys() for part in ("knobs", "nodes")]
     store = Store(folder / "cache")
     steps = make_plan(graph, store, Numerics())

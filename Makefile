@@ -19,6 +19,7 @@ lint: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	$(BIN)/artgraph nodes --markdown > docs/reference.md
+	$(BIN)/python -m artgraph.editors.comfy_pack
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

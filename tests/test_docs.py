@@ -169,6 +169,12 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_names_every_shipped_graph():
+    text = (ROOT / "README.md").read_text()
+    for path in (ROOT / "graphs").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in text
+
+
 def test_the_node_reference_is_current():
     from artgraph.nodes.registry import load_nodes
     from artgraph.runner.reference import reference_page

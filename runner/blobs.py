@@ -6,11 +6,8 @@ file, synced and renamed: it is there whole or not at all, and is never overwrit
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +16,7 @@ from blake3 import blake3
 from safetensors import SafetensorError
 
 from ..nodes.sockets import Buffers, Json
+from .leftovers import sweep, temporary_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,17 +62,15 @@ class Blobs:
         self._folder, self._temporary = folder / "blobs", folder / "tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
-        self._host = blake3(socket.gethostname().encode()).hexdigest(4)
-        self._numbers = itertools.count()
         self._sound: set[str] = set()  # checked by this process
-        self._sweep()
+        sweep(self._temporary)
 
     def write(self, meta: Json, buffers: Buffers) -> tuple[str, int]:
         """Store a value's parts; the digest and the size in bytes.
 
         Raises: OSError, as where the disk is full; nothing is left behind then.
         """
-        temporary = self._temporary / f"{self._host}-{os.getpid()}-{next(self._numbers)}"
+        temporary = temporary_in(self._temporary)
         try:
             try:
                 _write_safetensors(temporary, meta, buffers)
@@ -142,17 +138,6 @@ class Blobs:
         except OSError:
             return False
 
-    def _sweep(self) -> None:
-        """Remove what killed processes of this machine left, and what is over a day old."""
-        for path in self._temporary.iterdir():
-            host, process, _ = (*path.name.split("-"), "", "")[:3]
-            try:
-                dead = host == self._host and not _is_alive(int(process))
-                if dead or time.time() - path.stat().st_mtime > 86_400:
-                    path.unlink(missing_ok=True)
-            except (OSError, ValueError):
-                continue
-
 
 def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     metadata = {"meta": json.dumps(meta, sort_keys=True, separators=(",", ":"))}
@@ -180,13 +165,3 @@ def _own(tensor: Tensor) -> Tensor:
 def _file_digest(path: Path) -> str:
     hasher = blake3(max_threads=blake3.AUTO)
     return str(hasher.update_mmap(path).hexdigest(16))
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -8,7 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,9 @@ from .options import (
     open_store,
     warn,
 )
+
+if TYPE_CHECKING:
+    from .execute import Run
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -196,15 +199,18 @@ def _load(
     return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
 
 
-def _stop_on_interrupt(running: Any) -> None:
+def _stop_on_interrupt(running: Run) -> None:
     """Ctrl-C stops at the next step, with a checkpoint; a second one stops at once."""
 
-    def handler(number: int, frame: FrameType | None) -> None:
+    def stop_now(number: int, frame: FrameType | None) -> None:
+        raise Cancelled
+
+    def stop(number: int, frame: FrameType | None) -> None:
         running.cancel()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, stop_now)
         print("stopping at the next step; press Ctrl-C again to stop at once", file=sys.stderr)
 
-    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, stop)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,7 +7,6 @@ there already, untouched since, is left alone.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..nodes.errors import NodeError
 from ..nodes.sockets import Files, is_file_name
+from .leftovers import sweep, temporary_in
 from .png import add_text, is_png
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Publisher:
         self._owners: dict[str, str] = {}
         self._before: dict[str, Any] = _read_manifest(folder / MANIFEST).get("files", {})
         self._files: dict[str, Any] = {}
+        for place in (folder, folder / "previews"):
+            sweep(place)
 
     def publish(self, node: str, digest: str, load: Callable[[], Files]) -> list[str]:
         """Write a node's files; `digest` is that of their contents. The paths written or kept."""
@@ -61,7 +63,7 @@ class Publisher:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write one file, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = temporary_in(path.parent)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)

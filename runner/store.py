@@ -102,7 +102,7 @@ class Store:
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
                 self.forget(key)
                 return None
-        if time.time() - row[2] > _USE_SECONDS:
+        if abs(time.time() - row[2]) > _USE_SECONDS:  # a time to come is a clock put right
             self._used.append(key)
         return Result(outputs, row[1])
 

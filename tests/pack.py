@@ -12,6 +12,10 @@ from artgraph.nodes.contract import InputFile, Seed, Steps, node
 from artgraph.nodes.errors import NodeError
 from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
 
+if "CLOCK" in os.environ:  # a clock that is wrong by so many seconds
+    _true_time = time.time
+    time.time = lambda: _true_time() + float(os.environ["CLOCK"])
+
 
 def note(word):
     """Leave a line in the file $NOTES, so that a test sees what really ran."""
@@ -32,6 +36,16 @@ def parity(*, value: int = 0) -> Number:
     """0 for even, 1 for odd."""
     note("parity")
     return value % 2
+
+
+@node(title="Nap", category="test")
+def nap(
+    value: Number | None = None, *, seconds: float = 0.0, salt: int = 0, name: str = "nap"
+) -> Number:
+    """Sleep, then give a number that depends on all."""
+    note(name)
+    time.sleep(seconds)
+    return (value or 0) * 31 % 1_000_003 + salt + len(name)
 
 
 @node(title="Failing", category="test")
@@ -159,3 +173,9 @@ class Perhaps(NamedTuple):
 def perhaps(*, side: str = "left") -> Perhaps:
     """Give one of two outputs."""
     return Perhaps(1 if side == "left" else None, 1 if side == "right" else None)
+
+
+@node(title="Number file", category="test")
+def save_number(value: Number) -> Files:
+    """Save a number as a text."""
+    return Files({"@.txt": str(value).encode()})

@@ -1,0 +1,54 @@
+"""Temporary files that name their process, so that what a killed one left can be swept up."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from functools import cache
+from pathlib import Path
+
+_ENDING = ".part"
+_DAY = 86_400
+_numbers = itertools.count()
+
+
+def temporary_in(folder: Path) -> Path:
+    """A path of its own in `folder`, for a file that is renamed when it is whole."""
+    return folder / f".{_host()}-{os.getpid()}-{next(_numbers)}{_ENDING}"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left, and a day later those of others.
+
+    A living process' file stays whatever the clock says.
+    """
+    for path in folder.glob(f".*-*-*{_ENDING}"):
+        host, process, _ = path.name.removeprefix(".").split("-", 2)
+        try:
+            if host == _host():
+                over = not _is_alive(int(process))
+            else:
+                over = time.time() - path.stat().st_mtime > _DAY
+            if over:
+                path.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            continue
+
+
+@cache
+def _host() -> str:
+    from blake3 import blake3
+
+    return str(blake3(socket.gethostname().encode()).hexdigest(4))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

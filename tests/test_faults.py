@@ -1,0 +1,237 @@
+"""What must not get lost: processes killed, many at once, full and read-only disks, wrong clocks.
+
+Damaged blobs, a damaged or newer index and a moved cache: test_store.py. Training: killed and
+interrupted: test_training_runs.py. Each test here fails where its protection is taken out.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from artgraph.runner import leftovers
+from artgraph.runner.blobs import Blobs
+from artgraph.runner.keeping import checkpoints, results, verify
+from artgraph.runner.store import Store
+
+# A child that has everything imported and forks for each run, so that fifty runs take seconds.
+FORKER = """
+import os, sys
+from artgraph.runner.cli import main
+from artgraph.nodes.registry import load_nodes
+load_nodes()
+import numpy, artgraph.runner.execute, artgraph.runner.progress
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["artgraph", *line.split()]
+        try:
+            main()
+        except SystemExit as end:
+            os._exit(end.code or 0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+# A tree of numbers and files: inline values, blobs, and files in the output folder.
+TREE = (
+    "artgraph: 1\nknobs: {salt: 0}\nnodes:\n"
+    + "".join(
+        f"  n{i}:\n    node: nap\n    from: {{salt: knobs.salt"
+        + (f", value: n{(i - 1) // 2}" if i else "")
+        + f"}}\n    with: {{name: n{i}, seconds: 0.01}}\n"
+        for i in range(40)
+    )
+    + "".join(f"  f{i}: {{node: save_number, from: {{value: n{i}}}}}\n" for i in range(0, 40, 2))
+)
+
+
+def last(output):
+    """Digests by node, and the last event."""
+    events = [json.loads(line) for line in output.splitlines()]
+    digests = {e["node"]: e["outputs"] for e in events if e["event"] in ("finished", "cached")}
+    return digests, events[-1]
+
+
+def run(cli, pack, *words, **environment):
+    done = cli("run", "g.yaml", "--pack", pack, "--json", *words, **environment)
+    assert done.returncode == 0, done.stderr
+    return last(done.stdout)
+
+
+class Forker:
+    """Runs the tree in forks of one process; kills them where asked to."""
+
+    def __init__(self, cli, pack):
+        options = cli.options(NOTES=str(cli.folder / "notes")) | {"stdin": subprocess.PIPE}
+        self.pack = pack
+        self.process = subprocess.Popen([sys.executable, "-c", FORKER], **options)
+
+    def run(self, salt, kill_after=None):
+        """What the run ended with."""
+        words = f"run g.yaml --pack {self.pack} --quiet --set knobs.salt={salt}\n"
+        self.process.stdin.write(words)
+        self.process.stdin.flush()
+        child = int(self.process.stdout.readline())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        return int(self.process.stdout.readline())
+
+
+def test_fifty_kills_at_random_moments(cli, pack):
+    cli.write("g.yaml", TREE)
+    chance = random.Random(0)
+    forker = Forker(cli, pack)
+    kills = salt = 0
+    while kills < 50:
+        if forker.run(salt, chance.uniform(0, 0.4)) == signal.SIGKILL:
+            kills += 1
+        else:
+            salt += 1  # it got through: another tree
+    for number in range(salt + 1):
+        assert forker.run(number) == 0
+    assert forker.process.communicate()[1] == "", "nobody was warned of anything"
+
+    for number in (0, salt):
+        setting = ("--set", f"knobs.salt={number}")
+        digests, end = run(cli, pack, *setting)
+        assert (end["status"], end["failed"], end["ran"]) == ("done", 0, 0)
+        assert digests == run(cli, pack, *setting, "--cache", "other", "--out", "other")[0]
+    assert not list((cli.folder / "cache/tmp").iterdir())
+    outputs = {path.name for path in (cli.folder / "out/g").iterdir() if path.is_file()}
+    assert outputs == {"manifest.json", *(f"f{i}.txt" for i in range(0, 40, 2))}
+    store = Store(cli.folder / "cache", warn=pytest.fail)
+    assert verify(store)[1] == 0
+    referenced = {d for entry in [*results(store), *checkpoints(store)] for d in entry.blobs}
+    assert {digest for digest, _, _ in store.blobs.stored()} == referenced
+    store.close()
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_many_processes_compute_each_result_once(cli, pack, count):
+    cli.write("g.yaml", TREE.replace("0.01", "0.02"))
+    notes = cli.folder / "notes"
+    words = ["run", "g.yaml", "--pack", pack, "--json"]
+    processes = [cli.start(*words, "--out", f"o{i}", NOTES=str(notes)) for i in range(count)]
+    ends = [last(process.communicate()[0]) for process in processes]
+    assert all(process.returncode == 0 for process in processes)
+    ran = notes.read_text().split()
+    assert sorted(ran) == sorted({f"n{i}" for i in range(40)})
+    assert all(digests == ends[0][0] for digests, _ in ends)
+    store = Store(cli.folder / "cache")
+    assert sum(end["ran"] for _, end in ends) == len(list(results(store)))
+    store.close()
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A disk of its own for `folder`, where this user may mount one."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(words, capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip("may not mount here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+IMAGES = "artgraph: 1\nnodes:\n" + "".join(
+    f"  g{i}: {{node: grey, with: {{level: 0.{i}, count: 1000}}}}\n"
+    f"  m{i}: {{node: mean, from: {{image: g{i}}}}}\n"
+    for i in range(1, 9)
+)
+
+
+def test_a_full_disk_in_the_midst_of_blobs(cli, pack):
+    cli.write("g.yaml", IMAGES)  # 8 values of 192 kB
+    with small_disk(cli.folder / "cache", "1m") as disk:
+        done = cli("run", "g.yaml", "--pack", pack, "--json")
+        assert done.returncode == 4, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "can't be written" in done.stderr
+        assert not list((disk / "tmp").iterdir())
+        plan = json.loads(cli("plan", "g.yaml", "--pack", pack, "--json").stdout)
+        assert "cached" in {row["action"] for row in plan}, "what was finished stays"
+        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+        _, end = run(cli, pack)
+        assert end["cached"] >= 2
+        assert (end["cached"] + end["ran"], end["failed"]) == (16, 0)
+
+
+def test_a_full_disk_under_the_index(cli, pack):
+    chain = "".join(
+        f"  t{i}: {{node: text, with: {{text: {'x' * 9000}{i}}}}}\n" for i in range(100)
+    )
+    cli.write("g.yaml", "artgraph: 1\nnodes:\n" + chain)
+    with small_disk(cli.folder / "cache", "500k"):
+        done = cli("run", "g.yaml", "--pack", pack, "--quiet")
+        assert done.returncode == 4, done.stderr
+        assert "can't be written" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_cache_on_a_read_only_disk(cli, pack):
+    cli.write("g.yaml", IMAGES)
+    with small_disk(cli.folder / "cache", "8m") as disk:
+        run(cli, pack)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for words in (["run", "g.yaml", "--pack", pack], ["plan", "g.yaml", "--pack", pack]):
+            done = cli(*words)
+            assert done.returncode == 4, done.stderr
+            assert "can't be" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+        assert cli("run", "g.yaml", "--pack", pack, "--no-cache", "--quiet").returncode == 0
+
+
+def test_interrupted_twice_it_stops_at_once(cli, pack):
+    nodes = "  a: {node: nap}\n  b: {node: nap, with: {seconds: 60, name: b}, from: {value: a}}\n"
+    cli.write("g.yaml", "artgraph: 1\nnodes:\n" + nodes)
+    process = cli.start("run", "g.yaml", "--pack", pack, "--json")
+    for line in process.stdout:
+        if json.loads(line)["event"] == "started" and json.loads(line)["node"] == "b":
+            break
+    process.send_signal(signal.SIGINT)
+    assert "press Ctrl-C again" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert json.loads(output.splitlines()[-1])["status"] == "interrupted"
+    assert not errors.strip()
+    plan = json.loads(cli("plan", "g.yaml", "--pack", pack, "--json").stdout)
+    assert [row["action"] for row in plan] == ["cached", "run"]
+
+
+def test_a_clock_that_jumps(cli, pack):
+    cli.write("g.yaml", TREE)
+    year = 365 * 86_400
+    first, _ = run(cli, pack, CLOCK=str(10 * year))
+    for clock in (0, -20 * year, 5 * year):
+        digests, end = run(cli, pack, CLOCK=str(clock))
+        assert (digests, end["ran"]) == (first, 0)
+    store = Store(cli.folder / "cache")
+    ahead = [entry for entry in results(store) if entry.used > time.time() + 6 * year]
+    store.close()
+    assert not ahead, "a use in the far future is put right by the next one"
+
+
+def test_a_jump_of_the_clock_takes_no_living_process_its_file(tmp_path, monkeypatch):
+    Blobs(tmp_path)
+    mine = leftovers.temporary_in(tmp_path / "tmp")
+    mine.write_bytes(b"being written")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10**8)
+    Blobs(tmp_path)
+    assert mine.exists()

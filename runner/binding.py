@@ -105,6 +105,8 @@ class _Binder:
                 nodes[entry.name] = self.node(entry, spec)
             elif entry.type:
                 hint = suggestion(entry.type, self.registry)
+                if not hint.startswith("did you mean"):
+                    hint = "`artgraph nodes` lists all; those of a pack need --pack"
                 self.complain(entry, f"there is no node type {entry.type!r} - {hint}")
         graph = Graph(self.document, self.folders, nodes)
         if graph.is_acyclic():
@@ -141,7 +143,7 @@ class _Binder:
                 self.complain(
                     entry,
                     f"input {name!r} is not wired - add"
-                    f" `{name}:` under `from`, naming a node that gives a {kind}"
+                    f" `{name}:` under `from`, naming a node that gives {kind}"
                     f"{givers(port.sockets, self.registry)}",
                 )
         self.values(entry, spec, node, given)
@@ -179,9 +181,7 @@ class _Binder:
                 self.complain(entry, f"there is no knob {output!r} - {hint}", mark)
             elif name in spec.inputs:
                 kind = either(spec.inputs[name].sockets)
-                self.complain(
-                    entry, f"input {name!r} takes a {kind}, not a knob - wire a node", mark
-                )
+                self.complain(entry, f"input {name!r} takes {kind}, not a knob - wire a node", mark)
             else:
                 given[name] = mark._replace(value=knob.value)
             return

@@ -53,7 +53,7 @@ def _misfit(
     if port is None:
         accepted = _WIDGET_SOCKETS[node.spec.widgets[target].kind]
         fits = all(socket.name in accepted for socket in sockets)
-        what, wanted, hint = "widget", " or ".join(accepted), ""
+        what, wanted, hint = "widget", f"a {' or '.join(accepted)}", ""
     else:
         accepts = bound.get(port.variable or "", port.sockets)
         fits = set(sockets) <= set(accepts)
@@ -64,8 +64,8 @@ def _misfit(
     if fits:
         return None
     return (
-        f"{what} {target!r} takes a {wanted}, but {source.node}.{source.output} gives a"
-        f" {either(sockets)} - wire a node that gives a {wanted}{hint}"
+        f"{what} {target!r} takes {wanted}, but {source.node}.{source.output} gives"
+        f" {either(sockets)} - wire a node that gives {wanted}{hint}"
     )
 
 
@@ -81,5 +81,6 @@ def givers(sockets: Iterable[Socket], registry: Mapping[str, NodeSpec]) -> str:
 
 
 def either(sockets: Iterable[Socket]) -> str:
-    """The kinds by name."""
-    return " or ".join(socket.name for socket in sockets)
+    """A value of one of these kinds, in words: `an image`, `a gan or vae`."""
+    names = " or ".join(socket.name for socket in sockets)
+    return f"an {names}" if names[0] in "aeiou" else f"a {names}"

@@ -118,14 +118,27 @@ class _Binder:
 
     def settle(self) -> None:
         """Leave plain values in the document, so that it can be written out."""
+        paths = set()  # knobs that are paths
         for entry in self.document.nodes.values():
             spec = self.registry.get(entry.type)
+            widgets = spec.widgets if spec is not None else {}
             for name, mark in entry.values.items():
-                if spec is not None and name in spec.widgets:
-                    entry.values[name] = mark._replace(value=_meant(mark.value, spec.widgets[name]))
+                if name in widgets:
+                    entry.values[name] = mark._replace(value=self.plain(mark.value, widgets[name]))
+            for name, mark in entry.wires.items():
+                if name in widgets and widgets[name].kind in ("file", "folder"):
+                    paths.add(str(mark.value).removeprefix("knobs."))
         for name, mark in self.document.knobs.items():
             if isinstance(mark.value, Typed):
-                self.document.knobs[name] = Marked(mark.value.value, mark.line)
+                value = mark.value.value
+                plain = self.folders.portable(mark.value.raw) if name in paths else value
+                self.document.knobs[name] = Marked(plain, mark.line)
+
+    def plain(self, value: Any, widget: Widget) -> Any:
+        """A value as the document keeps it."""
+        if isinstance(value, Typed) and widget.kind in ("file", "folder"):
+            return self.folders.portable(value.raw)
+        return _meant(value, widget)
 
     def node(self, entry: NodeEntry, spec: NodeSpec) -> BoundNode:
         node = BoundNode(entry.name, entry.line, spec)

@@ -51,5 +51,16 @@ class Folders:
             raise InputError(f"{text!r} is no file - name a file in it")
         return path
 
+    def portable(self, text: str) -> str:
+        """A path typed by the user, as a graph that is passed on may hold it.
+
+        Relative to the graph's folder where it lies there, else its last part: a graph may not
+        read elsewhere anyway, and nobody needs to know how the user's folders are called.
+        """
+        if not text:
+            return text
+        path, graph = Path(text).expanduser().resolve(), self.graph.resolve()
+        return str(path.relative_to(graph)) if path.is_relative_to(graph) else path.name
+
     def _roots(self) -> list[Path]:
         return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]

@@ -234,3 +234,27 @@ def test_a_wired_path_is_refused_too(cli, pack):
     )
     nodes, _ = run(cli, graph, "--pack", pack, code=3)
     assert "outside" in nodes["r"]["message"]
+
+
+def test_a_picture_does_not_tell_where_the_users_folders_are(cli, pack, tmp_path_factory):
+    private = tmp_path_factory.mktemp("private") / "words.txt"
+    private.write_text("words")
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nknobs: {path: words.txt}\nnodes:\n"
+        "  one: {node: read, from: {path: knobs.path}}\n"
+        "  two: {node: read, with: {path: words.txt}}\n",
+    )
+    run(
+        cli,
+        "g.yaml",
+        "--pack",
+        pack,
+        "--set",
+        f"knobs.path={private}",
+        "--set",
+        f"two.path={private}",
+    )
+    manifest = (cli.folder / "out/g/manifest.json").read_text()
+    assert "path: words.txt" in manifest
+    assert str(private.parent) not in manifest

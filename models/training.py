@@ -73,6 +73,8 @@ def train(
         curves.load(state)
         _load_parts(trainee.parts(), state)
 
+    look = Look(trainee, curves)
+
     def save(step: int) -> None:
         checkpoint.save(step, {**_save_parts(trainee.parts()), **curves.state()})
 
@@ -80,7 +82,7 @@ def train(
     for step in range(done, steps):
         curves.add(step + 1, trainee.step(step))
         try:
-            report(step + 1, steps, trainee.preview)
+            report(step + 1, steps, look)
         except BaseException:
             save(step + 1)
             raise
@@ -88,6 +90,20 @@ def train(
             save(step + 1)
             last_save = time.monotonic()
     return curves.rows()
+
+
+class Look:
+    """A look at a training under way: called, its pictures; and its metrics so far."""
+
+    def __init__(self, trainee: Trainee, curves: Curves) -> None:
+        self._trainee, self._curves = trainee, curves
+
+    def __call__(self) -> Tensor:
+        return self._trainee.preview()
+
+    def metrics(self) -> dict[str, float]:
+        """The last row of the curves, by name; empty before there is one."""
+        return self._curves.latest()
 
 
 class Curves:
@@ -117,6 +133,11 @@ class Curves:
         rows = self._rows + ([self._row()] if self._sum is not None else [])
         columns = zip(*rows, strict=True) if rows else ([] for _ in range(1 + len(self._names)))
         return dict(zip(["step", *self._names], map(list, columns), strict=True))
+
+    def latest(self) -> dict[str, float]:
+        """The last full row; empty before there is one."""
+        names = ["step", *self._names]
+        return dict(zip(names, self._rows[-1], strict=True)) if self._rows else {}
 
     def state(self) -> State:
         names = "\n".join(self._names).encode()

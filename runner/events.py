@@ -57,10 +57,11 @@ class Progressed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Previewed(NodeEvent):
-    """A picture of the work so far lies at `path`."""
+    """A picture of the work so far lies at `path`; a training adds its metrics, by name."""
 
     event = "preview"
     path: str
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
 pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
 pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from editing import Server, until
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"
 )
@@ -55,6 +54,35 @@ nodes:
   table:
     node: save_table
     from: {table: walk}
+"""
+LEARNING = """\
+artgraph: 1
+title: My first model
+about: Learn a set of pictures.
+nodes:
+  pictures:
+    node: procedural_art
+    with: {count: 256, size: 32}
+  vae:
+    node: train_vae
+    from: {dataset: pictures}
+    with: {steps: 60, batch: 8}
+  examples:
+    node: dataset_images
+    from: {dataset: pictures}
+    with: {count: 16}
+  redrawn:
+    node: vae_encode
+    from: {vae: vae.vae, image: examples.image}
+  drawn:
+    node: vae_decode
+    from: {vae: vae.vae, latent: redrawn}
+  result:
+    node: save_image
+    from: {image: drawn_sheet}
+  drawn_sheet:
+    node: image_grid
+    from: {image: drawn}
 """
 BROKEN = """\
 artgraph: 1
@@ -246,9 +274,21 @@ def test_a_training_shows_its_work_and_can_be_stopped(editor):
     editor.run()
     editor.wait_for("app.graph.nodes.find(n => n.title === 'walk')?.imgs?.length > 0")
     editor.wait_for("document.title.includes('%')")
-    editor.shot("training")
     editor.page.get_by_label("Cancel current run").first.click()
     assert editor.finished()["status"] == "cancelled"
+
+
+@pytest.mark.skipif("ARTGRAPH_SCREENSHOTS" not in os.environ, reason="for the documentation")
+def test_a_real_training_for_the_documentation(editor):
+    editor.show(LEARNING, "first_model")
+    editor.run()
+    vae = "app.graph.nodes.find(n => n.title === 'vae')"
+    editor.wait_for(f"{vae}?.imgs?.length > 0", seconds=120)
+    editor.wait_for("document.body.innerText.includes('loss')", seconds=120)
+    editor.shot("training")
+    until(lambda: editor.newest("completed"), 400)
+    editor.page.wait_for_timeout(5000)
+    editor.shot("trained")
 
 
 def test_curves_and_saved_tables_are_shown(editor):

@@ -23,8 +23,8 @@ class Follower:
         self.job, self._hub, self._folder = job, hub, folder
         self._cached: list[str] = []
         self._planned = False
-        self._state: dict[str, Any] = {}  # progress of the node that runs
-        self._preview: tuple[dict[str, Any], bytes] | None = None
+        self._states: dict[str, dict[str, Any]] = {}  # progress of each node that runs
+        self._previews: dict[str, bytes] = {}  # and the last picture of its work
         self._node = self._type = ""  # the node that runs, or ran last
         self.failures: list[dict[str, Any]] = []
 
@@ -86,11 +86,11 @@ class Follower:
         self.send("execution_cached", nodes=self._cached, timestamp=now())
         for node, output in self.job.outputs.items():
             self._executed(node, output)
-        if self._state:
-            self.send("executing", node=self._state["node_id"], display_node=self._state["node_id"])
-            self.send("progress_state", nodes={self._state["node_id"]: self._state})
-        if self._preview is not None:
-            self._hub.preview(self.job.client, *self._preview)
+        for node in self._states:
+            self.send("executing", node=node, display_node=node)
+        self.send("progress_state", nodes=self._states)
+        for node, picture in self._previews.items():
+            self._send_preview(node, picture)
 
     def _on_started(self, node: str, event: dict[str, Any]) -> None:
         self._node, self._type = node, event["type"]
@@ -108,16 +108,18 @@ class Follower:
             picture = Path(event["path"]).read_bytes()
         except OSError:
             return  # replaced at this moment; the next one will come
-        about = self._about(node) | {"image_type": "image/png"}
-        self._preview = (about, picture)
-        self._hub.preview(self.job.client, about, picture)
+        self._previews[node] = picture
+        self._send_preview(node, picture)
+        if event["metrics"]:
+            told = " · ".join(f"{name} {value:.4g}" for name, value in event["metrics"].items())
+            self._hub.text(self.job.client, self.job.id, node, told)
 
     def _on_finished(self, node: str, event: dict[str, Any]) -> None:
-        if self._preview is not None:
-            self._keep_preview(event, self._preview[1])
-        if self._state:
-            self._progressed(node, self._state["max"], self._state["max"], "finished")
-        self._state, self._preview = {}, None
+        if node in self._previews:
+            self._keep_preview(event, self._previews.pop(node))
+        state = self._states.get(node, {"max": 1})
+        self._progressed(node, state["max"], state["max"], "finished")
+        self._states.pop(node)
         self._done(node, event)
 
     def _keep_preview(self, event: dict[str, Any], picture: bytes) -> None:
@@ -131,7 +133,8 @@ class Follower:
         self._hub.text(self.job.client, self.job.id, node, event["message"])
 
     def _on_failed(self, node: str, event: dict[str, Any]) -> None:
-        self._state, self._preview = {}, None
+        self._states.pop(node, None)
+        self._previews.pop(node, None)
         because = event["because"]
         failure = {
             "node_id": node,
@@ -188,8 +191,12 @@ class Follower:
         self.send("executed", node=node, display_node=node, output=output)
 
     def _progressed(self, node: str, value: float, maximum: float, state: str) -> None:
-        self._state = self._about(node) | {"value": value, "max": maximum, "state": state}
-        self.send("progress_state", nodes={node: self._state})
+        self._states[node] = self._about(node) | {"value": value, "max": maximum, "state": state}
+        self.send("progress_state", nodes=self._states)
+
+    def _send_preview(self, node: str, picture: bytes) -> None:
+        about = self._about(node) | {"image_type": "image/png"}
+        self._hub.preview(self.job.client, about, picture)
 
     def _about(self, node: str) -> dict[str, Any]:
         return {

@@ -52,6 +52,17 @@ class Numerics:
         # With it, every empty tensor would first be filled with NaN, which only debugging needs.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
+    def release(self) -> None:
+        """Give memory that no tensor uses back to the device, before the next model comes."""
+        if not self.device.startswith("cuda"):
+            return
+        import gc
+
+        import torch
+
+        gc.collect()
+        torch.cuda.empty_cache()
+
     def autocast(self) -> contextlib.AbstractContextManager[None]:
         """Mixed precision where this machine gains by it, else nothing."""
         import torch

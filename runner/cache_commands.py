@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from ..nodes.errors import GraphError
-from .options import CacheOption, JsonOption, open_store
+from .options import CacheOption, JsonOption, open_store, size_of
 
 app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -57,9 +55,9 @@ def collect_command(
     """Drop what was used least recently, until the cache fits a size."""
     from .keeping import collect
 
-    limit = _bytes(max_size)
+    limit = size_of("--max-size", max_size)
     with open_store(cache) as store:
-        dropped, freed = collect(store, limit)
+        dropped, freed = collect(store, limit or 0)
     typer.echo(f"dropped {dropped} results, freed {_size(freed)}")
 
 
@@ -85,14 +83,6 @@ def clear_command(
         if not yes:
             typer.confirm(f"Drop everything in {store.folder}, trained models too?", abort=True)
         typer.echo(f"dropped {clear(store)} results and checkpoints")
-
-
-def _bytes(text: str) -> int:
-    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
-    if match is None:
-        raise GraphError(f"--max-size {text}: no size - write one such as 10GB or 500MB")
-    return int(float(match[1]) * 2 ** units[match[2]])
 
 
 def _size(count: float) -> str:

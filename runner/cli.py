@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -22,7 +24,9 @@ from .options import (
     ForceOption,
     GraphArgument,
     InputOption,
+    JobsOption,
     JsonOption,
+    MemoryOption,
     NoCacheOption,
     OnlyOption,
     OutOption,
@@ -30,7 +34,9 @@ from .options import (
     QuietOption,
     SetOption,
     SweepOption,
+    default_jobs,
     open_store,
+    size_of,
     warn,
 )
 
@@ -68,6 +74,8 @@ def run(
     no_cache: NoCacheOption = False,
     device: DeviceOption = "auto",
     pack: PackOption = None,
+    jobs: JobsOption = None,
+    memory: MemoryOption = None,
     as_json: EventsOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -88,10 +96,19 @@ def run(
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
-        running = Run(bound, store, numerics, publisher, listener, previews=None if quiet else 5.0)
+        running = Run(
+            bound,
+            store,
+            numerics,
+            publisher,
+            listener,
+            previews=None if quiet else 5.0,
+            jobs=jobs or default_jobs(),
+            memory=size_of("--memory", memory),
+        )
         _stop_on_interrupt(running)
         running.execute(only or (), force or ())
-    raise typer.Exit(running.exit_code)
+    _leave(running.exit_code)
 
 
 @app.command()
@@ -104,6 +121,8 @@ def sweep(
     cache: CacheOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,
+    jobs: JobsOption = None,
+    memory: MemoryOption = None,
     as_json: EventsOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -126,7 +145,16 @@ def sweep(
 
     def start(combination: Combination, listener: Listener) -> Run:
         publisher = Publisher(combination.folder, combination.graph.document.yaml())
-        running = Run(combination.graph, store, numerics, publisher, listener, previews=None)
+        running = Run(
+            combination.graph,
+            store,
+            numerics,
+            publisher,
+            listener,
+            previews=None,
+            jobs=jobs or default_jobs(),
+            memory=size_of("--memory", memory),
+        )
         _stop_on_interrupt(running)
         return running
 
@@ -134,7 +162,7 @@ def sweep(
         code = run_all(combinations, store, start, listener, only or ())
     if code != Cancelled.exit_code:
         listener(SweepFinished(files=write_summary(combinations, axes, folder)))
-    raise typer.Exit(code)
+    _leave(code)
 
 
 @app.command()
@@ -211,6 +239,17 @@ def _stop_on_interrupt(running: Run) -> None:
         print("stopping at the next step; press Ctrl-C again to stop at once", file=sys.stderr)
 
     signal.signal(signal.SIGINT, stop)
+
+
+def _leave(code: int) -> NoReturn:
+    """End with this code, whatever the threads of nodes that would not stop still do."""
+    from .schedule import THREAD_NAME
+
+    if any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 @app.callback(invoke_without_command=True)

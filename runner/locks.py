@@ -1,4 +1,4 @@
-"""One lock per key, held by one process at a time, in a single file.
+"""One lock per key, held by one thread of one process at a time, in a single file.
 
 Each key locks one byte of the file, at an offset made from its digest. The system releases the
 lock when the process ends, however it ends; nothing is left to clean up.
@@ -7,6 +7,7 @@ lock when the process ends, however it ends; nothing is left to clean up.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,23 +42,64 @@ except ImportError:  # Windows
         msvcrt.locking(file, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
 
 
+class _LockFile:
+    """An open lock file, shared by all of this process.
+
+    The system's locks are a process', and closing any descriptor of the file drops them all; so
+    there is one descriptor, and a list of what this process holds.
+    """
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self.users = 0
+        self._held: set[int] = set()
+        self._mutex = threading.Lock()
+
+    def take(self, offset: int) -> bool:
+        with self._mutex:
+            if offset in self._held or not _try_lock(self.file, offset):
+                return False
+            self._held.add(offset)
+            return True
+
+    def give(self, offset: int) -> None:
+        with self._mutex:
+            _unlock(self.file, offset)
+            self._held.discard(offset)
+
+
+_open_files: dict[tuple[int, int], _LockFile] = {}
+_opening = threading.Lock()
+
+
 class Locks:
     """Locks in the file `path`, which is made where it is missing."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with _opening:
+            path.touch()  # opens it only where it is missing, when nobody can hold a lock in it
+            status = path.stat()
+            self._name = (status.st_dev, status.st_ino)
+            if self._name not in _open_files:
+                _open_files[self._name] = _LockFile(os.open(path, os.O_RDWR))
+            self._shared = _open_files[self._name]
+            self._shared.users += 1
 
     def close(self) -> None:
-        os.close(self._file)
+        with _opening:
+            self._shared.users -= 1
+            if self._shared.users == 0:
+                del _open_files[self._name]
+                os.close(self._shared.file)
 
     @contextmanager
     def hold(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the lock of `key` (hex digits); `waiting` is called often while another has it."""
         offset = int(key[:15], 16)
-        while not _try_lock(self._file, offset):
+        while not self._shared.take(offset):
             waiting()
             time.sleep(0.02)
         try:
             yield
         finally:
-            _unlock(self._file, offset)
+            self._shared.give(offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..nodes.errors import GraphError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -53,6 +56,21 @@ PackOption = Annotated[
     list[str] | None,
     typer.Option("--pack", metavar="MODULE", help="Nodes of this module or .py file; repeatable."),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, max=256, help="Nodes at a time.", show_default="one a core, at most 4"
+    ),
+]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="What the inputs of nodes that run side by side may take, such as 2GB.",
+        show_default="half of it all",
+    ),
+]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep results.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
 EventsOption = Annotated[bool, typer.Option("--json", help="One event a line on standard output.")]
@@ -84,3 +102,25 @@ def open_store(folder: Path | None) -> Iterator[Store]:
 def warn(message: str) -> None:
     """One line on standard error."""
     print(f"warning: {message}", file=sys.stderr)
+
+
+def default_jobs() -> int:
+    """Nodes to run at a time: one a core that we may use, at most 4."""
+    try:
+        return min(4, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS and Windows
+        return min(4, os.cpu_count() or 1)
+
+
+def size_of(option: str, text: str | None) -> int | None:
+    """The bytes that a text such as 10GB or 500MB says.
+
+    Raises: GraphError that names the option.
+    """
+    if text is None:
+        return None
+    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
+    if match is None:
+        raise GraphError(f"{option} {text}: no size - write one such as 10GB or 500MB")
+    return int(float(match[1]) * 2 ** units[match[2]])

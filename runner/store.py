@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ class Store:
         self._used: list[str] = []
         self.lost: set[str] = set()  # keys whose stored result was found damaged
         self._last_flush = time.monotonic()
+        self._mutex = threading.RLock()  # held wherever the index and what waits are touched
 
     def close(self) -> None:
         """Write what waits and let go."""
@@ -90,11 +92,12 @@ class Store:
 
     def lookup(self, key: str) -> Result | None:
         """The result under `key`, if it is there with all its blobs."""
-        if key in self._results:
-            return self._results[key]
-        row = self.index.execute(
-            "SELECT outputs, seconds, used FROM results WHERE key = ?", (key,)
-        ).fetchone()
+        with self._mutex:
+            if key in self._results:
+                return self._results[key]
+            row = self.index.execute(
+                "SELECT outputs, seconds, used FROM results WHERE key = ?", (key,)
+            ).fetchone()
         if row is None:
             return None
         outputs = {name: Stored(*stored) for name, stored in json.loads(row[0]).items()}
@@ -117,11 +120,12 @@ class Store:
         packed = {name: (s.digest, s.size, s.inline) for name, s in outputs.items()}
         now = time.time()
         row = (key.digest, key.parts["node"], json.dumps(key.parts), json.dumps(packed), seconds)
-        self._waiting[key.digest] = (*row, now, now)
-        self._results[key.digest] = result
-        elapsed = time.monotonic() - self._last_flush
-        if elapsed > _FLUSH_SECONDS or seconds > _SLOW_SECONDS:
-            self.flush()
+        with self._mutex:
+            self._waiting[key.digest] = (*row, now, now)
+            self._results[key.digest] = result
+            elapsed = time.monotonic() - self._last_flush
+            if elapsed > _FLUSH_SECONDS or seconds > _SLOW_SECONDS:
+                self.flush()
         return result
 
     def keep(self, socket: Socket, value: Any) -> Stored:
@@ -134,8 +138,10 @@ class Store:
             text = json.dumps(meta, separators=(",", ":"))
             if len(text) <= _INLINE_BYTES:
                 return Stored(str(blake3(text.encode()).hexdigest(16)), None, meta)
-        with self._writing():
+        try:  # several threads may write blobs at a time
             digest, size = self.blobs.write(meta, buffers)
+        except OSError as error:
+            raise self._cannot_write(error) from error
         return Stored(digest, size)
 
     def value(self, socket: Socket, stored: Stored) -> Any:
@@ -151,46 +157,47 @@ class Store:
     def forget(self, key: str) -> None:
         """Drop a result whose blob is lost or damaged; it will be made again."""
         self._warn("a stored result is lost or damaged; it is made again")
-        self.lost.add(key)
-        self._results.pop(key, None)
-        self._waiting.pop(key, None)
         with self._writing():
+            self.lost.add(key)
+            self._results.pop(key, None)
+            self._waiting.pop(key, None)
             self.index.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def flush(self) -> None:
         """Write the rows that wait."""
         with self._writing():
-            if self._waiting:
+            if self._waiting or self._used:
                 self.index.execute("BEGIN IMMEDIATE")
                 self.index.executemany(
                     "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
                     self._waiting.values(),
                 )
-                self.index.execute("COMMIT")
-            if self._used:
                 now = time.time()
-                self.index.execute("BEGIN IMMEDIATE")
                 self.index.executemany(
                     "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
                 )
                 self.index.execute("COMMIT")
-        self._waiting.clear()
-        self._results.clear()
-        self._used.clear()
-        self._last_flush = time.monotonic()
+            self._waiting.clear()
+            self._results.clear()
+            self._used.clear()
+            self._last_flush = time.monotonic()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turn a full disk or a read-only folder into one clear line."""
-        try:
-            yield
-        except (OSError, sqlite3.OperationalError) as error:
-            if self.index.in_transaction:
-                self.index.execute("ROLLBACK")
-            raise CacheError(
-                f"the cache {self.folder} can't be written: {error} - free space with"
-                " `artgraph cache gc`, or name another folder with --cache"
-            ) from error
+        """Alone among this process' threads; a full disk or a read-only folder as one line."""
+        with self._mutex:
+            try:
+                yield
+            except (OSError, sqlite3.OperationalError) as error:
+                if self.index.in_transaction:
+                    self.index.execute("ROLLBACK")
+                raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: Exception) -> CacheError:
+        return CacheError(
+            f"the cache {self.folder} can't be written: {error} - free space with"
+            " `artgraph cache gc`, or name another folder with --cache"
+        )
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -201,9 +208,11 @@ class Store:
 
     def relatives(self, node: str, most: int = 100) -> list[dict[str, Any]]:
         """What the latest stored results of a node type were made of, the newest first."""
-        rows = self.index.execute(
-            "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?", (node, most)
-        )
+        with self._mutex:
+            rows = self.index.execute(
+                "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?",
+                (node, most),
+            ).fetchall()
         return [json.loads(row[0]) for row in rows]
 
     # Files that graphs read
@@ -227,10 +236,11 @@ class Store:
     def _file_digest(self, path: Path) -> str:
         status = path.stat()
         stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-        row = self.index.execute(
-            "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?",
-            stamp,
-        ).fetchone()
+        with self._mutex:
+            row = self.index.execute(
+                "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?",
+                stamp,
+            ).fetchone()
         if row is not None:
             return str(row[0])
         hasher = blake3(max_threads=blake3.AUTO)
@@ -275,8 +285,11 @@ class StoredCheckpoint:
         return None
 
     def save(self, step: int, state: State) -> None:
-        with self._store._writing():
+        try:
             digest, size = self._store.blobs.write(None, state)
+        except OSError as error:
+            raise self._store._cannot_write(error) from error
+        with self._store._writing():
             passed = self._store.index.execute(
                 "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
                 (self._training, step),
@@ -294,11 +307,12 @@ class StoredCheckpoint:
             self._delete(step, digest)
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
-        rows = self._store.index.execute(
-            "SELECT step, digest, size FROM checkpoints WHERE training = ? AND step <= ?"
-            " ORDER BY step DESC",
-            (self._training, at_most),
-        ).fetchall()
+        with self._store._mutex:
+            rows = self._store.index.execute(
+                "SELECT step, digest, size FROM checkpoints WHERE training = ? AND step <= ?"
+                " ORDER BY step DESC",
+                (self._training, at_most),
+            ).fetchall()
         return [(step, d) for step, d, size in rows if self._store.blobs.exists(d, size)]
 
     def _delete(self, step: int, digest: str) -> None:

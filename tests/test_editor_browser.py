@@ -285,9 +285,12 @@ def test_a_real_training_for_the_documentation(editor):
     vae = "app.graph.nodes.find(n => n.title === 'vae')"
     editor.wait_for(f"{vae}?.imgs?.length > 0", seconds=120)
     editor.wait_for("document.body.innerText.includes('loss')", seconds=120)
+    near = "Object.assign(app.canvas.ds, {scale: 0.85, offset: [110, 330]}) && null"
+    editor.ask(near)
     editor.shot("training")
     until(lambda: editor.newest("completed"), 400)
     editor.page.wait_for_timeout(5000)
+    editor.ask(near)
     editor.shot("trained")
 
 

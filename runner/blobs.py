@@ -77,7 +77,7 @@ class Blobs:
             except SafetensorError as error:  # what the library makes of a full disk
                 raise OSError(str(error)) from error
             digest, size = _file_digest(temporary), temporary.stat().st_size
-            path = self._path(digest)
+            path = self.path(digest)
             if self._is_whole(path, size):
                 os.utime(path)  # so that a collector sees that it is wanted again
             else:
@@ -93,7 +93,7 @@ class Blobs:
 
         Raises: BlobError where it is missing or damaged.
         """
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             if digest not in self._sound:
                 if _file_digest(path) != digest:
@@ -105,11 +105,11 @@ class Blobs:
 
     def exists(self, digest: str, size: int) -> bool:
         """Whether a blob is there in its full length; its bytes are checked when it is opened."""
-        return self._is_whole(self._path(digest), size)
+        return self._is_whole(self.path(digest), size)
 
     def remove(self, digest: str) -> None:
         """Delete a blob, if it is there."""
-        self._path(digest).unlink(missing_ok=True)
+        self.path(digest).unlink(missing_ok=True)
         self._sound.discard(digest)
 
     def stored(self) -> Iterator[tuple[str, int, float]]:
@@ -124,11 +124,28 @@ class Blobs:
     def is_sound(self, digest: str) -> bool:
         """Whether a blob's bytes still have its digest."""
         try:
-            return _file_digest(self._path(digest)) == digest
+            return _file_digest(self.path(digest)) == digest
         except OSError:
             return False
 
-    def _path(self, digest: str) -> Path:
+    def take_in(self, digest: str, data: bytes) -> None:
+        """Store the bytes of a blob that another cache had; they were checked.
+
+        Raises: OSError.
+        """
+        temporary, path = temporary_in(self._temporary), self.path(digest)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            path.parent.mkdir(exist_ok=True)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Where a blob is, or would be."""
         return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
 
     @staticmethod

@@ -30,18 +30,20 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 
 @app.command("ls")
 def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
-    """List results and checkpoints: node, size, age, last use."""
-    from .keeping import checkpoints, results
+    """List results and checkpoints: node, size, age, last use; whether a run's manifest pins it."""
+    from .keeping import checkpoints, pinned, results
 
     with open_store(cache) as store:
+        pins = pinned(store)
         for entry in [*results(store), *checkpoints(store)]:
             if as_json:
-                typer.echo(json.dumps(vars(entry)))
+                typer.echo(json.dumps(vars(entry) | {"pinned": entry.key in pins}))
                 continue
             made = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
             typer.echo(
                 f"{entry.node:24} {_size(entry.size):>9}  made {made}"
                 f"  used {_ago(time.time() - entry.used)}  {entry.key}"
+                f"{'  pinned' if entry.key in pins else ''}"
             )
 
 
@@ -50,14 +52,20 @@ def collect_command(
     max_size: Annotated[
         str, typer.Option("--max-size", help="What may stay, such as 10GB or 500MB.")
     ] = "20GB",
+    pins: Annotated[
+        bool, typer.Option(help="Keep the results of runs whose output folder is still there.")
+    ] = True,
     cache: CacheOption = None,
 ) -> None:
-    """Drop what was used least recently, until the cache fits a size."""
+    """Drop what was used least recently, until the cache fits a size.
+
+    This happens by itself after a run where the cache is over $ARTGRAPH_CACHE_MAX (50GB).
+    """
     from .keeping import collect
 
     limit = size_of("--max-size", max_size)
     with open_store(cache) as store:
-        dropped, freed = collect(store, limit or 0)
+        dropped, freed = collect(store, limit or 0, pins)
     typer.echo(f"dropped {dropped} results, freed {_size(freed)}")
 
 

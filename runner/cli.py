@@ -32,6 +32,7 @@ from .options import (
     OutOption,
     PackOption,
     QuietOption,
+    RemoteOption,
     SetOption,
     SweepOption,
     default_jobs,
@@ -72,6 +73,7 @@ def run(
     input_: InputOption = Path("input"),
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,
     jobs: JobsOption = None,
@@ -92,7 +94,9 @@ def run(
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-") as temporary,
-        open_store(Path(temporary) if no_cache else cache) as store,
+        open_store(
+            Path(temporary) if no_cache else cache, None if no_cache else cache_remote
+        ) as store,
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
@@ -119,6 +123,7 @@ def sweep(
     out: OutOption = Path("out"),
     input_: InputOption = Path("input"),
     cache: CacheOption = None,
+    cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,
     jobs: JobsOption = None,
@@ -158,7 +163,7 @@ def sweep(
         _stop_on_interrupt(running)
         return running
 
-    with open_store(cache) as store:
+    with open_store(cache, cache_remote) as store:
         code = run_all(combinations, store, start, listener, only or ())
     if code != Cancelled.exit_code:
         listener(SweepFinished(files=write_summary(combinations, axes, folder)))

@@ -18,7 +18,7 @@ from ..nodes.sockets import SocketError
 from .events import Cached, Event, Failed, Finished, Listener, Planned, RunFinished
 from .graph import BoundNode, Graph
 from .plan import Step, make_plan
-from .publish import Publisher
+from .publish import MANIFEST, Publisher
 from .schedule import Schedule, Threads
 from .store import Result, Store
 from .work import Done, LostBlobError, Worker
@@ -250,6 +250,7 @@ class Run:
                 "nodes": {name: self._records[name] for name in names if name in self._records},
             }
         )
+        self._store.pin(self._publisher.folder / MANIFEST)
 
 
 class _NeedsError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..nodes.errors import CacheError
 
-FORMAT = 1  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
+FORMAT = 2  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS results (
@@ -37,6 +37,14 @@ CREATE TABLE IF NOT EXISTS files (
     mtime INTEGER NOT NULL,
     inode INTEGER NOT NULL,
     digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs (  -- manifests, whose results are kept
+    manifest TEXT PRIMARY KEY,
+    finished REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (
+    name TEXT PRIMARY KEY,
+    value REAL NOT NULL
 ) WITHOUT ROWID;
 """
 

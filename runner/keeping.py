@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .store import Store
@@ -56,10 +57,24 @@ def info(store: Store) -> dict[str, Any]:
     }
 
 
-def collect(store: Store, max_bytes: int) -> tuple[int, int]:
+def pinned(store: Store) -> set[str]:
+    """Keys of the results that the manifests of kept runs name; lost manifests are forgotten."""
+    keys: set[str] = set()
+    for (manifest,) in store.index.execute("SELECT manifest FROM runs").fetchall():
+        try:
+            nodes = json.loads(Path(manifest).read_bytes())["nodes"]
+            keys.update(str(node["key"]) for node in nodes.values())
+        except FileNotFoundError:
+            store.index.execute("DELETE FROM runs WHERE manifest = ?", (manifest,))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return keys
+
+
+def collect(store: Store, max_bytes: int, keep_pinned: bool = True) -> tuple[int, int]:
     """Drop what was used least recently until the blobs fit `max_bytes`; results and bytes freed.
 
-    Blobs that nothing refers to go first.
+    Blobs that nothing refers to go first; what is pinned stays, unless it is not to be kept.
     """
     entries = sorted([*results(store), *checkpoints(store)], key=lambda entry: entry.used)
     references: dict[str, int] = {}
@@ -68,11 +83,12 @@ def collect(store: Store, max_bytes: int) -> tuple[int, int]:
             references[digest] = references.get(digest, 0) + 1
     freed = _remove_unreferenced(store, set(references))
     total = sum(size for digest, size, _ in store.blobs.stored() if digest in references)
+    pins = pinned(store) if keep_pinned and total > max_bytes else set()
     dropped = 0
     for entry in entries:
         if total <= max_bytes:
             break
-        if not entry.blobs:
+        if not entry.blobs or entry.key in pins:
             continue
         _drop(store, entry)
         dropped += 1
@@ -83,6 +99,21 @@ def collect(store: Store, max_bytes: int) -> tuple[int, int]:
                 total -= size
                 freed += size
     return dropped, freed
+
+
+def keep_within(store: Store, max_bytes: int) -> tuple[int, int]:
+    """Collect where the cache has grown by a twentieth of its budget since the last time."""
+    if store.grown == 0:
+        return 0, 0
+    grown = store.index.execute(
+        "INSERT INTO facts VALUES ('grown', ?)"
+        " ON CONFLICT DO UPDATE SET value = value + excluded.value RETURNING value",
+        (store.grown,),
+    ).fetchone()[0]
+    if grown < max_bytes / 20:
+        return 0, 0
+    store.index.execute("UPDATE facts SET value = 0 WHERE name = 'grown'")
+    return collect(store, max_bytes)
 
 
 def verify(store: Store) -> tuple[int, int]:

@@ -45,6 +45,15 @@ CacheOption = Annotated[
     Path | None,
     typer.Option(help="The cache's folder.", show_default="$ARTGRAPH_CACHE or ~/.cache/artgraph"),
 ]
+RemoteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-remote",
+        metavar="URL",
+        envvar="ARTGRAPH_CACHE_REMOTE",
+        help="A cache that machines share, such as s3://bucket/folder or sftp://host/folder.",
+    ),
+]
 OutOption = Annotated[
     Path, typer.Option(help="Where outputs go, each graph's in a folder of its name.")
 ]
@@ -88,15 +97,25 @@ def cache_folder(given: Path | None) -> Path:
 
 
 @contextmanager
-def open_store(folder: Path | None) -> Iterator[Store]:
-    """The store in this folder, closed again at the end."""
+def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
+    """The store in this folder, closed again at the end and kept within its budget."""
+    from .keeping import keep_within
     from .store import Store
 
-    store = Store(cache_folder(folder), warn=warn)
+    budget = size_of("ARTGRAPH_CACHE_MAX", os.environ.get("ARTGRAPH_CACHE_MAX") or "50GB")
+    second = None
+    if remote:
+        from .remote import Remote
+
+        second = Remote(remote, warn)
+    store = Store(cache_folder(folder), warn, second)
     try:
         yield store
     finally:
-        store.close()
+        try:
+            keep_within(store, budget or 0)
+        finally:
+            store.close()
 
 
 def warn(message: str) -> None:

@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from ..nodes.errors import CacheError, InputError
+from ..nodes.errors import CacheError
 from ..nodes.sockets import Blob, Json, Socket
-from .blobs import BlobError, Blobs
+from .blobs import Blobs
+from .fingerprints import fingerprint
 from .index import connect
 from .keys import Key
 from .locks import Locks
 
 if TYPE_CHECKING:
-    from ..models.training import State
+    from .checkpoints import StoredCheckpoint
+    from .remote import Remote
 
 _INLINE_BYTES = 65_536
 _FLUSH_SECONDS = 0.25
@@ -62,9 +64,14 @@ class Store:
     Raises: CacheError where it can't be used; `warn` hears of what was mended.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None] = lambda message: None) -> None:
-        self.folder = folder
-        self._warn = warn
+    def __init__(
+        self,
+        folder: Path,
+        warn: Callable[[str], None] = lambda message: None,
+        remote: Remote | None = None,
+    ) -> None:
+        self.folder, self._remote = folder, remote
+        self.warn = warn
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.index = connect(folder / "index.sqlite", warn)
@@ -78,28 +85,33 @@ class Store:
         self._waiting: dict[str, tuple[Any, ...]] = {}  # rows to be written, by key
         self._results: dict[str, Result] = {}  # of those rows
         self._used: list[str] = []
+        self.grown = 0  # bytes of blobs that this process wrote
         self.lost: set[str] = set()  # keys whose stored result was found damaged
         self._last_flush = time.monotonic()
-        self._mutex = threading.RLock()  # held wherever the index and what waits are touched
+        self.mutex = threading.RLock()  # held wherever the index and what waits are touched
 
     def close(self) -> None:
         """Write what waits and let go."""
-        self.flush()
-        self._locks.close()
-        self.index.close()
+        try:
+            self.flush()
+        finally:
+            if self._remote is not None:
+                self._remote.close()
+            self._locks.close()
+            self.index.close()
 
     # Results
 
     def lookup(self, key: str) -> Result | None:
         """The result under `key`, if it is there with all its blobs."""
-        with self._mutex:
+        with self.mutex:
             if key in self._results:
                 return self._results[key]
             row = self.index.execute(
                 "SELECT outputs, seconds, used FROM results WHERE key = ?", (key,)
             ).fetchone()
         if row is None:
-            return None
+            return self._fetch(key) if self._remote is not None else None
         outputs = {name: Stored(*stored) for name, stored in json.loads(row[0]).items()}
         for stored in outputs.values():
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
@@ -118,15 +130,55 @@ class Store:
         outputs = {name: self.keep(socket, value) for name, (socket, value) in values.items()}
         result = Result(outputs, seconds)
         packed = {name: (s.digest, s.size, s.inline) for name, s in outputs.items()}
-        now = time.time()
         row = (key.digest, key.parts["node"], json.dumps(key.parts), json.dumps(packed), seconds)
-        with self._mutex:
-            self._waiting[key.digest] = (*row, now, now)
-            self._results[key.digest] = result
-            elapsed = time.monotonic() - self._last_flush
-            if elapsed > _FLUSH_SECONDS or seconds > _SLOW_SECONDS:
-                self.flush()
+        self._add(row, result)
+        if self._remote is not None:
+            blobs = {s.digest: self.blobs.path(s.digest) for s in outputs.values() if s.size}
+            self._remote.put(key.digest, {"row": row}, blobs)
         return result
+
+    def _add(self, row: tuple[Any, ...], result: Result) -> None:
+        """Have a row written soon; `row` is (key, node, parts, outputs, seconds)."""
+        now = time.time()
+        with self.mutex:
+            self._waiting[row[0]] = (*row, now, now)
+            self._results[row[0]] = result
+            elapsed = time.monotonic() - self._last_flush
+            if elapsed > _FLUSH_SECONDS or result.seconds > _SLOW_SECONDS:
+                self.flush()
+
+    def _fetch(self, key: str) -> Result | None:
+        """The result from the remote cache, which becomes one of ours."""
+        assert self._remote is not None
+        record = self._remote.lookup(key)
+        try:
+            if record is None:
+                return None
+            _, node, parts, packed, seconds = record["row"]
+            outputs = {str(name): Stored(*stored) for name, stored in json.loads(packed).items()}
+            result = Result(outputs, float(seconds))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        for stored in outputs.values():
+            if stored.size is None or self.blobs.exists(stored.digest, stored.size):
+                continue
+            data = self._remote.blob(stored.digest)
+            if data is None:
+                return None
+            try:
+                self.blobs.take_in(stored.digest, data)
+            except OSError as error:
+                raise self.cannot_write(error) from error
+            self.grown += len(data)
+        self._add((key, str(node), str(parts), packed, result.seconds), result)
+        return result
+
+    def pin(self, manifest: Path) -> None:
+        """Keep the results that this file names, as long as it is there."""
+        with self.writing():
+            self.index.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?)", (str(manifest.absolute()), time.time())
+            )
 
     def keep(self, socket: Socket, value: Any) -> Stored:
         """Store a value by itself, as it comes in from elsewhere; nothing refers to it yet.
@@ -141,7 +193,8 @@ class Store:
         try:  # several threads may write blobs at a time
             digest, size = self.blobs.write(meta, buffers)
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise self.cannot_write(error) from error
+        self.grown += size
         return Stored(digest, size)
 
     def value(self, socket: Socket, stored: Stored) -> Any:
@@ -156,8 +209,8 @@ class Store:
 
     def forget(self, key: str) -> None:
         """Drop a result whose blob is lost or damaged; it will be made again."""
-        self._warn("a stored result is lost or damaged; it is made again")
-        with self._writing():
+        self.warn("a stored result is lost or damaged; it is made again")
+        with self.writing():
             self.lost.add(key)
             self._results.pop(key, None)
             self._waiting.pop(key, None)
@@ -165,7 +218,7 @@ class Store:
 
     def flush(self) -> None:
         """Write the rows that wait."""
-        with self._writing():
+        with self.writing():
             if self._waiting or self._used:
                 self.index.execute("BEGIN IMMEDIATE")
                 self.index.executemany(
@@ -183,17 +236,17 @@ class Store:
             self._last_flush = time.monotonic()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Alone among this process' threads; a full disk or a read-only folder as one line."""
-        with self._mutex:
+        with self.mutex:
             try:
                 yield
             except (OSError, sqlite3.OperationalError) as error:
                 if self.index.in_transaction:
                     self.index.execute("ROLLBACK")
-                raise self._cannot_write(error) from error
+                raise self.cannot_write(error) from error
 
-    def _cannot_write(self, error: Exception) -> CacheError:
+    def cannot_write(self, error: Exception) -> CacheError:
         return CacheError(
             f"the cache {self.folder} can't be written: {error} - free space with"
             " `artgraph cache gc`, or name another folder with --cache"
@@ -208,122 +261,27 @@ class Store:
 
     def relatives(self, node: str, most: int = 100) -> list[dict[str, Any]]:
         """What the latest stored results of a node type were made of, the newest first."""
-        with self._mutex:
+        with self.mutex:
             rows = self.index.execute(
                 "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?",
                 (node, most),
             ).fetchall()
         return [json.loads(row[0]) for row in rows]
 
-    # Files that graphs read
-
     def fingerprint(self, path: Path) -> str:
         """The digest of a file's content, or of a folder's names and contents.
 
-        Remembered by size and time of change.
-
         Raises: InputError where something can't be read.
         """
-        try:
-            if path.is_dir():
-                files = sorted(p for p in path.rglob("*") if p.is_file())
-                digests = [[str(p.relative_to(path)), self._file_digest(p)] for p in files]
-                return str(blake3(json.dumps(digests).encode()).hexdigest(16))
-            return self._file_digest(path)
-        except OSError as error:
-            raise InputError(f"{path} can't be read: {error.strerror} - check it") from error
-
-    def _file_digest(self, path: Path) -> str:
-        status = path.stat()
-        stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-        with self._mutex:
-            row = self.index.execute(
-                "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?",
-                stamp,
-            ).fetchone()
-        if row is not None:
-            return str(row[0])
-        hasher = blake3(max_threads=blake3.AUTO)
-        hasher.update_mmap(path)
-        digest = str(hasher.hexdigest(16))
-        if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # else it may still be changing
-            with self._writing():
-                self.index.execute(
-                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (*stamp, digest)
-                )
-        return digest
+        return fingerprint(self, path)
 
     # Checkpoints
 
     def checkpoint(self, training: str, total: int) -> StoredCheckpoint:
         """Where the training with this key keeps its state, on its way to `total` steps."""
+        from .checkpoints import StoredCheckpoint
+
         return StoredCheckpoint(self, training, total)
-
-
-class StoredCheckpoint:
-    """The states of one training by step (models.training.Checkpoint).
-
-    The state at a length that was asked for stays; on the way there, each replaces the one before.
-    """
-
-    def __init__(self, store: Store, training: str, total: int) -> None:
-        self._store, self._training, self._total = store, training, total
-
-    def longest(self, at_most: int) -> int | None:
-        """The most stored steps that are no more than `at_most`."""
-        return next((step for step, _ in self._stored(at_most)), None)
-
-    def load(self, at_most: int) -> tuple[int, State] | None:
-        for step, digest in self._stored(at_most):
-            try:
-                blob = self._store.blobs.open(digest)
-            except BlobError as error:
-                self._store._warn(f"a checkpoint is left out: {error}")
-                self._delete(step, digest)
-                continue
-            return step, {name: blob.tensor(name) for name in blob.names()}
-        return None
-
-    def save(self, step: int, state: State) -> None:
-        try:
-            digest, size = self._store.blobs.write(None, state)
-        except OSError as error:
-            raise self._store._cannot_write(error) from error
-        with self._store._writing():
-            passed = self._store.index.execute(
-                "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
-                (self._training, step),
-            ).fetchall()
-            self._store.index.execute(
-                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
-                (self._training, step, digest, size, step == self._total, time.time()),
-            )
-        for old_step, old_digest in passed:
-            self._delete(old_step, old_digest)
-
-    def clear(self) -> None:
-        """Forget all states, so that the training starts anew."""
-        for step, digest in self._stored(2**62):
-            self._delete(step, digest)
-
-    def _stored(self, at_most: int) -> list[tuple[int, str]]:
-        with self._store._mutex:
-            rows = self._store.index.execute(
-                "SELECT step, digest, size FROM checkpoints WHERE training = ? AND step <= ?"
-                " ORDER BY step DESC",
-                (self._training, at_most),
-            ).fetchall()
-        return [(step, d) for step, d, size in rows if self._store.blobs.exists(d, size)]
-
-    def _delete(self, step: int, digest: str) -> None:
-        index = self._store.index
-        with self._store._writing():
-            index.execute(
-                "DELETE FROM checkpoints WHERE training = ? AND step = ?", (self._training, step)
-            )
-            shared = index.execute("SELECT 1 FROM checkpoints WHERE digest = ?", (digest,))
-            if shared.fetchone() is None:
-                self._store.blobs.remove(digest)
 
 
 class _NoBlob:

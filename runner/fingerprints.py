@@ -1,0 +1,51 @@
+"""What the files that graphs read contain, by digest; remembered by size and time of change."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from ..nodes.errors import InputError
+
+if TYPE_CHECKING:
+    from .store import Store
+
+
+def fingerprint(store: Store, path: Path) -> str:
+    """The digest of a file's content, or of a folder's names and contents.
+
+    Raises: InputError where something can't be read.
+    """
+    try:
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            digests = [[str(p.relative_to(path)), _file_digest(store, p)] for p in files]
+            return str(blake3(json.dumps(digests).encode()).hexdigest(16))
+        return _file_digest(store, path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror} - check it") from error
+
+
+def _file_digest(store: Store, path: Path) -> str:
+    status = path.stat()
+    stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    with store.mutex:
+        row = store.index.execute(
+            "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?",
+            stamp,
+        ).fetchone()
+    if row is not None:
+        return str(row[0])
+    hasher = blake3(max_threads=blake3.AUTO)
+    hasher.update_mmap(path)
+    digest = str(hasher.hexdigest(16))
+    if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # else it may still be changing
+        with store.writing():
+            store.index.execute(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (*stamp, digest)
+            )
+    return digest

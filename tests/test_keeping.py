@@ -1,0 +1,98 @@
+"""The store's keeping: pins, collection by itself, and a second level that machines share."""
+
+import json
+import shutil
+
+import pytest
+
+from artgraph.runner.keeping import results
+from artgraph.runner.store import Store
+
+GRAPH = """
+artgraph: 1
+knobs: {level: 0.5}
+nodes:
+  g: {node: grey, from: {level: knobs.level}, with: {count: 500}}
+  m: {node: mean, from: {image: g}}
+"""
+
+
+@pytest.fixture
+def run(cli, pack):
+    cli.write("g.yaml", GRAPH)
+
+    def call(*words, **environment):
+        done = cli("run", "g.yaml", "--pack", pack, "--json", *words, **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+    return call
+
+
+def stored(cli, node):
+    store = Store(cli.folder / "cache")
+    count = sum(entry.node == node for entry in results(store))
+    store.close()
+    return count
+
+
+def test_what_a_kept_run_names_is_pinned(cli, run):
+    run("--out", "kept", "--set", "knobs.level=0")
+    run("--set", "knobs.level=1")
+    shutil.rmtree(cli.folder / "out")
+    lines = cli("cache", "ls", "--json").stdout.splitlines()
+    assert sorted(json.loads(line)["pinned"] for line in lines) == [False, False, True, True]
+    assert cli("cache", "gc", "--max-size", "0").stdout.startswith("dropped 1 results")
+    assert run("--out", "kept", "--set", "knobs.level=0")[0]["cached"] == 2
+    assert cli("cache", "gc", "--max-size", "0", "--no-pins").returncode == 0
+    assert stored(cli, "grey") == 0
+
+
+def test_the_cache_keeps_within_its_budget(cli, run):
+    for level in range(10):
+        run("--set", f"knobs.level=0.{level}", ARTGRAPH_CACHE_MAX="300KB")  # 96 kB each
+        shutil.rmtree(cli.folder / "out")
+    assert 2 <= stored(cli, "grey") <= 4
+    assert run("--set", "knobs.level=0.9")[0]["cached"] == 2, "the newest stays"
+    done = cli("cache", "info", ARTGRAPH_CACHE_MAX="lots")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ARTGRAPH_CACHE_MAX lots: no size")
+
+
+def test_machines_share_a_remote_cache(cli, run, tmp_path):
+    remote = f"file://{tmp_path}/remote"
+    run("--cache-remote", remote)
+    end, warnings = run("--cache-remote", remote, "--cache", "other")
+    assert (end["cached"], warnings) == (2, "")
+    assert run("--cache", "other")[0]["cached"] == 2, "what was fetched is here now"
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "delete", "record"])
+def test_a_damaged_remote_is_a_miss(cli, run, tmp_path, how):
+    remote = f"file://{tmp_path}/remote"
+    run("--cache-remote", remote)
+    (blob,) = (tmp_path / "remote/blobs").glob("*/*")
+    data = bytearray(blob.read_bytes())
+    if how == "flip":
+        data[-1] ^= 1
+        blob.write_bytes(data)
+    elif how == "cut":
+        blob.write_bytes(data[:-1])
+    elif how == "delete":
+        blob.unlink()
+    else:
+        for record in (tmp_path / "remote/results").glob("*/*"):
+            record.write_text('{"row": [1, 2]}')
+    end, _ = run("--cache-remote", remote, "--cache", "other")
+    assert end["ran"] >= 1
+    assert end["failed"] == 0
+
+
+def test_a_remote_that_is_down_costs_a_warning(cli, pack, run, tmp_path):
+    (tmp_path / "file").write_text("")
+    end, warnings = run("--cache-remote", f"file://{tmp_path}/file/below")
+    assert end["ran"] == 2
+    assert warnings.count("the remote cache") == 1
+    done = cli("run", "g.yaml", "--pack", pack, "--cache-remote", "nowhere://x")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1

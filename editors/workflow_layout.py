@@ -27,7 +27,7 @@ def node_height(form: NodeForm) -> int:
     """About as high as the editor draws it."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
     boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
-    picture = 220 if form.saves or form.spec.length else 0  # samples and curves of a training
+    picture = 320 if form.spec.length else 220 if form.saves else 0  # a training's with its loss
     return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + picture + 16
 
 

@@ -100,9 +100,10 @@ def widget_values(
         values[name] = store.value(port.sockets[0], stored_output(results, Source(source, output)))
         if node.spec.widgets[name].kind == "bool" and values[name] in (0, 1):
             values[name] = bool(values[name])
-    paths = {n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")}
-    plain = {n: str(v) if n in paths and v is not None else v for n, v in values.items()}
-    checked, wrong = node.spec.check(plain)
+    paths = node.spec.paths
+    for name in paths:
+        values[name] = None if values[name] is None else str(values[name])
+    checked, wrong = node.spec.check(values)
     for name, message in wrong.items():
         raise NodeError(f"widget {name!r}: {message}")
     for name in paths:

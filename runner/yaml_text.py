@@ -8,7 +8,8 @@ schema: `no` is a text, `1e3` a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,8 +68,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
     root: list[Marked] = []
     stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
     documents = 0
-    events: Iterable[Any] = yaml.parse(text, Loader=_Loader)  # their stubs know no values
-    for event in events:
+    for event in iter(_Loader(text).get_event, None):
         kind, line = type(event), event.start_mark.line + 1
         if kind is yaml.ScalarEvent:
             mark = _scalar_mark(event, line, refusal)
@@ -106,7 +106,8 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
 
 
 def _scalar_mark(event: yaml.ScalarEvent, line: int, refusal: Refusal) -> Marked:
-    _refuse_extras(event, line, refusal)
+    if event.anchor is not None or event.tag is not None:
+        _refuse_extras(event, line, refusal)
     if len(event.value) > MAX_TEXT:
         raise refusal(line, f"a text of over {MAX_TEXT} characters - shorten it")
     return Marked(event.value if event.style else scalar(event.value), line)
@@ -140,10 +141,9 @@ def write_yaml(data: Mapping[str, Any]) -> str:
 
 def _write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None:
     for key, value in data.items():
-        deep = isinstance(value, Mapping) and any(
-            isinstance(item, Mapping | list) for item in value.values()
-        )
-        if deep or (isinstance(value, Mapping) and value and not indent):
+        is_mapping = isinstance(value, dict)
+        deep = is_mapping and any(isinstance(item, (dict, list)) for item in value.values())
+        if deep or (is_mapping and value and not indent):
             lines.append(f"{indent}{_text(key)}:")
             _write_block(value, indent + "  ", lines)
         else:
@@ -154,7 +154,7 @@ def _flow(value: Any) -> str:
     """A value in one line."""
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         items = (f"{_text(key)}: {_flow(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
     if isinstance(value, list):
@@ -165,6 +165,7 @@ def _flow(value: Any) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 
+@lru_cache(10_000)
 def _text(text: str) -> str:
     """A text, in quotes where it would read as something else."""
     if _PLAIN.fullmatch(text) and text not in _CONSTANTS and text.lower() not in _YAML_1_1:

@@ -38,10 +38,10 @@ def inner(cli):
 
 def test_knobs_wires_and_files(cli, pack, inner):
     nodes, _ = run(cli, pack, cli.write("g.yaml", OUTER))
-    assert list(nodes) == [
+    assert set(nodes) == {
         *("one/picture", "one/value", "one/letter"),
         *("two/picture", "two/value", "two/letter", "sum"),
-    ]
+    }
     assert (cli.folder / "out/g/one.letter.txt").read_text() == "one"
     manifest = json.loads((cli.folder / "out/g/manifest.json").read_text())
     again = cli.write("flat.yaml", manifest["graph"])
@@ -76,7 +76,7 @@ def test_inputs_are_wired_anew_and_what_fed_them_is_left_out(cli, pack, inner):
         "  up: {node: inner.yaml, from: {value.image: mine}, with: {letter.name: x}}\n",
     )
     nodes, _ = run(cli, pack, graph)
-    assert list(nodes) == ["mine", "up/value", "up/letter"]
+    assert set(nodes) == {"mine", "up/value", "up/letter"}
     assert (cli.folder / "out/g/x.txt").exists()
 
 

@@ -195,7 +195,10 @@ def test_two_nodes_may_not_write_one_file(cli, pack):
         "  b: {node: save_text, with: {text: y, name: Same}}\n",
     )
     nodes, _ = run(cli, graph, "--pack", pack, code=1)
-    assert "writes 'Same.txt', as node 'a' does" in nodes["b"]["message"]
+    # They run side by side: whoever comes second fails.
+    (failure,) = [event for event in nodes.values() if event["event"] == "failed"]
+    other, name = {"a": ("b", "same"), "b": ("a", "Same")}[failure["node"]]
+    assert f"writes '{name}.txt', as node {other!r} does" in failure["message"]
 
 
 def test_a_file_counts_by_its_content(cli, pack):

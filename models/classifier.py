@@ -19,6 +19,7 @@ from .augment import moved_pictures, recoloured
 from .blocks import blank, initialise, to_bytes, to_signed
 from .configs import check_choice, check_whole, read_config
 from .numerics import Numerics
+from .parts import in_parts
 from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
 
 Method = Literal["residual", "classic"]
@@ -196,12 +197,13 @@ def predict(network: nn.Module, images: Tensor, numerics: Numerics, batch: int =
     Puts the network on the device and into evaluation mode.
     """
     numerics.place(network).eval()
-    rows = []
-    for part in torch.split(images, batch):
+
+    def probabilities(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
-            logits = network(to_signed(part.to(numerics.device)))
-        rows.append(logits.float().softmax(1).cpu())
-    return torch.cat(rows)
+            logits: Tensor = network(to_signed(part.to(numerics.device)))
+        return logits.float().softmax(1).cpu()
+
+    return in_parts(probabilities, images, batch=batch)
 
 
 class _Training:

@@ -16,6 +16,7 @@ from .gan_r3 import R3Generator, R3Trainee
 from .gan_start import start_from, started_config
 from .gan_training import GROUP, GanTrainee, Pictures, Recipe
 from .numerics import Numerics
+from .parts import in_parts
 from .training import Checkpoint, Report, State, train
 
 __all__ = ["GanConfig", "Loss", "Method", "generate", "make_generator", "train_gan"]
@@ -98,14 +99,13 @@ def generate(
     z (N, latent_dim) and class_weights (N, C) may lie anywhere; `network` on numerics.device.
     """
     network.eval()
-    drawn = []
+
+    def drawn(part: Tensor, weights: Tensor) -> Tensor:
+        images: Tensor = network(part.to(numerics.device), weights.to(numerics.device))
+        return images.float().clamp(-1, 1).add(1).div(2).permute(0, 2, 3, 1).cpu()
+
     with torch.no_grad(), numerics.autocast():
-        for part, weights in zip(
-            torch.split(z, batch), torch.split(class_weights, batch), strict=True
-        ):
-            images = network(part.to(numerics.device), weights.to(numerics.device))
-            drawn.append(images.float().clamp(-1, 1).add(1).div(2).permute(0, 2, 3, 1).cpu())
-    return torch.cat(drawn).contiguous()
+        return in_parts(drawn, z, class_weights, batch=batch).contiguous()
 
 
 def _check(

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .blocks import blank, initialise, to_bytes, to_signed
 from .numerics import Numerics
+from .parts import in_parts
 from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
 from .vae_networks import FACTOR, ClassicVae, Method, ResidualVae, Vae, VaeConfig
 
@@ -81,26 +82,28 @@ def encode(network: Vae, images: Tensor, numerics: Numerics, batch: int = 64) ->
         height, width = images.shape[1:3]
         raise ValueError(f"a VAE takes sides that are multiples of 8 px, not {width} x {height}")
     numerics.place(network).eval()
-    rows = []
-    for part in torch.split(images, batch):
+
+    def encoded(part: Tensor) -> Tensor:
         part = part.to(numerics.device)
         signed = part.permute(0, 3, 1, 2) * 2 - 1 if part.is_floating_point() else to_signed(part)
         with torch.no_grad(), numerics.autocast():
             mean, _ = network.posterior(signed)
-        rows.append(((mean - network.latent_mean) / network.latent_std).cpu())
-    return torch.cat(rows)
+        return ((mean - network.latent_mean) / network.latent_std).cpu()
+
+    return in_parts(encoded, images, batch=batch)
 
 
 def decode(network: Vae, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
     """Images, float32 (N, H, W, 3) in 0..1, of latents as `encode` gives them."""
     numerics.place(network).eval()
-    rows = []
-    for part in torch.split(latents, batch):
+
+    def decoded(part: Tensor) -> Tensor:
         raw = part.to(numerics.device) * network.latent_std + network.latent_mean
         with torch.no_grad(), numerics.autocast():
             pictures = network.picture(raw)
-        rows.append(pictures.add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu())
-    return torch.cat(rows)
+        return pictures.add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
+
+    return in_parts(decoded, latents, batch=batch)
 
 
 def _measure_latents(network: Vae, images: Tensor, numerics: Numerics) -> None:

@@ -227,7 +227,7 @@ class Run:
             return str(error)
         if isinstance(error, SocketError):
             return f"returned what it must not: {error} - a bug in {node.spec.id}"
-        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        if _is_out_of_memory(error):
             return "out of memory - make size, count or batch smaller"
         trace = "".join(traceback.format_exception(error))
         path = self._publisher.folder / "failure.txt"
@@ -259,6 +259,13 @@ class _NeedsError(Exception):
     def __init__(self, needed: str, because: str) -> None:
         super().__init__(needed)
         self.needed, self.because = needed, because
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has no one error for it (compare models.parts)."""
+    text = str(error).lower()
+    words = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 def _half_of_memory() -> int:

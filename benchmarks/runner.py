@@ -44,6 +44,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     from artgraph.runner.document import parse_document
     from artgraph.runner.execute import Run
     from artgraph.runner.folders import Folders
+    from artgraph.runner.options import collect_rarely
     from artgraph.runner.publish import Publisher
     from artgraph.runner.store import Store
 
@@ -54,6 +55,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
         values = f"a: {i}, b: 1" if needs is None else "b: 1"
         lines.append(f"  n{i}: {{node: math{wire}, with: {{{values}}}}}")
     text, registry = "\n".join(lines), load_nodes()
+    collect_rarely()  # as the command line does
     start = time.process_time()
     document = parse_document(text, "g.yaml", folder)
     graph = bind(document, registry, Folders(folder, folder, folder))

@@ -35,6 +35,7 @@ from .options import (
     RemoteOption,
     SetOption,
     SweepOption,
+    collect_rarely,
     default_jobs,
     open_store,
     size_of,
@@ -55,6 +56,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point: errors become one line each and an exit code."""
+    collect_rarely()
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         app()

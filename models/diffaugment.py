@@ -30,7 +30,8 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * (2 * saturation)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * (0.5 + contrast)
+    contrasted: Tensor = mean + (images - mean) * (0.5 + contrast)
+    return contrasted
 
 
 def translate(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -53,7 +54,8 @@ def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
     inside = (torch.arange(size) - centres + 0.5).abs() < half  # (2, N, S)
     rows, columns = inside.to(images.device)
     hole = rows[:, :, None] & columns[:, None, :]
-    return images * ~hole[:, None]
+    covered: Tensor = images * ~hole[:, None]
+    return covered
 
 
 def _uniform(images: Tensor, draws: int, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,11 @@ MAY_IMPORT = {
     "editors": {"models", "pictures", "nodes", "runner", "editors"},
 }
 CONTRACT = {"contract", "context", "errors", "sockets", "wording", "registry"}
-ON_TOP = {"cli.py", "file_commands.py", "load.py"}  # the command line, and what it is given, may import all
+ON_TOP = {
+    "cli.py",
+    "file_commands.py",
+    "load.py",
+}  # the command line, and what it is given, may import all
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .checkpoints import StoredCheckpoint
     from .remote import Remote
 
+_INDEX = "0" * 32  # the lock that stands for the index
 _INLINE_BYTES = 65_536
 _FLUSH_SECONDS = 0.25
 _SLOW_SECONDS = 0.05  # a result that took longer is written at once
@@ -74,9 +75,10 @@ class Store:
         self.warn = warn
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.index = connect(folder / "index.sqlite", warn)
-            self.blobs = Blobs(folder)
             self._locks = Locks(folder / "locks")
+            with self._locks.hold(_INDEX):  # several processes may make it at a time
+                self.index = connect(folder / "index.sqlite", warn)
+            self.blobs = Blobs(folder)
         except OSError as error:
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror} - check it, or name another"

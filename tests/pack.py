@@ -179,3 +179,9 @@ def perhaps(*, side: str = "left") -> Perhaps:
 def save_number(value: Number) -> Files:
     """Save a number as a text."""
     return Files({"@.txt": str(value).encode()})
+
+
+@node(title="Big file", category="test")
+def big_file(*, salt: int = 0) -> Files:
+    """A file of 48 MiB."""
+    return Files({"@.bin": bytes([salt % 256]) * (48 << 20)})

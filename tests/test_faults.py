@@ -73,13 +73,16 @@ class Forker:
         self.pack = pack
         self.process = subprocess.Popen([sys.executable, "-c", FORKER], **options)
 
-    def run(self, salt, kill_after=None):
+    def run(self, salt, kill_after=None, kill_when=lambda: True):
         """What the run ended with."""
         words = f"run g.yaml --pack {self.pack} --quiet --set knobs.salt={salt}\n"
         self.process.stdin.write(words)
         self.process.stdin.flush()
         child = int(self.process.stdout.readline())
         if kill_after is not None:
+            until = time.monotonic() + 10
+            while not kill_when() and time.monotonic() < until:
+                time.sleep(0.001)
             time.sleep(kill_after)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -115,6 +118,30 @@ def test_fifty_kills_at_random_moments(cli, pack):
     store.close()
 
 
+def test_a_kill_leaves_no_half_file(cli, pack):
+    """Killed while 48 MiB are written, to the store and then to the output folder."""
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nknobs: {salt: 0}\nnodes: {big: {node: big_file, from: {salt: knobs.salt}}}",
+    )
+    forker = Forker(cli, pack)
+    chance = random.Random(0)
+    file = cli.folder / "out/g/big.bin"
+
+    def writing(pattern):
+        return lambda: any(True for _ in cli.folder.glob(pattern))
+
+    for salt in range(12):
+        place = "cache/tmp/.*" if salt % 2 else "out/g/*"
+        forker.run(salt, chance.uniform(0, 0.06), writing(place))
+        blobs = Blobs(cli.folder / "cache")
+        assert all(blobs.is_sound(digest) for digest, _, _ in blobs.stored())
+        assert not file.exists() or file.stat().st_size == 48 << 20
+        for path in [*cli.folder.glob("cache/blobs/*/*"), *cli.folder.glob("out/g/*")]:
+            path.unlink()
+    forker.process.communicate()
+
+
 @pytest.mark.parametrize("count", [2, 8])
 def test_many_processes_compute_each_result_once(cli, pack, count):
     cli.write("g.yaml", TREE.replace("0.01", "0.02"))
@@ -130,6 +157,32 @@ def test_many_processes_compute_each_result_once(cli, pack, count):
     store = Store(cli.folder / "cache")
     assert sum(end["ran"] for _, end in ends) == len(list(results(store)))
     store.close()
+
+
+OPENERS = """
+import os, sys
+from pathlib import Path
+from artgraph.runner.store import Store
+for number in range(40):
+    folder = Path(f"fresh{number}")
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            try:
+                Store(folder).close()
+            except Exception as error:
+                print(error, flush=True)
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+"""
+
+
+def test_many_processes_make_one_cache(cli):
+    done = subprocess.run([sys.executable, "-c", OPENERS], **cli.options(), check=True)
+    assert done.stdout == ""
 
 
 @contextlib.contextmanager

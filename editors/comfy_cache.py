@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from comfy_api.latest import ComfyAPI  # type: ignore[import-not-found]
+from comfy_api.latest import ComfyAPI
 
 from ..nodes.sockets import Blob, Buffers, Json, Socket
 from ..runner.blobs import BlobError
@@ -111,8 +111,8 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
 
 def surroundings() -> str:
     """A digest of all that may decide a result besides a prompt: code, versions, device, files."""
-    import comfyui_version  # type: ignore[import-not-found]
-    import folder_paths  # type: ignore[import-not-found]
+    import comfyui_version
+    import folder_paths
 
     folders = [folder for paths, _ in _model_folders(folder_paths) for folder in paths]
     base = Path(folder_paths.__file__).parent

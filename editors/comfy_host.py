@@ -49,7 +49,7 @@ def resolve(text: str, kind: str) -> Path:
 
     Raises: InputError where it is missing or elsewhere.
     """
-    import folder_paths  # type: ignore[import-not-found]
+    import folder_paths
 
     roots = [folder_paths.get_input_directory()]
     if "artgraph" in folder_paths.folder_names_and_paths:
@@ -70,13 +70,13 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        from comfy.utils import ProgressBar  # type: ignore[import-not-found]
+        from comfy.utils import ProgressBar
 
         self._bar = ProgressBar(100)
         self._last = time.monotonic()
 
     def __call__(self, done: float, total: float, preview: Any = None) -> None:
-        import comfy.model_management  # type: ignore[import-not-found]
+        import comfy.model_management
 
         picture = None
         if preview is not None and time.monotonic() - self._last >= _PREVIEW_SECONDS:
@@ -110,7 +110,7 @@ def save_file(name: str, data: bytes) -> dict[str, str]:
 
 def keeps_metadata() -> bool:
     """Whether the user lets pictures carry their graph (ComfyUI's --disable-metadata)."""
-    from comfy.cli_args import args  # type: ignore[import-not-found]
+    from comfy.cli_args import args
 
     return not args.disable_metadata
 

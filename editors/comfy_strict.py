@@ -56,7 +56,7 @@ def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
 def watch() -> None:
     """From now on, check every prompt that comes to ComfyUI's server; without one, nothing."""
     try:
-        from server import PromptServer  # type: ignore[import-not-found]
+        from server import PromptServer
 
         from ..nodes.registry import load_nodes
 

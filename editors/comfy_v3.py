@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
-from comfy_api.latest import ComfyAPI, ComfyExtension, io  # type: ignore[import-not-found]
+from comfy_api.latest import ComfyAPI, ComfyExtension, io
 
 from ..nodes.contract import NodeSpec
 from ..nodes.registry import load_nodes

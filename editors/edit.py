@@ -38,7 +38,7 @@ def edit(
     """
     try:
         import aiohttp
-        import comfyui_frontend_package  # type: ignore[import-untyped] # noqa: F401
+        import comfyui_frontend_package  # noqa: F401
     except ModuleNotFoundError as error:
         raise GraphError(_MISSING.format(name=error.name)) from error
     del aiohttp

@@ -27,7 +27,7 @@ def __getattr__(name: str) -> object:
 
 def _has_v3() -> bool:
     try:
-        from comfy_api.latest import ComfyExtension # noqa: F401
+        from comfy_api.latest import ComfyExtension  # noqa: F401
     except ImportError:
         return False
     return True

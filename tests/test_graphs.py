@@ -13,7 +13,7 @@ GRAPHS = sorted((Path(__file__).parent.parent / "graphs").glob("*.yaml"))
 def small(path):
     """Settings that make a graph quick: few steps, few pictures, 32 px."""
     graph = yaml.safe_load(path.read_text())
-    knobs = {"size": 32, "frames": 3, "stations": 3}
+    knobs = {"size": 32, "gan_size": 32, "frames": 3, "stations": 3}
     for name in graph["knobs"]:
         if name.endswith("steps"):
             yield f"knobs.{name}=2"

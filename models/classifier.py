@@ -120,9 +120,12 @@ class ResidualNet(nn.Module):
             maps.append(x)
         return maps
 
+    def pooled(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, S, S) in -1..1 to what the last layer decides on: (N, widths[-1])."""
+        return F.relu(self.norm(self.features(x)[-1])).mean((2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
-        last = F.relu(self.norm(self.features(x)[-1]))
-        logits: Tensor = self.dense(last.mean((2, 3)))
+        logits: Tensor = self.dense(self.pooled(x))
         return logits
 
 

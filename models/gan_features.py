@@ -43,9 +43,13 @@ class FeatureNet(nn.Module):
             maps.append(x)
         return maps[1:]
 
+    def pooled(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, S, S) in -1..1 to what the last layer decides on: (N, D)."""
+        return torch.cat([m.mean((2, 3)) for m in self(x)], 1)
+
     def logits(self, x: Tensor) -> Tensor:
         """(N, classes), or (N, 4) for the quarter turns."""
-        return self.answer(torch.cat([m.mean((2, 3)) for m in self(x)], 1))  # type: ignore[no-any-return]
+        return self.answer(self.pooled(x))  # type: ignore[no-any-return]
 
 
 def train_features(net: FeatureNet, pictures: Pictures, seed: int, numerics: Numerics) -> None:

@@ -46,6 +46,7 @@ def train_gan(
     loss: Loss = "non-saturating",
     augment: bool | None = None,
     flip: bool = True,
+    rate: float = 1.0,
     features: nn.Module | None = None,
     start: tuple[GanConfig, State] | None = None,
 ) -> tuple[GanConfig, State, dict[str, list[float]]]:
@@ -58,6 +59,7 @@ def train_gan(
     loss: of the classic generator alone.
     augment: whether the critic sees augmented pictures; None for yes below SMALL_SET pictures.
     flip: whether pictures may be mirrored left to right.
+    rate: the learning rates, as a multiple of the method's own.
     features: a network from pictures (N, 3, S, S) in -1..1 to a list of maps for the projected
         critic, frozen here and not part of the returned weights; None to train a small one.
     start: a GAN to go on from, as returned here; its method, size and channels hold.
@@ -73,7 +75,7 @@ def train_gan(
     pictures = Pictures(images, labels, len(classes), flip)
     if augment is None:
         augment = len(images) < SMALL_SET
-    recipe = Recipe(batch, seed, numerics, augment)
+    recipe = Recipe(batch, seed, numerics, augment, rate)
     trainee: GanTrainee
     if config.method == "projected":
         trainee = ProjectedTrainee(config, pictures, recipe, features)

@@ -82,8 +82,8 @@ class ClassicTrainee(GanTrainee):
         super().__init__(config, pictures, recipe, ClassicGenerator, critic)
         self._loss = loss
         self.optimisers = {
-            "generator_adam": adam(self.generator.parameters(), RATE, BETAS),
-            "critic_adam": adam(self.critic.parameters(), RATE, BETAS),
+            "generator_adam": adam(self.generator.parameters(), RATE * recipe.rate, BETAS),
+            "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, BETAS),
         }
 
     def step(self, step: int) -> Mapping[str, Tensor]:

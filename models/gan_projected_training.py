@@ -113,7 +113,7 @@ class ProjectedTrainee(GanTrainee):
         """Inverse square root decay (Karras et al. 2024, EDM2, eq. 67): it knows no last step."""
         factor = min(1.0, (step + 1) / WARM_UP, math.sqrt(PLATEAU / (self.age + step + 1)))
         for name, rate in (("generator_adam", GENERATOR_RATE), ("critic_adam", CRITIC_RATE)):
-            self.optimisers[name].param_groups[0]["lr"] = rate * factor
+            self.optimisers[name].param_groups[0]["lr"] = self.recipe.rate * rate * factor
 
     def outcome(self) -> dict[str, Tensor]:
         own = {} if self._own is None else prefixed("features", self._own)

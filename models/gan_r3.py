@@ -104,8 +104,8 @@ class R3Trainee(GanTrainee):
         super().__init__(config, pictures, recipe, R3Generator, critic)
         self.gamma = penalty_weight(config.size)
         self.optimisers = {
-            "generator_adam": adam(self.generator.parameters(), RATE, (0.0, 0.99)),
-            "critic_adam": adam(self.critic.parameters(), RATE, (0.0, 0.99)),
+            "generator_adam": adam(self.generator.parameters(), RATE * recipe.rate, (0.0, 0.99)),
+            "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, (0.0, 0.99)),
         }
 
     def step(self, step: int) -> Mapping[str, Tensor]:

@@ -82,6 +82,7 @@ class Recipe:
     seed: int
     numerics: Numerics
     augment: bool  # whether the critic sees augmented pictures
+    rate: float = 1.0  # the learning rates, as a multiple of the method's own
 
 
 class GanTrainee:

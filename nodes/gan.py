@@ -52,6 +52,14 @@ def train_gan(
     loss: Annotated[
         Literal["non-saturating", "min-max"], Field(description="Of the classic method alone")
     ] = "non-saturating",
+    rate: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10,
+            description="Learning rate, as a multiple of the method's own; lower to refine",
+        ),
+    ] = 1.0,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedGan:
@@ -89,6 +97,7 @@ def train_gan(
             augment={"auto": None, "on": True, "off": False}[augment],
             flip=mirror,
             loss=loss,
+            rate=rate,
             seed=seed,
             features=features,
             start=None if start is None else (GanConfig.from_dict(start.config), start.state),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_PIXELS = 100_000_000
 
 
-@node(title="Contact sheet", category="image")
+@node(title="Contact sheet", category="image", version=2)
 def image_grid(
     image: Image,
     labels: Table | None = None,

@@ -49,7 +49,7 @@ def save_image(
     return Files(files)
 
 
-@node(title="Save animation", category="save")
+@node(title="Save animation", category="save", version=2)
 def save_animation(
     image: Image,
     *,

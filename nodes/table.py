@@ -11,7 +11,7 @@ from .errors import NodeError
 from .sockets import Image, Table
 
 
-@node(title="Plot table", category="table")
+@node(title="Plot table", category="table", version=2)
 def plot_table(
     table: Table,
     *,

@@ -57,7 +57,7 @@ def encode_animation(
 
 def _with_palette(picture: Image.Image) -> Image.Image:
     """256 colours of its own, dithered."""
-    palette = picture.quantize(256, Image.Quantize.MEDIANCUT)
+    palette = picture.quantize(256, Image.Quantize.FASTOCTREE)  # median cut takes 15 times as long
     return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 

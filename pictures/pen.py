@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .lettering import font, width_of
+from .lettering import font_for, width_of
 
 Pixels = NDArray[np.uint8]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -44,13 +44,15 @@ class Pen:
         self, x: float, y: float, text: str, size: int, colour: str = INK, anchor: str = "lm"
     ) -> None:
         """A line of text; `anchor` as in Pillow, lm being left and middle."""
-        self._draw.text((2 * x, 2 * y), text, colour, font(2 * size), anchor=anchor)
+        self._draw.text((2 * x, 2 * y), text, colour, font_for(text, 2 * size), anchor=anchor)
 
     def rising(self, x: float, y: float, text: str, size: int, colour: str = INK) -> None:
         """Text that runs upwards from the point, centred on it across."""
         width, height = width_of(text, 2 * size) + 4, 3 * size
         label = Image.new("L", (width, height))
-        ImageDraw.Draw(label).text((0, height / 2), text, 255, font(2 * size), anchor="lm")
+        ImageDraw.Draw(label).text(
+            (0, height / 2), text, 255, font_for(text, 2 * size), anchor="lm"
+        )
         upright = label.transpose(Image.Transpose.ROTATE_90)
         place = (round(2 * x - height / 2), round(2 * y - width))
         self._picture.paste(colour, (*place, place[0] + height, place[1] + width), upright)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .lettering import font, height_of, shorten
+from .lettering import font_for, height_of, shorten
 
 Pixels = NDArray[np.uint8]
 Ground = Literal["white", "grey", "black"]
@@ -104,7 +104,7 @@ def contact_sheet(
         room = layout.size[0] - 2 * layout.gap - 4
         text = shorten(title, layout.title, room)
         middle = (layout.gap + 2, (layout.top - layout.gap) / 2 + layout.gap / 2)
-        draw.text(middle, text, ink, font(layout.title), anchor="lm")
+        draw.text(middle, text, ink, font_for(text, layout.title), anchor="lm")
     for number, pixels in enumerate(pictures):
         row, column = divmod(number, layout.columns)
         x = layout.gap + column * layout.pitch[0]
@@ -114,5 +114,5 @@ def contact_sheet(
         if number < len(captions):
             text = shorten(captions[number], layout.caption, layout.cell[0])
             middle_x, top = x + layout.cell[0] / 2, y + layout.cell[1] + 3
-            draw.text((middle_x, top), text, ink, font(layout.caption), anchor="ma")
+            draw.text((middle_x, top), text, ink, font_for(text, layout.caption), anchor="ma")
     return np.array(sheet)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from .lettering import font, height_of, shorten, width_of
+from .lettering import font_for, height_of, shorten, width_of
 
 _GAP = 8
 _MOST_WIDE = 4_096  # pixels of a sheet's pictures across, and down
@@ -42,7 +42,8 @@ def xy_sheet(
     draw = ImageDraw.Draw(sheet)
 
     def write(at: tuple[float, float], text: str, space: int, anchor: str) -> None:
-        draw.text(at, shorten(text, letters, space), _INK, font(letters), anchor=anchor)
+        text = shorten(text, letters, space)
+        draw.text(at, text, _INK, font_for(text, letters), anchor=anchor)
 
     write((left, _GAP), titles[0], size[0] - left, "la")
     write((_GAP, _GAP + line), titles[1], left - 2 * _GAP, "la")

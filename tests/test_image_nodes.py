@@ -11,7 +11,7 @@ from artgraph.nodes.image import (
     resize_image,
 )
 from artgraph.nodes.sockets import Dataset, Table
-from artgraph.pictures.lettering import shorten, width_of
+from artgraph.pictures.lettering import font_for, shorten, width_of
 from artgraph.pictures.sheet import square_columns
 
 
@@ -201,3 +201,18 @@ def test_images_of_a_data_set(dataset):
     assert table.columns["class"] == list("abababa")
     assert image.dtype == torch.float32
     assert np.isclose(float(image.max()), 6 / 255)
+
+
+def test_letters_come_from_a_font_that_has_them():
+    latin, greek = font_for("abc", 20), font_for("Ωδ", 20)
+    assert latin.getname()[0] == "Aileron"
+    if greek is latin:
+        pytest.skip("this machine has no font with Greek letters")
+    assert bytes(greek.getmask("Ω")) != bytes(greek.getmask("δ"))
+
+
+def test_letters_that_no_font_has_are_drawn_all_the_same(monkeypatch):
+    monkeypatch.setattr("artgraph.pictures.lettering._WIDER", ("no such font.ttf",))
+    assert font_for("水墨", 21).getname()[0] == "Aileron"
+    assert width_of("水墨", 21) > 0
+    assert shorten("Études", 21, 200) == "Etudes"

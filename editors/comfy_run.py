@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..nodes.context import Context
@@ -122,10 +122,10 @@ def _compute(
 ) -> Result:
     store = host.store()
     values = {name: value_of(ref) for name, ref in inputs.items()}
-    context = Context(numerics=host.numerics(), progress=progress, log=host.log.info)
+    context = Context(host.numerics(), progress, log=host.log.info, warn=host.log.warning)
     if spec.length is not None and key.training is not None:
         checkpoint = store.checkpoint(key.training, widgets[spec.length])
-        context = Context(context.numerics, progress, checkpoint, context.log)
+        context = replace(context, checkpoint=checkpoint)
     start = time.perf_counter()
     with _switches() if spec.device else nullcontext():
         outputs = spec(values, widgets, context)

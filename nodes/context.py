@@ -45,12 +45,15 @@ class Context:
                  watches, and gives uint8 (N, H, W, 3). Raises `Cancelled`.
     checkpoint:  `load(at_most)` and `save(step, state)`, under this node's key.
     log:         one line for the user, such as a skipped file.
+    warn:        one line about the result itself, such as a training that went wrong; it is kept
+                 with the result, and told again where that is reused.
     """
 
     numerics: Numerics = field(default_factory=Numerics)
     progress: Progress = _silent
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
     log: Log = lambda message: None
+    warn: Log = lambda message: None
 
     @classmethod
     def quiet(cls) -> Context:

@@ -73,6 +73,14 @@ class Logged(NodeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Warned(NodeEvent):
+    """One line about a node's result, such as a training that went wrong; also of a reused one."""
+
+    event = "warning"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished(NodeEvent):
     """A node ran; `outputs` gives each output's content digest, `files` what was written."""
 

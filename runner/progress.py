@@ -21,6 +21,7 @@ from .events import (
     RunFinished,
     Started,
     SweepFinished,
+    Warned,
 )
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class Lines(Quiet):
             return f"{event.node}: done in {event.seconds:.1f} s{extended}{_files(event.files)}"
         if isinstance(event, Logged):
             return f"{event.node}: {event.message}"
+        if isinstance(event, Warned):
+            return f"{event.node}: warning: {event.message}"
         if isinstance(event, CombinationStarted):
             settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
             return f"[{event.number}/{event.total}] {settings}"

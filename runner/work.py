@@ -17,7 +17,7 @@ from ..nodes.context import Context
 from ..nodes.errors import Cancelled
 from ..nodes.sockets import Socket, SocketError, socket_of
 from .blobs import BlobError
-from .events import Listener, Logged, Previewed, Progressed, Started
+from .events import Listener, Logged, Previewed, Progressed, Started, Warned
 from .graph import BoundNode, Graph
 from .keys import Key
 from .plan import Step, node_key, stored_output, widget_values
@@ -148,7 +148,10 @@ class Worker:
         def log(message: str) -> None:
             self._emit(Logged(node=node.name, type=node.spec.id, message=message))
 
-        context = Context(self._numerics, self._progress(node), log=log)
+        def warn(message: str) -> None:
+            self._emit(Warned(node=node.name, type=node.spec.id, message=message))
+
+        context = Context(self._numerics, self._progress(node), log=log, warn=warn)
         if key.training is None:
             return context, None
         total = widgets[node.spec.length or ""]

@@ -25,6 +25,7 @@ class Follower:
         self._planned = False
         self._states: dict[str, dict[str, Any]] = {}  # progress of each node that runs
         self._previews: dict[str, bytes] = {}  # and the last picture of its work
+        self._warnings: dict[str, list[str]] = {}  # about the results of nodes
         self._node = self._type = ""  # the node that runs, or ran last
         self.failures: list[dict[str, Any]] = []
 
@@ -132,6 +133,10 @@ class Follower:
     def _on_log(self, node: str, event: dict[str, Any]) -> None:
         self._hub.text(self.job.client, self.job.id, node, event["message"])
 
+    def _on_warning(self, node: str, event: dict[str, Any]) -> None:
+        self._warnings.setdefault(node, []).append(event["message"])
+        self._on_log(node, event)
+
     def _on_failed(self, node: str, event: dict[str, Any]) -> None:
         self._states.pop(node, None)
         self._previews.pop(node, None)
@@ -164,7 +169,8 @@ class Follower:
         others = [path for path in files if path.suffix.lower() not in PICTURES]
         for path in others:
             self._keep(path)
-        texts = shown.get("text", []) + [f"saved {path.name}" for path in others]
+        texts = [*self._warnings.get(node, ()), *shown.get("text", ())]
+        texts += [f"saved {path.name}" for path in others]
         if texts:
             output["text"] = texts
         if "tables" in shown:

@@ -1,21 +1,21 @@
 """Immutable files of named buffers, each under the digest of its own bytes.
 
 The format is safetensors, with a value's JSON in the header. A blob is written to a temporary
-file, synced and renamed: it is there whole or not at all, and is never overwritten.
+file, synced and renamed: it is there whole or not at all, and is never written to again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blake3 import blake3
 from safetensors import SafetensorError
 
 from ..nodes.sockets import Buffers, Json
+from .checks import LARGE, file_digest, is_in_memory, stamp
 from .leftovers import sweep, temporary_in
 
 if TYPE_CHECKING:
@@ -56,9 +56,13 @@ class BlobFile:
 
 
 class Blobs:
-    """The blobs below one folder."""
+    """The blobs below one folder.
 
-    def __init__(self, folder: Path) -> None:
+    `checked` remembers the stamps of large blobs that were read whole and found sound.
+    """
+
+    def __init__(self, folder: Path, checked: MutableMapping[str, str] | None = None) -> None:
+        self._checked: MutableMapping[str, str] = {} if checked is None else checked
         self._folder, self._temporary = folder / "blobs", folder / "tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
@@ -76,28 +80,28 @@ class Blobs:
                 _write_safetensors(temporary, meta, buffers)
             except SafetensorError as error:  # what the library makes of a full disk
                 raise OSError(str(error)) from error
-            digest, size = _file_digest(temporary), temporary.stat().st_size
-            path = self.path(digest)
-            if self._is_whole(path, size):
-                os.utime(path)  # so that a collector sees that it is wanted again
-            else:
-                path.parent.mkdir(exist_ok=True)
-                temporary.replace(path)
+            digest, size = file_digest(temporary), temporary.stat().st_size
+            self._put_in_place(temporary, digest, size)
         finally:
             temporary.unlink(missing_ok=True)
-        self._sound.add(digest)
         return digest, size
 
     def open(self, digest: str) -> BlobFile:
-        """A blob for reading, its bytes checked once per process.
+        """A blob for reading, its bytes checked the first time that this process opens it.
+
+        A large one that was checked before, not written to since and still in memory as a whole
+        is not read again.
 
         Raises: BlobError where it is missing or damaged.
         """
         path = self.path(digest)
         try:
             if digest not in self._sound:
-                if _file_digest(path) != digest:
-                    raise BlobError(f"{path} is damaged")
+                now = stamp(path)
+                if self._checked.get(digest) != now or not is_in_memory(path):
+                    if file_digest(path) != digest:
+                        raise BlobError(f"{path} is damaged")
+                    self._note(digest, now, path.stat().st_size)
                 self._sound.add(digest)
             return BlobFile(path)
         except (OSError, ValueError, KeyError) as error:
@@ -111,6 +115,7 @@ class Blobs:
         """Delete a blob, if it is there."""
         self.path(digest).unlink(missing_ok=True)
         self._sound.discard(digest)
+        self._checked.pop(digest, None)
 
     def stored(self) -> Iterator[tuple[str, int, float]]:
         """Digest, size in bytes and time of writing of every blob."""
@@ -124,7 +129,7 @@ class Blobs:
     def is_sound(self, digest: str) -> bool:
         """Whether a blob's bytes still have its digest."""
         try:
-            return _file_digest(self.path(digest)) == digest
+            return file_digest(self.path(digest)) == digest
         except OSError:
             return False
 
@@ -133,20 +138,31 @@ class Blobs:
 
         Raises: OSError.
         """
-        temporary, path = temporary_in(self._temporary), self.path(digest)
+        temporary = temporary_in(self._temporary)
         try:
             with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            path.parent.mkdir(exist_ok=True)
-            temporary.replace(path)
+            self._put_in_place(temporary, digest, len(data))
         finally:
             temporary.unlink(missing_ok=True)
 
     def path(self, digest: str) -> Path:
         """Where a blob is, or would be."""
         return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
+
+    def _put_in_place(self, temporary: Path, digest: str, size: int) -> None:
+        """Give a whole file its name; one of the same bytes may be there already."""
+        path = self.path(digest)
+        path.parent.mkdir(exist_ok=True)
+        temporary.replace(path)
+        self._note(digest, stamp(path), size)
+        self._sound.add(digest)
+
+    def _note(self, digest: str, now: str, size: int) -> None:
+        if size > LARGE:
+            self._checked[digest] = now
 
     @staticmethod
     def _is_whole(path: Path, size: int) -> bool:
@@ -177,8 +193,3 @@ def _own(tensor: Tensor) -> Tensor:
     tensor = tensor.detach().cpu().contiguous()
     alone = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor if alone else tensor.clone()
-
-
-def _file_digest(path: Path) -> str:
-    hasher = blake3(max_threads=blake3.AUTO)
-    return str(hasher.update_mmap(path).hexdigest(16))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from ..nodes.errors import InputError
+from .checks import file_digest
 
 if TYPE_CHECKING:
     from .store import Store
@@ -23,14 +24,14 @@ def fingerprint(store: Store, path: Path) -> str:
     try:
         if path.is_dir():
             files = sorted(p for p in path.rglob("*") if p.is_file())
-            digests = [[str(p.relative_to(path)), _file_digest(store, p)] for p in files]
+            digests = [[str(p.relative_to(path)), _digest(store, p)] for p in files]
             return str(blake3(json.dumps(digests).encode()).hexdigest(16))
-        return _file_digest(store, path)
+        return _digest(store, path)
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror} - check it") from error
 
 
-def _file_digest(store: Store, path: Path) -> str:
+def _digest(store: Store, path: Path) -> str:
     status = path.stat()
     stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
     with store.mutex:
@@ -40,9 +41,7 @@ def _file_digest(store: Store, path: Path) -> str:
         ).fetchone()
     if row is not None:
         return str(row[0])
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    digest = str(hasher.hexdigest(16))
+    digest = file_digest(path)
     if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # else it may still be changing
         with store.writing():
             store.index.execute(

@@ -47,6 +47,12 @@ CREATE TABLE IF NOT EXISTS facts (
     value REAL NOT NULL
 ) WITHOUT ROWID;
 """
+_NOTES = """
+CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
+    digest TEXT PRIMARY KEY,
+    stamp TEXT NOT NULL
+) WITHOUT ROWID;
+"""
 
 
 def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
@@ -84,4 +90,5 @@ def _open(path: Path) -> sqlite3.Connection:
         )
     if version < FORMAT:
         index.executescript(_TABLES + f"PRAGMA user_version = {FORMAT};")
+    index.execute(_NOTES)  # came later; a cache does well without
     return index

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ class Store:
             self._locks = Locks(folder / "locks")
             with self._locks.hold(_INDEX):  # several processes may make it at a time
                 self.index = connect(folder / "index.sqlite", warn)
-            self.blobs = Blobs(folder)
+            self.blobs = Blobs(folder, _Checked(self))
         except OSError as error:
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror} - check it, or name another"
@@ -284,6 +284,40 @@ class Store:
         from .checkpoints import StoredCheckpoint
 
         return StoredCheckpoint(self, training, total)
+
+
+class _Checked(MutableMapping[str, str]):
+    """The stamps of blobs that were found sound, in the index: for all processes, over time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, digest: str) -> str:
+        with self._store.mutex:
+            row = self._store.index.execute(
+                "SELECT stamp FROM checked WHERE digest = ?", (digest,)
+            ).fetchone()
+        if row is None:
+            raise KeyError(digest)
+        return str(row[0])
+
+    def __setitem__(self, digest: str, stamp: str) -> None:
+        with self._store.writing():
+            self._store.index.execute(
+                "INSERT OR REPLACE INTO checked VALUES (?, ?)", (digest, stamp)
+            )
+
+    def __delitem__(self, digest: str) -> None:
+        with self._store.writing():
+            self._store.index.execute("DELETE FROM checked WHERE digest = ?", (digest,))
+
+    def __iter__(self) -> Iterator[str]:
+        with self._store.mutex:
+            rows = self._store.index.execute("SELECT digest FROM checked").fetchall()
+        return iter([str(row[0]) for row in rows])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class _NoBlob:

@@ -1,0 +1,71 @@
+"""Digests of files, and when a blob whose digest was checked before need not be read again."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+LARGE = 1 << 20  # bytes; reading less costs next to nothing
+_WINDOW = 1 << 26  # bytes of a file that are mapped at a time
+
+
+def file_digest(path: Path) -> str:
+    """The BLAKE3 digest of a file's bytes; a large one takes little memory.
+
+    Raises: OSError.
+    """
+    hasher = blake3(max_threads=blake3.AUTO)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= LARGE:
+            hasher.update(file.read())
+        else:
+            for start in range(0, size, _WINDOW):
+                length = min(_WINDOW, size - start)
+                with mmap.mmap(
+                    file.fileno(), length, access=mmap.ACCESS_READ, offset=start
+                ) as part:
+                    hasher.update(part)
+    return str(hasher.hexdigest(16))
+
+
+def stamp(path: Path) -> str:
+    """What changes whenever something writes to a file, or puts another in its place.
+
+    The time of the last change (ctime) can't be set back as that of the last writing (mtime) can.
+    """
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
+def is_in_memory(path: Path) -> bool:
+    """Whether the system holds the whole file in memory; False where it can't tell."""
+    import ctypes
+
+    mincore = _mincore()
+    size = path.stat().st_size
+    if mincore is None or size == 0:
+        return False
+    pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+        first = ctypes.c_char.from_buffer(mapped)
+        failed = mincore(ctypes.addressof(first), ctypes.c_size_t(size), pages)
+        del first  # or the mapping can't be closed
+    return failed == 0 and b"\0" not in bytes(pages)
+
+
+@cache
+def _mincore() -> Any:
+    """Linux's call that tells which pages of a file are in memory; None elsewhere."""
+    import ctypes
+
+    if sys.platform != "linux":
+        return None
+    call = ctypes.CDLL(None).mincore
+    call.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    return call

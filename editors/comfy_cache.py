@@ -2,8 +2,8 @@
 
 ComfyUI's key says nothing of code, versions, devices and the files that nodes read, neither of
 the node nor of those above it. All of these go into ours, so a changed pack, model or input file
-makes everything anew: safe, and rarely a loss. Kept are nodes that show nothing and whose outputs
-are tensors, numbers and texts in lists and mappings; the others run as ever.
+makes everything anew: safe, and rarely a loss. Kept are nodes that neither save nor show anything,
+and whose outputs are tensors, numbers and texts in lists and mappings; the others run as ever.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
 
     def should_cache(self, context: Any, value: Any = None) -> bool:
         shows = value is not None and value.ui
-        return bool(self._surroundings) and node_id(context.class_type) is None and not shows
+        is_ours = node_id(context.class_type) is not None
+        return bool(self._surroundings) and not (is_ours or shows or _saves(context.class_type))
 
     async def on_lookup(self, context: Any) -> Any:
         import torch
@@ -107,6 +108,13 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
             "surroundings": self._surroundings,
         }
         return Key(digest_of(parts), parts)
+
+
+def _saves(class_type: str) -> bool:
+    """Whether a class is run for its effect."""
+    import nodes  # ComfyUI's, which knows all classes
+
+    return bool(getattr(nodes.NODE_CLASS_MAPPINGS.get(class_type), "OUTPUT_NODE", False))
 
 
 def surroundings() -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..nodes.contract import NodeSpec, Port, Widget
-from ..runner.yaml_text import scalar
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact
@@ -117,7 +116,7 @@ def node_form(spec: NodeSpec) -> NodeForm:
         for port in spec.inputs.values()
     ]
     widgets = [
-        InputForm(widget.name, _widget_type(widget), _options(widget), False, True)
+        InputForm(widget.name, widget_type(widget), _options(widget), False, True)
         for widget in spec.widgets.values()
     ]
     return NodeForm(
@@ -169,39 +168,53 @@ def _about(port: Port) -> str:
     return text + " (may stay unwired)" if port.optional else text
 
 
-def is_number_or_empty(widget: Widget) -> bool:
-    """Whether a widget holds a number or nothing: ComfyUI has only a text for that."""
-    return widget.nullable and widget.kind in ("int", "float", "bool")
+def empty_number(widget: Widget) -> float | None:
+    """The number that stands for nothing in ComfyUI, where a number can't be left empty.
+
+    It is below all that the widget takes. None where the widget is no such number.
+    """
+    if not widget.nullable or widget.kind not in ("int", "float"):
+        return None
+    low: float = widget.limits.get("gt", widget.limits.get("ge", 1 - _SAFE) - 1)
+    return low
 
 
 def to_comfy(widget: Widget, value: Any) -> Any:
-    """A widget's value as ComfyUI holds it; nothing is an empty text."""
+    """A widget's value as ComfyUI holds it; nothing is an empty text, or the empty number."""
     if value is None:
-        return ""
-    return json.dumps(value) if is_number_or_empty(widget) else value
+        number = empty_number(widget)
+        return "" if number is None else number
+    return json.dumps(value) if widget.nullable and widget.kind == "bool" else value
 
 
 def from_comfy_value(widget: Widget, value: Any) -> Any:
     """A widget's value as we hold it."""
-    if widget.nullable and value == "":
+    if widget.nullable and (value == "" or _is_empty_number(widget, value)):
         return None
-    if is_number_or_empty(widget) and isinstance(value, str):
-        return scalar(value.strip())
+    if widget.nullable and widget.kind == "bool" and value in ("true", "false"):
+        return value == "true"
     return value
 
 
-def _widget_type(widget: Widget) -> str:
-    return "STRING" if is_number_or_empty(widget) else _WIDGET_TYPES[widget.kind]
+def _is_empty_number(widget: Widget, value: Any) -> bool:
+    """Whether a number is below all that the widget takes."""
+    if empty_number(widget) is None or type(value) not in (int, float):
+        return False
+    limits = widget.limits
+    return bool(value < limits["ge"] if "ge" in limits else value <= limits.get("gt", 1 - _SAFE))
+
+
+def widget_type(widget: Widget) -> str:
+    """The ComfyUI type of a widget."""
+    return "COMBO" if widget.nullable and widget.kind == "bool" else _WIDGET_TYPES[widget.kind]
 
 
 def _options(widget: Widget) -> dict[str, Any]:
     """Default, bounds and tooltip of a widget."""
     options: dict[str, Any] = {"tooltip": widget.description}
-    if is_number_or_empty(widget):
-        options |= {"default": to_comfy(widget, widget.default), "placeholder": "a number, or none"}
-    elif widget.kind == "choice":
+    if widget_type(widget) == "COMBO":
         nothing = [""] if widget.nullable else []
-        options |= {"options": nothing + list(widget.choices)}
+        options |= {"options": nothing + list(widget.choices or ("true", "false"))}
         options["default"] = to_comfy(widget, widget.default)
     elif widget.kind == "bool":
         options["default"] = bool(widget.default)
@@ -226,7 +239,10 @@ def _bounds(widget: Widget) -> dict[str, Any]:
         step: float = limits.get("multiple_of", 1)
     else:
         step = 0.01 if high - low <= 10 else 0.1
-    options = {"default": widget.default, "min": low, "max": high, "step": step}
+    options = {"default": to_comfy(widget, widget.default), "min": low, "max": high, "step": step}
+    empty = empty_number(widget)
+    if empty is not None:
+        options |= {"min": empty, "tooltip": f"{widget.description} ({empty:g} is empty)"}
     if whole and widget.name == "seed":
         options["control_after_generate"] = "fixed"  # a new seed each time would train anew
     if not whole:

@@ -12,19 +12,19 @@ from ..nodes.errors import GraphError
 from ..nodes.registry import load_nodes
 from ..nodes.sockets import Files
 from ..runner.png import add_text, is_png
-from ..runner.publish import GRAPH_KEY
+from ..runner.publish import GRAPH_KEY, file_stem
 from . import comfy_host as host
 from .convert import from_comfy
-from .convert_nodes import plain_name
+from .convert_nodes import node_name
 
 
 def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:
     """Write them under names that are not used yet; where, for ComfyUI's editor."""
     texts = graph_texts(hidden) if host.keeps_metadata() else {}
-    title = plain_name(host.node_title(hidden) or "", spec.id)
+    stem = file_stem(node_name(host.node_title(hidden) or "", spec.id))
     saved = []
     for given, data in files.files.items():
-        name = f"{title}{given[1:]}" if given.startswith("@") else given
+        name = f"{stem}{given[1:]}" if given.startswith("@") else given
         if is_png(data):
             for keyword, text in texts.items():
                 data = add_text(data, keyword, text)

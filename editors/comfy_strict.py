@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from ..nodes.contract import NodeSpec
-from .comfy_forms import from_comfy_value, is_number_or_empty, node_id
+from .comfy_forms import from_comfy_value, node_id, widget_type
 from .convert_api import is_link
 
 
@@ -47,7 +47,7 @@ def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
     _, wrong = spec.check(given)
     for name in wrong.keys() & given.keys():
         widget = spec.widgets[name]
-        if widget.kind in ("int", "float", "bool") and not is_number_or_empty(widget):
+        if widget_type(widget) in ("INT", "FLOAT", "BOOLEAN"):
             inputs[name] = refused = Refused(given[name])
             refused.message = wrong[name]
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..nodes.contract import NodeSpec
 from ..nodes.sockets import is_file_name
 from ..nodes.wording import suggestion
-from ..runner.document import ABOUT, FORMAT, NAME, Problem
+from ..runner.document import ABOUT, FORMAT, NAME, NODE_NAME, Problem
 from .comfy_forms import from_comfy_value, node_id, to_comfy
 from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 
@@ -92,8 +92,8 @@ class Assembler:
         spec, title = self.spec(node), node.title
         if spec is None:
             return
-        default = not title or title in (spec.title, node.type)
-        name = spec.id if default and not NAME.fullmatch(title) else plain_name(title, spec.id)
+        default = title in (spec.title, node.type) and not NAME.fullmatch(title)
+        name = spec.id if default else node_name(title, spec.id)
         self.names[node.id] = unused(name, set(self.names.values()))
 
     def gather_knobs(self) -> None:
@@ -129,7 +129,7 @@ class Assembler:
                     hint = suggestion(given, known)
                     self.complain(node, f"{spec.id} has no input {given!r} - {hint}")
             elif given in node.links:
-                wire = self.wire(node, given)
+                wire = None if self.is_empty(node, spec, given) else self.wire(node, given)
                 if wire is not None:
                     wires[name] = wire
             else:
@@ -137,6 +137,14 @@ class Assembler:
         about = node.about if isinstance(node.about, str) else None
         parts = {"about": about, "from": ordered(wires, spec), "with": ordered(values, spec)}
         return {"node": spec.id} | {key: part for key, part in parts.items() if part}
+
+    def is_empty(self, node: Foreign, spec: NodeSpec, given: str) -> bool:
+        """Whether a primitive gives a widget the number that stands for nothing: no knob is."""
+        source, widget = self.graph.nodes.get(node.links[given][0]), spec.widgets.get(given)
+        if source is None or widget is None or source.id not in self.knob_names:
+            return False
+        value = source.values.get("value")
+        return value is not None and from_comfy_value(widget, value) is None
 
     def wire(self, node: Foreign, given: str) -> str | None:
         """What a link comes from, as `node.output` or `knobs.name`."""
@@ -206,6 +214,11 @@ class Assembler:
 def ordered(given: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
     """In the order of the node's signature."""
     return {name: given[name] for name in (*spec.inputs, *spec.widgets) if name in given}
+
+
+def node_name(text: str, otherwise: str) -> str:
+    """A title as a node's name, which may be that of an inner graph's node: `outer/inner`."""
+    return text if "/" in text and NODE_NAME.fullmatch(text) else plain_name(text, otherwise)
 
 
 def plain_name(text: str, otherwise: str) -> str:

@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
-_NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner: of an inner graph
+NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner: of an inner graph
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class _Reader:
         return {name: self.node(name, entry) for name, entry in written.items()}
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
-        if not _NODE_NAME.fullmatch(name) or name == "knobs":
+        if not NODE_NAME.fullmatch(name) or name == "knobs":
             self.complain(
                 mark.line, name, "is no node's name - use letters, digits, _ and -, and not `knobs`"
             )

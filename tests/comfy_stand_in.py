@@ -17,7 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 COMMON = {
-    "nodes.py": "MARK = 'ComfyUI has a module of this name'\n",
+    "nodes.py": (
+        "class Saves:\n    OUTPUT_NODE = True\n"
+        "NODE_CLASS_MAPPINGS = {'Saves': Saves}  # ComfyUI has a module of this name\n"
+    ),
     "comfyui_version.py": "__version__ = '0.0.0'\n",
     "comfy/__init__.py": "",
     "comfy/cli_args.py": "class args:\n    disable_metadata = False\n",
@@ -232,7 +235,7 @@ def main(form, pack, folder):
     import nodes
 
     host = Host(pack)
-    assert nodes.MARK
+    assert nodes.NODE_CLASS_MAPPINGS
     assert host.is_v1 == (form == "v1")
     answer = {"classes": host.describe(), "torch": "torch" in sys.modules}
     print(json.dumps(answer), flush=True)

@@ -216,6 +216,7 @@ def test_results_of_other_packs_are_kept_where_the_user_asks(folder, monkeypatch
     with Comfy("v3", folder, folder / "cache") as comfy:
         assert comfy.ask({"keep": ["Other", False]}) == [None, value]
         assert comfy.ask({"keep": ["Shows", True]}) == [None, None]
+        assert comfy.ask({"keep": ["Saves", False]}) == [None, None]
         assert comfy.ask({"keep": ["Artgraph_math", False]}) == [None, None]
     with Comfy("v3", folder, folder / "cache") as comfy:
         assert comfy.ask({"keep": ["Other", False]}) == [value, value]

@@ -34,3 +34,13 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r:.80}")
+
+
+def check_names(name: str, value: object) -> None:
+    """ValueError unless `value` is a tuple of 1 to 1000 different names."""
+    if not isinstance(value, tuple) or not 1 <= len(value) <= 1000:
+        raise ValueError(f"{name} must be a list of 1 to 1000 names")
+    if not all(isinstance(entry, str) and 0 < len(entry) <= 200 for entry in value):
+        raise ValueError(f"each of {name} must be a text of 1 to 200 characters")
+    if len(set(value)) < len(value):
+        raise ValueError(f"two of {name} are the same")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .configs import check_choice, check_whole, read_config
+from .prior_network import PriorConfig
 
 Method = Literal["residual", "classic"]
 
@@ -26,12 +27,14 @@ class VaeConfig:
     size:      side of the training pictures in pixels, a multiple of 8.
     channels:  of a latent: (channels, size / 8, size / 8), or (channels, 1, 1) for "classic".
     width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
+    prior:     of the latents, where one was trained.
     """
 
     method: Method
     size: int
     channels: int
     width: int = 64
+    prior: PriorConfig | None = None
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -53,6 +56,11 @@ class VaeConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
         """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
+        prior = data.get("prior")
+        if prior is not None:
+            if not isinstance(prior, Mapping):
+                raise ValueError(f"prior must be settings by name, not {prior!r:.80}")
+            data = {**data, "prior": PriorConfig.from_dict(prior)}
         return read_config(cls, data)
 
 
@@ -81,6 +89,10 @@ class Vae(nn.Module):
     def picture(self, latents: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), about -1..1, of raw latents (N, C, h, w)."""
         raise NotImplementedError
+
+    def snapped(self, latents: Tensor) -> Tensor:
+        """The latents that this VAE might have encoded, nearest to those given."""
+        return latents
 
 
 class Block(nn.Module):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from .class_weights import Style, class_weights
 from .context import Context
 from .contract import Seed, Steps, node
 from .errors import NodeError, advised
 from .sockets import Classifier, Dataset, Gan, GanLatent, Image, Table
-from .wording import suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -120,14 +120,7 @@ def sample_latent(
     gan: Gan,
     *,
     count: Annotated[int, Field(ge=1, le=4096, description="Pictures to draw")] = 16,
-    style: Annotated[
-        str,
-        Field(
-            description="A class's name; `each` takes them in turn, `mixed` blends two for each"
-            " picture",
-            max_length=200,
-        ),
-    ] = "each",
+    style: Style = "each",
     truncation: Annotated[
         float, Field(ge=0, le=1, description="Below 1: nearer the average, less varied")
     ] = 1.0,
@@ -143,7 +136,7 @@ def sample_latent(
     import torch
 
     points = [_point(gan, ctx, seed, index) for index in range(count)]
-    weights = [_class_weights(gan, style, ctx, seed, index) for index in range(count)]
+    weights = [class_weights(gan.classes, style, ctx, seed, index) for index in range(count)]
     latent = GanLatent(torch.stack(points) * truncation, torch.stack(weights))
     return Drawn(latent, generate(gan, latent, ctx=ctx))
 
@@ -172,28 +165,6 @@ def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
 
     size = GanConfig.from_dict(gan.config).latent_dim
     return torch.randn(size, generator=ctx.generator(seed, index))
-
-
-def _class_weights(gan: Gan, style: str, ctx: Context, seed: int, index: int) -> Tensor:
-    """The weights (C,) of latent number `index`."""
-    import torch
-
-    names = gan.classes
-    weights = torch.zeros(len(names))
-    if style == "mixed" and len(names) > 1:
-        random = ctx.generator(seed, index, 1)
-        first, second = torch.randperm(len(names), generator=random)[:2].tolist()
-        share = 0.3 + 0.4 * torch.rand((), generator=random)
-        weights[first], weights[second] = share, 1 - share
-    elif style in ("each", "mixed"):
-        weights[index % len(names)] = 1
-    elif style in names:
-        weights[names.index(style)] = 1
-    else:
-        raise NodeError(
-            f"the GAN knows no class {style!r} - {suggestion(style, ['each', 'mixed', *names])}"
-        )
-    return weights
 
 
 def _features(classifier: Classifier, device: str) -> nn.Module:

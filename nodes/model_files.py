@@ -71,7 +71,7 @@ def load_model(
         model = KINDS[kind](
             config, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )
-        model.network()
+        model.check()
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(

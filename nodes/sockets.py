@@ -9,19 +9,33 @@ docs/data.md says the same for readers. Torch is imported only where a value is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+from .batches import PictureBatch, in_levels, parts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..models.classifier import ClassicNet, ResidualNet
+    from ..models.prior_network import PriorNet
     from ..models.vae_networks import Vae as VaeNetwork
+    from ..models.vae_networks import VaeConfig
 
 Json = Any
 Network = TypeVar("Network", bound="nn.Module")
-Buffers = Mapping[str, "Tensor | bytes"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A uint8 buffer that is written as it comes: its whole shape, and the parts of it."""
+
+    shape: tuple[int, ...]
+    parts: Iterable[Tensor]
+
+
+Buffers = Mapping[str, "Tensor | bytes | Rows"]
 
 
 class Blob(Protocol):
@@ -29,6 +43,12 @@ class Blob(Protocol):
 
     def tensor(self, name: str) -> Tensor:
         """A tensor mapped from the file; writing to it changes this copy only."""
+
+    def shape(self, name: str) -> list[int]:
+        """The shape of a tensor."""
+
+    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        """Some rows of a uint8 tensor, read from the file; little memory is taken for long."""
 
     def names(self) -> list[str]:
         """All names, those with a dot grouped by their prefix."""
@@ -43,8 +63,8 @@ class Socket:
 
     name: str
     about: str
-    encode: Callable[[Any], tuple[Json, Buffers]]
-    decode: Callable[[Json, Blob], Any]
+    encode: Callable[[Any], tuple[Json, Buffers]] = field(compare=False)
+    decode: Callable[[Json, Blob], Any] = field(compare=False)
 
 
 class SocketError(ValueError):
@@ -59,9 +79,11 @@ def _require(condition: bool, what: str) -> None:
 # Image
 
 
-def _encode_image(value: Tensor) -> tuple[Json, Buffers]:
+def _encode_image(value: Any) -> tuple[Json, Buffers]:
     import torch
 
+    if isinstance(value, PictureBatch):
+        return None, {"image": Rows(value.shape, map(_checked_levels, parts(value)))}
     _require(isinstance(value, torch.Tensor), f"an image is a tensor, not {type(value).__name__}")
     _require(
         value.ndim == 4 and value.shape[3] == 3 and value.numel() > 0,
@@ -69,20 +91,35 @@ def _encode_image(value: Tensor) -> tuple[Json, Buffers]:
     )
     _require(value.dtype == torch.float32, f"an image is float32, not {value.dtype}")
     pixels = torch.empty(value.shape, dtype=torch.uint8)
-    with torch.inference_mode():
-        for part, levels in zip(value.split(1), pixels.split(1), strict=True):  # little memory
-            _require(bool(part.isfinite().all()), "an image has values that are not finite")
-            levels.copy_(part.cpu().clamp(0, 1).mul_(255).add_(0.5))
+    for part, levels in zip(value.split(1), pixels.split(1), strict=True):  # little memory
+        levels.copy_(_checked_levels(part))
     return None, {"image": pixels}
+
+
+def _checked_levels(part: Tensor) -> Tensor:
+    _require(bool(part.isfinite().all()), "an image has values that are not finite")
+    return in_levels(part)
 
 
 def _decode_image(_: Json, blob: Blob) -> Tensor:
     return blob.tensor("image").float().div_(255)
 
 
+def _decode_pictures(_: Json, blob: Blob) -> PictureBatch:
+    count, *size = blob.shape("image")
+    return PictureBatch(size, range(count), lambda rows: blob.rows("image", rows).float().div_(255))
+
+
 Image = Annotated[
     "Tensor",
     Socket("image", "float32 (N, H, W, 3) in 0..1, sRGB", _encode_image, _decode_image),
+]
+
+
+# The same, for nodes that take pictures one by one or pass them on: see `batches`.
+Pictures = Annotated[
+    "Tensor",
+    Socket("image", "float32 (N, H, W, 3) in 0..1, sRGB", _encode_image, _decode_pictures),
 ]
 
 
@@ -154,6 +191,10 @@ class Model:
     def network(self, device: str = "cpu") -> nn.Module:
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Build all networks; an error says that config or weights are not sound."""
+        self.network()
+
     @classmethod
     def encode(cls, value: Model) -> tuple[Json, Buffers]:
         _require(isinstance(value, cls), f"not a {cls.__name__}: {type(value).__name__}")
@@ -184,20 +225,43 @@ class Gan(Model):
 
 
 class Vae(Model):
-    """A variational autoencoder."""
+    """A variational autoencoder, perhaps with a prior: what draws latents of it."""
 
     def network(self, device: str = "cpu") -> VaeNetwork:
-        from ..models.vae import VaeConfig, make_vae
+        from ..models.vae import make_vae
 
-        config = VaeConfig.from_dict(self.config)
-        return _load(lambda: make_vae(config), self.state, "", device)
+        config = self._checked()
+        state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
+        return _load(lambda: make_vae(config), state, "", device)
+
+    def prior(self, device: str = "cpu") -> PriorNet | None:
+        """The prior's network, where there is one."""
+        from ..models.prior_network import PriorNet
+
+        config = self._checked()
+        prior = config.prior
+        if prior is None:
+            return None
+        return _load(lambda: PriorNet(config.channels, prior), self.state, "prior.", device)
+
+    def check(self) -> None:
+        self.network()
+        self.prior()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those that the prior knows; none without one."""
+        return tuple((self.config.get("prior") or {}).get("classes", ()))
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Of one latent: (channels, height, width)."""
+        return self._checked().latent_shape
+
+    def _checked(self) -> VaeConfig:
         from ..models.vae import VaeConfig
 
-        return VaeConfig.from_dict(self.config).latent_shape
+        return VaeConfig.from_dict(self.config)
 
 
 class Classifier(Model):
@@ -381,7 +445,7 @@ _VALUES: dict[type, Socket] = {
     for cls, name, about in (
         (Dataset, "dataset", "uint8 (N, S, S, 3) with labels, class names and file names"),
         (Gan, "gan", "a GAN's config and weights"),
-        (Vae, "vae", "a VAE's config and weights"),
+        (Vae, "vae", "a VAE's config and weights, perhaps with a prior's"),
         (Classifier, "classifier", "a classifier's config and weights"),
         (GanLatent, "gan_latent", "float32 (N, D), with class weights (N, C)"),
         (VaeLatent, "vae_latent", "float32 (N, C, h, w)"),

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from .batches import each_part
+from .class_weights import Style, class_weights
 from .context import Context
 from .contract import Seed, Steps, node
 from .errors import NodeError, advised
-from .sockets import Dataset, Image, Table, Vae, VaeLatent
+from .sockets import Dataset, Image, Pictures, Table, Vae, VaeLatent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..models.prior_network import PriorConfig
 
 
 class TrainedVae(NamedTuple):
@@ -62,12 +69,13 @@ def train_vae(
 
 
 @node(title="VAE encode", category="vae", device=True)
-def vae_encode(vae: Vae, image: Image, *, ctx: Context) -> VaeLatent:
+def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents; they are cropped and resized to the VAE's size first."""
     from ..models.blocks import fit_square
     from ..models.vae import encode
 
-    return VaeLatent(encode(vae.network(ctx.device), fit_square(image, vae.size), ctx.numerics))
+    square = each_part(lambda part: fit_square(part, vae.size), image)
+    return VaeLatent(encode(vae.network(ctx.device), square, ctx.numerics))
 
 
 @node(title="VAE decode", category="vae", device=True)
@@ -85,3 +93,137 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
             " latents that this VAE encoded"
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
+
+
+class TrainedPrior(NamedTuple):
+    """What `train_prior` gives."""
+
+    vae: Vae
+    curves: Table
+
+
+@node(title="Train prior", category="vae", device=True)
+def train_prior(
+    vae: Vae,
+    dataset: Dataset,
+    start: Vae | None = None,
+    *,
+    steps: Steps = 2000,
+    batch: Annotated[int, Field(ge=1, le=1024, description="Latents in a step")] = 32,
+    mirror: Annotated[
+        bool, Field(description="Pictures may be mirrored left to right; off for lettering")
+    ] = True,
+    seed: Seed = 0,
+    ctx: Context,
+) -> TrainedPrior:
+    """Train what draws new latents of a VAE, class by class, for `vae_sample`.
+
+    The VAE comes out unchanged but for its prior, so that one file holds both. Wire the pictures
+    that the VAE was trained on, or others of its size. With `start`, the training goes on from
+    that VAE's prior, which may be that of `vae` itself; classes it does not know begin as a mean
+    of those it does. The curves hold the loss by step: it says little, look at samples.
+
+    Raises: NodeError for a dataset of another size, and where `start` has no prior, or one of
+    other latents.
+    Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
+    generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
+    """
+    from ..models.prior import encode_all
+    from ..models.prior import train_prior as train
+
+    if dataset.size != vae.size:
+        raise NodeError(
+            f"the pictures are {dataset.size} px, the VAE's {vae.size} px - load both in one size"
+        )
+    network = vae.network(ctx.device)
+    first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
+    latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
+    with advised("change the dataset or what is wired to `start`"):
+        config, state, curves = train(
+            latents,
+            dataset.labels,
+            dataset.classes,
+            vae=network,
+            steps=steps,
+            batch=batch,
+            seed=seed,
+            start=None if start is None else _prior_of(start, vae),
+            numerics=ctx.numerics,
+            checkpoint=ctx.checkpoint,
+            report=rest.progress,
+        )
+    kept = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
+    kept |= {f"prior.{key}": value for key, value in state.items()}
+    return TrainedPrior(Vae({**vae.config, "prior": asdict(config)}, kept), Table(dict(curves)))
+
+
+class SampledVae(NamedTuple):
+    """What `vae_sample` gives."""
+
+    latent: VaeLatent
+    image: Image
+
+
+@node(title="VAE sample", category="vae", device=True)
+def vae_sample(
+    vae: Vae,
+    *,
+    count: Annotated[int, Field(ge=1, le=4096, description="Pictures to draw")] = 16,
+    style: Style = "each",
+    guidance: Annotated[
+        float,
+        Field(ge=0, le=10, description="Above 1: more typical of the class, less varied"),
+    ] = 1.5,
+    seed: Seed = 0,
+    ctx: Context,
+) -> SampledVae:
+    """Draw latents from a VAE's prior, and the pictures they stand for. Same seed, same pictures.
+
+    Latent i depends on (seed, i) alone, so that a larger count only adds pictures.
+
+    Raises: NodeError for a VAE without a prior, and for a class that the prior does not know.
+    """
+    import torch
+
+    from ..models.prior import sample_prior
+    from ..models.vae import decode
+
+    prior = vae.prior(ctx.device)
+    if prior is None:
+        raise NodeError("the VAE has no prior to draw from - wire it through train_prior first")
+    shape = vae.latent_shape
+    noise = [torch.randn(shape, generator=ctx.generator(seed, index)) for index in range(count)]
+    weights = [class_weights(vae.classes, style, ctx, seed, index) for index in range(count)]
+    network = vae.network(ctx.device)
+    z = sample_prior(
+        network,
+        prior,
+        torch.stack(noise),
+        torch.stack(weights),
+        guidance=guidance,
+        numerics=ctx.numerics,
+        report=ctx.progress,
+    )
+    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
+
+
+def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
+    """Config and weights of the prior of `start`, which must be one of latents like `vae`'s."""
+    from ..models.vae import VaeConfig
+
+    config = VaeConfig.from_dict(start.config)
+    if config.prior is None:
+        raise NodeError(
+            "`start` is a VAE without a prior - wire one that has been through"
+            " train_prior, or leave it unwired"
+        )
+    if config.channels != vae.latent_shape[0]:
+        raise NodeError(
+            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]} -"
+            " wire VAEs of a kind"
+        )
+    start.prior()
+    weights = {
+        k.removeprefix("prior."): v for k, v in start.state.items() if k.startswith("prior.")
+    }
+    return config.prior, weights

@@ -30,11 +30,17 @@ def inputs_for(socket):
     def run(name, **given):
         return NODES[name](*prepared(NODES[name], given), Context.quiet())
 
+    def with_prior(vae):
+        spec = NODES["train_prior"]
+        widgets, _ = spec.check({"steps": 2, "batch": 8})
+        inputs = {"vae": vae, "dataset": inputs_for("dataset")}
+        return spec(inputs, widgets, Context.quiet())["vae"]
+
     makers = {
         "dataset": lambda: run("procedural_art")["dataset"],
         "image": lambda: run("dataset_images")["image"],
         "gan": lambda: run("train_gan", method="classic")["gan"],
-        "vae": lambda: run("train_vae")["vae"],
+        "vae": lambda: with_prior(run("train_vae")["vae"]),
         "classifier": lambda: run("train_classifier")["classifier"],
         "gan_latent": lambda: run("sample_latent")["latent"],
         "vae_latent": lambda: run("vae_encode")["vae_latent"],

@@ -1,0 +1,229 @@
+"""A learned prior over a VAE's latents: what N(0, I) is not, a source of pictures.
+
+A class-conditional rectified flow on the normalised latents of the training pictures, as in
+latent diffusion (Rombach et al. 2022) with the flow of Esser et al. 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import blank, initialise, to_bytes
+from .flow import EVALUATIONS, between, integrate, times
+from .numerics import Numerics
+from .prior_network import WIDEST, PriorConfig, PriorNet
+from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
+from .vae import decode, encode
+from .vae_networks import Vae
+
+RATE = 1e-3
+WARM_UP = 50  # steps of linear warm-up
+STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
+DECAY = 0.998  # of the averaged weights
+UNKNOWN = 0.1  # share of the pictures whose class is withheld (Ho and Salimans 2022)
+CLIP = 1.0  # longest gradient
+PART = 8  # latents that are drawn together: always as many, so that each has the same bits
+PREVIEW_EVALUATIONS = 16  # a look is not to hold up the training
+ENCODED = 256  # pictures encoded between two reports
+WEIGHTS, BATCHES, NOISE, PREVIEW = range(4)  # first counters of the random streams
+
+
+def make_prior(channels: int, config: PriorConfig) -> PriorNet:
+    """The network for latents of so many channels."""
+    return PriorNet(channels, config)
+
+
+def train_prior(
+    latents: Tensor,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    *,
+    vae: Vae,
+    steps: int,
+    seed: int,
+    batch: int = 32,
+    width: int = 128,
+    depth: int = 6,
+    start: tuple[PriorConfig, State] | None = None,
+    numerics: Numerics,
+    checkpoint: Checkpoint,
+    report: Report,
+) -> tuple[PriorConfig, State, dict[str, list[float]]]:
+    """Train on latents (N, C, h, w) as `encode` gives them, with labels (N,); N may be any.
+
+    vae: what the latents are of; it draws the previews.
+    width, depth: of the network, as in PriorConfig.
+    start: a prior to go on from; its rows of the class table are matched by name.
+
+    Returns the config, the averaged weights and the curves (step, loss).
+    Raises: ValueError where `start` is a prior of other latents.
+    """
+    side = max(latents.shape[2:])
+    patch = math.ceil(side / WIDEST)
+    config = PriorConfig(classes, width, depth, patch)
+    if start is not None:
+        if start[0].patch != patch:
+            raise ValueError("the prior to start from is one of larger or smaller latents")
+        config = replace(start[0], classes=classes)
+    trainee = _Training(config, latents, labels, vae, batch, seed, start, numerics)
+    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
+    state = {
+        key: value.cpu().contiguous() for key, value in trainee.average.network.state_dict().items()
+    }
+    return config, state, curves
+
+
+def encode_all(
+    vae: Vae, images: Tensor, mirror: bool, numerics: Numerics, report: Report
+) -> Tensor:
+    """Latents, float16 (N, C, h, w), of uint8 images; with `mirror` 2 N: then of their mirrors."""
+    parts, count = [], len(images) * (2 if mirror else 1)
+    for flipped in (False, True)[: 2 if mirror else 1]:
+        for part in images.split(ENCODED):
+            parts.append(encode(vae, part.flip(2) if flipped else part, numerics).half())
+            report(min(count, len(parts) * ENCODED), count)
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def sample_prior(
+    vae: Vae,
+    prior: nn.Module,
+    noise: Tensor,
+    classes: Tensor,
+    *,
+    guidance: float = 1.0,
+    evaluations: int = EVALUATIONS,
+    numerics: Numerics,
+    report: Report | None = None,
+) -> Tensor:
+    """Latents (N, C, h, w), as `decode` takes them, from noise of that shape.
+
+    classes: weights (N, K) that sum to 1. guidance: how much further than the class alone would
+    lead, away from what no class in particular does (Ho and Salimans 2022): 1 for not at all.
+    evaluations: of the network for each latent.
+    """
+    numerics.place(prior).eval()
+    count = len(noise)
+    short = -count % PART
+    noise, classes = (torch.cat([t, t[:1].expand(short, *t.shape[1:])]) for t in (noise, classes))
+    drawn = []
+    for points, weights in zip(noise.split(PART), classes.split(PART), strict=True):
+        drawn.append(_drawn(prior, points, weights, guidance, evaluations, numerics))
+        if report is not None:
+            report(min(count, len(drawn) * PART), count)
+    return vae.snapped(torch.cat(drawn)[:count].cpu())
+
+
+def _drawn(
+    prior: nn.Module,
+    noise: Tensor,
+    classes: Tensor,
+    guidance: float,
+    evaluations: int,
+    numerics: Numerics,
+) -> Tensor:
+    noise, classes = noise.to(numerics.device), classes.to(numerics.device)
+    if guidance != 1:
+        classes = torch.cat([classes, torch.zeros_like(classes)])
+
+    def velocity(points: Tensor, t: float) -> Tensor:
+        times = torch.full((len(classes),), t, device=points.device)
+        with numerics.autocast():
+            if guidance == 1:
+                return prior(points, times, classes).float()  # type: ignore[no-any-return]
+            known, unknown = prior(points.repeat(2, 1, 1, 1), times, classes).float().chunk(2)
+        return torch.lerp(unknown, known, guidance)
+
+    return integrate(velocity, noise, evaluations)
+
+
+class _Training:
+    """The trainee: network, optimiser and averaged weights."""
+
+    def __init__(
+        self,
+        config: PriorConfig,
+        latents: Tensor,
+        labels: Tensor,
+        vae: Vae,
+        batch: int,
+        seed: int,
+        start: tuple[PriorConfig, State] | None,
+        numerics: Numerics,
+    ) -> None:
+        self._config, self._latents, self._labels, self._vae = config, latents, labels, vae
+        self._seed, self._numerics = seed, numerics
+        network, copy = (blank(lambda: make_prior(latents.shape[1], config)) for _ in range(2))
+        if start is None:
+            initialise(network, generator(seed, WEIGHTS))
+        else:
+            _start_from(network, config, *start)
+        self._network = numerics.place(network)
+        self.average = Average(network, numerics.place(copy), DECAY)
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
+        self._sampler = Sampler(len(latents), batch, seed)
+        self._age = 0 if start is None else STEADY
+
+    def parts(self) -> Mapping[str, Stateful]:
+        return {"network": self._network, "optimiser": self._optimiser, "average": self.average}
+
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        chosen, random = self._sampler.indices(step), generator(self._seed, NOISE, step)
+        data = self._latents[chosen].float()
+        noise = torch.randn(data.shape, generator=random)
+        t = times(len(data), random)
+        known = torch.rand(len(data), 1, generator=random) >= UNKNOWN
+        classes = self._one_hot(self._labels[chosen % len(self._labels)]) * known
+        device = self._numerics.device
+        points, velocity = between(noise, data, t).to(device), (data - noise).to(device)
+        with self._numerics.autocast():
+            found = self._network(points, t.to(device), classes.to(device))
+        loss = (found - velocity).square().mean()
+        self._optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
+        for group in self._optimiser.param_groups:
+            group["lr"] = RATE * self._pace(step)
+        self._optimiser.step()
+        self.average.update(self._network, self._age + step)
+        return {"loss": loss.detach()}
+
+    def _pace(self, step: int) -> float:
+        """Factor of the learning rate."""
+        return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
+
+    def _one_hot(self, labels: Tensor) -> Tensor:
+        return F.one_hot(labels, len(self._config.classes)).float()
+
+    def preview(self) -> Tensor:
+        """Samples of the average, up to eight classes in turn."""
+        labels = torch.arange(8) % min(8, len(self._config.classes))
+        random = generator(self._seed, PREVIEW)
+        noise = torch.randn(8, *self._latents.shape[1:], generator=random)
+        found = sample_prior(
+            self._vae,
+            self.average.network,
+            noise,
+            self._one_hot(labels),
+            evaluations=PREVIEW_EVALUATIONS,
+            numerics=self._numerics,
+        )
+        pictures = decode(self._vae, found, self._numerics)
+        return to_bytes(pictures.permute(0, 3, 1, 2) * 2 - 1)
+
+
+def _start_from(network: nn.Module, config: PriorConfig, old: PriorConfig, state: State) -> None:
+    """Load the weights of another prior; a class that it does not know begins as its mean."""
+    rows = dict(zip(old.classes, state["classes"], strict=True))
+    mean = state["classes"].mean(0)
+    classes = torch.stack([rows.get(name, mean) for name in config.classes])
+    network.load_state_dict({**state, "classes": classes})

@@ -57,8 +57,9 @@ function setWidget(node, name, value) {
 
 /** A button that takes a folder of the user's pictures in; its sub-folders are the classes. */
 export function addUploadButton(node) {
-  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node))
-  button.serialize = false
+  const options = { serialize: false } // of the prompt
+  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node), options)
+  button.serialize = false // of the workflow
 }
 
 function choose(node) {

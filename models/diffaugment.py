@@ -1,26 +1,54 @@
-"""The same random change for real and drawn pictures, through which gradients flow.
+"""Random changes of real and drawn pictures, through which gradients flow, as often as needed.
 
-Paper: Zhao et al. 2020, 'Differentiable Augmentation for Data-Efficient GAN Training': what the
-critic sees is always augmented, so a small set cannot be learnt by heart, and the generator is
-not taught to draw the augmentations.
+Papers: Zhao et al. 2020, 'Differentiable Augmentation for Data-Efficient GAN Training': what the
+critic sees is augmented, so a small set cannot be learnt by heart, and the generator is not
+taught to draw the augmentations. Karras et al. 2020, 'Training Generative Adversarial Networks
+with Limited Data' (ADA): each change is made with a probability that rises while the critic is
+too sure of the real pictures, and falls while it is not.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 SHIFT = 1 / 8  # of a side, the farthest translation
 HOLE = 1 / 2  # of a side, the cutout's square
 
 
-def diff_augment(images: Tensor, generator: torch.Generator) -> Tensor:
+TARGET = 0.6  # of the critic's certainty (Karras 2020, section 3.1)
+SPEED = 8_000  # pictures in which the strength can go from 0 to 1
+STRONGEST = 0.8  # above it, augmentations show in what is drawn (Karras 2020, section 2.2)
+
+
+class Strength(nn.Module):
+    """The probability with which each change is made: fixed, or led by the critic's certainty."""
+
+    def __init__(self, value: float, adaptive: bool) -> None:
+        super().__init__()
+        self.value: Tensor
+        self.register_buffer("value", torch.tensor(float(value)))
+        self.adaptive = adaptive
+
+    @torch.no_grad()
+    def adapt(self, certainty: Tensor, pictures: int) -> None:
+        """Take in a batch's certainty: mean sign of the real pictures' scores, in -1..1."""
+        if self.adaptive:
+            change = torch.sign(certainty - TARGET) * (pictures / SPEED)
+            self.value.add_(change).clamp_(0, STRONGEST)
+
+
+def diff_augment(images: Tensor, strength: Tensor, generator: torch.Generator) -> Tensor:
     """Colour, translation and cutout (Zhao 2020, section 3.2), drawn anew for each picture.
 
     images: float (N, 3, S, S) in -1..1; the result has the same shape and may leave the range.
+    strength: a scalar in 0..1 on the pictures' device, the probability of each of the three.
     """
-    return cutout(translate(recolour(images, generator), generator), generator)
+    for change in (recolour, translate, cutout):
+        chance = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
+        images = torch.where(chance < strength, change(images, generator), images)
+    return images
 
 
 def recolour(images: Tensor, generator: torch.Generator) -> Tensor:

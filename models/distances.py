@@ -75,12 +75,9 @@ def compare(real: Tensor, drawn: Tensor, labels: Tensor) -> Comparison:
         )
     if len(real) < 4:
         raise ValueError(f"at least 4 pictures can be compared, not {len(real)}")
-    first, second = halves(labels)
-    frechet = frechet_distance(real[first], drawn[first])
-    frechet += frechet_distance(real[second], drawn[second])
     return Comparison(
-        frechet / 2,
-        frechet_distance(real[first], real[second]),
+        frechet_by_halves(real, drawn, labels),
+        real_floor(real, labels),
         recall(real, drawn),
         coverage(real, drawn),
         tuple(diversity(real, labels, drawn, labels)),
@@ -117,6 +114,12 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     shared = torch.linalg.eigvalsh(root @ two @ root).clamp_min(0).sqrt().sum()
     apart = (means[0] - means[1]).square().sum()
     return max(0.0, float(apart + one.trace() + two.trace() - 2 * shared))
+
+
+def frechet_by_halves(real: Tensor, drawn: Tensor, labels: Tensor) -> float:
+    """The mean Fréchet distance of two, each of one half of both: to be held against the floor."""
+    parts = [frechet_distance(real[half], drawn[half]) for half in halves(labels)]
+    return sum(parts) / len(parts)
 
 
 def real_floor(real: Tensor, labels: Tensor) -> float:

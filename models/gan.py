@@ -5,23 +5,42 @@ The methods: `projected` (gan_projected.py), `r3` (gan_r3.py), `classic` (gan_cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from .gan_classic import ClassicGenerator, ClassicTrainee, Loss
 from .gan_config import GanConfig, Method
+from .gan_pictures import GROUP, Pictures
 from .gan_projected import ProjectedGenerator
 from .gan_projected_training import ProjectedTrainee
 from .gan_r3 import R3Generator, R3Trainee
 from .gan_start import start_from, started_config
-from .gan_training import GROUP, GanTrainee, Pictures, Recipe
+from .gan_training import Augment, GanTrainee, Recipe
 from .numerics import Numerics
 from .parts import in_parts
 from .training import Checkpoint, Report, State, train
 
 __all__ = ["GanConfig", "Loss", "Method", "generate", "make_generator", "train_gan"]
 
-SMALL_SET = 1000  # pictures; with fewer, what the critic sees is augmented unless told otherwise
+
+class Trained(NamedTuple):
+    """What `train_gan` gives.
+
+    state:    weights, whose names begin with `generator.` (the average, for drawing), `critic.`
+              and, where they were trained here, `features.`.
+    curves:   the losses by step, and how sure the critic is of real pictures.
+    progress: distances and diversity at some steps (see `gan_watch.Look`), the last included.
+    warnings: what is wrong with the pictures now, in plain words.
+    """
+
+    config: GanConfig
+    state: State
+    curves: dict[str, list[float]]
+    progress: dict[str, list[float]]
+    warnings: list[str]
 
 
 def make_generator(config: GanConfig) -> nn.Module:
@@ -44,28 +63,28 @@ def train_gan(
     channels: tuple[int, ...] | None = None,
     batch: int = 32,
     loss: Loss = "non-saturating",
-    augment: bool | None = None,
+    augment: Augment = "auto",
     flip: bool = True,
     rate: float = 1.0,
     features: nn.Module | None = None,
     start: tuple[GanConfig, State] | None = None,
-) -> tuple[GanConfig, State, dict[str, list[float]]]:
-    """Train up to `steps` steps in all; returns the config, the weights and the curves.
+    say: Callable[[str], None] = lambda line: None,
+) -> Trained:
+    """Train up to `steps` steps in all.
 
     images: uint8 (N, S, S, 3), perhaps a memory map; read batch by batch, never written.
     labels: int64 (N,), numbers of `classes`.
     channels: of the generator's levels; None for those of `GanConfig.default`.
     batch: pictures in a step, a multiple of 4: it is made of fours of the same class.
     loss: of the classic generator alone.
-    augment: whether the critic sees augmented pictures; None for yes below SMALL_SET pictures.
+    augment: whether the critic sees augmented pictures: always, never, or (auto), in sets of less
+        than SMALL_SET pictures, as often as its certainty calls for.
     flip: whether pictures may be mirrored left to right.
     rate: the learning rates, as a multiple of the method's own.
     features: a network from pictures (N, 3, S, S) in -1..1 to a list of maps for the projected
         critic, frozen here and not part of the returned weights; None to train a small one.
     start: a GAN to go on from, as returned here; its method, size and channels hold.
-
-    The weights' names begin with `generator.` (the average, for drawing), `critic.` and, where
-    they were trained here, `features.`.
+    say: hears lines for the user, such as an early warning.
     """
     _check(images, labels, classes, batch, method, loss)
     if start is None:
@@ -73,9 +92,7 @@ def train_gan(
     else:
         config = started_config(start[0], images.shape[1], classes)
     pictures = Pictures(images, labels, len(classes), flip)
-    if augment is None:
-        augment = len(images) < SMALL_SET
-    recipe = Recipe(batch, seed, numerics, augment, rate)
+    recipe = Recipe(batch, seed, numerics, augment, rate, say, lambda share: report(share, steps))
     trainee: GanTrainee
     if config.method == "projected":
         trainee = ProjectedTrainee(config, pictures, recipe, features)
@@ -86,7 +103,8 @@ def train_gan(
     if start is not None:
         start_from(trainee, *start)
     curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
-    return config, trainee.outcome(), curves
+    progress, warnings = trainee.watch.finish(steps, trainee.draw)
+    return Trained(config, trainee.outcome(), curves, progress, warnings)
 
 
 def generate(

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
-from .gan_training import GanTrainee, Pictures, Recipe, adam
+from .gan_pictures import Pictures
+from .gan_training import GanTrainee, Recipe, adam
 
 Loss = Literal["non-saturating", "min-max"]
 
@@ -101,8 +102,9 @@ class ClassicTrainee(GanTrainee):
         loss.backward()
         self.critic.requires_grad_(True)
         self.apply("generator_adam")
+        metrics = self.adapt(real_logits)
         self.follow(step)
-        return {"critic": critic_loss, "generator": loss}
+        return {"critic": critic_loss, "generator": loss, **metrics}
 
 
 def generator_loss(logits: Tensor, loss: Loss) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .gan_training import GROUP
+from .gan_pictures import GROUP
 
 PATCH = 4  # pixels of a side of the patches compared as such
 PLACES = 32  # where patches are compared, in each feature map

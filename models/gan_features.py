@@ -8,13 +8,14 @@ Image Rotations').
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import LEAK, initialise
-from .gan_training import FEATURES, Pictures
+from .gan_pictures import FEATURES, Pictures
 from .numerics import Numerics
 from .training import generator
 
@@ -52,11 +53,17 @@ class FeatureNet(nn.Module):
         return self.answer(self.pooled(x))  # type: ignore[no-any-return]
 
 
-def train_features(net: FeatureNet, pictures: Pictures, seed: int, numerics: Numerics) -> None:
+def train_features(
+    net: FeatureNet,
+    pictures: Pictures,
+    seed: int,
+    numerics: Numerics,
+    pause: Callable[[float], None] = lambda share: None,
+) -> None:
     """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures.
 
     AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
-    weights; nothing else is drawn from.
+    weights; nothing else is drawn from. `pause` hears the share done, and may raise to stop.
     """
     initialise(net, generator(seed, FEATURES))
     net.train().requires_grad_(True)
@@ -74,6 +81,7 @@ def train_features(net: FeatureNet, pictures: Pictures, seed: int, numerics: Num
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
+        pause((step + 1) / STEPS)
     net.eval().requires_grad_(False)
 
 

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from .blocks import LEAK
 from .gan_config import GanConfig
-from .gan_training import GROUP, ClassEmbedding, initialise_patches
+from .gan_pictures import GROUP
+from .gan_training import ClassEmbedding, initialise_patches
 
 STYLE = 128  # width of the vector that steers every block
 

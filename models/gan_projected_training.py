@@ -13,8 +13,9 @@ from .blocks import blank
 from .gan_config import GanConfig
 from .gan_energy import patch_energy, picture_energy
 from .gan_features import FeatureNet, train_features
+from .gan_pictures import PATCHES, Pictures
 from .gan_projected import ProjectedCritic, ProjectedGenerator
-from .gan_training import PATCHES, GanTrainee, Pictures, Recipe, adam, prefixed
+from .gan_training import GanTrainee, Recipe, adam, prefixed
 from .numerics import Numerics
 from .training import Stateful, generator
 
@@ -58,7 +59,8 @@ class ProjectedTrainee(GanTrainee):
 
     def step(self, step: int) -> Mapping[str, Tensor]:
         if step == 0 and self._own is not None and not self.age:
-            train_features(self._own, self._pictures, self.seed, self.numerics)
+            self.recipe.say("first a small network learns to tell these pictures apart")
+            train_features(self._own, self._pictures, self.seed, self.numerics, self.recipe.pause)
         self._set_rates(step)
         reals, classes = self.reals(step)
         with self.numerics.autocast():
@@ -68,7 +70,7 @@ class ProjectedTrainee(GanTrainee):
             with torch.no_grad():
                 seen_reals = self.seen(reals, step, 1)
                 real_maps = self.features(seen_reals)
-        critic_loss = self._train_critic(seen, maps, seen_reals, real_maps, classes)
+        critic_loss, certainty = self._train_critic(seen, maps, seen_reals, real_maps, classes)
         with self.numerics.autocast():
             scores = self.critic(seen, maps, classes)
         adversarial = -torch.stack([s.mean() for s in scores]).sum()
@@ -85,6 +87,7 @@ class ProjectedTrainee(GanTrainee):
             "adversarial": adversarial,
             "energy": whole,
             "patches": patches,
+            **certainty,
         }
 
     def _train_critic(
@@ -94,7 +97,7 @@ class ProjectedTrainee(GanTrainee):
         reals: Tensor,
         real_maps: list[Tensor],
         classes: Tensor,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Hinge loss (Lim and Ye 2017), summed over the heads; leaves the critic frozen."""
         with self.numerics.autocast():
             real_scores = self.critic(reals, real_maps, classes)
@@ -107,7 +110,7 @@ class ProjectedTrainee(GanTrainee):
         loss.backward()
         self.apply("critic_adam")
         self.critic.requires_grad_(False)
-        return loss
+        return loss, self.adapt(torch.cat([scores.flatten() for scores in real_scores]))
 
     def _set_rates(self, step: int) -> None:
         """Inverse square root decay (Karras et al. 2024, EDM2, eq. 67): it knows no last step."""

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
-from .gan_training import ClassEmbedding, GanTrainee, Pictures, Recipe, adam, initialise_patches
+from .gan_pictures import Pictures
+from .gan_training import ClassEmbedding, GanTrainee, Recipe, adam, initialise_patches
 
 RATE = 5e-4
 
@@ -136,7 +137,7 @@ class R3Trainee(GanTrainee):
         (loss + self.gamma / 2 * (r1 + r2)).backward()
         self.apply("critic_adam")
         self.critic.requires_grad_(False)
-        return {"critic": loss, "r1": r1, "r2": r2}
+        return {"critic": loss, "r1": r1, "r2": r2, **self.adapt(real_scores - scores)}
 
 
 def gradient_penalty(images: Tensor, scores: Tensor) -> Tensor:

@@ -1,77 +1,31 @@
-"""What the three GANs' trainings share: balanced batches, latents, the average, the preview."""
+"""What the three GANs' trainings share: latents, augmentation, the average, looks, the preview."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import blank, initialise, to_bytes, to_signed
-from .diffaugment import diff_augment
+from .blocks import blank, initialise, to_bytes
+from .diffaugment import Strength, diff_augment
 from .gan_config import GanConfig
+from .gan_pictures import AUGMENT, LATENTS, PREVIEW, WATCH, WEIGHTS, Batches, Pictures
+from .gan_watch import Watch
 from .numerics import Numerics
-from .training import Average, Sampler, Stateful, generator
+from .parts import in_parts
+from .training import Average, Stateful, generator
 
-GROUP = 4  # pictures of one class that stand together in a batch
+Augment = Literal["auto", "on", "off"]
+
+SMALL_SET = 1000  # pictures; with fewer, a critic may come to know them by heart
 # The average's window grows with the run, an eighteenth of it, up to 1,000 steps: so a short
 # training and a long one both end well without a schedule (compare Karras et al. 2024, EDM2).
 EMA_DECAY = 0.999
-
-# Counters that keep the random streams of one seed apart.
-WEIGHTS, REALS, LATENTS, AUGMENT, FEATURES, PATCHES, PREVIEW = range(7)
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """The training set: uint8 (N, S, S, 3), perhaps a memory map, and its int64 labels (N,)."""
-
-    images: Tensor
-    labels: Tensor
-    classes: int
-    flip: bool  # mirror every second picture, by chance
-
-    def members(self) -> list[Tensor]:
-        """For each class that has pictures, their numbers."""
-        found = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
-        return [numbers for numbers in found if len(numbers)]
-
-    def take(self, numbers: Tensor, random: torch.Generator) -> Tensor:
-        """Those pictures as float32 (N, 3, S, S) in -1..1, channels-last."""
-        pictures = to_signed(self.images[numbers])
-        if self.flip:
-            mirrored = torch.rand(len(pictures), generator=random) < 0.5
-            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
-        return pictures.contiguous(memory_format=torch.channels_last)
-
-
-class Batches:
-    """Batches of groups: GROUP pictures of the same class, every class equally often.
-
-    Groups let a critic compare pictures of one class with each other, whatever the number of
-    classes: with fewer classes than groups some come twice, with more they take turns.
-    """
-
-    def __init__(self, pictures: Pictures, batch: int, seed: int) -> None:
-        self._pictures, self._seed = pictures, seed
-        self._members = pictures.members()
-        self._turns = Sampler(len(self._members), -(-batch // GROUP), seed)
-
-    def reals(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in -1..1 and their labels (B,), for step number `step`."""
-        random = generator(self._seed, REALS, step)
-        numbers = torch.cat(
-            [self._group(self._members[turn], random) for turn in self._turns.indices(step)]
-        )
-        return self._pictures.take(numbers, random), self._pictures.labels[numbers]
-
-    def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
-        """GROUP of the class's pictures: distinct ones where it has enough."""
-        chosen = torch.randperm(len(members), generator=random)[:GROUP]
-        return members[chosen.repeat(GROUP)[:GROUP]]
 
 
 @dataclass(frozen=True)
@@ -81,8 +35,10 @@ class Recipe:
     batch: int
     seed: int
     numerics: Numerics
-    augment: bool  # whether the critic sees augmented pictures
+    augment: Augment  # what the critic sees; auto: as far as a small set needs it
     rate: float = 1.0  # the learning rates, as a multiple of the method's own
+    say: Callable[[str], None] = lambda line: None  # hears what the user should know by now
+    pause: Callable[[float], None] = lambda share: None  # told within a long first step
 
 
 class GanTrainee:
@@ -107,6 +63,10 @@ class GanTrainee:
         self.average = Average(self.generator, numerics.place(copy), EMA_DECAY).eval()
         self.batches = Batches(pictures, recipe.batch, seed)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        adaptive = recipe.augment == "auto" and len(pictures.images) < SMALL_SET
+        self.augments = adaptive or recipe.augment == "on"
+        self.strength = Strength(float(recipe.augment == "on"), adaptive).to(numerics.device)
+        self.watch = Watch(pictures, seed, numerics)
         self.age = 0  # steps that a GAN started from has behind it
 
     def networks(self) -> dict[str, nn.Module]:
@@ -115,7 +75,8 @@ class GanTrainee:
 
     def parts(self) -> Mapping[str, Stateful]:
         networks = {"live": self.generator, "average": self.average, "critic": self.critic}
-        return {**networks, **self.optimisers}
+        others = {"strength": self.strength, "watch": self.watch}
+        return {**networks, **others, **self.optimisers}
 
     def reals(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
@@ -130,9 +91,21 @@ class GanTrainee:
 
     def seen(self, images: Tensor, *counters: int) -> Tensor:
         """What the critic gets to see of `images`: augmented, where that is on."""
-        if not self.recipe.augment:
+        if not self.augments:
             return images
-        return diff_augment(images, generator(self.seed, AUGMENT, *counters))
+        random = generator(self.seed, AUGMENT, *counters)
+        return diff_augment(images, self.strength.value, random)
+
+    def adapt(self, signs: Tensor) -> Mapping[str, Tensor]:
+        """Let augmentation follow how sure the critic is; the metrics that tell of both.
+
+        signs: the scores of real pictures, of which only the sign matters.
+        """
+        certainty = signs.detach().sign().mean()
+        if not self.strength.adaptive:
+            return {"certainty": certainty}
+        self.strength.adapt(certainty, self.recipe.batch)
+        return {"certainty": certainty, "augment": self.strength.value.clone()}
 
     def apply(self, optimiser: str) -> None:
         """Let the named optimiser use up the gradients."""
@@ -140,16 +113,28 @@ class GanTrainee:
         self.optimisers[optimiser].zero_grad()
 
     def follow(self, step: int) -> None:
-        """Let the average take in the generator; half the step makes its window half as long."""
+        """Let the average take in the generator; half the step makes its window half as long.
+
+        Where a look is due, take it.
+        """
         self.average.update(self.generator, (self.age + step) // 2)
+        if self.watch.is_due(step + 1):
+            for line in self.watch.visit(step + 1, self.draw):
+                self.recipe.say(f"step {step + 1}: {line}")
+
+    def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
+        """Pictures of the average, of these classes: uint8 (N, S, S, 3); always the same ones."""
+        weights = F.one_hot(labels, len(self.config.classes)).float()
+
+        def drawn(z: Tensor, weights: Tensor) -> Tensor:
+            with torch.no_grad(), self.numerics.autocast():
+                return to_bytes(self.average.network(z, weights.to(z.device))).cpu()
+
+        return in_parts(drawn, self.latents(len(labels), stream), weights, batch=64)
 
     def preview(self) -> Tensor:
         """Pictures of the average: uint8 (N, S, S, 3), up to eight classes in turn."""
-        count = len(self.config.classes)
-        weights = torch.eye(count)[torch.arange(16) % min(count, 8)].to(self.numerics.device)
-        with torch.no_grad(), self.numerics.autocast():
-            drawn = self.average.network(self.latents(16, PREVIEW), weights)
-        return to_bytes(drawn.cpu())
+        return self.draw(torch.arange(16) % min(len(self.config.classes), 8), PREVIEW)
 
     def outcome(self) -> dict[str, Tensor]:
         """The networks' weights as they are kept: `generator.*` is the average."""

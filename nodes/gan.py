@@ -23,9 +23,10 @@ class TrainedGan(NamedTuple):
 
     gan: Gan
     curves: Table
+    progress: Table
 
 
-@node(title="Train GAN", category="gan", device=True)
+@node(title="Train GAN", category="gan", version=2, device=True)
 def train_gan(
     dataset: Dataset,
     classifier: Classifier | None = None,
@@ -68,8 +69,13 @@ def train_gan(
     The pictures' edge is 32, 64, 128, 256 or 512 px. With `start`, the training goes on from that
     GAN, by its method and at its size; classes it does not know begin as a mean of those it
     does. A wired `classifier` lends its features to
-    the projected method, which otherwise trains a small network of its own first. The curves
-    hold the losses by step.
+    the projected method, which otherwise trains a small network of its own first.
+
+    `curves` hold the losses by step, and how sure the critic is of real pictures (mean sign, -1
+    to 1). `progress` tells, every 100 steps, how the drawn pictures compare with the real ones, in
+    features that no critic sees: distance (Fréchet, in multiples of that between two halves of
+    the real ones), recall (0..1), diversity within a class and the least of any (1: as the
+    real ones), novelty (near 0: copies). A collapse and copies are told in words as well.
 
     Raises: NodeError for a dataset of another size.
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
@@ -87,14 +93,14 @@ def train_gan(
     if classifier is not None and method == "projected":
         features = _features(classifier, ctx.device)
     with advised("change the dataset or the widgets"):
-        config, state, curves = train(
+        trained = train(
             dataset.images,
             dataset.labels,
             dataset.classes,
             method=method,
             steps=steps,
             batch=batch,
-            augment={"auto": None, "on": True, "off": False}[augment],
+            augment=augment,
             flip=mirror,
             loss=loss,
             rate=rate,
@@ -104,8 +110,12 @@ def train_gan(
             numerics=ctx.numerics,
             checkpoint=ctx.checkpoint,
             report=ctx.progress,
+            say=ctx.log,
         )
-    return TrainedGan(Gan(config.to_dict(), state), Table(dict(curves)))
+    for warning in trained.warnings:
+        ctx.warn(warning)
+    gan = Gan(trained.config.to_dict(), trained.state)
+    return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.progress)))
 
 
 class Drawn(NamedTuple):

@@ -1,0 +1,65 @@
+"""What a GAN is trained on: the pictures, and balanced batches of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .blocks import to_signed
+from .training import Sampler, generator
+
+GROUP = 4  # pictures of one class that stand together in a batch
+
+# Counters that keep the random streams of one seed apart.
+WEIGHTS, REALS, LATENTS, AUGMENT, FEATURES, PATCHES, PREVIEW, WATCH = range(8)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The training set: uint8 (N, S, S, 3), perhaps a memory map, and its int64 labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+    flip: bool  # mirror every second picture, by chance
+
+    def members(self) -> list[Tensor]:
+        """For each class that has pictures, their numbers."""
+        found = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
+        return [numbers for numbers in found if len(numbers)]
+
+    def take(self, numbers: Tensor, random: torch.Generator) -> Tensor:
+        """Those pictures as float32 (N, 3, S, S) in -1..1, channels-last."""
+        pictures = to_signed(self.images[numbers])
+        if self.flip:
+            mirrored = torch.rand(len(pictures), generator=random) < 0.5
+            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
+        return pictures.contiguous(memory_format=torch.channels_last)
+
+
+class Batches:
+    """Batches of groups: GROUP pictures of the same class, every class equally often.
+
+    Groups let a critic compare pictures of one class with each other, whatever the number of
+    classes: with fewer classes than groups some come twice, with more they take turns.
+    """
+
+    def __init__(self, pictures: Pictures, batch: int, seed: int) -> None:
+        self._pictures, self._seed = pictures, seed
+        self._members = pictures.members()
+        self._turns = Sampler(len(self._members), -(-batch // GROUP), seed)
+
+    def reals(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, S, S) in -1..1 and their labels (B,), for step number `step`."""
+        random = generator(self._seed, REALS, step)
+        numbers = torch.cat(
+            [self._group(self._members[turn], random) for turn in self._turns.indices(step)]
+        )
+        return self._pictures.take(numbers, random), self._pictures.labels[numbers]
+
+    def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
+        """GROUP of the class's pictures: distinct ones where it has enough."""
+        chosen = torch.randperm(len(members), generator=random)[:GROUP]
+        return members[chosen.repeat(GROUP)[:GROUP]]

@@ -9,7 +9,8 @@ from torch import Tensor
 def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> Tensor:
     """The chosen uint8 images (B, S, S, 3), each mirrored by chance and shifted by up to S / 16.
 
-    What a shift uncovers is filled by reflection.
+    What a shift uncovers is filled by reflection. The images may lie on a device, the choice
+    and the generator are the processor's.
     """
     size, count = images.shape[1], len(chosen)
     reach = max(1, size // 16)
@@ -18,7 +19,8 @@ def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> T
     rows, columns = torch.arange(size) + shifts
     columns = torch.where(mirrored, size - 1 - columns, columns)
     rows, columns = ((size - 1) - ((size - 1) - at.abs()).abs() for at in (rows, columns))
-    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+    places = chosen[:, None, None], rows[:, :, None], columns[:, None, :]
+    return images[tuple(place.to(images.device, non_blocking=True) for place in places)]
 
 
 def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -27,5 +29,5 @@ def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
     contrast = 0.85 + 0.3 * torch.rand(count, 1, 1, 1, generator=random)
     brightness = 0.2 * torch.rand(count, 1, 1, 1, generator=random) - 0.1
     tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
-    gain, lift = (value.to(pictures.device) for value in (contrast, brightness + tint))
+    gain, lift = (v.to(pictures.device, non_blocking=True) for v in (contrast, brightness + tint))
     return pictures.mul_(gain).add_(lift).clamp_(-1, 1)

@@ -9,6 +9,7 @@ reason no schedule may depend on the total number of steps.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 RECORD_EVERY = 10  # steps averaged into one row of the curves
+PIXELS_AT_ONCE = 1 << 21  # of a batch's pictures, that a network sees together
 CHECKPOINT_SECONDS = 10.0
 
 State = dict[str, Tensor]
@@ -36,7 +38,7 @@ class Checkpoint(Protocol):
 class Report(Protocol):
     """Told after each step; raises to stop the training (which then saves a checkpoint)."""
 
-    def __call__(self, done: int, total: int, preview: Preview | None = None) -> None: ...
+    def __call__(self, done: float, total: float, preview: Preview | None = None) -> None: ...
 
 
 class Stateful(Protocol):
@@ -107,11 +109,15 @@ class Look:
 
 
 class Curves:
-    """Metrics over the steps: one row each RECORD_EVERY steps, and one for a last part."""
+    """Metrics over the steps: one row each RECORD_EVERY steps, and one for a last part.
+
+    They stay on the device until someone looks, so that a GPU need not wait for the processor.
+    """
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._rows: list[list[float]] = []
+        self._fresh: list[tuple[int, Tensor]] = []  # rows still on the device, with their steps
         self._sum: Tensor | None = None  # of the window's metrics, on the device
         self._step = 0
 
@@ -121,29 +127,32 @@ class Curves:
         self._sum = values if self._sum is None else self._sum.to(values.device) + values
         self._step = step
         if step % RECORD_EVERY == 0:
-            self._rows.append(self._row())
+            self._fresh.append((step, self._sum / RECORD_EVERY))
             self._sum = None
 
-    def _row(self) -> list[float]:
-        assert self._sum is not None
-        count = (self._step - 1) % RECORD_EVERY + 1
-        return [float(self._step), *(self._sum / count).tolist()]
+    def _full_rows(self) -> list[list[float]]:
+        """All full rows, fetched from the device."""
+        self._rows += [[float(step), *means.tolist()] for step, means in self._fresh]
+        self._fresh.clear()
+        return self._rows
 
     def rows(self) -> dict[str, list[float]]:
-        rows = self._rows + ([self._row()] if self._sum is not None else [])
+        rows = [*self._full_rows()]
+        if self._sum is not None:
+            rows.append([float(self._step), *(self._sum / (self._step % RECORD_EVERY)).tolist()])
         columns = zip(*rows, strict=True) if rows else ([] for _ in range(1 + len(self._names)))
         return dict(zip(["step", *self._names], map(list, columns), strict=True))
 
     def latest(self) -> dict[str, float]:
         """The last full row; empty before there is one."""
-        names = ["step", *self._names]
-        return dict(zip(names, self._rows[-1], strict=True)) if self._rows else {}
+        names, rows = ["step", *self._names], self._full_rows()
+        return dict(zip(names, rows[-1], strict=True)) if rows else {}
 
     def state(self) -> State:
         names = "\n".join(self._names).encode()
         state = {
             "curves.names": torch.frombuffer(bytearray(names), dtype=torch.uint8),
-            "curves.rows": torch.tensor(self._rows, dtype=torch.float64),
+            "curves.rows": torch.tensor(self._full_rows(), dtype=torch.float64),
             "curves.step": torch.tensor(self._step),
         }
         if self._sum is not None:
@@ -174,11 +183,13 @@ class Average(nn.Module):
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
         decay = min(self._decay, (1 + step) / (10 + step))
-        mine, theirs = self.network.state_dict(), source.state_dict()
-        floats = [name for name, value in mine.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mine[n] for n in floats], [theirs[n] for n in floats], 1 - decay)
-        for name in mine.keys() - set(floats):
-            mine[name].copy_(theirs[name])
+        theirs = source.state_dict()
+        pairs = [(value, theirs[name]) for name, value in self.network.state_dict().items()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+        if counts:
+            torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])
 
 
 class Sampler:
@@ -204,6 +215,19 @@ class Sampler:
         if known is not None:
             return known
         return torch.randperm(self._count, generator=generator(self._seed, epoch))
+
+
+def micro_batches(batch: int, size: int, group: int = 1) -> list[slice]:
+    """Parts of a batch of pictures of `size` px, to bound the memory of a step.
+
+    Each has at most PIXELS_AT_ONCE pixels, or one group, and is a multiple of `group`; gradients
+    are summed over them. It is one part for usual sizes. That depends on these numbers alone: free
+    memory must not decide the bits.
+    """
+    most = max(group, PIXELS_AT_ONCE // size**2 // group * group)
+    parts = math.ceil(batch / most)
+    each = math.ceil(batch / parts / group) * group
+    return [slice(start, min(start + each, batch)) for start in range(0, batch, each)]
 
 
 def generator(seed: int, *counters: int, device: str = "cpu") -> torch.Generator:

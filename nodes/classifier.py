@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from .batches import each_part
 from .context import Context
 from .contract import Seed, Steps, node
 from .errors import NodeError, advised
-from .sockets import Classifier, Dataset, Image, Table
+from .sockets import Classifier, Dataset, Pictures, Table
 
 
 class TrainedClassifier(NamedTuple):
@@ -18,11 +19,14 @@ class TrainedClassifier(NamedTuple):
 
     classifier: Classifier
     curves: Table
+    report: Table | None
+    confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", device=True)
+@node(title="Train classifier", category="cnn", version=2, device=True)
 def train_classifier(
     dataset: Dataset,
+    start: Classifier | None = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],
@@ -33,51 +37,72 @@ def train_classifier(
     augment: Annotated[
         bool, Field(description="Mirror, shift and tint the pictures a little while training")
     ] = True,
+    held_out: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.5,
+            description="Share of each class to test and calibrate with instead of training on it",
+        ),
+    ] = 0.1,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedClassifier:
     """Train a convolutional network to tell a dataset's classes apart.
 
-    The curves hold loss and accuracy on the training pictures by step; `evaluate_classifier`
-    tells how it does on others.
+    The curves hold loss and accuracy on the training pictures by step. Pictures held out tell how
+    it does on others (`report` and `confusion`, as `evaluate_classifier` gives them) and make its
+    probabilities honest. A class too small for that share is trained on as a whole; where none is
+    held out, there is no report.
+
+    With `start`, the training goes on from that classifier, by its method: a saved one, a base
+    model, or one of another size. Classes are matched by name, others are learned anew.
 
     Raises: NodeError where the dataset has one class only.
-    Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual).
+    Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
+    2017, "On calibration of modern neural networks".
     """
-    from ..models.classifier import train_classifier as train
+    from ..models.calibration import report
+    from ..models.classifier import ClassifierConfig
+    from ..models.classifier_training import Recipe
+    from ..models.classifier_training import train_classifier as train
 
     if len(dataset.classes) < 2:
         raise NodeError(
             "the dataset has one class only - put the pictures into a sub-folder for each class"
         )
     with advised("change the dataset or the widgets"):
-        config, state, curves = train(
+        config, state, curves, found, truth = train(
             dataset.images,
             dataset.labels,
             dataset.classes,
+            Recipe(batch, augment, seed, ctx.numerics),
             method=method,
+            start=None
+            if start is None
+            else (ClassifierConfig.from_dict(start.config), start.state),
+            held_out=held_out,
             steps=steps,
-            batch=batch,
-            augment=augment,
-            seed=seed,
-            numerics=ctx.numerics,
             checkpoint=ctx.checkpoint,
             report=ctx.progress,
         )
-    return TrainedClassifier(Classifier(asdict(config), state), Table(dict(curves)))
+    tables = map(Table, report(found, truth, dataset.classes)) if len(truth) else (None, None)
+    return TrainedClassifier(Classifier(asdict(config), state), Table(dict(curves)), *tables)
 
 
 @node(title="Classify", category="cnn", device=True)
-def classify(classifier: Classifier, image: Image, *, ctx: Context) -> Table:
+def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     """Tell the likeliest class of each picture, and how likely it is.
 
-    Pictures are cropped and resized to the classifier's size. The table has columns image (from
+    Pictures are cropped and resized to the classifier's size. Probabilities are calibrated: of
+    the pictures it is 80 % sure of, about 80 % are right. The table has columns image (from
     0), class, probability, and the probability of each class.
     """
     from ..models.blocks import fit_square
     from ..models.classifier import predict
 
-    square = fit_square(image, classifier.size).mul(255).add(0.5).byte()
+    square = each_part(lambda part: fit_square(part, classifier.size), image)
+    square = square.mul(255).add(0.5).byte()
     probabilities = predict(classifier.network(ctx.device), square, ctx.numerics)
     best, index = probabilities.max(1)
     columns = {
@@ -97,18 +122,21 @@ class Evaluated(NamedTuple):
     confusion: Table
 
 
-@node(title="Evaluate classifier", category="cnn", device=True)
+@node(title="Evaluate classifier", category="cnn", version=2, device=True)
 def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Context) -> Evaluated:
     """Test a classifier on pictures it has not seen.
 
-    `table` has columns metric and value: a row accuracy, then the share recognised of each class.
-    `confusion` counts, for each true class (a row), what the pictures were taken for.
+    `table` has columns metric and value. Its rows: accuracy; negative log-likelihood, the smaller
+    the better; expected calibration error, by how much the probabilities are too high or too low
+    (0..1); then the share recognised of each class. `confusion` counts, for each true class (a
+    row), what the pictures were taken for.
 
     Raises: NodeError where the dataset has a class that the classifier does not know, or its
     pictures another size.
     """
     import torch
 
+    from ..models.calibration import report
     from ..models.classifier import predict
 
     if dataset.size != classifier.size:
@@ -121,19 +149,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
         raise NodeError(
             f"the classifier knows no class {unknown[0]!r} - test it on the classes it learned"
         )
-    taken_for = predict(classifier.network(ctx.device), dataset.images, ctx.numerics).argmax(1)
+    probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
     truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])
-    count = len(classifier.classes)
-    cells = torch.bincount(truth[dataset.labels] * count + taken_for, minlength=count * count)
-    counts = cells.view(count, count)
-    right, totals = counts.diagonal(), counts.sum(1)
-    present = [i for i in range(count) if totals[i] > 0]
-    shares = {classifier.classes[i]: float(right[i] / totals[i]) for i in present}
-    table: dict[str, list[Any]] = {
-        "metric": ["accuracy", *shares],
-        "value": [float(right.sum() / totals.sum()), *shares.values()],
-    }
-    confusion: dict[str, list[Any]] = {"true class": list(classifier.classes)} | {
-        name: counts[:, i].tolist() for i, name in enumerate(classifier.classes)
-    }
+    table, confusion = report(probabilities, truth[dataset.labels], classifier.classes)
     return Evaluated(Table(table), Table(confusion))

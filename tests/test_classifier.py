@@ -7,6 +7,7 @@ import json
 
 import pytest
 import torch
+from classifying import NAMES, PLAIN, Shelf, network_of, patterns, trained
 
 from artgraph.models.augment import moved_pictures, recoloured
 from artgraph.models.blocks import blank, initialise
@@ -14,13 +15,8 @@ from artgraph.models.classifier import (
     ClassifierConfig,
     make_classifier,
     predict,
-    train_classifier,
 )
-from artgraph.models.numerics import Numerics
-from artgraph.models.training import State, generator
-
-PLAIN = Numerics("cpu", "float32", 1)
-NAMES = ("rows", "columns", "checks")
+from artgraph.models.training import generator
 
 
 @pytest.fixture(autouse=True)
@@ -31,46 +27,11 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-class Shelf:
-    def __init__(self) -> None:
-        self.states: dict[int, State] = {}
-
-    def load(self, at_most: int) -> tuple[int, State] | None:
-        step = max((step for step in self.states if step <= at_most), default=None)
-        return None if step is None else (step, self.states[step])
-
-    def save(self, step: int, state: State) -> None:
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
-def silent(done, total, preview=None):
-    if preview is not None and done == 1:
-        assert preview().dtype == torch.uint8
-
-
-def patterns(count: int, size: int, seed: int, noise: int = 20):
-    """Stripes this way, that way, and both, in noise."""
-    random = generator(seed)
-    labels = torch.arange(count) % 3
-    wave = 60 * torch.sin(torch.arange(size) * 2.0)
-    rows, columns = wave[:, None].expand(size, size), wave[None].expand(size, size)
-    clean = torch.stack([rows, columns, (rows + columns) / 2])[labels][..., None] + 128
-    noisy = clean + noise * torch.randn(count, size, size, 3, generator=random)
-    return noisy.clamp(0, 255).to(torch.uint8), labels
-
-
-def trained(images, labels, **settings):
-    defaults = {"steps": 4, "seed": 1, "batch": 16, "numerics": PLAIN, "checkpoint": Shelf()}
-    return train_classifier(images, labels, NAMES, report=silent, **(defaults | settings))
-
-
 @pytest.mark.parametrize("method", ["residual", "classic"])
 def test_learns_to_tell_patterns_apart(method):
     images, labels = patterns(96, 32, seed=0)
-    config, state, curves = trained(images, labels, method=method, steps=50)
-    network = blank(lambda: make_classifier(config))
-    network.load_state_dict(state)
+    done = trained(images, labels, method=method, steps=50)
+    network, curves = network_of(done), done.curves
     unseen, truth = patterns(90, 32, seed=9)
     with torch.inference_mode():
         found = predict(network, unseen, PLAIN, batch=40)
@@ -86,11 +47,11 @@ def test_resumes_bit_for_bit_and_leaves_its_surroundings_alone(method):
     before, rng = images.clone(), torch.get_rng_state()
     shelf = Shelf()
     trained(images, labels, method=method, steps=3, checkpoint=shelf)
-    _, resumed, curves = trained(images, labels, method=method, steps=8, checkpoint=shelf)
-    _, straight, expected = trained(images, labels, method=method, steps=8)
-    assert curves == expected
-    assert all(torch.equal(resumed[key], straight[key]) for key in straight)
-    assert all(value.is_contiguous() for value in straight.values())
+    resumed = trained(images, labels, method=method, steps=8, checkpoint=shelf)
+    straight = trained(images, labels, method=method, steps=8)
+    assert resumed.curves == straight.curves
+    assert all(torch.equal(resumed.state[key], straight.state[key]) for key in straight.state)
+    assert all(value.is_contiguous() for value in straight.state.values())
     assert torch.equal(images, before)
     assert torch.equal(torch.get_rng_state(), rng)
 
@@ -115,9 +76,7 @@ def test_the_network_is_small():
 def test_rare_classes_have_the_same_say():
     images, labels = patterns(120, 24, seed=3)
     chosen = torch.cat([torch.nonzero(labels == 0)[:, 0], torch.nonzero(labels != 0)[:12, 0]])
-    config, state, _ = trained(images[chosen], labels[chosen], steps=90)
-    network = blank(lambda: make_classifier(config))
-    network.load_state_dict(state)
+    network = network_of(trained(images[chosen], labels[chosen], steps=90))
     unseen, truth = patterns(90, 24, seed=4)
     found = predict(network, unseen, PLAIN).argmax(1)
     assert all((found == truth)[truth == c].float().mean() > 0.9 for c in range(3))
@@ -139,6 +98,11 @@ def test_config_survives_json():
         {"method": "huge"},
         {"method": ["residual"]},
         {"method": "classic", "size": 512},
+        {"halvings": 2},
+        {"halvings": 40},
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"temperature": "1"},
         {"classes": []},
         {"classes": "cat"},
         {"classes": ["a", "a"]},

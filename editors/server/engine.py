@@ -142,7 +142,11 @@ class Engine:
         self._process = None
         if self._interrupted:
             return {"status": "interrupted"}
-        return {"status": "failed", "message": _death(code)}
+        return {"status": "failed", "message": _death(code, self._last_words())}
+
+    def _last_words(self) -> str:
+        """The last line that the process printed."""
+        return next((line for _, text in reversed(self.logs) if (line := text.strip())), "")
 
     def _finish(self, job: Job, follower: Follower, end: dict[str, Any]) -> None:
         job.ended = time.time()
@@ -220,8 +224,12 @@ class Engine:
             await process.wait()
 
 
-def _death(code: int) -> str:
+def _death(code: int, last_words: str) -> str:
     """In plain words, what ended the process."""
-    how = f"was killed (signal {-code})" if code < 0 else f"ended (code {code})"
-    advice = "it may have run out of memory: make size, count or batch smaller"
+    if code < 0:
+        how = f"was killed (signal {-code})"
+        advice = "it may have run out of memory: make size, count or batch smaller"
+    else:
+        how = f"ended (code {code})"
+        advice = f"it said: {last_words[:300]}" if last_words else "look into the terminal"
     return f"the process that ran the graph {how} - {advice}; what was finished is kept"

@@ -7,11 +7,10 @@ where it says the same; what someone else wrote into it meanwhile is noticed, an
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -22,11 +21,18 @@ from ...runner.publish import hash_text
 from ..convert import check, from_comfy
 from ..workflow_write import to_workflow
 from .paths import file_info, inside, write_whole
+from .saving import text_to_save
 from .settings import Settings
 
 _DEPTH = 3  # folders below the user's that are looked through
 _MOST = 1_000  # graphs listed
-_LAYOUT = re.compile(r"^layout:", re.MULTILINE)
+
+
+class Saved(NamedTuple):
+    """Where a workflow was written, and what its user should know of that."""
+
+    path: Path
+    note: str | None = None
 
 
 class Graphs:
@@ -69,13 +75,12 @@ class Graphs:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
 
     def workflow(self, text: str, path: Path) -> dict[str, Any]:
-        """A graph's YAML as the editor's workflow.
+        """A graph's YAML as the editor's workflow, with the nodes of graphs inside it.
 
         Raises: GraphError.
         """
         document = parse_document(text, path.name, path.parent)
-        check(document, self._registry)
-        return to_workflow(document, self._registry)
+        return to_workflow(check(document, self._registry), self._registry)
 
     def document(self, workflow: Any, path: Path) -> Document:
         """A workflow of the editor as the graph at `path`.
@@ -84,7 +89,7 @@ class Graphs:
         """
         return from_comfy(workflow, self._registry, path.name, path.parent).document
 
-    def save(self, name: str, workflow: Any, overwrite: bool) -> Path:
+    def save(self, name: str, workflow: Any, overwrite: bool) -> Saved:
         """Write a workflow as YAML.
 
         Raises: HTTPConflict where the file is there and may not be replaced.
@@ -96,18 +101,19 @@ class Graphs:
         if not isinstance(workflow, dict):
             raise web.HTTPBadRequest(text="a workflow is a JSON object")
         try:
-            text = self.document(workflow, path).yaml()
-        except ArtgraphError:
+            document = self.document(workflow, path)
+        except ArtgraphError as error:
             write_whole(plain, json.dumps(workflow, indent=1).encode())
-            return plain
-        text = self._unless_same(path, text)
-        self._back_up(path)
-        if not path.exists() or path.read_text(encoding="utf-8-sig") != text:
+            return Saved(plain, f"It is kept as JSON, since it can't be said in YAML: {error}")
+        there = _text(path)
+        text, note = text_to_save(document, there, self._registry)
+        self._back_up(path, is_lost=note is not None)
+        if text != there:
             write_whole(path, text.encode())
         if _is_workflow(plain):
             plain.unlink()
         self._remember(path, text)
-        return path
+        return Saved(path, note)
 
     def delete(self, name: str) -> None:
         self._existing(name).unlink()
@@ -174,28 +180,26 @@ class Graphs:
         self._known[path] = hash_text(text)
         self._seen[path] = (path.stat().st_mtime_ns, self._known[path])
 
-    def _unless_same(self, path: Path, text: str) -> str:
-        """The file's own text where it says the same; where only the layout differs, with that."""
-        try:
-            there = path.read_text(encoding="utf-8-sig")
-            now, old = (parse_document(t, path.name, path.parent) for t in (text, there))
-            if old.plain() == now.plain():
-                return there
-            mine, new = (_LAYOUT.split(t, maxsplit=1) for t in (there, text))
-            mixed = mine[0].rstrip() + "".join(f"\nlayout:{part}" for part in new[1:])
-            same = parse_document(mixed, path.name, path.parent).plain() == now.plain()
-            return mixed if same else text
-        except (OSError, UnicodeDecodeError, ArtgraphError):
-            return text
+    def _back_up(self, path: Path, is_lost: bool) -> None:
+        """Keep what is not the editor's own, before it is replaced.
 
-    def _back_up(self, path: Path) -> None:
-        """Keep what someone else wrote since the editor read the file, before it is replaced."""
+        That is what someone else wrote since the editor read the file, and what it can't say.
+        """
         if not path.exists():
             return
         data = path.read_bytes()
-        if hash_text(data.decode("utf-8-sig", "replace")) != self._known.get(path):
+        known = hash_text(data.decode("utf-8-sig", "replace")) == self._known.get(path)
+        if is_lost or not known:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             write_whole(self._backups / f"{path.stem}-{stamp}.yaml", data)
+
+
+def _text(path: Path) -> str | None:
+    """A file's text, None where there is none to read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _is_graph(path: Path) -> bool:

@@ -220,7 +220,9 @@ async def post_userdata(request: web.Request) -> web.Response:
     if _is_graph(name):
         body = await json_body(request)
         short = name.removeprefix(_WORKFLOWS)
-        path = await asyncio.to_thread(services.graphs.save, short, body, overwrite)
+        path, note = await asyncio.to_thread(services.graphs.save, short, body, overwrite)
+        if note is not None:
+            services.hub.broadcast("artgraph.saved", {"name": path.name, "note": note})
     else:
         path = _plain_file(services, name)
         if path.exists() and not overwrite:

@@ -77,6 +77,7 @@ app.registerExtension({
     api.addEventListener('execution_start', clearMarks)
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
+    api.addEventListener('artgraph.saved', ({ detail }) => tell('warn', `${detail.name} is saved`, detail.note))
     api.addEventListener('artgraph.changed', (event) => reloadFromDisk(event.detail.path))
   },
 

@@ -1,0 +1,110 @@
+"""What saving in the editor does to a graph's file: as little as it can."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
+pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
+
+from editing import PACK, Server, Tab
+
+from artgraph.editors.server.graphs import Graphs
+from artgraph.editors.server.settings import Settings
+from artgraph.nodes.registry import load_nodes
+from artgraph.runner.binding import bind
+from artgraph.runner.document import read_document
+from artgraph.runner.folders import Folders
+
+INNER = """\
+artgraph: 1
+knobs: {level: 0.25, words: inner}
+nodes:
+  picture: {node: grey, from: {level: knobs.level}}
+  value: {node: mean, from: {image: picture.image}}
+  letter: {node: save_text, from: {text: knobs.words}}
+"""
+OUTER = """\
+artgraph: 1
+knobs: {shade: 0.75}
+nodes:
+  # two of the same
+  one: {node: ./inner.yaml, with: {words: one}}
+  two: {node: ./inner.yaml, from: {level: knobs.shade}, with: {words: two}}
+  sum: {node: math, from: {a: one/value, b: two/value.number}}
+"""
+
+
+@pytest.fixture
+def graphs(tmp_path):
+    (tmp_path / "inner.yaml").write_text(INNER)
+    (tmp_path / "outer.yaml").write_text(OUTER)
+    folders = {name: tmp_path / name for name in ("out", "input", "cache")}
+    return Graphs(Settings(folder=tmp_path, **folders), load_nodes((str(PACK),)))
+
+
+def named(workflow, title):
+    return next(n for n in workflow["nodes"] if n.get("title") == title)
+
+
+def values(path):
+    """Of each node as it runs, what it is given."""
+    folder = path.parent
+    graph = bind(read_document(path), load_nodes((str(PACK),)), Folders(folder, folder, folder))
+    return {name: node.values for name, node in graph.nodes.items()}
+
+
+def test_saving_a_graph_with_graphs_in_it_changes_nothing(graphs, tmp_path):
+    workflow = graphs.load("outer.json")
+    assert {"one/value", "two/value", "sum"} <= {n.get("title") for n in workflow["nodes"]}
+    assert graphs.save("outer.json", workflow, True) == (tmp_path / "outer.yaml", None)
+    assert (tmp_path / "outer.yaml").read_text() == OUTER
+
+
+def test_what_is_changed_or_moved_inside_stands_at_the_outer_node(graphs, tmp_path):
+    workflow = graphs.load("outer.json")
+    named(workflow, "one/picture")["widgets_values"][0] = 0.5
+    named(workflow, "sum")["pos"] = [2000, 0]
+    path, note = graphs.save("outer.json", workflow, True)
+    text = path.read_text()
+    assert note is None
+    assert text.count("node: ./inner.yaml") == 2
+    assert "picture.level: 0.5" in text
+    assert values(path)["one/picture"]["level"] == 0.5
+    assert values(path)["two/picture"]["level"] == 0.75
+    again = graphs.load("outer.json")
+    assert named(again, "sum")["pos"] == [2000, 0]
+    named(again, "one/picture")["widgets_values"][0] = 0.25
+    graphs.save("outer.json", again, True)
+    assert values(path)["one/picture"]["level"] == 0.25
+
+
+def test_what_a_line_cannot_say_is_told_and_the_old_file_kept(graphs, tmp_path):
+    workflow = graphs.load("outer.json")
+    workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "one/letter"]
+    path, note = graphs.save("outer.json", workflow, True)
+    assert "./inner.yaml" in note
+    (backup,) = (tmp_path / ".artgraph" / "backups").iterdir()
+    assert backup.read_text() == OUTER
+    assert {"one/value", "two/letter", "sum"} <= set(values(path))
+    assert "one/letter" not in values(path)
+
+
+def test_defaults_long_wires_and_comments_stay_as_they_were_written(graphs, tmp_path):
+    text = INNER.replace("{level: knobs.level}", "{level: knobs.level}, with: {count: 1}")
+    (tmp_path / "inner.yaml").write_text(text + "  # the end\n")
+    workflow = graphs.load("inner.json")
+    named(workflow, "value")["pos"] = [1500, 0]
+    graphs.save("inner.json", workflow, True)
+    saved = (tmp_path / "inner.yaml").read_text()
+    assert saved.startswith(text + "  # the end\n")
+    assert "\nlayout:" in saved
+
+
+def test_a_tab_is_told_what_could_not_be_saved_as_yaml(tmp_path):
+    foreign = {"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4}
+    with Server(tmp_path) as server, Tab(server, "saving") as tab:
+        path = quote("workflows/strange.json", safe="")
+        assert server.post(f"/userdata/{path}", json.dumps(foreign).encode()).status == 200
+        assert "KSampler" in tab.wait("artgraph.saved")["note"]

@@ -23,8 +23,9 @@ def procedural_art(
         str,
         Field(
             max_length=200,
-            description="Which styles, separated by commas; empty for all of: mondrian, kandinsky,"
-            " rothko, pointillist, truchet, flowfield, bauhaus, voronoi",
+            description="Which styles, separated by commas; empty for these eight: mondrian,"
+            " kandinsky, rothko, pointillist, truchet, flowfield, bauhaus, voronoi. A ninth, which"
+            " no base model has seen: hokusai",
         ),
     ] = "",
     seed: Seed = 1,
@@ -39,11 +40,11 @@ def procedural_art(
     """
     import torch
 
-    from ..pictures.styles import STYLES, render_all
+    from ..pictures.styles import ALL, STYLES, render_all
 
     chosen = tuple(dict.fromkeys(filter(None, map(str.strip, styles.split(","))))) or tuple(STYLES)
-    if unknown := [name for name in chosen if name not in STYLES]:
-        raise NodeError(f"there is no style {unknown[0]!r} - choose among {', '.join(STYLES)}")
+    if unknown := [name for name in chosen if name not in ALL]:
+        raise NodeError(f"there is no style {unknown[0]!r} - choose among {', '.join(ALL)}")
     if count * size * size * 3 > 2**32:
         raise NodeError(f"{count} pictures of {size} pixels take over 4 GiB - ask for fewer")
     images = torch.empty(count, size, size, 3, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""The eight procedural styles by name, and rendering many of their pictures.
+"""The procedural styles by name, and rendering many of their pictures.
 
 Picture i of a style depends on (seed, style, i) and the size alone, so that a smaller set is the
 beginning of a larger one.
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from .geometric import bauhaus, kandinsky, mondrian, truchet
 from .painterly import flowfield, pointillist, rothko, voronoi
 from .painting import Canvas, Draw
+from .woodblock import hokusai
 
 Pixels = NDArray[np.uint8]
 
-# A style's place in this list seeds its pictures: add new ones at the end.
+# The eight that the base models have learnt, and what is painted unless others are asked for.
 STYLES: dict[str, Callable[[Draw, Canvas], None]] = {
     "mondrian": mondrian,
     "kandinsky": kandinsky,
@@ -30,13 +31,17 @@ STYLES: dict[str, Callable[[Draw, Canvas], None]] = {
     "bauhaus": bauhaus,
     "voronoi": voronoi,
 }
-_STREAMS = {name: stream for stream, name in enumerate(STYLES)}
+# Further ones, which no base model has seen: something new to go on with.
+FURTHER: dict[str, Callable[[Draw, Canvas], None]] = {"hokusai": hokusai}
+# A style's place in this list seeds its pictures: add new ones at the end.
+ALL = STYLES | FURTHER
+_STREAMS = {name: stream for stream, name in enumerate(ALL)}
 
 
 def render(style: str, index: int, size: int, seed: int) -> Pixels:
     """Picture `index` of a style, uint8 (S, S, 3)."""
     canvas = Canvas(size)
-    STYLES[style](Draw(seed, _STREAMS[style], index), canvas)
+    ALL[style](Draw(seed, _STREAMS[style], index), canvas)
     return canvas.pixels()
 
 

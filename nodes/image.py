@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from .batches import by_part, joined, levels_of, taken
 from .contract import node
 from .errors import NodeError
-from .sockets import Dataset, Image, Table
+from .sockets import Dataset, Image, Pictures, Table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ MOST_PIXELS = 100_000_000
 
 @node(title="Contact sheet", category="image", version=2)
 def image_grid(
-    image: Image,
+    image: Pictures,
     labels: Table | None = None,
     *,
     columns: Annotated[int, Field(ge=0, le=1000, description="0: near a square")] = 0,
@@ -67,7 +68,7 @@ def image_grid(
             f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million"
             " - take fewer pictures or a smaller scale"
         )
-    pixels = image.cpu().clamp(0, 1).mul(255).add_(0.5).to(torch.uint8).numpy()
+    pixels = levels_of(image).numpy()
     sheet = contact_sheet(pixels, layout, background=background, captions=captions, title=title)
     return torch.from_numpy(sheet)[None].float().div_(255)
 
@@ -92,7 +93,7 @@ def _cell_text(cell: Any) -> str:
 
 @node(title="Pick images", category="image")
 def pick_images(
-    image: Image,
+    image: Pictures,
     *,
     start: Annotated[
         int, Field(ge=-100_000, le=100_000, description="First to take; below 0 from the end")
@@ -112,24 +113,23 @@ def pick_images(
 
 
 @node(title="Join batches", category="image")
-def batch_images(first: Image, second: Image, third: Image | None = None) -> Image:
+def batch_images(first: Pictures, second: Pictures, third: Pictures | None = None) -> Image:
     """Put batches of pictures one after the other; the first one's size counts.
 
     Pictures of another size are cut to the first one's proportions and resized.
     """
-    import torch
-
     height, width = first.shape[1:3]
-    batches = [
-        first,
-        *(_resized(b, width, height, "crop") for b in (second, third) if b is not None),
-    ]
-    return torch.cat(batches)
+
+    def fitted(part: Tensor) -> Tensor:
+        return _resized(part, width, height, "crop")
+
+    others = [by_part(fitted, b, height, width) for b in (second, third) if b is not None]
+    return joined([first, *others])
 
 
 @node(title="Resize image", category="image")
 def resize_image(
-    image: Image,
+    image: Pictures,
     *,
     width: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the height")] = 256,
     height: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the width")] = 0,
@@ -143,19 +143,23 @@ def resize_image(
 ) -> Image:
     """Bring pictures to another size.
 
-    Raises: NodeError where both sides are 0, or for over 100 million pixels in all.
+    Raises: NodeError where both sides are 0, or for over 500 million pixels in all.
     """
     rows, columns = image.shape[1:3]
     if width == height == 0:
         raise NodeError("width and height are both 0 - give one of them")
     width = width or max(1, round(columns * height / rows))
     height = height or max(1, round(rows * width / columns))
-    if len(image) * width * height > MOST_PIXELS:
+    if len(image) * width * height > 5 * MOST_PIXELS:
         raise NodeError(
-            f"{len(image)} pictures of {width} x {height} are over 100 million pixels"
+            f"{len(image)} pictures of {width} x {height} are over 500 million pixels"
             " - take fewer, or a smaller size"
         )
-    return _resized(image, width, height, fit, filter == "smooth")
+
+    def fitted(part: Tensor) -> Tensor:
+        return _resized(part, width, height, fit, filter == "smooth")
+
+    return by_part(fitted, image, height, width)
 
 
 def _resized(
@@ -211,8 +215,6 @@ def dataset_images(
     ] = "each class",
 ) -> DatasetImages:
     """Take pictures out of a data set, to look at or to work on, with a table of their classes."""
-    import torch
-
     labels = dataset.labels.tolist()
     rows = list(range(len(labels)))
     if order == "each class":
@@ -223,7 +225,7 @@ def dataset_images(
             seen[label] += 1
         rows = [row for _, _, row in sorted(turns)]
     rows = rows[:count]
-    image = dataset.images[torch.tensor(rows)].float().div_(255)
+    image = taken(dataset.images, rows)
     columns: dict[str, list[Any]] = {
         "class": [dataset.classes[labels[row]] for row in rows],
         "name": [dataset.names[row] for row in rows],

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from .batches import in_levels
 from .context import Context
 from .contract import node
-from .sockets import Files, Image, Table, file_name
+from .sockets import Files, Pictures, Table, file_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ Quality = Annotated[
 
 @node(title="Save image", category="save")
 def save_image(
-    image: Image,
+    image: Pictures,
     *,
     name: Name = "",
     format: Annotated[  # noqa: A002 - the word that people look for
@@ -51,7 +52,7 @@ def save_image(
 
 @node(title="Save animation", category="save", version=2)
 def save_animation(
-    image: Image,
+    image: Pictures,
     *,
     name: Name = "",
     format: Annotated[  # noqa: A002
@@ -92,8 +93,5 @@ def save_table(
 
 def _pixels(picture: Tensor) -> Pixels:
     """Float (H, W, 3) in 0..1 as uint8."""
-    import torch
-
-    levels = picture.detach().cpu().clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)
-    pixels: Pixels = levels.numpy()
+    pixels: Pixels = in_levels(picture).numpy()
     return pixels

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 from .batches import PictureBatch, in_levels, parts
@@ -63,8 +63,8 @@ class Socket:
 
     name: str
     about: str
-    encode: Callable[[Any], tuple[Json, Buffers]] = field(compare=False)
-    decode: Callable[[Json, Blob], Any] = field(compare=False)
+    encode: Callable[[Any], tuple[Json, Buffers]]
+    decode: Callable[[Json, Blob], Any]
 
 
 class SocketError(ValueError):

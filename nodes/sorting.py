@@ -7,14 +7,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .batches import levels_of
 from .contract import node
 from .errors import NodeError
-from .sockets import Files, Image, Table, file_name
+from .sockets import Files, Pictures, Table, file_name
 
 
 @node(title="Sheets by class", category="save")
 def class_sheets(
-    image: Image,
+    image: Pictures,
     labels: Table,
     *,
     name: Annotated[
@@ -34,8 +35,6 @@ def class_sheets(
 
     Raises: NodeError where the table has other columns or another length.
     """
-    import torch
-
     from ..pictures.encoding import encode_still
     from ..pictures.sheet import contact_sheet, lay_out
 
@@ -45,7 +44,7 @@ def class_sheets(
             " `classify` gives for these pictures"
         )
     found, sure = labels.columns["class"], labels.columns["probability"]
-    pixels = image.mul(255).add(0.5).to(torch.uint8).numpy()
+    pixels = levels_of(image).numpy()
     height, width = pixels.shape[1:3]
     files: dict[str, bytes] = {}
     for kind in sorted(set(found)):

@@ -7,14 +7,15 @@ file, synced and renamed: it is there whole or not at all, and is never written 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from ..nodes.sockets import Buffers, Json
+from ..nodes.sockets import Buffers, Json, Rows
 from .checks import LARGE, file_digest, is_in_memory, stamp
 from .leftovers import sweep, temporary_in
 
@@ -38,6 +39,21 @@ class BlobFile:
             self._header = json.loads(file.read(length))
             self._data_start = 8 + length
         self.meta: Json = json.loads(self._header.pop("__metadata__", {}).get("meta", "null"))
+
+    def shape(self, name: str) -> list[int]:
+        return list(self._header[name]["shape"])
+
+    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        import torch
+
+        start, (_, *size) = self._header[name]["data_offsets"][0], self.shape(name)
+        found = torch.empty((len(rows), *size), dtype=torch.uint8)
+        with self._path.open("rb") as file:
+            for number, row in enumerate(rows):
+                picture = found[number].numpy().data.cast("B")
+                file.seek(self._data_start + start + row * len(picture))
+                file.readinto(picture)
+        return found
 
     def names(self) -> list[str]:
         return sorted(self._header)
@@ -174,6 +190,11 @@ class Blobs:
 
 def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     metadata = {"meta": json.dumps(meta, sort_keys=True, separators=(",", ":"))}
+    if any(isinstance(data, Rows) for data in buffers.values()):
+        ((name, rows),) = buffers.items()
+        assert isinstance(rows, Rows)
+        _write_rows(path, metadata, name, rows)
+        return
     raw = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
     if len(raw) == len(buffers):
         import numpy as np
@@ -185,6 +206,21 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
 
         save_file({name: _own(tensor) for name, tensor in buffers.items()}, path, metadata)  # type: ignore[arg-type]
     with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_rows(path: Path, metadata: dict[str, str], name: str, rows: Rows) -> None:
+    """Write one uint8 tensor as it comes, to the bytes that safetensors would write."""
+    length = math.prod(rows.shape)
+    tensor = {"dtype": "U8", "shape": rows.shape, "data_offsets": [0, length]}
+    facts = {"__metadata__": metadata, name: tensor}
+    header = json.dumps(facts, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for part in rows.parts:
+            file.write(part.contiguous().numpy().data)
+        file.flush()
         os.fsync(file.fileno())
 
 

@@ -56,7 +56,7 @@ def _misfit(
         what, wanted, hint = "widget", f"a {' or '.join(accepted)}", ""
     else:
         accepts = bound.get(port.variable or "", port.sockets)
-        fits = set(sockets) <= set(accepts)
+        fits = _names(sockets) <= _names(accepts)
         what, wanted = "input", either(accepts)
         hint = "" if fits else givers(port.sockets, registry)
         if fits and port.variable:
@@ -71,13 +71,17 @@ def _misfit(
 
 def givers(sockets: Iterable[Socket], registry: Mapping[str, NodeSpec]) -> str:
     """Some node types that give such a value, in brackets."""
-    wanted = set(sockets)
+    wanted = _names(sockets)
     names = [
         spec.id
         for spec in registry.values()
-        if any(set(port.sockets) & wanted for port in spec.outputs.values())
+        if any(_names(port.sockets) & wanted for port in spec.outputs.values())
     ]
     return f" ({', '.join(sorted(names)[:3])})" if names else ""
+
+
+def _names(sockets: Iterable[Socket]) -> set[str]:
+    return {socket.name for socket in sockets}
 
 
 def either(sockets: Iterable[Socket]) -> str:

@@ -125,8 +125,10 @@ class Worker:
     def _input(self, node: BoundNode, name: str) -> Any:
         wire = node.wires[name]
         stored = stored_output(self._results, wire)
+        sockets = node.spec.inputs[name].sockets  # its own way to read, where there is one
+        socket = sockets[0] if len(sockets) == 1 else self._resolved(wire.node, wire.output)
         try:
-            return self._store.value(self._resolved(wire.node, wire.output), stored)
+            return self._store.value(socket, stored)
         except BlobError as error:
             self._store.blobs.remove(stored.digest)
             raise LostBlobError(wire.node) from error

@@ -112,9 +112,8 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
 
 def _saves(class_type: str) -> bool:
     """Whether a class is run for its effect."""
-    import nodes  # ComfyUI's, which knows all classes
-
-    return bool(getattr(nodes.NODE_CLASS_MAPPINGS.get(class_type), "OUTPUT_NODE", False))
+    known = sys.modules["nodes"].NODE_CLASS_MAPPINGS  # ComfyUI's module
+    return bool(getattr(known.get(class_type), "OUTPUT_NODE", False))
 
 
 def surroundings() -> str:

@@ -89,6 +89,36 @@ class Progress:
             raise Cancelled from interruption
 
 
+class Told:
+    """What a node says while it runs: in ComfyUI's log, and on the node where ComfyUI can."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def log(self, message: str) -> None:
+        """Tell how the work goes."""
+        log.info(message)
+        self._show(message)
+
+    def warn(self, message: str) -> None:
+        """Tell something about the result."""
+        log.warning(message)
+        self._show(message)
+
+    def _show(self, message: str) -> None:
+        self._lines.append(message)
+        try:
+            from comfy_execution.utils import get_executing_context
+            from server import PromptServer
+
+            server, running = PromptServer.instance, get_executing_context()
+            show = server.send_progress_text
+        except (ImportError, AttributeError):
+            return
+        if running is not None:
+            show("\n".join(self._lines), running.node_id, server.client_id)
+
+
 def save_file(name: str, data: bytes) -> dict[str, str]:
     """Write into ComfyUI's output folder under a name not used yet; where, for its editor."""
     import folder_paths

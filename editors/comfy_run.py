@@ -122,7 +122,8 @@ def _compute(
 ) -> Result:
     store = host.store()
     values = {name: value_of(ref) for name, ref in inputs.items()}
-    context = Context(host.numerics(), progress, log=host.log.info, warn=host.log.warning)
+    told = host.Told()
+    context = Context(host.numerics(), progress, log=told.log, warn=told.warn)
     if spec.length is not None and key.training is not None:
         checkpoint = store.checkpoint(key.training, widgets[spec.length])
         context = replace(context, checkpoint=checkpoint)
@@ -207,4 +208,9 @@ def _one_line() -> Iterator[None]:
     except SocketError as error:
         raise NodeError(f"returned what it must not: {error} - a bug in the node") from error
     except ArtgraphError as error:
-        raise type(error)(" ".join(str(error).split())) from None
+        raise _named(type(error))(" ".join(str(error).split())) from None
+
+
+def _named(kind: type[ArtgraphError]) -> type[ArtgraphError]:
+    """An error as `artgraph.NodeError`: ComfyUI shows an error's module, which there is a path."""
+    return type(kind.__name__, (kind,), {"__module__": "artgraph"})

@@ -1,52 +1,46 @@
 """Pictures to a small latent and back: a residual convolutional VAE, and the classic dense one.
 
 Reconstructions and mixtures of latents look good after a minute; samples from N(0, I) do not,
-for the residual VAE's latent is a map whose parts hang together: it needs a learned prior.
+for the residual VAE's latent is a map whose parts hang together: prior.py learns to draw them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from .blocks import blank, initialise, to_bytes, to_signed
+from .blocks import to_signed
+from .fsq import LEVELS
 from .numerics import Numerics
 from .parts import in_parts
-from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
-from .vae_networks import FACTOR, ClassicVae, Method, ResidualVae, Vae, VaeConfig
+from .training import Checkpoint, Report, State, train
+from .vae_networks import FACTOR, Method, Quantiser, ResidualVae, Vae, VaeConfig, make_vae
+from .vae_sharpen import Sharpen, make_sharpener
+from .vae_training import VaeRecipe, VaeTrainee, spread
 
 __all__ = ["Method", "Vae", "VaeConfig", "decode", "encode", "make_vae", "train_vae"]
 
-RATE = {"residual": 3e-3, "classic": 1e-3}
 CHANNELS = {"residual": 16, "classic": 32}
 BETA = {"residual": 5e-4, "classic": 1.0}
-EDGES, ABSOLUTE = 0.5, 0.2  # weights in the reconstruction error
-WARM_UP = 20  # steps of linear warm-up
-DECAY = 0.998  # of the averaged weights
-START_PIXELS = 1 << 21  # of training pictures, that tell the principal components
 MEASURED = 1024  # pictures that tell the latents' mean and variance
-PREVIEWS = 8
-
-
-def make_vae(config: VaeConfig) -> Vae:
-    """The network of a config, its weights yet to come."""
-    if config.method == "classic":
-        return ClassicVae(config.size, config.channels)
-    return ResidualVae(config.channels, config.width)
 
 
 def train_vae(
     images: Tensor,
     *,
     method: Method = "residual",
+    quantiser: Quantiser = "kl",
+    sharpen: Sharpen = "none",
     steps: int,
     seed: int,
     batch: int = 32,
     channels: int | None = None,
     beta: float | None = None,
+    start: tuple[VaeConfig, State] | None = None,
+    keep_latents: bool = False,
+    features: nn.Module | None = None,
     numerics: Numerics,
     checkpoint: Checkpoint,
     report: Report,
@@ -55,21 +49,52 @@ def train_vae(
 
     channels: of a latent; None: the method's own.
     beta: weight of the divergence from N(0, I) (Higgins et al. 2017); None: the method's own.
+    start: a VAE to go on from, whose method, quantiser and channels stay; not its prior, unless
+        keep_latents is set: then the decoder alone learns, and latents mean what they did.
+    features: a network that gives feature maps, for sharpening by them.
 
     Returns the config, the averaged weights and the curves (step, loss, error, divergence).
-    Raises: ValueError where the pictures' size will not do.
+    Raises: ValueError where the pictures' size, or these settings together, will not do.
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
-    config = VaeConfig(method, images.shape[1], channels or CHANNELS[method])
-    beta = BETA[method] if beta is None else beta
-    trainee = _Training(config, images, batch, beta, seed, numerics)
+    weights = None
+    if start is None:
+        if keep_latents:
+            raise ValueError("there are no latents to keep without a VAE to start from")
+        levels = LEVELS if quantiser == "fsq" else ()
+        channels = channels or CHANNELS[method]
+        config = VaeConfig(method, images.shape[1], channels, levels=levels)
+    else:
+        config = _started_config(start[0], images.shape[1], keep_latents)
+        weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
+    if config.method == "classic" and sharpen != "none":
+        raise ValueError("the classic VAE is not sharpened")
+    beta = BETA[config.method] if beta is None else beta
+    recipe = VaeRecipe(batch, beta, seed, numerics, keep_latents)
+    sharpener = make_sharpener(sharpen, features, seed, numerics)
+    trainee = VaeTrainee(config, images, recipe, weights, sharpener)
     curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
     network = trainee.average.network
     assert isinstance(network, Vae)
-    _measure_latents(network, images, numerics)
-    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    state = {}
+    if keep_latents and start is not None:
+        state = {key: value for key, value in start[1].items() if key.startswith("prior.")}
+    else:
+        _measure_latents(network, images, numerics)
+    state |= {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     return config, state, curves
+
+
+def _started_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
+    """The config of a VAE that goes on from `start` with pictures of `size` px."""
+    if start.method == "classic" and start.size != size:
+        raise ValueError(
+            f"the classic VAE to start from draws {start.size} px, the pictures are {size} px"
+        )
+    if keep_latents and start.prior is not None and start.size != size:
+        raise ValueError(f"the prior to keep draws {start.size} px, the pictures are {size} px")
+    return replace(start, size=size, prior=start.prior if keep_latents else None)
 
 
 def encode(network: Vae, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
@@ -111,97 +136,8 @@ def _measure_latents(network: Vae, images: Tensor, numerics: Numerics) -> None:
     initial = torch.zeros_like(network.latent_mean), torch.ones_like(network.latent_std)
     network.latent_mean.copy_(initial[0])
     network.latent_std.copy_(initial[1])
-    chosen = _spread(len(images), MEASURED)
+    chosen = spread(len(images), MEASURED)
     latents = encode(network, images[chosen], numerics)
     std, mean = torch.std_mean(latents, (0, 2, 3), correction=0)
     network.latent_mean.copy_(mean[:, None, None])
     network.latent_std.copy_(std[:, None, None].clamp(min=1e-3))
-
-
-class _Training:
-    """The trainee: network, optimiser and averaged weights."""
-
-    def __init__(
-        self,
-        config: VaeConfig,
-        images: Tensor,
-        batch: int,
-        beta: float,
-        seed: int,
-        numerics: Numerics,
-    ) -> None:
-        self._images, self._beta, self._seed, self._numerics = images, beta, seed, numerics
-        size = config.size
-        network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
-        initialise(network, generator(seed, 0, 0))
-        if isinstance(network, ResidualVae):
-            network.start_from(to_signed(images[_spread(len(images), START_PIXELS // size**2)]))
-        numerics.place(network)
-        self._network: Vae = network
-        self.average = Average(network, numerics.place(copy), DECAY)
-        self._rate = RATE[config.method]
-        self._optimiser = torch.optim.AdamW(
-            network.parameters(), self._rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
-        )
-        self._sampler = Sampler(len(images), batch, seed)
-
-    def parts(self) -> Mapping[str, Stateful]:
-        return {
-            "network": self._network,
-            "optimiser": self._optimiser,
-            "average": self.average,
-        }
-
-    def step(self, step: int) -> Mapping[str, Tensor]:
-        chosen = self._sampler.indices(step)
-        pictures = to_signed(self._images[chosen].to(self._numerics.device))
-        with self._numerics.autocast():
-            mean, log_variance = self._network.posterior(pictures)
-            noise = torch.randn(mean.shape, generator=generator(self._seed, 1, step))
-            latents = mean + (log_variance / 2).exp() * noise.to(mean.device)
-            error = self._error(latents, pictures)
-        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
-        loss = error + self._beta * divergence
-        self._optimiser.zero_grad()
-        loss.backward()
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate * min(1.0, (step + 1) / WARM_UP)
-        self._optimiser.step()
-        self.average.update(self._network, step)
-        return {"loss": loss.detach(), "error": error.detach(), "divergence": divergence.detach()}
-
-    def _error(self, latents: Tensor, pictures: Tensor) -> Tensor:
-        network = self._network
-        if isinstance(network, ClassicVae):
-            # The ELBO's sums, over the latent's length so that beta is 1 for any size.
-            logits = network.logits(latents)
-            total = F.binary_cross_entropy_with_logits(logits, (pictures + 1) / 2, reduction="sum")
-            return total / latents.numel()
-        return reconstruction_error(network.picture(latents), pictures)
-
-    @torch.no_grad()
-    def preview(self) -> Tensor:
-        """Pictures spread over the set, each followed by its reconstruction."""
-        chosen = _spread(len(self._images), PREVIEWS)
-        pictures = to_signed(self._images[chosen].to(self._numerics.device))
-        network = self.average.network
-        assert isinstance(network, Vae)
-        with self._numerics.autocast():
-            again = network.picture(network.posterior(pictures)[0])
-        return to_bytes(torch.stack([pictures, again], 1).flatten(0, 1)).cpu()
-
-
-def reconstruction_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """Square error of pixels (N, 3, H, W) and of their differences, and a little absolute error.
-
-    The differences count edges, the absolute error faint patterns on what should be flat.
-    """
-    error = found - wanted
-    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
-    edges = across.square().mean() + down.square().mean()
-    return error.square().mean() + EDGES * edges + ABSOLUTE * error.abs().mean()
-
-
-def _spread(count: int, most: int) -> Tensor:
-    """Up to `most` (at least 8) of the numbers below `count`, evenly spread."""
-    return torch.linspace(0, count - 1, min(count, max(8, most)), dtype=torch.float64).long()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,13 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .configs import check_choice, check_whole, read_config
+from .fsq import nearest, quantise
 from .prior_network import PriorConfig
 
 Method = Literal["residual", "classic"]
+Quantiser = Literal["kl", "fsq"]
 
 FACTOR = 8  # pixels of a side that one position of a residual VAE's latent stands for
 START_LOG_VARIANCE = -4.0  # of the posterior, where the latents' own variance is 1
 HIDDEN = 400  # units of the classic VAE's hidden layers
+MOST_CODES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class VaeConfig:
     channels:  of a latent: (channels, size / 8, size / 8), or (channels, 1, 1) for "classic".
     width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
     prior:     of the latents, where one was trained.
+    levels:    of quantised latents (fsq.py), repeated over the channels; empty: not quantised.
     """
 
     method: Method
@@ -35,6 +40,7 @@ class VaeConfig:
     channels: int
     width: int = 64
     prior: PriorConfig | None = None
+    levels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -45,6 +51,23 @@ class VaeConfig:
         if self.size % FACTOR or self.width % 8:
             raise ValueError(
                 f"size and width must be multiples of 8, not {self.size}, {self.width}"
+            )
+
+        self._check_levels()
+
+    def _check_levels(self) -> None:
+        if not isinstance(self.levels, tuple):
+            raise ValueError(f"levels must be a list of whole numbers, not {self.levels!r:.80}")
+        for count in self.levels:
+            check_whole("each of levels", count, 2, 64)
+        if not self.levels:
+            return
+        if self.method == "classic":
+            raise ValueError("the classic VAE's latents are not quantised")
+        if self.channels % len(self.levels) or math.prod(self.levels) > MOST_CODES:
+            raise ValueError(
+                f"quantised latents have a multiple of {len(self.levels)} channels, and at most"
+                f" {MOST_CODES} codes, not {self.channels} channels"
             )
 
     @property
@@ -82,8 +105,15 @@ class Vae(nn.Module):
         nn.init.zeros_(self.latent_mean)
         nn.init.ones_(self.latent_std)
 
-    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance, (N, C, h, w) each, of pictures (N, 3, H, W) in -1..1."""
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean and log variance, (N, C, h, w) each, of pictures (N, 3, H, W) in -1..1.
+
+        Of quantised latents: these, and None.
+        """
+        raise NotImplementedError
+
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """The parts that only `posterior` uses."""
         raise NotImplementedError
 
     def picture(self, latents: Tensor) -> Tensor:
@@ -134,8 +164,9 @@ class ResidualVae(Vae):
     what no linear map can do.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, levels: tuple[int, ...] = ()) -> None:
         super().__init__(channels)
+        self.levels = levels
         full, fine, middle, coarse = width // 4, width, 3 * width // 2, 2 * width
         self.linear_encoder = nn.Conv2d(3, channels, FACTOR, FACTOR)
         self.linear_decoder = nn.ConvTranspose2d(channels, 3, FACTOR, FACTOR)
@@ -149,7 +180,7 @@ class ResidualVae(Vae):
             Block(coarse),
             nn.GroupNorm(8, coarse),
             nn.SiLU(),
-            nn.Conv2d(coarse, 2 * channels, 1),
+            nn.Conv2d(coarse, channels if levels else 2 * channels, 1),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(channels, coarse, 3, 1, 1),
@@ -195,10 +226,22 @@ class ResidualVae(Vae):
         assert last.bias is not None
         last.bias[channels:] = START_LOG_VARIANCE
 
-    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        change, log_variance = self.encoder(pictures).float().chunk(2, 1)
-        mean: Tensor = self.linear_encoder(pictures).float() + change
-        return mean, log_variance.clamp(-20, 10)
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        linear = self.linear_encoder(pictures).float()
+        change = self.encoder(pictures).float()
+        if self.levels:
+            return quantise(linear + change, self.levels), None
+        change, log_variance = change.chunk(2, 1)
+        return linear + change, log_variance.clamp(-20, 10)
+
+    def encoders(self) -> tuple[nn.Module, ...]:
+        return self.linear_encoder, self.encoder
+
+    def snapped(self, latents: Tensor) -> Tensor:
+        if not self.levels:
+            return latents
+        raw = latents * self.latent_std.cpu() + self.latent_mean.cpu()
+        return (nearest(raw, self.levels) - self.latent_mean.cpu()) / self.latent_std.cpu()
 
     def picture(self, latents: Tensor) -> Tensor:
         linear = self.linear_decoder(latents)
@@ -221,7 +264,10 @@ class ClassicVae(Vae):
             nn.Flatten(), nn.Linear(channels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, values)
         )
 
-    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def encoders(self) -> tuple[nn.Module, ...]:
+        return (self.encoder,)
+
+    def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         if pictures.shape[1:] != self.shape:
             side = self.shape[-1]
             raise ValueError(f"this VAE takes pictures of {side} x {side} px alone")
@@ -236,3 +282,10 @@ class ClassicVae(Vae):
 
     def picture(self, latents: Tensor) -> Tensor:
         return self.logits(latents).sigmoid() * 2 - 1
+
+
+def make_vae(config: VaeConfig) -> Vae:
+    """The network of a config, its weights yet to come."""
+    if config.method == "classic":
+        return ClassicVae(config.size, config.channels)
+    return ResidualVae(config.channels, config.width, config.levels)

@@ -10,10 +10,11 @@ from .class_weights import Style, class_weights
 from .context import Context
 from .contract import Seed, Steps, node
 from .errors import NodeError, advised
+from .features import features_of
 from .sockets import Classifier, Dataset, Gan, GanLatent, Image, Table
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 SIZES = (32, 64, 128, 256, 512)
 
@@ -91,7 +92,7 @@ def train_gan(
         )
     features = None
     if classifier is not None and method == "projected":
-        features = _features(classifier, ctx.device)
+        features = features_of(classifier, ctx.device)
     with advised("change the dataset or the widgets"):
         trained = train(
             dataset.images,
@@ -175,16 +176,3 @@ def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
 
     size = GanConfig.from_dict(gan.config).latent_dim
     return torch.randn(size, generator=ctx.generator(seed, index))
-
-
-def _features(classifier: Classifier, device: str) -> nn.Module:
-    """The classifier's network as one that gives its feature maps."""
-    from ..models.classifier import Features, ResidualNet
-
-    network = classifier.network(device)
-    if not isinstance(network, ResidualNet):
-        raise NodeError(
-            "a classic classifier lends no features - train it with method residual, or leave"
-            " `classifier` unwired"
-        )
-    return Features(network)

@@ -12,7 +12,8 @@ from .class_weights import Style, class_weights
 from .context import Context
 from .contract import Seed, Steps, node
 from .errors import NodeError, advised
-from .sockets import Dataset, Image, Pictures, Table, Vae, VaeLatent
+from .features import features_of
+from .sockets import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,39 +28,72 @@ class TrainedVae(NamedTuple):
     curves: Table
 
 
-@node(title="Train VAE", category="vae", device=True)
+@node(title="Train VAE", category="vae", device=True, version=2)
 def train_vae(
     dataset: Dataset,
+    classifier: Classifier | None = None,
+    start: Vae | None = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],
         Field(description="residual: convolutional, latents keep their place; classic: dense"),
     ] = "residual",
+    quantiser: Annotated[
+        Literal["kl", "fsq"],
+        Field(description="kl: latents are near N(0, 1); fsq: each number has a few levels"),
+    ] = "kl",
+    sharpen: Annotated[
+        Literal["none", "features", "adversarial"],
+        Field(description="By the features of a wired classifier, or by a critic"),
+    ] = "none",
     steps: Steps = 600,
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
+    channels: Annotated[
+        int | None,
+        Field(ge=1, le=256, description="Of a latent; empty: 16, or 32 for the classic method"),
+    ] = None,
     beta: Annotated[
         float | None,
         Field(ge=0, le=10, description="Weight of the latents' closeness to N(0, 1); empty: usual"),
     ] = None,
+    keep_latents: Annotated[
+        bool,
+        Field(description="With `start`: its encoder and prior stay, the decoder alone learns"),
+    ] = False,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedVae:
     """Train a variational autoencoder: it learns to pack pictures into latents and back.
 
-    Latents of the residual method are (N, 16, S/8, S/8), of the classic one (N, 32, 1, 1). The
-    curves hold the losses by step.
+    Latents of the residual method are (N, 16, S/8, S/8), of the classic one (N, 32, 1, 1). With
+    `start`, the training goes on from that VAE, on other pictures and perhaps in another size;
+    method, quantiser and channels are then its own. Its prior is lost, since latents change;
+    with `keep_latents` it stays. A wired `classifier` is for sharpening by features. The curves
+    hold the losses by step.
 
-    Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes".
+    Raises: NodeError for settings that don't go together.
+    Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
+    "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
     """
+    from ..models.vae import VaeConfig
     from ..models.vae import train_vae as train
 
-    with advised("change the dataset or the widgets"):
+    features = None
+    if classifier is not None and sharpen == "features":
+        features = features_of(classifier, ctx.device)
+    with advised("change the dataset, the widgets or what is wired"):
         config, state, curves = train(
             dataset.images,
             method=method,
+            quantiser=quantiser,
+            sharpen=sharpen,
             steps=steps,
             batch=batch,
+            channels=channels,
             beta=beta,
+            start=None if start is None else (VaeConfig.from_dict(start.config), start.state),
+            keep_latents=keep_latents,
+            features=features,
             seed=seed,
             numerics=ctx.numerics,
             checkpoint=ctx.checkpoint,
@@ -93,6 +127,30 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
             " latents that this VAE encoded"
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
+
+
+@node(title="Evaluate VAE", category="vae", device=True)
+def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
+    """Pack a dataset's pictures into latents and back, and tell what was lost, class by class.
+
+    One row for each class and one for all, each the mean over pictures: `psnr` in dB, `error`
+    (mean absolute, in 0..1), `ssim` (1 is equal), and `sharpness`: the energy of the gradients
+    over that of the true pictures, 1 for equally sharp ones. A VAE with quantised latents has
+    `codes` too: the share of its codes that occurs. Wire pictures that it was not trained on.
+
+    Raises: NodeError for a dataset of another size.
+    Paper: Wang et al. 2004, "Image quality assessment" (ssim).
+    """
+    from ..models.vae_report import report
+
+    if dataset.size != vae.size:
+        raise NodeError(
+            f"the pictures are {dataset.size} px, the VAE's {vae.size} px - load both in one size"
+        )
+    network = vae.network(ctx.device)
+    return Table(
+        report(network, dataset.images, dataset.labels, dataset.classes, ctx.numerics, ctx.progress)
+    )
 
 
 class TrainedPrior(NamedTuple):

@@ -1,0 +1,66 @@
+"""What a VAE loses of pictures, class by class."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .fsq import codes
+from .numerics import Numerics
+from .training import Report
+from .vae import decode, encode
+from .vae_metrics import absolute_error, gradient_energy, psnr, ssim
+from .vae_networks import ResidualVae, Vae
+
+PART = 64  # pictures at a time
+
+
+def report(
+    network: Vae,
+    images: Tensor,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    numerics: Numerics,
+    progress: Report,
+) -> dict[str, list[Any]]:
+    """Columns style, pictures, psnr, error, ssim, sharpness; a row for each class and for all.
+
+    Of a VAE with quantised latents also codes: the share of them that occurs.
+    """
+    measured, used = [], []
+    levels = network.levels if isinstance(network, ResidualVae) else ()
+    for part in images.split(PART):
+        latents = encode(network, part, numerics)
+        found, wanted = decode(network, latents, numerics), part.float() / 255
+        values = [metric(found, wanted) for metric in (psnr, absolute_error, ssim)]
+        values += [gradient_energy(found), gradient_energy(wanted)]
+        measured.append(torch.stack(values, 1))
+        if levels:
+            raw = latents * network.latent_std.cpu() + network.latent_mean.cpu()
+            used.append(codes(raw, levels))
+        progress(min(len(images), len(measured) * PART), len(images))
+    table, numbers = torch.cat(measured).double(), torch.cat(used) if used else None
+    chosen = {name: labels == index for index, name in enumerate(classes)}
+    chosen["all"] = torch.ones(len(images), dtype=torch.bool)
+    rows = []
+    for name, mask in chosen.items():
+        if not mask.any():
+            continue
+        *means, found_energy, energy = table[mask].mean(0).tolist()
+        row = [name, int(mask.sum()), *means, found_energy / energy if energy else None]
+        if numbers is not None:
+            row.append(share_of_codes(numbers[mask], levels))
+        rows.append(row)
+    names = ["style", "pictures", "psnr", "error", "ssim", "sharpness"]
+    names += ["codes"] if levels else []
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def share_of_codes(numbers: Tensor, levels: tuple[int, ...]) -> float:
+    """How many of all codes occur among `numbers` (N, groups, h, w): the mean over the groups."""
+    every = math.prod(levels)
+    shares = [len(group.unique()) / every for group in numbers.unbind(1)]
+    return sum(shares) / len(shares)

@@ -1,0 +1,160 @@
+"""How a VAE trains: one step of it, whatever its method, quantiser and sharpening."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .blocks import blank, initialise, to_bytes, to_signed
+from .numerics import Numerics
+from .training import Average, Sampler, State, Stateful, generator
+from .vae_networks import ClassicVae, ResidualVae, Vae, VaeConfig, make_vae
+from .vae_sharpen import Sharpener, pulled
+
+RATE = {"residual": 3e-3, "classic": 1e-3}
+EDGES, ABSOLUTE = 0.5, 0.2  # weights in the reconstruction error
+WARM_UP = 20  # steps of linear warm-up
+STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
+AGE = 4000  # steps that a VAE started from counts as having behind it
+DECAY = 0.998  # of the averaged weights
+START_PIXELS = 1 << 21  # of training pictures, that tell the principal components
+PREVIEWS = 8
+
+
+@dataclass(frozen=True)
+class VaeRecipe:
+    """How to train.
+
+    beta:          weight of the divergence from N(0, I); without effect on quantised latents.
+    keep_latents:  whether the encoder stays as it is, and the decoder alone learns.
+    """
+
+    batch: int
+    beta: float
+    seed: int
+    numerics: Numerics
+    keep_latents: bool = False
+
+
+class VaeTrainee:
+    """Network, optimiser, averaged weights, and what sharpens."""
+
+    def __init__(
+        self,
+        config: VaeConfig,
+        images: Tensor,
+        recipe: VaeRecipe,
+        start: State | None,
+        sharpener: Sharpener | None,
+    ) -> None:
+        """`images`: uint8 (N, S, S, 3); `start`: the weights to begin with."""
+        self._images, self._recipe, self._sharpener = images, recipe, sharpener
+        network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
+        if start is not None:
+            network.load_state_dict(start)
+        else:
+            initialise(network, generator(recipe.seed, 0, 0))
+            if isinstance(network, ResidualVae):
+                chosen = spread(len(images), START_PIXELS // config.size**2)
+                network.start_from(to_signed(images[chosen]))
+        self._age = 0 if start is None else AGE
+        numerics = recipe.numerics
+        self._network: Vae = numerics.place(network)  # type: ignore[assignment]
+        self.average = Average(network, numerics.place(copy), DECAY)
+        if recipe.keep_latents:
+            for part in network.encoders():
+                part.requires_grad_(False)
+        self._rate = RATE[config.method]
+        self._optimiser = torch.optim.AdamW(
+            [p for p in network.parameters() if p.requires_grad],
+            self._rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.01,
+            fused=True,
+        )
+        self._sampler = Sampler(len(images), recipe.batch, recipe.seed)
+
+    def parts(self) -> Mapping[str, Stateful]:
+        more = {} if self._sharpener is None else self._sharpener.parts()
+        own: dict[str, Stateful] = {
+            "network": self._network,
+            "optimiser": self._optimiser,
+            "average": self.average,
+        }
+        return {**own, **more}
+
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        chosen = self._sampler.indices(step)
+        pictures = to_signed(self._images[chosen].to(self._recipe.numerics.device))
+        with self._recipe.numerics.autocast():
+            mean, log_variance = self._network.posterior(pictures)
+            latents, divergence = mean, torch.zeros_like(mean[:1, 0, 0, 0].sum())
+            if log_variance is not None:
+                noise = torch.randn(mean.shape, generator=generator(self._recipe.seed, 1, step))
+                latents = mean + (log_variance / 2).exp() * noise.to(mean.device)
+                divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
+            error, drawn = self._error(latents, pictures)
+        pull = error
+        metrics: Mapping[str, Tensor] = {}
+        if self._sharpener is not None:
+            pull, metrics = pulled(error, drawn, pictures, self._sharpener, step)
+        self._optimiser.zero_grad()
+        (pull + self._recipe.beta * divergence).backward()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate * self._pace(step)
+        self._optimiser.step()
+        self.average.update(self._network, self._age + step)
+        loss = (error + self._recipe.beta * divergence).detach()
+        return {
+            "loss": loss,
+            "error": error.detach(),
+            "divergence": divergence.detach(),
+            **metrics,
+        }
+
+    def _pace(self, step: int) -> float:
+        """Factor of the learning rate."""
+        return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
+
+    def _error(self, latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The reconstruction error, and the pictures drawn."""
+        network = self._network
+        if isinstance(network, ClassicVae):
+            # The ELBO's sums, over the latent's length so that beta is 1 for any size.
+            logits = network.logits(latents)
+            total = F.binary_cross_entropy_with_logits(logits, (pictures + 1) / 2, reduction="sum")
+            return total / latents.numel(), logits
+        drawn = network.picture(latents)
+        return reconstruction_error(drawn, pictures), drawn
+
+    @torch.no_grad()
+    def preview(self) -> Tensor:
+        """Pictures spread over the set, each followed by its reconstruction."""
+        chosen = spread(len(self._images), PREVIEWS)
+        pictures = to_signed(self._images[chosen].to(self._recipe.numerics.device))
+        network = self.average.network
+        assert isinstance(network, Vae)
+        with self._recipe.numerics.autocast():
+            again = network.picture(network.posterior(pictures)[0])
+        return to_bytes(torch.stack([pictures, again], 1).flatten(0, 1)).cpu()
+
+
+def reconstruction_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """Square error of pixels (N, 3, H, W) and of their differences, and a little absolute error.
+
+    The differences count edges, the absolute error faint patterns on what should be flat.
+    """
+    error = found - wanted
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    edges = across.square().mean() + down.square().mean()
+    return error.square().mean() + EDGES * edges + ABSOLUTE * error.abs().mean()
+
+
+def spread(count: int, most: int) -> Tensor:
+    """Up to `most` (at least 8) of the numbers below `count`, evenly spread."""
+    return torch.linspace(0, count - 1, min(count, max(8, most)), dtype=torch.float64).long()

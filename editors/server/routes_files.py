@@ -157,6 +157,7 @@ _PRESET = {
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes are ours
     "Comfy.Graph.CanvasInfo": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # texts are drawn where they can just be read
 }
 
 

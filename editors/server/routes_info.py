@@ -86,8 +86,15 @@ def _empty(answer: Any) -> Any:
     return handler
 
 
+_ON_NODE = "What is wrong, and what to do about it, stands on the node."
+_LOOK = {"message": _ON_NODE, "toastMessage": _ON_NODE}
+# The editor's messages about errors, where ours on the node say more.
+_ERRORS = {
+    "runtimeErrors": {"execution_failed": _LOOK},
+    "validationErrors": {"custom_validation_failed": _LOOK, "unknown_validation_error": _LOOK},
+}
 for _path, _answer in (
-    ("/i18n", {}),
+    ("/i18n", {"en": {"errorCatalog": _ERRORS}}),
     ("/global_subgraphs", {}),
     ("/workflow_templates", {}),
     ("/experiment/models", []),

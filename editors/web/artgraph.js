@@ -5,7 +5,7 @@ import { api } from '/scripts/api.js'
 import { acceptFiles, addUploadButton } from './files.js'
 import { addHelp } from './help.js'
 import { copyAsYaml, reloadFromDisk, showPlan, tell } from './menu.js'
-import { clearMarks, markFailed, markReused, showResults } from './results.js'
+import { clearMarks, markFailed, markRefused, markReused, showPreview, showResults } from './results.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader']
 
@@ -46,6 +46,21 @@ function nameGraphs() {
   }
 }
 
+/** What the server refuses stands on its nodes, in its words. */
+function tellRefusals() {
+  const queue = api.queuePrompt.bind(api)
+  api.queuePrompt = async (...args) => {
+    try {
+      const answer = await queue(...args)
+      markRefused(answer.node_errors)
+      return answer
+    } catch (error) {
+      markRefused(error.response?.node_errors)
+      throw error
+    }
+  }
+}
+
 /** The page bears our name; the editor writes its own into the title again and again. */
 function keepTitle() {
   const title = document.querySelector('title')
@@ -68,6 +83,7 @@ app.registerExtension({
   init() {
     replaceFirstGraph()
     nameGraphs()
+    tellRefusals()
     acceptFiles()
   },
 
@@ -75,6 +91,7 @@ app.registerExtension({
     keepTitle()
     addHelp()
     api.addEventListener('execution_start', clearMarks)
+    api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
     api.addEventListener('artgraph.saved', ({ detail }) => tell('warn', `${detail.name} is saved`, detail.note))

@@ -3,32 +3,64 @@
 
 import { app } from '/scripts/app.js'
 
-const REUSED = { color: '#3b6b4b', text: 'reused' }
-const LINE = 17 // pixels
+const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
+const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
+const LINE = 19 // pixels
 const MARGIN = 6
 const TITLE = 30
 const GAP = 20
 const reused = new Set()
 const notes = new WeakMap() // of each node: its box of texts and tables
 
+/** A new run begins; what was refused stands until the graph is sent again. */
 export function clearMarks() {
   reused.clear()
-  for (const node of allNodes()) if (notes.get(node)?.failed) showNote(node, [])
-  app.canvas?.setDirty(true, true)
+  showReused()
+  clearNotes(FAILED)
+}
+
+function clearNotes(kind) {
+  for (const node of allNodes()) if (notes.get(node)?.kind === kind) showNote(node, [])
 }
 
 export function markReused({ nodes }) {
   for (const id of nodes) reused.add(String(id))
+  showReused()
+}
+
+/** The canvas draws the mark itself; where nodes are elements of the page, a style does. */
+function showReused() {
+  const headers = [...reused].map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
+  const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
+  style.id = 'artgraph-reused'
+  style.textContent = `${headers.join(', ') || 'none'} {
+    content: '${REUSED.text}'; flex: none; padding: 0 7px; border-radius: 8px;
+    background: ${REUSED.color}; color: ${REUSED.ink}; font: 11px/16px sans-serif;
+  }`
   app.canvas?.setDirty(true, true)
+}
+
+/** What the server refuses to run is told on the nodes, before anything runs. */
+export function markRefused(errors) {
+  clearNotes(REFUSED)
+  for (const [node_id, { errors: found }] of Object.entries(errors ?? {})) {
+    const texts = found.map(({ message, details }) => (details ? `${message} - ${details}` : message))
+    const node = findNode(node_id)
+    if (node) showNote(node, texts.flatMap(problem), REFUSED)
+  }
 }
 
 export function markFailed({ node_id, message, because }) {
   const node = findNode(node_id)
-  if (!node) return
+  if (node) showNote(node, because ? [element('p', message.split(' - ')[0])] : problem(message), FAILED)
+}
+
+/** What is wrong, and below it what to do. */
+function problem(message) {
   const [what, ...advice] = message.split(' - ')
-  const lines = because ? [element('p', what)] : [element('b', capital(what))]
-  if (!because && advice.length) lines.push(element('p', capital(advice.join(' - '))))
-  showNote(node, lines, true)
+  const lines = [element('b', capital(what))]
+  if (advice.length) lines.push(element('p', capital(advice.join(' - '))))
+  return lines
 }
 
 /** Each node shows the texts and tables of its results, and a mark where they were reused. */
@@ -64,23 +96,34 @@ function drawMark(ctx, node) {
   ctx.beginPath()
   ctx.roundRect(left, -23, width, 16, 8)
   ctx.fill()
-  ctx.fillStyle = '#e8f5ec'
+  ctx.fillStyle = REUSED.ink
   ctx.fillText(REUSED.text, left + 7, -11)
   ctx.restore()
 }
 
 /** Makes a node as high as it needs to be; those below it give way. */
-function grow(node) {
-  const end = node.pos[1] + node.size[1]
+function grow(node, before) {
   const [width, height] = node.computeSize()
-  if (height > node.size[1]) {
-    const below = allNodes().filter((other) => other.pos[1] > end && overlaps(node, other))
-    const highest = Math.min(...below.map((other) => other.pos[1]))
-    const missing = node.pos[1] + height + TITLE + GAP - highest
-    if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
-  }
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
+  makeRoom(node, before)
+}
+
+/** After a node has grown, those below it give way. */
+function makeRoom(node, before) {
+  if (node.size[1] <= before) return
+  const end = node.pos[1] + before
+  const below = allNodes().filter((other) => other.pos[1] > end && overlaps(node, other))
+  const highest = Math.min(...below.map((other) => other.pos[1]))
+  const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
+  if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
   app.canvas?.setDirty(true, true)
+}
+
+/** A live picture makes its node higher. */
+export function showPreview({ displayNodeId, nodeId }) {
+  const node = findNode(displayNodeId ?? nodeId)
+  const before = node?.size[1]
+  if (node) setTimeout(() => makeRoom(node, before), 100)
 }
 
 function overlaps(one, other) {
@@ -93,8 +136,9 @@ function lines(box) {
   return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
 }
 
-function showNote(node, children, failed = false) {
+function showNote(node, children, kind = '') {
   let note = notes.get(node)
+  const before = node.size[1]
   if (!note) {
     if (!children.length) return
     const box = element('div')
@@ -105,10 +149,10 @@ function showNote(node, children, failed = false) {
     note = { box }
     notes.set(node, note)
   }
-  note.failed = failed
-  note.box.classList.toggle('artgraph-failed', failed)
+  note.kind = kind
+  note.box.classList.toggle('artgraph-failed', kind !== '')
   note.box.replaceChildren(...children)
-  requestAnimationFrame(() => grow(node))
+  requestAnimationFrame(() => grow(node, before))
 }
 
 function table(columns) {

@@ -29,12 +29,14 @@ class GanConfig:
     latent: int = 64  # length of the global part of a latent
     noise: int = 8  # channels of each noise map (projected only)
     critic: int = 96  # width of the critic
+    grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
         if type(self.size) is not int or self.size not in SIZES:
             raise ValueError(f"a GAN's size is one of {SIZES}, not {self.size!r:.80}")
         _check_names(self.classes)
+        check_whole("grown", self.grown, 0, SIZES.index(self.size))
         _check_channels(self)
         check_whole("blocks", self.blocks, 1, 4)
         check_whole("latent", self.latent, 1, 1024)
@@ -44,10 +46,39 @@ class GanConfig:
             raise ValueError(f"channels {[*self.channels]} make too large a network")
 
     @property
+    def base_size(self) -> int:
+        """The size before it grew."""
+        return self.size >> self.grown
+
+    @property
+    def base_levels(self) -> int:
+        """How many levels draw the base size; each further one doubles it."""
+        return len(self.channels) - self.grown
+
+    @property
     def resolutions(self) -> tuple[int, ...]:
         """Pixels of a side of each level's feature maps."""
         first = 8 if self.method == "projected" else 4
-        return tuple(first << level for level in range(len(self.channels)))
+        base = [first << level for level in range(self.base_levels)]
+        return (*base, *(self.base_size << level for level in range(self.grown)))
+
+    def enlarged(self, size: int) -> GanConfig:
+        """The same networks with a level more for each doubling up to `size`.
+
+        Raises: ValueError where that is not larger, or the method cannot grow.
+        """
+        times = SIZES.index(size) - SIZES.index(self.size) if size in SIZES else -1
+        if times < 0:
+            raise ValueError(f"a GAN of {self.size} px does not shrink to {size} px")
+        if times and self.method != "projected":
+            raise ValueError(
+                f"a GAN of method {self.method} stays at {self.size} px; only projected ones grow"
+            )
+        wider = GanConfig.default(self.method, size, self.classes).channels
+        widths = [min(self.channels[-1], width) for width in wider[len(wider) - times :] if times]
+        return dataclasses.replace(
+            self, size=size, channels=(*self.channels, *widths), grown=self.grown + times
+        )
 
     @property
     def noise_maps(self) -> tuple[tuple[int, int, int], ...]:
@@ -107,12 +138,14 @@ def _check_channels(config: GanConfig) -> None:
     """Levels reach half the size; a projected GAN's may stop earlier, to draw 4 or 8 px at once."""
     if not isinstance(config.channels, tuple):
         raise ValueError(f"channels must be a list of whole numbers, not {config.channels!r:.80}")
-    most = halvings(config.size, 8 if config.method == "projected" else 4)
+    if config.grown and config.method != "projected":
+        raise ValueError(f"a GAN of method {config.method} cannot have grown")
+    most = halvings(config.base_size, 8 if config.method == "projected" else 4)
     fewest = max(1, most - 2) if config.method == "projected" else most
-    if not fewest <= len(config.channels) <= most:
+    if not fewest <= config.base_levels <= most:
         raise ValueError(
-            f"{config.method} at {config.size} px has {fewest} to {most} levels of channels, "
-            f"not {len(config.channels)}"
+            f"{config.method} at {config.base_size} px has {fewest} to {most} levels of channels, "
+            f"not {config.base_levels}"
         )
     for width, side in zip(config.channels, config.resolutions, strict=True):
         check_whole("each of channels", width, 8, min(512, MAX_ACTIVATIONS // side**2))

@@ -26,7 +26,9 @@ class ProjectedGenerator(nn.Module):
     """Global latent and class weights steer every layer; noise maps place the detail.
 
     Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018) and free of norms; the
-    last layer draws patches (pixel shuffle, Shi et al. 2016).
+    last layer draws patches (pixel shuffle, Shi et al. 2016). A level that a fine-tuning added
+    draws details upon the enlarged picture of the level before (as Karras et al. 2020, StyleGAN2,
+    section 4), and begins with none.
     """
 
     def __init__(self, config: GanConfig) -> None:
@@ -50,7 +52,11 @@ class ProjectedGenerator(nn.Module):
             nn.ModuleList(FilmBlock(width) for _ in range(config.blocks)) for width in widths
         )
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
-        self.patches = PatchOutput(widths[-1], config.size // config.resolutions[-1])
+        base = config.base_levels
+        self.patches = PatchOutput(
+            widths[base - 1], config.base_size // config.resolutions[base - 1], blank=False
+        )
+        self.details = nn.ModuleList(PatchOutput(width, 2, blank=True) for width in widths[base:])
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
         """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
@@ -62,14 +68,21 @@ class ProjectedGenerator(nn.Module):
         x = self.start(style).unflatten(1, (-1, 4, 4))
         x = F.interpolate(x, scale_factor=2, mode="bilinear") + self.places
         x = x.contiguous(memory_format=torch.channels_last)
-        for level, blocks in enumerate(self.levels):
+        for level, (blocks, side) in enumerate(
+            zip(self.levels, self.config.resolutions, strict=True)
+        ):
             if level > 0:
-                x = F.interpolate(self.between[level - 1](x), scale_factor=2)
+                x = F.interpolate(self.between[level - 1](x), (side, side))
             if level < len(maps):
                 x = x + self.noises[level](maps[level])
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, style)
-        return self.patches(x, style)  # type: ignore[no-any-return]
+            if level == self.config.base_levels - 1:
+                drawn = self.patches(x, style)
+            elif level >= self.config.base_levels:
+                drawn = F.interpolate(drawn, scale_factor=2, mode="bilinear")
+                drawn = drawn + self.details[level - self.config.base_levels](x, style)
+        return drawn.tanh()  # type: ignore[no-any-return]
 
     def initialise_(self, generator: torch.Generator) -> None:
         """Smaller than He et al. 2015: a style that moves too much at first starts as noise."""
@@ -125,38 +138,57 @@ class FilmBlock(nn.Module):
 
 
 class PatchOutput(nn.Module):
-    """Features to pixels: each place draws a patch of `patch` px, which starts out flat."""
+    """Features to pixels, not yet bounded: each place draws a patch of `patch` px.
 
-    def __init__(self, width: int, patch: int) -> None:
+    At first it has one colour or, where it is `blank`, nothing on it.
+    """
+
+    def __init__(self, width: int, patch: int, blank: bool) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self._blank = patch, blank
         self.film = Film(width, 1, gain=0.1)
         self.pixels = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.film(style)
         pixels = self.pixels(F.leaky_relu(torch.addcmul(shift, x, scale), LEAK))
-        return F.pixel_shuffle(pixels, self.patch).float().tanh()
+        return F.pixel_shuffle(pixels, self.patch).float()
 
     def initialise_(self, generator: torch.Generator) -> None:
         initialise_patches(self.pixels, generator)
+        if self._blank:
+            nn.init.zeros_(self.pixels.weight)
 
 
 class ProjectedCritic(nn.Module):
-    """One head for each feature map, and one for the pixels."""
+    """One head for each of what `critic_views` gives."""
 
-    def __init__(self, maps: list[tuple[int, int]], size: int, classes: int, width: int) -> None:
-        """`maps`: (channels, pixels of a side) of each feature map."""
+    def __init__(self, views: list[tuple[int, int]], classes: int, width: int) -> None:
+        """`views`: (channels, pixels of a side) of each."""
         super().__init__()
-        inputs = [(12, size // 2), *maps]
         self.heads = nn.ModuleList(
-            CriticHead(channels, side, classes, width) for channels, side in inputs
+            CriticHead(channels, side, classes, width) for channels, side in views
         )
 
-    def forward(self, images: Tensor, maps: list[Tensor], class_weights: Tensor) -> list[Tensor]:
+    def forward(self, views: list[Tensor], class_weights: Tensor) -> list[Tensor]:
         """Scores of each head, (N, places) each: high for what looks real."""
-        inputs = [F.pixel_unshuffle(images, 2), *maps]
-        return [h(x, class_weights) for h, x in zip(self.heads, inputs, strict=True)]
+        return [h(x, class_weights) for h, x in zip(self.heads, views, strict=True)]
+
+
+def critic_views(images: Tensor, features: nn.Module, base_size: int) -> list[Tensor]:
+    """What the heads see of pictures (N, 3, S, S): the pixels, and all maps of `features`.
+
+    A grown GAN's heads see the picture reduced to the base size, as they know it; further heads
+    see the pixels and the finest map of each larger size.
+    """
+    sizes = [images]
+    while sizes[-1].shape[2] > base_size:
+        sizes.append(F.avg_pool2d(sizes[-1], 2))
+    base, *finer = reversed(sizes)
+    views = [F.pixel_unshuffle(base, 2), *features(base)]
+    for view in finer:
+        views += [F.pixel_unshuffle(view, 2), features(view)[0]]
+    return views
 
 
 class CriticHead(nn.Module):

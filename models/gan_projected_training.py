@@ -14,9 +14,8 @@ from .gan_config import GanConfig
 from .gan_energy import patch_energy, picture_energy
 from .gan_features import FeatureNet, train_features
 from .gan_pictures import PATCHES, Pictures
-from .gan_projected import ProjectedCritic, ProjectedGenerator
+from .gan_projected import ProjectedCritic, ProjectedGenerator, critic_views
 from .gan_training import GanTrainee, Recipe, adam, prefixed
-from .numerics import Numerics
 from .training import Stateful, generator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3
@@ -40,8 +39,11 @@ class ProjectedTrainee(GanTrainee):
         network = self._own if features is None else features
         assert network is not None
         self.features = recipe.numerics.place(network).eval().requires_grad_(False)
-        shapes = map_shapes(self.features, config.size, recipe.numerics)
-        critic = blank(lambda: ProjectedCritic(shapes, config.size, classes, config.critic))
+        with torch.no_grad():
+            empty = torch.zeros(1, 3, config.size, config.size, device=recipe.numerics.device)
+            views = critic_views(empty, self.features, config.base_size)
+        shapes = [(view.shape[1], view.shape[2]) for view in views]
+        critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic))
         super().__init__(config, pictures, recipe, ProjectedGenerator, critic)
         self._pictures = pictures
         self.optimisers = {
@@ -66,15 +68,16 @@ class ProjectedTrainee(GanTrainee):
         with self.numerics.autocast():
             drawn = self.generator(self.latents(len(reals), step), classes)
             seen = self.seen(drawn, step, 0)
-            maps = self.features(seen)
+            views = critic_views(seen, self.features, self.config.base_size)
             with torch.no_grad():
                 seen_reals = self.seen(reals, step, 1)
-                real_maps = self.features(seen_reals)
-        critic_loss, certainty = self._train_critic(seen, maps, seen_reals, real_maps, classes)
+                real_views = critic_views(seen_reals, self.features, self.config.base_size)
+        critic_loss, certainty = self._train_critic(views, real_views, classes)
         with self.numerics.autocast():
-            scores = self.critic(seen, maps, classes)
+            scores = self.critic(views, classes)
         adversarial = -torch.stack([s.mean() for s in scores]).sum()
         random = generator(self.seed, PATCHES, step)
+        (_, *maps), (_, *real_maps) = views, real_views
         whole = picture_energy(seen, maps, seen_reals, real_maps)
         patches = patch_energy(seen, maps, seen_reals, real_maps, random)
         (adversarial + whole + patches).backward()
@@ -91,17 +94,12 @@ class ProjectedTrainee(GanTrainee):
         }
 
     def _train_critic(
-        self,
-        drawn: Tensor,
-        maps: list[Tensor],
-        reals: Tensor,
-        real_maps: list[Tensor],
-        classes: Tensor,
+        self, views: list[Tensor], real_views: list[Tensor], classes: Tensor
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Hinge loss (Lim and Ye 2017), summed over the heads; leaves the critic frozen."""
         with self.numerics.autocast():
-            real_scores = self.critic(reals, real_maps, classes)
-            scores = self.critic(drawn.detach(), [m.detach() for m in maps], classes)
+            real_scores = self.critic(real_views, classes)
+            scores = self.critic([view.detach() for view in views], classes)
         losses = [
             F.relu(1 - real).mean() + F.relu(1 + fake).mean()
             for real, fake in zip(real_scores, scores, strict=True)
@@ -121,10 +119,3 @@ class ProjectedTrainee(GanTrainee):
     def outcome(self) -> dict[str, Tensor]:
         own = {} if self._own is None else prefixed("features", self._own)
         return {**super().outcome(), **own}
-
-
-def map_shapes(features: nn.Module, size: int, numerics: Numerics) -> list[tuple[int, int]]:
-    """(channels, pixels of a side) of each of the feature maps of a picture of `size` px."""
-    with torch.no_grad():
-        maps = features(torch.zeros(1, 3, size, size, device=numerics.device))
-    return [(m.shape[1], m.shape[2]) for m in maps]

@@ -15,13 +15,15 @@ AGE = 2000  # steps that the rates and the average take a fine-tuned GAN to have
 
 
 def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
-    """The start's networks for these classes.
+    """The start's networks for these classes and, with a level for each doubling, this size.
 
-    Raises: ValueError where the pictures have another size.
+    Raises: ValueError where the pictures are smaller, or the method cannot grow.
     """
-    if start.size != size:
-        raise ValueError(f"the GAN to start from draws {start.size} px, the pictures are {size} px")
-    return replace(start, classes=classes)
+    if size < start.size:
+        raise ValueError(
+            f"the GAN to start from draws {start.size} px, the pictures are only {size} px"
+        )
+    return replace(start.enlarged(size), classes=classes)
 
 
 def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
@@ -41,8 +43,10 @@ def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
         for name, mine in network.state_dict().items():
             value = state.get(f"{prefix}.{name}")
             if value is None:
-                raise ValueError(f"the GAN to start from has no weights for its {prefix}")
-            if name in classed:
+                if not _is_added(prefix, name, trainee.config, start, state):
+                    raise ValueError(f"the GAN to start from has no weights for its {prefix}")
+                value = mine
+            elif name in classed:
                 value = _matched(value, start.classes, trainee.config.classes)
             elif name.startswith("answer."):
                 # What tells the old classes apart is not needed to look at pictures.
@@ -53,6 +57,12 @@ def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
         network.load_state_dict(weights)
     trainee.average.network.load_state_dict(trainee.generator.state_dict())
     trainee.age = AGE
+
+
+def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state: State) -> bool:
+    """Whether a weight is of a level or a head that the start, being smaller, lacks as a whole."""
+    whole = ".".join([prefix, *name.split(".")[:2], ""])
+    return config.grown > start.grown and not any(key.startswith(whole) for key in state)
 
 
 def _matched(rows: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:

@@ -75,7 +75,7 @@ class GanTrainee:
 
     def parts(self) -> Mapping[str, Stateful]:
         networks = {"live": self.generator, "average": self.average, "critic": self.critic}
-        others = {"strength": self.strength, "watch": self.watch}
+        others: dict[str, Stateful] = {"strength": self.strength, "watch": self.watch}
         return {**networks, **others, **self.optimisers}
 
     def reals(self, step: int) -> tuple[Tensor, Tensor]:

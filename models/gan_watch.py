@@ -197,7 +197,8 @@ class _Real:
         return in_parts(vectors, images, batch=128)
 
     def _project(self, vectors: Tensor) -> Tensor:
-        return (vectors[:, 48:] - self._centre) @ self._axes
+        projected: Tensor = (vectors[:, 48:] - self._centre) @ self._axes
+        return projected
 
 
 def _spread_out(pictures: Pictures, most: int, random: torch.Generator) -> Tensor:

@@ -7,90 +7,23 @@ import random
 import numpy as np
 import pytest
 import torch
+from gans import METHODS, NUMERICS, SMALL, Shelf, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
 from torch.nn import functional as F
 
-from artgraph.models import gan_features, gan_watch
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.diffaugment import cutout, diff_augment, recolour, translate
-from artgraph.models.gan import GanConfig, generate, make_generator, train_gan
+from artgraph.models.gan import GanConfig, generate, make_generator
 from artgraph.models.gan_classic import generator_loss
 from artgraph.models.gan_energy import energy
 from artgraph.models.gan_pictures import GROUP, Batches, Pictures
 from artgraph.models.gan_projected import group_deviation
 from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
-from artgraph.models.numerics import Numerics
 from artgraph.models.training import generator
-
-NUMERICS = Numerics("cpu", "float32", 1)
-SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
-METHODS = tuple(SMALL)
-
-
-class Shelf:
-    """Keeps each state as a file would: copies, row-major."""
-
-    def __init__(self):
-        self.states = {}
-
-    def load(self, at_most):
-        steps = [step for step in self.states if step <= at_most]
-        return (max(steps), self.states[max(steps)]) if steps else None
-
-    def save(self, step, state):
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors gain nothing from more, and lose much where tests run side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def quick_features(monkeypatch):
-    monkeypatch.setattr(gan_features, "STEPS", 3)
-    monkeypatch.setattr(gan_watch, "COMPARED", 16)
-    monkeypatch.setattr(gan_features, "BATCH", 8)
-
-
-def pictures(count, classes, size=32):
-    random = generator(7, count, classes)
-    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=random)
-    return images, torch.arange(count) % classes
-
-
-def train(images, labels, classes, steps, shelf=None, **options):
-    options = {"method": "projected", "seed": 3, "batch": 8, "numerics": NUMERICS} | options
-    options.setdefault("channels", SMALL.get(options["method"]))
-    return train_gan(
-        images,
-        labels,
-        tuple(f"class {i}" for i in range(classes)),
-        steps=steps,
-        checkpoint=shelf or Shelf(),
-        report=lambda done, total, preview=None: None,
-        **options,
-    )
-
-
-def always(images, random):
-    return diff_augment(images, torch.tensor(1.0), random)
 
 
 def make(config, seed=0):
     network = blank(lambda: make_generator(config))
     initialise(network, generator(seed))
     return network
-
-
-def assert_same(first, second):
-    assert first.keys() == second.keys()
-    for key, value in first.items():
-        assert torch.equal(value, second[key]), key
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -309,56 +242,3 @@ def test_group_deviation_sees_repetition():
     assert deviation.shape == (2 * GROUP, 1, 3, 3)
     assert (deviation[:GROUP] > 0.3).all()
     assert (deviation[GROUP:] < 0.01).all()
-
-
-@pytest.mark.parametrize("change", [always, recolour, translate, cutout])
-@pytest.mark.parametrize("size", [32, 64])
-def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
-    images = torch.rand(6, 3, size, size, generator=generator(0)).mul(2).sub(1)
-    images.requires_grad_(True)
-    changed = change(images, generator(1))
-    assert changed.shape == images.shape
-    assert torch.equal(changed, change(images, generator(1)))
-    assert not torch.equal(changed, images)
-    changed.sum().backward()
-    assert images.grad.isfinite().all()
-    assert images.grad.any()
-
-
-def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
-    grey = torch.rand(5, 1, 8, 8, generator=generator(0)).expand(-1, 3, -1, -1)
-    recoloured = recolour(grey, generator(1))
-    torch.testing.assert_close(recoloured, recoloured[:, :1].expand(-1, 3, -1, -1))
-    share = (cutout(torch.ones(200, 3, 16, 16), generator(2)) == 0).float().mean((1, 2, 3))
-    assert share.max() == pytest.approx(0.25)
-    assert share.min() > 0
-
-
-def test_a_start_keeps_what_it_knows_and_matches_classes():
-    first = train(*pictures(12, 3), 3, 2)
-    images, labels = pictures(12, 3)
-    config, state, *_ = train_gan(
-        images,
-        labels,
-        ("class 2", "new", "class 0"),
-        steps=1,
-        seed=4,
-        batch=8,
-        numerics=NUMERICS,
-        checkpoint=Shelf(),
-        report=lambda done, total, preview=None: None,
-        start=first[:2],
-    )
-    assert config.classes == ("class 2", "new", "class 0")
-    assert config.channels == first[0].channels
-    old, new = (s["generator.embedding.weight"] for s in (first[1], state))
-    for row, expected in enumerate((old[2], old.mean(0), old[0])):
-        torch.testing.assert_close(new[row], expected, atol=0.01, rtol=0)
-    for name in ("features.convolutions.0.weight", "features.norms.0.running_mean"):
-        assert torch.equal(first[1][name], state[name])
-
-
-def test_a_start_of_another_size_is_refused():
-    first = train(*pictures(12, 3), 3, 1)
-    with pytest.raises(ValueError, match="draws 32 px, the pictures are 64 px"):
-        train(*pictures(12, 3, 64), 3, 1, start=first[:2])

@@ -1,0 +1,140 @@
+"""Looks at a training from outside: its table over the steps, and its warnings."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from gans import NUMERICS, Shelf, one_thread, pictures, train  # noqa: F401 - a fixture
+
+from artgraph.models import gan_features, gan_watch
+from artgraph.models.gan_pictures import Pictures
+from artgraph.models.gan_watch import Look, Watch
+from artgraph.models.training import generator
+from artgraph.pictures.styles import render
+
+STYLES = ("mondrian", "truchet")
+
+
+def art(count, seed):
+    """Pictures of two styles in turn, uint8 (N, 32, 32, 3), and their classes."""
+    painted = [torch.from_numpy(render(STYLES[i % 2], i, 32, seed)) for i in range(count)]
+    return torch.stack(painted), torch.arange(count) % 2
+
+
+def look(drawn, step=1000, count=60, flip=True):
+    """A look at a training on `count` pictures whose generator draws the pictures given."""
+    images, labels = art(count, 1)
+    watch = Watch(Pictures(images, labels, 2, flip), 0, NUMERICS)
+
+    def draw(classes):
+        seen = [0, 0]
+        rows = []
+        for number in classes.tolist():
+            mine = drawn[0][drawn[1] == number]
+            rows.append(mine[seen[number] % len(mine)])
+            seen[number] += 1
+        return torch.stack(rows)
+
+    return watch.look(step, draw)
+
+
+def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
+    found = look(art(60, 2))
+    assert 0.3 < found.distance < 3
+    assert found.recall > 0.5
+    assert found.diversity == pytest.approx(1, abs=0.15)
+    assert found.novelty == pytest.approx(1, abs=0.2)
+    assert Watch.warnings(found) == {}
+
+
+def test_a_collapse_is_told():
+    found = look(art(2, 2))
+    assert found.diversity == found.least == 0
+    assert found.distance > 3
+    assert [*Watch.warnings(found)] == ["collapsed"]
+    (text,) = Watch.warnings(found).values()
+    assert "nearly all alike" in text
+    assert "\n" not in text
+    assert Watch.warnings(look(art(2, 2), step=10)) == {}
+
+
+def test_one_class_that_collapsed_is_told():
+    images, labels = art(60, 2)
+    same = torch.where((labels == 1)[:, None, None, None], images[1], images)
+    found = look((same, labels))
+    assert found.least == 0
+    assert found.diversity == pytest.approx(0.5, abs=0.1)
+    assert [*Watch.warnings(found)] == ["narrow"]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_copies_are_told_also_mirrored_ones(flip):
+    images, labels = art(60, 1)
+    noise = torch.randint(-3, 4, images.shape, generator=generator(0))
+    noisy = (images + noise).clamp(0, 255).byte()
+    mirrored = (noisy.flip(2), labels)
+    assert look((noisy, labels), flip=flip).novelty < 0.3
+    assert [*Watch.warnings(look((noisy, labels), flip=flip))] == ["copied"]
+    assert (look(mirrored, flip=flip).novelty < 0.3) == flip
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_handful_of_pictures_gives_what_can_be_told(count):
+    images, labels = art(count, 1)
+    watch = Watch(Pictures(images, labels % 1, 1, flip=True), 0, NUMERICS)
+    found = watch.look(300, lambda classes: images[: len(classes)])
+    assert found.novelty == pytest.approx(0) or count == 1
+    assert math.isnan(found.distance) or found.distance >= 0
+    assert found.diversity == pytest.approx(1) or count == 1
+
+
+def test_looks_are_due_at_steps_that_know_no_last_one():
+    due = [step for step in range(1, 2001) if Watch.is_due(step)]
+    assert due == [*range(100, 1001, 100), 1500, 2000]
+
+
+def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeypatch):
+    monkeypatch.setattr(gan_features, "STEPS", 2)
+    monkeypatch.setattr(gan_watch, "COMPARED", 8)
+    monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: step % 2 == 0))
+    images, labels = pictures(10, 2)
+    whole = train(images, labels, 2, 5)
+    shelf = Shelf()
+    short = train(images, labels, 2, 3, shelf)
+    assert short.progress["step"] == [2, 3]
+    assert train(images, labels, 2, 5, shelf).progress == whole.progress
+    assert whole.progress["step"] == [2, 4, 5]
+    assert {name: column[0] for name, column in whole.progress.items()} == {
+        name: column[0] for name, column in short.progress.items()
+    }
+
+
+def test_a_warning_is_told_once_and_at_the_end(monkeypatch):
+    bad = {"collapsed": "all alike"}
+    monkeypatch.setattr(gan_features, "STEPS", 2)
+    monkeypatch.setattr(gan_watch, "COMPARED", 8)
+    monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: True))
+    monkeypatch.setattr(Watch, "warnings", staticmethod(lambda look: bad if look.step > 1 else {}))
+    heard = []
+    trained = train(*pictures(10, 2), 2, 4, say=heard.append)
+    assert heard[1:] == ["step 2: all alike"]
+    assert trained.warnings == ["all alike"]
+
+
+def test_the_first_network_can_be_stopped():
+    def report(done, total, preview=None):
+        if done > 0:
+            shares.append(done / total)
+            raise KeyboardInterrupt
+
+    shares = []
+    with pytest.raises(KeyboardInterrupt):
+        train(*pictures(8, 2), 2, 5, report=report)
+    assert 0 < shares[0] < 1 / 5
+
+
+def test_a_look_has_a_line_for_each_of_its_figures():
+    for name in Look.__dataclass_fields__:
+        assert name == "step" or f"{name}: " in Look.__doc__

@@ -1,0 +1,242 @@
+"""How fast the trainings are, beside plain PyTorch: `python benchmarks/training.py`.
+
+Both sides train the same networks with the same losses on the same batches, in one process and
+in turns of a few steps. "Plain" is what a first loop in PyTorch does:
+
+- float32 throughout, weights and pictures in the usual contiguous order (NCHW);
+- torch.optim.Adam or AdamW as they are by default, not fused;
+- the pictures are indexed in the processor's memory and copied to the device when needed;
+- the averaged weights are brought up to date one tensor after the other;
+- `.item()` of every metric after every step.
+
+"Ours" is the loop that the nodes run: `artgraph.models.training.train`, without its files.
+
+The roofline is what the machine does in one large bfloat16 matrix product; the share is the
+floating-point operations of our step (torch.utils.flop_counter) over what it could have done in
+the step's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from artgraph.models.blocks import blank, initialise
+from artgraph.models.numerics import Numerics
+from artgraph.models.training import State, Trainee, generator, train
+
+CLASSES = tuple("abcdefgh")
+PICTURES = 512
+
+
+class PlainNumerics(Numerics):
+    """float32, and every tensor as it comes."""
+
+    def place(self, module: nn.Module) -> nn.Module:
+        return module.to(self.device)
+
+    def put(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device)
+
+    def keep(self, data: Tensor) -> Tensor:
+        return data
+
+
+class Plain:
+    """A trainee whose step is done the plain way."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        self.trainee = trainee
+        parts = trainee.parts().values()
+        for part in parts:
+            if isinstance(part, torch.optim.Optimizer):
+                for group in part.param_groups:
+                    group["fused"] = group["foreach"] = None
+            elif isinstance(part, nn.Module):
+                for module in part.modules():
+                    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                        module.register_forward_pre_hook(_usual_order)
+        average = trainee.average  # type: ignore[attr-defined]
+        average.update = lambda source, step: _follow(average.network, source)
+
+    def step(self, step: int) -> dict[str, float]:
+        return {name: value.item() for name, value in self.trainee.step(step).items()}
+
+
+def _usual_order(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.contiguous() for x in inputs)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, source: nn.Module) -> None:
+    for mine, theirs in zip(average.parameters(), source.parameters(), strict=True):
+        mine.mul_(0.998).add_(theirs, alpha=0.002)
+
+
+def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
+    """The residual classifier."""
+    from artgraph.models.classifier import ClassifierConfig
+    from artgraph.models.classifier_training import ClassifierTrainee, Recipe
+
+    config = ClassifierConfig("residual", images.shape[1], CLASSES)
+    recipe = Recipe(batch, augment=True, seed=1, numerics=numerics)
+    return ClassifierTrainee(config, images, labels, torch.arange(len(images)), recipe)
+
+
+def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
+    """The residual VAE."""
+    from artgraph.models.vae_networks import VaeConfig
+    from artgraph.models.vae_training import VaeRecipe, VaeTrainee
+
+    config = VaeConfig("residual", images.shape[1], 16)
+    recipe = VaeRecipe(batch, beta=5e-4, seed=1, numerics=numerics)
+    return VaeTrainee(config, images, recipe, None, None)
+
+
+def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
+    """The projected GAN on a classifier's features."""
+    from artgraph.models.classifier import ClassifierConfig, Features, ResidualNet, make_classifier
+    from artgraph.models.gan_config import GanConfig
+    from artgraph.models.gan_pictures import Pictures
+    from artgraph.models.gan_projected_training import ProjectedTrainee
+    from artgraph.models.gan_training import Recipe
+
+    size = images.shape[1]
+    network = blank(lambda: make_classifier(ClassifierConfig("residual", size, CLASSES)))
+    initialise(network, generator(2))
+    assert isinstance(network, ResidualNet)
+    config = GanConfig.default("projected", size, CLASSES, None)
+    recipe = Recipe(batch, 1, numerics, "off")
+    pictures = Pictures(images, labels, len(CLASSES), flip=True)
+    return ProjectedTrainee(config, pictures, recipe, Features(network))
+
+
+MODELS: dict[str, tuple[Callable[..., Any], int]] = {
+    "cnn": (make_cnn, 64),
+    "vae": (make_vae, 32),
+    "gan": (make_gan, 32),
+}
+
+
+class Nowhere:
+    """A checkpoint that keeps nothing."""
+
+    def load(self, at_most: int) -> None:
+        return None
+
+    def save(self, step: int, state: State) -> None:
+        pass
+
+
+class Stopwatch:
+    """Wall time; on one thread of a processor its own time, which other work disturbs less."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        alone = device == "cpu" and torch.get_num_threads() == 1
+        self._clock = time.process_time if alone else time.perf_counter
+
+    def now(self) -> float:
+        if self._device.startswith("cuda"):
+            torch.cuda.synchronize(self._device)
+        return self._clock()
+
+
+def seconds_a_step(
+    ours: Trainee, plain: Plain, device: str, rounds: int, block: int
+) -> tuple[list[float], list[float]]:
+    """Both sides' times in each round of `block` steps; the first round is not counted."""
+    watch = Stopwatch(device)
+    took: tuple[list[float], list[float]] = [], []
+    start = watch.now()
+
+    def report(done: int, total: int, preview: object = None) -> None:
+        nonlocal start
+        if done % block:
+            return
+        end = watch.now()
+        for step in range(done - block, done):
+            plain.step(step)
+        last = watch.now()
+        took[0].append((end - start) / block)
+        took[1].append((last - end) / block)
+        start = watch.now()
+
+    train(ours, steps=block * (rounds + 1), checkpoint=Nowhere(), report=report)
+    return took[0][1:], took[1][1:]
+
+
+def roofline(numerics: Numerics) -> float:
+    """Floating-point operations a second of a large matrix product in our precision."""
+    device = numerics.device
+    n = 8192 if device.startswith("cuda") else 1024
+    a = torch.randn(n, n, generator=generator(3)).to(device, getattr(torch, numerics.precision))
+    watch, best = Stopwatch(device), 0.0
+    for _ in range(8):
+        start = watch.now()
+        for _ in range(4):
+            a @ a
+        best = max(best, 4 * 2 * n**3 / (watch.now() - start))
+    return best
+
+
+def operations(trainee: Trainee, step: int) -> int:
+    """Floating-point operations of a step's convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        trainee.step(step)
+    return counter.get_total_flops()
+
+
+def main() -> None:
+    """Print a line for each model."""
+    about, _, _ = (__doc__ or "").partition(":")
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--models", default="cnn,vae,gan")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--batch", type=int, help="pictures in a step; usual: 64, 32 and 32")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--block", type=int, default=4, help="steps of a side in each round")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", help="float32 or bfloat16; usual: what pays here")
+    options = parser.parse_args()
+
+    numerics = Numerics.of(options.device)
+    if options.precision:
+        numerics = replace(numerics, precision=options.precision)
+    numerics.apply()
+    images = torch.randint(
+        256, (PICTURES, options.size, options.size, 3), dtype=torch.uint8, generator=generator(0)
+    )
+    labels = torch.arange(PICTURES) % len(CLASSES)
+    peak = roofline(numerics)
+    print(f"{numerics.name()}, torch {torch.__version__}, {options.size} px")
+    print(f"one {numerics.precision} matrix product: {peak / 1e12:.2f} TFLOP/s")
+    print("       pictures a second      times plain          GFLOP     of the")
+    print("        plain      ours   median      best   a picture   roofline")
+    for name in options.models.split(","):
+        make, batch = MODELS[name]
+        batch = options.batch or batch
+        ours = make(images, labels, batch, numerics)
+        plain = Plain(make(images, labels, batch, PlainNumerics(options.device)))
+        took, plain_took = seconds_a_step(
+            ours, plain, options.device, options.rounds, options.block
+        )
+        median, plain_median = statistics.median(took), statistics.median(plain_took)
+        work = operations(ours, options.block * (options.rounds + 1))
+        print(
+            f"{name:4} {batch / plain_median:8.1f}  {batch / median:8.1f}"
+            f"  {plain_median / median:7.2f}  {min(plain_took) / min(took):8.2f}"
+            f"  {work / batch / 1e9:10.2f}  {work / median / peak:9.0%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -189,14 +189,14 @@ def to_comfy(widget: Widget, value: Any) -> Any:
 
 def from_comfy_value(widget: Widget, value: Any) -> Any:
     """A widget's value as we hold it."""
-    if widget.nullable and (value == "" or _is_empty_number(widget, value)):
+    if widget.nullable and (value == "" or is_empty_number(widget, value)):
         return None
     if widget.nullable and widget.kind == "bool" and value in ("true", "false"):
         return value == "true"
     return value
 
 
-def _is_empty_number(widget: Widget, value: Any) -> bool:
+def is_empty_number(widget: Widget, value: Any) -> bool:
     """Whether a number is below all that the widget takes."""
     if empty_number(widget) is None or type(value) not in (int, float):
         return False

@@ -15,7 +15,7 @@ from ..runner.png import add_text, is_png
 from ..runner.publish import GRAPH_KEY, file_stem
 from . import comfy_host as host
 from .convert import from_comfy
-from .convert_nodes import node_name
+from .convert_names import node_name
 
 
 def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:

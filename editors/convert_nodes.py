@@ -14,9 +14,10 @@ from typing import Any
 from ..nodes.contract import NodeSpec
 from ..nodes.sockets import is_file_name
 from ..nodes.wording import suggestion
-from ..runner.document import ABOUT, FORMAT, NAME, NODE_NAME, Problem
-from .comfy_forms import from_comfy_value, node_id, to_comfy
+from ..runner.document import ABOUT, FORMAT, NAME, Problem
+from .comfy_forms import from_comfy_value, is_empty_number, node_id, to_comfy
 from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
+from .convert_names import node_name, plain_name, unused
 
 
 @dataclass
@@ -92,7 +93,8 @@ class Assembler:
         spec, title = self.spec(node), node.title
         if spec is None:
             return
-        default = title in (spec.title, node.type) and not NAME.fullmatch(title)
+        default = title == spec.title or "".join(title.split()) == node.type  # as Save Image
+        default = default and not NAME.fullmatch(title)
         name = spec.id if default else node_name(title, spec.id)
         self.names[node.id] = unused(name, set(self.names.values()))
 
@@ -143,8 +145,7 @@ class Assembler:
         source, widget = self.graph.nodes.get(node.links[given][0]), spec.widgets.get(given)
         if source is None or widget is None or source.id not in self.knob_names:
             return False
-        value = source.values.get("value")
-        return value is not None and from_comfy_value(widget, value) is None
+        return is_empty_number(widget, source.values.get("value"))
 
     def wire(self, node: Foreign, given: str) -> str | None:
         """What a link comes from, as `node.output` or `knobs.name`."""
@@ -195,7 +196,7 @@ class Assembler:
             self.complain(node, f"input {name!r} takes no value - wire it")
             return
         value = from_comfy_value(widget, value)
-        if widget.required or value != widget.default or type(value) is not type(widget.default):
+        if widget.required or not is_same(value, widget.default):
             values[name] = value
 
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
@@ -216,26 +217,9 @@ def ordered(given: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
     return {name: given[name] for name in (*spec.inputs, *spec.widgets) if name in given}
 
 
-def node_name(text: str, otherwise: str) -> str:
-    """A title as a node's name, which may be that of an inner graph's node: `outer/inner`."""
-    return text if "/" in text and NODE_NAME.fullmatch(text) else plain_name(text, otherwise)
-
-
-def plain_name(text: str, otherwise: str) -> str:
-    """A text as the name of a node or a knob; `otherwise` where nothing of it can be kept."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")[:100] if text.isascii() else ""
-    if NAME.fullmatch(text):
-        name = text
-    elif name and not NAME.fullmatch(name):
-        name = f"n_{name}"[:100]
-    return "knobs_" if name == "knobs" else name or otherwise
-
-
-def unused(name: str, taken: set[str]) -> str:
-    """The name, with a number where it is taken."""
-    if name not in taken:
-        return name
-    return next(n for n in (f"{name[:90]}_{i}" for i in range(2, len(taken) + 3)) if n not in taken)
+def is_same(value: Any, default: Any) -> bool:
+    """Whether a value is a widget's default: 1 and 1.0 are one number, as in JSON; true is none."""
+    return bool(value == default) and (type(value) is bool) == (type(default) is bool)
 
 
 def knob_value(knob: Any) -> Any:

@@ -14,6 +14,7 @@ from ..nodes.contract import NodeSpec
 from .comfy_forms import node_form, node_id
 from .convert_api import META
 from .convert_core import CORE_WIDGETS
+from .convert_names import sources_first
 from .convert_nodes import Foreign, ForeignGraph
 from .workflow_extras import NOTES, read_layout
 
@@ -75,8 +76,12 @@ class _Flattener:
             if lost:
                 self.muted.add(foreign.id)
         left_out = self.drop_muted(nodes)
-        facts = dict((self.data.get("extra") or {}).get(META) or {})
+        extra = self.data.get("extra") or {}
+        facts = dict(extra.get(META) or {})
         facts.pop("layout", None)
+        if META not in extra:  # the editor's `order` knows nothing of subgraphs
+            sources = {i: [source for source, _ in n.links.values()] for i, n in nodes.items()}
+            nodes = {number: nodes[number] for number in sources_first(sources)}
         return ForeignGraph(nodes, facts, left_out, read_layout(self.data))
 
     def scope(self, graph: Mapping[str, Any], prefix: str, depth: int, **of: Any) -> _Scope:
@@ -103,7 +108,7 @@ class _Flattener:
 
     def active(self, scope: _Scope) -> Iterator[tuple[_Scope, dict[str, Any]]]:
         """Nodes that run, those inside of subgraphs in their place."""
-        for node in sorted(scope.nodes.values(), key=lambda node: node.get("order", 0)):
+        for node in self.ordered(scope):
             if node.get("mode", 0) in (_NEVER, _BYPASS):
                 if node["mode"] == _NEVER:
                     self.muted.add(scope.id(node))
@@ -111,6 +116,12 @@ class _Flattener:
                 yield from self.active(scope.inner[node["id"]])
             elif node["type"] not in (*NOTES, "Reroute"):
                 yield scope, node
+
+    def ordered(self, scope: _Scope) -> list[dict[str, Any]]:
+        """As in the graph file that the workflow was made from, else as the editor has it."""
+        if META in (self.data.get("extra") or {}) and all(type(i) is int for i in scope.nodes):
+            return [node for _, node in sorted(scope.nodes.items())]
+        return sorted(scope.nodes.values(), key=lambda node: node.get("order", 0))
 
     def values(self, scope: _Scope, node: Mapping[str, Any]) -> dict[str, Any]:
         """Widget values by name; the format has them by position."""

@@ -1,0 +1,128 @@
+"""What ComfyUI's editor says in its own way: empty numbers, names, order, defaults."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from artgraph.editors.comfy_forms import from_comfy_value, node_form, to_comfy
+from artgraph.editors.convert import from_comfy
+from artgraph.editors.convert_api import to_api
+from artgraph.editors.workflow_write import to_workflow
+from artgraph.nodes.contract import REGISTRY, node
+from artgraph.nodes.registry import load_nodes
+from artgraph.nodes.sockets import Number
+from artgraph.runner.document import parse_document
+
+
+@node(title="Empty", category="test")
+def empty_or_not(
+    *,
+    from_zero: Annotated[float, Field(ge=0, le=10)] | None = None,
+    above: Annotated[float, Field(gt=0.5)] | None = None,
+    whole: Annotated[int, Field(ge=1, le=9)] | None = None,
+    any_number: float | None = None,
+    switch: bool | None = None,
+) -> Number:
+    """Take nothing or something."""
+    return 1
+
+
+NODES = {**load_nodes(), "empty_or_not": REGISTRY.pop("empty_or_not")}
+FORMATS = pytest.mark.parametrize("write", [to_api, to_workflow])
+
+
+def back(data):
+    return from_comfy(data, NODES, "x.json", Path()).document.plain()
+
+
+def written(text, write):
+    return write(parse_document("artgraph: 1\n" + text, "x.yaml", Path()), NODES)
+
+
+@pytest.mark.parametrize(
+    ("name", "empty", "values"),
+    [
+        ("from_zero", -1, [0, 0.25, 10]),
+        ("above", 0.5, [0.75, 3]),
+        ("whole", 0, [1, 9]),
+        ("any_number", 1 - 2**53, [-1, 0, 2.5]),
+        ("switch", "", [True, False]),
+    ],
+)
+def test_an_empty_widget_has_a_value_that_it_can_hold(name, empty, values):
+    spec = NODES["empty_or_not"]
+    form = next(form for form in node_form(spec).widgets if form.name == name)
+    assert form.options["default"] == empty
+    assert "STRING" not in form.type
+    for value in [None, *values]:
+        held = to_comfy(spec.widgets[name], value)
+        again = from_comfy_value(spec.widgets[name], held)
+        assert (again, type(again)) == (value, type(value))
+        assert held in form.options.get("options", [held])
+        assert form.type == "COMBO" or form.options["min"] <= held <= form.options["max"]
+
+
+@FORMATS
+def test_empty_numbers_go_there_and_back(write):
+    text = "nodes:\n  some: {node: empty_or_not, with: {whole: 3, switch: false}}\n"
+    text += "  none: {node: empty_or_not}\n"
+    nodes = back(written(text, write))["nodes"]
+    assert nodes["some"]["with"] == {"whole": 3, "switch": False}
+    assert "with" not in nodes["none"]
+
+
+def test_a_primitive_that_empties_a_number_is_no_knob():
+    prompt = {
+        "1": {"class_type": "PrimitiveFloat", "inputs": {"value": -1.0}},
+        "2": {"class_type": "Artgraph_empty_or_not", "inputs": {"from_zero": ["1", 0]}},
+    }
+    assert "from" not in back(prompt)["nodes"]["empty_or_not"]
+    prompt["1"]["inputs"]["value"] = 0.5
+    assert back(prompt)["nodes"]["empty_or_not"]["from"] == {"from_zero": "knobs.from_zero"}
+
+
+@FORMATS
+def test_a_knob_that_is_empty_stays_wired(write):
+    text = "knobs: {mine: ''}\nnodes:\n  art: {node: procedural_art}\n"
+    text += "  own: {node: load_dataset, from: {fallback: art, folder: knobs.mine}}\n"
+    assert back(written(text, write))["nodes"]["own"]["from"] == {
+        "fallback": "art",
+        "folder": "knobs.mine",
+    }
+
+
+@FORMATS
+def test_nodes_of_inner_graphs_keep_their_names(write):
+    text = "nodes:\n  up/art: {node: procedural_art}\n"
+    text += "  up/in/few: {node: dataset_images, from: {dataset: up/art}}\n"
+    assert list(back(written(text, write))["nodes"]) == ["up/art", "up/in/few"]
+
+
+def test_whole_floats_are_defaults_and_true_is_no_number():
+    inputs = {"truncation": 1, "seed": 0}
+    prompt = {"1": {"class_type": "Artgraph_sample_latent", "inputs": inputs}}
+    assert "with" not in back(prompt)["nodes"]["sample_latent"]
+    inputs["truncation"] = True
+    assert back(prompt)["nodes"]["sample_latent"]["with"] == {"truncation": True}
+
+
+def test_titles_of_comfyuis_own_nodes_are_no_names():
+    image = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
+    image["_meta"] = {"title": "Load Image"}
+    saved = {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}
+    saved["_meta"] = {"title": "Save Image"}
+    assert list(back({"1": image, "2": saved})["nodes"]) == ["load_image", "save_image"]
+
+
+def test_the_order_is_the_graph_files_and_in_others_follows_the_wires():
+    text = "nodes:\n  few: {node: dataset_images, from: {dataset: art}}\n"
+    text += "  art: {node: procedural_art}\n"
+    workflow = written(text, to_workflow)
+    for place, drawn in enumerate(workflow["nodes"]):
+        drawn["order"] = 9 - place  # as another editor that saves it
+    assert list(back(workflow)["nodes"]) == ["few", "art"]
+    del workflow["extra"]["artgraph"]
+    workflow["nodes"][0]["order"] = 0
+    assert list(back(workflow)["nodes"]) == ["art", "few"]

@@ -58,7 +58,10 @@ def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]
             with store.lock(key.digest, lambda: progress(0, 1)):
                 result = store.lookup(key.digest) or _compute(spec, inputs, widgets, key, progress)
         store.flush()
-        return _outcome(spec, inputs, result, hidden)
+        outcome = _outcome(spec, inputs, result, hidden)
+        if hidden:  # a node that saves, which is near the end of a run
+            store.keep_within_budget()
+        return outcome
 
 
 def checked_widgets(
@@ -125,7 +128,7 @@ def _compute(
     told = host.Told()
     context = Context(host.numerics(), progress, log=told.log, warn=told.warn)
     if spec.length is not None and key.training is not None:
-        checkpoint = store.checkpoint(key.training, widgets[spec.length])
+        checkpoint = store.checkpoint(key.training, widgets[spec.length], spec.id)
         context = replace(context, checkpoint=checkpoint)
     start = time.perf_counter()
     with _switches() if spec.device else nullcontext():

@@ -184,6 +184,11 @@ class NodeSpec:
         return {name: Port(name, port.sockets, variable=port.variable)}
 
     @cached_property
+    def saves(self) -> bool:
+        """Whether it gives files for the output folder."""
+        return any(s.name == "files" for port in self.outputs.values() for s in port.sockets)
+
+    @cached_property
     def length(self) -> str | None:
         """The widget that says how long to train, if the node trains."""
         return next((w.name for w in self.widgets.values() if w.is_length), None)

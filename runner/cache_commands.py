@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from .options import CacheOption, JsonOption, open_store, size_of
+from .options import CacheOption, JsonOption, open_store
+from .sizes import size_of
 
 app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -40,8 +41,9 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
                 typer.echo(json.dumps(vars(entry) | {"pinned": entry.key in pins}))
                 continue
             made = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
+            name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
             typer.echo(
-                f"{entry.node:24} {_size(entry.size):>9}  made {made}"
+                f"{name:30} {_size(entry.size):>9}  made {made}"
                 f"  used {_ago(time.time() - entry.used)}  {entry.key}"
                 f"{'  pinned' if entry.key in pins else ''}"
             )
@@ -66,7 +68,10 @@ def collect_command(
     limit = size_of("--max-size", max_size)
     with open_store(cache) as store:
         dropped, freed = collect(store, limit or 0, pins)
-    typer.echo(f"dropped {dropped} results, freed {_size(freed)}")
+    states = sum(entry.step is not None for entry in dropped)
+    typer.echo(
+        f"dropped {len(dropped) - states} results and {states} checkpoints, freed {_size(freed)}"
+    )
 
 
 @app.command("verify")
@@ -76,7 +81,7 @@ def verify_command(cache: CacheOption = None) -> None:
 
     with open_store(cache) as store:
         sound, dropped = verify(store)
-    typer.echo(f"{sound} are sound, {dropped} were damaged and dropped")
+    typer.echo(f"{sound} results and checkpoints are sound, {dropped} were damaged and dropped")
 
 
 @app.command("clear")

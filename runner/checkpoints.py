@@ -18,14 +18,20 @@ class StoredCheckpoint:
     The state at a length that was asked for stays; on the way there, each replaces the one before.
     """
 
-    def __init__(self, store: Store, training: str, total: int) -> None:
-        self._store, self._training, self._total = store, training, total
+    def __init__(self, store: Store, training: str, total: int, node: str) -> None:
+        self._store, self._training, self._total, self._node = store, training, total, node
 
     def longest(self, at_most: int) -> int | None:
         """The most stored steps that are no more than `at_most`."""
         return next((step for step, _ in self._stored(at_most)), None)
 
     def load(self, at_most: int) -> tuple[int, State] | None:
+        """The longest sound state of at most so many steps; the training counts as used now."""
+        with self._store.writing():
+            self._store.index.execute(
+                "INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)",
+                (self._training, self._node, time.time()),
+            )
         for step, digest in self._stored(at_most):
             try:
                 blob = self._store.blobs.open(digest)
@@ -41,6 +47,7 @@ class StoredCheckpoint:
             digest, size = self._store.blobs.write(None, state)
         except OSError as error:
             raise self._store.cannot_write(error) from error
+        self._store.grown += size
         with self._store.writing():
             passed = self._store.index.execute(
                 "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",

@@ -38,9 +38,9 @@ from .options import (
     collect_rarely,
     default_jobs,
     open_store,
-    size_of,
     warn,
 )
+from .sizes import size_of
 
 if TYPE_CHECKING:
     from .execute import Run
@@ -57,6 +57,7 @@ app = typer.Typer(
 def main() -> None:
     """The entry point: errors become one line each and an exit code."""
     collect_rarely()
+    warnings.filterwarnings("always", "out of memory")  # each node's, not only the first
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         app()

@@ -23,6 +23,7 @@ from .schedule import Schedule, Threads
 from .store import Result, Store
 from .work import Done, LostBlobError, Worker
 
+FAILURE = "failure.txt"
 _IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
 
 
@@ -53,6 +54,7 @@ class Run:
         self._worker = Worker(graph, store, numerics, publisher, self._emit, previews, self.results)
         self._failed: dict[str, str] = {}  # the node that failed, under each that needs it
         self._records: dict[str, dict[str, Any]] = {}  # for the manifest
+        self._traces: list[str] = []  # of bugs
         self._counts = {"ran": 0, "cached": 0, "extended": 0}
         self.exit_code = 0
 
@@ -88,6 +90,8 @@ class Run:
             seconds=time.perf_counter() - started,
         )
         self._write_manifest(finished, plan)
+        if status == "done" and not only:
+            (self._publisher.folder / FAILURE).unlink(missing_ok=True)
         self._emit(finished)
         return finished
 
@@ -223,15 +227,20 @@ class Run:
         """An exception as one line; a bug's traceback goes into a file."""
         code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
         self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
+        words = self._words(node, error)
+        traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
+        return words
+
+    def _words(self, node: BoundNode, error: Exception) -> str:
         if isinstance(error, ArtgraphError):
             return str(error)
         if isinstance(error, SocketError):
             return f"returned what it must not: {error} - a bug in {node.spec.id}"
         if _is_out_of_memory(error):
             return "out of memory - make size, count or batch smaller"
-        trace = "".join(traceback.format_exception(error))
-        path = self._publisher.folder / "failure.txt"
-        self._publisher.write(path, trace.encode())
+        self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
+        path = self._publisher.folder / FAILURE
+        self._publisher.write(path, "\n".join(self._traces).encode())
         what = " ".join(str(error).split())[:300]
         return f"{type(error).__name__}: {what} - the details are in {path}"
 

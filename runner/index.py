@@ -48,6 +48,11 @@ CREATE TABLE IF NOT EXISTS facts (
 ) WITHOUT ROWID;
 """
 _NOTES = """
+CREATE TABLE IF NOT EXISTS trainings (  -- whose states `checkpoints` holds
+    training TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    used REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
     digest TEXT PRIMARY KEY,
     stamp TEXT NOT NULL
@@ -90,5 +95,5 @@ def _open(path: Path) -> sqlite3.Connection:
         )
     if version < FORMAT:
         index.executescript(_TABLES + f"PRAGMA user_version = {FORMAT};")
-    index.execute(_NOTES)  # came later; a cache does well without
+    index.executescript(_NOTES)  # came later; a cache does well without what they hold
     return index

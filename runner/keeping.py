@@ -24,6 +24,7 @@ class Entry:
     created: float
     used: float
     blobs: dict[str, int]
+    step: int | None = None  # of a checkpoint
 
 
 def results(store: Store) -> Iterator[Entry]:
@@ -39,10 +40,14 @@ def results(store: Store) -> Iterator[Entry]:
 def checkpoints(store: Store) -> Iterator[Entry]:
     """All stored states of trainings, the oldest first."""
     rows = store.index.execute(
-        "SELECT training, step, digest, size, created FROM checkpoints ORDER BY created"
+        "SELECT training, step, digest, size, created, node, used FROM checkpoints"
+        " LEFT JOIN trainings USING (training) ORDER BY created"
     )
-    for training, step, digest, size, created in rows.fetchall():
-        yield Entry(f"{training} {step}", "checkpoint", size, created, created, {digest: size})
+    for training, step, digest, size, created, node, used in rows.fetchall():
+        last = max(created, used or 0)
+        yield Entry(
+            f"{training} {step}", node or "training", size, created, last, {digest: size}, step
+        )
 
 
 def info(store: Store) -> dict[str, Any]:
@@ -71,8 +76,8 @@ def pinned(store: Store) -> set[str]:
     return keys
 
 
-def collect(store: Store, max_bytes: int, keep_pinned: bool = True) -> tuple[int, int]:
-    """Drop what was used least recently until the blobs fit `max_bytes`; results and bytes freed.
+def collect(store: Store, max_bytes: int, keep_pinned: bool = True) -> tuple[list[Entry], int]:
+    """Drop what was used least recently until the blobs fit `max_bytes`; that, and bytes freed.
 
     Blobs that nothing refers to go first; what is pinned stays, unless it is not to be kept.
     """
@@ -84,14 +89,14 @@ def collect(store: Store, max_bytes: int, keep_pinned: bool = True) -> tuple[int
     freed = _remove_unreferenced(store, set(references))
     total = sum(size for digest, size, _ in store.blobs.stored() if digest in references)
     pins = pinned(store) if keep_pinned and total > max_bytes else set()
-    dropped = 0
+    dropped = []
     for entry in entries:
         if total <= max_bytes:
             break
         if not entry.blobs or entry.key in pins:
             continue
         _drop(store, entry)
-        dropped += 1
+        dropped.append(entry)
         for digest, size in entry.blobs.items():
             references[digest] -= 1
             if references[digest] == 0:
@@ -101,19 +106,17 @@ def collect(store: Store, max_bytes: int, keep_pinned: bool = True) -> tuple[int
     return dropped, freed
 
 
-def keep_within(store: Store, max_bytes: int) -> tuple[int, int]:
+def keep_within(store: Store, max_bytes: int) -> None:
     """Collect where the cache has grown by a twentieth of its budget since the last time."""
-    if store.grown == 0:
-        return 0, 0
     grown = store.index.execute(
         "INSERT INTO facts VALUES ('grown', ?)"
         " ON CONFLICT DO UPDATE SET value = value + excluded.value RETURNING value",
         (store.grown,),
     ).fetchone()[0]
     if grown < max_bytes / 20:
-        return 0, 0
+        return
     store.index.execute("UPDATE facts SET value = 0 WHERE name = 'grown'")
-    return collect(store, max_bytes)
+    collect(store, max_bytes)
 
 
 def verify(store: Store) -> tuple[int, int]:
@@ -147,10 +150,10 @@ def clear(store: Store) -> int:
 
 
 def _drop(store: Store, entry: Entry) -> None:
-    if entry.node == "checkpoint":
-        training, step = entry.key.split()
+    if entry.step is not None:
+        training, _ = entry.key.split()
         store.index.execute(
-            "DELETE FROM checkpoints WHERE training = ? AND step = ?", (training, int(step))
+            "DELETE FROM checkpoints WHERE training = ? AND step = ?", (training, entry.step)
         )
     else:
         store.index.execute("DELETE FROM results WHERE key = ?", (entry.key,))

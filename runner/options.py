@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from ..nodes.errors import GraphError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -98,11 +95,9 @@ def cache_folder(given: Path | None) -> Path:
 
 @contextmanager
 def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
-    """The store in this folder, closed again at the end and kept within its budget."""
-    from .keeping import keep_within
+    """The store in this folder, closed again at the end."""
     from .store import Store
 
-    budget = size_of("ARTGRAPH_CACHE_MAX", os.environ.get("ARTGRAPH_CACHE_MAX") or "50GB")
     second = None
     if remote:
         from .remote import Remote
@@ -112,10 +107,7 @@ def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store
     try:
         yield store
     finally:
-        try:
-            keep_within(store, budget or 0)
-        finally:
-            store.close()
+        store.close()
 
 
 def warn(message: str) -> None:
@@ -129,20 +121,6 @@ def default_jobs() -> int:
         return min(4, len(os.sched_getaffinity(0)))
     except AttributeError:  # not on macOS and Windows
         return min(4, os.cpu_count() or 1)
-
-
-def size_of(option: str, text: str | None) -> int | None:
-    """The bytes that a text such as 10GB or 500MB says.
-
-    Raises: GraphError that names the option.
-    """
-    if text is None:
-        return None
-    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
-    if match is None:
-        raise GraphError(f"{option} {text}: no size - write one such as 10GB or 500MB")
-    return int(float(match[1]) * 2 ** units[match[2]])
 
 
 def collect_rarely() -> None:

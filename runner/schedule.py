@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from .plan import Step
+from .publish import file_stem
 
 THREAD_NAME = "artgraph-node"
 
@@ -30,8 +31,12 @@ class Schedule:
         self._ready_for_device: list[int] = []
         self._running: dict[str, int] = {}  # the bytes that each needs
         self._on_device: str | None = None
+        rivals = _rivals(plan)
         for number, step in enumerate(plan):
-            sources = [self._numbers[s] for s in step.node.sources if s not in done]
+            needed = step.node.sources
+            if step.node.name in rivals:
+                needed = needed | {rivals[step.node.name]}
+            sources = [self._numbers[s] for s in needed if s not in done]
             for source in sources:
                 self._dependents[source].append(number)
             self._missing.append(len(sources))
@@ -87,6 +92,19 @@ class Schedule:
     def _push(self, number: int) -> None:
         on_device = self._steps[number].node.spec.device
         heapq.heappush(self._ready_for_device if on_device else self._ready, number)
+
+
+def _rivals(plan: list[Step]) -> dict[str, str]:
+    """The node before each that saves under the same name, so that always the later one fails."""
+    last: dict[str, str] = {}
+    before: dict[str, str] = {}
+    for node in (step.node for step in plan):
+        if node.spec.saves:
+            name = str(node.values.get("name") or file_stem(node.name)).casefold()
+            if name in last:
+                before[node.name] = last[name]
+            last[name] = node.name
+    return before
 
 
 class Threads:

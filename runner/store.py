@@ -27,6 +27,7 @@ from .fingerprints import fingerprint
 from .index import connect
 from .keys import Key
 from .locks import Locks
+from .sizes import cache_budget
 
 if TYPE_CHECKING:
     from .checkpoints import StoredCheckpoint
@@ -72,7 +73,7 @@ class Store:
         warn: Callable[[str], None] = lambda message: None,
         remote: Remote | None = None,
     ) -> None:
-        self.folder, self._remote = folder, remote
+        self.folder, self._remote, self._budget = folder, remote, cache_budget()
         self.warn = warn
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -94,14 +95,27 @@ class Store:
         self.mutex = threading.RLock()  # held wherever the index and what waits are touched
 
     def close(self) -> None:
-        """Write what waits and let go."""
+        """Write what waits, keep within the budget and let go."""
         try:
             self.flush()
+            self.keep_within_budget()
         finally:
             if self._remote is not None:
                 self._remote.close()
             self._locks.close()
             self.index.close()
+
+    def keep_within_budget(self) -> None:
+        """Drop what was used least recently where the cache has outgrown its budget.
+
+        For between runs: what goes on may need any result that it made.
+        """
+        from .keeping import keep_within
+
+        if self.grown:
+            with self.writing():
+                keep_within(self, self._budget)
+            self.grown = 0
 
     # Results
 
@@ -283,11 +297,14 @@ class Store:
 
     # Checkpoints
 
-    def checkpoint(self, training: str, total: int) -> StoredCheckpoint:
-        """Where the training with this key keeps its state, on its way to `total` steps."""
+    def checkpoint(self, training: str, total: int, node: str = "training") -> StoredCheckpoint:
+        """Where the training with this key keeps its state, on its way to `total` steps.
+
+        `node` is the id of the node that trains.
+        """
         from .checkpoints import StoredCheckpoint
 
-        return StoredCheckpoint(self, training, total)
+        return StoredCheckpoint(self, training, total, node)
 
 
 class _Checked(MutableMapping[str, str]):

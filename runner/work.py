@@ -104,6 +104,7 @@ class Worker:
         inputs = {name: self._input(node, name) for name in node.wires if name in node.spec.inputs}
         self._emit(Started(node=node.name, type=node.spec.id, step=from_step))
         if node.spec.device:
+            self._numerics.release()
             self._numerics.apply()
         start = time.perf_counter()
         outputs = node.spec(inputs, widgets, context)
@@ -157,7 +158,7 @@ class Worker:
         if key.training is None:
             return context, None
         total = widgets[node.spec.length or ""]
-        checkpoint = self._store.checkpoint(key.training, total)
+        checkpoint = self._store.checkpoint(key.training, total, node.spec.id)
         if forced:
             checkpoint.clear()
         return replace(context, checkpoint=checkpoint), checkpoint.longest(total)

@@ -185,3 +185,25 @@ def save_number(value: Number) -> Files:
 def big_file(*, salt: int = 0) -> Files:
     """A file of 48 MiB."""
     return Files({"@.bin": bytes([salt % 256]) * (48 << 20)})
+
+
+@node(title="Slow file", category="test")
+def save_slowly(value: Number | None = None, *, seconds: float = 0.0, name: str = "") -> Files:
+    """Save a number after a while."""
+    time.sleep(seconds)
+    return Files({(name or "@") + ".txt": str(value).encode()})
+
+
+@node(title="Little memory", category="test")
+def little_memory(*, count: int = 23) -> Number:
+    """Go through rows on a machine that has memory for five at a time."""
+    import torch
+
+    from artgraph.models.parts import in_parts
+
+    def double(part):
+        if len(part) > 5:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return part * 2
+
+    return float(in_parts(double, torch.ones(count), batch=16).sum())

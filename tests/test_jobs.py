@@ -151,3 +151,20 @@ def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
     assert running.exit_code == 130
     assert store.index.execute("SELECT max(step) FROM checkpoints").fetchone()[0] > 1
     store.close()
+
+
+def test_of_two_that_save_one_file_the_later_fails_whatever_is_quicker(cli, pack):
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n"
+        "  slow: {node: nap, with: {seconds: 0.5}}\n"
+        "  words: {node: text, with: {text: quick}}\n"
+        "  first: {node: save_slowly, from: {value: slow}, with: {name: One}}\n"
+        "  one: {node: save_slowly, with: {seconds: 0}}\n"
+        "  other: {node: save_slowly, with: {seconds: 0, name: other}}\n",
+    )
+    for jobs in (1, 4):
+        done = cli("run", "g.yaml", "--pack", pack, "--jobs", jobs, "--cache", f"c{jobs}")
+        assert done.returncode == 1
+        assert "node 'one': writes 'one.txt', as node 'first' does" in done.stderr
+        assert (cli.folder / "out/g/One.txt").read_text() == "3"

@@ -39,3 +39,76 @@ def test_one_at_a_time_is_the_least_and_other_errors_pass():
 
     with pytest.raises(RuntimeError, match="shapes"):
         in_parts(bug, torch.zeros(4), batch=2)
+
+
+def test_the_user_is_told_each_time(cli, pack):
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n  a: {node: little_memory}\n"
+        "  b: {node: little_memory, with: {count: 24}}\n",
+    )
+    done = cli("run", "g.yaml", "--pack", pack, "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    said = [f"warning: out of memory; going on with {n} pictures at a time" for n in (8, 4)]
+    assert done.stderr.splitlines() == said * 2
+
+
+MODELS = """
+import weakref
+from artgraph.nodes.contract import node
+from artgraph.nodes.sockets import Number
+
+class Weights:
+    pass
+
+last = None
+
+@node(title="Large model", category="test", device=True)
+def large_model(value: Number | None = None, *, fails: bool = False) -> Number:
+    global last
+    assert last is None or last() is None, "the model before is still held"
+    weights = Weights()
+    last = weakref.ref(weights)
+    if fails:
+        raise RuntimeError("CUDA out of memory")
+    return value or 0
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_models_memory_is_free_before_the_next_one(cli, jobs):
+    """Also that of one which failed, whose traceback knows all that it had."""
+    cli.write("models.py", MODELS)
+    nodes = "".join(
+        f"  m{i}: {{node: large_model, with: {{fails: {str(i % 2 == 0).lower()}}}}}\n"
+        for i in range(4)
+    )
+    cli.write("g.yaml", "artgraph: 1\nnodes:\n" + nodes + "  n: {node: number}\n")
+    done = cli("run", "g.yaml", "--pack", "models.py", "--jobs", jobs)
+    assert "still held" not in done.stderr
+    assert done.stderr.count("out of memory - make size, count or batch smaller") == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_devices_memory_is_free_before_the_next_one(cli):
+    code = MODELS.replace("weights = Weights()", "weights = big()").replace(
+        "class Weights", GPU + "\nclass Weights"
+    )
+    cli.write("models.py", code)
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n  a: {node: large_model, with: {fails: true}}\n"
+        "  b: {node: large_model}\n  c: {node: large_model, from: {value: b}}\n",
+    )
+    done = cli("run", "g.yaml", "--pack", "models.py", "--device", "cuda")
+    assert "still" not in done.stderr
+    assert done.stderr.count("out of memory - make size, count or batch smaller") == 1
+
+
+GPU = """
+def big():
+    import torch
+    assert torch.cuda.memory_reserved() < 1 << 20, "memory is still reserved"
+    return torch.zeros(1 << 28, device="cuda")
+"""

@@ -116,6 +116,24 @@ def test_any_failure_is_one_line(cli, pack, how, words):
         assert "Traceback" in (cli.folder / "out/g/failure.txt").read_text()
 
 
+def test_tracebacks_of_all_bugs_until_a_run_has_none(cli, pack):
+    text = "artgraph: 1\nnodes:\n  a: {node: failing, with: {how: HOW}}\n"
+    text += "  b: {node: failing, with: {how: bug}}\n  c: {node: noted}\n"
+    failure = cli.folder / "out/g/failure.txt"
+    run(cli, cli.write("g.yaml", text.replace("HOW", "bug")), "--pack", pack, code=1)
+    assert failure.read_text().count("Traceback") == 2
+    run(cli, "g.yaml", "--pack", pack, "--only", "c")
+    assert failure.exists(), "a part that runs says nothing about the rest"
+    cli.write(
+        "g.yaml",
+        text.replace("failing", "nap")
+        .replace("how: HOW", "name: a")
+        .replace("how: bug", "name: b"),
+    )
+    run(cli, "g.yaml", "--pack", pack)
+    assert not failure.exists()
+
+
 def test_a_node_cannot_harm_what_others_get(cli, pack):
     graph = cli.write(
         "g.yaml",

@@ -238,7 +238,7 @@ def test_collecting_keeps_what_was_used_last(store):
     sizes = [entry.size for entry in results(store)]
     store.index.execute("UPDATE results SET used = 1 WHERE key = ?", ("bbbb" * 8,))
     dropped, freed = collect(store, sum(sizes) - 1)
-    assert (dropped, freed) == (1, sizes[0])
+    assert (len(dropped), freed) == (1, sizes[0])
     assert store.lookup("bbbb" * 8) is None
     assert store.lookup("aaaa" * 8) is not None
     assert clear(store) == 2
@@ -266,3 +266,14 @@ def test_a_read_only_cache(tmp_path):
     (tmp_path / "cache").mkdir(mode=0o500)
     with pytest.raises(CacheError, match="can't be used"):
         Store(tmp_path / "cache")
+
+
+def test_the_list_tells_whose_states_are_kept(cli, pack):
+    cli.write("g.yaml", "artgraph: 1\nnodes: {t: {node: slow_training, with: {steps: 4}}}\n")
+    assert cli("run", "g.yaml", "--pack", pack).returncode == 0
+    lines = cli("cache", "ls").stdout.splitlines()
+    (state,) = [line for line in lines if line.startswith("slow_training, step 4 ")]
+    assert " B  made " in state
+    assert "used just now" in state
+    done = cli("cache", "gc", "--max-size", "0", "--no-pins")
+    assert "dropped 0 results and 1 checkpoints, freed" in done.stdout

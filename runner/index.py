@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..nodes.errors import CacheError
+from .filesystems import network_file_system
 
 FORMAT = 2  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
 
@@ -65,8 +66,14 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
 
     Raises: CacheError where it can't be opened for writing or is of a newer format.
     """
+    kind = network_file_system(path.parent)
+    if kind is not None:
+        warn(
+            f"the cache {path.parent} is on a network file system ({kind}), where it is slower and"
+            " less safe - name a local folder with --cache, and share it with --cache-remote"
+        )
     try:
-        return _open(path)
+        return _open(path, shared_memory=kind is None)
     except sqlite3.OperationalError as error:
         raise CacheError(
             f"the cache {path.parent} can't be used: {error} - check it, or name another with"
@@ -80,13 +87,14 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
         path.replace(aside)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _open(path)
+        return _open(path, shared_memory=kind is None)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, shared_memory: bool) -> sqlite3.Connection:
+    """The write-ahead log needs memory that all processes share, so all on one machine."""
     index = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    index.execute("PRAGMA journal_mode = WAL")
-    index.execute("PRAGMA synchronous = NORMAL")
+    index.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
+    index.execute(f"PRAGMA synchronous = {'NORMAL' if shared_memory else 'FULL'}")
     (version,) = index.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise CacheError(

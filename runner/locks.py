@@ -6,6 +6,8 @@ lock when the process ends, however it ends; nothing is left to clean up.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import threading
 import time
@@ -19,12 +21,14 @@ try:
     def _try_lock(file: int, offset: int) -> bool:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except OSError:
-            return False
+        except OSError as error:
+            # Where the file system knows no locks, work may be done twice, but is never waited for.
+            return error.errno not in (errno.EACCES, errno.EAGAIN)
         return True
 
     def _unlock(file: int, offset: int) -> None:
-        fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
+        with contextlib.suppress(OSError):
+            fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
 
 except ImportError:  # Windows
     import msvcrt

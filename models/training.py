@@ -67,6 +67,7 @@ def train(
     """Train up to `steps` steps in all, going on from the latest checkpoint.
 
     Returns the curves: `step` and the mean of each metric over the steps before it.
+    Raises: ValueError where a metric is no longer finite.
     """
     saved = checkpoint.load(steps)
     done, curves = 0, Curves()
@@ -132,14 +133,30 @@ class Curves:
 
     def _full_rows(self) -> list[list[float]]:
         """All full rows, fetched from the device."""
-        self._rows += [[float(step), *means.tolist()] for step, means in self._fresh]
+        self._rows += [self._row(step, means) for step, means in self._fresh]
         self._fresh.clear()
         return self._rows
 
+    def _row(self, step: int, means: Tensor) -> list[float]:
+        """The figures of a row; a training that has broken down goes no further, nor on disk."""
+        figures: list[float] = means.tolist()
+        for name, figure in zip(self._names, figures, strict=True):
+            if not math.isfinite(figure):
+                raise ValueError(
+                    f"the training broke down: {name} is no finite number after {step} steps, as"
+                    " the steps are too large for these pictures"
+                )
+        return [float(step), *figures]
+
+    def _all_rows(self) -> list[list[float]]:
+        """The full rows, and one for the steps since."""
+        if self._sum is None:
+            return self._full_rows()
+        part = self._row(self._step, self._sum / (self._step % RECORD_EVERY))
+        return [*self._full_rows(), part]
+
     def rows(self) -> dict[str, list[float]]:
-        rows = [*self._full_rows()]
-        if self._sum is not None:
-            rows.append([float(self._step), *(self._sum / (self._step % RECORD_EVERY)).tolist()])
+        rows = self._all_rows()
         columns = zip(*rows, strict=True) if rows else ([] for _ in range(1 + len(self._names)))
         return dict(zip(["step", *self._names], map(list, columns), strict=True))
 
@@ -149,6 +166,7 @@ class Curves:
         return dict(zip(names, rows[-1], strict=True)) if rows else {}
 
     def state(self) -> State:
+        self._all_rows()  # which finds a breakdown
         names = "\n".join(self._names).encode()
         state = {
             "curves.names": torch.frombuffer(bytearray(names), dtype=torch.uint8),

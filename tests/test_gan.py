@@ -242,3 +242,11 @@ def test_group_deviation_sees_repetition():
     assert deviation.shape == (2 * GROUP, 1, 3, 3)
     assert (deviation[:GROUP] > 0.3).all()
     assert (deviation[GROUP:] < 0.01).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_that_breaks_down_says_so_and_is_not_kept(method):
+    shelf = Shelf()
+    with pytest.raises(ValueError, match=r"\Athe training broke down: [^\n]* after \d+ steps"):
+        train(*pictures(8, 2), 2, 12, shelf, method=method, rate=1e30)
+    assert not shelf.states

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["browsing"]
 PACK = Path(__file__).parent / "pack.py"
 
 

@@ -22,8 +22,15 @@ PICTURE = {
 }
 CRASH = """
 import os
+from artgraph.nodes.context import Context
 from artgraph.nodes.contract import node
 from artgraph.nodes.sockets import Number
+
+@node(title="Doubtful", category="test")
+def doubtful(*, ctx: Context) -> Number:
+    '''Warn of the result.'''
+    ctx.warn("this may be wrong")
+    return 1
 
 @node(title="Crash", category="test")
 def crash() -> Number:
@@ -84,6 +91,15 @@ def test_a_run_is_told_in_order(server):
     assert b"artgraph: 1" in picture.body  # it carries its graph
     small = server.get(f"/view?{query}&preview=webp;90")
     assert small.headers["Content-Type"] == "image/webp"
+
+
+def test_a_warning_stands_on_its_node(server):
+    with Tab(server, "doubts") as tab:
+        server.run({"3": node("doubtful")}, "doubts")
+        tab.wait("execution_success")
+    assert any(b"this may be wrong" in text["raw"] for text in tab.of("progress_text"))
+    output = {"artgraph_warnings": ["this may be wrong"], "text": ["1"]}
+    assert tab.of("executed")[0]["output"] == output
 
 
 def test_a_second_run_is_all_reused(server):

@@ -17,7 +17,14 @@ from aiohttp import web
 from ...nodes.errors import GraphError
 from ...nodes.registry import load_nodes
 from ...runner.locks import Locks
-from . import routes_files, routes_info, routes_run
+from . import (
+    routes_files,
+    routes_graphs,
+    routes_info,
+    routes_jobs,
+    routes_run,
+    routes_userdata,
+)
 from .engine import Engine
 from .graphs import Graphs
 from .guard import add_headers, guard
@@ -32,6 +39,14 @@ if TYPE_CHECKING:
 TESTED = ("1.45.21", "1.50.6", "1.58.1", "1.59")  # of the editor; others are likely to work
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0
+_PARTS = (
+    routes_run,
+    routes_jobs,
+    routes_files,
+    routes_userdata,
+    routes_graphs,
+    routes_info,
+)
 
 
 def static_root() -> Path:
@@ -52,9 +67,9 @@ def make_app(settings: Settings) -> web.Application:
     )
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(lambda app: _services(app, settings))
-    for table in (routes_run.routes, routes_files.routes, routes_info.routes):
-        app.add_routes(table)
-        app.add_routes(_under_api(table))
+    for part in _PARTS:
+        app.add_routes(part.routes)
+        app.add_routes(_under_api(part.routes))
     _add_static(app, static_root())
     return app
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from .follow import Follower
 from .hub import Hub
-from .jobs import WAITING, Job, Jobs
+from .jobs import FINISHED, WAITING, Job, Jobs
 from .settings import Settings
 
 _LINE = 64 * 2**20  # bytes of one event at most
@@ -160,7 +160,7 @@ class Engine:
             job.error = follower.error(end.get("message"))
             follower.finish("execution_error", **job.error)
         self.jobs.save(job)
-        old = self.jobs.found(("completed", "failed", "cancelled"), offset=self._settings.history)
+        old = self.jobs.found(FINISHED, offset=self._settings.history)
         self.forget([job.id for job in old])
         self.tell_status()
 

@@ -169,8 +169,9 @@ class Follower:
         others = [path for path in files if path.suffix.lower() not in PICTURES]
         for path in others:
             self._keep(path)
-        texts = [*self._warnings.get(node, ()), *shown.get("text", ())]
-        texts += [f"saved {path.name}" for path in others]
+        if node in self._warnings:
+            output["artgraph_warnings"] = self._warnings[node]
+        texts = [*shown.get("text", ()), *(f"saved {path.name}" for path in others)]
         if texts:
             output["text"] = texts
         if "tables" in shown:

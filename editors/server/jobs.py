@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Status = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
 WAITING: tuple[Status, ...] = ("pending", "in_progress")
+FINISHED: tuple[Status, ...] = ("completed", "failed", "cancelled")
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -128,3 +129,10 @@ class Jobs:
 def _where(statuses: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     marks = ", ".join("?" * len(statuses))
     return (f"WHERE status IN ({marks})", statuses) if statuses else ("", ())
+
+
+def workflow_of(extra: Any) -> dict[str, Any] | None:
+    """The workflow that was sent with a prompt."""
+    info = extra.get("extra_pnginfo")
+    workflow = info.get("workflow") if isinstance(info, dict) else None
+    return workflow if isinstance(workflow, dict) else None

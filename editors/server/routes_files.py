@@ -1,29 +1,22 @@
-"""Files that the editor sees and sends: pictures, uploads, workflows, its own settings."""
+"""Pictures that the editor shows and sends."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import json
-import mimetypes
 from pathlib import Path
-from typing import Any
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...nodes.sockets import is_file_name
 from .follow import PICTURES
-from .paths import file_info, inside, write_whole
-from .services import SERVICES, Services, json_body, json_object
+from .paths import inside, write_whole
+from .services import SERVICES, Services
 
 routes = web.RouteTableDef()
-_WORKFLOWS = "workflows/"
 _UPLOADS = PICTURES | {".bmp", ".tif", ".tiff"}
 _MAX_PIXELS = 200_000_000
-
-
-# Pictures
 
 
 @routes.get("/view")
@@ -119,155 +112,3 @@ async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, 
     if not data or not is_file_name(name):
         raise web.HTTPBadRequest(text="the form has no picture with a plain name")
     return fields, name, bytes(data)
-
-
-# The editor's settings
-
-
-@routes.get("/users")
-async def users(_: web.Request) -> web.Response:
-    return web.json_response({"storage": "server", "migrated": True})
-
-
-@routes.get("/settings")
-async def get_settings(request: web.Request) -> web.Response:
-    return web.json_response(_settings(request))
-
-
-@routes.get("/settings/{id}")
-async def get_setting(request: web.Request) -> web.Response:
-    return web.json_response(_settings(request).get(request.match_info["id"]))
-
-
-@routes.post("/settings/{id}")
-async def post_setting(request: web.Request) -> web.Response:
-    return _change_settings(request, {request.match_info["id"]: await json_body(request)})
-
-
-@routes.post("/settings")
-async def post_settings(request: web.Request) -> web.Response:
-    return _change_settings(request, await json_object(request))
-
-
-# Its tutorial is about other nodes; looking for its newer versions would ask other sites.
-_PRESET = {
-    "Comfy.TutorialCompleted": True,
-    "Comfy.Notification.ShowVersionUpdates": False,
-    "Comfy.Release.Status": "skipped",
-    "Comfy.Workflow.ShowMissingModelsWarning": False,
-    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes are ours
-    "Comfy.Graph.CanvasInfo": False,
-    "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # texts are drawn where they can just be read
-}
-
-
-def _settings_file(request: web.Request) -> Path:
-    return request.app[SERVICES].settings.state / "settings.json"
-
-
-def _settings(request: web.Request) -> dict[str, Any]:
-    try:
-        saved = json.loads(_settings_file(request).read_bytes())
-    except (OSError, ValueError):
-        saved = {}
-    return _PRESET | (saved if isinstance(saved, dict) else {})
-
-
-def _change_settings(request: web.Request, changes: dict[str, Any]) -> web.Response:
-    settings = _settings(request) | changes
-    if len(settings) > 2_000:
-        raise web.HTTPBadRequest(text="too many settings")
-    write_whole(_settings_file(request), json.dumps(settings, indent=1).encode())
-    return web.json_response({})
-
-
-# Workflows and the editor's other files
-
-
-@routes.get("/userdata")
-async def list_userdata(request: web.Request) -> web.Response:
-    """The files of a folder; those of `workflows` are the user's graphs."""
-    services = request.app[SERVICES]
-    folder = request.query.get("dir", "").strip("/")
-    if folder == _WORKFLOWS.strip("/"):
-        files = await asyncio.to_thread(services.graphs.listed)
-    else:
-        root = inside(services.settings.state / "userdata", folder) if folder else None
-        found = sorted(root.rglob("*")) if root is not None and root.is_dir() else []
-        files = [file_info(p, p.relative_to(root).as_posix()) for p in found if p.is_file()]  # type: ignore[arg-type]
-    full = request.query.get("full_info") == "true"
-    return web.json_response(files if full else [file["path"] for file in files])
-
-
-@routes.get("/userdata/{file}")
-async def get_userdata(request: web.Request) -> web.StreamResponse:
-    services, name = request.app[SERVICES], request.match_info["file"]
-    if _is_graph(name):
-        workflow = await asyncio.to_thread(services.graphs.load, name.removeprefix(_WORKFLOWS))
-        return web.json_response(workflow)
-    path = _plain_file(services, name)
-    if not path.is_file():
-        raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
-    kind = mimetypes.guess_type(path.name)[0] if path.suffix in (".json", ".css") else None
-    headers = {"Content-Type": kind or "application/octet-stream", "Cache-Control": "no-cache"}
-    return web.FileResponse(path, headers=headers | {"Content-Disposition": "attachment"})
-
-
-@routes.post("/userdata/{file}")
-async def post_userdata(request: web.Request) -> web.Response:
-    """Save a file; a workflow becomes a graph's YAML."""
-    services, name = request.app[SERVICES], request.match_info["file"]
-    overwrite = request.query.get("overwrite") != "false"
-    if _is_graph(name):
-        body = await json_body(request)
-        short = name.removeprefix(_WORKFLOWS)
-        path, note = await asyncio.to_thread(services.graphs.save, short, body, overwrite)
-        if note is not None:
-            services.hub.broadcast("artgraph.saved", {"name": path.name, "note": note})
-    else:
-        path = _plain_file(services, name)
-        if path.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{path.name!r} is there already")
-        write_whole(path, await request.read())
-    return web.json_response(file_info(path, name))
-
-
-@routes.delete("/userdata/{file}")
-async def delete_userdata(request: web.Request) -> web.Response:
-    services, name = request.app[SERVICES], request.match_info["file"]
-    if _is_graph(name):
-        services.graphs.delete(name.removeprefix(_WORKFLOWS))
-    else:
-        _plain_file(services, name).unlink(missing_ok=True)
-    return web.Response(status=204)
-
-
-@routes.post("/userdata/{file}/move/{target}")
-async def move_userdata(request: web.Request) -> web.Response:
-    services = request.app[SERVICES]
-    name, target = request.match_info["file"], request.match_info["target"]
-    overwrite = request.query.get("overwrite") == "true"
-    if _is_graph(name) and _is_graph(target):
-        names = (name.removeprefix(_WORKFLOWS), target.removeprefix(_WORKFLOWS))
-        path = services.graphs.move(*names, overwrite)
-    else:
-        source, path = _plain_file(services, name), _plain_file(services, target)
-        if not source.is_file():
-            raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
-        if path.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{path.name!r} is there already")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(path)
-    return web.json_response(file_info(path, target))
-
-
-def _is_graph(name: str) -> bool:
-    return name.startswith(_WORKFLOWS) and not Path(name).name.startswith(".")
-
-
-def _plain_file(services: Services, name: str) -> Path:
-    """A file of the editor's own, such as its bookmarks; their names may begin with a dot."""
-    folder, _, last = name.rpartition("/")
-    root = services.settings.state / "userdata"
-    last = last.removeprefix(".")
-    return inside(root, f"{folder}/{last}" if folder else last)

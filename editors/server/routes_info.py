@@ -1,8 +1,7 @@
-"""What the editor asks about us: nodes, templates, extensions, the system; and its own files."""
+"""What the editor asks about us: nodes, extensions, the system; and its own files."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import sys
@@ -12,23 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from ...nodes.errors import ArtgraphError
-from ...runner.document import read_document
-from ...runner.load import load_document, shipped_graphs
-from ...runner.png import is_png, read_text
-from ...runner.publish import GRAPH_KEY
 from ..comfy_forms import class_id
-from ..workflow_write import to_workflow
 from .definitions import definitions
-from .plans import plan_rows
-from .services import SERVICES, Services, json_object
-from .thumbnails import thumbnail
+from .services import SERVICES, Services
 
 routes = web.RouteTableDef()
 WEB = Path(__file__).parent.parent / "web"
 SHARED = WEB.parent / "comfy_web"  # with the pack for ComfyUI
-START = "style_remix"
-_MAX_GRAPH = 64 * 2**20
 
 
 @routes.get("/object_info")
@@ -151,109 +140,3 @@ async def extension_file(request: web.Request) -> web.StreamResponse:
 @routes.get("/userdata/user.css")
 async def style(_: web.Request) -> web.StreamResponse:
     return web.FileResponse(WEB / "artgraph.css", headers={"Cache-Control": "no-cache"})
-
-
-# Templates: the graphs that come with artgraph
-
-
-@routes.get("/templates/index.json")
-async def template_index(_: web.Request) -> web.Response:
-    templates = []
-    for name, path in shipped_graphs().items():
-        about = read_document(path).about
-        templates.append(
-            {
-                "name": name,
-                "title": about.get("title", name),
-                "description": about.get("about", ""),
-                "mediaType": "image",
-                "mediaSubtype": "webp",
-                "tags": about.get("tags", []),
-            }
-        )
-    group = {"moduleName": "default", "category": "artgraph", "type": "image", "title": "Graphs"}
-    return web.json_response([group | {"templates": templates}])
-
-
-@routes.get("/templates/{name}.json")
-async def template(request: web.Request) -> web.Response:
-    return web.json_response(_shipped(request))
-
-
-@routes.get("/templates/{name}-1.webp")
-async def template_picture(request: web.Request) -> web.Response:
-    name = request.match_info["name"]
-    workflow = _shipped(request)
-    data = await asyncio.to_thread(thumbnail, name, workflow)
-    return web.Response(body=data, content_type="image/webp")
-
-
-def _shipped(request: web.Request) -> dict[str, Any]:
-    """The shipped graph that is asked for, as a workflow."""
-    path = shipped_graphs().get(request.match_info["name"])
-    if path is None:
-        raise web.HTTPNotFound
-    return to_workflow(read_document(path), request.app[SERVICES].registry)
-
-
-# Our own questions
-
-
-@routes.get("/artgraph/start")
-async def start(request: web.Request) -> web.Response:
-    """The graph that the editor opens with."""
-    services = request.app[SERVICES]
-    asked = services.settings.graph
-    shipped = shipped_graphs()
-    name = asked or (START if START in shipped else next(iter(shipped), None))
-    if name is None:
-        return web.json_response({})
-    try:
-        document = load_document(name)
-        workflow = services.graphs.workflow(document.yaml(), Path(document.file).absolute())
-    except ArtgraphError as error:
-        return web.json_response({"error": str(error)})
-    return web.json_response({"name": document.name, "workflow": workflow})
-
-
-@routes.post("/artgraph/open")
-async def open_file(request: web.Request) -> web.Response:
-    """The graph in a dropped YAML file or PNG; an empty answer where there is none."""
-    services = request.app[SERVICES]
-    data = await request.read()
-    name = Path(request.query.get("name", "graph")).stem
-    text = read_text(data, GRAPH_KEY) if is_png(data) else data.decode("utf-8-sig", "replace")
-    if text is None or "artgraph:" not in text[:4_096]:
-        return web.json_response({})
-    try:
-        workflow = await asyncio.to_thread(
-            services.graphs.workflow, text, services.settings.folder / f"{name}.yaml"
-        )
-    except ArtgraphError as error:
-        return web.json_response({"error": str(error)})
-    return web.json_response({"name": name, "workflow": workflow})
-
-
-@routes.post("/artgraph/yaml")
-async def as_yaml(request: web.Request) -> web.Response:
-    """A workflow of the editor as YAML."""
-    services = request.app[SERVICES]
-    workflow = await json_object(request)
-    try:
-        text = services.graphs.document(workflow, services.settings.folder / "graph.yaml").yaml()
-    except ArtgraphError as error:
-        return web.json_response({"error": str(error)})
-    return web.json_response({"yaml": text})
-
-
-@routes.post("/artgraph/plan")
-async def plan(request: web.Request) -> web.Response:
-    """What running a workflow would do, node by node."""
-    services = request.app[SERVICES]
-    workflow = await json_object(request)
-    try:
-        document = services.graphs.document(workflow, services.settings.folder / "graph.yaml")
-        rows = await asyncio.to_thread(plan_rows, document, services.registry, services.settings)
-    except ArtgraphError as error:
-        return web.json_response({"error": str(error)})
-    return web.json_response({"rows": rows})

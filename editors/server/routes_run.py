@@ -1,4 +1,4 @@
-"""Running graphs: prompts, queue, history, jobs, interruption, and the WebSocket."""
+"""Running graphs: the WebSocket, prompts, interruption."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from aiohttp import WSMsgType, web
 
 from ...nodes.sockets import is_file_name
 from ...runner.folders import Folders
-from .jobs import WAITING, Job
+from .jobs import WAITING, Job, workflow_of
 from .prompts import PromptError, prepare
-from .services import SERVICES, json_object, whole_number
+from .services import SERVICES, json_object
 
 routes = web.RouteTableDef()
-_FINISHED = ("completed", "failed", "cancelled")
 _MAX_MESSAGE = 2**20
 _MAX_QUEUE = 1_000
 
@@ -81,7 +80,7 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[Job, dict[str
     services = request.app[SERVICES]
     settings = services.settings
     extra = body.get("extra_data") if isinstance(body.get("extra_data"), dict) else {}
-    workflow = _workflow(extra)
+    workflow = workflow_of(extra)
     graph_file = settings.folder / _graph_file(workflow)
     folders = Folders(graph_file.parent, settings.input, settings.out)
     targets = body.get("partial_execution_targets")
@@ -104,12 +103,6 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[Job, dict[str
         "extra_data": extra,
     }
     return Job(str(uuid.uuid4()), 0.0, request_kept, task), prepared.node_errors
-
-
-def _workflow(extra: Any) -> dict[str, Any] | None:
-    info = extra.get("extra_pnginfo")
-    workflow = info.get("workflow") if isinstance(info, dict) else None
-    return workflow if isinstance(workflow, dict) else None
 
 
 def _graph_file(workflow: dict[str, Any] | None) -> Path:
@@ -136,141 +129,3 @@ async def interrupt(request: web.Request) -> web.Response:
 async def free(request: web.Request) -> web.Response:
     await request.app[SERVICES].engine.free()
     return web.json_response({})
-
-
-@routes.get("/queue")
-async def get_queue(request: web.Request) -> web.Response:
-    jobs = request.app[SERVICES].jobs
-    return web.json_response(
-        {
-            "queue_running": [_queue_entry(job) for job in jobs.found(("in_progress",))],
-            "queue_pending": [_queue_entry(job) for job in jobs.found(("pending",))],
-        }
-    )
-
-
-@routes.post("/queue")
-async def post_queue(request: web.Request) -> web.Response:
-    """Take waiting runs out of the queue."""
-    services = request.app[SERVICES]
-    body = await json_object(request)
-    named = _texts(body.get("delete"))
-    if body.get("clear"):
-        named += [job.id for job in services.jobs.found(("pending",))]
-    for job_id in named:
-        job = services.jobs.get(job_id)
-        if job is not None and job.status == "pending":
-            services.engine.cancel(job_id)
-    return web.json_response({})
-
-
-@routes.get("/history")
-@routes.get("/history/{id}")
-async def get_history(request: web.Request) -> web.Response:
-    jobs = request.app[SERVICES].jobs
-    if "id" in request.match_info:
-        job = jobs.get(request.match_info["id"])
-        found = [job] if job is not None and job.status in _FINISHED else []
-    else:
-        limit = whole_number(request, "max_items", None)
-        found = jobs.found(_FINISHED, limit, whole_number(request, "offset", 0) or 0)
-    return web.json_response({job.id: _history_entry(job) for job in found})
-
-
-@routes.post("/history")
-async def post_history(request: web.Request) -> web.Response:
-    services = request.app[SERVICES]
-    body = await json_object(request)
-    named = _texts(body.get("delete"))
-    if body.get("clear"):
-        named += [job.id for job in services.jobs.found(_FINISHED)]
-    services.engine.forget(named)
-    return web.json_response({})
-
-
-@routes.get("/jobs")
-async def get_jobs(request: web.Request) -> web.Response:
-    jobs = request.app[SERVICES].jobs
-    known = (*WAITING, *_FINISHED)
-    asked = tuple(s for s in request.query.get("status", "").split(",") if s in known)
-    limit, offset = whole_number(request, "limit", 200), whole_number(request, "offset", 0) or 0
-    found, total = jobs.found(asked, limit, offset), jobs.count(asked)
-    pages = {"offset": offset, "limit": limit, "total": total}
-    more = {"has_more": offset + len(found) < total}
-    return web.json_response(
-        {"jobs": [_job_entry(job) for job in found], "pagination": pages | more}
-    )
-
-
-@routes.get("/jobs/{id}")
-async def get_job(request: web.Request) -> web.Response:
-    job = request.app[SERVICES].jobs.get(request.match_info["id"])
-    if job is None:
-        raise web.HTTPNotFound(text="there is no such run")
-    kept = {"prompt": job.request["prompt"], "extra_data": job.request["extra_data"]}
-    return web.json_response(_job_entry(job) | {"outputs": job.outputs, "workflow": kept})
-
-
-@routes.post("/jobs/cancel")
-async def cancel_jobs(request: web.Request) -> web.Response:
-    engine = request.app[SERVICES].engine
-    done = [engine.cancel(i) for i in _texts((await json_object(request)).get("job_ids"))]
-    return web.json_response({"cancelled": any(done)})
-
-
-@routes.post("/jobs/{id}/cancel")
-async def cancel_job(request: web.Request) -> web.Response:
-    done = request.app[SERVICES].engine.cancel(request.match_info["id"])
-    return web.json_response({"cancelled": done})
-
-
-def _texts(value: Any) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
-
-
-def _queue_entry(job: Job) -> list[Any]:
-    extra = job.request["extra_data"] | {"client_id": job.client, "create_time": _ms(job.created)}
-    return [job.number, job.id, job.request["prompt"], extra, list(job.names.values())]
-
-
-def _history_entry(job: Job) -> dict[str, Any]:
-    messages: list[Any] = []
-    if job.error is not None:
-        messages.append(["execution_error", job.error | {"prompt_id": job.id}])
-    done = job.status == "completed"
-    return {
-        "prompt": _queue_entry(job),
-        "outputs": job.outputs,
-        "status": {
-            "status_str": "success" if done else "error",
-            "completed": done,
-            "messages": messages,
-        },
-        "meta": {},
-    }
-
-
-def _job_entry(job: Job) -> dict[str, Any]:
-    pictures = [
-        picture | {"nodeId": node, "mediaType": "images"}
-        for node, output in job.outputs.items()
-        for picture in output.get("images", ())
-    ]
-    saved = [picture for picture in pictures if picture["type"] == "output"]
-    workflow = _workflow(job.request["extra_data"]) or {}
-    return {
-        "id": job.id,
-        "status": job.status,
-        "priority": job.number,
-        "create_time": _ms(job.created),
-        "execution_start_time": _ms(job.started),
-        "execution_end_time": _ms(job.ended),
-        "outputs_count": len(pictures),
-        "preview_output": next(iter(reversed(saved or pictures)), None),
-        "execution_error": job.error,
-        "workflow_id": workflow.get("id"),
-    }
-
-
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds * 1000)

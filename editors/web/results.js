@@ -69,9 +69,12 @@ export function showResults(nodeType) {
   nodeType.prototype.onExecuted = function (output) {
     if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
-    const texts = (output?.text ?? []).map((text) => element('p', text))
-    const tables = (output?.artgraph_tables ?? []).map(table)
-    if (texts.length || tables.length || notes.has(this)) showNote(this, [...texts, ...tables])
+    const shown = [
+      ...(output?.artgraph_warnings ?? []).map(warning),
+      ...(output?.text ?? []).map((text) => element('p', text)),
+      ...(output?.artgraph_tables ?? []).map(table)
+    ]
+    if (shown.length || notes.has(this)) showNote(this, shown)
   }
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
@@ -178,6 +181,12 @@ function shown(cell) {
 function element(kind, text) {
   const result = document.createElement(kind)
   if (text !== undefined) result.textContent = text
+  return result
+}
+
+function warning(text) {
+  const result = element('p', capital(text))
+  result.className = 'artgraph-warning'
   return result
 }
 

@@ -1,0 +1,181 @@
+"""The editor in a real Chromium: one browser, one server and one tab for all tests of a process.
+
+With ARTGRAPH_SCREENSHOTS=FOLDER the pictures of docs/editor.md are taken on the way.
+"""
+
+import base64
+import io
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from editing import Server, until
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS += ["--disable-dev-shm-usage", "--disable-component-update", "--no-first-run"]
+
+PICTURE = """\
+artgraph: 1
+title: First picture
+nodes:
+  art:
+    node: procedural_art
+    with: {count: 16, size: 32, seed: SEED}
+  pair:
+    node: dataset_images
+    from: {dataset: art}
+    with: {count: 8}
+  sheet:
+    node: image_grid
+    from: {image: pair.image, labels: pair.table}
+  result:
+    node: save_image
+    from: {image: sheet}
+"""
+TRAINING = """\
+artgraph: 1
+nodes:
+  walk:
+    node: slow_training
+    with: {steps: STEPS, pause: PAUSE, seed: SEED}
+  table:
+    node: save_table
+    from: {table: walk}
+"""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium; where there is none, the test is left out."""
+    pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
+    pytest.importorskip("comfyui_frontend_package", reason="the extra `edit` is not installed")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with api.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory):
+    """A server in a folder of graphs."""
+    with Server(tmp_path_factory.mktemp("studio")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def editor(browser, studio):
+    """A tab; nothing that it did may have failed in its scripts or asked another site."""
+    editor = Editor(browser, studio)
+    yield editor
+    assert editor.outside == []
+    assert editor.errors == []
+
+
+class Editor:
+    """A browser's tab with the editor in it."""
+
+    def __init__(self, browser, server):
+        self.server, self.outside, self.errors = server, [], []
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page = context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.page.on("request", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.open()
+
+    def _note(self, request):
+        if not request.url.startswith((self.server.address, "data:", "blob:", "ws://127.0.0.1")):
+            self.outside.append(request.url)
+
+    def open(self):
+        self.page.goto(self.server.address)
+        self.ready()
+
+    def ready(self):
+        self.page.wait_for_function("window.app?.graph?.nodes?.length && window.app.canvas")
+        self.page.wait_for_timeout(500)
+
+    def ask(self, script, argument=None):
+        return self.page.evaluate(script, argument)
+
+    def show(self, text, name="graph", **values):
+        """Open a graph from its YAML."""
+        for key, value in values.items():
+            text = text.replace(key.upper(), str(value))
+        self.ask(
+            """async ([text, name]) => {
+                const how = {method: 'POST', body: text}
+                const answer = await fetch(`/artgraph/open?name=${name}.yaml`, how)
+                const {workflow, error} = await answer.json()
+                if (error) throw new Error(error)
+                await app.loadGraphData(workflow, true, true, name)
+            }""",
+            [text, name],
+        )
+        self.wait_for("() => app.graph.nodes.length > 0")
+        self.page.keyboard.press(".")
+        self.page.wait_for_timeout(300)
+
+    def wait_for(self, condition, argument=None, seconds=60):
+        self.page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)
+
+    def run(self):
+        self.page.get_by_test_id("queue-button").click()
+
+    def newest(self, *statuses):
+        """The newest job if it is in one of these states."""
+        jobs = self.server.get("/jobs?limit=1").json()["jobs"]
+        return jobs[0] if jobs and jobs[0]["status"] in statuses else None
+
+    def finished(self):
+        return until(lambda: self.newest("completed", "failed", "cancelled"))
+
+    def pictures(self, title):
+        """How many pictures the node of this title shows."""
+        return self.ask(
+            "title => app.graph.nodes.find(n => n.title === title)?.imgs?.length ?? 0", title
+        )
+
+    def shot(self, name, **options):
+        """A picture for the documentation."""
+        folder = os.environ.get("ARTGRAPH_SCREENSHOTS")
+        if folder:
+            self.page.wait_for_timeout(700)
+            _save(self.page.screenshot(**options), Path(folder) / f"{name}.webp")
+
+    def drop(self, name, data, kind):
+        """Drop a file on the middle of the canvas."""
+        self.ask(
+            """([name, data, kind]) => {
+                const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0))
+                const transfer = new DataTransfer()
+                transfer.items.add(new File([bytes], name, {type: kind}))
+                const canvas = document.querySelector('#graph-canvas')
+                const [clientX, clientY] = [innerWidth / 2, innerHeight / 2]
+                const how = {
+                    dataTransfer: transfer, bubbles: true, cancelable: true, clientX, clientY
+                }
+                for (const type of ['dragenter', 'dragover', 'drop'])
+                    canvas.dispatchEvent(new DragEvent(type, how))
+            }""",
+            [name, base64.b64encode(data).decode(), kind],
+        )
+
+
+def _save(png, path):
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(io.BytesIO(png)).convert("RGB").save(path, "WEBP", quality=80, method=6)
+
+
+def widget(title, name):
+    """The script of a node's widget."""
+    node = f"app.graph.nodes.find(n => n.title === '{title}')"
+    return f"{node}?.widgets.find(w => w.name === '{name}')"

@@ -1,0 +1,65 @@
+"""The editor in a real Chromium: saving, opening, and files that are dropped on it."""
+
+import io
+
+from browsing import PICTURE, TRAINING, Editor, widget
+from editing import until
+
+
+def test_saving_and_opening_again_keeps_the_layout(editor, browser):
+    page = editor.page
+    editor.show(PICTURE, "kept", seed=3)
+    editor.ask("app.graph.nodes.find(n => n.title === 'sheet').pos = [900, 500]")
+    page.keyboard.press("Control+s")
+    page.get_by_role("textbox").last.fill("kept")
+    page.keyboard.press("Enter")
+    file = editor.server.folder / "kept.yaml"
+    until(file.is_file)
+    assert "seed: 3" in file.read_text()
+    other = Editor(browser, editor.server)
+    other.page.get_by_test_id("workflows-tab-button").click()
+    other.page.get_by_role("treeitem", name="kept").click()
+    other.wait_for("app.graph.nodes.find(n => n.title === 'sheet')?.pos[0] === 900")
+    file.write_text(file.read_text().replace("seed: 3", "seed: 4"))
+    for tab in (editor, other):
+        tab.wait_for(f"{widget('art', 'seed')}.value === 4", seconds=15)
+    other.page.close()
+
+
+def test_a_dropped_picture_brings_its_graph_or_becomes_a_node(editor):
+    editor.show(PICTURE, "dropped", seed=1)
+    editor.run()
+    picture = editor.server.folder / "out" / "dropped" / "result.png"
+    until(picture.is_file)
+    editor.show(TRAINING, "other", steps=1, pause=0, seed=1)
+    editor.drop("result.png", picture.read_bytes(), "image/png")
+    editor.wait_for("app.graph.nodes.some(n => n.title === 'sheet')")
+    plain = _png()
+    editor.drop("photo.png", plain, "image/png")
+    loader = "app.graph.nodes.find(n => n.type === 'Artgraph_load_image')"
+    editor.wait_for(f"{loader}?.widgets[0].value === 'photo.png'")
+    assert (editor.server.folder / "input" / "photo.png").read_bytes() == plain
+
+
+def _png():
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (48, 32), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_folder_of_pictures_is_taken_in(editor, tmp_path):
+    for style in ("dawn", "dusk"):
+        (tmp_path / "mine" / style).mkdir(parents=True)
+        (tmp_path / "mine" / style / "one.png").write_bytes(_png())
+    editor.show("artgraph: 1\nnodes:\n  mine: {node: load_dataset, with: {folder: x}}\n", "own")
+    button = "app.graph.nodes[0].widgets.find(w => w.type === 'button')"
+    with editor.page.expect_file_chooser() as chooser:
+        editor.ask(f"{button}.callback()")
+    chooser.value.set_files(tmp_path / "mine")
+    editor.wait_for("app.graph.nodes[0].widgets.find(w => w.name === 'folder').value === 'mine'")
+    assert (editor.server.folder / "input" / "mine" / "dusk" / "one.png").is_file()
+    editor.run()  # the button is no value of the node's
+    until(lambda: (editor.server.folder / "out" / "own" / "manifest.json").is_file())
+    assert editor.finished()["status"] == "completed"

@@ -1,12 +1,15 @@
-"""Names and order of the nodes in a graph of ComfyUI's."""
+"""Names of nodes, their order and names of their values in a graph of ComfyUI's."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
+from typing import Any
 
 from ..runner.document import NAME, NODE_NAME
+
+_CONTROLS = ("fixed", "increment", "decrement", "randomize")
 
 
 def node_name(text: str, otherwise: str) -> str:
@@ -49,3 +52,15 @@ def sources_first(sources: Mapping[str, Collection[str]]) -> list[str]:
             if not waiting[target]:
                 heappush(ready, places[target])
     return found + [name for name, owners in waiting.items() if owners]
+
+
+def values_by_name(names: list[str], given: list[Any]) -> tuple[dict[str, Any], int]:
+    """Values by the names in their order, and how many have none; a seed's control is no value."""
+    values, position = {}, 0
+    for name in names:
+        if position < len(given):
+            values[name] = given[position]
+            position += 1
+        if name == "seed" and position < len(given) and given[position] in _CONTROLS:
+            position += 1
+    return values, len(given) - position

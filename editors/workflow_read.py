@@ -14,13 +14,12 @@ from ..nodes.contract import NodeSpec
 from .comfy_forms import node_form, node_id
 from .convert_api import META
 from .convert_core import CORE_WIDGETS
-from .convert_names import sources_first
+from .convert_names import sources_first, values_by_name
 from .convert_nodes import Foreign, ForeignGraph
 from .workflow_extras import NOTES, read_layout
 
 _NEVER, _BYPASS = 2, 4  # LiteGraph's modes
 _FROM, _TO = -10, -20  # the ids of a subgraph's own inputs and outputs
-_CONTROLS = ("fixed", "increment", "decrement", "randomize")
 _DEPTH = 64
 Origin = tuple[str, int]
 
@@ -126,21 +125,16 @@ class _Flattener:
     def values(self, scope: _Scope, node: Mapping[str, Any]) -> dict[str, Any]:
         """Widget values by name; the format has them by position."""
         given = node.get("widgets_values") or []
-        if isinstance(given, dict):
-            values = dict(given)
-        else:
-            spec = self.registry.get(node_id(node["type"]) or "")
-            names = CORE_WIDGETS.get(node["type"], [])
-            if spec is not None:
-                names = [widget.name for widget in node_form(spec).widgets]
-            values, position = {}, 0
-            for name in names:
-                if position < len(given):
-                    values[name] = given[position]
-                    position += 1
-                if name == "seed" and position < len(given) and given[position] in _CONTROLS:
-                    position += 1
         own = {name: value for (owner, name), value in scope.values.items() if owner == node["id"]}
+        if isinstance(given, dict):
+            return {**given, **own}
+        told = [slot["name"] for slot in node.get("inputs") or [] if slot.get("widget")]
+        values, rest = values_by_name(told, given)
+        if rest or not told:  # an old editor told the names of wired widgets only
+            spec = self.registry.get(node_id(node["type"]) or "")
+            known = CORE_WIDGETS.get(node["type"], [])
+            names = [w.name for w in node_form(spec).widgets] if spec is not None else known
+            values, _ = values_by_name(names, given)
         return values | own
 
     def links(self, scope: _Scope, node: Mapping[str, Any], foreign: Foreign) -> bool:

@@ -123,11 +123,9 @@ class _Writer:
         return node
 
     def inputs(self, entry: NodeEntry, forms: list[InputForm]) -> list[dict[str, Any]]:
-        """All sockets, and those widgets that are wired."""
+        """All inputs; those of widgets tell what the values stand for, also in later versions."""
         inputs: list[dict[str, Any]] = []
         for form in forms:
-            if form.is_widget and form.name not in entry.wires:
-                continue
             slot: dict[str, Any] = {"name": form.name, "type": form.type, "link": None}
             if form.is_widget:
                 slot["widget"] = {"name": form.name}

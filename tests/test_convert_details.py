@@ -126,3 +126,18 @@ def test_the_order_is_the_graph_files_and_in_others_follows_the_wires():
     del workflow["extra"]["artgraph"]
     workflow["nodes"][0]["order"] = 0
     assert list(back(workflow)["nodes"]) == ["art", "few"]
+
+
+def test_a_workflow_of_an_earlier_version_keeps_its_values():
+    text = "nodes:\n  art: {node: procedural_art, with: {count: 5, size: 40, seed: 9}}\n"
+    workflow = written(text, to_workflow)
+    drawn = workflow["nodes"][0]
+    assert [slot["name"] for slot in drawn["inputs"]] == ["count", "size", "styles", "seed"]
+    assert drawn["widgets_values"] == [5, 40, "", 9, "fixed"]
+    drawn["inputs"].pop(1)  # as if there had been no `size` yet, and `seed` had stood first
+    drawn["inputs"].insert(0, drawn["inputs"].pop())
+    drawn["widgets_values"] = [9, "randomize", 5, ""]
+    assert back(workflow)["nodes"]["art"]["with"] == {"count": 5, "seed": 9}
+    drawn["inputs"] = []
+    drawn["widgets_values"] = [5, 40, "", 9, "fixed"]
+    assert back(workflow)["nodes"]["art"]["with"] == {"count": 5, "size": 40, "seed": 9}

@@ -19,7 +19,8 @@ MARGIN = 1e-3  # by which the outermost levels can be reached
 def quantise(z: Tensor, levels: tuple[int, ...]) -> Tensor:
     """Squash z (N, C, h, w) and round it to its levels, in -1..1; gradients pass the rounding.
 
-    C is a multiple of the number of levels, which repeat.
+    C is a multiple of the number of levels, which repeat; each is 3 or more, for with 2 the
+    gradient at 0 would vanish.
     """
     count = _per_channel(z, levels)
     half = (count - 1) * (1 + MARGIN) / 2

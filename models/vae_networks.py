@@ -59,7 +59,7 @@ class VaeConfig:
         if not isinstance(self.levels, tuple):
             raise ValueError(f"levels must be a list of whole numbers, not {self.levels!r:.80}")
         for count in self.levels:
-            check_whole("each of levels", count, 2, 64)
+            check_whole("each of levels", count, 3, 64)
         if not self.levels:
             return
         if self.method == "classic":

@@ -225,6 +225,21 @@ def test_a_full_disk_in_the_midst_of_blobs(cli, pack):
         assert (end["cached"] + end["ran"], end["failed"]) == (16, 0)
 
 
+def test_a_full_disk_in_the_midst_of_a_stream(cli, pack):
+    """Pictures that are written as they come: what is there of them goes."""
+    cli.write(
+        "g.yaml",
+        "artgraph: 1\nnodes:\n  g: {node: grey, with: {count: 3000}}\n"
+        "  p: {node: pick_images, from: {image: g}, with: {start: 1, count: 0}}\n",
+    )
+    with small_disk(cli.folder / "cache", "1m") as disk:
+        done = cli("run", "g.yaml", "--pack", pack, "--quiet")
+        assert done.returncode == 4, done.stderr
+        assert "can't be written" in done.stderr
+        assert not list((disk / "tmp").iterdir())
+        assert len(list(disk.glob("blobs/*/*"))) == 1
+
+
 def test_a_full_disk_under_the_index(cli, pack):
     chain = "".join(
         f"  t{i}: {{node: text, with: {{text: {'x' * 9000}{i}}}}}\n" for i in range(100)

@@ -32,8 +32,14 @@ class Sharpener(Protocol):
     def parts(self) -> Mapping[str, Stateful]:
         """Everything that training changes, by name."""
 
-    def pull(self, drawn: Tensor, real: Tensor, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The gradient (N, 3, H, W) by the drawn pictures, and metrics; may train itself."""
+    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The gradient (N, 3, H, W) by the drawn pictures, and metrics.
+
+        These are `share` of a step's pictures.
+        """
+
+    def learn(self) -> None:
+        """Learn from all pictures of the step."""
 
     def weight(self, step: int) -> float:
         """How long the pull is to be, over the error's gradient."""
@@ -48,7 +54,7 @@ class FeatureSharpener:
     def parts(self) -> Mapping[str, Stateful]:
         return {}
 
-    def pull(self, drawn: Tensor, real: Tensor, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = drawn.detach().requires_grad_()
         with self._numerics.autocast():
             found = self._features(drawn)
@@ -60,6 +66,9 @@ class FeatureSharpener:
         distance = torch.stack([part.mean() for part in apart]).sum()
         (gradient,) = torch.autograd.grad(distance, drawn)
         return gradient, {"features": distance.detach()}
+
+    def learn(self) -> None:
+        pass
 
     def weight(self, step: int) -> float:
         return FEATURES
@@ -108,17 +117,19 @@ class AdversarialSharpener:
     def parts(self) -> Mapping[str, Stateful]:
         return {"critic": self._critic, "critic_adam": self._optimiser}
 
-    def pull(self, drawn: Tensor, real: Tensor, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = drawn.detach().requires_grad_()
         with self._numerics.autocast():
             found, wanted = self._critic(drawn), self._critic(real)
         # What fools the critic; it is asked before it learns from these very pictures.
         (gradient,) = torch.autograd.grad(-found.mean(), drawn, retain_graph=True)
         loss = F.relu(1 - wanted).mean() + F.relu(1 + found).mean()
-        self._optimiser.zero_grad()
-        loss.backward(inputs=list(self._critic.parameters()))
-        self._optimiser.step()
+        (loss * share).backward(inputs=list(self._critic.parameters()))
         return gradient, {"critic": loss.detach()}
+
+    def learn(self) -> None:
+        self._optimiser.step()
+        self._optimiser.zero_grad()
 
     def weight(self, step: int) -> float:
         return ADVERSARIAL * min(1.0, max(0.0, (step - PATIENCE) / RAMP))
@@ -141,10 +152,13 @@ def make_sharpener(
 
 
 def pulled(
-    error: Tensor, drawn: Tensor, real: Tensor, sharpener: Sharpener, step: int
-) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """A loss with the gradient of `error` and that of the sharpener; and its metrics."""
-    pull, metrics = sharpener.pull(drawn, real, step)
+    error: Tensor, drawn: Tensor, real: Tensor, sharpener: Sharpener, step: int, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss with the gradient of `error` and that of the sharpener; and its metrics.
+
+    The pictures are `share` of those of the step.
+    """
+    pull, metrics = sharpener.pull(drawn, real, share)
     weight = sharpener.weight(step)
     if not weight:
         return error, metrics

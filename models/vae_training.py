@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .blocks import blank, initialise, to_bytes, to_signed
 from .numerics import Numerics
-from .training import Average, Sampler, State, Stateful, generator
+from .training import Average, Sampler, State, Stateful, generator, micro_batches
 from .vae_networks import ClassicVae, ResidualVae, Vae, VaeConfig, make_vae
 from .vae_sharpen import Sharpener, pulled
 
@@ -53,7 +53,9 @@ class VaeTrainee:
         sharpener: Sharpener | None,
     ) -> None:
         """`images`: uint8 (N, S, S, 3); `start`: the weights to begin with."""
-        self._images, self._recipe, self._sharpener = images, recipe, sharpener
+        self._config, self._recipe = config, recipe
+        self._images = recipe.numerics.keep(images)
+        self._sharpener = sharpener
         network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
         if start is not None:
             network.load_state_dict(start)
@@ -89,54 +91,57 @@ class VaeTrainee:
         return {**own, **more}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
+        numerics, beta = self._recipe.numerics, self._recipe.beta
         chosen = self._sampler.indices(step)
-        pictures = to_signed(self._images[chosen].to(self._recipe.numerics.device))
-        with self._recipe.numerics.autocast():
-            mean, log_variance = self._network.posterior(pictures)
-            latents, divergence = mean, torch.zeros_like(mean[:1, 0, 0, 0].sum())
-            if log_variance is not None:
-                noise = torch.randn(mean.shape, generator=generator(self._recipe.seed, 1, step))
-                latents = mean + (log_variance / 2).exp() * noise.to(mean.device)
-                divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
-            error, drawn = self._error(latents, pictures)
-        pull = error
-        metrics: Mapping[str, Tensor] = {}
-        if self._sharpener is not None:
-            pull, metrics = pulled(error, drawn, pictures, self._sharpener, step)
+        noise = torch.randn(
+            len(chosen), *self._config.latent_shape, generator=generator(self._recipe.seed, 1, step)
+        )
+        told: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
-        (pull + self._recipe.beta * divergence).backward()
+        for part in micro_batches(len(chosen), self._config.size):
+            pictures = to_signed(numerics.take(self._images, chosen[part]))
+            share = len(pictures) / len(chosen)
+            with numerics.autocast():
+                error, divergence, drawn = self._errors(pictures, noise[part])
+            loss, metrics = error, dict[str, Tensor]()
+            if self._sharpener is not None:
+                loss, metrics = pulled(error, drawn, pictures, self._sharpener, step, share)
+            ((loss + beta * divergence) * share).backward()
+            parts = {"loss": error + beta * divergence, "error": error, "divergence": divergence}
+            told.append({k: v.detach() * share for k, v in (parts | metrics).items()})
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * self._pace(step)
         self._optimiser.step()
+        if self._sharpener is not None:
+            self._sharpener.learn()
         self.average.update(self._network, self._age + step)
-        loss = (error + self._recipe.beta * divergence).detach()
-        return {
-            "loss": loss,
-            "error": error.detach(),
-            "divergence": divergence.detach(),
-            **metrics,
-        }
+        return {name: torch.stack([part[name] for part in told]).sum() for name in told[0]}
 
     def _pace(self, step: int) -> float:
         """Factor of the learning rate."""
         return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
 
-    def _error(self, latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The reconstruction error, and the pictures drawn."""
+    def _errors(self, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The reconstruction error, the divergence from N(0, 1), and the pictures drawn."""
         network = self._network
+        mean, log_variance = network.posterior(pictures)
+        latents, divergence = mean, torch.zeros((), device=mean.device)
+        if log_variance is not None:
+            latents = mean + (log_variance / 2).exp() * noise.to(mean.device)
+            divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
         if isinstance(network, ClassicVae):
             # The ELBO's sums, over the latent's length so that beta is 1 for any size.
             logits = network.logits(latents)
             total = F.binary_cross_entropy_with_logits(logits, (pictures + 1) / 2, reduction="sum")
-            return total / latents.numel(), logits
+            return total / latents.numel(), divergence, logits
         drawn = network.picture(latents)
-        return reconstruction_error(drawn, pictures), drawn
+        return reconstruction_error(drawn, pictures), divergence, drawn
 
     @torch.no_grad()
     def preview(self) -> Tensor:
         """Pictures spread over the set, each followed by its reconstruction."""
         chosen = spread(len(self._images), PREVIEWS)
-        pictures = to_signed(self._images[chosen].to(self._recipe.numerics.device))
+        pictures = to_signed(self._recipe.numerics.take(self._images, chosen))
         network = self.average.network
         assert isinstance(network, Vae)
         with self._recipe.numerics.autocast():

@@ -96,6 +96,19 @@ def test_resumes_bit_for_bit(settings, monkeypatch):
         assert not torch.equal(plain["finish.0.weight"], straight["finish.0.weight"])
 
 
+@pytest.mark.parametrize("sharpen", ["none", "adversarial"])
+def test_a_batch_in_parts_trains_alike(sharpen, monkeypatch):
+    """A step of 7 pictures, whole and as 3, 3 and 1: the same but for rounding."""
+    images = discs(7, 32, seed=2)
+    whole, curves = trained(images, steps=1, batch=7, sharpen=sharpen)[1:]
+    monkeypatch.setattr("artgraph.models.training.PIXELS_AT_ONCE", 3 * 32 * 32)
+    parts, expected = trained(images, steps=1, batch=7, sharpen=sharpen)[1:]
+    assert curves["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    changed = whole["linear_decoder.weight"]
+    assert torch.allclose(changed, parts["linear_decoder.weight"], atol=1e-4)
+    assert not torch.equal(changed, trained(images, steps=0)[1]["linear_decoder.weight"])
+
+
 def test_goes_on_in_another_size_and_loses_the_prior():
     config, state, _ = trained(discs(8, 32, seed=1), steps=2, channels=8)
     state = {**state, "prior.x": torch.zeros(1)}

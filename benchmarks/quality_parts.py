@@ -1,0 +1,182 @@
+"""The parts of benchmarks/quality.py: what is trained, held against what, with which bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from quality_judge import COMPARED, NINTH, REAL, art, judge_of
+from quality_runs import Bench
+
+from artgraph.models.distances import novelty
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one model and seed; `bars` are the lowest and highest that will do."""
+
+    model: str
+    figures: Mapping[str, float]
+    bars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def missed(self) -> list[str]:
+        """The figures that are not within their bars, NaN among them."""
+        return [n for n, (low, high) in self.bars.items() if not low <= self.figures[n] <= high]
+
+
+def gan(bench: Bench, seed: int) -> Iterator[Row]:
+    """32 px, 1,000 steps on 4,096 pictures; the plain one knows no classes."""
+    steps = 1000
+    nodes = {
+        "art": art(4096, 32, seed + 1),
+        "ours": _trained("gan", steps, seed),
+        "classic": _trained("gan", steps, seed, method="classic"),
+        "plain": {
+            "node": "plain_dcgan",
+            "from": {"dataset": "art"},
+            "with": {"steps": steps, "count": COMPARED, "seed": seed},
+        },
+        **{
+            f"{name}_drawn": {
+                "node": "sample_latent",
+                "from": {"gan": f"{name}.gan"},
+                "with": {"count": COMPARED, "seed": seed},
+            }
+            for name in ("ours", "classic")
+        },
+    }
+    judge = judge_of(bench, 32)
+    bars = {
+        "distance": (0, 6),
+        "recognised": (0.95, 1),
+        "least diverse": (0.6, 1.7),
+        "most diverse": (0.6, 1.7),
+    }
+    for name in ("ours", "classic", "plain"):
+        drawn = "plain" if name == "plain" else f"{name}_drawn.image"
+        ran = bench.run(nodes, [drawn])
+        images = ran.values[drawn]
+        bench.sheet(f"gan_{name}_{seed}", images[:32], 8)
+        figures = judge.figures(images, with_classes=name != "plain")
+        title = {"ours": "projected", "classic": "classic", "plain": "plain DCGAN"}[name]
+        yield Row(title, figures | {"seconds": ran.took(name)}, bars if name == "ours" else {})
+
+
+def vae(bench: Bench, seed: int) -> Iterator[Row]:
+    """64 px, on 2,048 pictures; PSNR of 512 others, from the mean of all squared errors."""
+    until_400: dict[str, float] = {}
+    for steps, bar in ((400, 17.5), (600, 19.0)):
+        nodes: dict[str, Any] = {
+            "art": art(2048, 64, seed + 1),
+            "others": art(512, 64, REAL),
+            "held_out": {
+                "node": "dataset_images",
+                "from": {"dataset": "others"},
+                "with": {"count": 512, "order": "first"},
+            },
+            "plain": {
+                "node": "plain_vae",
+                "from": {"dataset": "art", "image": "held_out.image"},
+                "with": {"steps": steps, "seed": seed},
+            },
+        }
+        for name, method in (("ours", "residual"), ("classic", "classic")):
+            nodes[name] = _trained("vae", steps, seed, method=method)
+            nodes[f"{name}_latents"] = {
+                "node": "vae_encode",
+                "from": {"vae": f"{name}.vae", "image": "held_out.image"},
+            }
+            nodes[f"{name}_again"] = {
+                "node": "vae_decode",
+                "from": {"vae": f"{name}.vae", "latent": f"{name}_latents"},
+            }
+        for name in ("ours", "classic", "plain"):
+            again = "plain" if name == "plain" else f"{name}_again"
+            ran = bench.run(nodes, ["held_out.image", again])
+            real, made = ran.values["held_out.image"], ran.values[again]
+            error = float((real - made).double().square().mean())
+            bench.sheet(f"vae_{name}_{steps}_{seed}", torch.cat([real[:16], made[:16]]), 16)
+            title = {"ours": "residual", "classic": "classic", "plain": "plain VAE"}[name]
+            if steps == 400 or name == "plain":
+                seconds = until_400[name] = ran.took(name)
+            else:  # it went on
+                seconds = until_400[name] + ran.took(name, since=400)
+            yield Row(
+                f"{title}, {steps} steps",
+                {"PSNR": -10 * math.log10(error), "seconds": seconds},
+                {"PSNR": (bar, 99)} if name == "ours" else {},
+            )
+
+
+def cnn(bench: Bench, seed: int) -> Iterator[Row]:
+    """64 px, 16 pictures of each style, 128 steps; tested on 1,024 others."""
+    for title, method in (("residual", "residual"), ("classic", "classic")):
+        trained = _trained("classifier", 128, seed, method=method)
+        trained["with"]["held_out"] = 0
+        nodes = {
+            "art": art(128, 64, seed + 1),
+            "others": art(COMPARED, 64, REAL),
+            "ours": trained,
+            "report": {
+                "node": "evaluate_classifier",
+                "from": {"classifier": "ours.classifier", "dataset": "others"},
+            },
+        }
+        ran = bench.run(nodes, ["report.table"])
+        table = ran.values["report.table"].columns
+        values = dict(zip(table["metric"], table["value"], strict=True))
+        figures = {"accuracy": values["accuracy"], "seconds": ran.took("ours")}
+        yield Row(title, figures, {"accuracy": (0.95, 1)} if method == "residual" else {})
+
+
+def base(bench: Bench, seed: int) -> Iterator[Row]:
+    """The shipped GAN of 64 px, as `load_model` gives it."""
+    nodes = {
+        "model": {"node": "load_model", "with": {"path": "base/gan_64.safetensors"}},
+        "drawn": {
+            "node": "sample_latent",
+            "from": {"gan": "model.gan"},
+            "with": {"count": COMPARED, "seed": seed},
+        },
+    }
+    images = bench.run(nodes, ["drawn.image"]).values["drawn.image"]
+    bench.sheet(f"base_{seed}", images[:64], 8)
+    yield Row("base/gan_64", judge_of(bench, 64).figures(images))
+
+
+def finetune(bench: Bench, seed: int) -> Iterator[Row]:
+    """The shipped graph: 60 pictures of a ninth style, from the base GAN, within 3 minutes.
+
+    novelty: distance to the nearest training picture, over that of fresh pictures of the style.
+    """
+    judge = judge_of(bench, 64)
+    ran = bench.run_shipped(
+        "finetune",
+        [f"knobs.seed={seed}"],
+        ["pictures", "drawn.image", "dreams_grid", "nearest_grid"],
+    )
+    drawn, trained = ran.values["drawn.image"], ran.values["pictures"].images
+    vectors = [judge.vectors(images) for images in (drawn, trained, judge.ninth.images)]
+    for name in ("dreams", "nearest"):
+        bench.sheet(f"finetune_{name}_{seed}", ran.values[f"{name}_grid"], 1)
+    yield Row(
+        "from base/gan_64",
+        {
+            "recognised": judge.share(drawn, NINTH),
+            "novelty": novelty(*vectors),
+            "seconds": ran.took("gan"),
+        },
+        {"recognised": (0.95, 1), "novelty": (0.5, 9), "seconds": (0, 180)},
+    )
+
+
+def _trained(kind: str, steps: int, seed: int, **values: Any) -> dict[str, Any]:
+    return {
+        "node": f"train_{kind}",
+        "from": {"dataset": "art"},
+        "with": {"steps": steps, "seed": seed, **values},
+    }

@@ -1,0 +1,133 @@
+"""Running the trainings of benchmarks/quality.py as graphs, on a cache, and looking at results."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image as Picture
+
+from artgraph.models.numerics import Numerics
+from artgraph.nodes.registry import load_nodes
+from artgraph.pictures.sheet import contact_sheet, lay_out
+from artgraph.runner.binding import bind
+from artgraph.runner.document import parse_document
+from artgraph.runner.events import Event, Failed, Finished, Started
+from artgraph.runner.execute import Run
+from artgraph.runner.folders import Folders
+from artgraph.runner.graph import Graph
+from artgraph.runner.load import load_graph
+from artgraph.runner.publish import Publisher
+from artgraph.runner.store import Store
+
+Nodes = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the nodes of a graph gave, by `node` or `node.output`.
+
+    seconds: of CPU that a node took, and the step that its training went on from.
+    digests: of what each output contains.
+    """
+
+    values: Mapping[str, Any]
+    seconds: Mapping[str, tuple[float, int]]
+    digests: Mapping[str, str]
+
+    def took(self, node: str, since: int = 0) -> float:
+        """CPU seconds of a node whose training went on from step `since`.
+
+        NaN where it went on from another step, after an interruption.
+        """
+        seconds, step = self.seconds[node]
+        return seconds if step == since else math.nan
+
+
+class Bench:
+    """Runs graphs on one cache: what was computed before, in whatever process, is not again."""
+
+    def __init__(self, cache: Path, out: Path) -> None:
+        self.out, self.numerics = out, Numerics.of("cpu")
+        self._registry = load_nodes([str(Path(__file__).with_name("quality_peers.py"))])
+        self._store = Store(cache)
+        self._times = cache / "cpu_seconds.json"
+        self.seconds: dict[str, tuple[float, int]] = (
+            json.loads(self._times.read_text()) if self._times.exists() else {}
+        )
+
+    def run(self, nodes: Nodes, wanted: Sequence[str]) -> Ran:
+        """Run the nodes that `wanted` ("node" or "node.output") needs, and read these values."""
+        text = yaml.safe_dump({"artgraph": 1, "nodes": dict(nodes)}, sort_keys=False)
+        folder = Path.cwd()
+        graph = bind(
+            parse_document(text, "quality.yaml", folder),
+            self._registry,
+            Folders(folder, folder, self.out),
+        )
+        return self._execute(graph, wanted)
+
+    def run_shipped(self, name: str, settings: Sequence[str], wanted: Sequence[str]) -> Ran:
+        """The same for a shipped graph."""
+        return self._execute(load_graph(name, self._registry, settings), wanted)
+
+    def _execute(self, graph: Graph, wanted: Sequence[str]) -> Ran:
+        began: dict[str, tuple[float, int]] = {}
+        took: dict[str, tuple[float, int]] = {}
+        problems: list[str] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Started):
+                began[event.node] = time.process_time(), event.step or 0
+            elif isinstance(event, Finished):
+                start, step = began[event.node]
+                took[event.node] = time.process_time() - start, step
+                print(f"  {event.type} {took[event.node][0]:.0f} s", file=sys.stderr, flush=True)
+            elif isinstance(event, Failed):
+                problems.append(f"{event.node}: {event.message}")
+
+        publisher = Publisher(self.out / "graphs", graph.document.yaml())
+        run = Run(graph, self._store, self.numerics, publisher, listen, previews=None)
+        run.execute(only={name.split(".")[0] for name in wanted})
+        if run.exit_code:
+            raise SystemExit("; ".join(problems) or f"exit code {run.exit_code}")
+        digests = {
+            f"{node}.{output}": stored.digest
+            for node, result in run.results.items()
+            for output, stored in result.outputs.items()
+        }
+        seconds = {}
+        for node, result in run.results.items():
+            mark = " ".join(stored.digest for stored in result.outputs.values())
+            if node in took:
+                self.seconds[mark] = took[node]
+            first, step = self.seconds.get(mark, (math.nan, 0))
+            seconds[node] = first, step
+        self._times.write_text(json.dumps(self.seconds, indent=0))
+        values = {}
+        for name in wanted:
+            node, _, output = name.partition(".")
+            spec = graph.nodes[node].spec
+            output = output or next(iter(spec.outputs))
+            socket = spec.outputs[output].sockets[0]
+            values[name] = self._store.value(socket, run.results[node].outputs[output])
+        return Ran(values, seconds, digests)
+
+    def sheet(self, name: str, images: torch.Tensor, columns: int, title: str = "") -> None:
+        """Write pictures, uint8 or float in 0..1 (N, H, W, 3), as one PNG in the out folder."""
+        if images.is_floating_point():
+            images = images.mul(255).add(0.5).byte()
+        pixels: Any = images.numpy()
+        layout = lay_out(len(pixels), *pixels.shape[1:3], columns=columns, gap=2, title=bool(title))
+        self.out.mkdir(parents=True, exist_ok=True)
+        sheet = contact_sheet(np.ascontiguousarray(pixels), layout, title=title)
+        Picture.fromarray(sheet).save(self.out / f"{name}.png")

@@ -51,10 +51,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Result:
-    """What a node gave, and how long it took in seconds."""
+    """What a node gave, how long it took in seconds, and what it warned of."""
 
     outputs: dict[str, Stored]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def digests(self) -> dict[str, str]:
@@ -129,16 +130,22 @@ class Store:
             ).fetchone()
         if row is None:
             return self._fetch(key) if self._remote is not None else None
-        outputs = {name: Stored(*stored) for name, stored in json.loads(row[0]).items()}
+        outputs, warnings = _unpacked(row[0])
         for stored in outputs.values():
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
                 self.forget(key)
                 return None
         if abs(time.time() - row[2]) > _USE_SECONDS:  # a time to come is a clock put right
             self._used.append(key)
-        return Result(outputs, row[1])
+        return Result(outputs, row[1], warnings)
 
-    def put(self, key: Key, values: Mapping[str, tuple[Socket, Any]], seconds: float) -> Result:
+    def put(
+        self,
+        key: Key,
+        values: Mapping[str, tuple[Socket, Any]],
+        seconds: float,
+        warnings: Sequence[str] = (),
+    ) -> Result:
         """Store a node's outputs.
 
         Raises: SocketError for a value that is not what its socket says; CacheError where the
@@ -148,9 +155,8 @@ class Store:
         outputs = {name: self.keep(socket, value) for name, (socket, value) in values.items()}
         if any(isinstance(value, PictureBatch) for _, value in values.values()):
             seconds += time.perf_counter() - start  # it was computed as it was read
-        result = Result(outputs, seconds)
-        packed = {name: (s.digest, s.size, s.inline) for name, s in outputs.items()}
-        row = (key.digest, key.parts["node"], json.dumps(key.parts), json.dumps(packed), seconds)
+        result = Result(outputs, seconds, tuple(warnings))
+        row = (key.digest, key.parts["node"], json.dumps(key.parts), _packed(result), seconds)
         self._add(row, result)
         if self._remote is not None:
             blobs = {s.digest: self.blobs.path(s.digest) for s in outputs.values() if s.size}
@@ -175,8 +181,8 @@ class Store:
             if record is None:
                 return None
             _, node, parts, packed, seconds = record["row"]
-            outputs = {str(name): Stored(*stored) for name, stored in json.loads(packed).items()}
-            result = Result(outputs, float(seconds))
+            outputs, warnings = _unpacked(packed)
+            result = Result(outputs, float(seconds), warnings)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
         for stored in outputs.values():
@@ -339,6 +345,24 @@ class _Checked(MutableMapping[str, str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+_WARNINGS = ""  # the name they have among the outputs, which no output can have
+
+
+def _packed(result: Result) -> str:
+    """A result's outputs and warnings as JSON; `_unpacked` reverses it."""
+    packed: dict[str, tuple[str, int | None, Json]]
+    packed = {name: (s.digest, s.size, s.inline) for name, s in result.outputs.items()}
+    if result.warnings:
+        packed[_WARNINGS] = ("", None, result.warnings)
+    return json.dumps(packed)
+
+
+def _unpacked(text: str) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    outputs = {str(name): Stored(*stored) for name, stored in json.loads(text).items()}
+    warnings = outputs.pop(_WARNINGS, None)
+    return outputs, () if warnings is None else tuple(map(str, warnings.inline))
 
 
 class _NoBlob:

@@ -90,6 +90,8 @@ class Worker:
             raise Cancelled
 
     def _reuse(self, node: BoundNode, key: Key, result: Result) -> Done:
+        for message in result.warnings:
+            self._emit(Warned(node=node.name, type=node.spec.id, message=message))
         return Done(node, "cached", key, result, self._publish(node, result))
 
     def _compute(
@@ -100,7 +102,8 @@ class Worker:
         forced: bool,
         computed: Callable[[], None],
     ) -> Done:
-        context, from_step = self._context(node, widgets, key, forced)
+        warnings: list[str] = []
+        context, from_step = self._context(node, widgets, key, forced, warnings)
         inputs = {name: self._input(node, name) for name in node.wires if name in node.spec.inputs}
         self._emit(Started(node=node.name, type=node.spec.id, step=from_step))
         if node.spec.device:
@@ -116,7 +119,7 @@ class Worker:
             for name, value in outputs.items()
             if value is not None or not node.spec.outputs[name].optional
         }
-        result = self._store.put(key, values, seconds)
+        result = self._store.put(key, values, seconds, warnings)
         del outputs, values
         if node.spec.device:
             self._numerics.release()
@@ -144,14 +147,23 @@ class Worker:
         return port.sockets[0]
 
     def _context(
-        self, node: BoundNode, widgets: dict[str, Any], key: Key, forced: bool
+        self,
+        node: BoundNode,
+        widgets: dict[str, Any],
+        key: Key,
+        forced: bool,
+        warnings: list[str],
     ) -> tuple[Context, int | None]:
-        """What the node may use, and the step its training goes on from."""
+        """What the node may use, and the step its training goes on from.
+
+        `warnings` gathers what it warns of, to be kept with its result.
+        """
 
         def log(message: str) -> None:
             self._emit(Logged(node=node.name, type=node.spec.id, message=message))
 
         def warn(message: str) -> None:
+            warnings.append(message)
             self._emit(Warned(node=node.name, type=node.spec.id, message=message))
 
         context = Context(self._numerics, self._progress(node), log=log, warn=warn)

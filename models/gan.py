@@ -18,10 +18,10 @@ from .gan_projected import ProjectedGenerator
 from .gan_projected_training import ProjectedTrainee
 from .gan_r3 import R3Generator, R3Trainee
 from .gan_start import start_from, started_config
-from .gan_training import Augment, GanTrainee, Recipe
+from .gan_training import Augment, GanTrainee, Recipe, cool_down, cool_steps
 from .numerics import Numerics
 from .parts import in_parts
-from .training import Checkpoint, Report, State, train
+from .training import Checkpoint, Preview, Report, State, train
 
 __all__ = ["GanConfig", "Loss", "Method", "generate", "make_generator", "train_gan"]
 
@@ -70,7 +70,7 @@ def train_gan(
     start: tuple[GanConfig, State] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Trained:
-    """Train up to `steps` steps in all.
+    """Train up to `steps` steps in all, and let the weights settle in a fifth as many more.
 
     images: uint8 (N, S, S, 3), perhaps a memory map; read batch by batch, never written.
     labels: int64 (N,), numbers of `classes`.
@@ -92,7 +92,8 @@ def train_gan(
     else:
         config = started_config(start[0], images.shape[1], classes)
     pictures = Pictures(images, labels, len(classes), flip)
-    recipe = Recipe(batch, seed, numerics, augment, rate, say, lambda share: report(share, steps))
+    total = steps + cool_steps(steps)
+    recipe = Recipe(batch, seed, numerics, augment, rate, say, lambda share: report(share, total))
     trainee: GanTrainee
     if config.method == "projected":
         trainee = ProjectedTrainee(config, pictures, recipe, features)
@@ -102,8 +103,13 @@ def train_gan(
         trainee = ClassicTrainee(config, pictures, recipe, loss)
     if start is not None:
         start_from(trainee, *start)
-    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
-    progress, warnings = trainee.watch.finish(steps, trainee.draw)
+
+    def share(done: float, _: float, preview: Preview | None = None) -> None:
+        report(done, total, preview)
+
+    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=share)
+    cool_down(trainee, steps, report)
+    progress, warnings = trainee.watch.finish(total, trainee.draw)
     return Trained(config, trainee.outcome(), curves, progress, warnings)
 
 

@@ -18,10 +18,11 @@ from .gan_pictures import AUGMENT, LATENTS, PREVIEW, WATCH, WEIGHTS, Batches, Pi
 from .gan_watch import Watch
 from .numerics import Numerics
 from .parts import in_parts
-from .training import Average, Stateful, generator
+from .training import Average, Report, Stateful, generator
 
 Augment = Literal["auto", "on", "off"]
 
+MOST_COOL_STEPS = 500  # at the end, for a fifth of the training's steps
 SMALL_SET = 1000  # pictures; with fewer, a critic may come to know them by heart
 # The average's window grows with the run, an eighteenth of it, up to 1,000 steps: so a short
 # training and a long one both end well without a schedule (compare Karras et al. 2024, EDM2).
@@ -67,6 +68,7 @@ class GanTrainee:
         self.augments = adaptive or recipe.augment == "on"
         self.strength = Strength(float(recipe.augment == "on"), adaptive).to(numerics.device)
         self.watch = Watch(pictures, seed, numerics)
+        self.cooling = 1.0  # factor of the learning rates, below 1 in the last steps
         self.age = 0  # steps that a GAN started from has behind it
 
     def networks(self) -> dict[str, nn.Module]:
@@ -109,7 +111,11 @@ class GanTrainee:
 
     def apply(self, optimiser: str) -> None:
         """Let the named optimiser use up the gradients."""
+        group = self.optimisers[optimiser].param_groups[0]
+        rate = group["lr"]
+        group["lr"] = rate * self.cooling
         self.optimisers[optimiser].step()
+        group["lr"] = rate
         self.optimisers[optimiser].zero_grad()
 
     def follow(self, step: int) -> None:
@@ -118,7 +124,7 @@ class GanTrainee:
         Where a look is due, take it.
         """
         self.average.update(self.generator, (self.age + step) // 2)
-        if self.watch.is_due(step + 1):
+        if self.cooling == 1 and self.watch.is_due(step + 1):
             for line in self.watch.visit(step + 1, self.draw):
                 self.recipe.say(f"step {step + 1}: {line}")
 
@@ -142,6 +148,25 @@ class GanTrainee:
             **prefixed("generator", self.average.network),
             **prefixed("critic", self.critic),
         }
+
+
+def cool_down(trainee: GanTrainee, steps: int, report: Report) -> None:
+    """Some steps after the last one, at rates that fall to nothing.
+
+    Large steps keep the weights in motion around what they tend to, and small ones let them
+    settle there (Hu et al. 2024, 'MiniCPM', section 4: warm-up, stable, decay). No checkpoint
+    holds these steps: a longer training goes on from where they began.
+    """
+    count = cool_steps(steps)
+    for step in range(steps, steps + count):
+        trainee.cooling = (steps + count - step) / (count + 1)
+        trainee.step(step)
+        report(step + 1, steps + count, trainee.preview)
+
+
+def cool_steps(steps: int) -> int:
+    """How many steps a training of so many steps ends with, in addition."""
+    return min(steps // 5, MOST_COOL_STEPS)
 
 
 class ClassEmbedding(nn.Module):

@@ -1,0 +1,81 @@
+"""Large batches in parts, and data on a GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from classifying import NAMES, Shelf, patterns, silent, trained
+
+from artgraph.models import training
+from artgraph.models.classifier import ClassifierConfig
+from artgraph.models.classifier_training import ClassifierTrainee, Recipe
+from artgraph.models.numerics import Numerics
+from artgraph.models.training import micro_batches
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "group"),
+    [(64, 64, 1), (32, 512, 1), (9, 512, 1), (512, 512, 4), (4, 2048, 4)],
+)
+def test_parts_hold_the_batch_once_and_bound_its_pixels(batch, size, group):
+    parts = micro_batches(batch, size, group)
+    assert [i for part in parts for i in range(batch)[part]] == [*range(batch)]
+    lengths = [part.stop - part.start for part in parts]
+    assert all(n * size**2 <= training.PIXELS_AT_ONCE or n == group for n in lengths)
+    assert all(n % group == 0 for n in lengths)
+    assert max(lengths) - min(lengths) <= max(group, len(parts)), "no picture is left alone"
+
+
+def test_usual_batches_are_one_part():
+    assert micro_batches(64, 64) == [slice(0, 64)]
+    assert len(micro_batches(32, 256)) == 1
+
+
+def test_parts_train_as_the_whole_does(monkeypatch):
+    images, labels = patterns(30, 24, seed=2)
+    settings = {"method": "classic", "steps": 5, "augment": False}
+    whole = trained(images, labels, **settings)
+    monkeypatch.setattr(training, "PIXELS_AT_ONCE", 5 * 24**2)
+    parts = trained(images, labels, **settings)
+    assert parts.curves["accuracy"] == whole.curves["accuracy"]
+    assert parts.curves["loss"] == pytest.approx(whole.curves["loss"], rel=1e-4)
+    for name, value in whole.state.items():
+        assert torch.allclose(parts.state[name], value, atol=1e-3), name
+
+
+def test_parts_resume_bit_for_bit(monkeypatch):
+    monkeypatch.setattr(training, "PIXELS_AT_ONCE", 5 * 24**2)
+    images, labels = patterns(30, 24, seed=2)
+    shelf = Shelf()
+    trained(images, labels, steps=2, checkpoint=shelf)
+    resumed = trained(images, labels, steps=4, checkpoint=shelf)
+    straight = trained(images, labels, steps=4)
+    assert resumed.curves == straight.curves
+    assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_processor_never_waits_for_a_gpu():
+    images, labels = patterns(60, 64, seed=2)
+    recipe = Recipe(16, augment=True, seed=1, numerics=Numerics.of("cuda"))
+    config = ClassifierConfig("residual", 64, NAMES)
+    trainee = ClassifierTrainee(config, images, labels, torch.arange(60), recipe)
+    training.train(trainee, steps=11, checkpoint=Shelf(), report=silent)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for step in range(11, 32):
+            trainee.step(step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_data_on_a_gpu_gives_what_the_processor_has():
+    images, _ = patterns(20, 24, seed=2)
+    numerics = Numerics.of("cuda")
+    kept, rows = numerics.keep(images), torch.tensor([3, 0, 19])
+    assert kept.is_cuda
+    assert torch.equal(numerics.take(kept, rows).cpu(), images[rows])
+    assert torch.equal(numerics.take(images, rows).cpu(), images[rows])

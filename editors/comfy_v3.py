@@ -42,7 +42,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             "is_output_node": form.saves,
             "inputs": [_input(entry) for entry in form.inputs],
             "outputs": [
-                io.Custom(o.type).Output(id=o.name, display_name=o.name, tooltip=o.tooltip)
+                io.Custom(o.type).Output(display_name=o.name, tooltip=o.tooltip)
                 for o in form.outputs
             ],
             "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
@@ -69,14 +69,8 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
 
 
 def _input(form: InputForm) -> Any:
-    options = dict(form.options)
-    common = {"optional": form.optional, "tooltip": options.pop("tooltip")}
-    if not form.is_widget:
-        return io.Custom(form.type).Input(form.name, **common)
-    common["default"] = options.pop("default", None)
-    if form.type == "COMBO":
-        common["options"] = options.pop("options")
-    return _WIDGETS[form.type].Input(form.name, **common, extra_dict=options)
+    kind = _WIDGETS[form.type] if form.is_widget else io.Custom(form.type)
+    return kind.Input(form.name, optional=form.optional, **form.options)
 
 
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:

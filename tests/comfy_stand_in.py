@@ -60,7 +60,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 class Port:
-    def __init__(self, id, optional=False, **options):
+    def __init__(self, id=None, optional=False, **options):
         self.id, self.optional, self.options = id, optional, options
 
 def kind(name):
@@ -144,7 +144,9 @@ class Host:
             return {
                 s.node_id: {
                     "inputs": {i.id: [i.type, i.optional, i.options["tooltip"]] for i in s.inputs},
-                    "outputs": [[o.type, o.id, o.options["tooltip"]] for o in s.outputs],
+                    "outputs": [
+                        [o.type, o.options["display_name"], o.options["tooltip"]] for o in s.outputs
+                    ],
                     "facts": [s.display_name, s.category, s.description, s.is_output_node],
                 }
                 for s in schemas

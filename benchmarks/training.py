@@ -7,6 +7,7 @@ in turns of a few steps. "Plain" is what a first loop in PyTorch does:
 - torch.optim.Adam or AdamW as they are by default, not fused;
 - the pictures are indexed in the processor's memory and copied to the device when needed;
 - the averaged weights are brought up to date one tensor after the other;
+- memory is given back to the system as the C library does by itself;
 - `.item()` of every metric after every step.
 
 "Ours" is the loop that the nodes run: `artgraph.models.training.train`, without its files.
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.numerics import Numerics
+from artgraph.models.numerics import M_TRIM_THRESHOLD, Numerics, of_libc
 from artgraph.models.training import State, Trainee, generator, train
 
 CLASSES = tuple("abcdefgh")
@@ -151,10 +152,10 @@ class Stopwatch:
 
 
 def seconds_a_step(
-    ours: Trainee, plain: Plain, device: str, rounds: int, block: int
+    ours: Trainee, plain: Plain, numerics: Numerics, rounds: int, block: int
 ) -> tuple[list[float], list[float]]:
     """Both sides' times in each round of `block` steps; the first round is not counted."""
-    watch = Stopwatch(device)
+    watch = Stopwatch(numerics.device)
     took: tuple[list[float], list[float]] = [], []
     start = watch.now()
 
@@ -163,9 +164,12 @@ def seconds_a_step(
         if done % block:
             return
         end = watch.now()
+        if mallopt := of_libc("mallopt"):
+            mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc comes to with tensors of this size
         for step in range(done - block, done):
             plain.step(step)
         last = watch.now()
+        numerics.apply()
         took[0].append((end - start) / block)
         took[1].append((last - end) / block)
         start = watch.now()
@@ -226,9 +230,7 @@ def main() -> None:
         batch = options.batch or batch
         ours = make(images, labels, batch, numerics)
         plain = Plain(make(images, labels, batch, PlainNumerics(options.device)))
-        took, plain_took = seconds_a_step(
-            ours, plain, options.device, options.rounds, options.block
-        )
+        took, plain_took = seconds_a_step(ours, plain, numerics, options.rounds, options.block)
         median, plain_median = statistics.median(took), statistics.median(plain_took)
         work = operations(ours, options.block * (options.rounds + 1))
         print(

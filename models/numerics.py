@@ -65,7 +65,7 @@ class Numerics:
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        elif self.device == "cpu" and (trim := _of_libc("malloc_trim")):
+        elif self.device == "cpu" and (trim := of_libc("malloc_trim")):
             trim(0)
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
@@ -112,12 +112,12 @@ def _keep_freed_memory() -> None:
 
     Given back to the system, each page would be asked for and cleared again: 7 to 10 % of a step.
     """
-    if mallopt := _of_libc("mallopt"):
+    if mallopt := of_libc("mallopt"):
         mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest it takes
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
-def _of_libc(name: str) -> Callable[..., int] | None:
+def of_libc(name: str) -> Callable[..., int] | None:
     """A function of the C library; None where it has none of that name."""
     import ctypes
 

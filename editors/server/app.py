@@ -36,7 +36,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-TESTED = ("1.45.21", "1.50.6", "1.58.1", "1.59")  # of the editor; others are likely to work
+# Versions of the editor that were opened, run and looked at; others are likely to work.
+TESTED = ("1.45.", "1.47.", "1.50.", "1.53.", "1.55.", "1.57.", "1.58.", "1.59.")
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0
 _PARTS = (

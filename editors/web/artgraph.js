@@ -72,6 +72,17 @@ function keepTitle() {
   rename()
 }
 
+/** Another palette brings its own colours of sockets; those of our kinds come after it. */
+function keepColors() {
+  const ours = app.extensions.find((extension) => extension.name === 'artgraph.colors')
+  app.ui.settings.addEventListener('Comfy.ColorPalette.change', () =>
+    setTimeout(() => {
+      ours?.afterConfigureGraph()
+      app.canvas.setDirty(true, true)
+    }, 300)
+  )
+}
+
 app.registerExtension({
   name: 'artgraph',
   commands: [
@@ -89,6 +100,7 @@ app.registerExtension({
 
   setup() {
     keepTitle()
+    keepColors()
     addHelp()
     api.addEventListener('execution_start', clearMarks)
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))

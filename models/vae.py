@@ -23,6 +23,7 @@ from .vae_training import VaeRecipe, VaeTrainee, spread
 __all__ = ["Method", "Vae", "VaeConfig", "decode", "encode", "make_vae", "train_vae"]
 
 CHANNELS = {"residual": 16, "classic": 32}
+QUANTISED_CHANNELS = 32  # as many bits as 16 channels that are not quantised
 BETA = {"residual": 5e-4, "classic": 1.0}
 MEASURED = 1024  # pictures that tell the latents' mean and variance
 
@@ -47,7 +48,7 @@ def train_vae(
 ) -> tuple[VaeConfig, State, dict[str, list[float]]]:
     """Train on uint8 images (N, S, S, 3).
 
-    channels: of a latent; None: the method's own.
+    channels: of a latent; None: the method's and the quantiser's own.
     beta: weight of the divergence from N(0, I) (Higgins et al. 2017); None: the method's own.
     start: a VAE to go on from, whose method, quantiser and channels stay; not its prior, unless
         keep_latents is set: then the decoder alone learns, and latents mean what they did.
@@ -63,8 +64,8 @@ def train_vae(
         if keep_latents:
             raise ValueError("there are no latents to keep without a VAE to start from")
         levels = LEVELS if quantiser == "fsq" else ()
-        channels = channels or CHANNELS[method]
-        config = VaeConfig(method, images.shape[1], channels, levels=levels)
+        usual = QUANTISED_CHANNELS if levels else CHANNELS[method]
+        config = VaeConfig(method, images.shape[1], channels or usual, levels=levels)
     else:
         config = _started_config(start[0], images.shape[1], keep_latents)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}

@@ -217,6 +217,13 @@ class ResidualVae(Vae):
         shape = self.linear_encoder.weight.shape
         self.linear_encoder.weight.copy_((directions / scales).T.reshape(shape))
         self.linear_decoder.weight.copy_((directions * scales).T.reshape(shape))
+        if self.levels:
+            # How far the rounded parts must be stretched, to be nearest to the parts.
+            parts = (centred @ (directions / scales)).T[None, :, None]
+            rounded = quantise(parts, self.levels)
+            energy = rounded.square().sum((0, 2, 3)).clamp(min=1e-6)
+            gain = (parts * rounded).sum((0, 2, 3)) / energy
+            self.linear_decoder.weight.mul_(gain.view(-1, 1, 1, 1))
         assert self.linear_encoder.bias is not None
         assert self.linear_decoder.bias is not None
         self.linear_encoder.bias.copy_(-(mean @ directions) / scales)

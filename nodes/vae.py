@@ -50,7 +50,7 @@ def train_vae(
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
     channels: Annotated[
         int | None,
-        Field(ge=1, le=256, description="Of a latent; empty: 16, or 32 for the classic method"),
+        Field(ge=1, le=256, description="Of a latent; empty: 16, or 32 for fsq and classic"),
     ] = None,
     beta: Annotated[
         float | None,
@@ -65,7 +65,8 @@ def train_vae(
 ) -> TrainedVae:
     """Train a variational autoencoder: it learns to pack pictures into latents and back.
 
-    Latents of the residual method are (N, 16, S/8, S/8), of the classic one (N, 32, 1, 1). With
+    Latents of the residual method are (N, 16, S/8, S/8), with fsq 32 instead of 16, of the classic
+    one (N, 32, 1, 1). With
     `start`, the training goes on from that VAE, on other pictures and perhaps in another size;
     method, quantiser and channels are then its own. Its prior is lost, since latents change;
     with `keep_latents` it stays. A wired `classifier` is for sharpening by features. The curves

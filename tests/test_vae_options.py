@@ -72,7 +72,7 @@ def test_a_quantised_vae_gives_codes_and_reconstructs():
     latents = encode(network, unseen, PLAIN)
     assert torch.allclose(network.snapped(latents), latents, atol=1e-6)
     assert not torch.allclose(network.snapped(latents + 0.3), latents + 0.3, atol=0.05)
-    assert all(len(latents[:, channel].unique()) <= 8 for channel in range(16))
+    assert all(len(latents[:, channel].unique()) <= 8 for channel in range(32))
     assert curves["divergence"][-1] == 0
     assert curves["error"][-1] < 0.8 * curves["error"][0]
 

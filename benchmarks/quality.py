@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 from quality_parts import Row, base, cnn, finetune, gan, vae
+from quality_real import real
 from quality_runs import Bench
 
 PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "base": base,
     "gan": gan,
     "finetune": finetune,
+    "real": real,
 }
 
 

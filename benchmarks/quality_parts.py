@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from quality_judge import COMPARED, NINTH, REAL, art, judge_of
+from quality_judge import COMPARED, NINTH, REAL, art, judge_of, trained
 from quality_runs import Bench
+from torch import Tensor
 
 from artgraph.models.distances import novelty
 
@@ -33,8 +34,8 @@ def gan(bench: Bench, seed: int) -> Iterator[Row]:
     steps = 1000
     nodes = {
         "art": art(4096, 32, seed + 1),
-        "ours": _trained("gan", steps, seed),
-        "classic": _trained("gan", steps, seed, method="classic"),
+        "ours": trained("gan", steps, seed),
+        "classic": trained("gan", steps, seed, method="classic"),
         "plain": {
             "node": "plain_dcgan",
             "from": {"dataset": "art"},
@@ -73,54 +74,41 @@ def vae(bench: Bench, seed: int) -> Iterator[Row]:
         nodes: dict[str, Any] = {
             "art": art(2048, 64, seed + 1),
             "others": art(512, 64, REAL),
-            "held_out": {
-                "node": "dataset_images",
-                "from": {"dataset": "others"},
-                "with": {"count": 512, "order": "first"},
-            },
-            "plain": {
+            "held_out": {"node": "dataset_images", "from": {"dataset": "others"}},
+            "plain_again": {
                 "node": "plain_vae",
                 "from": {"dataset": "art", "image": "held_out.image"},
                 "with": {"steps": steps, "seed": seed},
             },
+            **through_vae("residual", trained("vae", steps, seed)),
+            **through_vae("classic", trained("vae", steps, seed, method="classic")),
         }
-        for name, method in (("ours", "residual"), ("classic", "classic")):
-            nodes[name] = _trained("vae", steps, seed, method=method)
-            nodes[f"{name}_latents"] = {
-                "node": "vae_encode",
-                "from": {"vae": f"{name}.vae", "image": "held_out.image"},
-            }
-            nodes[f"{name}_again"] = {
-                "node": "vae_decode",
-                "from": {"vae": f"{name}.vae", "latent": f"{name}_latents"},
-            }
-        for name in ("ours", "classic", "plain"):
-            again = "plain" if name == "plain" else f"{name}_again"
-            ran = bench.run(nodes, ["held_out.image", again])
-            real, made = ran.values["held_out.image"], ran.values[again]
-            error = float((real - made).double().square().mean())
+        nodes["held_out"]["with"] = {"count": 512}
+        for name in ("residual", "classic", "plain"):
+            ran = bench.run(nodes, ["held_out.image", f"{name}_again"])
+            real, made = ran.values["held_out.image"], ran.values[f"{name}_again"]
             bench.sheet(f"vae_{name}_{steps}_{seed}", torch.cat([real[:16], made[:16]]), 16)
-            title = {"ours": "residual", "classic": "classic", "plain": "plain VAE"}[name]
-            if steps == 400 or name == "plain":
+            if name == "plain":
+                seconds = ran.took("plain_again")
+            elif steps == 400:
                 seconds = until_400[name] = ran.took(name)
             else:  # it went on
                 seconds = until_400[name] + ran.took(name, since=400)
             yield Row(
-                f"{title}, {steps} steps",
-                {"PSNR": -10 * math.log10(error), "seconds": seconds},
-                {"PSNR": (bar, 99)} if name == "ours" else {},
+                f"{name}, {steps} steps",
+                {"PSNR": psnr(real, made), "seconds": seconds},
+                {"PSNR": (bar, 99)} if name == "residual" else {},
             )
 
 
 def cnn(bench: Bench, seed: int) -> Iterator[Row]:
     """64 px, 16 pictures of each style, 128 steps; tested on 1,024 others."""
     for title, method in (("residual", "residual"), ("classic", "classic")):
-        trained = _trained("classifier", 128, seed, method=method)
-        trained["with"]["held_out"] = 0
+        training = trained("classifier", 128, seed, method=method, held_out=0)
         nodes = {
             "art": art(128, 64, seed + 1),
             "others": art(COMPARED, 64, REAL),
-            "ours": trained,
+            "ours": training,
             "report": {
                 "node": "evaluate_classifier",
                 "from": {"classifier": "ours.classifier", "dataset": "others"},
@@ -159,8 +147,9 @@ def finetune(bench: Bench, seed: int) -> Iterator[Row]:
         [f"knobs.seed={seed}"],
         ["pictures", "drawn.image", "dreams_grid", "nearest_grid"],
     )
-    drawn, trained = ran.values["drawn.image"], ran.values["pictures"].images
-    vectors = [judge.vectors(images) for images in (drawn, trained, judge.ninth.images)]
+    drawn, learned = ran.values["drawn.image"], ran.values["pictures"].images
+    fresh = bench.run({"fresh": art(128, 64, REAL, NINTH)}, ["fresh"]).values["fresh"].images
+    vectors = [judge.vectors(images) for images in (drawn, learned, fresh)]
     for name in ("dreams", "nearest"):
         bench.sheet(f"finetune_{name}_{seed}", ran.values[f"{name}_grid"], 1)
     yield Row(
@@ -174,9 +163,21 @@ def finetune(bench: Bench, seed: int) -> Iterator[Row]:
     )
 
 
-def _trained(kind: str, steps: int, seed: int, **values: Any) -> dict[str, Any]:
+def through_vae(name: str, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes of a VAE, and of the pictures of the node `held_out` passed through it."""
     return {
-        "node": f"train_{kind}",
-        "from": {"dataset": "art"},
-        "with": {"steps": steps, "seed": seed, **values},
+        name: training,
+        f"{name}_latents": {
+            "node": "vae_encode",
+            "from": {"vae": f"{name}.vae", "image": "held_out.image"},
+        },
+        f"{name}_again": {
+            "node": "vae_decode",
+            "from": {"vae": f"{name}.vae", "latent": f"{name}_latents"},
+        },
     }
+
+
+def psnr(real: Tensor, made: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pictures in 0..1, all as one signal."""
+    return -10 * math.log10(float((real - made).double().square().mean()))

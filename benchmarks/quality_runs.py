@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -54,13 +55,15 @@ class Ran:
 
 
 class Bench:
-    """Runs graphs on one cache: what was computed before, in whatever process, is not again."""
+    """Runs graphs on a cache of this code: what was computed before is not computed again."""
 
     def __init__(self, cache: Path, out: Path) -> None:
-        self.out, self.numerics = out, Numerics.of("cpu")
+        self.out, self.numerics = out.resolve(), Numerics.of("cpu")
+        self.out.mkdir(parents=True, exist_ok=True)
         self._registry = load_nodes([str(Path(__file__).with_name("quality_peers.py"))])
-        self._store = Store(cache)
-        self._times = cache / "cpu_seconds.json"
+        folder = cache / _code()
+        self._store = Store(folder)
+        self._times = folder / "cpu_seconds.json"
         self.seconds: dict[str, tuple[float, int]] = (
             json.loads(self._times.read_text()) if self._times.exists() else {}
         )
@@ -68,7 +71,7 @@ class Bench:
     def run(self, nodes: Nodes, wanted: Sequence[str]) -> Ran:
         """Run the nodes that `wanted` ("node" or "node.output") needs, and read these values."""
         text = yaml.safe_dump({"artgraph": 1, "nodes": dict(nodes)}, sort_keys=False)
-        folder = Path.cwd()
+        folder = self.out
         graph = bind(
             parse_document(text, "quality.yaml", folder),
             self._registry,
@@ -128,6 +131,16 @@ class Bench:
             images = images.mul(255).add(0.5).byte()
         pixels: Any = images.numpy()
         layout = lay_out(len(pixels), *pixels.shape[1:3], columns=columns, gap=2, title=bool(title))
-        self.out.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet(np.ascontiguousarray(pixels), layout, title=title)
         Picture.fromarray(sheet).save(self.out / f"{name}.png")
+
+
+def _code() -> str:
+    """A digest of all code that results can come from; a node's version may lag behind."""
+    here = Path(__file__).parent
+    folders = [here.parent / name for name in ("models", "nodes", "pictures", "graphs")]
+    files = sorted(p for f in folders for p in f.rglob("*") if p.suffix in (".py", ".safetensors"))
+    digest = hashlib.sha256()
+    for file in [*files, here / "quality_peers.py"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,123 @@
+"""Photographs for benchmarks/quality.py: patches of those that scikit-image ships in its wheel.
+
+All eight are CC0 or in the public domain, as `skimage/data/_fetchers.py` says of each. They are
+cut from the installed package and written to the out folder; none is kept in this repository.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from quality_judge import Judge, trained
+from quality_parts import Row, psnr, through_vae
+from quality_runs import Bench
+
+from artgraph.models.distances import novelty
+
+PHOTOGRAPHS = {
+    "brick": "brick.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+    "stars": "hubble_deep_field.jpg",
+}
+EDGE = 64
+TRAINED, HELD_OUT = 60, 32  # patches of each photograph
+
+
+def cut(folder: Path) -> None:
+    """Write patches of a quarter of each photograph's shorter side into train/ and test/.
+
+    Those to train on lie in the left two thirds, those held out in the right third.
+    """
+    package = importlib.util.find_spec("skimage")
+    if package is None or not package.submodule_search_locations:
+        raise SystemExit("scikit-image is not there - install the extra `bench`")
+    shipped = Path(package.submodule_search_locations[0]) / "data"
+    for number, (name, file) in enumerate(PHOTOGRAPHS.items()):
+        random = np.random.Generator(np.random.Philox(key=(17, number)))
+        with Image.open(shipped / file) as picture:
+            photograph = picture.convert("RGB")
+        width, height = photograph.size
+        edge, border = min(width, height) // 4, width * 2 // 3
+        for part, count, left, right in (
+            ("train", TRAINED, 0, border),
+            ("test", HELD_OUT, border, width),
+        ):
+            place = folder / part / name
+            place.mkdir(parents=True, exist_ok=True)
+            for index in range(count):
+                x = int(random.integers(left, right - edge + 1))
+                y = int(random.integers(0, height - edge + 1))
+                patch = photograph.crop((x, y, x + edge, y + edge))
+                patch.resize((EDGE, EDGE), Image.Resampling.LANCZOS).save(place / f"{index:03}.png")
+
+
+def real(bench: Bench, seed: int) -> Iterator[Row]:
+    """Photographs: 60 patches of 64 px of each of eight, held against others of the same eight.
+
+    The GAN goes on from the shipped one. Its pictures are judged by the CNN of the same row.
+    """
+    folder = bench.out / "real"
+    cut(folder)
+    nodes: dict[str, Any] = {
+        "art": _patches("train"),
+        "others": _patches("test"),
+        "held_out": {
+            "node": "dataset_images",
+            "from": {"dataset": "others"},
+            "with": {"count": HELD_OUT * len(PHOTOGRAPHS)},
+        },
+        "judge": trained("classifier", 300, seed),
+        "report": {
+            "node": "evaluate_classifier",
+            "from": {"classifier": "judge.classifier", "dataset": "others"},
+        },
+        **through_vae("vae", trained("vae", 600, seed)),
+        "base": {"node": "load_model", "with": {"path": "base/gan_64.safetensors"}},
+        "gan": trained("gan", 300, seed, start="base.gan"),
+        "drawn": {
+            "node": "sample_latent",
+            "from": {"gan": "gan.gan"},
+            "with": {"count": HELD_OUT * len(PHOTOGRAPHS), "seed": seed},
+        },
+    }
+    ran = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
+    table = ran.values["report.table"].columns
+    accuracy = dict(zip(table["metric"], table["value"], strict=True))["accuracy"]
+    yield Row("CNN, 300 steps", _figures(accuracy=accuracy, seconds=ran.took("judge")))
+    judge = Judge(ran.values["judge.classifier"], ran.values["others"], bench.numerics)
+    learned = ran.values["art"].images
+    bench.sheet(f"real_{seed}", learned[:: TRAINED // 4][:32], 4)
+
+    ran = bench.run(nodes, ["held_out.image", "vae_again"])
+    before, after = ran.values["held_out.image"], ran.values["vae_again"]
+    bench.sheet(f"real_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
+    yield Row("VAE, 600 steps", _figures(PSNR=psnr(before, after), seconds=ran.took("vae")))
+
+    ran = bench.run(nodes, ["drawn.image"])
+    drawn = ran.values["drawn.image"]
+    bench.sheet(f"real_gan_{seed}", drawn[:64], 8)
+    vectors = [judge.vectors(images) for images in (drawn, learned, before)]
+    share = judge.recognised(drawn, torch.arange(len(drawn)) % len(PHOTOGRAPHS))
+    figures = _figures(recognised=share, novelty=novelty(*vectors), seconds=ran.took("gan"))
+    yield Row("GAN, on from base/gan_64, 300 steps", figures)
+
+
+def _patches(part: str) -> dict[str, Any]:
+    return {"node": "load_dataset", "with": {"folder": f"real/{part}", "size": EDGE}}
+
+
+def _figures(**known: float) -> dict[str, float]:
+    names = ("accuracy", "PSNR", "recognised", "novelty", "seconds")
+    return {name: known.get(name, math.nan) for name in names}

@@ -46,7 +46,10 @@ def train_gan(
     ] = 32,
     augment: Annotated[
         Literal["auto", "on", "off"],
-        Field(description="Shift, tint and cover what the critic sees; auto: for small sets"),
+        Field(
+            description="Shift, tint and cover what the critic sees; auto: as far as a set of less"
+            " than 1000 pictures needs it"
+        ),
     ] = "auto",
     mirror: Annotated[
         bool, Field(description="Pictures may be mirrored left to right; off for lettering")
@@ -68,9 +71,10 @@ def train_gan(
     """Train a generative adversarial network on a dataset, class by class.
 
     The pictures' edge is 32, 64, 128, 256 or 512 px. With `start`, the training goes on from that
-    GAN, by its method and at its size; classes it does not know begin as a mean of those it
-    does. A wired `classifier` lends its features to
-    the projected method, which otherwise trains a small network of its own first.
+    GAN, by its method; classes it does not know begin as a mean of those it does. Where the
+    pictures are larger, a projected GAN grows to their size. A wired `classifier` lends its
+    features to the projected method, which otherwise trains a small network of its own first. A
+    fifth as many steps come on top, 500 at most, in which the weights settle.
 
     `curves` hold the losses by step, and how sure the critic is of real pictures (mean sign, -1
     to 1). `progress` tells, every 100 steps, how the drawn pictures compare with the real ones, in
@@ -78,7 +82,8 @@ def train_gan(
     the real ones), recall (0..1), diversity within a class and the least of any (1: as the
     real ones), novelty (near 0: copies). A collapse and copies are told in words as well.
 
-    Raises: NodeError for a dataset of another size.
+    Raises: NodeError for a dataset of another size, a start that is larger, or losses that are no
+    finite numbers.
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """

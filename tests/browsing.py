@@ -84,7 +84,7 @@ class Editor:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page = context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(120_000)
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.open()
@@ -122,7 +122,7 @@ class Editor:
         self.page.keyboard.press(".")
         self.page.wait_for_timeout(300)
 
-    def wait_for(self, condition, argument=None, seconds=60):
+    def wait_for(self, condition, argument=None, seconds=120):
         self.page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)
 
     def run(self):

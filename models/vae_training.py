@@ -22,6 +22,7 @@ WARM_UP = 20  # steps of linear warm-up
 STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
 AGE = 4000  # steps that a VAE started from counts as having behind it
 DECAY = 0.998  # of the averaged weights
+AVERAGED = 100  # steps that the average of a VAE started from counts, so that it soon follows
 START_PIXELS = 1 << 21  # of training pictures, that tell the principal components
 PREVIEWS = 8
 
@@ -114,7 +115,7 @@ class VaeTrainee:
         self._optimiser.step()
         if self._sharpener is not None:
             self._sharpener.learn()
-        self.average.update(self._network, self._age + step)
+        self.average.update(self._network, (AVERAGED if self._age else 0) + step)
         return {name: torch.stack([part[name] for part in told]).sum() for name in told[0]}
 
     def _pace(self, step: int) -> float:

@@ -1,4 +1,4 @@
-"""The words of ComfyUI's Chinese editor: titles, names and frequent tips of the nodes."""
+"""The words of ComfyUI's Chinese editor: titles, names, descriptions and frequent tips of the nodes."""
 
 ZH = {
     # titles
@@ -117,6 +117,74 @@ ZH = {
     "truncation": "截断",
     "value": "值",
     "width": "宽度",
+    # descriptions
+    "Put batches of pictures one after the other; the first one's size counts.": (
+        "把多个图片批次首尾相接，尺寸以第一个为准。"
+    ),
+    "Save a contact sheet for each class: its pictures, the surest first.": (
+        "为每个类别保存一张拼版，最确定的图片排在最前。"
+    ),
+    "Tell the likeliest class of each picture, and how likely it is.": (
+        "给出每张图片最可能的类别及其概率。"
+    ),
+    "Take pictures out of a data set, to look at or to work on, with a table of their classes.": (
+        "从数据集中取出图片，并附上类别表格。"
+    ),
+    "Test a classifier on pictures it has not seen.": "用未见过的图片测试分类器。",
+    "Draw the pictures that latents stand for.": "绘制潜变量所代表的图片。",
+    "Lay a batch of pictures out on one sheet, with a caption under each.": (
+        "把一批图片排在一张拼版上，每张下方有说明文字。"
+    ),
+    "Put two batches of latents one after the other.": "把两批潜变量首尾相接。",
+    "Walk from each latent to the next, in even steps.": ("在相邻潜变量之间均匀漫步。"),
+    "Read a folder of your pictures as a data set, in the order of their names.": (
+        "把图片文件夹读作数据集，按文件名排序。"
+    ),
+    "Calculate with two numbers; whole numbers stay whole where the result is.": (
+        "对两个数进行运算；结果为整数时保持整数。"
+    ),
+    "Mix two batches of latents, pair by pair; a single one is mixed with each of the others.": (
+        "逐对混合两批潜变量；单个潜变量与其余每个混合。"
+    ),
+    "Find the pictures of a data set that are most like given ones, to see what is a copy.": (
+        "查找数据集中与给定图片最相似的图片，以判断是否为复制。"
+    ),
+    "A number, to be wired to several widgets or into math.": (
+        "一个数值，可连接到多个参数或数学运算。"
+    ),
+    "Take some pictures out of a batch.": "从批次中挑出一些图片。",
+    "Draw a table: training curves, bars of scores, or a confusion matrix.": (
+        "把表格画成图：训练曲线、得分条形图或混淆矩阵。"
+    ),
+    "Paint a labelled set of small abstract pictures, each style a class.": (
+        "绘制一组带标签的抽象小画，每种风格为一个类别。"
+    ),
+    "Bring pictures to another size.": "调整图片尺寸。",
+    "Draw random latents and the pictures they stand for.": ("随机采样潜变量并绘制对应的图片。"),
+    "Save a batch of pictures as one animation.": "把一批图片保存为动画。",
+    "Split a data set into pictures to train on and pictures to test with, class by class.": (
+        "按类别把数据集拆分为训练图片和测试图片。"
+    ),
+    "Repaint pictures with the patches of others, from coarse to fine; needs no training.": (
+        "由粗到细，用其他图片的图块重绘图片；无需训练。"
+    ),
+    "A text, to be wired to several widgets.": "一段文本，可连接到多个参数。",
+    "Train a convolutional network to tell a dataset's classes apart.": (
+        "训练卷积网络来区分数据集的类别。"
+    ),
+    "Train a generative adversarial network on a dataset, class by class.": (
+        "按类别在数据集上训练生成对抗网络。"
+    ),
+    "Train a variational autoencoder: it learns to pack pictures into latents and back.": (
+        "训练变分自编码器：学习把图片压缩为潜变量并还原。"
+    ),
+    "Turn latents into pictures.": "把潜变量解码为图片。",
+    "Draw latents from a VAE's prior, and the pictures they stand for.": (
+        "从 VAE 的先验中采样潜变量，并绘制对应的图片。"
+    ),
+    "Train what draws new latents of a VAE, class by class, for `vae_sample`.": (
+        "按类别训练 VAE 的先验，供 `vae_sample` 采样新的潜变量。"
+    ),
     # frequent tips
     "Same seed, same result; another seed, another": "种子相同则结果相同；换种子则结果不同",
     "Optimisation steps in all; raising it goes on from the last checkpoint": (

@@ -157,7 +157,7 @@ def test_of_two_that_save_one_file_the_later_fails_whatever_is_quicker(cli, pack
     cli.write(
         "g.yaml",
         "artgraph: 1\nnodes:\n"
-        "  slow: {node: nap, with: {seconds: 0.5}}\n"
+        "  slow: {node: nap, with: {seconds: 1.5}}\n"
         "  words: {node: text, with: {text: quick}}\n"
         "  first: {node: save_slowly, from: {value: slow}, with: {name: One}}\n"
         "  one: {node: save_slowly, with: {seconds: 0}}\n"

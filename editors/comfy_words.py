@@ -1,4 +1,4 @@
-"""The words of ComfyUI's Chinese editor: titles, names, descriptions and frequent tips of the nodes."""
+"""The words of ComfyUI's Chinese editor: titles, names, descriptions, frequent tips."""
 
 ZH = {
     # titles

@@ -18,7 +18,7 @@ import argparse
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -36,26 +36,36 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
 }
 
 
-def table(rows: dict[str, list[Row]]) -> Iterator[str]:
+def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     """Lines of a table in Markdown: a row for each model, its seeds beside each other."""
     names = list(next(iter(rows.values()))[0].figures)
-    bars = {n: b for runs in rows.values() for run in runs for n, b in run.bars.items()}
     yield "| | " + " | ".join(names) + " |"
     yield "|---|" + "---|" * len(names)
     for model, runs in rows.items():
-        cells = [" / ".join(_cell(run, name) for run in runs) for name in names]
+        cells = [
+            " / ".join(_cell(run, name) for run in runs) + _bar(runs[0], name) for name in names
+        ]
         yield f"| {model} | " + " | ".join(cells) + " |"
-    if bars:
-        texts = [f"{bars[n][0]:g} to {bars[n][1]:g}" if n in bars else "" for n in names]
-        yield "| *bar* | " + " | ".join(texts) + " |"
 
 
 def _cell(run: Row, name: str) -> str:
+    """A figure, in bold where it misses its bar."""
     value = run.figures[name]
     if math.isnan(value):
-        return "-"
-    text = f"{value:.0f}" if name == "seconds" or value >= 100 else f"{value:.3g}"
+        text = "-"
+    else:
+        text = f"{value:.0f}" if name == "seconds" or value >= 100 else f"{value:.3g}"
     return f"**{text}**" if name in run.missed else text
+
+
+def _bar(run: Row, name: str) -> str:
+    """The bar of a figure in words, empty where it has none."""
+    if name not in run.bars:
+        return ""
+    low, high = run.bars[name]
+    if math.isinf(high):
+        return f" (at least {low:g})"
+    return f" (at most {high:g})" if low == 0 else f" ({low:g} to {high:g})"
 
 
 def main() -> int:

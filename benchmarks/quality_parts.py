@@ -53,7 +53,7 @@ def gan(bench: Bench, seed: int) -> Iterator[Row]:
     judge = judge_of(bench, 32)
     bars = {
         "distance": (0, 6),
-        "recognised": (0.95, 1),
+        "recognised": (0.95, math.inf),
         "least diverse": (0.6, 1.7),
         "most diverse": (0.6, 1.7),
     }
@@ -97,7 +97,7 @@ def vae(bench: Bench, seed: int) -> Iterator[Row]:
             yield Row(
                 f"{name}, {steps} steps",
                 {"PSNR": psnr(real, made), "seconds": seconds},
-                {"PSNR": (bar, 99)} if name == "residual" else {},
+                {"PSNR": (bar, math.inf)} if name == "residual" else {},
             )
 
 
@@ -118,7 +118,7 @@ def cnn(bench: Bench, seed: int) -> Iterator[Row]:
         table = ran.values["report.table"].columns
         values = dict(zip(table["metric"], table["value"], strict=True))
         figures = {"accuracy": values["accuracy"], "seconds": ran.took("ours")}
-        yield Row(title, figures, {"accuracy": (0.95, 1)} if method == "residual" else {})
+        yield Row(title, figures, {"accuracy": (0.95, math.inf)} if method == "residual" else {})
 
 
 def base(bench: Bench, seed: int) -> Iterator[Row]:
@@ -159,7 +159,7 @@ def finetune(bench: Bench, seed: int) -> Iterator[Row]:
             "novelty": novelty(*vectors),
             "seconds": ran.took("gan"),
         },
-        {"recognised": (0.95, 1), "novelty": (0.5, 9), "seconds": (0, 180)},
+        {"recognised": (0.95, math.inf), "novelty": (0.5, math.inf), "seconds": (0, 180)},
     )
 
 

@@ -70,6 +70,8 @@ def test_nodes_of_the_other_kind_show_the_same(editor):
     try:
         editor.run()
         editor.page.locator(".artgraph-note td", has_text="mondrian").first.wait_for()
+        editor.finished()
+        editor.run()
         header = "document.querySelector('[data-testid^=node-header]').firstElementChild"
         editor.wait_for(f"getComputedStyle({header}, '::after').content === '\"reused\"'")
     finally:

@@ -18,6 +18,7 @@ import argparse
 import math
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -87,6 +88,8 @@ def main() -> int:
         for seed in chosen.seeds:
             for row in PARTS[name](bench, seed):
                 rows.setdefault(row.model, []).append(row)
+                found = ", ".join(f"{n} {_cell(row, n)}" for n in row.figures)
+                print(f"{name}, seed {seed}, {row.model}: {found}", file=sys.stderr, flush=True)
                 missed += [f"{name}, {row.model}, seed {seed}: {n}" for n in row.missed]
         print(f"### {name}\n\n{PARTS[name].__doc__}\n", *table(rows), "", sep="\n", flush=True)
     print("\n".join(["Missed:", *missed]) if missed else "All bars are reached.")

@@ -67,7 +67,7 @@ def test_learns_what_each_class_looks_like(shape):
     labels = torch.arange(256) % 2
     centres = (1 - 2 * labels.float()).view(-1, 1, 1, 1)
     latents = centres + 0.1 * torch.randn(256, *shape, generator=random)
-    config, state, curves = learned(latents, labels, ("plus", "minus"), steps=120)
+    config, state, curves = learned(latents, labels, ("plus", "minus"), steps=250)
     prior = network_of(config, state, shape[0])
     noise = torch.randn(40, *shape, generator=random)
     classes = torch.eye(2)[torch.arange(40) % 2]

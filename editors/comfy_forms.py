@@ -6,7 +6,7 @@ The V1 classes, the V3 classes, `object_info` and the conversion of graphs all r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,26 +109,32 @@ def socket_type(port: Port) -> str:
     return ",".join(_CORE_TYPES.get(name, f"ARTGRAPH_{name.upper()}") for name in names)
 
 
-def node_form(spec: NodeSpec) -> NodeForm:
-    """The form of one node: sockets, then widgets, then sockets that may stay unwired."""
+def node_form(spec: NodeSpec, told: Callable[[str], str] = str) -> NodeForm:
+    """The form of one node: sockets, then widgets, then sockets that may stay unwired.
+
+    `told` says a text in another language; the names of inputs and outputs are left to the caller.
+    """
     sockets = [
-        InputForm(port.name, socket_type(port), {"tooltip": _about(port)}, port.optional, False)
+        InputForm(
+            port.name, socket_type(port), {"tooltip": _about(port, told)}, port.optional, False
+        )
         for port in spec.inputs.values()
     ]
     widgets = [
-        InputForm(widget.name, widget_type(widget), _options(widget), False, True)
+        InputForm(widget.name, widget_type(widget), _options(widget, told), False, True)
         for widget in spec.widgets.values()
     ]
     return NodeForm(
         spec=spec,
         class_id=class_id(spec.id),
-        title=spec.title,
+        title=told(spec.title),
         category=f"artgraph/{spec.category}",
-        description=spec.summary,
+        description=told(spec.summary),
         aliases=[spec.id, spec.id.replace("_", " "), f"artgraph {spec.category}"],
         inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
         outputs=[
-            OutputForm(port.name, socket_type(port), _about(port)) for port in spec.outputs.values()
+            OutputForm(port.name, socket_type(port), _about(port, told))
+            for port in spec.outputs.values()
         ],
     )
 
@@ -162,10 +168,10 @@ def _definition(form: NodeForm) -> dict[str, Any]:
     }
 
 
-def _about(port: Port) -> str:
-    names = " or ".join(socket.name.replace("_", " ") for socket in port.sockets)
-    text = f"{names}: {'; '.join(socket.about for socket in port.sockets)}"
-    return text + " (may stay unwired)" if port.optional else text
+def _about(port: Port, told: Callable[[str], str]) -> str:
+    names = told(" or ").join(told(socket.name).replace("_", " ") for socket in port.sockets)
+    text = names + told(": ") + told("; ").join(told(socket.about) for socket in port.sockets)
+    return text + told(" (may stay unwired)") if port.optional else text
 
 
 def empty_number(widget: Widget) -> float | None:
@@ -209,9 +215,9 @@ def widget_type(widget: Widget) -> str:
     return "COMBO" if widget.nullable and widget.kind == "bool" else _WIDGET_TYPES[widget.kind]
 
 
-def _options(widget: Widget) -> dict[str, Any]:
+def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
     """Default, bounds and tooltip of a widget."""
-    options: dict[str, Any] = {"tooltip": widget.description}
+    options: dict[str, Any] = {"tooltip": told(widget.description)}
     if widget_type(widget) == "COMBO":
         nothing = [""] if widget.nullable else []
         options |= {"options": nothing + list(widget.choices or ("true", "false"))}
@@ -220,6 +226,10 @@ def _options(widget: Widget) -> dict[str, Any]:
         options["default"] = bool(widget.default)
     elif widget.kind in ("int", "float"):
         options |= _bounds(widget)
+        empty = empty_number(widget)
+        if empty is not None:
+            options |= {"min": empty}
+            options["tooltip"] += told(" ({:g} is empty)").format(empty)
     else:
         options["default"] = "" if widget.required else widget.default or ""
         options["multiline"] = widget.limits.get("max_length", 0) >= _LONG
@@ -240,9 +250,6 @@ def _bounds(widget: Widget) -> dict[str, Any]:
     else:
         step = 0.01 if high - low <= 10 else 0.1
     options = {"default": to_comfy(widget, widget.default), "min": low, "max": high, "step": step}
-    empty = empty_number(widget)
-    if empty is not None:
-        options |= {"min": empty, "tooltip": f"{widget.description} ({empty:g} is empty)"}
     if whole and widget.name == "seed":
         options["control_after_generate"] = "fixed"  # a new seed each time would train anew
     if not whole:

@@ -1,13 +1,16 @@
-"""Help pages and translations of the nodes, from their docstrings and a list of words."""
+"""Help pages and translations of the nodes, from their docstrings and a file of words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..nodes.contract import NodeSpec
 from .comfy_forms import class_id, node_form
-from .comfy_words import ZH
+
+WORDS = Path(__file__).with_name("comfy_words_zh.json")  # English to Chinese
 
 
 def help_page(spec: NodeSpec) -> str:
@@ -26,28 +29,46 @@ def help_page(spec: NodeSpec) -> str:
     return "\n".join(lines)
 
 
-def node_definitions(registry: Mapping[str, NodeSpec], words: Mapping[str, str]) -> dict[str, Any]:
-    """What ComfyUI reads as `nodeDefs.json`; a text that `words` lacks stays as it is."""
+def node_definitions(
+    registry: Mapping[str, NodeSpec], told: Callable[[str], str]
+) -> dict[str, Any]:
+    """What ComfyUI reads as `nodeDefs.json`, in the language of `told`.
 
-    def told(text: str) -> str:
-        return words.get(text, text)
-
+    Its editor takes names and tooltips from there; the choices of a widget stay as they are.
+    """
     definitions = {}
     for spec in sorted(registry.values(), key=lambda spec: spec.id):
-        form = node_form(spec)
+        form = node_form(spec, told)
         definitions[class_id(spec.id)] = {
-            "display_name": told(form.title),
-            "description": told(form.description),
+            "display_name": form.title,
+            "description": form.description,
             "inputs": {
-                i.name: {"name": told(i.name), "tooltip": told(i.options["tooltip"])}
-                for i in form.inputs
+                i.name: {"name": told(i.name), "tooltip": i.options["tooltip"]} for i in form.inputs
             },
             "outputs": {
-                str(number): {"name": told(output.name), "tooltip": told(output.tooltip)}
+                str(number): {"name": told(output.name), "tooltip": output.tooltip}
                 for number, output in enumerate(form.outputs)
             },
         }
     return definitions
 
 
-LOCALES: dict[str, Mapping[str, str]] = {"en": {}, "zh": ZH}
+def texts(registry: Mapping[str, NodeSpec]) -> list[str]:
+    """Each text that a translation is asked for, once; names of one letter need none."""
+    asked: dict[str, None] = {}
+
+    def told(text: str) -> str:
+        asked[text] = None
+        return text
+
+    node_definitions(registry, told)
+    return [text for text in asked if len(text) > 1]
+
+
+def in_chinese(text: str) -> str:
+    """The text in Chinese, or as it is where there is none yet."""
+    return ZH.get(text, text)
+
+
+ZH: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))
+LOCALES: dict[str, Callable[[str], str]] = {"en": str, "zh": in_chinese}

@@ -9,13 +9,15 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from ..nodes.contract import NodeSpec
 from ..nodes.registry import load_nodes
 from ..runner.document import read_document
 from ..runner.load import shipped_graphs
 from .comfy_forms import class_id
-from .comfy_help import LOCALES, help_page, node_definitions
+from .comfy_help import LOCALES, WORDS, ZH, help_page, node_definitions, texts
 from .convert import check
 from .workflow_write import to_workflow
 
@@ -30,8 +32,8 @@ def made_files() -> dict[Path, str]:
     files = {
         WEB / "docs" / f"{class_id(spec.id)}.md": help_page(spec) for spec in registry.values()
     }
-    for language, words in LOCALES.items():
-        definitions = node_definitions(registry, words)
+    for language, told in LOCALES.items():
+        definitions = node_definitions(registry, told)
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
@@ -40,7 +42,7 @@ def made_files() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write what is not current, and remove what is made no more."""
+    """Write what is not current, remove what is made no more, and name what has no Chinese."""
     files = made_files()
     for path, text in files.items():
         _write(ROOT / path, text.encode())
@@ -51,8 +53,16 @@ def main(arguments: list[str]) -> None:
         for path in (ROOT / folder).iterdir():
             if path.stem not in kept:
                 path.unlink()
+    name_untranslated(load_nodes())
     if "--art" in arguments:
         _draw_art(ROOT / "docs")
+
+
+def name_untranslated(registry: Mapping[str, NodeSpec]) -> None:
+    """Print each text that ComfyUI's Chinese editor will show in English."""
+    for text in texts(registry):
+        if text not in ZH:
+            print(f"no Chinese in editors/{WORDS.name}: {text!r}")
 
 
 def _json(data: object) -> str:

@@ -4,14 +4,18 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from PIL import Image
+from pydantic import Field
 
 from artgraph.editors.comfy_forms import class_id
-from artgraph.editors.comfy_help import LOCALES
-from artgraph.editors.comfy_pack import EXAMPLES, ROOT, WEB, made_files
+from artgraph.editors.comfy_help import LOCALES, WORDS, ZH, in_chinese, node_definitions, texts
+from artgraph.editors.comfy_pack import EXAMPLES, ROOT, WEB, made_files, name_untranslated
+from artgraph.nodes.contract import NodeSpec
 from artgraph.nodes.registry import load_nodes
+from artgraph.nodes.sockets import Number
 
 FILES = made_files()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -37,11 +41,39 @@ def test_every_example_has_a_picture():
                 assert picture.format == "JPEG"
 
 
-def test_every_node_has_a_chinese_title_and_names():
-    lacking = set()
-    for spec in load_nodes().values():
-        lacking |= {spec.title, *spec.inputs, *spec.widgets, *spec.outputs} - LOCALES["zh"].keys()
-    assert not {word for word in lacking if len(word) > 1}, "add them to editors/comfy_words.py"
+def test_every_chinese_text_belongs_to_a_node():
+    assert not ZH.keys() - texts(load_nodes()), f"reworded? correct editors/{WORDS.name}"
+
+
+def test_chinese_texts_are_chinese_and_no_patterns_of_the_editors_messages():
+    for text in set(ZH.values()) - {"GAN", "VAE"}:
+        assert re.search("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", text), text
+        assert not re.search("[{}@|]", text.replace("{:g}", "")), text
+
+
+def test_made_locales_are_in_chinese():
+    node = node_definitions(load_nodes(), in_chinese)["Artgraph_train_vae"]
+    assert node["inputs"]["beta"]["tooltip"].endswith("（-1 表示留空）")
+    assert node["inputs"]["start"]["tooltip"].startswith("VAE：VAE 的配置和权重")
+    assert node["inputs"]["start"]["tooltip"].endswith("（可不连接）")
+
+
+def test_a_new_node_is_in_english_until_someone_translates_it(capsys):
+    def halve(*, value: Annotated[float, Field(description="What to halve")] = 0.0) -> Number:
+        """Halve a number."""
+        return value / 2
+
+    registry = {"halve": NodeSpec("halve", "Halve", "number", 1, halve, device=False)}
+    made = node_definitions(registry, in_chinese)["Artgraph_halve"]
+    assert (made["display_name"], made["description"]) == ("Halve", "Halve a number.")
+    assert made["inputs"]["value"] == {"name": ZH["value"], "tooltip": "What to halve"}
+    name_untranslated(registry)
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split(": ")[1] for line in lines} == {
+        "'Halve'",
+        "'Halve a number.'",
+        "'What to halve'",
+    }
 
 
 def test_requirements_are_the_projects_without_torch():

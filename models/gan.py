@@ -104,10 +104,10 @@ def train_gan(
     if start is not None:
         start_from(trainee, *start)
 
-    def share(done: float, _: float, preview: Preview | None = None) -> None:
-        report(done, total, preview)
+    def of_all(done: float, total: float, preview: Preview | None = None) -> None:
+        report(done, steps + cool_steps(steps), preview)
 
-    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=share)
+    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=of_all)
     cool_down(trainee, steps, report)
     progress, warnings = trainee.watch.finish(total, trainee.draw)
     return Trained(config, trainee.outcome(), curves, progress, warnings)

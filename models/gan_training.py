@@ -80,6 +80,10 @@ class GanTrainee:
         others: dict[str, Stateful] = {"strength": self.strength, "watch": self.watch}
         return {**networks, **others, **self.optimisers}
 
+    def step(self, step: int) -> Mapping[str, Tensor]:
+        """Optimisation step number `step`, as in `Trainee`."""
+        raise NotImplementedError
+
     def reals(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
         pictures, labels = self.batches.reals(step)

@@ -62,7 +62,18 @@ function show(title, content) {
   const close = Object.assign(document.createElement('button'), { textContent: 'Close' })
   close.onclick = () => dialog.close()
   dialog.onclick = (event) => event.target === dialog && dialog.close()
-  dialog.onclose = () => dialog.remove()
+  // Heard before the editor's own keys, wherever the focus is.
+  const escape = (event) => {
+    if (event.key !== 'Escape') return
+    event.preventDefault()
+    event.stopImmediatePropagation()
+    dialog.close()
+  }
+  window.addEventListener('keydown', escape, true)
+  dialog.onclose = () => {
+    window.removeEventListener('keydown', escape, true)
+    dialog.remove()
+  }
   dialog.append(heading, content, close)
   document.body.append(dialog)
   dialog.showModal()

@@ -27,8 +27,12 @@ def node_height(form: NodeForm) -> int:
     """About as high as the editor draws it."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
     boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
-    picture = 320 if form.spec.length else 220 if form.saves else 0  # a training's with its loss
-    return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + picture + 16
+    return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + 16
+
+
+def _room(form: NodeForm) -> int:
+    """What a node grows by in a run, as it shows pictures; a training's with its loss below."""
+    return 320 if form.spec.length else 220 if form.saves else 0
 
 
 def arrange(
@@ -54,14 +58,15 @@ def arrange(
     for knob in knobs:
         boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
         top += 82 + _GAP_Y
-    heights = {n: node_height(node_form(registry[e.type])) for n, e in document.nodes.items()}
+    forms = {name: node_form(registry[entry.type]) for name, entry in document.nodes.items()}
     for number, names in enumerate(columns):
         wanted = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
         top = 0.0
         for name in sorted(names, key=lambda name: wanted[name]):
             top = max(top, wanted[name])
-            boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, heights[name])
-            top += _TITLE + heights[name] + _GAP_Y
+            height = node_height(forms[name])
+            boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, height)
+            top += _TITLE + height + _room(forms[name]) + _GAP_Y
     return boxes
 
 

@@ -176,8 +176,8 @@ class _Writer:
         if lines:
             left = min((box.x for box in boxes.values()), default=0)
             top = min((box.y for box in boxes.values()), default=0) - 180
-            box = [left, top, 500, 120]
-            note = _note(number + len(notes), {"text": "\n\n".join(lines), "box": box})
+            box, text = [left, top, 500, 120], "\n\n".join(lines)
+            note = _note(number + len(notes), {"title": "About", "text": text, "box": box})
             note["properties"][META] = "about"
             notes.append(note)
         return notes
@@ -199,5 +199,5 @@ def _note(number: int, note: Mapping[str, Any]) -> dict[str, Any]:
         "title": str(note.get("title", "Note")),
         "properties": {},
         "widgets_values": [str(note.get("text", ""))],
-        **({"color": "#432", "bgcolor": "#000"} | colors),
+        **({"color": "#432", "bgcolor": ""} | colors),  # an empty one is that of the palette
     }

@@ -41,6 +41,15 @@ def flatten(
     return replace(document, nodes=flattener.nodes), flattener.problems
 
 
+def files_inside(
+    document: Document, registry: Mapping[str, NodeSpec], folders: Folders
+) -> list[Path]:
+    """The files of all graphs inside a document, however deep, that can be read."""
+    flattener = _Flattener(document, registry, folders)
+    flattener.go_through()
+    return list(flattener.files)
+
+
 @dataclass
 class _Flattener:
     document: Document

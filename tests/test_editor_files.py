@@ -163,7 +163,8 @@ def test_a_change_on_disk_is_told_and_kept(server, greys):
     workflow = load(server)
     with Tab(server, "watching") as tab:
         greys.write_text(GRAPH.replace("0.25", "0.5"))
-        assert tab.wait("artgraph.changed", seconds=10) == {"path": "workflows/greys.json"}
+        told = {"path": "workflows/greys.json", "file": "greys.yaml"}
+        assert tab.wait("artgraph.changed", seconds=10) == told
     named(workflow, "dark")["widgets_values"][0] = 0.1
     save(server, workflow)
     (backup,) = (server.folder / ".artgraph" / "backups").iterdir()

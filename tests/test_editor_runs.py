@@ -32,6 +32,12 @@ def doubtful(*, ctx: Context) -> Number:
     ctx.warn("this may be wrong")
     return 1
 
+@node(title="Talking", category="test")
+def talking(*, seed: int = 0) -> Number:
+    '''Print a line.'''
+    print("hello from a node", flush=True)
+    return seed
+
 @node(title="Crash", category="test")
 def crash() -> Number:
     '''End the process.'''
@@ -268,15 +274,37 @@ def test_waiting_runs_can_be_taken_out_of_the_queue(server):
 
 
 def test_a_crash_and_a_stubborn_node_end_the_run_alone(server):
-    job = server.finished(server.run({"1": node("crash")}).json()["prompt_id"])
-    assert job["status"] == "failed"
-    assert "signal 9" in job["execution_error"]["exception_message"]
+    with Tab(server, "crash") as tab:
+        job = server.finished(server.run({"1": node("crash")}, "crash").json()["prompt_id"])
+        assert job["status"] == "failed"
+        assert "signal 9" in job["execution_error"]["exception_message"]
+        failure = tab.wait("artgraph.failed")
+    assert failure["node_id"] == "1"
+    assert "signal 9" in failure["message"]
     prompt_id = server.run({"1": node("stubborn")}).json()["prompt_id"]
     until(lambda: server.job(prompt_id, "in_progress"))
     server.post("/interrupt")
     server.post("/interrupt")  # twice: at once
     assert server.finished(prompt_id)["status"] == "cancelled"
     assert server.finished(server.run(PICTURE).json()["prompt_id"])["status"] == "completed"
+
+
+def test_what_a_node_prints_is_sent_to_tabs_that_show_the_log(server):
+    def follow(client, enabled):
+        body = {"clientId": client, "enabled": enabled}
+        assert server.ask("PATCH", "/internal/logs/subscribe", body).status == 200
+
+    with Tab(server, "reader") as tab, Tab(server, "other") as other:
+        follow("reader", True)
+        follow("nobody", True)
+        server.finished(server.run({"1": node("talking", seed=1)}).json()["prompt_id"])
+        assert tab.wait("logs")["entries"][0]["m"] == "hello from a node\n"
+        follow("reader", False)
+        server.finished(server.run({"1": node("talking", seed=2)}).json()["prompt_id"])
+    assert len(tab.of("logs")) == 1
+    assert other.of("logs") == []
+    said = [entry["m"] for entry in server.get("/internal/logs/raw").json()["entries"]]
+    assert said.count("hello from a node\n") == 2
 
 
 def test_the_server_itself_never_loads_torch(server):

@@ -102,6 +102,24 @@ def test_defaults_long_wires_and_comments_stay_as_they_were_written(graphs, tmp_
     assert "\nlayout:" in saved
 
 
+def test_a_change_of_a_graph_inside_is_noticed(graphs, tmp_path):
+    deep, inner = tmp_path / "deep" / "deep.yaml", tmp_path / "inner.yaml"
+    deep.parent.mkdir()
+    deep.write_text("artgraph: 1\nnodes: {shade: {node: number, with: {value: 0.5}}}\n")
+    inner.write_text(INNER + "  deep: {node: ./deep/deep.yaml}\n")
+    graphs.load("outer.json")
+    assert graphs.changed() == []
+    for file, old, new in ((inner, "0.25", "0.125"), (deep, "0.5", "0.75")):
+        file.write_text(file.read_text().replace(old, new))
+        name = file.relative_to(tmp_path).as_posix()
+        assert graphs.changed() == [{"path": "outer.json", "file": name}]
+        assert graphs.changed() == []
+    workflow = graphs.load("outer.json")
+    assert named(workflow, "one/picture")["widgets_values"][0] == 0.125
+    graphs.save("outer.json", workflow, True)  # what the editor writes itself is no news
+    assert graphs.changed() == []
+
+
 def test_a_tab_is_told_what_could_not_be_saved_as_yaml(tmp_path):
     foreign = {"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4}
     with Server(tmp_path) as server, Tab(server, "saving") as tab:

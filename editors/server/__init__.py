@@ -12,6 +12,8 @@ The editor is the separate package comfyui-frontend-package (GPL-3.0-only), inst
     worker.py    that process
     follow.py    a run's events as the editor's messages
     prompts.py   a prompt of the editor as a graph, and its problems on the nodes
-    graphs.py    the folder of graphs: YAML files, their layouts, changes on disk
+    graphs.py    the folder of graphs: YAML files, their layouts
+    saving.py    what a graph's file says when the editor saves over it
+    watch.py     graphs that someone else changes on disk
     routes_*.py  what the editor asks for
 """

@@ -119,8 +119,8 @@ async def _watch(graphs: Graphs, hub: Hub) -> None:
     """Tell the tabs of graphs that were changed on disk."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        for name in await asyncio.to_thread(graphs.changed):
-            hub.broadcast("artgraph.changed", {"path": f"workflows/{name}"})
+        for found in await asyncio.to_thread(graphs.changed):
+            hub.broadcast("artgraph.changed", found | {"path": f"workflows/{found['path']}"})
 
 
 @web.middleware

@@ -203,6 +203,7 @@ class Engine:
                 text = line.decode(errors="replace")
                 sys.stderr.write(text)
                 self.logs.append((time.time(), text))
+                self._hub.log(*self.logs[-1])
 
     def _kill(self, job: Job) -> None:
         if self._current is job and self._process is not None:

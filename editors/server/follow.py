@@ -60,8 +60,9 @@ class Follower:
     def error(self, message: str | None) -> dict[str, Any]:
         """The failure as the editor tells it: that of the first node, else of the run."""
         first = next((f for f in self.failures if f["because"] is None), None)
-        if first is None:
-            first = {**self.place(), "message": message or "the run failed"}
+        if first is None:  # not a node's own failure: the process that ran it has ended
+            first = {**self.place(), "message": message or "the run failed", "because": None}
+            self.send("artgraph.failed", **first)
         what, _, advice = first["message"].partition(" - ")
         return {
             "node_id": first["node_id"],

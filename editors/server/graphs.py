@@ -7,6 +7,7 @@ where it says the same; what someone else wrote into it meanwhile is noticed, an
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,12 +18,14 @@ from aiohttp import web
 from ...nodes.contract import NodeSpec
 from ...nodes.errors import ArtgraphError
 from ...runner.document import Document, parse_document
-from ...runner.publish import hash_text
+from ...runner.folders import Folders
+from ...runner.nesting import files_inside
 from ..convert import check, from_comfy
 from ..workflow_write import to_workflow
 from .paths import file_info, inside, write_whole
 from .saving import text_to_save
 from .settings import Settings
+from .watch import Watch
 
 _DEPTH = 3  # folders below the user's that are looked through
 _MOST = 1_000  # graphs listed
@@ -46,8 +49,7 @@ class Graphs:
         self._folder, self._registry = settings.folder, registry
         self._skip = {settings.out.resolve(), settings.input.resolve()}
         self._backups = settings.state / "backups"
-        self._known: dict[Path, str] = {}  # digest of each file as the editor knows it
-        self._seen: dict[Path, tuple[int, str]] = {}  # time and digest as last looked at
+        self._watch = Watch()
 
     def listed(self) -> list[dict[str, Any]]:
         """All graphs of the folder."""
@@ -65,12 +67,14 @@ class Graphs:
         """
         path = self._existing(name)
         text = path.read_text(encoding="utf-8-sig")
-        self._remember(path, text)
+        self._watch.know(path, text)
         if path.suffix == ".json":
             workflow: dict[str, Any] = json.loads(text)
             return workflow
         try:
-            return self.workflow(text, path)
+            document = parse_document(text, path.name, path.parent)
+            self._watch_inside(path, document)
+            return to_workflow(check(document, self._registry), self._registry)
         except ArtgraphError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
 
@@ -112,7 +116,8 @@ class Graphs:
             write_whole(path, text.encode())
         if _is_workflow(plain):
             plain.unlink()
-        self._remember(path, text)
+        self._watch.know(path, text)
+        self._watch_inside(path, parse_document(text, path.name, path.parent))
         return Saved(path, note)
 
     def delete(self, name: str) -> None:
@@ -129,27 +134,25 @@ class Graphs:
             raise web.HTTPConflict(text=f"{new.name} is there already")
         new.parent.mkdir(parents=True, exist_ok=True)
         path.replace(new)
-        if (digest := self._known.pop(path, None)) is not None:
-            self._known[new] = digest
-        self._seen.pop(path, None)
+        self._watch.move(path, new)
         return new
 
-    def changed(self) -> list[str]:
-        """Graphs that the editor knows and that someone else has changed since the last call."""
-        names = []
-        for path, digest in list(self._known.items()):
-            try:
-                stamp = path.stat().st_mtime_ns
-                before = self._seen.get(path, (0, digest))
-                if stamp == before[0]:
-                    continue
-                now = hash_text(path.read_text(encoding="utf-8-sig"))
-            except (OSError, UnicodeDecodeError):
-                continue
-            self._seen[path] = (stamp, now)
-            if now not in (before[1], digest):
-                names.append(path.relative_to(self._folder).with_suffix(".json").as_posix())
-        return names
+    def changed(self) -> list[dict[str, str]]:
+        """Graphs that the editor has read and that someone else has changed since the last call.
+
+        Each with the name of the file that was changed, its own or that of a graph inside it.
+        """
+        return [
+            {
+                "path": path.relative_to(self._folder).with_suffix(".json").as_posix(),
+                "file": os.path.relpath(file, path.parent),
+            }
+            for path, file in self._watch.changed().items()
+        ]
+
+    def _watch_inside(self, path: Path, document: Document) -> None:
+        folders = Folders(path.parent, path.parent, path.parent)
+        self._watch.know_inside(path, files_inside(document, self._registry, folders))
 
     def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
         try:
@@ -176,10 +179,6 @@ class Graphs:
                 return path.with_suffix(suffix)
         raise web.HTTPNotFound(text=f"there is no graph {name!r}")
 
-    def _remember(self, path: Path, text: str) -> None:
-        self._known[path] = hash_text(text)
-        self._seen[path] = (path.stat().st_mtime_ns, self._known[path])
-
     def _back_up(self, path: Path, is_lost: bool) -> None:
         """Keep what is not the editor's own, before it is replaced.
 
@@ -188,8 +187,7 @@ class Graphs:
         if not path.exists():
             return
         data = path.read_bytes()
-        known = hash_text(data.decode("utf-8-sig", "replace")) == self._known.get(path)
-        if is_lost or not known:
+        if is_lost or not self._watch.knows(path, data.decode("utf-8-sig", "replace")):
             stamp = time.strftime("%Y%m%d-%H%M%S")
             write_whole(self._backups / f"{path.stem}-{stamp}.yaml", data)
 

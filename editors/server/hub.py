@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import struct
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
+        self._log_readers: set[str] = set()  # tabs that show the log
 
     def join(self, client: str, socket: web.WebSocketResponse) -> Tab:
         tab = Tab(socket)
@@ -36,6 +38,7 @@ class Hub:
         tab.stop()
         if not tabs:
             self._tabs.pop(client, None)
+            self._log_readers.discard(client)
 
     def send(self, client: str, kind: str, data: dict[str, Any]) -> None:
         """A message to one tab."""
@@ -57,6 +60,17 @@ class Hub:
         for tab in self._tabs.get(client, ()):
             tab.put(b"".join([*parts, text.encode()]))
 
+    def follow_logs(self, client: str, follows: bool) -> None:
+        """Whether a tab that is open is sent new lines of the log."""
+        if follows and client in self._tabs:
+            self._log_readers.add(client)
+        else:
+            self._log_readers.discard(client)
+
+    def log(self, time: float, text: str) -> None:
+        for client in self._log_readers:
+            self.send(client, "logs", log_message([(time, text)]))
+
     def broadcast(self, kind: str, data: dict[str, Any]) -> None:
         for tabs in self._tabs.values():
             for tab in tabs:
@@ -68,6 +82,12 @@ class Hub:
             tab.stop()
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(tab.socket.close(code=1001), 1)
+
+
+def log_message(lines: Iterable[tuple[float, str]]) -> dict[str, Any]:
+    """Lines of the log as the editor reads them."""
+    entries = [{"t": time, "m": text} for time, text in lines]
+    return {"entries": entries, "size": {"cols": 120, "rows": 40}}
 
 
 class Tab:

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from ..comfy_forms import class_id
 from .definitions import definitions
-from .services import SERVICES, Services
+from .hub import log_message
+from .services import SERVICES, Services, json_object
 
 routes = web.RouteTableDef()
 WEB = Path(__file__).parent.parent / "web"
@@ -77,13 +78,18 @@ def _empty(answer: Any) -> Any:
 
 _ON_NODE = "What is wrong, and what to do about it, stands on the node."
 _LOOK = {"message": _ON_NODE, "toastMessage": _ON_NODE}
-# The editor's messages about errors, where ours on the node say more.
-_ERRORS = {
-    "runtimeErrors": {"execution_failed": _LOOK},
-    "validationErrors": {"custom_validation_failed": _LOOK, "unknown_validation_error": _LOOK},
+# The editor's words where ours are better: errors, of which the node says more, and names.
+_SECTIONS = {"sections": {"comfyNodes": "Editor", "extensions": "artgraph"}}
+_WORDS = {
+    "errorCatalog": {
+        "runtimeErrors": {"execution_failed": _LOOK},
+        "validationErrors": {"custom_validation_failed": _LOOK, "unknown_validation_error": _LOOK},
+    },
+    "settingsCategories": {"Comfy": "Editor"},
+    "sideToolbar": {"nodeLibraryTab": _SECTIONS},
 }
 for _path, _answer in (
-    ("/i18n", {"en": {"errorCatalog": _ERRORS}}),
+    ("/i18n", {"en": _WORDS}),
     ("/global_subgraphs", {}),
     ("/workflow_templates", {}),
     ("/experiment/models", []),
@@ -96,8 +102,15 @@ for _path, _answer in (
 
 @routes.get("/internal/logs/raw")
 async def logs(request: web.Request) -> web.Response:
-    entries = [{"t": time, "m": text} for time, text in request.app[SERVICES].engine.logs]
-    return web.json_response({"entries": entries, "size": {"cols": 120, "rows": 40}})
+    return web.json_response(log_message(request.app[SERVICES].engine.logs))
+
+
+@routes.patch("/internal/logs/subscribe")
+async def follow_logs(request: web.Request) -> web.Response:
+    """A tab wants to hear of new lines, or no longer does."""
+    body = await json_object(request)
+    request.app[SERVICES].hub.follow_logs(str(body.get("clientId")), body.get("enabled") is True)
+    return web.json_response({})
 
 
 @routes.get("/internal/logs")

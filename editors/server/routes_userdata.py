@@ -53,6 +53,9 @@ _PRESET = {
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes are ours
     "Comfy.Graph.CanvasInfo": False,
+    "Comfy.TextareaWidget.FontSize": 13,  # of notes too, as large as other texts
+    "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # announces what is hidden here
+    "Comfy.Minimap.Visible": False,  # it lies on the nodes; its button is below
     "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # texts are drawn where they can just be read
 }
 

@@ -4,7 +4,7 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { acceptFiles, addUploadButton } from './files.js'
 import { addHelp } from './help.js'
-import { copyAsYaml, reloadFromDisk, showPlan, tell } from './menu.js'
+import { changedOnDisk, copyAsYaml, reloadStale, showPlan, tell } from './menu.js'
 import { clearMarks, markFailed, markRefused, markReused, showPreview, showResults } from './results.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader']
@@ -28,7 +28,7 @@ function replaceFirstGraph() {
 function showBeginning() {
   const corner = [0, 1].map((axis) => Math.min(...app.graph.nodes.map((node) => node.pos[axis])))
   if (app.graph.nodes.length < 15) return app.extensionManager.command.execute('Comfy.Canvas.FitView')
-  Object.assign(app.canvas.ds, { scale: 0.6, offset: [160 - corner[0], 140 - corner[1]] })
+  Object.assign(app.canvas.ds, { scale: 0.6, offset: [160 - corner[0], 190 - corner[1]] })
   app.canvas.setDirty(true, true)
 }
 
@@ -83,8 +83,20 @@ function keepColors() {
   )
 }
 
+/** What runs here, for the page About of the settings. */
+async function tellVersions() {
+  const { system } = await api.getSystemStats()
+  aboutPageBadges.push(
+    { label: system.comfyui_version, url: '#artgraph', icon: 'pi pi-share-alt' },
+    { label: `editor ${system.required_frontend_version} (GPL-3.0)`, url: '#editor', icon: 'pi pi-desktop' }
+  )
+}
+
+const aboutPageBadges = []
+
 app.registerExtension({
   name: 'artgraph',
+  aboutPageBadges,
   commands: [
     { id: 'artgraph.yaml', label: 'Copy as YAML', icon: 'pi pi-copy', function: copyAsYaml },
     { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan }
@@ -102,12 +114,18 @@ app.registerExtension({
     keepTitle()
     keepColors()
     addHelp()
+    tellVersions()
     api.addEventListener('execution_start', clearMarks)
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
     api.addEventListener('artgraph.saved', ({ detail }) => tell('warn', `${detail.name} is saved`, detail.note))
-    api.addEventListener('artgraph.changed', (event) => reloadFromDisk(event.detail.path))
+    api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
+  },
+
+  // Another graph is shown; which one, the editor knows only after this.
+  afterConfigureGraph() {
+    setTimeout(reloadStale, 300)
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {

@@ -29,22 +29,28 @@ export async function showPlan() {
 
 const WORDS = { cached: 'reused', run: 'runs', extend: 'goes on' }
 
-/** A graph that someone else has changed on disk is read again, unless there is work to lose. */
-export async function reloadFromDisk(path) {
-  const store = app.extensionManager.workflow
-  const active = store.activeWorkflow
-  if (active?.path !== path) return
-  const name = path.replace(/^workflows\//, '').replace(/\.json$/, '')
+const stale = new Map() // of each open graph that someone else changed on disk: the file
+
+export function changedOnDisk({ path, file }) {
+  const isOpen = app.extensionManager.workflow.openWorkflows.some((workflow) => workflow.path === path)
+  if (isOpen) stale.set(path, file)
+  reloadStale()
+}
+
+/** The graph that is shown is read again if it was changed on disk, unless there is work to lose. */
+export async function reloadStale() {
+  const active = app.extensionManager.workflow.activeWorkflow
+  const file = stale.get(active?.path)
+  if (!stale.delete(active?.path)) return
+  const summary = `${file} was changed on disk`
+  const isOwn = active.path.endsWith(file.replace(/\.ya?ml$/, '.json'))
   if (active.isModified)
-    return tell(
-      'warn',
-      `${name} was changed on disk`,
-      'Saving yours keeps a copy of that version in .artgraph/backups.'
-    )
-  const answer = await api.fetchApi(`/userdata/${encodeURIComponent(path)}`)
-  if (!answer.ok) return tell('error', `${name} was changed on disk`, await answer.text())
+    return tell('warn', summary, isOwn ? 'Saving yours keeps a copy of that version in .artgraph/backups.'
+      : 'Your graph has changes that are not saved, so it stays as you see it.')
+  const answer = await api.fetchApi(`/userdata/${encodeURIComponent(active.path)}`)
+  if (!answer.ok) return tell('error', summary, await answer.text())
   await app.loadGraphData(await answer.json(), true, false, active)
-  tell('info', `${name} was changed on disk`, 'You see the new version.')
+  tell('info', summary, 'You see the new version.')
 }
 
 /** A question about the graph as it is drawn. */

@@ -2,6 +2,7 @@
 // Pictures are shown by the editor itself.
 
 import { app } from '/scripts/app.js'
+import { tell } from './menu.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
@@ -52,7 +53,9 @@ export function markRefused(errors) {
 
 export function markFailed({ node_id, message, because }) {
   const node = findNode(node_id)
-  if (node) showNote(node, because ? [element('p', message.split(' - ')[0])] : problem(message), FAILED)
+  const lines = problem(because ? message.split(' - ')[0] : message)
+  if (node) showNote(node, lines, FAILED)
+  else tell('error', ...lines.map((line) => line.textContent))
 }
 
 /** What is wrong, and below it what to do. */
@@ -149,12 +152,14 @@ function showNote(node, children, kind = '') {
     const height = () => Math.min(LINE * lines(box) + (box.childElementCount ? 12 + 2 * MARGIN : 0), 220)
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
-    note = { box }
+    note = { box, height }
     notes.set(node, note)
   }
+  const gone = note.height()
   note.kind = kind
   note.box.classList.toggle('artgraph-failed', kind !== '')
   note.box.replaceChildren(...children)
+  if (!children.length) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
   requestAnimationFrame(() => grow(node, before))
 }
 

@@ -28,6 +28,7 @@ class GanConfig:
     blocks: int = 2  # residual blocks at each level (the classic has none and ignores this)
     latent: int = 64  # length of the global part of a latent
     noise: int = 8  # channels of each noise map (projected only)
+    attention: int = 16  # largest side of a map whose places attend to each other (projected only)
     critic: int = 96  # width of the critic
     grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
@@ -41,6 +42,7 @@ class GanConfig:
         check_whole("blocks", self.blocks, 1, 4)
         check_whole("latent", self.latent, 1, 1024)
         check_whole("noise", self.noise, 0, 32)
+        check_whole("attention", self.attention, 0, 32)
         check_whole("critic", self.critic, 8, 256)
         if sum(18 * self.blocks * width**2 for width in self.channels) > MAX_WEIGHTS:
             raise ValueError(f"channels {[*self.channels]} make too large a network")

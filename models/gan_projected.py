@@ -20,13 +20,15 @@ from .gan_pictures import GROUP
 from .gan_training import ClassEmbedding, initialise_patches
 
 STYLE = 128  # width of the vector that steers every block
+HEAD = 32  # channels of an attention head
 
 
 class ProjectedGenerator(nn.Module):
     """Global latent and class weights steer every layer; noise maps place the detail.
 
     Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018) and free of norms; the
-    last layer draws patches (pixel shuffle, Shi et al. 2016). A level that a fine-tuning added
+    last layer draws patches (pixel shuffle, Shi et al. 2016). On coarse maps places attend to each
+    other, so that what is far apart fits together. A level that a fine-tuning added
     draws details upon the enlarged picture of the level before (as Karras et al. 2020, StyleGAN2,
     section 4), and begins with none.
     """
@@ -50,6 +52,11 @@ class ProjectedGenerator(nn.Module):
         )
         self.levels = nn.ModuleList(
             nn.ModuleList(FilmBlock(width) for _ in range(config.blocks)) for width in widths
+        )
+        self.attention = nn.ModuleList(
+            Attention(width)
+            for width, side in zip(widths, config.resolutions, strict=True)
+            if side <= config.attention
         )
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
         base = config.base_levels
@@ -75,7 +82,11 @@ class ProjectedGenerator(nn.Module):
                 x = F.interpolate(self.between[level - 1](x), (side, side))
             if level < len(maps):
                 x = x + self.noises[level](maps[level])
-            for block in blocks:  # type: ignore[attr-defined]
+            first, *others = blocks  # type: ignore[misc]
+            x = first(x, style)
+            if level < len(self.attention):
+                x = self.attention[level](x, style)
+            for block in others:
                 x = block(x, style)
             if level == self.config.base_levels - 1:
                 drawn = self.patches(x, style)
@@ -135,6 +146,34 @@ class FilmBlock(nn.Module):
 
     def initialise_(self, generator: torch.Generator) -> None:
         _normal(self.second, 0.3, generator)
+
+
+class Attention(nn.Module):
+    """x + attention over all places of the map (Zhang et al. 2019, SAGAN), steered by FiLM.
+
+    What attends has the root mean square 1 over the channels of a place (Zhang and Sennrich 2019).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = width // HEAD if width % HEAD == 0 else 1
+        self.film = Film(width, 1, gain=0.5)
+        self.ask = nn.Conv2d(width, 3 * width, 1)
+        self.answer = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift = self.film(style)
+        size = x.float().square().mean(1, keepdim=True).add(1e-3).sqrt().to(x.dtype)
+        asked = self.ask(torch.addcmul(shift, x / size, scale)).flatten(2).transpose(1, 2)
+        # (N, H W, 3 C) to three of (N, heads, H W, C / heads)
+        query, key, value = asked.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        seen = seen.transpose(2, 3).reshape(x.shape)
+        return x + self.answer(seen)  # type: ignore[no-any-return]
+
+    def initialise_(self, generator: torch.Generator) -> None:
+        _normal(self.ask, 1, generator)
+        _normal(self.answer, 0.1, generator)
 
 
 class PatchOutput(nn.Module):

@@ -28,7 +28,7 @@ class GanConfig:
     blocks: int = 2  # residual blocks at each level (the classic has none and ignores this)
     latent: int = 64  # length of the global part of a latent
     noise: int = 8  # channels of each noise map (projected only)
-    attention: int = 16  # largest side of a map whose places attend to each other (projected only)
+    attention: int = 0  # largest side of a map whose places attend to each other (projected only)
     critic: int = 96  # width of the critic
     grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
@@ -117,7 +117,7 @@ class GanConfig:
             raise ValueError(f"a GAN's size is one of {SIZES}, not {size!r}")
         if method == "projected":
             widths = (128, 96, 64, 48, 32, 32)[: halvings(size, 8)]
-            return cls(method, size, classes, channels or widths)
+            return cls(method, size, classes, channels or widths, attention=16)
         if method == "r3":
             widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(size, 4)]
             return cls(method, size, classes, channels or widths, blocks=1, noise=0, critic=48)

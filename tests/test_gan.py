@@ -15,7 +15,7 @@ from artgraph.models.gan import GanConfig, generate, make_generator
 from artgraph.models.gan_classic import generator_loss
 from artgraph.models.gan_energy import energy
 from artgraph.models.gan_pictures import GROUP, Batches, Pictures
-from artgraph.models.gan_projected import group_deviation
+from artgraph.models.gan_projected import STYLE, Attention, group_deviation
 from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
 from artgraph.models.training import generator
 
@@ -116,6 +116,19 @@ def test_gradients_reach_every_weight_of_the_generator(method):
     assert not without
 
 
+@pytest.mark.parametrize("width", [32, 40, 96])
+def test_every_place_attends_to_all_wherever_they_lie(width):
+    attention = blank(lambda: Attention(width))
+    initialise(attention, generator(0))
+    x, style = torch.randn(2, width, 4, 6), torch.randn(2, STYLE)
+    with torch.no_grad():
+        before = attention(x, style)
+        torch.testing.assert_close(attention(x.flip(2).mT, style), before.flip(2).mT)
+        x[:, :, 0, 0] += 1
+        changed = (attention(x, style) - before).abs().amax((0, 1))
+    assert changed.min() > 0
+
+
 def test_a_config_survives_a_file_and_states_its_latent():
     config = GanConfig.default("projected", 64, ("a", "b"))
     assert GanConfig.from_dict(config.to_dict()) == config
@@ -144,6 +157,7 @@ def test_a_config_survives_a_file_and_states_its_latent():
         {"blocks": 99},
         {"latent": 10**9},
         {"noise": -1},
+        {"attention": 512},
         {"critic": 10**6},
         {"color": 1},
     ],

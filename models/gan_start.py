@@ -13,7 +13,7 @@ from .training import State
 
 # Steps that the rates and the average take a fine-tuned GAN to have behind it: many where it is to
 # become better at what it knows, few where it has a class to learn, which takes larger steps.
-AGE, NEW_AGE = 4000, 400
+AGE, NEW_AGE = 2000, 400
 
 
 def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:

@@ -17,7 +17,7 @@ from ..nodes.contract import NodeSpec
 from ..nodes.errors import ArtgraphError, Cancelled, NodeError
 from ..nodes.sockets import Socket, SocketError, socket_of
 from ..runner.keys import Key, make_key
-from ..runner.store import Result
+from ..runner.results import Result
 from . import comfy_host as host
 from . import comfy_wires
 from .comfy_forms import from_comfy_value

@@ -16,7 +16,7 @@ from ..nodes.contract import NodeSpec
 from ..nodes.errors import NodeError
 from ..nodes.sockets import Socket, SocketError, socket_of
 from ..runner.blobs import BlobError
-from ..runner.store import Stored
+from ..runner.results import Stored
 from . import comfy_host as host
 
 PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes

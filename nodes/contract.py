@@ -231,9 +231,9 @@ class NodeSpec:
             return plain, wrong
 
     def _canonical(self, name: str, value: Any) -> Any:
-        widget = self.widgets.get(name)
-        if widget is None:
+        if type(value) is int or name not in self.widgets:
             return value
+        widget = self.widgets[name]
         if widget.takes_whole and isinstance(value, float) and value.is_integer():
             return int(value)
         if widget.nullable and value == "":

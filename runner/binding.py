@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..nodes.contract import NodeSpec, Widget
 from ..nodes.errors import GraphError, InputError
@@ -17,15 +17,7 @@ from .folders import Folders
 from .graph import BoundNode, Graph, Source
 from .nesting import flatten
 from .wiring import check_wires, either, givers
-from .yaml_text import Marked, scalar
-
-
-class Typed(NamedTuple):
-    """A value typed on the command line: as YAML reads it, to the letter, and the whole word."""
-
-    value: Any
-    raw: str
-    word: str
+from .yaml_text import Marked, Typed, scalar
 
 
 def parse_setting(text: str) -> tuple[str, Typed]:

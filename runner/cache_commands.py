@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CacheOption, JsonOption, open_store
+from .options import CacheOption, JsonOption, open_there
 from .sizes import size_of
 
 app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
@@ -20,7 +20,7 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
     """Say where the cache is and how much is in it."""
     from .keeping import info
 
-    with open_store(cache) as store:
+    with open_there(cache) as store:
         facts = info(store)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -34,7 +34,7 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
     """List results and checkpoints: node, size, age, last use; whether a run's manifest pins it."""
     from .keeping import checkpoints, pinned, results
 
-    with open_store(cache) as store:
+    with open_there(cache) as store:
         pins = pinned(store)
         for entry in [*results(store), *checkpoints(store)]:
             if as_json:
@@ -66,7 +66,7 @@ def collect_command(
     from .keeping import collect
 
     limit = size_of("--max-size", max_size)
-    with open_store(cache) as store:
+    with open_there(cache) as store:
         dropped, freed = collect(store, limit or 0, pins)
     states = sum(entry.step is not None for entry in dropped)
     typer.echo(
@@ -79,7 +79,7 @@ def verify_command(cache: CacheOption = None) -> None:
     """Read every stored value and drop those that are damaged."""
     from .keeping import verify
 
-    with open_store(cache) as store:
+    with open_there(cache) as store:
         sound, dropped = verify(store)
     typer.echo(f"{sound} results and checkpoints are sound, {dropped} were damaged and dropped")
 
@@ -92,7 +92,7 @@ def clear_command(
     """Drop everything."""
     from .keeping import clear
 
-    with open_store(cache) as store:
+    with open_there(cache) as store:
         if not yes:
             typer.confirm(f"Drop everything in {store.folder}, trained models too?", abort=True)
         typer.echo(f"dropped {clear(store)} results and checkpoints")

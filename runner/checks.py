@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import mmap
 import sys
+from collections.abc import Iterator, MutableMapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
+
+if TYPE_CHECKING:
+    from .store import Store
 
 LARGE = 1 << 20  # bytes; reading less costs next to nothing
 _WINDOW = 1 << 26  # bytes of a file that are mapped at a time
@@ -69,3 +73,37 @@ def _mincore() -> Any:
     call = ctypes.CDLL(None).mincore
     call.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
     return call
+
+
+class CheckedStamps(MutableMapping[str, str]):
+    """The stamps of blobs that were found sound, in the index: for all processes, over time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, digest: str) -> str:
+        with self._store.mutex:
+            row = self._store.index.execute(
+                "SELECT stamp FROM checked WHERE digest = ?", (digest,)
+            ).fetchone()
+        if row is None:
+            raise KeyError(digest)
+        return str(row[0])
+
+    def __setitem__(self, digest: str, stamp: str) -> None:
+        with self._store.writing():
+            self._store.index.execute(
+                "INSERT OR REPLACE INTO checked VALUES (?, ?)", (digest, stamp)
+            )
+
+    def __delitem__(self, digest: str) -> None:
+        with self._store.writing():
+            self._store.index.execute("DELETE FROM checked WHERE digest = ?", (digest,))
+
+    def __iter__(self) -> Iterator[str]:
+        with self._store.mutex:
+            rows = self._store.index.execute("SELECT digest FROM checked").fetchall()
+        return iter([str(row[0]) for row in rows])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -146,6 +146,7 @@ def sweep(
     from .sweep import Combination, combine, parse_axes, run_all, write_summary
 
     numerics, axes = numerics_for(device), parse_axes(set_)
+    most = size_of("--memory", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)
@@ -161,7 +162,7 @@ def sweep(
             listener,
             previews=None,
             jobs=jobs or default_jobs(),
-            memory=size_of("--memory", memory),
+            memory=most,
         )
         _stop_on_interrupt(running)
         return running
@@ -182,6 +183,7 @@ def plan(
     out: OutOption = Path("out"),
     input_: InputOption = Path("input"),
     cache: CacheOption = None,
+    cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,
     as_json: JsonOption = False,
@@ -192,7 +194,7 @@ def plan(
 
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
-    with open_store(cache) as store:
+    with open_store(cache, cache_remote) as store:
         steps = make_plan(bound, store, numerics, only or (), force or ())
         rows = [
             {
@@ -200,7 +202,7 @@ def plan(
                 "type": step.node.spec.id,
                 "action": step.action,
                 "from_step": step.from_step,
-                "why": why(step, store, step.node.name in (force or ())),
+                "why": why(step, store),
                 "key": step.key.digest if step.key else None,
             }
             for step in steps

@@ -6,25 +6,24 @@ A failed node stops only what needs it. What is done stays done, whatever comes 
 from __future__ import annotations
 
 import os
-import threading
 import time
-import traceback
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ..models.numerics import Numerics
-from ..nodes.errors import ArtgraphError, CacheError, Cancelled, InputError, NodeError
-from ..nodes.sockets import SocketError
-from .events import Cached, Event, Failed, Finished, Listener, Planned, RunFinished
-from .graph import BoundNode, Graph
+from ..nodes.errors import CacheError, Cancelled
+from .events import Listener, Planned, RunFinished
+from .graph import Graph
 from .plan import Step, make_plan
 from .publish import MANIFEST, Publisher
-from .schedule import Schedule, Threads
-from .store import Result, Store
+from .record import FAILURE, NeedsError, Record
+from .results import Result
+from .schedule import Schedule, Threads, rivals
+from .store import Store
 from .work import Done, LostBlobError, Worker
 
-FAILURE = "failure.txt"
 _IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
+
+_MOST_LOSSES = 3  # of one node's result in one run
 
 
 class Run:
@@ -47,16 +46,24 @@ class Run:
         memory: int | None = None,
     ) -> None:
         self._graph, self._store, self._numerics = graph, store, numerics
-        self._publisher, self._listener = publisher, listener
+        self._publisher = publisher
         self._jobs, self._memory = jobs, memory if memory is not None else _half_of_memory()
-        self._emitting = threading.Lock()
-        self.results: dict[str, Result] = {}
-        self._worker = Worker(graph, store, numerics, publisher, self._emit, previews, self.results)
-        self._failed: dict[str, str] = {}  # the node that failed, under each that needs it
-        self._records: dict[str, dict[str, Any]] = {}  # for the manifest
-        self._traces: list[str] = []  # of bugs
-        self._counts = {"ran": 0, "cached": 0, "extended": 0}
-        self.exit_code = 0
+        self._record = record = Record(graph, publisher, listener)
+        self._worker = Worker(
+            graph, store, numerics, publisher, record.emit, previews, record.results
+        )
+        self._losses: dict[str, int] = {}
+        self._interrupted = False
+
+    @property
+    def results(self) -> Mapping[str, Result]:
+        """The results of the nodes that are done."""
+        return self._record.results
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with."""
+        return Cancelled.exit_code if self._interrupted else self._record.exit_code
 
     def cancel(self) -> None:
         """Stop at the next step of whatever runs."""
@@ -67,41 +74,54 @@ class Run:
 
         Raises: GraphError for a name in `only` or `force` that is no node, CacheError.
         """
-        started, status = time.perf_counter(), "done"
-        only, forced = list(only), set(force)
+        started = time.perf_counter()
+        only, forced = list(only), set(self._graph.named(force, "--force"))
         plan = make_plan(self._graph, self._store, self._numerics, only, force)
         for step in plan:
-            self._emit(Planned(node=step.node.name, type=step.node.spec.id, action=step.action))
+            self._record.emit(
+                Planned(node=step.node.name, type=step.node.spec.id, action=step.action)
+            )
         threads = Threads(self._jobs)
         try:
-            while not self._pass(plan, forced, threads):
+            while not (self._reuse(plan) and self._pass(plan, forced, threads)):
                 plan = make_plan(self._graph, self._store, self._numerics, only)
         except Cancelled:
-            status, self.exit_code = "interrupted", Cancelled.exit_code
+            self._interrupted = True
         finally:
             threads.close()
             self._store.flush()
-        if status == "done" and self._failed:
-            status = "failed"
-        finished = RunFinished(
-            status=status,  # type: ignore[arg-type]
-            **self._counts,
-            failed=len(self._failed),
-            seconds=time.perf_counter() - started,
-        )
+        status = "interrupted" if self._interrupted else "done"
+        finished = self._record.finish(status, time.perf_counter() - started)
         self._write_manifest(finished, plan)
-        if status == "done" and not only:
+        if finished.status == "done" and not only:
             (self._publisher.folder / FAILURE).unlink(missing_ok=True)
-        self._emit(finished)
+        self._record.emit(finished)
         return finished
 
-    def _emit(self, event: Event) -> None:
-        with self._emitting:
-            self._listener(event)
+    def _reuse(self, plan: list[Step]) -> bool:
+        """Take what is stored, in order, without a schedule; False where some of it is lost.
+
+        A node that saves under another's name waits for that one, since the later is to fail.
+        """
+        waiting = rivals(plan)
+        for step in plan:
+            name = step.node.name
+            if step.result is None or name in waiting or name in self._record.results:
+                continue
+            self._worker.check_cancelled()
+            outcome = self._do(step, False, lambda: None)
+            if isinstance(outcome, CacheError | Cancelled):
+                raise outcome
+            if isinstance(outcome, LostBlobError):
+                self._lose(outcome.source)
+                return False
+            self._record.take_in(name, outcome)
+        return True
 
     def _pass(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
         """Go through the plan once; False where a lost result asks for a new plan."""
-        schedule = Schedule(plan, self.results.keys() | self._failed.keys(), self._memory)
+        record = self._record
+        schedule = Schedule(plan, record.results.keys() | record.failed.keys(), self._memory)
         whole, end = True, None
         while schedule:
             stopping = end is not None or not whole or self._worker.cancelled.is_set()
@@ -126,7 +146,7 @@ class Run:
                     end = end or outcome
                 else:
                     forced.discard(name)
-                    self._take_in(name, outcome)
+                    record.take_in(name, outcome)
             else:
                 schedule.leave_device(name)
         if end is not None:
@@ -139,9 +159,10 @@ class Run:
     ) -> Done | Exception | None:
         """Do a node here where nothing could go on beside it; else in a thread, giving None."""
         name = step.node.name
-        broken = next((s for s in step.node.sources if s in self._failed), None)
+        failed = self._record.failed
+        broken = next((s for s in step.node.sources if s in failed), None)
         if broken is not None:
-            return _NeedsError(broken, self._failed[broken])
+            return NeedsError(broken, failed[broken])
         if step.result is not None or self._jobs == 1 or schedule.is_alone:
             return self._do(step, forced, lambda: None)
 
@@ -170,84 +191,24 @@ class Run:
         )
         return sum(_IN_MEMORY * (value.size or 0) for value in outputs if value)
 
-    def _take_in(self, name: str, outcome: Done | Exception) -> None:
-        """Note what became of a node."""
-        node = self._graph.nodes[name]
-        if isinstance(outcome, _NeedsError):
-            self._fail(node, f"needs {outcome.needed!r}, which failed", outcome.because)
-        elif isinstance(outcome, Exception):
-            self._fail(node, self._explain(node, outcome))
-        else:
-            self._note(outcome)
-
-    def _note(self, done: Done) -> None:
-        node, result = done.node, done.result
-        self._counts[done.action] += 1
-        self.results[node.name] = result
-        self._records[node.name] = {
-            "type": node.spec.id,
-            "version": node.spec.version,
-            "key": done.key.digest,
-            "action": done.action,
-            "outputs": result.digests,
-            "seconds": round(result.seconds, 6),
-        }
-        event: Event
-        if done.action == "cached":
-            event = Cached(
-                node=node.name,
-                type=node.spec.id,
-                outputs=result.digests,
-                seconds=result.seconds,
-                files=done.files,
-            )
-        else:
-            event = Finished(
-                node=node.name,
-                type=node.spec.id,
-                outputs=result.digests,
-                seconds=result.seconds,
-                files=done.files,
-                extended=done.from_step,
-            )
-        self._emit(event)
-
     def _lose(self, name: str) -> None:
-        """Forget a result whose blob is lost."""
-        if name in self.results:
-            self._store.forget(self._records[name]["key"])
-            del self.results[name]
+        """Forget a result whose blob is lost, to have it made again.
 
-    def _fail(self, node: BoundNode, message: str, because: str | None = None) -> None:
-        self._failed[node.name] = because or node.name
-        line = str(self._graph.problem(node, message))
-        self._emit(Failed(node=node.name, type=node.spec.id, message=line, because=because))
-
-    def _explain(self, node: BoundNode, error: Exception) -> str:
-        """An exception as one line; a bug's traceback goes into a file."""
-        code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
-        self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
-        words = self._words(node, error)
-        traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
-        return words
-
-    def _words(self, node: BoundNode, error: Exception) -> str:
-        if isinstance(error, ArtgraphError):
-            return str(error)
-        if isinstance(error, SocketError):
-            return f"returned what it must not: {error} - a bug in {node.spec.id}"
-        if _is_out_of_memory(error):
-            return "out of memory - make size, count or batch smaller"
-        self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
-        path = self._publisher.folder / FAILURE
-        self._publisher.write(path, "\n".join(self._traces).encode())
-        what = " ".join(str(error).split())[:300]
-        return f"{type(error).__name__}: {what} - the details are in {path}"
+        Raises: CacheError where that happens over and over.
+        """
+        self._losses[name] = self._losses.get(name, 0) + 1
+        if self._losses[name] > _MOST_LOSSES:
+            raise CacheError(
+                f"the cache {self._store.folder} loses what is stored in it ({name!r}) - check its"
+                " disk, or name another folder with --cache"
+            )
+        key = self._record.forget(name)
+        if key is not None:
+            self._store.forget(key)
 
     def _write_manifest(self, finished: RunFinished, plan: list[Step]) -> None:
         from .. import __version__
 
-        names = (step.node.name for step in plan)
         self._publisher.write_manifest(
             {
                 "artgraph": __version__,
@@ -256,25 +217,10 @@ class Run:
                 "finished": finished.time,
                 "status": finished.status,
                 "seconds": finished.seconds,
-                "nodes": {name: self._records[name] for name in names if name in self._records},
+                "nodes": self._record.manifest_nodes([step.node.name for step in plan]),
             }
         )
         self._store.pin(self._publisher.folder / MANIFEST)
-
-
-class _NeedsError(Exception):
-    """A node needs one that failed."""
-
-    def __init__(self, needed: str, because: str) -> None:
-        super().__init__(needed)
-        self.needed, self.because = needed, because
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Torch has no one error for it (compare models.parts)."""
-    text = str(error).lower()
-    words = ("out of memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 def _half_of_memory() -> int:

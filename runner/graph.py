@@ -88,10 +88,9 @@ class Graph:
 
         Raises: GraphError for a name that is no node.
         """
-        waiting = list(only)
+        waiting = self.named(only, "--only")
         if not waiting:
             return list(self.sorted)
-        self.require_nodes(waiting, "--only")
         needed: set[str] = set()
         while waiting:
             name = waiting.pop()
@@ -100,16 +99,21 @@ class Graph:
                 waiting += self.nodes[name].sources
         return [name for name in self.sorted if name in needed]
 
-    def require_nodes(self, names: Iterable[str], option: str) -> None:
-        """Raise GraphError for names that are not there."""
-        file = self.document.file
-        wrong = [
-            f"{option} {name}: {file} has no such node - {suggestion(name, self.nodes)}"
-            for name in names
-            if name not in self.nodes
-        ]
+    def named(self, names: Iterable[str], option: str) -> list[str]:
+        """The nodes of these names, for a graph inside the graph all that are in it.
+
+        Raises: GraphError for names that are not there.
+        """
+        found, wrong = [], []
+        for name in names:
+            inside = [node for node in self.nodes if node.startswith(f"{name}/")]
+            found += [name] if name in self.nodes else inside
+            if not inside and name not in self.nodes:
+                hint = suggestion(name, self.nodes)
+                wrong.append(f"{option} {name}: {self.document.file} has no such node - {hint}")
         if wrong:
             raise GraphError(*wrong)
+        return found
 
     def problem(self, node: BoundNode, message: object, is_input: bool = False) -> Problem:
         """A problem placed at a node."""

@@ -96,14 +96,26 @@ class Locks:
                 del _open_files[self._name]
                 os.close(self._shared.file)
 
-    @contextmanager
-    def hold(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the lock of `key` (hex digits); `waiting` is called often while another has it."""
-        offset = int(key[:15], 16)
+    def take(self, key: str, waiting: Callable[[], None] = lambda: None) -> None:
+        """Lock `key` (hex digits); `waiting` is called often while another has it."""
+        offset = _offset(key)
         while not self._shared.take(offset):
             waiting()
             time.sleep(0.02)
+
+    def give(self, key: str) -> None:
+        """Unlock `key`; any thread of the process that took it may."""
+        self._shared.give(_offset(key))
+
+    @contextmanager
+    def hold(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Have `key` locked meanwhile."""
+        self.take(key, waiting)
         try:
             yield
         finally:
-            self._shared.give(offset)
+            self.give(key)
+
+
+def _offset(key: str) -> int:
+    return int(key[:15], 16)

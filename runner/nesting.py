@@ -18,7 +18,7 @@ from ..nodes.errors import ArtgraphError, GraphError
 from ..nodes.wording import suggestion
 from .document import MAX_NODES, Document, NodeEntry, Problem, read_document
 from .folders import Folders
-from .yaml_text import Marked, Origin
+from .yaml_text import Marked, Origin, Typed
 
 _MOST_DEEP = 32
 _MOST_GRAPHS = 10_000
@@ -61,8 +61,12 @@ class _Flattener:
     files: dict[Path, Document] = field(default_factory=dict)
 
     def complain(self, entry: NodeEntry, mark: Marked, message: str) -> None:
-        file = mark.origin.file if mark.origin else self.document.file
-        self.problems.append(Problem(file, mark.line, entry.name, message))
+        if isinstance(mark.value, Typed):
+            problem = Problem(mark.value.word, None, entry.name, message)
+        else:
+            file = mark.origin.file if mark.origin else self.document.file
+            problem = Problem(file, mark.line, entry.name, message)
+        self.problems.append(problem)
 
     def go_through(self) -> None:
         """Replace graphs by their nodes until none is left, in the order as written."""

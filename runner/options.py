@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..nodes.errors import CacheError
 
 if TYPE_CHECKING:
     from .store import Store
@@ -108,6 +110,16 @@ def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store
         yield store
     finally:
         store.close()
+
+
+def open_there(folder: Path | None) -> AbstractContextManager[Store]:
+    """The store in a folder that was named, which must be there: a slip makes no new one.
+
+    Raises: CacheError.
+    """
+    if folder is not None and not (folder / "index.sqlite").is_file():
+        raise CacheError(f"there is no cache in {folder} - name its folder with --cache")
+    return open_store(folder)
 
 
 def warn(message: str) -> None:

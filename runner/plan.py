@@ -17,7 +17,8 @@ from ..nodes.wording import shown
 from .events import Action
 from .graph import BoundNode, Graph, Source
 from .keys import Key, make_key
-from .store import Result, Store, Stored
+from .results import Result, Stored
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Step:
     from_step: int | None = None
     after: str | None = None  # the source that runs first
     problem: str | None = None  # it is going to fail
+    forced: bool = False  # it runs though its result is stored
 
 
 def make_plan(
@@ -44,14 +46,15 @@ def make_plan(
 
     Raises: GraphError where `only` or `force` names no node.
     """
-    graph.require_nodes(force, "--force")
+    force = set(graph.named(force, "--force"))
     steps: list[Step] = []
     results: dict[str, Result] = {}
-    for name in graph.order(only):
-        step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
-        if step.result is not None:
-            results[name] = step.result
-        steps.append(step)
+    with store.reading():
+        for name in graph.order(only):
+            step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
+            if step.result is not None:
+                results[name] = step.result
+            steps.append(step)
     return steps
 
 
@@ -63,16 +66,16 @@ def _plan_node(
     results: Mapping[str, Result],
     forced: bool,
 ) -> Step:
-    waits = next((wire.node for wire in node.wires.values() if wire.node not in results), None)
-    if waits is not None:
-        return Step(node, "run", after=waits)
+    for wire in node.wires.values():
+        if wire.node not in results:
+            return Step(node, "run", after=wire.node)
     try:
         widgets = widget_values(graph, node, store, results)
         key = node_key(node, widgets, store, numerics, results)
     except NodeError as error:
         return Step(node, "run", problem=str(error))
     if forced:
-        return Step(node, "run", key)
+        return Step(node, "run", key, forced=True)
     result = store.lookup(key.digest)
     if result is not None:
         return Step(node, "cached", key, result)
@@ -145,7 +148,7 @@ def node_key(
     return make_key(node.spec, ordered, inputs, store.fingerprint, numerics)
 
 
-def why(step: Step, store: Store, forced: bool = False) -> str:
+def why(step: Step, store: Store) -> str:
     """In one line, why a step is what it is."""
     if step.action == "cached":
         return "its result is stored"
@@ -154,7 +157,7 @@ def why(step: Step, store: Store, forced: bool = False) -> str:
     if step.after is not None:
         return f"{step.after!r} runs first; reused if what it gives is as before"
     assert step.key is not None
-    if forced:
+    if step.forced:
         return "--force asks for it"
     if step.action == "extend":
         return f"its training goes on from the checkpoint at step {step.from_step}"

@@ -92,6 +92,7 @@ class Lines(Quiet):
         if isinstance(event, Warned):
             return f"{event.node}: warning: {event.message}"
         if isinstance(event, CombinationStarted):
+            self._folder = event.folder
             settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
             return f"[{event.number}/{event.total}] {settings}"
         if isinstance(event, SweepFinished):
@@ -109,9 +110,8 @@ class Lines(Quiet):
                 )
                 if count
             ]
-            return (
-                f"{event.status} in {event.seconds:.1f} s: {', '.join(counts)}; see {self._folder}"
-            )
+            what = ", ".join(counts) or "nothing ran"
+            return f"{event.status} in {event.seconds:.1f} s: {what}; see {self._folder}"
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,15 @@ class Publisher:
         self._graph_text = graph_text
         self._graph_stamp = hash_text(graph_text)
         self._owners: dict[str, str] = {}
-        self._before: dict[str, Any] = _read_manifest(folder / MANIFEST).get("files", {})
         self._files: dict[str, Any] = {}
         for place in (folder, folder / "previews"):
             sweep(place)
+
+    @cached_property
+    def _before(self) -> dict[str, Any]:
+        """The files of the run before; read where a node saves any."""
+        files = _read_manifest(self.folder / MANIFEST).get("files")
+        return files if isinstance(files, dict) else {}
 
     def publish(self, node: str, digest: str, load: Callable[[], Files]) -> list[str]:
         """Write a node's files; `digest` is that of their contents. The paths written or kept."""

@@ -22,6 +22,8 @@ class Schedule:
     """
 
     def __init__(self, plan: list[Step], done: Collection[str], memory: int) -> None:
+        before = rivals(plan)
+        plan = [step for step in plan if step.node.name not in done]
         self._steps = plan
         self._memory = memory
         self._numbers = {step.node.name: number for number, step in enumerate(plan)}
@@ -31,18 +33,15 @@ class Schedule:
         self._ready_for_device: list[int] = []
         self._running: dict[str, int] = {}  # the bytes that each needs
         self._on_device: str | None = None
-        rivals = _rivals(plan)
         for number, step in enumerate(plan):
             needed = step.node.sources
-            if step.node.name in rivals:
-                needed = needed | {rivals[step.node.name]}
+            if step.node.name in before:
+                needed = needed | {before[step.node.name]}
             sources = [self._numbers[s] for s in needed if s not in done]
             for source in sources:
                 self._dependents[source].append(number)
             self._missing.append(len(sources))
-            if step.node.name in done:
-                self._missing[number] = -1
-            elif not sources:
+            if not sources:
                 self._push(number)
 
     def __bool__(self) -> bool:
@@ -94,7 +93,7 @@ class Schedule:
         heapq.heappush(self._ready_for_device if on_device else self._ready, number)
 
 
-def _rivals(plan: list[Step]) -> dict[str, str]:
+def rivals(plan: list[Step]) -> dict[str, str]:
     """The node before each that saves under the same name, so that always the later one fails."""
     last: dict[str, str] = {}
     before: dict[str, str] = {}

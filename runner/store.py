@@ -1,8 +1,7 @@
 """The cache on disk: results and checkpoints by key, shared by all processes that use it.
 
 An SQLite index (write-ahead log) knows what is there; values with tensors lie beside it as
-blobs, small ones in the index itself. New rows are gathered and written together, soon: a killed
-process loses at most the trivial results of the last quarter of a second.
+blobs, small ones in the index itself.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +19,16 @@ from blake3 import blake3
 
 from ..nodes.batches import PictureBatch
 from ..nodes.errors import CacheError
-from ..nodes.sockets import Blob, Json, Socket
+from ..nodes.sockets import Blob, Socket
 from .blobs import Blobs
+from .checks import CheckedStamps
 from .fingerprints import fingerprint
 from .index import connect
 from .keys import Key
 from .locks import Locks
+from .results import Result, Stored, packed, unpacked
 from .sizes import cache_budget
+from .write_behind import WriteBehind
 
 if TYPE_CHECKING:
     from .checkpoints import StoredCheckpoint
@@ -35,31 +36,7 @@ if TYPE_CHECKING:
 
 _INDEX = "0" * 32  # the lock that stands for the index
 _INLINE_BYTES = 65_536
-_FLUSH_SECONDS = 0.25
-_SLOW_SECONDS = 0.05  # a result that took longer is written at once
 _USE_SECONDS = 3_600  # how exact the time of the last use is
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One stored value: its digest, and its size as a blob or its JSON."""
-
-    digest: str
-    size: int | None
-    inline: Json = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a node gave, how long it took in seconds, and what it warned of."""
-
-    outputs: dict[str, Stored]
-    seconds: float
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def digests(self) -> dict[str, str]:
-        return {name: stored.digest for name, stored in self.outputs.items()}
 
 
 class Store:
@@ -81,24 +58,24 @@ class Store:
             self._locks = Locks(folder / "locks")
             with self._locks.hold(_INDEX):  # several processes may make it at a time
                 self.index = connect(folder / "index.sqlite", warn)
-            self.blobs = Blobs(folder, _Checked(self))
+            self.blobs = Blobs(folder, CheckedStamps(self))
         except OSError as error:
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror} - check it, or name another"
                 " with --cache"
             ) from error
-        self._waiting: dict[str, tuple[Any, ...]] = {}  # rows to be written, by key
-        self._results: dict[str, Result] = {}  # of those rows
-        self._used: list[str] = []
         self.grown = 0  # bytes of blobs that this process wrote
         self.lost: set[str] = set()  # keys whose stored result was found damaged
-        self._last_flush = time.monotonic()
         self.mutex = threading.RLock()  # held wherever the index and what waits are touched
+        self._behind = WriteBehind(self, self._locks)
+        # Where there is no write-ahead log, a reader would keep writers waiting.
+        (mode,) = self.index.execute("PRAGMA journal_mode").fetchone()
+        self._has_snapshots = mode == "wal"
 
     def close(self) -> None:
         """Write what waits, keep within the budget and let go."""
         try:
-            self.flush()
+            self._behind.close()
             self.keep_within_budget()
         finally:
             if self._remote is not None:
@@ -120,24 +97,24 @@ class Store:
 
     # Results
 
-    def lookup(self, key: str) -> Result | None:
-        """The result under `key`, if it is there with all its blobs."""
+    def lookup(self, key: str, far: bool = True) -> Result | None:
+        """The result under `key`, if it is there with all its blobs; `far`: or in the remote."""
         with self.mutex:
-            if key in self._results:
-                return self._results[key]
+            if key in self._behind.results:
+                return self._behind.results[key]
             row = self.index.execute(
                 "SELECT outputs, seconds, used FROM results WHERE key = ?", (key,)
             ).fetchone()
         if row is None:
-            return self._fetch(key) if self._remote is not None else None
-        outputs, warnings = _unpacked(row[0])
-        for stored in outputs.values():
+            return self._fetch(key) if far and self._remote is not None else None
+        result = unpacked(row[0], row[1])
+        for stored in result.outputs.values():
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
                 self.forget(key)
                 return None
         if abs(time.time() - row[2]) > _USE_SECONDS:  # a time to come is a clock put right
-            self._used.append(key)
-        return Result(outputs, row[1], warnings)
+            self._behind.use(key)
+        return result
 
     def put(
         self,
@@ -156,22 +133,12 @@ class Store:
         if any(isinstance(value, PictureBatch) for _, value in values.values()):
             seconds += time.perf_counter() - start  # it was computed as it was read
         result = Result(outputs, seconds, tuple(warnings))
-        row = (key.digest, key.parts["node"], json.dumps(key.parts), _packed(result), seconds)
-        self._add(row, result)
+        row = (key.digest, key.parts["node"], json.dumps(key.parts), packed(result), seconds)
+        self._behind.add(row, result)
         if self._remote is not None:
             blobs = {s.digest: self.blobs.path(s.digest) for s in outputs.values() if s.size}
             self._remote.put(key.digest, {"row": row}, blobs)
         return result
-
-    def _add(self, row: tuple[Any, ...], result: Result) -> None:
-        """Have a row written soon; `row` is (key, node, parts, outputs, seconds)."""
-        now = time.time()
-        with self.mutex:
-            self._waiting[row[0]] = (*row, now, now)
-            self._results[row[0]] = result
-            elapsed = time.monotonic() - self._last_flush
-            if elapsed > _FLUSH_SECONDS or result.seconds > _SLOW_SECONDS:
-                self.flush()
 
     def _fetch(self, key: str) -> Result | None:
         """The result from the remote cache, which becomes one of ours."""
@@ -180,12 +147,11 @@ class Store:
         try:
             if record is None:
                 return None
-            _, node, parts, packed, seconds = record["row"]
-            outputs, warnings = _unpacked(packed)
-            result = Result(outputs, float(seconds), warnings)
+            _, node, parts, outputs, seconds = record["row"]
+            result = unpacked(outputs, float(seconds))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        for stored in outputs.values():
+        for stored in result.outputs.values():
             if stored.size is None or self.blobs.exists(stored.digest, stored.size):
                 continue
             data = self._remote.blob(stored.digest)
@@ -196,7 +162,7 @@ class Store:
             except OSError as error:
                 raise self.cannot_write(error) from error
             self.grown += len(data)
-        self._add((key, str(node), str(parts), packed, result.seconds), result)
+        self._behind.add((key, str(node), str(parts), outputs, result.seconds), result)
         return result
 
     def pin(self, manifest: Path) -> None:
@@ -238,39 +204,45 @@ class Store:
         self.warn("a stored result is lost or damaged; it is made again")
         with self.writing():
             self.lost.add(key)
-            self._results.pop(key, None)
-            self._waiting.pop(key, None)
+            self._behind.drop(key)
             self.index.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def flush(self) -> None:
         """Write the rows that wait."""
-        with self.writing():
-            if self._waiting or self._used:
-                self.index.execute("BEGIN IMMEDIATE")
-                self.index.executemany(
-                    "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    self._waiting.values(),
-                )
-                now = time.time()
-                self.index.executemany(
-                    "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
-                )
-                self.index.execute("COMMIT")
-            self._waiting.clear()
-            self._results.clear()
-            self._used.clear()
-            self._last_flush = time.monotonic()
+        self._behind.flush()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Alone among this process' threads; a full disk or a read-only folder as one line."""
         with self.mutex:
             try:
+                self._end_transaction("COMMIT")  # of `reading`
                 yield
-            except (OSError, sqlite3.OperationalError) as error:
-                if self.index.in_transaction:
-                    self.index.execute("ROLLBACK")
-                raise self.cannot_write(error) from error
+            except BaseException as error:
+                self._end_transaction("ROLLBACK")
+                if isinstance(error, OSError | sqlite3.OperationalError):
+                    raise self.cannot_write(error) from error
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Many lookups, at half the time each, of what is there at the beginning.
+
+        It ends early where something is written.
+        """
+        if self._has_snapshots:
+            with self.mutex:
+                self._end_transaction("COMMIT")
+                self.index.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self.mutex:
+                self._end_transaction("COMMIT")
+
+    def _end_transaction(self, how: str) -> None:
+        if self.index.in_transaction:
+            self.index.execute(how)
 
     def cannot_write(self, error: Exception) -> CacheError:
         return CacheError(
@@ -281,9 +253,8 @@ class Store:
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold `key` against other processes, so that each result is computed once."""
-        with self._locks.hold(key, waiting):
+        with self._behind.lock(key, waiting):
             yield
-            self.flush()
 
     def relatives(self, node: str, most: int = 100) -> list[dict[str, Any]]:
         """What the latest stored results of a node type were made of, the newest first."""
@@ -311,58 +282,6 @@ class Store:
         from .checkpoints import StoredCheckpoint
 
         return StoredCheckpoint(self, training, total, node)
-
-
-class _Checked(MutableMapping[str, str]):
-    """The stamps of blobs that were found sound, in the index: for all processes, over time."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __getitem__(self, digest: str) -> str:
-        with self._store.mutex:
-            row = self._store.index.execute(
-                "SELECT stamp FROM checked WHERE digest = ?", (digest,)
-            ).fetchone()
-        if row is None:
-            raise KeyError(digest)
-        return str(row[0])
-
-    def __setitem__(self, digest: str, stamp: str) -> None:
-        with self._store.writing():
-            self._store.index.execute(
-                "INSERT OR REPLACE INTO checked VALUES (?, ?)", (digest, stamp)
-            )
-
-    def __delitem__(self, digest: str) -> None:
-        with self._store.writing():
-            self._store.index.execute("DELETE FROM checked WHERE digest = ?", (digest,))
-
-    def __iter__(self) -> Iterator[str]:
-        with self._store.mutex:
-            rows = self._store.index.execute("SELECT digest FROM checked").fetchall()
-        return iter([str(row[0]) for row in rows])
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-_WARNINGS = ""  # the name they have among the outputs, which no output can have
-
-
-def _packed(result: Result) -> str:
-    """A result's outputs and warnings as JSON; `_unpacked` reverses it."""
-    packed: dict[str, tuple[str, int | None, Json]]
-    packed = {name: (s.digest, s.size, s.inline) for name, s in result.outputs.items()}
-    if result.warnings:
-        packed[_WARNINGS] = ("", None, result.warnings)
-    return json.dumps(packed)
-
-
-def _unpacked(text: str) -> tuple[dict[str, Stored], tuple[str, ...]]:
-    outputs = {str(name): Stored(*stored) for name, stored in json.loads(text).items()}
-    warnings = outputs.pop(_WARNINGS, None)
-    return outputs, () if warnings is None else tuple(map(str, warnings.inline))
 
 
 class _NoBlob:

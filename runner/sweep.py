@@ -72,12 +72,20 @@ def parse_axes(settings: Iterable[str]) -> list[Axis]:
 
     Raises: GraphError.
     """
-    axes = []
+    axes: list[Axis] = []
     for text in settings:
         target, equals, values = text.partition("=")
         if not equals:
             raise GraphError(f"--set {text}: not of the form node.widget=value,value,...")
-        (row,) = csv.reader([values]) if values else ([""],)
+        if any(axis.target == target for axis in axes):
+            raise GraphError(f"--set {target}: given twice - write all its values after one")
+        try:
+            (row,) = csv.reader([values], strict=True) if values else ([""],)
+        except csv.Error as error:
+            raise GraphError(
+                f"--set {text}: {error} - put a value with a comma in double quotes, and double"
+                " the quotes in it"
+            ) from error
         axes.append(Axis(target, tuple(row)))
     count = math.prod(len(axis.values) for axis in axes)
     if count > MOST:
@@ -125,6 +133,8 @@ def run_all(
 ) -> int:
     """Run them in turn; the exit code, the highest of all but for an interruption's, which ends."""
     code, only = 0, list(only)
+    for combination in combinations:
+        combination.graph.named(only, "--only")
     for number, combination in enumerate(combinations, 1):
 
         def hear(event: Event, combination: Combination = combination) -> None:

@@ -22,7 +22,8 @@ from .graph import BoundNode, Graph
 from .keys import Key
 from .plan import Step, node_key, stored_output, widget_values
 from .publish import PreviewWriter, Publisher
-from .store import Result, Store
+from .results import Result, Stored
+from .store import Store
 
 _PROGRESS_SECONDS = 0.2
 
@@ -75,11 +76,13 @@ class Worker:
             return self._reuse(node, step.key, step.result)
         widgets = widget_values(self._graph, node, self._store, self._results)
         key = step.key or node_key(node, widgets, self._store, self._numerics, self._results)
-        result = None if forced else self._store.lookup(key.digest)
+        result = None if forced else self._store.lookup(key.digest, far=False)
         if result is None:
             with self._store.lock(key.digest, self.check_cancelled):
-                # Another process may have been at it while we waited.
-                result = None if forced else self._store.lookup(key.digest)
+                # Another process may have been at it while we waited, or another machine; the
+                # latter was asked before where the plan knew the key.
+                if not forced:
+                    result = self._store.lookup(key.digest, far=step.key is None)
                 if result is None:
                     return self._compute(node, widgets, key, forced, computed)
         return self._reuse(node, key, result)
@@ -92,7 +95,7 @@ class Worker:
     def _reuse(self, node: BoundNode, key: Key, result: Result) -> Done:
         for message in result.warnings:
             self._emit(Warned(node=node.name, type=node.spec.id, message=message))
-        return Done(node, "cached", key, result, self._publish(node, result))
+        return Done(node, "cached", key, result, self._publish(node, key, result))
 
     def _compute(
         self,
@@ -124,7 +127,7 @@ class Worker:
         if node.spec.device:
             self._numerics.release()
         action: Literal["ran", "extended"] = "ran" if from_step is None else "extended"
-        return Done(node, action, key, result, self._publish(node, result), from_step)
+        return Done(node, action, key, result, self._publish(node, key, result), from_step)
 
     def _input(self, node: BoundNode, name: str) -> Any:
         wire = node.wires[name]
@@ -192,17 +195,24 @@ class Worker:
 
         return progress
 
-    def _publish(self, node: BoundNode, result: Result) -> list[str]:
+    def _publish(self, node: BoundNode, key: Key, result: Result) -> list[str]:
         """Write the files among a node's outputs."""
         paths: list[str] = []
+        if not node.spec.saves:
+            return paths
         for name, stored in result.outputs.items():
             socket = node.spec.outputs[name].sockets[0]
             if socket.name == "files":
 
-                def load(socket: Socket = socket, digest: Any = stored) -> Any:
-                    return self._store.value(socket, digest)
+                def load(socket: Socket = socket, stored: Stored = stored) -> Any:
+                    return self._store.value(socket, stored)
 
-                paths += self._publisher.publish(node.name, stored.digest, load)
+                try:
+                    paths += self._publisher.publish(node.name, stored.digest, load)
+                except BlobError as error:
+                    self._store.blobs.remove(stored.digest)
+                    self._store.forget(key.digest)
+                    raise LostBlobError(node.name) from error
         return paths
 
 

@@ -46,6 +46,14 @@ class Marked(NamedTuple):
     origin: Origin | None = None
 
 
+class Typed(NamedTuple):
+    """A value typed on the command line: as YAML reads it, to the letter, and the whole word."""
+
+    value: Any
+    raw: str
+    word: str
+
+
 Refusal = Callable[[int, str], Exception]
 
 
@@ -141,22 +149,25 @@ def write_yaml(data: Mapping[str, Any]) -> str:
 
 def _write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None:
     for key, value in data.items():
-        is_mapping = isinstance(value, dict)
-        deep = is_mapping and any(isinstance(item, (dict, list)) for item in value.values())
-        if deep or (is_mapping and value and not indent):
+        if isinstance(value, dict) and value and (not indent or _is_deep(value)):
             lines.append(f"{indent}{_text(key)}:")
             _write_block(value, indent + "  ", lines)
         else:
             lines.append(f"{indent}{_text(key)}: {_flow(value)}")
 
 
+def _is_deep(data: Mapping[str, Any]) -> bool:
+    return not {dict, list}.isdisjoint(map(type, data.values()))
+
+
 def _flow(value: Any) -> str:
     """A value in one line."""
     if isinstance(value, str):
         return _text(value)
+    if type(value) is int:
+        return str(value)
     if isinstance(value, dict):
-        items = (f"{_text(key)}: {_flow(item)}" for key, item in value.items())
-        return "{" + ", ".join(items) + "}"
+        return "{" + ", ".join([f"{_text(key)}: {_flow(v)}" for key, v in value.items()]) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     if value is None or isinstance(value, bool):

@@ -13,6 +13,7 @@ from artgraph.models.numerics import Numerics
 from artgraph.nodes.registry import load_nodes
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document
+from artgraph.runner.events import Progressed
 from artgraph.runner.execute import Run
 from artgraph.runner.folders import Folders
 from artgraph.runner.locks import Locks
@@ -145,8 +146,12 @@ def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
         Folders(*[tmp_path] * 3),
     )
     store = Store(tmp_path / "cache")
-    running = Run(graph, store, Numerics(), Publisher(tmp_path, ""), lambda event: None, jobs=jobs)
-    threading.Timer(0.5, running.cancel).start()
+
+    def hear(event):
+        if isinstance(event, Progressed) and event.done > 1:
+            running.cancel()
+
+    running = Run(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs)
     assert running.execute().status == "interrupted"
     assert running.exit_code == 130
     assert store.index.execute("SELECT max(step) FROM checkpoints").fetchone()[0] > 1

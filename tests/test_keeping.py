@@ -59,6 +59,43 @@ def test_the_cache_keeps_within_its_budget(cli, run):
     assert done.stderr.startswith("ARTGRAPH_CACHE_MAX lots: no size")
 
 
+def test_a_folder_without_a_cache_is_told(cli):
+    done = cli("cache", "gc", "--cache", "cahce")
+    assert done.returncode == 4
+    assert done.stderr == "there is no cache in cahce - name its folder with --cache\n"
+    assert not (cli.folder / "cahce").exists()
+
+
+def test_the_plan_knows_what_other_machines_made(cli, pack, run, tmp_path):
+    remote = f"file://{tmp_path}/remote"
+    run("--cache-remote", remote)
+    words = ["plan", "g.yaml", "--pack", pack, "--json", "--cache", "other"]
+    done = cli(*words, "--cache-remote", remote)
+    assert [row["action"] for row in json.loads(done.stdout)] == ["cached", "cached"]
+
+
+COUNTED = """
+from fsspec import register_implementation
+from fsspec.implementations.memory import MemoryFileSystem
+
+class Counted(MemoryFileSystem):
+    protocol = "counted"
+    def cat_file(self, path, **options):
+        with open("asked", "a") as file:
+            file.write(path.rsplit("/", 1)[1] + "\\n")
+        return super().cat_file(path, **options)
+
+register_implementation("counted", Counted)
+"""
+
+
+def test_a_remote_is_asked_once_for_each_result(cli, run):
+    cli.write("counted.py", COUNTED)
+    assert run("--pack", "counted.py", "--cache-remote", "counted://x")[0]["ran"] == 2
+    asked = (cli.folder / "asked").read_text().split()
+    assert len(asked) == len(set(asked)) == 2
+
+
 def test_machines_share_a_remote_cache(cli, run, tmp_path):
     remote = f"file://{tmp_path}/remote"
     run("--cache-remote", remote)

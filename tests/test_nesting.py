@@ -65,8 +65,22 @@ def test_settings_reach_inside(cli, pack, inner):
     (row,) = json.loads(plan.stdout)
     assert (row["node"], row["action"]) == ("two/picture", "cached")
     assert nodes["one/picture"]["outputs"] != nodes["two/picture"]["outputs"]
+    wrong = cli("validate", graph, "--pack", pack, "--set", "one.levl=3")
+    assert wrong.stderr.startswith("--set one.levl=3: node 'one': ./inner.yaml has no knob 'levl'")
     wrong = cli("validate", graph, "--pack", pack, "--set", "two/pictur.count=3")
     assert "there is no node 'two/pictur' - did you mean 'two/picture'?" in wrong.stderr
+
+
+def test_a_graph_inside_is_named_as_a_whole(cli, pack, inner):
+    graph = cli.write("g.yaml", OUTER)
+    inside = {"two/picture", "two/value", "two/letter"}
+    nodes, _ = run(cli, pack, graph, "--only", "two")
+    assert set(nodes) == inside
+    plan = json.loads(cli("plan", graph, "--pack", pack, "--force", "two", "--json").stdout)
+    forced = {row["node"] for row in plan if row["why"] == "--force asks for it"}
+    assert forced == {"two/picture", "two/letter"}
+    nodes, end = run(cli, pack, graph, "--only", "two", "--force", "two")
+    assert (set(nodes), end["ran"]) == (inside, 3)
 
 
 def test_inputs_are_wired_anew_and_what_fed_them_is_left_out(cli, pack, inner):

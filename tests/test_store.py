@@ -157,6 +157,36 @@ def test_a_damaged_blob_is_made_again(cli, pack, how):
     assert "2 reused" in cli("run", "g.yaml", "--pack", pack).stdout
 
 
+@pytest.mark.parametrize("how", ["cut", "flip", "delete"])
+def test_a_damaged_file_is_made_again(cli, pack, how):
+    """Files for the output folder, where that is gone and the cache is to give them."""
+    cli.write(
+        "g.yaml", "artgraph: 1\nnodes: {t: {node: save_text, with: {text: words, name: t}}}\n"
+    )
+    assert cli("run", "g.yaml", "--pack", pack).returncode == 0
+    shutil.rmtree(cli.folder / "out")
+    store = Store(cli.folder / "cache")
+    damage(store, how)
+    store.close()
+    done = cli("run", "g.yaml", "--pack", pack)
+    assert done.returncode == 0, done.stderr
+    assert "warning: a stored result is lost or damaged; it is made again" in done.stderr
+    assert (cli.folder / "out/g/t.txt").read_text() == "words"
+
+
+def test_a_disk_that_loses_all_ends_the_run(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    cli.write(
+        "forgetful.py",
+        "from artgraph.runner.blobs import BlobError, Blobs\n"
+        "def lost(self, digest):\n    raise BlobError('an error of the disk')\n"
+        "Blobs.open = lost\n",
+    )
+    done = cli("run", "g.yaml", "--pack", pack, "--pack", "forgetful.py")
+    assert done.returncode == 4
+    assert "loses what is stored in it ('g') - check its disk" in done.stderr.splitlines()[-1]
+
+
 def test_a_damaged_index_is_set_aside(cli, pack):
     cli.write("g.yaml", GRAPH)
     cli("run", "g.yaml", "--pack", pack)

@@ -50,11 +50,20 @@ def test_what_is_wrong_is_told_before_anything_runs(cli, pack):
         (["knobs.level=0,2,x"], "--set knobs.level=x: node 'grey': widget 'level': 'x' is not"),
         (["knobs.levle=0,2"], "--set knobs.levle=0: there is no knob 'levle' - did you mean"),
         (["level"], "--set level: not of the form"),
+        (["grey.count=1,2", "grey.count=3,4"], "--set grey.count: given twice - write all"),
+        (['grey.level="0,1'], '--set grey.level="0,1: unexpected end of data - put a value'),
         ([f"grey.count={','.join(['1'] * 1001)}"], "1001 combinations - the most is 1000"),
     ):
         done = cli("sweep", graph, "--pack", pack, *(w for s in words for w in ("--set", s)))
         assert done.returncode == 2, message
         assert message in done.stderr
+    for words, message in (
+        (["--only", "greys"], "--only greys: "),
+        (["--memory", "much"], "--memory much: no size"),
+    ):
+        done = cli("sweep", graph, "--pack", pack, "--set", "knobs.level=0,1", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(message)
     assert not (cli.folder / "out").exists()
 
 
@@ -63,6 +72,7 @@ def test_a_comma_stands_in_quotes_and_failures_are_told(cli, pack):
     graph = cli.write("g.yaml", text)
     done = cli("sweep", graph, "--pack", pack, "--set", 't.text="a, b",c')
     assert done.returncode == 0
+    assert "1 ran; see out/g/sweep/2\n" in done.stdout
     assert (cli.folder / "out/g/sweep/1/t.txt").read_text() == "a, b"
     assert (cli.folder / "out/g/sweep/2/t.txt").read_text() == "c"
     bad = cli.write("b.yaml", "artgraph: 1\nnodes: {f: {node: failing}, n: {node: noted}}")

@@ -10,7 +10,8 @@ from typing import Any
 
 from ...nodes.sockets import Table
 from ...runner.graph import BoundNode
-from ...runner.store import Result, Store
+from ...runner.results import Result
+from ...runner.store import Store
 
 _ROWS = 50
 _TEXT = 5_000

@@ -1,0 +1,144 @@
+"""What became of the nodes of a run: told as events, kept for the manifest, counted."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import Any
+
+from ..nodes.errors import ArtgraphError, InputError, NodeError
+from ..nodes.sockets import SocketError
+from .events import Cached, Event, Failed, Finished, Listener, RunFinished
+from .graph import BoundNode, Graph
+from .publish import Publisher
+from .results import Result
+from .work import Done
+
+FAILURE = "failure.txt"
+
+
+class NeedsError(Exception):
+    """A node needs one that failed."""
+
+    def __init__(self, needed: str, because: str) -> None:
+        super().__init__(needed)
+        self.needed, self.because = needed, because
+
+
+class Record:
+    """Of one run: `results` by node, `failed` nodes with the one that failed first."""
+
+    def __init__(self, graph: Graph, publisher: Publisher, listener: Listener) -> None:
+        self._graph, self._publisher, self._listener = graph, publisher, listener
+        self._emitting = threading.Lock()
+        self.results: dict[str, Result] = {}
+        self.failed: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self._nodes: dict[str, dict[str, Any]] = {}  # for the manifest
+        self._traces: list[str] = []  # of bugs
+        self._counts = {"ran": 0, "cached": 0, "extended": 0}
+        self.exit_code = 0
+
+    def emit(self, event: Event) -> None:
+        """Tell the listener, one thread at a time."""
+        with self._emitting:
+            self._listener(event)
+
+    def take_in(self, name: str, outcome: Done | Exception) -> None:
+        """Note what became of a node."""
+        node = self._graph.nodes[name]
+        if isinstance(outcome, Done):
+            self._note(outcome)
+        elif isinstance(outcome, NeedsError):
+            self._fail(node, f"needs {outcome.needed!r}, which failed", outcome.because)
+        else:
+            self._fail(node, self._explain(node, outcome))
+
+    def forget(self, name: str) -> str | None:
+        """Take a node's result back; the key it was under."""
+        self.results.pop(name, None)
+        return self.keys.pop(name, None)
+
+    def finish(self, status: str, seconds: float) -> RunFinished:
+        """The last event, not told yet."""
+        if status == "done" and self.failed:
+            status = "failed"
+        return RunFinished(
+            status=status,  # type: ignore[arg-type]
+            **self._counts,
+            failed=len(self.failed),
+            seconds=seconds,
+        )
+
+    def manifest_nodes(self, names: list[str]) -> dict[str, Any]:
+        """What the manifest says of those nodes that are done."""
+        return {name: self._nodes[name] for name in names if name in self.results}
+
+    def _note(self, done: Done) -> None:
+        node, result = done.node, done.result
+        digests = result.digests
+        self._counts[done.action] += 1
+        self.results[node.name] = result
+        self.keys[node.name] = done.key.digest
+        self._nodes[node.name] = {
+            "type": node.spec.id,
+            "version": node.spec.version,
+            "key": done.key.digest,
+            "action": done.action,
+            "outputs": digests,
+            "seconds": round(result.seconds, 6),
+        }
+        if done.action == "cached":
+            self.emit(
+                Cached(
+                    node=node.name,
+                    type=node.spec.id,
+                    outputs=digests,
+                    seconds=result.seconds,
+                    files=done.files,
+                )
+            )
+        else:
+            self.emit(
+                Finished(
+                    node=node.name,
+                    type=node.spec.id,
+                    outputs=digests,
+                    seconds=result.seconds,
+                    files=done.files,
+                    extended=done.from_step,
+                )
+            )
+
+    def _fail(self, node: BoundNode, message: str, because: str | None = None) -> None:
+        self.failed[node.name] = because or node.name
+        line = str(self._graph.problem(node, message))
+        self.emit(Failed(node=node.name, type=node.spec.id, message=line, because=because))
+
+    def _explain(self, node: BoundNode, error: Exception) -> str:
+        """An exception as one line; a bug's traceback goes into a file."""
+        code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
+        self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
+        words = self._words(node, error)
+        traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
+        return words
+
+    def _words(self, node: BoundNode, error: Exception) -> str:
+        if isinstance(error, ArtgraphError):
+            return str(error)
+        if isinstance(error, SocketError):
+            return f"returned what it must not: {error} - a bug in {node.spec.id}"
+        if _is_out_of_memory(error):
+            return "out of memory - make size, count or batch smaller"
+        self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
+        path = self._publisher.folder / FAILURE
+        self._publisher.write(path, "\n".join(self._traces).encode())
+        what = " ".join(str(error).split())[:300]
+        return f"{type(error).__name__}: {what} - the details are in {path}"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has no one error for it (compare models.parts)."""
+    text = str(error).lower()
+    words = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in text for word in words)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 LARGE = 1 << 20  # bytes; reading less costs next to nothing
+_CACHESTAT = 451  # the system call's number, the same on all processors but Alpha
 _WINDOW = 1 << 26  # bytes of a file that are mapped at a time
 
 
@@ -49,11 +50,36 @@ def stamp(path: Path) -> str:
 
 def is_in_memory(path: Path) -> bool:
     """Whether the system holds the whole file in memory; False where it can't tell."""
+    size = path.stat().st_size
+    if size == 0:
+        return False
+    cached = _pages_in_memory(path, size)
+    return _all_mapped(path, size) if cached is None else cached >= -(-size // mmap.PAGESIZE)
+
+
+def _pages_in_memory(path: Path, size: int) -> int | None:
+    """How many pages of a file are in memory, by Linux 6.5's cachestat(2); None elsewhere.
+
+    It takes no time, where looking at each page takes as long as reading half of them.
+    """
+    import ctypes
+
+    if sys.platform != "linux":
+        return None
+    span, counts = (ctypes.c_uint64 * 2)(0, size), (ctypes.c_uint64 * 5)()
+    with path.open("rb") as file:
+        failed = ctypes.CDLL(None).syscall(
+            ctypes.c_long(_CACHESTAT), ctypes.c_uint(file.fileno()), span, counts, ctypes.c_uint(0)
+        )
+    return None if failed else int(counts[0])
+
+
+def _all_mapped(path: Path, size: int) -> bool:
+    """The same by mincore(2), which tells of each page."""
     import ctypes
 
     mincore = _mincore()
-    size = path.stat().st_size
-    if mincore is None or size == 0:
+    if mincore is None:
         return False
     pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:

@@ -129,6 +129,19 @@ def test_writing_again_mends(large):
     assert checks.file_digest(path) == digest
 
 
+def test_both_ways_to_tell_what_is_in_memory_agree(large):
+    _, _, path = large
+    size = path.stat().st_size
+    pages = checks._pages_in_memory(path, size)
+    if pages is None:
+        pytest.skip("this system has no cachestat")
+    assert pages == -(-size // os.sysconf("SC_PAGE_SIZE"))
+    assert checks._all_mapped(path, size)
+    leave_memory(path)
+    assert checks._pages_in_memory(path, size) < pages
+    assert not checks._all_mapped(path, size)
+
+
 @pytest.mark.parametrize("size", [0, 5, checks.LARGE, checks.LARGE + 5, 3 * checks.LARGE])
 def test_digests_in_windows(tmp_path, monkeypatch, size):
     from blake3 import blake3

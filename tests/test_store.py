@@ -138,6 +138,17 @@ def test_verify_finds_damage(tmp_path, how):
     store.close()
 
 
+@pytest.mark.parametrize("how", ["cut", "delete"])
+def test_the_plan_sees_a_blob_that_is_not_whole(cli, pack, how):
+    cli.write("g.yaml", "artgraph: 1\nnodes: {g: {node: grey}}\n")
+    assert cli("run", "g.yaml", "--pack", pack).returncode == 0
+    store = Store(cli.folder / "cache")
+    damage(store, how)
+    store.close()
+    done = cli("plan", "g.yaml", "--pack", pack)
+    assert done.stdout == "g  run     its stored result is lost or damaged\n"
+
+
 GRAPH = "artgraph: 1\nnodes:\n  g: {node: grey}\n  m: {node: mean, from: {image: g}}\n"
 
 

@@ -296,6 +296,21 @@ def test_a_clock_that_jumps(cli, pack):
     assert not ahead, "a use in the far future is put right by the next one"
 
 
+LEAVER = """
+from pathlib import Path
+from artgraph.runner.leftovers import temporary_in
+temporary_in(Path("tmp")).write_bytes(b"half")
+"""
+
+
+def test_what_a_killed_process_left_is_swept_up(cli):
+    Blobs(cli.folder)
+    subprocess.run([sys.executable, "-c", LEAVER], **cli.options(), check=True)
+    assert len(list((cli.folder / "tmp").iterdir())) == 1
+    Blobs(cli.folder)
+    assert not list((cli.folder / "tmp").iterdir())
+
+
 def test_a_jump_of_the_clock_takes_no_living_process_its_file(tmp_path, monkeypatch):
     Blobs(tmp_path)
     mine = leftovers.temporary_in(tmp_path / "tmp")

@@ -1,9 +1,18 @@
-"""Light augmentation for small sets: nothing that would change what a picture is."""
+"""Augmentation for small sets: nothing that would change what a picture is.
+
+Colours are the exception: half of the pictures get another palette, for a class of a few pictures
+is told by their palettes otherwise, and half keep theirs, for a palette may be what makes a class.
+"""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+REPAINTED = 0.5  # share of the pictures
+SPLICED = 0.5  # share of the batches
 
 
 def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> Tensor:
@@ -31,3 +40,41 @@ def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
     tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
     gain, lift = (v.to(pictures.device, non_blocking=True) for v in (contrast, brightness + tint))
     return pictures.mul_(gain).add_(lift).clamp_(-1, 1)
+
+
+def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:
+    """Pictures (B, 3, S, S) in -1..1, half of them with another palette.
+
+    Their channels are exchanged, and of these pictures half become negatives: both keep every
+    edge and as much contrast.
+    """
+    count = len(pictures)
+    others = torch.rand(count, 3, generator=random).argsort(1)
+    draw = torch.rand(count, 1, generator=random)
+    channels = torch.where(draw < REPAINTED, others, torch.arange(3))
+    sign = torch.where(draw < REPAINTED / 2, -1.0, 1.0)[..., None, None]
+    device = pictures.device
+    rows, channels, sign = (
+        v.to(device, non_blocking=True) for v in (torch.arange(count)[:, None], channels, sign)
+    )
+    return pictures[rows, channels].mul_(sign).contiguous(memory_format=torch.channels_last)
+
+
+def spliced(pictures: Tensor, truth: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Every other batch with a rectangle in each picture from another one of them.
+
+    truth: how much of each class a picture (B, 3, S, S) shows, (B, C); it changes by the area.
+    Paper: Yun et al. 2019, "CutMix", equation 2, with an area uniform in 0..1.
+    """
+    size = pictures.shape[-1]
+    mixed, area, *centre = torch.rand(4, generator=random).tolist()
+    others = torch.randperm(len(pictures), generator=random).to(pictures.device, non_blocking=True)
+    if mixed >= SPLICED:
+        return pictures, truth
+    reach = size * math.sqrt(area) / 2
+    (top, bottom), (left, right) = (
+        (max(0, round(at * size - reach)), min(size, round(at * size + reach))) for at in centre
+    )
+    changed = pictures.clone()
+    changed[:, :, top:bottom, left:right] = pictures[others, :, top:bottom, left:right]
+    return changed, truth.lerp(truth[others], (bottom - top) * (right - left) / size**2)

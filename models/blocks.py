@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import torch
@@ -45,6 +45,26 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
     special = getattr(net, "initialise_", None)
     if special is not None:
         special(generator)
+
+
+@torch.no_grad()
+def measure_norms(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give the batch norms of `net` the statistics of these batches, and evaluation mode.
+
+    What they gathered in training comes from other weights than the last, let alone the averaged
+    ones; after a few steps it is useless (Izmailov et al. 2018, section 3.2).
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over the batches
+    net.train()
+    for batch in batches if norms else ():
+        net(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    net.eval()
 
 
 def to_signed(images: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Training a classifier, from scratch or on from a trained one, and calibrating it.
 
 From scratch it takes seconds on procedural art, and does well on an artist's folder of a few
-pictures a class; the light augmentation and the averaged weights are for the latter.
+pictures a class; the augmentation and the averaged weights are for the latter.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .augment import moved_pictures, recoloured
-from .blocks import blank, initialise, to_bytes, to_signed
+from .augment import moved_pictures, recoloured, repainted, spliced
+from .blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from .calibration import fit_temperature, held_back
 from .classifier import ClassifierConfig, Method, logits_of, make_classifier
 from .numerics import Numerics
@@ -35,6 +35,7 @@ RATE = {"residual": 3e-3, "classic": 1e-3}  # of AdamW, and of the article's Ada
 WARM_UP = 20  # steps of linear warm-up
 DECAY = 0.998  # of the averaged weights
 SMOOTHING = 0.1  # of the labels (Szegedy et al. 2016, section 7)
+MEASURED = 512  # pictures that tell the batch norms their statistics in the end
 PREVIEWS = 16
 
 
@@ -52,7 +53,7 @@ class Trained(NamedTuple):
 class Recipe:
     """How to train.
 
-    augment: mirror, shift and recolour the pictures a little.
+    augment: mirror, shift and recolour the pictures, and splice some.
     """
 
     batch: int
@@ -92,7 +93,7 @@ def train_classifier(
     if start is not None:
         trainee.start_from(*start)
     curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
-    network = trainee.average.network
+    network = trainee.settled()
     rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
     if len(rows):
         logits = logits_of(network, images[rows], recipe.numerics)
@@ -189,13 +190,16 @@ class ClassifierTrainee:
         self._network.train()
         losses, right = [], []
         for part in micro_batches(len(chosen), self._config.size):
-            pictures = self._pictures(chosen[part], random)
+            pictures, truth = self._examples(chosen[part], labels[part], random)
             with numerics.autocast():
                 logits = self._network(pictures).float()
-            loss = self._loss(logits, labels[part]) / total
+            sums = F.cross_entropy(
+                logits, truth, self._weights, label_smoothing=SMOOTHING, reduction="sum"
+            )
+            loss = sums / total
             loss.backward()
             losses.append(loss.detach())
-            right.append(logits.argmax(1) == labels[part])
+            right.append(logits.argmax(1) == truth.argmax(1))
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * min(1.0, (step + 1) / WARM_UP)
         self._optimiser.step()
@@ -203,19 +207,32 @@ class ClassifierTrainee:
         self.average.update(self._network, step)
         return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(right).float().mean()}
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Summed over the pictures, each class by its weight."""
-        return F.cross_entropy(
-            logits, labels, self._weights, label_smoothing=SMOOTHING, reduction="sum"
-        )
+    def _examples(
+        self, chosen: Tensor, labels: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Those pictures (B, 3, S, S) in -1..1, and how much of each class they show (B, C).
 
-    def _pictures(self, chosen: Tensor, random: torch.Generator) -> Tensor:
-        """Those pictures, augmented where that is on: (B, 3, S, S) in -1..1, on the device."""
+        Augmented where that is on; both on the device.
+        """
         numerics = self._recipe.numerics
+        truth = F.one_hot(labels, len(self._config.classes)).float()
         if not self._recipe.augment:
-            return to_signed(numerics.take(self._images, chosen))
-        moved = moved_pictures(self._images, chosen, random)
-        return recoloured(to_signed(numerics.put(moved)), random)
+            return to_signed(numerics.take(self._images, chosen)), truth
+        pictures = to_signed(numerics.put(moved_pictures(self._images, chosen, random)))
+        return spliced(recoloured(repainted(pictures, random), random), truth, random)
+
+    def settled(self) -> nn.Module:
+        """The averaged network, its batch norms measured on training pictures as they are."""
+        numerics = self._recipe.numerics
+        order = torch.randperm(len(self._rows), generator=generator(self._recipe.seed, 2, 0))
+        chosen = self._rows[order[:MEASURED]]
+        parts = micro_batches(len(chosen), self._config.size)
+        with numerics.autocast():
+            measure_norms(
+                self.average.network,
+                (to_signed(numerics.take(self._images, chosen[part])) for part in parts),
+            )
+        return self.average.network
 
     @torch.no_grad()
     def preview(self) -> Tensor:

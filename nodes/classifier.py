@@ -23,7 +23,7 @@ class TrainedClassifier(NamedTuple):
     confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", version=2, device=True)
+@node(title="Train classifier", category="cnn", version=3, device=True)
 def train_classifier(
     dataset: Dataset,
     start: Classifier | None = None,
@@ -35,7 +35,8 @@ def train_classifier(
     steps: Steps = 300,
     batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in a step")] = 64,
     augment: Annotated[
-        bool, Field(description="Mirror, shift and tint the pictures a little while training")
+        bool,
+        Field(description="Mirror, shift, recolour and splice the pictures while training"),
     ] = True,
     held_out: Annotated[
         float,

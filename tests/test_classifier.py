@@ -9,7 +9,7 @@ import pytest
 import torch
 from classifying import NAMES, PLAIN, Shelf, network_of, patterns, trained
 
-from artgraph.models.augment import moved_pictures, recoloured
+from artgraph.models.augment import moved_pictures, recoloured, repainted, spliced
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.classifier import (
     ClassifierConfig,
@@ -39,6 +39,28 @@ def test_learns_to_tell_patterns_apart(method):
     assert torch.allclose(found.sum(1), torch.ones(90), atol=1e-5)
     assert (found.argmax(1) == truth).float().mean() > 0.95
     assert curves["accuracy"][-1] > curves["accuracy"][0]
+
+
+def test_a_few_steps_are_of_use_already():
+    """Batch norms that go by what they gathered in training get a third right here."""
+    images, labels = patterns(30, 32, seed=0)
+    network = network_of(trained(images, labels, steps=5))
+    unseen, truth = patterns(90, 32, seed=9)
+    assert (predict(network, unseen, PLAIN).argmax(1) == truth).float().mean() > 0.9
+
+
+def test_colours_alone_can_make_a_class():
+    """Though half of the pictures seen in training have another palette."""
+
+    def tinted(count: int, seed: int):
+        images, _ = patterns(count, 32, seed)
+        labels = torch.arange(count) % 2
+        tints = torch.tensor([[1.0, 0.9, 0.7], [0.7, 0.9, 1.0]])
+        return (images * tints[labels][:, None, None]).to(torch.uint8), labels
+
+    network = network_of(trained(*tinted(30, 0), ("warm", "cold"), steps=100))
+    unseen, truth = tinted(60, 9)
+    assert (predict(network, unseen, PLAIN).argmax(1) == truth).float().mean() > 0.95
 
 
 @pytest.mark.parametrize("method", ["residual", "classic"])
@@ -144,3 +166,29 @@ def test_augmentation_is_light():
     changed = recoloured(colour.clone(), generator(2))
     assert changed.abs().max() <= 1
     assert 0 < (changed - colour).abs().max() < 0.4
+
+
+def test_half_of_the_pictures_get_another_palette():
+    pictures = torch.rand(1000, 3, 2, 2, generator=generator(0)) * 2 - 1
+    before = pictures.clone()
+    changed = repainted(pictures, generator(3))
+    assert torch.equal(pictures, before)
+    assert torch.equal(changed, repainted(pictures, generator(3)))
+    kept = (changed == before).flatten(1).all(1).double().mean()
+    assert 0.5 < kept < 0.62  # one exchange of channels in six changes nothing
+    spread = (t.std((2, 3)).sort(1).values for t in (changed, before))
+    assert torch.allclose(*spread)
+    assert 0.2 < (changed.mean((1, 2, 3)) * before.mean((1, 2, 3)) < 0).double().mean() < 0.3
+
+
+def test_a_spliced_picture_shows_as_much_of_a_class_as_its_truth_says():
+    pictures = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 20, 20)
+    truth = torch.eye(4)
+    mixed = 0
+    for seed in range(20):
+        images, shares = spliced(pictures, truth, generator(seed))
+        seen = torch.stack([(images[:, 0] == k).flatten(1).double().mean(1) for k in range(4)], 1)
+        assert torch.allclose(seen, shares.double(), atol=1e-6)
+        mixed += not torch.equal(images, pictures)
+    assert torch.equal(truth, torch.eye(4))
+    assert 4 < mixed < 16

@@ -30,8 +30,8 @@ def test_other_classes_are_learned_in_fewer_steps(base):
     names = ("checks", "columns", "rows")  # in another order, and one more
     images, labels = patterns(12, 24, seed=5)
     start = (base.config, base.state)
-    on = trained(images, 2 - labels, names, start=start, steps=16)
-    afresh = trained(images, 2 - labels, names, steps=16)
+    on = trained(images, 2 - labels, names, start=start, steps=3)
+    afresh = trained(images, 2 - labels, names, steps=3)
     unseen, labels = patterns(60, 24, seed=6)
     assert on.config.classes == names
     assert accuracy(on, unseen, 2 - labels) > max(0.9, accuracy(afresh, unseen, 2 - labels))
@@ -53,7 +53,7 @@ def test_known_classes_are_matched_by_name_and_others_begin_as_nothing(base):
     old, mine = base.state, none.state
     assert torch.equal(mine["dense.weight"][1:], old["dense.weight"].flip(0))
     assert not mine["dense.weight"][0].any()
-    rest = old.keys() - {"dense.weight", "dense.bias"}
+    rest = [name for name in old if name.endswith(("weight", "bias")) and "dense" not in name]
     assert all(torch.equal(mine[name], old[name]) for name in rest)
 
 

@@ -33,13 +33,14 @@ def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> T
 
 
 def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Pictures (B, 3, S, S) in -1..1 with a little other contrast, brightness and tint."""
+    """Pictures (B, 3, S, S) in -1..1 with other contrast and brightness, and a little tint."""
     count = len(pictures)
-    contrast = 0.85 + 0.3 * torch.rand(count, 1, 1, 1, generator=random)
-    brightness = 0.2 * torch.rand(count, 1, 1, 1, generator=random) - 0.1
+    contrast = torch.exp(torch.rand(count, 1, 1, 1, generator=random) - 0.5)
+    brightness = 0.6 * torch.rand(count, 1, 1, 1, generator=random) - 0.3
     tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
     gain, lift = (v.to(pictures.device, non_blocking=True) for v in (contrast, brightness + tint))
-    return pictures.mul_(gain).add_(lift).clamp_(-1, 1)
+    middle = pictures.mean((1, 2, 3), keepdim=True)
+    return pictures.sub_(middle).mul_(gain).add_(lift + middle).clamp_(-1, 1)
 
 
 def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:

@@ -165,7 +165,7 @@ def test_augmentation_is_light():
     colour = torch.rand(4, 3, 8, 8, generator=generator(0)) * 2 - 1
     changed = recoloured(colour.clone(), generator(2))
     assert changed.abs().max() <= 1
-    assert 0 < (changed - colour).abs().max() < 0.4
+    assert 0 < (changed - colour).abs().mean() < 0.4
 
 
 def test_half_of_the_pictures_get_another_palette():

@@ -2,6 +2,7 @@
 
 import http.client
 import random
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
 pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
 
+import hostile
 from editing import PACK, Server, Tab, node
 
 PICTURE = {"1": node("grey", level=0.5), "2": node("save_image", "one", image=("1", 0))}
@@ -182,6 +184,22 @@ def test_two_hundred_hostile_requests_leave_it_answering(server):
         prompt_id = server.run(PICTURE).json()["prompt_id"]
         assert server.finished(prompt_id)["status"] == "completed"
         assert "status" in tab.kinds()
+
+
+@pytest.mark.parametrize("kind", hostile.KINDS)
+def test_what_no_editor_sends_is_refused_and_survived(server, kind):
+    for data in kind():
+        said = hostile.answer(server.port, data)
+        status = said.partition(b"\r\n")[0]
+        assert not status or re.match(rb"HTTP/1\.[01] [1-4]\d\d ", status), (
+            data[:200],
+            said[-300:],
+        )
+        assert b"root:" not in said
+    assert not (server.folder.parent / "etc").exists()
+    server.post("/queue", {"clear": True})
+    prompt_id = server.run(PICTURE).json()["prompt_id"]
+    assert server.finished(prompt_id)["status"] == "completed"
 
 
 def test_broken_connections_do_no_harm(server):

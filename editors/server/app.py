@@ -130,6 +130,8 @@ async def _problems_in_words(request: web.Request, handler: Handler) -> web.Stre
         return await handler(request)
     except (web.HTTPException, asyncio.CancelledError, ConnectionError):
         raise
+    except web.RequestPayloadError as error:
+        return web.json_response({"error": f"a request that can't be read: {error}"}, status=400)
     except Exception as error:
         request.app.logger.exception("a request failed")
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)

@@ -121,6 +121,10 @@ class Engine:
         self.tell_status()
         try:
             end = await self._follow(job, follower)
+        except Exception as error:  # whatever is wrong with one run, the queue goes on
+            self.log(f"a run could not be followed: {type(error).__name__}: {error}\n")
+            await self._end_process(1.0)
+            end = {"status": "failed", "message": f"{type(error).__name__}: {error}"}
         finally:
             self._current = self._follower = None
         self._finish(job, follower, end)
@@ -196,14 +200,17 @@ class Engine:
                 self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
-        """What nodes print goes to the terminal and the editor's log panel."""
+        """Pass on what nodes print."""
         assert process.stderr is not None
         with contextlib.suppress(ValueError):
             async for line in process.stderr:
-                text = line.decode(errors="replace")
-                sys.stderr.write(text)
-                self.logs.append((time.time(), text))
-                self._hub.log(*self.logs[-1])
+                self.log(line.decode(errors="replace"))
+
+    def log(self, text: str) -> None:
+        """Write to the terminal and the editor's log panel."""
+        sys.stderr.write(text)
+        self.logs.append((time.time(), text))
+        self._hub.log(*self.logs[-1])
 
     def _kill(self, job: Job) -> None:
         if self._current is job and self._process is not None:

@@ -54,6 +54,9 @@ def read_json(data: bytes) -> Any:
     Raises: HTTPBadRequest where it is none, or nested so deep that nothing can be done with it.
     """
     try:
-        return json.loads(data)
+        parsed = json.loads(data)
+        if b"\\ud" in data.lower():  # halves of characters, which can't be written anywhere
+            json.dumps(parsed, ensure_ascii=False).encode()
+        return parsed
     except (ValueError, RecursionError) as error:
         raise web.HTTPBadRequest(text=f"no JSON that can be read: {error}") from error

@@ -84,7 +84,7 @@ class Editor:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page = context.new_page()
-        self.page.set_default_timeout(120_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.open()
@@ -105,7 +105,7 @@ class Editor:
         return self.page.evaluate(script, argument)
 
     def show(self, text, name="graph", **values):
-        """Open a graph from its YAML."""
+        """Open a graph from its YAML, and close all others."""
         for key, value in values.items():
             text = text.replace(key.upper(), str(value))
         self.ask(
@@ -115,11 +115,14 @@ class Editor:
                 const {workflow, error} = await answer.json()
                 if (error) throw new Error(error)
                 await app.loadGraphData(workflow, true, true, name)
+                const store = app.extensionManager.workflow
+                for (const other of [...store.openWorkflows])
+                    if (other !== store.activeWorkflow) await store.closeWorkflow(other)
             }""",
             [text, name],
         )
         self.wait_for("() => app.graph.nodes.length > 0")
-        self.page.keyboard.press(".")
+        self.ask("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.page.wait_for_timeout(300)
 
     def wait_for(self, condition, argument=None, seconds=120):

@@ -1,5 +1,7 @@
 """The editor in a real Chromium: what an artist finds in it, and how it looks."""
 
+import re
+
 from browsing import PICTURE
 
 
@@ -17,12 +19,13 @@ def test_the_library_and_the_search(editor):
     page.get_by_test_id("node-library-tab-button").click()
     for category in ("data", "gan", "vae", "style"):
         page.get_by_text(category, exact=True).first.wait_for()
+    editor.shot("library")
     page.get_by_placeholder("Search Nodes").fill("contact")
     page.get_by_text("Contact sheet").first.wait_for()
-    editor.shot("library")
     page.get_by_test_id("node-library-tab-button").click()
     before = editor.ask("app.graph.nodes.length")
     page.mouse.dblclick(640, 760)
+    editor.wait_for("document.activeElement.tagName === 'INPUT'")  # else the keys are shortcuts
     page.keyboard.type("train vae", delay=20)
     page.get_by_text("Train VAE").first.wait_for()
     page.keyboard.press("Enter")
@@ -33,6 +36,7 @@ def test_the_templates_are_our_graphs(editor):
     page = editor.page
     page.get_by_label("Templates").first.click()
     page.get_by_text("Style remix").first.wait_for()
+    editor.wait_for("[...document.querySelectorAll('[role=dialog] img')].every(i => i.complete)")
     editor.shot("templates")
     page.get_by_text("Latent walk").first.click()
     editor.wait_for("app.graph.nodes.some(n => n.type === 'Artgraph_latent_walk')")
@@ -49,10 +53,38 @@ def test_the_menu_copies_yaml_and_shows_the_plan(editor):
     editor.page.locator(".artgraph-dialog button").click()
 
 
+def test_the_settings_speak_of_us(editor):
+    page = editor.page
+    page.keyboard.press("Control+,")
+    page.get_by_text("About", exact=True).last.click()
+    page.locator(".about-badge[href='#artgraph']").wait_for()
+    badges = page.locator(".about-badge").all()
+    seen = [badge.inner_text().strip() for badge in badges if badge.is_visible()]
+    assert len(seen) == 2
+    assert "GPL-3.0" in seen[1]
+    assert not page.locator("[data-nav-id=user]").is_visible()
+    page.get_by_label("Close dialog").click()
+    page.get_by_test_id("about-panel").wait_for(state="hidden")
+
+
 def test_light_looks_as_good_as_dark(editor):
-    editor.show(PICTURE, "light", seed=1)
+    noted = 'layout:\n  notes: [{text: "In *every* light", box: [380, 420, 300, 90]}]\n'
+    editor.show(PICTURE + noted, "light", seed=1)
     editor.run()
     editor.wait_for("app.graph.nodes.find(n => n.title === 'result')?.imgs?.length === 1")
     editor.ask("app.extensionManager.setting.set('Comfy.ColorPalette', 'light')")
+    ink, ground = editor.ask(
+        """(() => {
+            const text = document.querySelector('.comfy-markdown .tiptap')
+            const [ink, ground] = [text, text.parentElement].map((e) => getComputedStyle(e))
+            return [ink.color, ground.backgroundColor]
+        })()"""
+    )
+    assert abs(_light(ink) - _light(ground)) > 0.4
     editor.shot("light")
     editor.ask("app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
+
+
+def _light(color):
+    """How light a colour of the page is, 0 to 1."""
+    return sum(map(int, re.findall(r"\d+", color)[:3])) / 3 / 255

@@ -11,7 +11,7 @@ def test_saving_and_opening_again_keeps_the_layout(editor, browser):
     editor.show(PICTURE, "kept", seed=3)
     editor.ask("app.graph.nodes.find(n => n.title === 'sheet').pos = [900, 500]")
     page.keyboard.press("Control+s")
-    page.get_by_role("textbox").last.fill("kept")
+    page.get_by_role("dialog").get_by_role("textbox").fill("kept")
     page.keyboard.press("Enter")
     file = editor.server.folder / "kept.yaml"
     until(file.is_file)
@@ -24,6 +24,46 @@ def test_saving_and_opening_again_keeps_the_layout(editor, browser):
     for tab in (editor, other):
         tab.wait_for(f"{widget('art', 'seed')}.value === 4", seconds=15)
     other.page.close()
+
+
+INNER = """\
+artgraph: 1
+knobs: {count: 8}
+nodes:
+  art: {node: procedural_art, with: {count: 16, size: 32, seed: 1}}
+  pair: {node: dataset_images, from: {dataset: art, count: knobs.count}}
+  sheet: {node: image_grid, from: {image: pair.image}}
+"""
+OUTER = """\
+artgraph: 1
+nodes:
+  one: {node: ./inner.yaml, with: {count: 4}}
+  two: {node: ./inner.yaml}
+  result: {node: save_image, from: {image: one/sheet}}
+  other: {node: save_image, from: {image: two/sheet}}
+"""
+
+
+def test_graphs_inside_a_graph_run_are_saved_and_read_again(browser, studio):
+    folder = studio.folder
+    (folder / "inner.yaml").write_text(INNER)
+    (folder / "outer.yaml").write_text(OUTER)
+    editor = Editor(browser, studio)
+    page = editor.page
+    page.get_by_test_id("workflows-tab-button").click()
+    page.get_by_role("treeitem", name="outer").click()
+    editor.wait_for("app.graph.nodes.some(n => n.title === 'two/sheet')")
+    editor.run()
+    for title in ("result", "other"):
+        editor.wait_for(f"app.graph.nodes.find(n => n.title === '{title}')?.imgs?.length === 1")
+    (folder / "inner.yaml").write_text(INNER.replace("seed: 1", "seed: 2"))
+    editor.wait_for(f"{widget('two/art', 'seed')}.value === 2", seconds=15)
+    editor.ask(f"{widget('one/art', 'seed')}.value = 7")
+    page.locator("#graph-canvas").focus()
+    page.keyboard.press("Control+s")
+    until(lambda: "art.seed: 7" in (folder / "outer.yaml").read_text())
+    assert (folder / "outer.yaml").read_text().count("node: ./inner.yaml") == 2
+    page.close()
 
 
 def test_a_dropped_picture_brings_its_graph_or_becomes_a_node(editor):
@@ -53,12 +93,15 @@ def test_a_folder_of_pictures_is_taken_in(editor, tmp_path):
     for style in ("dawn", "dusk"):
         (tmp_path / "mine" / style).mkdir(parents=True)
         (tmp_path / "mine" / style / "one.png").write_bytes(_png())
-    editor.show("artgraph: 1\nnodes:\n  mine: {node: load_dataset, with: {folder: x}}\n", "own")
-    button = "app.graph.nodes[0].widgets.find(w => w.type === 'button')"
+    graph = "artgraph: 1\nknobs: {mine: x}\nnodes:\n"
+    graph += "  plain: {node: load_dataset, with: {folder: mine}}\n"
+    editor.show(graph + "  data: {node: load_dataset, from: {folder: knobs.mine}}\n", "own")
+    node = "app.graph.nodes.find(n => n.title === 'data')"
+    button = f"{node}.widgets.find(w => w.type === 'button')"
     with editor.page.expect_file_chooser() as chooser:
         editor.ask(f"{button}.callback()")
     chooser.value.set_files(tmp_path / "mine")
-    editor.wait_for("app.graph.nodes[0].widgets.find(w => w.name === 'folder').value === 'mine'")
+    editor.wait_for(f"{widget('mine', 'value')}.value === 'mine'")  # the knob that is wired to it
     assert (editor.server.folder / "input" / "mine" / "dusk" / "one.png").is_file()
     editor.run()  # the button is no value of the node's
     until(lambda: (editor.server.folder / "out" / "own" / "manifest.json").is_file())

@@ -63,6 +63,38 @@ def test_a_graph_runs_to_its_picture_and_is_reused(editor):
     editor.shot("picture")
 
 
+def test_marks_are_of_the_graph_that_ran(editor):
+    editor.show(PICTURE, "marked", seed=1)
+    for _ in range(2):
+        editor.run()
+        assert editor.finished()["status"] == "completed"
+        editor.page.wait_for_timeout(500)
+    marks = "document.querySelector('#artgraph-reused').textContent.includes('node-header')"
+    editor.wait_for(marks)
+    editor.ask("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+    editor.wait_for(f"!{marks}")
+
+
+FILMS = """\
+artgraph: 1
+nodes:
+  art: {node: procedural_art, with: {count: 16, size: 32}}
+  pictures: {node: dataset_images, from: {dataset: art}, with: {count: 8}}
+  gif: {node: save_animation, from: {image: pictures.image}, with: {format: gif}}
+  webp: {node: save_animation, from: {image: pictures.image}, with: {format: webp}}
+  apng: {node: save_animation, from: {image: pictures.image}, with: {format: apng}}
+"""
+
+
+def test_films_move_on_their_nodes(editor):
+    editor.show(FILMS, "films")
+    editor.run()
+    for title in ("gif", "webp", "apng"):
+        node = f"app.graph.nodes.find(n => n.title === '{title}')"
+        editor.wait_for(f"{node}?.widgets.some(w => w.name === '$$comfy_animation_preview')")
+        assert editor.ask(f"{node}.size[1] - {node}.computeSize()[1]") > 100  # it can be seen
+
+
 def test_nodes_of_the_other_kind_show_the_same(editor):
     nodes = "app.extensionManager.setting.set('Comfy.VueNodes.Enabled', {})"
     editor.show(PICTURE, "other_nodes", seed=1)
@@ -119,6 +151,17 @@ def test_what_goes_wrong_is_told_on_the_node(editor):
     editor.page.locator(".artgraph-failed", has_text="needs 'broken', which failed").wait_for()
     editor.page.locator(".artgraph-note", has_text="still here").wait_for()
     editor.shot("error")
+    editor.page.keyboard.press("Escape")
+
+
+def test_a_crash_is_told_on_its_node(editor):
+    editor.show(TRAINING, "crash", steps=2000, pause=0.01, seed=9)
+    editor.run()
+    editor.wait_for("app.graph.nodes.find(n => n.title === 'walk')?.imgs?.length > 0")
+    for worker in editor.server.workers():
+        os.kill(worker, signal.SIGKILL)
+    editor.page.locator(".artgraph-failed", has_text="was killed (signal 9)").wait_for()
+    assert editor.finished()["status"] == "failed"
     editor.page.keyboard.press("Escape")
 
 

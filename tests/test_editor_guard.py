@@ -230,6 +230,18 @@ def test_whoever_comes_from_outside_needs_the_token(tmp_path):
         assert server.get("/users", Cookie=known, Origin="http://evil.example").status == 403
 
 
+def test_an_editor_that_was_not_tried_is_said_to_be(tmp_path):
+    other = tmp_path / "other" / "comfyui_frontend_package-1.999.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Name: comfyui-frontend-package\nVersion: 1.999.0\n")
+    with Server(tmp_path, PYTHONPATH=str(other.parent)) as server:
+        assert "graphs are in" in server.process.stdout.readline()
+        assert "1.999.0 was not tried" in server.process.stdout.readline()
+        assert (
+            server.get("/system_stats").json()["system"]["required_frontend_version"] == "1.999.0"
+        )
+
+
 def test_one_server_a_folder_and_options_in_words(server, tmp_path):
     command = [sys.executable, "-m", "artgraph", "edit", "--no-browser", "--pack", str(PACK)]
 

@@ -165,8 +165,8 @@ class Follower:
         plots = [self._named(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
-        if any(path.suffix.lower() == ".gif" for path in files):
-            output["animated"] = [True]
+        if len(pictures) == 1 and _is_animated(files[0]):
+            output["artgraph_animated"] = True  # `animated` would have it taken for a video
         others = [path for path in files if path.suffix.lower() not in PICTURES]
         for path in others:
             self._keep(path)
@@ -214,6 +214,16 @@ class Follower:
             "real_node_id": node,
             "prompt_id": self.job.id,
         }
+
+
+def _is_animated(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def now() -> int:

@@ -5,7 +5,9 @@ import { api } from '/scripts/api.js'
 import { acceptFiles, addUploadButton } from './files.js'
 import { addHelp } from './help.js'
 import { changedOnDisk, copyAsYaml, reloadStale, showPlan, tell } from './menu.js'
-import { clearMarks, markFailed, markRefused, markReused, showPreview, showResults } from './results.js'
+import {
+  clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
+} from './results.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader']
 
@@ -52,6 +54,7 @@ function tellRefusals() {
   api.queuePrompt = async (...args) => {
     try {
       const answer = await queue(...args)
+      rememberSender(answer.prompt_id)
       markRefused(answer.node_errors)
       return answer
     } catch (error) {
@@ -115,7 +118,7 @@ app.registerExtension({
     keepColors()
     addHelp()
     tellVersions()
-    api.addEventListener('execution_start', clearMarks)
+    api.addEventListener('execution_start', (event) => clearMarks(event.detail))
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
@@ -125,7 +128,10 @@ app.registerExtension({
 
   // Another graph is shown; which one, the editor knows only after this.
   afterConfigureGraph() {
-    setTimeout(reloadStale, 300)
+    setTimeout(() => {
+      reloadStale()
+      showMarks()
+    }, 300)
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {

@@ -47,7 +47,11 @@ async function upload(file, folder) {
   tell('error', `${file.name} was refused`, await answer.text())
 }
 
+/** A value that is wired is changed where the wire comes from. */
 function setWidget(node, name, value) {
+  const wired = node.inputs.findIndex((input) => input.widget?.name === name && input.link != null)
+  const source = wired < 0 ? null : node.getInputNode(wired)
+  if (source?.widgets?.length) return setWidget(source, source.widgets[0].name, value)
   const widget = node.widgets.find((w) => w.name === name)
   if (Array.isArray(widget.options?.values) && !widget.options.values.includes(value))
     widget.options.values.push(value)

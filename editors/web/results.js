@@ -10,28 +10,59 @@ const LINE = 19 // pixels
 const MARGIN = 6
 const TITLE = 30
 const GAP = 20
-const reused = new Set()
+const FILM = 200
 const notes = new WeakMap() // of each node: its box of texts and tables
+const animated = new WeakSet() // nodes that show a film
+const senders = new Map() // of each run: the graph that it was sent from, by its path
+const marks = new Map() // of each graph: what was reused in its last run, and what failed
+
+const shownGraph = () => app.extensionManager?.workflow?.activeWorkflow?.path
+
+export function rememberSender(run) {
+  senders.set(run, shownGraph())
+}
+
+/** The marks of the graph that a run is of: the one shown, where the page was loaded meanwhile. */
+function marksOf(run) {
+  const graph = senders.get(run) ?? shownGraph()
+  if (!marks.has(graph)) marks.set(graph, { reused: new Set(), failures: [] })
+  return marks.get(graph)
+}
 
 /** A new run begins; what was refused stands until the graph is sent again. */
-export function clearMarks() {
-  reused.clear()
+export function clearMarks({ prompt_id }) {
+  const found = marksOf(prompt_id)
+  found.reused.clear()
+  found.failures.length = 0
   showReused()
-  clearNotes(FAILED)
+  if (found === marks.get(shownGraph())) clearNotes(FAILED)
+}
+
+/** Another graph is shown, with its own marks and results. */
+export function showMarks() {
+  showReused()
+  for (const node of allNodes()) {
+    const output = app.nodeOutputs?.[node.id]
+    if (output) showOutput(node, output)
+  }
+  for (const failure of marks.get(shownGraph())?.failures ?? []) showFailure(failure)
 }
 
 function clearNotes(kind) {
   for (const node of allNodes()) if (notes.get(node)?.kind === kind) showNote(node, [])
 }
 
-export function markReused({ nodes }) {
-  for (const id of nodes) reused.add(String(id))
+export function markReused({ prompt_id, nodes }) {
+  for (const id of nodes) marksOf(prompt_id).reused.add(String(id))
   showReused()
 }
 
+const isReused = (node) => marks.get(shownGraph())?.reused.has(String(node.id))
+
 /** The canvas draws the mark itself; where nodes are elements of the page, a style does. */
 function showReused() {
-  const headers = [...reused].map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
+  const reused = [...(marks.get(shownGraph())?.reused ?? [])]
+  const headers = reused.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
   const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
   style.id = 'artgraph-reused'
   style.textContent = `${headers.join(', ') || 'none'} {
@@ -51,7 +82,13 @@ export function markRefused(errors) {
   }
 }
 
-export function markFailed({ node_id, message, because }) {
+export function markFailed(failure) {
+  const found = marksOf(failure.prompt_id)
+  found.failures.push(failure)
+  if (found === marks.get(shownGraph())) showFailure(failure)
+}
+
+function showFailure({ node_id, message, because }) {
   const node = findNode(node_id)
   const lines = problem(because ? message.split(' - ')[0] : message)
   if (node) showNote(node, lines, FAILED)
@@ -72,18 +109,34 @@ export function showResults(nodeType) {
   nodeType.prototype.onExecuted = function (output) {
     if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
-    const shown = [
-      ...(output?.artgraph_warnings ?? []).map(warning),
-      ...(output?.text ?? []).map((text) => element('p', text)),
-      ...(output?.artgraph_tables ?? []).map(table)
-    ]
-    if (shown.length || notes.has(this)) showNote(this, shown)
+    showOutput(this, output)
   }
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
     draw?.apply(this, arguments)
-    if (reused.has(String(this.id)) && !this.flags.collapsed) drawMark(ctx, this)
+    if (isReused(this) && !this.flags.collapsed) drawMark(ctx, this)
+    if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
+    if (animated.has(this)) this.animatedImages = true // which the editor forgets with each result
   }
+}
+
+/** What the editor itself does not show. */
+function showOutput(node, output) {
+  if (output?.artgraph_animated) showFilm(node)
+  else animated.delete(node)
+  const shown = [
+    ...(output?.artgraph_warnings ?? []).map(warning),
+    ...(output?.text ?? []).map((text) => element('p', text)),
+    ...(output?.artgraph_tables ?? []).map(table)
+  ]
+  if (shown.length || notes.has(node)) showNote(node, shown)
+}
+
+function showFilm(node) {
+  const before = node.size[1]
+  animated.add(node)
+  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
+  makeRoom(node, before)
 }
 
 /** The editor prefers a live picture to the results, until the node runs again. */

@@ -36,7 +36,8 @@ def test_the_templates_are_our_graphs(editor):
     page = editor.page
     page.get_by_label("Templates").first.click()
     page.get_by_text("Style remix").first.wait_for()
-    editor.wait_for("[...document.querySelectorAll('[role=dialog] img')].every(i => i.complete)")
+    loaded = "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth)"
+    editor.wait_for(f"{loaded}.length >= 6")
     editor.shot("templates")
     page.get_by_text("Latent walk").first.click()
     editor.wait_for("app.graph.nodes.some(n => n.type === 'Artgraph_latent_walk')")

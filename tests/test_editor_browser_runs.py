@@ -150,6 +150,7 @@ def test_what_goes_wrong_is_told_on_the_node(editor):
     editor.page.locator(".artgraph-failed", has_text="It is broken").wait_for()
     editor.page.locator(".artgraph-failed", has_text="needs 'broken', which failed").wait_for()
     editor.page.locator(".artgraph-note", has_text="still here").wait_for()
+    editor.ask("Object.assign(app.canvas.ds, {scale: 1, offset: [120, 260]}) && null")
     editor.shot("error")
     editor.page.keyboard.press("Escape")
 

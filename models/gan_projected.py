@@ -82,12 +82,10 @@ class ProjectedGenerator(nn.Module):
                 x = F.interpolate(self.between[level - 1](x), (side, side))
             if level < len(maps):
                 x = x + self.noises[level](maps[level])
-            first, *others = blocks  # type: ignore[misc]
-            x = first(x, style)
-            if level < len(self.attention):
-                x = self.attention[level](x, style)
-            for block in others:
+            for number, block in enumerate(blocks):  # type: ignore[arg-type, var-annotated]
                 x = block(x, style)
+                if number == 0 and level < len(self.attention):
+                    x = self.attention[level](x, style)
             if level == self.config.base_levels - 1:
                 drawn = self.patches(x, style)
             elif level >= self.config.base_levels:

@@ -70,7 +70,7 @@ def test_a_classifiers_features_find_the_style():
     classifier = train_classifier(
         dataset,
         method="residual",
-        steps=60,
+        steps=120,
         batch=32,
         augment=True,
         held_out=0,

@@ -319,3 +319,22 @@ def test_a_jump_of_the_clock_takes_no_living_process_its_file(tmp_path, monkeypa
     monkeypatch.setattr(time, "time", lambda: now + 10**8)
     Blobs(tmp_path)
     assert mine.exists()
+
+
+def test_a_blob_has_its_name_only_when_it_is_whole(tmp_path):
+    """So that whatever kills a process, no other one finds half a blob."""
+    size = 256 << 20
+    write = (
+        "import torch; from pathlib import Path; from artgraph.runner.blobs import Blobs;"
+        f"x = torch.zeros({size}, dtype=torch.uint8);"
+        f"Blobs(Path({str(tmp_path)!r})).write({{}}, {{'x': x}})"
+    )
+    seen = set()
+    with subprocess.Popen([sys.executable, "-c", write]) as child:
+        while child.poll() is None:
+            for blob in (tmp_path / "blobs").glob("*/*"):
+                seen.add(blob.stat().st_size)
+    assert child.returncode == 0
+    (whole,) = (blob.stat().st_size for blob in (tmp_path / "blobs").glob("*/*"))
+    assert whole > size
+    assert seen <= {whole}

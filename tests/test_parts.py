@@ -1,5 +1,8 @@
 """Out of memory in generation: smaller parts, and a word about it."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -22,6 +25,34 @@ def test_memory_that_runs_out_makes_the_parts_smaller():
         f"out of memory; going on with {count} pictures at a time" for count in (8, 4)
     ]
     assert sizes == [16, 8, 4, 4, 4, 4, 4, 3]
+
+
+REAL = """
+import resource, warnings
+import torch
+from artgraph.models.parts import in_parts
+
+values = torch.arange(64.0)
+torch.set_num_threads(1)
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (400 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    found = in_parts(lambda part: torch.ones(len(part), 4 << 20).amax(1) * part, values, batch=64)
+assert torch.equal(found, values)
+print(*(warning.message for warning in told), sep=chr(10))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory a process has")
+def test_memory_that_really_runs_out_makes_the_parts_smaller():
+    """16 MiB a picture, and 400 MiB for all."""
+    ran = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    told = ran.stdout.splitlines()
+    assert 2 <= len(told) <= 4
+    assert told[:2] == [f"out of memory; going on with {n} pictures at a time" for n in (32, 16)]
 
 
 def test_one_at_a_time_is_the_least_and_other_errors_pass():

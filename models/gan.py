@@ -6,7 +6,7 @@ The methods: `projected` (gan_projected.py), `r3` (gan_r3.py), `classic` (gan_cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +94,7 @@ def train_gan(
     pictures = Pictures(images, labels, len(classes), flip)
     total = steps + cool_steps(steps)
     recipe = Recipe(batch, seed, numerics, augment, rate, say, lambda share: report(share, total))
-    trainee: GanTrainee
+    trainee: GanTrainee[Any]
     if config.method == "projected":
         trainee = ProjectedTrainee(config, pictures, recipe, features)
     elif config.method == "r3":

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
 from .gan_pictures import Pictures
-from .gan_training import GanTrainee, Recipe, adam
+from .gan_training import Batch, GanTrainee, Recipe, adam
 
 Loss = Literal["non-saturating", "min-max"]
 
@@ -69,7 +69,7 @@ class ClassicCritic(nn.Module):
         _initialise_all(self, generator)
 
 
-class ClassicTrainee(GanTrainee):
+class ClassicTrainee(GanTrainee[Batch]):
     """Goodfellow 2014, algorithm 1, with Radford 2015's optimiser."""
 
     def __init__(
@@ -87,27 +87,25 @@ class ClassicTrainee(GanTrainee):
             "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, BETAS),
         }
 
-    def step(self, step: int) -> Mapping[str, Tensor]:
-        reals, classes = self.reals(step)
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> Batch:
         with self.numerics.autocast():
-            drawn = self.generator(self.latents(len(reals), step), classes)
-            real_logits = self.critic(self.seen(reals, step, 0))
-            logits = self.critic(self.seen(drawn.detach(), step, 1))
-        critic_loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
-        critic_loss.backward()
-        self.apply("critic_adam")
-        self.critic.requires_grad_(False)
+            return Batch(reals, self.generator(z, classes), classes, counters)
+
+    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         with self.numerics.autocast():
-            loss = generator_loss(self.critic(self.seen(drawn, step, 2)), self._loss)
-        loss.backward()
-        self.critic.requires_grad_(True)
-        self.apply("generator_adam")
-        metrics = self.adapt(real_logits)
-        self.follow(step)
-        return {"critic": critic_loss, "generator": loss, **metrics}
+            real_logits = self.critic(self.seen(batch.reals, 0, *batch.counters))
+            logits = self.critic(self.seen(batch.drawn.detach(), 1, *batch.counters))
+        loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
+        return loss, real_logits, {"critic": loss}
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        with self.numerics.autocast():
+            logits = self.critic(self.seen(batch.drawn, 2, *batch.counters))
+        loss = adversarial_loss(logits, self._loss)
+        return loss, {"generator": loss}
 
 
-def generator_loss(logits: Tensor, loss: Loss) -> Tensor:
+def adversarial_loss(logits: Tensor, loss: Loss) -> Tensor:
     """With D = sigmoid(logits): -log D, or log(1 - D) as in Goodfellow 2014, eq. 1."""
     if loss == "min-max":
         return -F.softplus(logits).mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +16,25 @@ from .gan_energy import patch_energy, picture_energy
 from .gan_features import FeatureNet, train_features
 from .gan_pictures import PATCHES, Pictures
 from .gan_projected import ProjectedCritic, ProjectedGenerator, critic_views
-from .gan_training import GanTrainee, Recipe, adam, prefixed
+from .gan_training import Batch, GanTrainee, Recipe, adam, prefixed
 from .training import Stateful, generator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3
 WARM_UP, PLATEAU = 20, 300  # steps: the rates rise to these, stay until PLATEAU, then fall
-CLIP = 5.0  # largest norm of the generator's gradient
 
 
-class ProjectedTrainee(GanTrainee):
+@dataclass(frozen=True)
+class Views(Batch):
+    """A batch, augmented, and what the critic's heads see of it (see `critic_views`)."""
+
+    real_views: list[Tensor]
+    views: list[Tensor]
+
+
+class ProjectedTrainee(GanTrainee[Views]):
     """Sauer et al. 2021 with hinge losses, and same-class energy distances beside them."""
+
+    clip = 5.0
 
     def __init__(
         self,
@@ -64,51 +74,39 @@ class ProjectedTrainee(GanTrainee):
             self.recipe.say("first a small network learns to tell these pictures apart")
             train_features(self._own, self._pictures, self.seed, self.numerics, self.recipe.pause)
         self._set_rates(step)
-        reals, classes = self.reals(step)
-        with self.numerics.autocast():
-            drawn = self.generator(self.latents(len(reals), step), classes)
-            seen = self.seen(drawn, step, 0)
-            views = critic_views(seen, self.features, self.config.base_size)
-            with torch.no_grad():
-                seen_reals = self.seen(reals, step, 1)
-                real_views = critic_views(seen_reals, self.features, self.config.base_size)
-        critic_loss, certainty = self._train_critic(views, real_views, classes)
-        with self.numerics.autocast():
-            scores = self.critic(views, classes)
-        adversarial = -torch.stack([s.mean() for s in scores]).sum()
-        random = generator(self.seed, PATCHES, step)
-        (_, *maps), (_, *real_maps) = views, real_views
-        whole = picture_energy(seen, maps, seen_reals, real_maps)
-        patches = patch_energy(seen, maps, seen_reals, real_maps, random)
-        (adversarial + whole + patches).backward()
-        self.critic.requires_grad_(True)
-        nn.utils.clip_grad_norm_(self.generator.parameters(), CLIP)
-        self.apply("generator_adam")
-        self.follow(step)
-        return {
-            "critic": critic_loss,
-            "adversarial": adversarial,
-            "energy": whole,
-            "patches": patches,
-            **certainty,
-        }
+        return super().step(step)
 
-    def _train_critic(
-        self, views: list[Tensor], real_views: list[Tensor], classes: Tensor
-    ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Hinge loss (Lim and Ye 2017), summed over the heads; leaves the critic frozen."""
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> Views:
         with self.numerics.autocast():
-            real_scores = self.critic(real_views, classes)
-            scores = self.critic([view.detach() for view in views], classes)
+            drawn = self.seen(self.generator(z, classes), 0, *counters)
+            views = critic_views(drawn, self.features, self.config.base_size)
+            with torch.no_grad():
+                reals = self.seen(reals, 1, *counters)
+                real_views = critic_views(reals, self.features, self.config.base_size)
+        return Views(reals, drawn, classes, counters, real_views, views)
+
+    def critic_loss(self, batch: Views) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+        """Hinge loss (Lim and Ye 2017), summed over the heads."""
+        with self.numerics.autocast():
+            real_scores = self.critic(batch.real_views, batch.classes)
+            scores = self.critic([view.detach() for view in batch.views], batch.classes)
         losses = [
             F.relu(1 - real).mean() + F.relu(1 + fake).mean()
             for real, fake in zip(real_scores, scores, strict=True)
         ]
         loss = torch.stack(losses).sum()
-        loss.backward()
-        self.apply("critic_adam")
-        self.critic.requires_grad_(False)
-        return loss, self.adapt(torch.cat([scores.flatten() for scores in real_scores]))
+        return loss, torch.cat([s.flatten() for s in real_scores]), {"critic": loss}
+
+    def generator_loss(self, batch: Views) -> tuple[Tensor, Mapping[str, Tensor]]:
+        with self.numerics.autocast():
+            scores = self.critic(batch.views, batch.classes)
+        adversarial = -torch.stack([s.mean() for s in scores]).sum()
+        (_, *maps), (_, *real_maps) = batch.views, batch.real_views
+        whole = picture_energy(batch.drawn, maps, batch.reals, real_maps)
+        random = generator(self.seed, PATCHES, batch.counters[0])
+        patches = patch_energy(batch.drawn, maps, batch.reals, real_maps, random)
+        metrics = {"adversarial": adversarial, "energy": whole, "patches": patches}
+        return adversarial + whole + patches, metrics
 
     def _set_rates(self, step: int) -> None:
         """Inverse square root decay (Karras et al. 2024, EDM2, eq. 67): it knows no last step."""

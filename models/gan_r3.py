@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
 from .gan_pictures import Pictures
-from .gan_training import ClassEmbedding, GanTrainee, Recipe, adam, initialise_patches
+from .gan_training import Batch, ClassEmbedding, GanTrainee, Recipe, adam, initialise_patches
 
 RATE = 5e-4
 
@@ -92,7 +92,7 @@ class StridedCritic(nn.Module):
         return scores.float()
 
 
-class R3Trainee(GanTrainee):
+class R3Trainee(GanTrainee[Batch]):
     """Relativistic pairing with both zero-centred gradient penalties (Huang 2024, eq. 2 and 4)."""
 
     def __init__(
@@ -109,35 +109,29 @@ class R3Trainee(GanTrainee):
             "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, (0.0, 0.99)),
         }
 
-    def step(self, step: int) -> Mapping[str, Tensor]:
-        reals, classes = self.reals(step)
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> Batch:
         with self.numerics.autocast():
-            drawn = self.generator(self.latents(len(reals), step), classes)
-        metrics = self._train_critic(reals, drawn.detach(), classes, step)
-        with self.numerics.autocast():
-            scores = self.critic(self.seen(drawn, step, 2), classes)
-            with torch.no_grad():
-                real_scores = self.critic(self.seen(reals, step, 3), classes)
-        loss = F.softplus(real_scores - scores).mean()
-        loss.backward()
-        self.critic.requires_grad_(True)
-        self.apply("generator_adam")
-        self.follow(step)
-        return {**metrics, "generator": loss}
+            return Batch(reals, self.generator(z, classes), classes, counters)
 
-    def _train_critic(
-        self, reals: Tensor, drawn: Tensor, classes: Tensor, step: int
-    ) -> Mapping[str, Tensor]:
-        """In float32: penalties by half-precision gradients are off. Leaves the critic frozen."""
-        reals, drawn = reals.requires_grad_(True), drawn.requires_grad_(True)
-        real_scores = self.critic(self.seen(reals, step, 0), classes)
-        scores = self.critic(self.seen(drawn, step, 1), classes)
+    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+        """In float32: penalties by half-precision gradients are off."""
+        reals = batch.reals.requires_grad_(True)
+        drawn = batch.drawn.detach().requires_grad_(True)
+        real_scores = self.critic(self.seen(reals, 0, *batch.counters), batch.classes)
+        scores = self.critic(self.seen(drawn, 1, *batch.counters), batch.classes)
         loss = F.softplus(scores - real_scores).mean()
         r1, r2 = gradient_penalty(reals, real_scores), gradient_penalty(drawn, scores)
-        (loss + self.gamma / 2 * (r1 + r2)).backward()
-        self.apply("critic_adam")
-        self.critic.requires_grad_(False)
-        return {"critic": loss, "r1": r1, "r2": r2, **self.adapt(real_scores - scores)}
+        metrics = {"critic": loss, "r1": r1, "r2": r2}
+        return loss + self.gamma / 2 * (r1 + r2), real_scores - scores, metrics
+
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        with self.numerics.autocast():
+            scores = self.critic(self.seen(batch.drawn, 2, *batch.counters), batch.classes)
+            with torch.no_grad():
+                reals = self.seen(batch.reals, 3, *batch.counters)
+                real_scores = self.critic(reals, batch.classes)
+        loss = F.softplus(real_scores - scores).mean()
+        return loss, {"generator": loss}
 
 
 def gradient_penalty(images: Tensor, scores: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> Gan
     return replace(start.enlarged(size), classes=classes)
 
 
-def start_from(trainee: GanTrainee, start: GanConfig, state: State) -> None:
+def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None:
     """Give a trainee the weights of a trained GAN, its embeddings matched by class name.
 
     A class that the start does not know begins as the mean of those it does.

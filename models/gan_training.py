@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from .blocks import blank, initialise, to_bytes
 from .diffaugment import Strength, diff_augment
 from .gan_config import GanConfig
-from .gan_pictures import AUGMENT, LATENTS, PREVIEW, WATCH, WEIGHTS, Batches, Pictures
+from .gan_pictures import AUGMENT, GROUP, LATENTS, PREVIEW, WATCH, WEIGHTS, Batches, Pictures
 from .gan_watch import Watch
 from .numerics import Numerics
 from .parts import in_parts
-from .training import Average, Report, Stateful, generator
+from .training import Average, Report, Stateful, generator, micro_batches
 
 Augment = Literal["auto", "on", "off"]
 
@@ -42,8 +42,26 @@ class Recipe:
     pause: Callable[[float], None] = lambda share: None  # told within a long first step
 
 
-class GanTrainee:
-    """A Trainee without its step: each method brings that, and its critic."""
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of a step, or of a part of it, (B, 3, S, S) in -1..1, all on the device.
+
+    counters: what tells the part's random numbers from others'.
+    """
+
+    reals: Tensor
+    drawn: Tensor
+    classes: Tensor  # weights (B, C), of both
+    counters: tuple[int, ...]
+
+
+B = TypeVar("B", bound=Batch)
+
+
+class GanTrainee(Generic[B]):
+    """A Trainee whose method brings its critic and the losses of both sides."""
+
+    clip: float | None = None  # largest norm of the generator's gradient
 
     def __init__(
         self,
@@ -81,7 +99,56 @@ class GanTrainee:
         return {**networks, **others, **self.optimisers}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        """Optimisation step number `step`, as in `Trainee`."""
+        """Optimisation step number `step`, as in `Trainee`: the critic's, then the generator's.
+
+        A batch of large pictures goes through in parts, which are drawn once for either side,
+        since together they would not fit.
+        """
+        reals, classes = self.reals(step)
+        z = self.latents(len(reals), step)
+        parts = micro_batches(len(reals), self.config.size, GROUP)
+        told = dict[str, Tensor]()
+        signs = []
+
+        def batch(part: slice) -> B:
+            return self.batch(reals[part], classes[part], z[part], step, part.start)
+
+        def learn(part: slice, loss: Tensor, metrics: Mapping[str, Tensor]) -> None:
+            share = (part.stop - part.start) / len(reals)
+            (loss * share).backward()
+            for name, value in metrics.items():
+                told[name] = told.get(name, 0) + value.detach() * share
+
+        for part in parts:
+            compared = batch(part)
+            loss, scores, metrics = self.critic_loss(compared)
+            signs.append(scores.detach().sign().flatten())
+            learn(part, loss, metrics)
+        self.apply("critic_adam")
+        self.critic.requires_grad_(False)
+        for part in parts:
+            loss, metrics = self.generator_loss(compared if len(parts) == 1 else batch(part))
+            learn(part, loss, metrics)
+        self.critic.requires_grad_(True)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.generator.parameters(), self.clip)
+        self.apply("generator_adam")
+        self.follow(step)
+        return {**told, **self._adapt(torch.cat(signs))}
+
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> B:
+        """Real pictures beside drawn ones, through which gradients flow to the generator."""
+        raise NotImplementedError
+
+    def critic_loss(self, batch: B) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+        """The critic's loss, the scores of real pictures whose signs tell its certainty, metrics.
+
+        The loss is a mean over groups of pictures; no gradient reaches the generator.
+        """
+        raise NotImplementedError
+
+    def generator_loss(self, batch: B) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The generator's loss, and metrics; a mean likewise. The critic is frozen."""
         raise NotImplementedError
 
     def reals(self, step: int) -> tuple[Tensor, Tensor]:
@@ -102,12 +169,12 @@ class GanTrainee:
         random = generator(self.seed, AUGMENT, *counters)
         return diff_augment(images, self.strength.value, random)
 
-    def adapt(self, signs: Tensor) -> Mapping[str, Tensor]:
+    def _adapt(self, signs: Tensor) -> Mapping[str, Tensor]:
         """Let augmentation follow how sure the critic is; the metrics that tell of both.
 
-        signs: the scores of real pictures, of which only the sign matters.
+        signs: of the real pictures' scores, -1, 0 or 1.
         """
-        certainty = signs.detach().sign().mean()
+        certainty = signs.mean()
         if not self.strength.adaptive:
             return {"certainty": certainty}
         self.strength.adapt(certainty, self.recipe.batch)
@@ -154,7 +221,7 @@ class GanTrainee:
         }
 
 
-def cool_down(trainee: GanTrainee, steps: int, report: Report) -> None:
+def cool_down(trainee: GanTrainee[Any], steps: int, report: Report) -> None:
     """Some steps after the last one, at rates that fall to nothing.
 
     Large steps keep the weights in motion around what they tend to, and small ones let them

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.gan import GanConfig, generate, make_generator
-from artgraph.models.gan_classic import generator_loss
+from artgraph.models.gan_classic import adversarial_loss
 from artgraph.models.gan_energy import energy
 from artgraph.models.gan_pictures import GROUP, Batches, Pictures
 from artgraph.models.gan_projected import STYLE, Attention, group_deviation
@@ -227,16 +227,16 @@ def test_gradient_penalty_is_the_squared_slope():
     assert critic.body[0].weight.grad.any()
 
 
-def test_generator_losses_agree_where_the_critic_is_undecided():
+def test_adversarial_losses_agree_where_the_critic_is_undecided():
     logits = torch.tensor([0.0], requires_grad=True)
     slopes = [
-        torch.autograd.grad(generator_loss(logits, loss), logits)[0].item()
+        torch.autograd.grad(adversarial_loss(logits, loss), logits)[0].item()
         for loss in ("non-saturating", "min-max")
     ]
     assert slopes == pytest.approx([-0.5, -0.5])
     certain = torch.tensor([-9.0])  # of a drawn picture: here min-max has no slope left
-    assert generator_loss(certain, "non-saturating") > 8
-    assert generator_loss(certain, "min-max").abs() < 1e-3
+    assert adversarial_loss(certain, "non-saturating") > 8
+    assert adversarial_loss(certain, "min-max").abs() < 1e-3
 
 
 def test_energy_prefers_the_same_distribution_and_variety():

@@ -136,7 +136,7 @@ class ClassifierTrainee:
         self._rows = rows
         network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
         initialise(network, generator(seed, 0, 0))
-        self._network = numerics.place(network)
+        self._network = numerics.compile(numerics.place(network))
         self.average = Average(self._network, numerics.place(copy), DECAY)
         self._rate = RATE[config.method]
         self._optimiser = torch.optim.AdamW(

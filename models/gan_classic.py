@@ -82,6 +82,7 @@ class ClassicTrainee(GanTrainee[Batch]):
         critic = blank(lambda: ClassicCritic(config))
         super().__init__(config, pictures, recipe, ClassicGenerator, critic)
         self._loss = loss
+        recipe.numerics.compile(self.critic)
         self.optimisers = {
             "generator_adam": adam(self.generator.parameters(), RATE * recipe.rate, BETAS),
             "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, BETAS),

@@ -56,6 +56,7 @@ class ProjectedTrainee(GanTrainee[Views]):
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic))
         super().__init__(config, pictures, recipe, ProjectedGenerator, critic)
         self._pictures = pictures
+        recipe.numerics.compile(self.critic)
         self.optimisers = {
             "generator_adam": adam(self.generator.parameters(), GENERATOR_RATE, (0.5, 0.99)),
             "critic_adam": adam(self.critic.parameters(), CRITIC_RATE, (0.0, 0.99)),

@@ -77,7 +77,7 @@ class GanTrainee(Generic[B]):
         source, copy = blank(lambda: make(config)), blank(lambda: make(config))
         initialise(source, generator(seed, WEIGHTS, 0))
         initialise(critic, generator(seed, WEIGHTS, 1))
-        self.generator = numerics.place(source).train()
+        self.generator = numerics.compile(numerics.place(source)).train()
         self.critic = numerics.place(critic).train()
         self.average = Average(self.generator, numerics.place(copy), EMA_DECAY).eval()
         self.batches = Batches(pictures, recipe.batch, seed)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -25,12 +25,13 @@ class Numerics:
     """What decides the bits of a computation, besides its code and its inputs.
 
     `precision` is that of matrix products and convolutions under autocast; weights, optimiser
-    states and losses stay in float32.
+    states and losses stay in float32. `compiled`: whether networks are compiled for training.
     """
 
     device: str = "cpu"
     precision: Precision = "float32"
     threads: int = 1
+    compiled: bool = False
 
     @classmethod
     def of(cls, device: str) -> Numerics:
@@ -42,7 +43,8 @@ class Numerics:
     def name(self) -> str:
         """The part of a cache key that says which bits to expect."""
         kind = self.device.split(":")[0]
-        return f"{kind}/{self.precision}" + (f"/{self.threads}" if kind == "cpu" else "")
+        threads = f"/{self.threads}" if kind == "cpu" else ""
+        return f"{kind}/{self.precision}{threads}" + ("/compiled" if self.compiled else "")
 
     def apply(self) -> None:
         """Set torch's process-wide switches: thread count and deterministic algorithms."""
@@ -82,6 +84,21 @@ class Numerics:
 
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def compile(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The same network, its blocks compiled when they are first used, where that is on.
+
+        Each block for itself: like blocks share their code, so the first step is sooner done.
+        Code is made for each shape, lest the bits depend on which shape came first.
+        """
+        if self.compiled:
+            import torch
+
+            # a block's code may be wanted at each level of a network, to train and to draw
+            torch._dynamo.config.recompile_limit = 64
+            for block in [*_blocks(module)] or [module]:
+                block.compile(dynamic=False)
+        return module
+
     def put(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor on the device; the processor does not wait until it is there."""
         if self.device.startswith("cuda") and tensor.device.type == "cpu":
@@ -105,6 +122,15 @@ class Numerics:
         if data.device.type == "cpu":
             return self.put(data[rows])
         return data[self.put(rows)]
+
+
+def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """The outermost parts of a network that are not torch's own, which it would not compile."""
+    for part in module.children():
+        if type(part).__module__.startswith("torch."):
+            yield from _blocks(part)
+        else:
+            yield part
 
 
 def _keep_freed_memory() -> None:

@@ -165,7 +165,7 @@ class _Training:
             initialise(network, generator(seed, WEIGHTS))
         else:
             _start_from(network, config, *start)
-        self._network = numerics.place(network)
+        self._network = numerics.compile(numerics.place(network))
         self.average = Average(network, numerics.place(copy), DECAY)
         self._optimiser = torch.optim.AdamW(
             network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True

@@ -67,7 +67,7 @@ class VaeTrainee:
                 network.start_from(to_signed(images[chosen]))
         self._age = 0 if start is None else AGE
         numerics = recipe.numerics
-        self._network: Vae = numerics.place(network)  # type: ignore[assignment]
+        self._network: Vae = numerics.compile(numerics.place(network))  # type: ignore[assignment]
         self.average = Average(network, numerics.place(copy), DECAY)
         if recipe.keep_latents:
             for part in network.encoders():

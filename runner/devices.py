@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ..models.numerics import Numerics
@@ -13,18 +16,34 @@ from ..nodes.errors import GraphError
 
 
 def numerics_for(device: str) -> Numerics:
-    """The numerics of `--device`: auto, cpu, cuda, cuda:N or mps.
+    """The numerics of `--device`: auto, cpu, cuda, cuda:N or mps, perhaps with `+compile`.
 
-    Raises: GraphError for another name, or a device that is not there.
+    Raises: GraphError for another name, a device that is not there, or where nothing compiles.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?|mps", device):
-        raise GraphError(f"--device {device}: no such device - use auto, cpu, cuda, cuda:1 or mps")
+    if not re.fullmatch(r"(auto|cpu|cuda(:[0-9]{1,2})?|mps)(\+compile)?", device):
+        raise GraphError(
+            f"--device {device}: no such device - use auto, cpu, cuda, cuda:1 or mps, or one of"
+            " these with +compile"
+        )
+    device, _, compiled = device.partition("+")
     available = _available()
     if device == "auto":
         device = available
     elif device != "cpu" and not device.startswith(available):
         raise GraphError(f"--device {device}: there is none that torch can use - use --device cpu")
-    return Numerics.of(device)
+    if compiled and not _compiler():
+        raise GraphError(
+            f"--device {device}+compile: there is no C++ compiler - install g++ or clang, or leave"
+            " +compile out"
+        )
+    return replace(Numerics.of(device), compiled=bool(compiled))
+
+
+def _compiler() -> str | None:
+    """A C++ compiler, where torch looks for one."""
+    names = [os.environ.get("CXX"), "cl"] if sys.platform == "win32" else [os.environ.get("CXX")]
+    found = (shutil.which(name) for name in (*names, "g++", "clang++") if name)
+    return next((path for path in found if path), None)
 
 
 def _available() -> str:

@@ -59,7 +59,12 @@ OutOption = Annotated[
 InputOption = Annotated[
     Path, typer.Option("--input", help="A folder that graphs may read, besides their own.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1 or mps; cuda+compile to compile what is trained for long."
+    ),
+]
 PackOption = Annotated[
     list[str] | None,
     typer.Option("--pack", metavar="MODULE", help="Nodes of this module or .py file; repeatable."),

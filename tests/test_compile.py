@@ -1,0 +1,73 @@
+"""Networks compiled for training: the same learning, in code of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from classifying import PLAIN, Shelf, patterns, silent, trained
+
+from artgraph.models.blocks import blank
+from artgraph.models.classifier import ClassifierConfig, make_classifier
+from artgraph.models.classifier_training import Recipe, train_classifier
+from artgraph.models.gan import GanConfig, make_generator
+from artgraph.models.numerics import Numerics
+from artgraph.nodes.errors import GraphError
+from artgraph.runner import devices
+from artgraph.runner.devices import numerics_for
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+COMPILED = replace(PLAIN, compiled=True)
+
+
+@pytest.mark.skipif(devices._compiler() is None, reason="no C++ compiler")
+def test_a_compiled_training_learns_the_same_and_goes_on_bit_for_bit():
+    images, labels = patterns(24, 16, seed=2)
+    settings = {"method": "classic", "held_out": 0.0, "report": silent}
+
+    def compiled(steps, shelf):
+        recipe = Recipe(8, True, 1, COMPILED)
+        names = ("rows", "columns", "checks")
+        return train_classifier(
+            images, labels, names, recipe, steps=steps, checkpoint=shelf, **settings
+        )
+
+    torch._dynamo.utils.counters.clear()
+    straight = compiled(4, Shelf())
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    shelf = Shelf()
+    compiled(2, shelf)
+    resumed = compiled(4, shelf)
+    assert resumed.curves == straight.curves
+    assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
+    plain = trained(images, labels, batch=8, **settings)
+    for name, value in plain.state.items():
+        torch.testing.assert_close(straight.state[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_like_blocks_are_compiled_alike_and_the_rest_is_not():
+    network = COMPILED.compile(blank(lambda: make_generator(GanConfig.default("r3", 32, ("a",)))))
+    compiled = {name for name, m in network.named_modules() if m._compiled_call_impl is not None}
+    assert compiled == {"embedding", *(f"levels.{level}.0" for level in range(3))}
+    config = ClassifierConfig("classic", 32, ("a", "b"))
+    plain, whole = (n.compile(blank(lambda: make_classifier(config))) for n in (PLAIN, COMPILED))
+    assert whole._compiled_call_impl is not None, "without blocks, as a whole"
+    assert plain._compiled_call_impl is None
+
+
+def test_compiled_results_have_keys_of_their_own():
+    assert COMPILED.name() != PLAIN.name()
+    assert Numerics("cuda", "bfloat16", compiled=True).name() == "cuda/bfloat16/compiled"
+
+
+def test_the_device_says_whether_to_compile(monkeypatch):
+    monkeypatch.setattr(devices, "_compiler", lambda: "/usr/bin/g++")
+    assert numerics_for("cpu+compile") == replace(numerics_for("cpu"), compiled=True)
+    assert not numerics_for("cpu").compiled
+    monkeypatch.setattr(devices, "_compiler", lambda: None)
+    with pytest.raises(GraphError, match=r"cpu\+compile: there is no C\+\+ compiler - install"):
+        numerics_for("cpu+compile")
+    for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile"):
+        with pytest.raises(GraphError, match="no such device - use auto"):
+            numerics_for(slip)

@@ -29,6 +29,7 @@ class GanConfig:
     latent: int = 64  # length of the global part of a latent
     noise: int = 8  # channels of each noise map (projected only)
     attention: int = 0  # largest side of a map whose places attend to each other (projected only)
+    normed: bool = False  # whether blocks see features of root mean square 1 (projected only)
     critic: int = 96  # width of the critic
     grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
@@ -43,6 +44,8 @@ class GanConfig:
         check_whole("latent", self.latent, 1, 1024)
         check_whole("noise", self.noise, 0, 32)
         check_whole("attention", self.attention, 0, 32)
+        if type(self.normed) is not bool:
+            raise ValueError(f"normed must be true or false, not {self.normed!r:.80}")
         check_whole("critic", self.critic, 8, 256)
         if sum(18 * self.blocks * width**2 for width in self.channels) > MAX_WEIGHTS:
             raise ValueError(f"channels {[*self.channels]} make too large a network")
@@ -117,7 +120,7 @@ class GanConfig:
             raise ValueError(f"a GAN's size is one of {SIZES}, not {size!r}")
         if method == "projected":
             widths = (128, 96, 64, 48, 32, 32)[: halvings(size, 8)]
-            return cls(method, size, classes, channels or widths, attention=16)
+            return cls(method, size, classes, channels or widths, attention=16, normed=True)
         if method == "r3":
             widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(size, 4)]
             return cls(method, size, classes, channels or widths, blocks=1, noise=0, critic=48)

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from .blocks import LEAK, initialise
 from .gan_pictures import FEATURES, Pictures
 from .numerics import Numerics
-from .training import generator
+from .training import PIXELS_AT_ONCE, generator
 
-STEPS, BATCH, RATE = 300, 64, 3e-3
+STEPS, BATCH, RATE = 900, 64, 3e-3
 WIDTHS = (32, 64, 128, 128)
 
 
@@ -60,17 +60,18 @@ def train_features(
     numerics: Numerics,
     pause: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures.
+    """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures, fewer large ones.
 
     AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
     weights; nothing else is drawn from. `pause` hears the share done, and may raise to stop.
     """
     initialise(net, generator(seed, FEATURES))
     net.train().requires_grad_(True)
+    batch = max(8, min(BATCH, PIXELS_AT_ONCE // pictures.images.shape[1] ** 2))
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
     for step in range(STEPS):
         random = generator(seed, FEATURES, step)
-        numbers = torch.randint(len(pictures.images), (BATCH,), generator=random)
+        numbers = torch.randint(len(pictures.images), (batch,), generator=random)
         images, answers = pictures.take(numbers, random), pictures.labels[numbers]
         if pictures.classes == 1:
             images, answers = _turned(images)

@@ -26,11 +26,11 @@ HEAD = 32  # channels of an attention head
 class ProjectedGenerator(nn.Module):
     """Global latent and class weights steer every layer; noise maps place the detail.
 
-    Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018) and free of norms; the
-    last layer draws patches (pixel shuffle, Shi et al. 2016). On coarse maps places attend to each
-    other, so that what is far apart fits together. A level that a fine-tuning added
-    draws details upon the enlarged picture of the level before (as Karras et al. 2020, StyleGAN2,
-    section 4), and begins with none.
+    Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018); the last layer draws
+    patches (pixel shuffle, Shi et al. 2016). On coarse maps places attend to each other, so that
+    what is far apart fits together. A level that a fine-tuning added draws details upon the
+    enlarged picture of the level before (as Karras et al. 2020, StyleGAN2, section 4), and begins
+    with none.
     """
 
     def __init__(self, config: GanConfig) -> None:
@@ -51,7 +51,8 @@ class ProjectedGenerator(nn.Module):
             for shape, width in zip(config.noise_maps, widths, strict=False)
         )
         self.levels = nn.ModuleList(
-            nn.ModuleList(FilmBlock(width) for _ in range(config.blocks)) for width in widths
+            nn.ModuleList(FilmBlock(width, config.normed) for _ in range(config.blocks))
+            for width in widths
         )
         self.attention = nn.ModuleList(
             Attention(width)
@@ -128,17 +129,19 @@ class Film(nn.Module):
 
 
 class FilmBlock(nn.Module):
-    """x + conv(act(film(conv(act(film(x)))))), the same width throughout."""
+    """x + conv(act(film(norm(conv(act(film(norm(x)))))))), the same width throughout."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, normed: bool) -> None:
         super().__init__()
+        self._norm = unit_size if normed else nn.Identity()
         self.film = Film(width, 2, gain=0.5)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift, scale2, shift2 = self.film(style)
-        hidden = self.first(F.leaky_relu(torch.addcmul(shift, x, scale), LEAK))
+        hidden = F.leaky_relu(torch.addcmul(shift, self._norm(x), scale), LEAK)
+        hidden = self._norm(self.first(hidden))
         hidden = F.leaky_relu(torch.addcmul(shift2, hidden, scale2), LEAK)
         return x + self.second(hidden)  # type: ignore[no-any-return]
 
@@ -147,10 +150,7 @@ class FilmBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """x + attention over all places of the map (Zhang et al. 2019, SAGAN), steered by FiLM.
-
-    What attends has the root mean square 1 over the channels of a place (Zhang and Sennrich 2019).
-    """
+    """x + attention(film(norm(x))) over all places of the map (Zhang et al. 2019, SAGAN)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -161,8 +161,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.film(style)
-        size = x.float().square().mean(1, keepdim=True).add(1e-3).sqrt().to(x.dtype)
-        asked = self.ask(torch.addcmul(shift, x / size, scale)).flatten(2).transpose(1, 2)
+        asked = self.ask(torch.addcmul(shift, unit_size(x), scale)).flatten(2).transpose(1, 2)
         # (N, H W, 3 C) to three of (N, heads, H W, C / heads)
         query, key, value = asked.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(query, key, value)
@@ -259,6 +258,11 @@ class CriticHead(nn.Module):
 
     def initialise_(self, generator: torch.Generator) -> None:
         _normal(self.score, 0.6, generator)
+
+
+def unit_size(x: Tensor) -> Tensor:
+    """Features of root mean square 1 over the channels of each place (Zhang and Sennrich 2019)."""
+    return x / x.float().square().mean(1, keepdim=True).add(1e-3).sqrt().to(x.dtype)
 
 
 def group_deviation(x: Tensor) -> Tensor:

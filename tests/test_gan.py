@@ -158,6 +158,7 @@ def test_a_config_survives_a_file_and_states_its_latent():
         {"latent": 10**9},
         {"noise": -1},
         {"attention": 512},
+        {"normed": 1},
         {"critic": 10**6},
         {"color": 1},
     ],

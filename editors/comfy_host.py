@@ -94,6 +94,7 @@ class Told:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self.warnings: list[str] = []  # to be kept with the result
 
     def log(self, message: str) -> None:
         """Tell how the work goes."""
@@ -102,6 +103,7 @@ class Told:
 
     def warn(self, message: str) -> None:
         """Tell something about the result."""
+        self.warnings.append(message)
         log.warning(message)
         self._show(message)
 

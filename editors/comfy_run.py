@@ -52,11 +52,15 @@ def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]
         store = host.store()
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
-        result = store.lookup(key.digest)
+        result, told = store.lookup(key.digest), host.Told()
         if result is None:
             progress = host.Progress()
             with store.lock(key.digest, lambda: progress(0, 1)):
-                result = store.lookup(key.digest) or _compute(spec, inputs, widgets, key, progress)
+                result = store.lookup(key.digest)
+                if result is None:
+                    result = _compute(spec, inputs, widgets, key, progress, told)
+        for message in result.warnings[len(told.warnings) :]:  # of one that was made before
+            told.warn(message)
         store.flush()
         outcome = _outcome(spec, inputs, result, hidden)
         if hidden:  # a node that saves, which is near the end of a run
@@ -121,11 +125,15 @@ def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
 
 
 def _compute(
-    spec: NodeSpec, inputs: Mapping[str, Ref], widgets: dict[str, Any], key: Key, progress: Any
+    spec: NodeSpec,
+    inputs: Mapping[str, Ref],
+    widgets: dict[str, Any],
+    key: Key,
+    progress: Any,
+    told: host.Told,
 ) -> Result:
     store = host.store()
     values = {name: value_of(ref) for name, ref in inputs.items()}
-    told = host.Told()
     context = Context(host.numerics(), progress, log=told.log, warn=told.warn)
     if spec.length is not None and key.training is not None:
         checkpoint = store.checkpoint(key.training, widgets[spec.length], spec.id)
@@ -140,7 +148,7 @@ def _compute(
         for name, value in outputs.items()
         if value is not None or not ports[name].optional
     }
-    return store.put(key, made, seconds)
+    return store.put(key, made, seconds, told.warnings)
 
 
 def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:

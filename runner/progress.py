@@ -63,6 +63,7 @@ class Lines(Quiet):
     def __init__(self, folder: str, stream: TextIO | None = None) -> None:
         self._folder, self._stream = folder, stream or sys.stdout
         self._last = 0.0
+        self._first: dict[str, tuple[float, float]] = {}  # by node: when it first told, how far
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -77,10 +78,15 @@ class Lines(Quiet):
 
     def progress(self, event: Progressed) -> str | None:
         now = time.monotonic()
+        start, before = self._first.setdefault(event.node, (now, event.done))
         if now - self._last < _LINE_SECONDS or event.done == event.total:
             return None
         self._last = now
-        return f"{event.node}: {100 * event.done / event.total:.0f} %"
+        share = f"{event.node}: {100 * event.done / event.total:.0f} %"
+        if event.done <= before:
+            return share
+        left = (event.total - event.done) * (now - start) / (event.done - before)
+        return f"{share}, about {_duration(left)} left"
 
     def line(self, event: Event) -> str | None:
         """What a person needs to read of an event, if anything."""
@@ -167,6 +173,15 @@ class Bars(Lines):
 
     def progress(self, event: Progressed) -> str | None:
         return None
+
+
+def _duration(seconds: float) -> str:
+    """In the two largest units that it has: 2 h 10 min, 3 min 20 s, 40 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _files(files: list[str]) -> str:

@@ -107,6 +107,7 @@ def number_of(prompt, name):
 
 @pytest.mark.parametrize("form", ["v1", "v3"])
 def test_a_graph_in_comfyui_and_on_the_command_line_is_one(form, folder, prompt):
+    (folder / "input" / "pictures" / "broken.png").write_bytes(b"no picture")  # worth a warning
     with Comfy(form, folder, folder / "there") as comfy:
         assert set(comfy.start["classes"]) == {class_id(name) for name in REGISTRY}
         assert not comfy.start["torch"]

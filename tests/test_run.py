@@ -1,9 +1,13 @@
 """Runs through the command line: reuse, early cutoff, failures, files, events."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+
+from artgraph.runner import progress
+from artgraph.runner.events import Progressed, Started
 
 CHAIN = """
 artgraph: 1
@@ -279,3 +283,21 @@ def test_a_picture_does_not_tell_where_the_users_folders_are(cli, pack, tmp_path
     manifest = (cli.folder / "out/g/manifest.json").read_text()
     assert "path: words.txt" in manifest
     assert str(private.parent) not in manifest
+
+
+def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    out = io.StringIO()
+    listener = progress.Lines("out", out)
+    listener(Started(node="gan", type="train_gan"))
+    for seconds, done in ((1, 40), (20, 40), (5, 45), (14, 49), (200, 80), (11, 99), (11, 100)):
+        now += seconds
+        listener(Progressed(node="gan", type="train_gan", done=done, total=100))
+    assert out.getvalue().splitlines() == [
+        "gan: 40 %",  # it went on from there, so nothing is known yet
+        "gan: 49 %, about 3 min 41 s left",
+        "gan: 80 %, about 2 min 0 s left",
+        "gan: 99 %, about 4 s left",
+    ]
+    assert progress._duration(7265) == "2 h 1 min"

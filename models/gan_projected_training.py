@@ -20,7 +20,7 @@ from .gan_training import Batch, GanTrainee, Recipe, adam, prefixed
 from .training import Stateful, generator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3
-WARM_UP, PLATEAU = 20, 1000  # steps: the rates rise to these, stay until PLATEAU, then fall
+WARM_UP, PLATEAU = 20, 300  # steps: the rates rise to these, stay until PLATEAU, then fall
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from .gan_config import GanConfig
 from .gan_training import ClassEmbedding, GanTrainee
 from .training import State
 
-# Steps that the rates, and the average, take a fine-tuned GAN to have behind it: many where it is
-# to become better at what it knows, few where it has a class to learn, which takes larger steps.
-AGES, NEW_AGES = (6500, 2000), (1300, 400)
+# Steps that the rates and the average take a fine-tuned GAN to have behind it: many where it is to
+# become better at what it knows, few where it has a class to learn, which takes larger steps.
+AGE, NEW_AGE = 2000, 400
 
 
 def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
@@ -60,8 +60,7 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
         network.load_state_dict(weights)
     trainee.average.network.load_state_dict(trainee.generator.state_dict())
     knows_all = set(trainee.config.classes) <= set(start.classes)
-    known = knows_all and trainee.config.size == start.size
-    trainee.age, trainee.averaged = AGES if known else NEW_AGES
+    trainee.age = AGE if knows_all and trainee.config.size == start.size else NEW_AGE
 
 
 def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state: State) -> bool:

@@ -87,7 +87,7 @@ class GanTrainee(Generic[B]):
         self.strength = Strength(float(recipe.augment == "on"), adaptive).to(numerics.device)
         self.watch = Watch(pictures, seed, numerics)
         self.cooling = 1.0  # factor of the learning rates, below 1 in the last steps
-        self.age, self.averaged = 0, 0  # steps behind it, where it goes on from another GAN
+        self.age = 0  # steps that a GAN started from has behind it
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks under the names that `outcome` keeps their weights by."""
@@ -194,7 +194,7 @@ class GanTrainee(Generic[B]):
 
         Where a look is due, take it.
         """
-        self.average.update(self.generator, (self.averaged + step) // 2)
+        self.average.update(self.generator, (self.age + step) // 2)
         if self.cooling == 1 and self.watch.is_due(step + 1):
             for line in self.watch.visit(step + 1, self.draw):
                 self.recipe.say(f"step {step + 1}: {line}")

@@ -210,9 +210,10 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=4, help="steps of a side in each round")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", help="float32 or bfloat16; usual: what pays here")
+    parser.add_argument("--compile", action="store_true", help="compile our side's networks")
     options = parser.parse_args()
 
-    numerics = Numerics.of(options.device)
+    numerics = replace(Numerics.of(options.device), compiled=options.compile)
     if options.precision:
         numerics = replace(numerics, precision=options.precision)
     numerics.apply()

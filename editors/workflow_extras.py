@@ -35,6 +35,26 @@ def read_layout(workflow: Mapping[str, Any]) -> dict[str, Any]:
     return {key: part for key, part in parts.items() if part}
 
 
+def about_text(facts: Mapping[str, Any]) -> str:
+    """The note with a graph's title and what it is about; empty where it has neither."""
+    lines = [f"# {facts['title']}"] if "title" in facts else []
+    lines += [str(facts["about"])] if "about" in facts else []
+    return "\n\n".join(lines)
+
+
+def read_about(workflow: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
+    """The title and what the graph is about, where their note was changed; else nothing."""
+    for node in workflow["nodes"]:
+        if node["type"] in NOTES and (node.get("properties") or {}).get("artgraph") == "about":
+            text = str((node.get("widgets_values") or [""])[0])
+            if text == about_text(facts):
+                return {}
+            heading, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
+            parts = {"title": heading[2:].strip(), "about": rest.removeprefix("\n")}
+            return {key: part for key, part in parts.items() if part.strip()}
+    return {}
+
+
 def _pair(given: Any, otherwise: tuple[float, float]) -> list[float]:
     """Two numbers, which old workflows have as `{"0": x, "1": y}`."""
     if isinstance(given, dict):

@@ -16,7 +16,7 @@ from .convert_api import META
 from .convert_core import CORE_WIDGETS
 from .convert_names import sources_first, values_by_name
 from .convert_nodes import Foreign, ForeignGraph
-from .workflow_extras import NOTES, read_layout
+from .workflow_extras import NOTES, read_about, read_layout
 
 _NEVER, _BYPASS = 2, 4  # LiteGraph's modes
 _FROM, _TO = -10, -20  # the ids of a subgraph's own inputs and outputs
@@ -78,6 +78,7 @@ class _Flattener:
         extra = self.data.get("extra") or {}
         facts = dict(extra.get(META) or {})
         facts.pop("layout", None)
+        facts |= read_about(self.data, facts)
         if META not in extra:  # the editor's `order` knows nothing of subgraphs
             sources = {i: [source for source, _ in n.links.values()] for i, n in nodes.items()}
             nodes = {number: nodes[number] for number in sources_first(sources)}

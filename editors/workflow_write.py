@@ -14,6 +14,7 @@ from ..runner.document import Document, NodeEntry
 from .comfy_forms import InputForm, node_form
 from .convert_api import META, graph_facts
 from .convert_nodes import default_values
+from .workflow_extras import about_text
 from .workflow_layout import Box, arrange, read_box, read_boxes
 
 VERSION = 0.4
@@ -170,13 +171,11 @@ class _Writer:
     def notes(self, number: int, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
         """The notes of the layout, and one with the title and what the graph is about."""
         notes = [_note(number + i, note) for i, note in enumerate(self.extras("notes"))]
-        about = self.document.about
-        lines = [f"# {about['title']}"] if "title" in about else []
-        lines += [str(about["about"])] if "about" in about else []
-        if lines:
+        text = about_text(self.document.about)
+        if text:
             left = min((box.x for box in boxes.values()), default=0)
             top = min((box.y for box in boxes.values()), default=0) - 180
-            box, text = [left, top, 500, 120], "\n\n".join(lines)
+            box = [left, top, 500, 120]
             note = _note(number + len(notes), {"title": "About", "text": text, "box": box})
             note["properties"][META] = "about"
             notes.append(note)

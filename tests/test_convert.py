@@ -104,6 +104,21 @@ def test_a_knob_turned_in_comfyui_is_turned_here():
     assert back.nodes["small"].wires["width"].value == "knobs.size"
 
 
+def test_what_is_written_on_the_note_about_the_graph_is_kept():
+    workflow = to_workflow(document(), REGISTRY)
+    note = next(n for n in workflow["nodes"] if n["title"] == "About")
+    assert note["widgets_values"] == ["# A little of all\n\nWhat a graph file can say."]
+    for text, about in (
+        ("# Much\n\nOf all.\nAnd more.", {"title": "Much", "about": "Of all.\nAnd more."}),
+        ("# Much", {"title": "Much", "about": "What a graph file can say."}),
+        ("Of all.", {"title": "A little of all", "about": "Of all."}),
+        ("", {"title": "A little of all", "about": "What a graph file can say."}),
+    ):
+        note["widgets_values"] = [text]
+        back = from_comfy(workflow, REGISTRY, "x.json", Path()).document
+        assert back.about == about | {"tags": ["one", "two"]}
+
+
 def test_a_value_changed_in_the_api_format_leaves_its_knob():
     prompt = to_api(document(), REGISTRY)
     prompt["1"]["inputs"]["size"] = 48

@@ -88,10 +88,6 @@ class ClassicTrainee(GanTrainee[Batch]):
             "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, BETAS),
         }
 
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> Batch:
-        with self.numerics.autocast():
-            return Batch(reals, self.generator(z, classes), classes, counters)
-
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         with self.numerics.autocast():
             real_logits = self.critic(self.seen(batch.reals, 0, *batch.counters))

@@ -109,10 +109,6 @@ class R3Trainee(GanTrainee[Batch]):
             "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, (0.0, 0.99)),
         }
 
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> Batch:
-        with self.numerics.autocast():
-            return Batch(reals, self.generator(z, classes), classes, counters)
-
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         """In float32: penalties by half-precision gradients are off."""
         reals = batch.reals.requires_grad_(True)

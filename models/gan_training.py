@@ -138,7 +138,9 @@ class GanTrainee(Generic[B]):
 
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, *counters: int) -> B:
         """Real pictures beside drawn ones, through which gradients flow to the generator."""
-        raise NotImplementedError
+        with self.numerics.autocast():
+            drawn = self.generator(z, classes)
+        return Batch(reals, drawn, classes, counters)  # type: ignore[return-value]
 
     def critic_loss(self, batch: B) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         """The critic's loss, the scores of real pictures whose signs tell its certainty, metrics.

@@ -103,6 +103,7 @@ class _Binder:
         graph = Graph(self.document, self.folders, nodes)
         if graph.is_acyclic():
             check_wires(graph, self.registry, self.complain)
+            graph.spare_fallbacks()
         else:
             self.tell_loops(graph)
         self.settle()

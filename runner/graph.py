@@ -45,11 +45,15 @@ class BoundNode:
 
 @dataclass
 class Graph:
-    """A checked graph. `document` is what was written, `--set` values put in."""
+    """A checked graph. `document` is what was written, `--set` values put in.
+
+    idle: nodes that only stand in for files which are given; they run where they are asked for.
+    """
 
     document: Document
     folders: Folders
     nodes: dict[str, BoundNode]
+    idle: set[str] = field(default_factory=set)
 
     @cached_property
     def sorted(self) -> tuple[str, ...]:
@@ -83,14 +87,27 @@ class Graph:
         knots += [{name} for name in nx.nodes_with_selfloops(dag)]
         return [[edge[0] for edge in nx.find_cycle(dag.subgraph(knot))] for knot in knots]
 
+    def spare_fallbacks(self) -> None:
+        """Unwire each `fallback` whose file or folder is given; what only these need is idle."""
+        spared = set()
+        for node in self.nodes.values():
+            paths = [n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")]
+            if "fallback" in node.wires and any(node.values.get(name) for name in paths):
+                spared.add(node.wires.pop("fallback").node)
+        while spared:
+            busy = (node for node in self.nodes.values() if node.name not in self.idle)
+            spared -= {source for node in busy for source in node.sources}
+            self.idle |= spared
+            spared = {source for name in spared for source in self.nodes[name].sources}
+
     def order(self, only: Iterable[str] = ()) -> list[str]:
-        """All nodes, or those named and what they need, every node after its sources.
+        """All nodes but the idle, or those named and what they need, each after its sources.
 
         Raises: GraphError for a name that is no node.
         """
         waiting = self.named(only, "--only")
         if not waiting:
-            return list(self.sorted)
+            return [name for name in self.sorted if name not in self.idle]
         needed: set[str] = set()
         while waiting:
             name = waiting.pop()

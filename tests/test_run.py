@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from artgraph.runner import progress
 from artgraph.runner.events import Progressed, Started
@@ -301,3 +302,36 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
         "gan: 99 %, about 4 s left",
     ]
     assert progress._duration(7265) == "2 h 1 min"
+
+
+STANDS_IN = """
+artgraph: 1
+nodes:
+  count: {node: number, with: {value: 4}}
+  art: {node: procedural_art, from: {count: count}, with: {size: 16}}
+  own: {node: load_dataset, from: {fallback: art}, with: {size: 16}}
+  shown: {node: dataset_images, from: {dataset: own}}
+"""
+
+
+def test_what_stands_in_for_files_is_spared_where_they_are_given(cli):
+    graph = cli.write("g.yaml", STANDS_IN)
+    (cli.folder / "mine").mkdir()
+    Image.new("RGB", (20, 20), "red").save(cli.folder / "mine" / "a.png")
+    mine = ("--set", "own.folder=mine")
+    assert run(cli, graph, *mine)[0].keys() == {"own", "shown"}
+    planned = json.loads(cli("plan", graph, *mine, "--json").stdout)
+    assert {(row["node"], row["action"]) for row in planned} == {
+        ("own", "cached"),
+        ("shown", "cached"),
+    }
+    assert run(cli, graph, *mine, "--only", "art")[0].keys() == {"count", "art"}
+    assert run(cli, graph)[0].keys() == {"count", "art", "own", "shown"}
+    needed = STANDS_IN + "  too: {node: dataset_images, from: {dataset: art}}\n"
+    assert run(cli, cli.write("g.yaml", needed), *mine)[0].keys() == {
+        "count",
+        "art",
+        "own",
+        "shown",
+        "too",
+    }

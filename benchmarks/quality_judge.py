@@ -11,7 +11,7 @@ from quality_runs import Bench
 from torch import Tensor
 
 from artgraph.models.classifier import predict
-from artgraph.models.distances import compare, features
+from artgraph.models.distances import compare, features, spread
 from artgraph.models.numerics import Numerics
 from artgraph.nodes.sockets import Classifier, Dataset
 from artgraph.pictures.styles import STYLES
@@ -50,14 +50,20 @@ class Judge:
         return self.recognised(images, torch.tensor(self._classes.index(name)))
 
     def figures(self, drawn: Tensor, with_classes: bool = True) -> dict[str, float]:
-        """Of as many drawn pictures as there are real ones, going round the classes likewise."""
-        labels = self._labels if with_classes else torch.zeros_like(self._labels)
-        found = compare(self._vectors, self.vectors(drawn), labels)
+        """Of as many drawn pictures as there are real ones, going round the classes likewise.
+
+        Pictures without classes are not recognised, and how varied they are is told of all.
+        """
+        vectors = self.vectors(drawn)
+        found = compare(self._vectors, vectors, self._labels)
+        recognised, varied = math.nan, [spread(vectors) / spread(self._vectors)]
+        if with_classes:
+            recognised, varied = self.recognised(drawn, self._labels), [*found.diversity]
         return {
             "distance": found.multiple,
-            "recognised": self.recognised(drawn, labels) if with_classes else math.nan,
-            "least diverse": min(found.diversity),
-            "most diverse": max(found.diversity),
+            "recognised": recognised,
+            "least diverse": min(varied),
+            "most diverse": max(varied),
             "recall": found.recall,
             "coverage": found.coverage,
         }

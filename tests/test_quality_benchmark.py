@@ -3,6 +3,7 @@
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from artgraph.nodes.art import procedural_art
 from artgraph.nodes.context import Context
 from artgraph.nodes.contract import REGISTRY
+from artgraph.pictures.styles import STYLES
 
 CTX = Context.quiet()
 
@@ -52,6 +54,33 @@ def test_signal_to_noise(benchmarks):
 
     real = torch.zeros(2, 8, 8, 3)
     assert psnr(real, real + 0.1) == pytest.approx(20)
+
+
+class Tints(torch.nn.Module):
+    """A judge's network that sees the mean colours of the four quarters."""
+
+    temperature = 1.0
+
+    def pooled(self, x):
+        return torch.nn.functional.avg_pool2d(x, x.shape[2] // 2).flatten(1)
+
+    def forward(self, x):
+        return self.pooled(x)[:, :8]
+
+
+def test_the_distance_does_not_depend_on_whether_classes_are_known(benchmarks):
+    from quality_judge import Judge
+
+    classifier = SimpleNamespace(network=lambda device: Tints(), classes=STYLES)
+    judge = Judge(classifier, art(), CTX.numerics)
+    drawn = procedural_art(count=64, size=32, styles="", seed=2, ctx=CTX).images
+    known, unknown = (judge.figures(drawn, with_classes) for with_classes in (True, False))
+    assert unknown["distance"] == known["distance"]
+    assert 0.2 < known["distance"] < 5, "as good as real ones"
+    assert math.isnan(unknown["recognised"])
+    assert 0 <= known["recognised"] <= 1
+    assert unknown["least diverse"] == unknown["most diverse"] == pytest.approx(1, abs=0.3)
+    assert judge.figures(drawn // 4, with_classes=False)["distance"] > 10, "dark ones"
 
 
 def test_plain_models_learn(benchmarks):

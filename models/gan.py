@@ -44,7 +44,7 @@ class Trained(NamedTuple):
 
 
 def make_generator(config: GanConfig) -> nn.Module:
-    """A generator: (z (N, latent_dim), class_weights (N, C)) -> float32 (N, 3, S, S) in -1..1."""
+    """A generator: z (N, latent_dim), class_weights (N, C) -> float32 (N, 3, S, S), about -1..1."""
     kinds = {"projected": ProjectedGenerator, "r3": R3Generator, "classic": ClassicGenerator}
     return kinds[config.method](config)
 

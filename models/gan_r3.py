@@ -37,14 +37,17 @@ class R3Generator(nn.Module):
         self.pixels = nn.Conv2d(widths[-1], 12, 3, padding=1)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
+        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S), about -1..1.
+
+        Not bounded, as in the paper: a tanh saturates under so strong a critic, and learning ends.
+        """
         x = self.start(torch.cat([z, self.embedding(class_weights)], 1)).unflatten(1, (-1, 4, 4))
         x = x.contiguous(memory_format=torch.channels_last)
         for level, blocks in enumerate(self.levels):
             if level > 0:
                 x = F.interpolate(self.between[level - 1](x), scale_factor=2, mode="bilinear")
             x = blocks(x)
-        return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float().tanh()
+        return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 
     def initialise_(self, generator: torch.Generator) -> None:
         initialise_patches(self.pixels, generator)

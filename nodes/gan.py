@@ -131,7 +131,7 @@ class Drawn(NamedTuple):
     image: Image
 
 
-@node(title="Sample latent", category="gan", device=True)
+@node(title="Sample latent", category="gan", version=2, device=True)
 def sample_latent(
     gan: Gan,
     *,
@@ -157,7 +157,7 @@ def sample_latent(
     return Drawn(latent, generate(gan, latent, ctx=ctx))
 
 
-@node(title="Generate", category="gan", device=True)
+@node(title="Generate", category="gan", version=2, device=True)
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw the pictures that latents stand for.
 

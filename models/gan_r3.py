@@ -19,7 +19,7 @@ from .gan_config import GanConfig
 from .gan_pictures import Pictures
 from .gan_training import Batch, ClassEmbedding, GanTrainee, Recipe, adam, initialise_patches
 
-RATE = 5e-4
+RATE = 2e-4
 
 
 class R3Generator(nn.Module):
@@ -140,5 +140,5 @@ def gradient_penalty(images: Tensor, scores: Tensor) -> Tensor:
 
 
 def penalty_weight(size: int) -> float:
-    """The penalties' gamma, growing with the number of pixels: 0.1 at 32 px."""
-    return 0.1 * (size / 32) ** 2
+    """The penalties' gamma, growing with the number of pixels: 0.3 at 32 px."""
+    return 0.3 * (size / 32) ** 2

@@ -15,6 +15,7 @@ halves of real pictures, which nothing here was trained on either.
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
 import os
 import platform
@@ -91,7 +92,9 @@ def main() -> int:
                 found = ", ".join(f"{n} {_cell(row, n)}" for n in row.figures)
                 print(f"{name}, seed {seed}, {row.model}: {found}", file=sys.stderr, flush=True)
                 missed += [f"{name}, {row.model}, seed {seed}: {n}" for n in row.missed]
-        print(f"### {name}\n\n{PARTS[name].__doc__}\n", *table(rows), "", sep="\n", flush=True)
+        print(
+            f"### {name}\n\n{inspect.getdoc(PARTS[name])}\n", *table(rows), "", sep="\n", flush=True
+        )
     print("\n".join(["Missed:", *missed]) if missed else "All bars are reached.")
     return 1 if missed else 0
 

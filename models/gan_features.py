@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from .blocks import LEAK, initialise
 from .gan_pictures import FEATURES, Pictures
 from .numerics import Numerics
-from .training import PIXELS_AT_ONCE, generator
+from .training import generator, micro_batches
 
 STEPS, BATCH, RATE = 900, 64, 3e-3
 WIDTHS = (32, 64, 128, 128)
@@ -67,7 +67,7 @@ def train_features(
     """
     initialise(net, generator(seed, FEATURES))
     net.train().requires_grad_(True)
-    batch = max(8, min(BATCH, PIXELS_AT_ONCE // pictures.images.shape[1] ** 2))
+    batch = micro_batches(BATCH, pictures.images.shape[1])[0].stop
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
     for step in range(STEPS):
         random = generator(seed, FEATURES, step)

@@ -69,6 +69,7 @@ class Lines(Quiet):
         super().__call__(event)
         if isinstance(event, Started):
             self._last = time.monotonic()
+            self._first.pop(event.node, None)  # in a sweep, it ran before
         line = self.progress(event) if isinstance(event, Progressed) else self.line(event)
         if line is not None:
             self.show(line)

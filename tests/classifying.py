@@ -43,9 +43,11 @@ def patterns(count: int, size: int, seed: int, noise: int = 20):
     return noisy.clamp(0, 255).to(torch.uint8), labels
 
 
-def trained(images, labels, names=NAMES, *, batch=16, augment=True, seed=1, **settings):
+def trained(
+    images, labels, names=NAMES, *, batch=16, augment=True, seed=1, numerics=PLAIN, **settings
+):
     defaults = {"steps": 4, "held_out": 0.0, "checkpoint": Shelf(), "report": silent}
-    recipe = Recipe(batch, augment, seed, PLAIN)
+    recipe = Recipe(batch, augment, seed, numerics)
     return train_classifier(images, labels, names, recipe, **(defaults | settings))
 
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from classifying import PLAIN, Shelf, patterns, silent, trained
+from classifying import PLAIN, Shelf, patterns, trained
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier
-from artgraph.models.classifier_training import Recipe, train_classifier
 from artgraph.models.gan import GanConfig, make_generator
 from artgraph.models.numerics import Numerics
 from artgraph.nodes.errors import GraphError
@@ -24,24 +23,16 @@ COMPILED = replace(PLAIN, compiled=True)
 @pytest.mark.skipif(devices._compiler() is None, reason="no C++ compiler")
 def test_a_compiled_training_learns_the_same_and_goes_on_bit_for_bit():
     images, labels = patterns(24, 16, seed=2)
-    settings = {"method": "classic", "held_out": 0.0, "report": silent}
-
-    def compiled(steps, shelf):
-        recipe = Recipe(8, True, 1, COMPILED)
-        names = ("rows", "columns", "checks")
-        return train_classifier(
-            images, labels, names, recipe, steps=steps, checkpoint=shelf, **settings
-        )
-
+    settings = {"method": "classic", "batch": 8}
     torch._dynamo.utils.counters.clear()
-    straight = compiled(4, Shelf())
+    straight = trained(images, labels, numerics=COMPILED, **settings)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     shelf = Shelf()
-    compiled(2, shelf)
-    resumed = compiled(4, shelf)
+    trained(images, labels, numerics=COMPILED, steps=2, checkpoint=shelf, **settings)
+    resumed = trained(images, labels, numerics=COMPILED, checkpoint=shelf, **settings)
     assert resumed.curves == straight.curves
     assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
-    plain = trained(images, labels, batch=8, **settings)
+    plain = trained(images, labels, **settings)
     for name, value in plain.state.items():
         torch.testing.assert_close(straight.state[name], value, rtol=1e-3, atol=1e-4, msg=name)
 

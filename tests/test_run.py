@@ -301,6 +301,13 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
         "gan: 80 %, about 2 min 0 s left",
         "gan: 99 %, about 4 s left",
     ]
+    out.truncate(0)
+    out.seek(0)
+    listener(Started(node="gan", type="train_gan"))  # again, as in a sweep
+    for done in (10, 20):
+        now += 20
+        listener(Progressed(node="gan", type="train_gan", done=done, total=100))
+    assert out.getvalue().splitlines() == ["gan: 10 %", "gan: 20 %, about 2 min 40 s left"]
     assert progress._duration(7265) == "2 h 1 min"
 
 

@@ -104,7 +104,8 @@ class R3Trainee(GanTrainee[Batch]):
         pictures: Pictures,
         recipe: Recipe,
     ) -> None:
-        critic = blank(lambda: StridedCritic(config))  # not compiled: that has no second derivatives
+        # Not compiled, which would leave it without second derivatives.
+        critic = blank(lambda: StridedCritic(config))
         super().__init__(config, pictures, recipe, R3Generator, critic)
         self.gamma = penalty_weight(config.size)
         self.optimisers = {

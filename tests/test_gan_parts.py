@@ -6,7 +6,7 @@ import pytest
 import torch
 from gans import METHODS, Shelf, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
 
-from artgraph.models import training
+from artgraph.models import gan_features, training
 from artgraph.models.gan import GanConfig
 from artgraph.models.gan_training import GanTrainee
 
@@ -18,7 +18,8 @@ def in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["projected", "r3"])  # the classic's norms see the batch
-def test_parts_learn_as_the_whole_does(method, in_parts):
+def test_parts_learn_as_the_whole_does(method, in_parts, monkeypatch):
+    monkeypatch.setattr(gan_features, "BATCH", 4)  # the same features for both
     images, labels = pictures(20, 2)
     whole = train(images, labels, 2, 2, method=method, batch=16)
     in_parts(4)

@@ -15,8 +15,10 @@ from artgraph.models.gan import GanConfig, generate, make_generator
 from artgraph.models.gan_classic import adversarial_loss
 from artgraph.models.gan_energy import energy
 from artgraph.models.gan_pictures import GROUP, Batches, Pictures
-from artgraph.models.gan_projected import STYLE, Attention, group_deviation
+from artgraph.models.gan_projected import STYLE, Attention, FilmBlock, group_deviation
+from artgraph.models.gan_projected_training import ProjectedTrainee
 from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
+from artgraph.models.gan_training import GanTrainee
 from artgraph.models.training import generator
 
 
@@ -114,6 +116,34 @@ def test_gradients_reach_every_weight_of_the_generator(method):
     network(torch.randn(4, config.latent_dim), torch.eye(2).repeat(2, 1)).square().sum().backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not without
+
+
+def test_a_normed_block_does_not_see_how_large_its_features_are():
+    x, style = torch.randn(2, 8, 4, 4), torch.randn(2, STYLE)
+    changes = {}
+    for normed in (True, False):
+        block = blank(lambda: FilmBlock(8, normed))  # noqa: B023 - called at once
+        initialise(block, generator(0))
+        with torch.no_grad():
+            changes[normed] = [block(k * x, style) - k * x for k in (10.0, 1000.0)]
+    torch.testing.assert_close(*changes[True], rtol=1e-2, atol=1e-2)
+    assert (changes[False][1] - changes[False][0]).abs().max() > 1
+
+
+def test_the_generators_gradient_is_clipped(monkeypatch):
+    monkeypatch.setattr(ProjectedTrainee, "clip", 0.01)
+    norms = []
+    plain = GanTrainee.apply
+
+    def watched(self, optimiser):
+        if optimiser == "generator_adam":
+            squares = [p.grad.square().sum() for p in self.generator.parameters()]
+            norms.append(float(torch.stack(squares).sum().sqrt()))
+        plain(self, optimiser)
+
+    monkeypatch.setattr(GanTrainee, "apply", watched)
+    train(*pictures(12, 2), 2, 1)
+    assert norms == pytest.approx([0.01], rel=1e-3)
 
 
 @pytest.mark.parametrize("width", [32, 40, 96])

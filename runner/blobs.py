@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from ..nodes.sockets import Buffers, Json, Rows
 from .checks import LARGE, file_digest, is_in_memory, stamp
-from .leftovers import sweep, temporary_in
+from .leftovers import discard, sweep, temporary_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,16 +90,19 @@ class Blobs:
 
         Raises: OSError, as where the disk is full; nothing is left behind then.
         """
-        temporary = temporary_in(self._temporary)
+        folder = temporary_in(self._temporary)  # where the library may have temporary files, too
+        path = folder / "blob"
         try:
+            folder.mkdir()
             try:
-                _write_safetensors(temporary, meta, buffers)
+                _write_safetensors(path, meta, buffers)
             except SafetensorError as error:  # what the library makes of a full disk
                 raise OSError(str(error)) from error
-            digest, size = file_digest(temporary), temporary.stat().st_size
-            self._put_in_place(temporary, digest, size)
+            path.chmod(folder.stat().st_mode & 0o666)  # the library's are for one user only
+            digest, size = file_digest(path), path.stat().st_size
+            self._put_in_place(path, digest, size)
         finally:
-            temporary.unlink(missing_ok=True)
+            discard(folder)
         return digest, size
 
     def open(self, digest: str) -> BlobFile:

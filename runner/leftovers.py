@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import socket
 import time
 from functools import cache
@@ -15,7 +16,7 @@ _numbers = itertools.count()
 
 
 def temporary_in(folder: Path) -> Path:
-    """A path of its own in `folder`, for a file that is renamed when it is whole."""
+    """A path of its own in `folder`, for a file that is renamed when it is whole, or a folder."""
     return folder / f".{_host()}-{os.getpid()}-{next(_numbers)}{_ENDING}"
 
 
@@ -32,9 +33,17 @@ def sweep(folder: Path) -> None:
             else:
                 over = time.time() - path.stat().st_mtime > _DAY
             if over:
-                path.unlink(missing_ok=True)
+                discard(path)
         except (OSError, ValueError):
             continue
+
+
+def discard(path: Path) -> None:
+    """Remove a temporary file, or a folder of them, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @cache

@@ -63,13 +63,13 @@ class Lines(Quiet):
     def __init__(self, folder: str, stream: TextIO | None = None) -> None:
         self._folder, self._stream = folder, stream or sys.stdout
         self._last = 0.0
-        self._first: dict[str, tuple[float, float]] = {}  # by node: when it first told, how far
+        self._told: dict[str, list[tuple[float, float]]] = {}  # by node: when, and how far it was
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
         if isinstance(event, Started):
             self._last = time.monotonic()
-            self._first.pop(event.node, None)  # in a sweep, it ran before
+            self._told.pop(event.node, None)  # in a sweep, it ran before
         line = self.progress(event) if isinstance(event, Progressed) else self.line(event)
         if line is not None:
             self.show(line)
@@ -78,16 +78,19 @@ class Lines(Quiet):
         print(line, file=self._stream, flush=True)
 
     def progress(self, event: Progressed) -> str | None:
+        """How far a node is and, at the speed of the latter half of its time, how long it takes."""
         now = time.monotonic()
-        start, before = self._first.setdefault(event.node, (now, event.done))
+        told = self._told.setdefault(event.node, [(now, event.done)])
         if now - self._last < _LINE_SECONDS or event.done == event.total:
             return None
         self._last = now
-        share = f"{event.node}: {100 * event.done / event.total:.0f} %"
-        if event.done <= before:
-            return share
+        told.append((now, event.done))
+        share = f"{100 * event.done / event.total:.0f} %"
+        start, before = told[(len(told) - 1) // 2]
+        if share == "0 %" or event.done <= before:
+            return f"{event.node}: {share}"
         left = (event.total - event.done) * (now - start) / (event.done - before)
-        return f"{share}, about {_duration(left)} left"
+        return f"{event.node}: {share}, about {_duration(left)} left"
 
     def line(self, event: Event) -> str | None:
         """What a person needs to read of an event, if anything."""

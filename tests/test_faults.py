@@ -14,6 +14,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from artgraph.runner import leftovers
 from artgraph.runner.blobs import Blobs
@@ -300,13 +301,16 @@ LEAVER = """
 from pathlib import Path
 from artgraph.runner.leftovers import temporary_in
 temporary_in(Path("tmp")).write_bytes(b"half")
+folder = temporary_in(Path("tmp"))
+folder.mkdir()
+(folder / ".tmpX").write_bytes(b"half")
 """
 
 
 def test_what_a_killed_process_left_is_swept_up(cli):
     Blobs(cli.folder)
     subprocess.run([sys.executable, "-c", LEAVER], **cli.options(), check=True)
-    assert len(list((cli.folder / "tmp").iterdir())) == 1
+    assert len(list((cli.folder / "tmp").iterdir())) == 2
     Blobs(cli.folder)
     assert not list((cli.folder / "tmp").iterdir())
 
@@ -329,12 +333,26 @@ def test_a_blob_has_its_name_only_when_it_is_whole(tmp_path):
         f"x = torch.zeros({size}, dtype=torch.uint8);"
         f"Blobs(Path({str(tmp_path)!r})).write({{}}, {{'x': x}})"
     )
-    seen = set()
+    seen, beside = set(), set()
     with subprocess.Popen([sys.executable, "-c", write]) as child:
         while child.poll() is None:
             for blob in (tmp_path / "blobs").glob("*/*"):
                 seen.add(blob.stat().st_size)
+            beside |= {path.suffix for path in (tmp_path / "tmp").glob("*")}
     assert child.returncode == 0
+    assert beside == {".part"}, "what a kill leaves there is swept up"
+    assert not list((tmp_path / "tmp").iterdir())
     (whole,) = (blob.stat().st_size for blob in (tmp_path / "blobs").glob("*/*"))
     assert whole > size
     assert seen <= {whole}
+
+
+@pytest.mark.parametrize("value", [b"bytes", torch.zeros(4)])
+def test_a_blob_may_be_read_by_whom_the_umask_lets(tmp_path, value):
+    before = os.umask(0o027)
+    try:
+        blobs = Blobs(tmp_path)
+        digest, _ = blobs.write({}, {"x": value})
+    finally:
+        os.umask(before)
+    assert blobs.path(digest).stat().st_mode & 0o777 == 0o640

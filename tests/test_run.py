@@ -297,8 +297,8 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
         listener(Progressed(node="gan", type="train_gan", done=done, total=100))
     assert out.getvalue().splitlines() == [
         "gan: 40 %",  # it went on from there, so nothing is known yet
-        "gan: 49 %, about 3 min 41 s left",
-        "gan: 80 %, about 2 min 0 s left",
+        "gan: 49 %, about 1 min 48 s left",  # since it was last seen at 40
+        "gan: 80 %, about 1 min 50 s left",
         "gan: 99 %, about 4 s left",
     ]
     out.truncate(0)
@@ -308,6 +308,15 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
         now += 20
         listener(Progressed(node="gan", type="train_gan", done=done, total=100))
     assert out.getvalue().splitlines() == ["gan: 10 %", "gan: 20 %, about 2 min 40 s left"]
+    out.truncate(0)
+    out.seek(0)
+    listener(Started(node="gan", type="train_gan"))  # a slow start, and then 1 in 2 s
+    for seconds, done in ((0, 0), (100, 0.2), (100, 0.4), *[(20, 10 * n) for n in range(1, 20)]):
+        now += seconds
+        listener(Progressed(node="gan", type="train_gan", done=done, total=1000))
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["gan: 0 %", "gan: 0 %"], "too early for an estimate"
+    assert lines[-1] == "gan: 19 %, about 27 min 0 s left"
     assert progress._duration(7265) == "2 h 1 min"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import blank, initialise, to_signed
-from .distances import diversity, frechet_by_halves, nearest, real_floor, recall
+from .distances import diversity, frechet_by_halves, nearest, novelty, real_floor, recall
 from .gan_pictures import WATCH, Pictures
 from .numerics import Numerics
 from .parts import in_parts
@@ -25,10 +25,13 @@ from .training import generator
 COMPARED = 512  # pictures that are drawn for a look, about
 KNOWN = 1024  # training pictures at most among which copies are looked for
 WIDTHS = (32, 64, 64)
+COLOURS = 48  # columns of a vector; textures follow
+LAYOUT = COLOURS + sum(WIDTHS)  # where the columns of the layout begin
 MAIN_AXES = 16  # of the textures, in which the Fréchet distance is taken
 
 ALIKE = 0.35  # of the real pictures' diversity: below it, a class has collapsed
 COPIED = 0.5  # of the real pictures' distance from each other: below it, pictures are copies
+REPEATED = 0.6  # of the distance of the real pictures' layouts: below it, a few of them return
 PATIENCE = 200  # steps before anything is said
 
 Draw = Callable[[Tensor], Tensor]  # class numbers (N,) to uint8 pictures (N, S, S, 3)
@@ -50,13 +53,17 @@ class Onlooker(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(b, momentum=None, affine=False) for b in WIDTHS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) in -1..1 to coarse colours (48) and textures (160): (N, 208)."""
+        """Pictures (N, 3, S, S) in -1..1 to coarse colours (48), textures (160), layout (64).
+
+        The layout is the picture in 8x8 greys: what returns where the colours differ.
+        """
         x = F.adaptive_avg_pool2d(x, min(64, x.shape[2]))
+        layout = F.adaptive_avg_pool2d(x, 8).mean(1).flatten(1)
         vectors = [2 * F.adaptive_avg_pool2d(x, 4).flatten(1)]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = F.relu(norm(convolution(x)))
             vectors.append(x.mean((2, 3)))
-        return torch.cat([v.float() for v in vectors], 1)
+        return torch.cat([v.float() for v in (*vectors, layout)], 1)
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,12 @@ class Look:
     recall:    share of the real pictures that lie among drawn ones, in 0..1.
     diversity: how far drawn pictures of a class are from each other, over the same of real ones.
     least:     that of the least varied class.
+    layouts:   how far a drawn picture's layout is from the most similar one of another drawn one,
+               over the same of as many real ones: near 0 where a few return (compare Arora and
+               Zhang 2018, 'Do GANs learn the distribution?', who count such pairs).
     novelty:   how far drawn pictures are from the nearest training picture, over how far these
-               are from each other: near 0 for copies.
+               are from each other: near 0 for copies. The lesser of two: by colours and textures,
+               and by layouts.
     """
 
     step: float
@@ -76,6 +87,7 @@ class Look:
     recall: float
     diversity: float
     least: float
+    layouts: float
     novelty: float
 
 
@@ -136,6 +148,12 @@ class Watch:
                 f"the pictures of at least one class are nearly all alike ({look.least:.0%} as"
                 " varied as the real ones) - give the class more pictures, or train longer"
             )
+        elif look.layouts < REPEATED:
+            found["repeated"] = (
+                "a few layouts return in the pictures drawn, perhaps in other colours (they are"
+                f" {look.layouts:.0%} as far apart as the real ones) - give more pictures, go on"
+                " from another GAN (start), or train for fewer steps"
+            )
         if look.novelty < COPIED:
             found["copied"] = (
                 "the pictures drawn are close copies of training pictures"
@@ -158,33 +176,39 @@ class _Real:
         self._onlooker.train()
         self._vectors(pictures.images[chosen])  # for the norms
         self._onlooker.eval()
-        vectors = self._vectors(pictures.images[known])
+        vectors, self._known_layouts = self._vectors(pictures.images[known])
         self._scale = vectors.std(0, correction=0).clamp_min(1e-3)
         self._known = vectors / self._scale
         self._labels = pictures.labels[chosen]
-        self._compared = self._vectors(pictures.images[chosen]) / self._scale
-        self._apart = float(nearest(self._known).mean())
-        textures = self._compared[:, 48:]
+        vectors, layouts = self._vectors(pictures.images[chosen])
+        self._compared = vectors / self._scale
+        self._apart = float(nearest(layouts).mean())
+        textures = self._compared[:, COLOURS:]
         self._centre = textures.mean(0)
         axes = min(MAIN_AXES, len(chosen) // 4)  # few pictures tell of few
         self._axes = torch.linalg.eigh((textures - self._centre).T @ textures)[1][:, -axes:]
         self._floor = real_floor(self._project(self._compared), self._labels) if axes else 0.0
 
     def compare(self, step: int, draw: Draw) -> Look:
-        vectors = self._vectors(draw(self._labels)) / self._scale
+        vectors, layouts = self._vectors(draw(self._labels))
+        vectors = vectors / self._scale
         real, labels = self._compared, self._labels
-        far = near = math.nan
+        far = math.nan
         if self._floor > 0:
             far = frechet_by_halves(self._project(real), self._project(vectors), labels)
             far /= self._floor
-        if self._apart > 0:
-            near = float(nearest(vectors, self._known).mean()) / self._apart
         varied = [v for v in diversity(real, labels, vectors, labels) if not math.isnan(v)]
         mean = sum(varied) / len(varied) if varied else math.nan
-        return Look(step, far, recall(real, vectors), mean, min(varied, default=math.nan), near)
+        least = min(varied, default=math.nan)
+        apart = float(nearest(layouts).mean()) / self._apart if self._apart > 0 else math.nan
+        new = min(novelty(vectors, self._known), novelty(layouts, self._known_layouts))
+        return Look(step, far, recall(real, vectors), mean, least, apart, new)
 
-    def _vectors(self, images: Tensor) -> Tensor:
-        """(N, D) float64 on the processor; where pictures may be mirrored, so may copies."""
+    def _vectors(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours and textures (N, 208), layouts (N, 64) of length 1; float64 on the processor.
+
+        Where pictures may be mirrored, so may copies: both ways give the same vectors.
+        """
 
         def vectors(part: Tensor) -> Tensor:
             x = to_signed(part.to(self._numerics.device))
@@ -194,10 +218,12 @@ class _Real:
                     found = (found + self._onlooker(x.flip(3))) / 2
             return found.double().cpu()
 
-        return in_parts(vectors, images, batch=128)
+        found = in_parts(vectors, images, batch=128)
+        layouts = found[:, LAYOUT:]
+        return found[:, :LAYOUT], F.normalize(layouts - layouts.mean(1, keepdim=True), eps=1e-3)
 
     def _project(self, vectors: Tensor) -> Tensor:
-        projected: Tensor = (vectors[:, 48:] - self._centre) @ self._axes
+        projected: Tensor = (vectors[:, COLOURS:] - self._centre) @ self._axes
         return projected
 
 

@@ -80,7 +80,8 @@ def train_gan(
     to 1). `progress` tells, every 100 steps, how the drawn pictures compare with the real ones, in
     features that no critic sees: distance (Fréchet, in multiples of that between two halves of
     the real ones), recall (0..1), diversity within a class and the least of any (1: as the
-    real ones), novelty (near 0: copies). A collapse and copies are told in words as well.
+    real ones), layouts (1: as varied as the real ones; near 0: a few return) and novelty (near
+    0: copies). A collapse, layouts that return and copies are told in words as well.
 
     Raises: NodeError for a dataset of another size, a start that is larger, or losses that are no
     finite numbers.

@@ -45,6 +45,7 @@ def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
     assert 0.3 < found.distance < 3
     assert found.recall > 0.5
     assert found.diversity == pytest.approx(1, abs=0.15)
+    assert found.layouts == pytest.approx(1, abs=0.15)
     assert found.novelty == pytest.approx(1, abs=0.2)
     assert Watch.warnings(found) == {}
 
@@ -67,6 +68,20 @@ def test_one_class_that_collapsed_is_told():
     assert found.least == 0
     assert found.diversity == pytest.approx(0.5, abs=0.1)
     assert [*Watch.warnings(found)] == ["narrow"]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_layouts_that_return_in_other_colours_are_told(flip):
+    images, labels = art(12, 2)
+    factors = torch.rand(5, 1, 1, 1, 3, generator=generator(0)) + 0.4
+    tinted = (images * factors).clamp(0, 255).byte().flatten(0, 1)
+    found = look((tinted, labels.repeat(5)), flip=flip)
+    assert found.layouts < 0.4
+    assert found.diversity > 0.8
+    assert [*Watch.warnings(found)] == ["repeated"]
+    copies = look(((art(60, 1)[0] * 0.5).byte(), labels.repeat(5)), flip=flip)
+    assert copies.novelty < 0.3, "in other colours, too"
+    assert copies.layouts == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("flip", [True, False])

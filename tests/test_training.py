@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.training import Average, Curves, Sampler, State, generator, train
+from artgraph.models.curves import Curves
+from artgraph.models.training import Average, Sampler, State, generator, train
 
 
 class Shelf:

@@ -25,6 +25,8 @@ from .training import Checkpoint, Preview, Report, State, train
 
 __all__ = ["GanConfig", "Loss", "Method", "generate", "make_generator", "train_gan"]
 
+FEW = 200  # pictures; with fewer, a GAN should not start from nothing
+
 
 class Trained(NamedTuple):
     """What `train_gan` gives.
@@ -87,6 +89,11 @@ def train_gan(
     say: hears lines for the user, such as an early warning.
     """
     _check(images, labels, classes, batch, method, loss)
+    if start is None and len(images) < FEW:
+        say(
+            f"{len(images)} pictures are few for a GAN that starts from nothing - it will learn"
+            " more if it goes on from another one (start), as in the graph finetune"
+        )
     if start is None:
         config = GanConfig.default(method, images.shape[1], classes, channels)
     else:

@@ -134,8 +134,19 @@ def test_a_warning_is_told_once_and_at_the_end(monkeypatch):
     monkeypatch.setattr(Watch, "warnings", staticmethod(lambda look: bad if look.step > 1 else {}))
     heard = []
     trained = train(*pictures(10, 2), 2, 4, say=heard.append)
-    assert heard[1:] == ["step 2: all alike"]
+    assert heard[2:] == ["step 2: all alike"]
     assert trained.warnings == ["all alike"]
+
+
+def test_few_pictures_and_no_start_are_told_at_once(monkeypatch):
+    monkeypatch.setattr(gan_features, "STEPS", 2)
+    monkeypatch.setattr(gan_watch, "COMPARED", 8)
+    heard = []
+    first = train(*pictures(10, 2), 2, 1, say=heard.append)
+    assert heard[0].startswith("10 pictures are few")
+    train(*pictures(10, 2), 2, 1, say=heard.append, start=first[:2])
+    train(*pictures(200, 2), 2, 1, say=heard.append)
+    assert sum("few" in line for line in heard) == 1
 
 
 def test_the_first_network_can_be_stopped():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import blank, initialise, to_signed
-from .distances import diversity, frechet_by_halves, nearest, novelty, real_floor, recall
+from .distances import diversity, frechet_by_halves, nearest, real_floor, recall
 from .gan_pictures import WATCH, Pictures
 from .numerics import Numerics
 from .parts import in_parts
@@ -176,9 +176,9 @@ class _Real:
         self._onlooker.train()
         self._vectors(pictures.images[chosen])  # for the norms
         self._onlooker.eval()
-        vectors, self._known_layouts = self._vectors(pictures.images[known])
+        vectors, layouts = self._vectors(pictures.images[known])
         self._scale = vectors.std(0, correction=0).clamp_min(1e-3)
-        self._known = vectors / self._scale
+        self._known = [(v, float(nearest(v).mean())) for v in (vectors / self._scale, layouts)]
         self._labels = pictures.labels[chosen]
         vectors, layouts = self._vectors(pictures.images[chosen])
         self._compared = vectors / self._scale
@@ -200,9 +200,12 @@ class _Real:
         varied = [v for v in diversity(real, labels, vectors, labels) if not math.isnan(v)]
         mean = sum(varied) / len(varied) if varied else math.nan
         least = min(varied, default=math.nan)
-        apart = float(nearest(layouts).mean()) / self._apart if self._apart > 0 else math.nan
-        new = min(novelty(vectors, self._known), novelty(layouts, self._known_layouts))
-        return Look(step, far, recall(real, vectors), mean, least, apart, new)
+        apart = _over(nearest(layouts), self._apart)
+        new = [
+            _over(nearest(drawn, known), usual)
+            for drawn, (known, usual) in zip((vectors, layouts), self._known, strict=True)
+        ]
+        return Look(step, far, recall(real, vectors), mean, least, apart, min(new))
 
     def _vectors(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Colours and textures (N, 208), layouts (N, 64) of length 1; float64 on the processor.
@@ -225,6 +228,11 @@ class _Real:
     def _project(self, vectors: Tensor) -> Tensor:
         projected: Tensor = (vectors[:, COLOURS:] - self._centre) @ self._axes
         return projected
+
+
+def _over(distances: Tensor, usual: float) -> float:
+    """Their mean over the usual one; NaN where that is 0."""
+    return float(distances.mean()) / usual if usual > 0 else math.nan
 
 
 def _spread_out(pictures: Pictures, most: int, random: torch.Generator) -> Tensor:

@@ -31,6 +31,8 @@ class GanConfig:
     attention: int = 0  # largest side of a map whose places attend to each other (projected only)
     normed: bool = False  # whether blocks see features of root mean square 1 (projected only)
     critic: int = 96  # width of the critic
+    fine: int = 0  # width of two more convolutions of the head that sees pixels (projected only)
+    features: tuple[int, ...] = (32, 64, 128, 128)  # of the network that heads see by (likewise)
     grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
     def __post_init__(self) -> None:
@@ -47,6 +49,11 @@ class GanConfig:
         if type(self.normed) is not bool:
             raise ValueError(f"normed must be true or false, not {self.normed!r:.80}")
         check_whole("critic", self.critic, 8, 256)
+        check_whole("fine", self.fine, 0, 256)
+        if not isinstance(self.features, tuple) or len(self.features) != 4:
+            raise ValueError(f"features must be 4 whole numbers, not {self.features!r:.80}")
+        for width in self.features:
+            check_whole("each of features", width, 8, 512)
         if sum(18 * self.blocks * width**2 for width in self.channels) > MAX_WEIGHTS:
             raise ValueError(f"channels {[*self.channels]} make too large a network")
 
@@ -120,7 +127,16 @@ class GanConfig:
             raise ValueError(f"a GAN's size is one of {SIZES}, not {size!r}")
         if method == "projected":
             widths = (128, 96, 64, 48, 32, 32)[: halvings(size, 8)]
-            return cls(method, size, classes, channels or widths, attention=16, normed=True)
+            return cls(
+                method,
+                size,
+                classes,
+                channels or widths,
+                attention=16,
+                normed=True,
+                fine=64,
+                features=(64, 128, 192, 192),
+            )
         if method == "r3":
             widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(size, 4)]
             return cls(method, size, classes, channels or widths, blocks=1, noise=0, critic=48)

@@ -20,21 +20,21 @@ from .numerics import Numerics
 from .training import generator, micro_batches
 
 STEPS, BATCH, RATE = 900, 64, 3e-3
-WIDTHS = (32, 64, 128, 128)
 
 
 class FeatureNet(nn.Module):
     """Four strided convolutions with batch norms; `forward` returns the last three's maps."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, widths: tuple[int, ...]) -> None:
+        """`widths`: channels of the four."""
         super().__init__()
         ways = classes if classes > 1 else 4
-        inputs = (3, *WIDTHS)
+        inputs = (3, *widths)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in zip(inputs, WIDTHS, strict=False)
+            nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in zip(inputs, widths, strict=False)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in WIDTHS)
-        self.answer = nn.Linear(sum(WIDTHS[1:]), ways)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.answer = nn.Linear(sum(widths[1:]), ways)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Pictures (N, 3, S, S) in -1..1 to maps of S/4, S/8 and S/16 px."""

@@ -199,11 +199,12 @@ class PatchOutput(nn.Module):
 class ProjectedCritic(nn.Module):
     """One head for each of what `critic_views` gives."""
 
-    def __init__(self, views: list[tuple[int, int]], classes: int, width: int) -> None:
-        """`views`: (channels, pixels of a side) of each."""
+    def __init__(self, views: list[tuple[int, int]], classes: int, width: int, fine: int) -> None:
+        """`views`: (channels, pixels of a side) of each; `fine`: of the first head's."""
         super().__init__()
         self.heads = nn.ModuleList(
-            CriticHead(channels, side, classes, width) for channels, side in views
+            CriticHead(channels, side, classes, width, fine if number == 0 else 0)
+            for number, (channels, side) in enumerate(views)
         )
 
     def forward(self, views: list[Tensor], class_weights: Tensor) -> list[Tensor]:
@@ -235,9 +236,13 @@ class CriticHead(nn.Module):
     class), so that a generator that repeats itself is found out.
     """
 
-    def __init__(self, channels: int, side: int, classes: int, width: int) -> None:
+    def __init__(self, channels: int, side: int, classes: int, width: int, fine: int) -> None:
+        """`fine`: width of two convolutions before it goes down, which see thin lines; 0: none."""
         super().__init__()
         layers: list[nn.Module] = []
+        for inputs in (channels, fine) if fine else ():
+            layers += [nn.Conv2d(inputs, fine, 3, 1, 1), nn.LeakyReLU(LEAK)]
+            channels = fine
         while side > 8:
             layers += [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
             channels, side = width, side // 2

@@ -45,7 +45,8 @@ class ProjectedTrainee(GanTrainee[Views]):
     ) -> None:
         """`features`: a frozen network from pictures to a list of maps; None to train one."""
         classes = len(config.classes)
-        self._own = blank(lambda: FeatureNet(classes)) if features is None else None
+        own = blank(lambda: FeatureNet(classes, config.features)) if features is None else None
+        self._own = own
         network = self._own if features is None else features
         assert network is not None
         self.features = recipe.numerics.place(network).eval().requires_grad_(False)
@@ -53,7 +54,7 @@ class ProjectedTrainee(GanTrainee[Views]):
             empty = torch.zeros(1, 3, config.size, config.size, device=recipe.numerics.device)
             views = critic_views(empty, self.features, config.base_size)
         shapes = [(view.shape[1], view.shape[2]) for view in views]
-        critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic))
+        critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(config, pictures, recipe, ProjectedGenerator, critic)
         self._pictures = pictures
         recipe.numerics.compile(self.critic)

@@ -27,7 +27,7 @@ class TrainedGan(NamedTuple):
     progress: Table
 
 
-@node(title="Train GAN", category="gan", version=5, device=True)
+@node(title="Train GAN", category="gan", version=6, device=True)
 def train_gan(
     dataset: Dataset,
     classifier: Classifier | None = None,

@@ -162,13 +162,15 @@ def test_what_cannot_be_compared_is_told():
 @pytest.mark.parametrize("kind", ["classifier", "features"])
 def test_features_of_our_networks(kind):
     config = ClassifierConfig("residual", 32, ("a", "b"), width=8)
-    network = blank(lambda: make_classifier(config) if kind == "classifier" else FeatureNet(2))
+    kinds = {"classifier": lambda: make_classifier(config)}
+    kinds["features"] = lambda: FeatureNet(2, (4, 8, 16, 16))
+    network = blank(kinds[kind])
     initialise(network, generator(0))
     network.eval()
     images = torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8, generator=generator(1))
     found = features(network, images, Numerics("cpu", "float32", 1), batch=2)
     assert found.dtype == torch.float64
-    assert found.shape == (5, 32 if kind == "classifier" else 320)
+    assert found.shape == (5, 32 if kind == "classifier" else 40)
     with torch.no_grad():
         answer = network.dense if kind == "classifier" else network.answer
         logits = network if kind == "classifier" else network.logits

@@ -190,6 +190,10 @@ def test_a_config_survives_a_file_and_states_its_latent():
         {"attention": 512},
         {"normed": 1},
         {"critic": 10**6},
+        {"fine": -1},
+        {"features": 64},
+        {"features": [64, 64]},
+        {"features": [64, 64, 64, 10**6]},
         {"color": 1},
     ],
 )

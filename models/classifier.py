@@ -33,6 +33,8 @@ class ClassifierConfig:
     width:  channels of the first stage; the last has four times as many ("classic": twice).
     halvings:     how often the residual net halves a picture; 0: until about 8 px are left.
     temperature:  what the logits are divided by, so that probabilities are calibrated.
+    mirrored:     whether a picture's logits are the mean of its own and its mirror image's
+                  (Krizhevsky et al. 2012, section 4.1): where training mirrored pictures, too.
     """
 
     method: Method
@@ -41,6 +43,7 @@ class ClassifierConfig:
     width: int = 32
     halvings: int = 0
     temperature: float = 1.0
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -53,6 +56,8 @@ class ClassifierConfig:
         low, high = TEMPERATURES
         if type(self.temperature) is not float or not low <= self.temperature <= high:
             raise ValueError(f"temperature must be from {low} to {high}, not {self.temperature!r}")
+        if type(self.mirrored) is not bool:
+            raise ValueError(f"mirrored must be true or false, not {self.mirrored!r:.80}")
 
     @property
     def depth(self) -> int:
@@ -72,7 +77,7 @@ def make_classifier(config: ClassifierConfig) -> ResidualNet | ClassicNet:
         network = ClassicNet(config.size, config.width, len(config.classes))
     else:
         network = ResidualNet(config.depth, config.width, len(config.classes))
-    network.temperature = config.temperature
+    network.temperature, network.mirrored = config.temperature, config.mirrored
     return network
 
 
@@ -104,7 +109,7 @@ class ResidualNet(nn.Module):
     Pictures of other sizes than the trained one are accepted too.
     """
 
-    temperature = 1.0
+    temperature, mirrored = 1.0, False
 
     def __init__(self, halvings: int, width: int, classes: int) -> None:
         super().__init__()
@@ -152,7 +157,7 @@ class Features(nn.Module):
 class ClassicNet(nn.Module):
     """The textbook network: two convolutions, each with ReLU and max pooling, two dense layers."""
 
-    temperature = 1.0
+    temperature, mirrored = 1.0, False
 
     def __init__(self, size: int, width: int, classes: int) -> None:
         super().__init__()
@@ -179,16 +184,22 @@ def predict(
 
     Puts the network on the device and into evaluation mode.
     """
-    return (logits_of(network, images, numerics, batch) / network.temperature).softmax(1)
+    logits = logits_of(network, images, numerics, mirrored=network.mirrored, batch=batch)
+    return (logits / network.temperature).softmax(1)
 
 
-def logits_of(network: nn.Module, images: Tensor, numerics: Numerics, batch: int = 256) -> Tensor:
-    """The same before temperature and softmax."""
+def logits_of(
+    network: nn.Module, images: Tensor, numerics: Numerics, *, mirrored: bool, batch: int = 256
+) -> Tensor:
+    """The same before temperature and softmax; `mirrored` as in `ClassifierConfig`."""
     numerics.place(network).eval()
 
     def logits(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
-            found: Tensor = network(to_signed(part.to(numerics.device)))
-        return found.float().cpu()
+            pictures = to_signed(part.to(numerics.device))
+            found: Tensor = network(pictures).float()
+            if mirrored:
+                found = (found + network(pictures.flip(3)).float()) / 2
+        return found.cpu()
 
     return in_parts(logits, images, batch=batch)

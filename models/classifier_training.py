@@ -88,6 +88,7 @@ def train_classifier(
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(f"labels must be in 0..{len(classes) - 1}, for {len(classes)} classes")
     config = _started(method, images.shape[1], classes, None if start is None else start[0])
+    config = replace(config, mirrored=recipe.augment)
     held = held_back(labels, held_out, recipe.seed)
     trainee = ClassifierTrainee(config, images, labels, torch.nonzero(~held)[:, 0], recipe)
     if start is not None:
@@ -96,7 +97,7 @@ def train_classifier(
     network = trainee.settled()
     rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
     if len(rows):
-        logits = logits_of(network, images[rows], recipe.numerics)
+        logits = logits_of(network, images[rows], recipe.numerics, mirrored=config.mirrored)
     temperature = fit_temperature(logits, labels[rows])
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     return Trained(

@@ -23,7 +23,7 @@ class TrainedClassifier(NamedTuple):
     confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", version=3, device=True)
+@node(title="Train classifier", category="cnn", version=4, device=True)
 def train_classifier(
     dataset: Dataset,
     start: Classifier | None = None,

@@ -49,6 +49,19 @@ def test_a_few_steps_are_of_use_already():
     assert (predict(network, unseen, PLAIN).argmax(1) == truth).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("method", ["residual", "classic"])
+def test_where_training_mirrors_pictures_their_mirror_images_are_judged_alike(method):
+    images, labels = patterns(30, 32, seed=0)
+    unseen, _ = patterns(90, 32, seed=9)
+    apart = {}
+    for augment in (True, False):
+        network = network_of(trained(images, labels, method=method, steps=5, augment=augment))
+        found, mirrored = (predict(network, x, PLAIN) for x in (unseen, unseen.flip(2)))
+        apart[augment] = float((found - mirrored).abs().max())
+    assert apart[True] < 1e-5
+    assert apart[False] > 1e-3
+
+
 def test_colours_alone_can_make_a_class():
     """Though half of the pictures seen in training have another palette."""
 
@@ -125,6 +138,7 @@ def test_config_survives_json():
         {"temperature": 0.0},
         {"temperature": float("nan")},
         {"temperature": "1"},
+        {"mirrored": 1},
         {"classes": []},
         {"classes": "cat"},
         {"classes": ["a", "a"]},

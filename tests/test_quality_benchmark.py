@@ -59,7 +59,7 @@ def test_signal_to_noise(benchmarks):
 class Tints(torch.nn.Module):
     """A judge's network that sees the mean colours of the four quarters."""
 
-    temperature = 1.0
+    temperature, mirrored = 1.0, False
 
     def pooled(self, x):
         return torch.nn.functional.avg_pool2d(x, x.shape[2] // 2).flatten(1)

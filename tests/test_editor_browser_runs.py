@@ -111,7 +111,7 @@ def test_nodes_of_the_other_kind_show_the_same(editor):
 
 
 def test_a_training_shows_its_work_and_can_be_stopped(editor):
-    editor.show(TRAINING, "walk", steps=2000, pause=0.01, seed=1)
+    editor.show(TRAINING, "walk", steps=20_000, pause=0.01, seed=1)
     editor.run()
     editor.wait_for("app.graph.nodes.find(n => n.title === 'walk')?.imgs?.length > 0")
     editor.wait_for("document.title.includes('%')")

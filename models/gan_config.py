@@ -31,8 +31,10 @@ class GanConfig:
     attention: int = 0  # largest side of a map whose places attend to each other (projected only)
     normed: bool = False  # whether blocks see features of root mean square 1 (projected only)
     critic: int = 96  # width of the critic
-    fine: int = 0  # width of two more convolutions of the head that sees pixels (projected only)
-    features: tuple[int, ...] = (32, 64, 128, 128)  # of the network that heads see by (likewise)
+    # Projected only: the width of two convolutions that the critic's pixel head begins with, 0 for
+    # none, and the channels of the small network whose features the other heads see.
+    fine: int = 0
+    features: tuple[int, ...] = (32, 64, 128, 128)
     grown: int = 0  # how often the size was doubled by a fine-tuning, with a level for each
 
     def __post_init__(self) -> None:

@@ -45,8 +45,9 @@ class ProjectedTrainee(GanTrainee[Views]):
     ) -> None:
         """`features`: a frozen network from pictures to a list of maps; None to train one."""
         classes = len(config.classes)
-        own = blank(lambda: FeatureNet(classes, config.features)) if features is None else None
-        self._own = own
+        self._own = (
+            blank(lambda: FeatureNet(classes, config.features)) if features is None else None
+        )
         network = self._own if features is None else features
         assert network is not None
         self.features = recipe.numerics.place(network).eval().requires_grad_(False)

@@ -162,9 +162,11 @@ def test_what_cannot_be_compared_is_told():
 @pytest.mark.parametrize("kind", ["classifier", "features"])
 def test_features_of_our_networks(kind):
     config = ClassifierConfig("residual", 32, ("a", "b"), width=8)
-    kinds = {"classifier": lambda: make_classifier(config)}
-    kinds["features"] = lambda: FeatureNet(2, (4, 8, 16, 16))
-    network = blank(kinds[kind])
+    network = (
+        blank(lambda: make_classifier(config))
+        if kind == "classifier"
+        else blank(lambda: FeatureNet(2, (4, 8, 16, 16)))
+    )
     initialise(network, generator(0))
     network.eval()
     images = torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8, generator=generator(1))

@@ -15,7 +15,13 @@ from artgraph.models.gan import GanConfig, generate, make_generator
 from artgraph.models.gan_classic import adversarial_loss
 from artgraph.models.gan_energy import energy
 from artgraph.models.gan_pictures import GROUP, Batches, Pictures
-from artgraph.models.gan_projected import STYLE, Attention, FilmBlock, group_deviation
+from artgraph.models.gan_projected import (
+    STYLE,
+    Attention,
+    FilmBlock,
+    ProjectedCritic,
+    group_deviation,
+)
 from artgraph.models.gan_projected_training import ProjectedTrainee
 from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
 from artgraph.models.gan_training import GanTrainee
@@ -128,6 +134,25 @@ def test_a_normed_block_does_not_see_how_large_its_features_are():
             changes[normed] = [block(k * x, style) - k * x for k in (10.0, 1000.0)]
     torch.testing.assert_close(*changes[True], rtol=1e-2, atol=1e-2)
     assert (changes[False][1] - changes[False][0]).abs().max() > 1
+
+
+def test_only_the_pixel_head_looks_further_around():
+    reach = {}
+    for fine in (0, 8):
+        critic = blank(lambda: ProjectedCritic([(12, 16), (6, 16)], 2, 16, fine))  # noqa: B023
+        initialise(critic, generator(0))
+        views = [torch.randn(GROUP, c, 16, 16, generator=generator(1)) for c in (12, 6)]
+        views = [view.requires_grad_() for view in views]
+        for scores in critic(views, torch.eye(2).repeat(2, 1)):
+            scores.unflatten(1, (8, 8))[0, 3, 3].backward()
+        reach[fine] = [int(view.grad[0].any(0).any(0).sum()) for view in views]
+    assert reach == {0: [8, 8], 8: [12, 8]}
+
+
+def test_the_small_network_is_as_wide_as_the_config_says():
+    config, state, *_ = train(*pictures(12, 2), 2, 1)
+    widths = [len(state[f"features.convolutions.{k}.weight"]) for k in range(4)]
+    assert widths == [*config.features]
 
 
 def test_the_generators_gradient_is_clipped(monkeypatch):

@@ -35,6 +35,25 @@ def test_a_start_keeps_what_it_knows_and_matches_classes():
         assert torch.equal(first[1][name], state[name])
 
 
+def test_a_gan_of_an_older_version_goes_on_as_it_was_made(monkeypatch):
+    default = GanConfig.default
+    values = default("projected", 32, ("a",), (16, 8)).to_dict()
+    older = [key for key in ("normed", "fine", "features") if values.pop(key)]
+    with monkeypatch.context() as then:
+        kept = {key: v for key, v in values.items() if key not in ("classes", "channels")}
+        then.setattr(
+            GanConfig,
+            "default",
+            lambda *args: GanConfig.from_dict(kept | {"classes": args[2], "channels": args[3]}),
+        )
+        first = train(*pictures(12, 2), 2, 1)
+    config, state, *_ = train(*pictures(12, 2), 2, 1, start=first[:2])
+    now = default("projected", 32, config.classes, config.channels)
+    assert config == first.config
+    assert all(getattr(config, key) != getattr(now, key) for key in older)
+    assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in first.state.items()}
+
+
 @pytest.mark.parametrize("size", [64, 128])
 def test_a_larger_size_begins_with_the_enlarged_picture(size):
     small = train(*pictures(12, 3), 3, 2)

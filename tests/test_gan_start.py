@@ -51,7 +51,8 @@ def test_a_gan_of_an_older_version_goes_on_as_it_was_made(monkeypatch):
     now = default("projected", 32, config.classes, config.channels)
     assert config == first.config
     assert all(getattr(config, key) != getattr(now, key) for key in older)
-    assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in first.state.items()}
+    assert state["features.convolutions.0.weight"].shape == (32, 3, 4, 4)
+    assert state["critic.heads.0.body.0.weight"].shape == (96, 12, 4, 4)  # goes down at once
 
 
 @pytest.mark.parametrize("size", [64, 128])

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .numerics import sent
+
 SHIFT = 1 / 8  # of a side, the farthest translation
 HOLE = 1 / 2  # of a side, the cutout's square
 
@@ -46,7 +48,8 @@ def diff_augment(images: Tensor, strength: Tensor, generator: torch.Generator) -
     strength: a scalar in 0..1 on the pictures' device, the probability of each of the three.
     """
     for change in (recolour, translate, cutout):
-        chance = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
+        chance = torch.rand(len(images), 1, 1, 1, generator=generator)
+        chance = sent(chance, images.device)
         images = torch.where(chance < strength, change(images, generator), images)
     return images
 
@@ -68,7 +71,7 @@ def translate(images: Tensor, generator: torch.Generator) -> Tensor:
     reach = int(size * SHIFT + 0.5)
     shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
     places = torch.arange(size) + reach + shifts  # (2, N, S), in the padded picture
-    rows, columns = places.to(images.device)
+    rows, columns = sent(places, images.device)
     padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)  # (N, S + 2 reach, ..., 3)
     which = torch.arange(count, device=images.device)[:, None, None]
     return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
@@ -80,7 +83,7 @@ def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
     half = int(size * HOLE + 0.5) // 2
     centres = torch.randint(0, size + 1, (2, count, 1), generator=generator)
     inside = (torch.arange(size) - centres + 0.5).abs() < half  # (2, N, S)
-    rows, columns = inside.to(images.device)
+    rows, columns = sent(inside, images.device)
     hole = rows[:, :, None] & columns[:, None, :]
     covered: Tensor = images * ~hole[:, None]
     return covered
@@ -89,4 +92,4 @@ def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
 def _uniform(images: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     """(draws, N, 1, 1, 1) in 0..1, on the pictures' device."""
     drawn = torch.rand((draws, len(images), 1, 1, 1), generator=generator)
-    return drawn.to(images.device)
+    return sent(drawn, images.device)

@@ -89,7 +89,7 @@ def features(network: Pooling, images: Tensor, numerics: Numerics, batch: int = 
 
     def vectors(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
-            return network.pooled(to_signed(part.to(numerics.device))).double().cpu()
+            return network.pooled(to_signed(part.to(numerics.device))).cpu().double()
 
     return in_parts(vectors, images, batch=batch)
 

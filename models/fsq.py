@@ -8,6 +8,7 @@ four numbers are one of 1,000 codes.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -56,5 +57,13 @@ def _numbers(values: Tensor, count: Tensor) -> Tensor:
 
 def _per_channel(values: Tensor, levels: tuple[int, ...]) -> Tensor:
     """The number of levels of each channel, (C, 1, 1)."""
-    count = torch.tensor(levels, dtype=values.dtype, device=values.device)
-    return count.repeat(values.shape[1] // len(levels)).view(-1, 1, 1)
+    return _counts(levels, values.shape[1], values.dtype, values.device)
+
+
+@cache  # made anew, the processor would wait for a GPU each time
+@torch.inference_mode(False)  # lest training meets one that was made in a ComfyUI's mode
+def _counts(
+    levels: tuple[int, ...], channels: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    count = torch.tensor(levels, dtype=dtype, device=device)
+    return count.repeat(channels // len(levels)).view(-1, 1, 1)

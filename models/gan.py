@@ -98,7 +98,7 @@ def train_gan(
         config = GanConfig.default(method, images.shape[1], classes, channels)
     else:
         config = started_config(start[0], images.shape[1], classes)
-    pictures = Pictures(images, labels, len(classes), flip)
+    pictures = Pictures.kept(images, labels, len(classes), flip, numerics)
     total = steps + cool_steps(steps)
     recipe = Recipe(batch, seed, numerics, augment, rate, say, lambda share: report(share, total))
     trainee: GanTrainee[Any]

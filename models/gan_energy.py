@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .gan_pictures import GROUP
+from .numerics import sent
 
 PATCH = 4  # pixels of a side of the patches compared as such
 PLACES = 32  # where patches are compared, in each feature map
@@ -46,7 +47,7 @@ def patch_energy(
     total = images.new_zeros(())
     for drawn, real in pairs:
         places = torch.randint(drawn.shape[2] * drawn.shape[3], (PLACES,), generator=random)
-        places = places.to(images.device)
+        places = sent(places, images.device)
         a, b = (m.flatten(2)[:, :, places].transpose(1, 2).flatten(0, 1) for m in (drawn, real))
         total = total + energy(a, b, PLACES)
     return total

@@ -65,7 +65,8 @@ def train_features(
     AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
     weights; nothing else is drawn from. `pause` hears the share done, and may raise to stop.
     """
-    initialise(net, generator(seed, FEATURES))
+    initialise(net.to("cpu"), generator(seed, FEATURES))
+    numerics.place(net)
     net.train().requires_grad_(True)
     batch = micro_batches(BATCH, pictures.images.shape[1])[0].stop
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
@@ -77,8 +78,8 @@ def train_features(
             images, answers = _turned(images)
         optimiser.param_groups[0]["lr"] = RATE * one_cycle(step / STEPS)
         with numerics.autocast():
-            logits = net.logits(images.to(numerics.device))
-        loss = F.cross_entropy(logits.float(), answers.to(numerics.device), label_smoothing=0.1)
+            logits = net.logits(images)
+        loss = F.cross_entropy(logits.float(), numerics.put(answers), label_smoothing=0.1)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .blocks import to_signed
+from .numerics import Numerics
 from .training import Sampler, generator
 
 GROUP = 4  # pictures of one class that stand together in a batch
@@ -24,6 +25,14 @@ class Pictures:
     labels: Tensor
     classes: int
     flip: bool  # mirror every second picture, by chance
+    numerics: Numerics = field(default_factory=Numerics)
+
+    @classmethod
+    def kept(
+        cls, images: Tensor, labels: Tensor, classes: int, flip: bool, numerics: Numerics
+    ) -> Pictures:
+        """The set where its batches are quickest to get."""
+        return cls(numerics.keep(images), labels, classes, flip, numerics)
 
     def members(self) -> list[Tensor]:
         """For each class that has pictures, their numbers."""
@@ -31,10 +40,10 @@ class Pictures:
         return [numbers for numbers in found if len(numbers)]
 
     def take(self, numbers: Tensor, random: torch.Generator) -> Tensor:
-        """Those pictures as float32 (N, 3, S, S) in -1..1, channels-last."""
-        pictures = to_signed(self.images[numbers])
+        """Those pictures as float32 (N, 3, S, S) in -1..1, channels-last, on the device."""
+        pictures = to_signed(self.numerics.take(self.images, numbers))
         if self.flip:
-            mirrored = torch.rand(len(pictures), generator=random) < 0.5
+            mirrored = self.numerics.put(torch.rand(len(pictures), generator=random) < 0.5)
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
         return pictures.contiguous(memory_format=torch.channels_last)
 

@@ -157,12 +157,12 @@ class GanTrainee(Generic[B]):
         """Pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
         pictures, labels = self.batches.reals(step)
         weights = F.one_hot(labels, len(self.config.classes)).float()
-        return pictures.to(self.numerics.device), weights.to(self.numerics.device)
+        return pictures, self.numerics.put(weights)
 
     def latents(self, count: int, *counters: int) -> Tensor:
         """(count, latent_dim) of N(0, 1), on the device."""
         random = generator(self.seed, LATENTS, *counters)
-        return torch.randn(count, self.config.latent_dim, generator=random).to(self.numerics.device)
+        return self.numerics.put(torch.randn(count, self.config.latent_dim, generator=random))
 
     def seen(self, images: Tensor, *counters: int) -> Tensor:
         """What the critic gets to see of `images`: augmented, where that is on."""

@@ -219,7 +219,7 @@ class _Real:
                 found: Tensor = self._onlooker(x)
                 if self._mirror:
                     found = (found + self._onlooker(x.flip(3))) / 2
-            return found.double().cpu()
+            return found.cpu().double()  # not all devices have float64
 
         found = in_parts(vectors, images, batch=128)
         layouts = found[:, LAYOUT:]

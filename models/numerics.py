@@ -50,6 +50,8 @@ class Numerics:
         """Set torch's process-wide switches: thread count and deterministic algorithms."""
         import torch
 
+        if self.device.startswith("cuda"):  # cuBLAS reads it when it first works
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         if self.device == "cpu":
             torch.set_num_threads(self.threads)
             _keep_freed_memory()
@@ -101,9 +103,7 @@ class Numerics:
 
     def put(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor on the device; the processor does not wait until it is there."""
-        if self.device.startswith("cuda") and tensor.device.type == "cpu":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+        return sent(tensor, self.device)
 
     def keep(self, data: torch.Tensor) -> torch.Tensor:
         """Training data where its batches are quickest to get: in a GPU's memory, if it has room.
@@ -122,6 +122,17 @@ class Numerics:
         if data.device.type == "cpu":
             return self.put(data[rows])
         return data[self.put(rows)]
+
+
+def sent(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """The tensor on a device; where that is CUDA, the processor does not wait until it is there.
+
+    Elsewhere it does: MPS would read memory that may be freed (PyTorch's issue 189690).
+    """
+    cuda = str(device).startswith("cuda")
+    if cuda and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=cuda)
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:

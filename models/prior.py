@@ -158,7 +158,8 @@ class _Training:
         start: tuple[PriorConfig, State] | None,
         numerics: Numerics,
     ) -> None:
-        self._config, self._latents, self._labels, self._vae = config, latents, labels, vae
+        self._config, self._labels, self._vae = config, labels, vae
+        self._latents = numerics.keep(latents)
         self._seed, self._numerics = seed, numerics
         network, copy = (blank(lambda: make_prior(latents.shape[1], config)) for _ in range(2))
         if start is None:
@@ -178,15 +179,16 @@ class _Training:
 
     def step(self, step: int) -> Mapping[str, Tensor]:
         chosen, random = self._sampler.indices(step), generator(self._seed, NOISE, step)
-        data = self._latents[chosen].float()
+        put = self._numerics.put
+        data = self._numerics.take(self._latents, chosen).float()
         noise = torch.randn(data.shape, generator=random)
         t = times(len(data), random)
         known = torch.rand(len(data), 1, generator=random) >= UNKNOWN
         classes = self._one_hot(self._labels[chosen % len(self._labels)]) * known
-        device = self._numerics.device
-        points, velocity = between(noise, data, t).to(device), (data - noise).to(device)
+        noise, t = put(noise), put(t)
+        points, velocity = between(noise, data, t), data - noise
         with self._numerics.autocast():
-            found = self._network(points, t.to(device), classes.to(device))
+            found = self._network(points, t, put(classes))
         loss = (found - velocity).square().mean()
         self._optimiser.zero_grad()
         loss.backward()

@@ -97,6 +97,7 @@ class VaeTrainee:
         noise = torch.randn(
             len(chosen), *self._config.latent_shape, generator=generator(self._recipe.seed, 1, step)
         )
+        noise = numerics.put(noise)
         told: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
         for part in micro_batches(len(chosen), self._config.size):
@@ -128,7 +129,7 @@ class VaeTrainee:
         mean, log_variance = network.posterior(pictures)
         latents, divergence = mean, torch.zeros((), device=mean.device)
         if log_variance is not None:
-            latents = mean + (log_variance / 2).exp() * noise.to(mean.device)
+            latents = mean + (log_variance / 2).exp() * noise
             divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
         if isinstance(network, ClassicVae):
             # The ELBO's sums, over the latent's length so that beta is 1 for any size.

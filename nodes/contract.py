@@ -48,6 +48,18 @@ class Length:
     """Marks the widget that says how long to train; the runner extends instead of repeating."""
 
 
+@dataclass(frozen=True)
+class Neutral:
+    """Marks the value of a widget with which the node computes what it did without the widget.
+
+    While a widget has this value, it is not part of the keys of results and of trainings. So a
+    widget that is added later leaves everything stored before it valid. The value must never be
+    changed: stored results would be found under the wrong meaning.
+    """
+
+    value: Any
+
+
 InputFile = Annotated[Path, PathRole("file")]
 InputFolder = Annotated[Path, PathRole("folder")]
 Seed = Annotated[
@@ -85,6 +97,7 @@ class Widget:
     default: Any
     nullable: bool
     is_length: bool
+    neutral: Neutral | None = None
 
     @cached_property
     def choices(self) -> tuple[Any, ...]:
@@ -192,6 +205,11 @@ class NodeSpec:
     def length(self) -> str | None:
         """The widget that says how long to train, if the node trains."""
         return next((w.name for w in self.widgets.values() if w.is_length), None)
+
+    @cached_property
+    def neutral(self) -> dict[str, Any]:
+        """The values by widget that leave a key as it was before the widget existed."""
+        return {w.name: w.neutral.value for w in self.widgets.values() if w.neutral is not None}
 
     @cached_property
     def model(self) -> type[BaseModel]:
@@ -315,7 +333,9 @@ def _widget(name: str, hint: Any, default: Any) -> Widget:
     required = default is inspect.Parameter.empty
     nullable = not required and default is None
     is_length = any(extra is Length for extra in extras)
-    return Widget(name, hint, _kind(name, base, role), required, default, nullable, is_length)
+    neutral = next((extra for extra in extras if isinstance(extra, Neutral)), None)
+    kind = _kind(name, base, role)
+    return Widget(name, hint, kind, required, default, nullable, is_length, neutral)
 
 
 def _kind(name: str, base: Any, role: PathRole | None) -> Kind:

@@ -163,10 +163,12 @@ def why(step: Step, store: Store) -> str:
         return f"its training goes on from the checkpoint at step {step.from_step}"
     if step.key.digest in store.lost:
         return "its stored result is lost or damaged"
-    parts = step.key.parts
-    relatives = store.relatives(step.node.spec.id)
+    spec = step.node.spec
+    neutral = {f"widget {name}": value for name, value in spec.neutral.items()}
+    relatives = [neutral | parts for parts in store.relatives(spec.id)]
     if not relatives:
         return "it has not run before"
+    parts = neutral | step.key.parts
     nearest = min(relatives, key=lambda other: len(_changes(other, parts)))
     return "; ".join(_changes(nearest, parts)[:3])
 

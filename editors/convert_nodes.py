@@ -201,9 +201,10 @@ class Assembler:
 
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
         """A path without ComfyUI's folder mark; a file's prefix as a plain name, each once."""
-        if spec.id == "load_image":
+        widget = spec.widgets.get(name)
+        if widget is not None and widget.is_path:
             return FOLDER_MARK.sub("", text)
-        if name != "name":
+        if widget is None or not widget.is_file_name:
             return text
         name = re.sub(r"[^\w.-]+", "_", re.sub(r"%[^%]*%", "", text)).strip("_.")
         if text == "ComfyUI" or not is_file_name(name) or name in self._saved_as:

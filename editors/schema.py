@@ -115,7 +115,7 @@ def _node(spec: NodeSpec) -> dict[str, Any]:
 
 def widget_schema(widget: Widget) -> dict[str, Any]:
     """The JSON Schema of one widget's value."""
-    schema: dict[str, Any] = {"description": widget.description}
+    schema: dict[str, Any] = {"description": "\n".join([widget.description, *widget.choice_lines])}
     if widget.kind == "choice":
         schema["enum"] = list(widget.choices)
     else:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .batches import each_part
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .sockets import Classifier, Dataset, Pictures, Table
 
@@ -30,7 +30,8 @@ def train_classifier(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="residual: better on small sets; classic: two convolutions and pools"),
+        Field(description="The kind of network"),
+        Choices({"residual": "better on small sets", "classic": "two convolutions and pools"}),
     ] = "residual",
     steps: Steps = 300,
     batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in a step")] = 64,

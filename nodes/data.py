@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from .context import Context
-from .contract import InputFile, InputFolder, Seed, node
+from .contract import Choices, Fallback, InputFolder, InputPicture, Seed, node
 from .errors import InputError, NodeError
 from .sockets import Dataset, Image
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @node(title="Load image", category="image")
 def load_image(
-    fallback: Image | None = None,
+    fallback: Annotated[Image | None, Fallback] = None,
     *,
     path: Annotated[
-        InputFile | None,
+        InputPicture | None,
         Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file. Empty: use the fallback"),
     ] = None,
 ) -> Image:
@@ -50,7 +50,7 @@ def load_image(
 
 @node(title="Load pictures", category="data")
 def load_dataset(
-    fallback: Dataset | None = None,
+    fallback: Annotated[Dataset | None, Fallback] = None,
     *,
     folder: Annotated[
         InputFolder | None,
@@ -61,9 +61,13 @@ def load_dataset(
     size: Annotated[int, Field(ge=8, le=1024, description="Edge of a picture in pixels")] = 64,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(
-            description="How a picture becomes square: the middle is cut out, white is added, or"
-            " its proportions change"
+        Field(description="How a picture becomes square"),
+        Choices(
+            {
+                "crop": "the middle is cut out",
+                "pad": "white is added",
+                "stretch": "its proportions change",
+            }
         ),
     ] = "crop",
     ctx: Context,

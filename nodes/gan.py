@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .class_weights import Style, class_weights
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .features import features_of
 from .sockets import Classifier, Dataset, Gan, GanLatent, Image, Table
@@ -35,9 +35,13 @@ def train_gan(
     *,
     method: Annotated[
         Literal["projected", "r3", "classic"],
-        Field(
-            description="projected: quick, judged by a classifier's features; r3: slower, no"
-            " features; classic: the article's DCGAN"
+        Field(description="How the GAN is trained"),
+        Choices(
+            {
+                "projected": "quick, judged by a classifier's features",
+                "r3": "slower, no features",
+                "classic": "the article's DCGAN",
+            }
         ),
     ] = "projected",
     steps: Steps = 1000,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from .batches import by_part, joined, levels_of, taken
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Dataset, Image, Pictures, Table
 
@@ -135,10 +135,19 @@ def resize_image(
     height: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the width")] = 0,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(description="Where proportions differ: cut the middle out, add white, or stretch"),
+        Field(description="What happens to a picture of other proportions"),
+        Choices(
+            {
+                "crop": "the middle is cut out",
+                "pad": "white is added",
+                "stretch": "its proportions change",
+            }
+        ),
     ] = "crop",
     filter: Annotated[  # noqa: A002 - the word that people look for
-        Literal["smooth", "pixels"], Field(description="pixels: enlarge without blurring")
+        Literal["smooth", "pixels"],
+        Field(description="How a picture is enlarged"),
+        Choices({"smooth": "interpolated", "pixels": "without blurring"}),
     ] = "smooth",
 ) -> Image:
     """Bring pictures to another size.
@@ -211,7 +220,8 @@ def dataset_images(
     count: Annotated[int, Field(ge=1, le=10_000, description="Pictures to take")] = 64,
     order: Annotated[
         Literal["first", "each class"],
-        Field(description="first: as they come; each class: classes take turns"),
+        Field(description="The order of the pictures"),
+        Choices({"first": "as they come", "each class": "classes take turns"}),
     ] = "each class",
 ) -> DatasetImages:
     """Take pictures out of a data set, to look at or to work on, with a table of their classes."""

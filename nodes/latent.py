@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import GanLatent, Latent, VaeLatent
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Method = Annotated[
     Literal["spherical", "linear"],
-    Field(description="spherical keeps the length, as random latents have it; linear is straight"),
+    Field(description="The way from one latent to another"),
+    Choices({"spherical": "keeps the length that random latents have", "linear": "is straight"}),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from .contract import InputFile, node
+from .contract import FileName, InputFile, node
 from .errors import InputError
 from .sockets import Classifier, Files, Gan, Model, Vae, file_name
 
@@ -23,9 +23,7 @@ AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 def save_model(
     model: AnyModel,
     *,
-    name: Annotated[
-        str, Field(description="The file's name; empty: that of the node", max_length=100)
-    ] = "",
+    name: Annotated[FileName, Field(description="The file's name; empty: that of the node")] = "",
     precision: Annotated[
         Literal["float32", "float16"],
         Field(description="float16 makes the file half as large, and is good enough to draw with"),

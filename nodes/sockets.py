@@ -201,12 +201,18 @@ def _require_points(tensor: Tensor, what: str, dimensions: int) -> None:
 
 # Tables, numbers, texts
 
+X = "step"  # the x of a table that names no other
+
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of equal length, each all numbers or all text (or None where unknown)."""
+    """Named columns of equal length, each all numbers or all text (or None where unknown).
+
+    x: the column over which curves are drawn, if the table has one of that name.
+    """
 
     columns: dict[str, list[Any]]
+    x: str = X
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
@@ -221,11 +227,16 @@ class Table:
         columns = [
             [name, [_finite(cell) for cell in column]] for name, column in value.columns.items()
         ]
-        return columns, {}
+        if value.x == X:
+            return columns, {}
+        require(value.x in value.columns, f"a table's x is one of its columns, not {value.x!r}")
+        # Named once more in front, without cells: a reader that knows no x overwrites it.
+        return [[value.x, []], *columns], {}
 
     @staticmethod
     def decode(meta: Json, _: Blob) -> Table:
-        return Table({name: list(column) for name, column in meta})
+        columns = {name: list(column) for name, column in meta}
+        return Table(columns, X if len(columns) == len(meta) else meta[0][0])
 
 
 def _finite(cell: Any) -> Any:

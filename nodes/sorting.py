@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .batches import levels_of
-from .contract import node
+from .contract import FileName, node
 from .errors import NodeError
 from .sockets import Files, Pictures, Table, file_name
 
@@ -19,7 +19,7 @@ def class_sheets(
     labels: Table,
     *,
     name: Annotated[
-        str,
+        FileName,
         Field(
             max_length=60,
             description="What the files' names begin with; empty: the node's own name",

@@ -10,7 +10,7 @@ from pydantic import Field
 from .batches import each_part
 from .class_weights import Style, class_weights
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .features import features_of
 from .sockets import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
@@ -36,15 +36,24 @@ def train_vae(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="residual: convolutional, latents keep their place; classic: dense"),
+        Field(description="The kind of network"),
+        Choices({"residual": "convolutional, latents keep their place", "classic": "dense"}),
     ] = "residual",
     quantiser: Annotated[
         Literal["kl", "fsq"],
-        Field(description="kl: latents are near N(0, 1); fsq: each number has a few levels"),
+        Field(description="What latents are like"),
+        Choices({"kl": "near N(0, 1)", "fsq": "each number has a few levels"}),
     ] = "kl",
     sharpen: Annotated[
         Literal["none", "features", "adversarial"],
-        Field(description="By the features of a wired classifier, or by a critic"),
+        Field(description="What sharpens the pictures"),
+        Choices(
+            {
+                "none": "nothing",
+                "features": "the features of a wired classifier",
+                "adversarial": "a critic",
+            }
+        ),
     ] = "none",
     steps: Steps = 600,
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,

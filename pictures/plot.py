@@ -22,8 +22,13 @@ class PlotError(ValueError):
     """The table can't be drawn like this; says why."""
 
 
-def plot(columns: Columns, kind: Kind | None, title: str, width: int, height: int) -> Pixels:
-    """A table as a picture of width x height pixels; kind None: whatever suits the table.
+def plot(
+    columns: Columns, x: str, kind: Kind | None, title: str, width: int, height: int
+) -> Pixels:
+    """Returns a table as a picture of width x height pixels.
+
+    x:    the column over which curves are drawn; without it they are drawn over the rows.
+    kind: None draws whatever suits the table.
 
     Raises: PlotError where the table doesn't suit the kind.
     """
@@ -34,8 +39,12 @@ def plot(columns: Columns, kind: Kind | None, title: str, width: int, height: in
     if title:
         pen.text(16, 22, shorten(title, _TITLE, width - 32), _TITLE)
         top = 42.0
-    draw = {"curves": _curves, "bars": _bars, "confusion": _confusion}[kind or suiting(columns)]
-    draw(pen, columns, (16, top, width - 16, height - 10))
+    box = (16.0, top, width - 16.0, height - 10.0)
+    kind = kind or suiting(columns)
+    if kind == "curves":
+        _curves(pen, columns, x, box)
+    else:
+        {"bars": _bars, "confusion": _confusion}[kind](pen, columns, box)
     return pen.pixels()
 
 
@@ -48,15 +57,15 @@ def suiting(columns: Columns) -> Kind:
     return "confusion" if first == [name for name in columns if name != texts[0]] else "bars"
 
 
-def _curves(pen: Pen, columns: Columns, box: Box) -> None:
-    """A panel for each metric, as their scales differ; x is the column `step`, or the row."""
-    metrics = {n: numbers(c) for n, c in columns.items() if n != "step" and not is_text(c)}
+def _curves(pen: Pen, columns: Columns, x: str, box: Box) -> None:
+    """A panel for each metric, as their scales differ."""
+    metrics = {n: numbers(c) for n, c in columns.items() if n != x and not is_text(c)}
     if not metrics:
-        raise PlotError("curves need a column of numbers beside `step` - choose another kind")
+        raise PlotError(f"curves need a column of numbers beside `{x}` - choose another kind")
     if len(metrics) > 24:
         raise PlotError(f"{len(metrics)} columns are too many for curves - name at most 24")
     rows = len(next(iter(metrics.values())))
-    steps = numbers(columns["step"]) if "step" in columns else [float(i) for i in range(rows)]
+    xs = numbers(columns[x]) if x in columns else [float(i) for i in range(rows)]
     left, top, right, bottom = box
     count = len(metrics)
     across = min(
@@ -68,9 +77,9 @@ def _curves(pen: Pen, columns: Columns, box: Box) -> None:
         raise PlotError(f"{count} curves don't fit - make the plot larger")
     for number, (name, values) in enumerate(metrics.items()):
         row, column = divmod(number, across)
-        x, y = left + column * wide, top + row * high
+        at, y = left + column * wide, top + row * high
         colour = HUES[number % len(HUES)]
-        _panel(pen, name, steps, values, (x, y, x + wide - 12, y + high - 4), colour)
+        _panel(pen, name, xs, values, (at, y, at + wide - 12, y + high - 4), colour)
 
 
 def _badness(wide: float, high: float, count: int, across: int) -> float:

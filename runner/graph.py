@@ -88,12 +88,12 @@ class Graph:
         return [[edge[0] for edge in nx.find_cycle(dag.subgraph(knot))] for knot in knots]
 
     def spare_fallbacks(self) -> None:
-        """Unwire each `fallback` whose file or folder is given; what only these need is idle."""
+        """Unwire each fallback whose file or folder is given; what only these need is idle."""
         spared = set()
         for node in self.nodes.values():
-            paths = [n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")]
-            if "fallback" in node.wires and any(node.values.get(name) for name in paths):
-                spared.add(node.wires.pop("fallback").node)
+            fallbacks = [name for name in node.spec.fallbacks if name in node.wires]
+            if fallbacks and any(node.values.get(name) for name in node.spec.paths):
+                spared |= {node.wires.pop(name).node for name in fallbacks}
         while spared:
             busy = (node for node in self.nodes.values() if node.name not in self.idle)
             spared -= {source for node in busy for source in node.sources}

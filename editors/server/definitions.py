@@ -23,13 +23,16 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
     Here, where there are no others, our categories need no folder of their own on top.
     """
     found = object_info(registry)
-    for definition in found.values():
-        definition["category"] = definition["category"].removeprefix("artgraph/")
     pictures = input_pictures(input_folder)
-    ours = found.get(class_id("load_image"))
-    if ours is not None:
-        _, options = ours["input"]["required"]["path"]
-        ours["input"]["required"]["path"] = [pictures, _upload(options["tooltip"])]
+    for spec in registry.values():
+        definition = found[class_id(spec.id)]
+        definition["category"] = definition["category"].removeprefix("artgraph/")
+        inputs = definition["input"]["required"]
+        for name, widget in spec.widgets.items():
+            if widget.is_picture:
+                inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
+            elif widget.kind == "folder":
+                inputs[name][1]["folder_upload"] = True  # for our own script in the page
     return found | _core(pictures)
 
 

@@ -78,9 +78,9 @@ def checked_widgets(
     names = [name for name in spec.widgets if name not in wired]
     plain = {n: from_comfy_value(spec.widgets[n], given[n]) for n in names if n in given}
     values, wrong = spec.check(plain)
-    problems = [f"{name}: {message}" for name, message in wrong.items() if name in names]
+    problems = [problem for problem in wrong if problem.subject in names]
     if problems:
-        raise NodeError("; ".join(problems))
+        raise NodeError("; ".join(f"{problem.subject}: {problem.message}" for problem in problems))
     for name in names:
         kind = spec.widgets[name].kind
         if kind in ("file", "folder") and values.get(name) is not None:
@@ -119,8 +119,8 @@ def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
         variable = spec.inputs[name].variable
         if variable and kinds.setdefault(variable, ref.socket.name) != ref.socket.name:
             raise NodeError(
-                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before"
-                " - wire values of one kind"
+                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before",
+                "wire values of one kind",
             )
 
 
@@ -217,9 +217,10 @@ def _one_line() -> Iterator[None]:
     except Cancelled as error:
         raise error.__cause__ or error from None
     except SocketError as error:
-        raise NodeError(f"returned what it must not: {error} - a bug in the node") from error
+        raise NodeError(f"returned what it must not: {error}", "a bug in the node") from error
     except ArtgraphError as error:
-        raise _named(type(error))(" ".join(str(error).split())) from None
+        what, advice = (" ".join(part.split()) for part in (error.what, error.advice))
+        raise _named(type(error))(what, advice) from None
 
 
 def _named(kind: type[ArtgraphError]) -> type[ArtgraphError]:

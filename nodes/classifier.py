@@ -71,7 +71,7 @@ def train_classifier(
 
     if len(dataset.classes) < 2:
         raise NodeError(
-            "the dataset has one class only - put the pictures into a sub-folder for each class"
+            "the dataset has one class only", "put the pictures into a sub-folder for each class"
         )
     with advised("change the dataset or the widgets"):
         config, state, curves, found, truth = train(
@@ -143,13 +143,13 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
 
     if dataset.size != classifier.size:
         raise NodeError(
-            f"the pictures are {dataset.size} px, the classifier's {classifier.size} px - load"
-            " both in one size"
+            f"the pictures are {dataset.size} px, the classifier's {classifier.size} px",
+            "load both in one size",
         )
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
         raise NodeError(
-            f"the classifier knows no class {unknown[0]!r} - test it on the classes it learned"
+            f"the classifier knows no class {unknown[0]!r}", "test it on the classes it learned"
         )
     probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
     truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])

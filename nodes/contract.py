@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
+from .problem import Problem
 from .sockets import Socket, socket_of
 from .widgets import (
     Choices,
@@ -48,7 +49,7 @@ from .widgets import (
     read_hint,
     widget_of,
 )
-from .wording import problem_text
+from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 __all__ = [
@@ -197,20 +198,21 @@ class NodeSpec:
         """The widgets that name a file or a folder."""
         return frozenset(w.name for w in self.widgets.values() if w.is_path)
 
-    def check(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """Widget values completed with defaults and made canonical, and what is wrong by name.
+    def check(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Widget values completed with defaults and made canonical, and what is wrong with them.
 
+        There is at most one problem of each widget, whose name is the problem's `subject`.
         A whole float stands for an int; nothing else is converted.
         """
         plain = {name: self._canonical(name, value) for name, value in values.items()}
         try:
-            return dict(self._validate(plain).__dict__), {}
+            return dict(self._validate(plain).__dict__), []
         except ValidationError as error:
-            wrong = {
-                str(e["loc"][0]): problem_text(e, self.widgets.get(str(e["loc"][0])))
-                for e in error.errors(include_url=False)
-            }
-            return plain, wrong
+            wrong: dict[str, Problem] = {}
+            for found in error.errors(include_url=False):
+                name = str(found["loc"][0])
+                wrong[name] = problem_of(found, name, self.widgets.get(name))
+            return plain, list(wrong.values())
 
     def _canonical(self, name: str, value: Any) -> Any:
         if type(value) is int or name not in self.widgets:

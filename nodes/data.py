@@ -39,12 +39,12 @@ def load_image(
 
     if path is None:
         if fallback is None:
-            raise InputError("no path is given - name a picture file, or wire a fallback")
+            raise InputError("no path is given", "name a picture file, or wire a fallback")
         return fallback
     try:
         pixels = np.array(read_picture(path))
     except UnreadableError as error:
-        raise InputError(f"can't read {path.name!r}: {error} - choose another file") from error
+        raise InputError(f"can't read {path.name!r}: {error}", "choose another file") from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
@@ -84,7 +84,7 @@ def load_dataset(
 
     if folder is None:
         if fallback is None:
-            raise InputError("no folder is given - name a folder of pictures, or wire a fallback")
+            raise InputError("no folder is given", "name a folder of pictures, or wire a fallback")
         return fallback
     folder = folder.resolve()
     paths, outside = find_pictures(folder)
@@ -93,11 +93,11 @@ def load_dataset(
     if not paths:
         looked = ", ".join(SUFFIXES)
         raise InputError(
-            f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders"
-            " - put pictures there, or name another folder"
+            f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders",
+            "put pictures there, or name another folder",
         )
     if len(paths) * size * size * 3 > 2**32:
-        raise NodeError(f"{len(paths)} pictures of {size} pixels take over 4 GiB - lower the size")
+        raise NodeError(f"{len(paths)} pictures of {size} pixels take over 4 GiB", "lower the size")
     images, read = _read_all(paths, folder, size, fit, ctx)
     kinds = [_kind(path, folder) for path in read]
     classes = tuple(sorted(set(kinds)))
@@ -148,8 +148,8 @@ def _read_all(
             pool.shutdown(cancel_futures=True)
     if not good:
         raise InputError(
-            f"none of the {len(paths)} pictures in {folder.name!r} can be read"
-            f" ({first_problem}) - check the files"
+            f"none of the {len(paths)} pictures in {folder.name!r} can be read ({first_problem})",
+            "check the files",
         )
     return images[: len(good)], good
 
@@ -199,7 +199,7 @@ def split_dataset(
         order = torch.randperm(len(members), generator=ctx.generator(seed, label))
         held[members[order[:count]]] = True
     if not held.any():
-        raise NodeError("no class has two pictures - a data set to split needs more")
+        raise NodeError("no class has two pictures", "a data set to split needs more")
     return Split(_subset(dataset, ~held), _subset(dataset, held))
 
 

@@ -97,8 +97,8 @@ def train_gan(
 
     if dataset.size not in SIZES:
         raise NodeError(
-            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px"
-            " - load the dataset in one of these sizes"
+            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px",
+            "load the dataset in one of these sizes",
         )
     features = None
     if classifier is not None and method == "projected":
@@ -174,7 +174,7 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     config = GanConfig.from_dict(gan.config)
     expected = (config.latent_dim, len(config.classes))
     if (latent.z.shape[1], latent.classes.shape[1]) != expected:
-        raise NodeError("the latents are of another GAN - wire those that were sampled from this")
+        raise NodeError("the latents are of another GAN", "wire those that were sampled from this")
     return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
 
 

@@ -65,8 +65,8 @@ def image_grid(
     )
     if layout.size[0] * layout.size[1] > MOST_PIXELS:
         raise NodeError(
-            f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million"
-            " - take fewer pictures or a smaller scale"
+            f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million",
+            "take fewer pictures or a smaller scale",
         )
     pixels = levels_of(image).numpy()
     sheet = contact_sheet(pixels, layout, background=background, captions=captions, title=title)
@@ -77,7 +77,7 @@ def _captions(labels: Table, caption: str) -> list[str]:
     names = list(filter(None, map(str.strip, caption.split(","))))
     if unknown := [name for name in names if name not in labels.columns]:
         known = ", ".join(labels.columns) or "none"
-        raise NodeError(f"the labels have no column {unknown[0]!r} - their columns: {known}")
+        raise NodeError(f"the labels have no column {unknown[0]!r}", f"their columns: {known}")
     if not names:
         texts = (
             n for n, column in labels.columns.items() if any(isinstance(c, str) for c in column)
@@ -108,7 +108,7 @@ def pick_images(
     first = start if start >= 0 else max(0, len(image) + start)
     picked: Tensor = image[first::every]
     if len(picked) == 0:
-        raise NodeError(f"the batch has {len(image)} pictures, none at {start} - lower the start")
+        raise NodeError(f"the batch has {len(image)} pictures, none at {start}", "lower the start")
     return (picked[:count] if count else picked).clone()
 
 
@@ -156,13 +156,13 @@ def resize_image(
     """
     rows, columns = image.shape[1:3]
     if width == height == 0:
-        raise NodeError("width and height are both 0 - give one of them")
+        raise NodeError("width and height are both 0", "give one of them")
     width = width or max(1, round(columns * height / rows))
     height = height or max(1, round(rows * width / columns))
     if len(image) * width * height > 5 * MOST_PIXELS:
         raise NodeError(
-            f"{len(image)} pictures of {width} x {height} are over 500 million pixels"
-            " - take fewer, or a smaller size"
+            f"{len(image)} pictures of {width} x {height} are over 500 million pixels",
+            "take fewer, or a smaller size",
         )
 
     def fitted(part: Tensor) -> Tensor:

@@ -50,11 +50,11 @@ def math(
     try:
         result = _calculate(a, b, op)
     except ZeroDivisionError:
-        raise NodeError(f"{a} {op} {b} divides by zero - change b") from None
+        raise NodeError(f"{a} {op} {b} divides by zero", "change b") from None
     except OverflowError:
         result = mathematics.inf
     if isinstance(result, complex) or not mathematics.isfinite(result):
-        raise NodeError(f"{a} {op} {b} is no finite real number - change a or b")
+        raise NodeError(f"{a} {op} {b} is no finite real number", "change a or b")
     return float(result) if abs(result) > _EXACT else result
 
 

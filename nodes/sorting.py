@@ -40,8 +40,8 @@ def class_sheets(
 
     if not {"class", "probability"} <= labels.columns.keys() or len(labels) != len(image):
         raise NodeError(
-            "the labels need columns class and probability and a row for each picture - wire what"
-            " `classify` gives for these pictures"
+            "the labels need columns class and probability and a row for each picture",
+            "wire what `classify` gives for these pictures",
         )
     found, sure = labels.columns["class"], labels.columns["probability"]
     pixels = levels_of(image).numpy()

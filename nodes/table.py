@@ -52,12 +52,12 @@ def plot_table(
     if names := list(filter(None, map(str.strip, columns.split(",")))):
         if unknown := [name for name in names if name not in shown]:
             known = ", ".join(shown) or "none"
-            raise NodeError(f"the table has no column {unknown[0]!r} - its columns: {known}")
+            raise NodeError(f"the table has no column {unknown[0]!r}", f"its columns: {known}")
         shown = {name: cells for name, cells in shown.items() if name in {*names, table.x}}
     try:
         pixels = plot(shown, table.x, None if kind == "auto" else kind, title, width, height)
     except PlotError as error:
-        raise NodeError(str(error)) from error
+        raise NodeError(error.what, error.advice) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
@@ -69,8 +69,8 @@ def join_tables(first: Table, second: Table) -> Table:
     """
     if len(first) != len(second):
         raise NodeError(
-            f"tables of {len(first)} and {len(second)} rows don't fit - wire tables of the same"
-            " pictures"
+            f"tables of {len(first)} and {len(second)} rows don't fit",
+            "wire tables of the same pictures",
         )
     joined = dict(first.columns)
     for name, column in second.columns.items():

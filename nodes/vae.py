@@ -133,8 +133,8 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     expected = vae.latent_shape
     if tuple(latent.z.shape[1:]) != expected:
         raise NodeError(
-            f"the latents are {tuple(latent.z.shape[1:])}, this VAE's are {expected} - wire"
-            " latents that this VAE encoded"
+            f"the latents are {tuple(latent.z.shape[1:])}, this VAE's are {expected}",
+            "wire latents that this VAE encoded",
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
@@ -155,7 +155,7 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
 
     if dataset.size != vae.size:
         raise NodeError(
-            f"the pictures are {dataset.size} px, the VAE's {vae.size} px - load both in one size"
+            f"the pictures are {dataset.size} px, the VAE's {vae.size} px", "load both in one size"
         )
     network = vae.network(ctx.device)
     return Table(
@@ -201,7 +201,7 @@ def train_prior(
 
     if dataset.size != vae.size:
         raise NodeError(
-            f"the pictures are {dataset.size} px, the VAE's {vae.size} px - load both in one size"
+            f"the pictures are {dataset.size} px, the VAE's {vae.size} px", "load both in one size"
         )
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
@@ -258,7 +258,7 @@ def vae_sample(
 
     prior = vae.prior(ctx.device)
     if prior is None:
-        raise NodeError("the VAE has no prior to draw from - wire it through train_prior first")
+        raise NodeError("the VAE has no prior to draw from", "wire it through train_prior first")
     shape = vae.latent_shape
     noise = [torch.randn(shape, generator=ctx.generator(seed, index)) for index in range(count)]
     weights = [class_weights(vae.classes, style, ctx, seed, index) for index in range(count)]
@@ -282,13 +282,13 @@ def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
     config = VaeConfig.from_dict(start.config)
     if config.prior is None:
         raise NodeError(
-            "`start` is a VAE without a prior - wire one that has been through"
-            " train_prior, or leave it unwired"
+            "`start` is a VAE without a prior",
+            "wire one that has been through train_prior, or leave it unwired",
         )
     if config.channels != vae.latent_shape[0]:
         raise NodeError(
-            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]} -"
-            " wire VAEs of a kind"
+            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]}",
+            "wire VAEs of a kind",
         )
     start.prior()
     weights = {

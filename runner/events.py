@@ -103,10 +103,15 @@ class Cached(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(NodeEvent):
-    """A node failed, or (with `because`) needs one that did."""
+    """A node failed, or (with `because`) needs one that did.
+
+    `message` is one line, with the place in the graph: what is wrong, and what to do.
+    """
 
     event = "failed"
     message: str
+    what: str
+    advice: str
     because: str | None = None
 
 

@@ -199,8 +199,8 @@ class Run:
         self._losses[name] = self._losses.get(name, 0) + 1
         if self._losses[name] > _MOST_LOSSES:
             raise CacheError(
-                f"the cache {self._store.folder} loses what is stored in it ({name!r}) - check its"
-                " disk, or name another folder with --cache"
+                f"the cache {self._store.folder} loses what is stored in it ({name!r})",
+                "check its disk, or name another folder with --cache",
             )
         key = self._record.forget(name)
         if key is not None:

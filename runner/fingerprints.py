@@ -28,7 +28,7 @@ def fingerprint(store: Store, path: Path) -> str:
             return str(blake3(json.dumps(digests).encode()).hexdigest(16))
         return _digest(store, path)
     except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror} - check it") from error
+        raise InputError(f"{path} can't be read: {error.strerror}", "check it") from error
 
 
 def _digest(store: Store, path: Path) -> str:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
+from ..nodes.problem import Problem
 from ..nodes.wording import suggestion
-from .document import Document, Problem
+from .document import Document
 from .folders import Folders
 
 
@@ -126,14 +127,13 @@ class Graph:
             inside = [node for node in self.nodes if node.startswith(f"{name}/")]
             found += [name] if name in self.nodes else inside
             if not inside and name not in self.nodes:
-                hint = suggestion(name, self.nodes)
-                wrong.append(f"{option} {name}: {self.document.file} has no such node - {hint}")
+                what = f"{option} {name}: {self.document.file} has no such node"
+                wrong.append(Problem("other", None, what, suggestion(name, self.nodes)))
         if wrong:
-            raise GraphError(*wrong)
+            raise GraphError.of(wrong)
         return found
 
-    def problem(self, node: BoundNode, message: object, is_input: bool = False) -> Problem:
-        """A problem placed at a node."""
-        return Problem(
-            node.file or self.document.file, node.line, node.name, str(message), is_input
-        )
+    def problem(self, node: BoundNode, what: str, advice: str) -> Problem:
+        """Returns a problem of a node with its place."""
+        file = node.file or self.document.file
+        return Problem("other", None, what, advice, file, node.line, node.name)

@@ -76,8 +76,8 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
         return _open(path, shared_memory=kind is None)
     except sqlite3.OperationalError as error:
         raise CacheError(
-            f"the cache {path.parent} can't be used: {error} - check it, or name another with"
-            " --cache"
+            f"the cache {path.parent} can't be used: {error}",
+            "check it, or name another with --cache",
         ) from error
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
@@ -98,8 +98,8 @@ def _open(path: Path, shared_memory: bool) -> sqlite3.Connection:
     (version,) = index.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise CacheError(
-            f"the cache {path.parent} is of format {version}, newer than this artgraph's {FORMAT}"
-            " - update artgraph, or name another folder with --cache"
+            f"the cache {path.parent} is of format {version}, newer than this artgraph's {FORMAT}",
+            "update artgraph, or name another folder with --cache",
         )
     if version < FORMAT:
         index.executescript(_TABLES + f"PRAGMA user_version = {FORMAT};")

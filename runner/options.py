@@ -123,7 +123,7 @@ def open_there(folder: Path | None) -> AbstractContextManager[Store]:
     Raises: CacheError.
     """
     if folder is not None and not (folder / "index.sqlite").is_file():
-        raise CacheError(f"there is no cache in {folder} - name its folder with --cache")
+        raise CacheError(f"there is no cache in {folder}", "name its folder with --cache")
     return open_store(folder)
 
 

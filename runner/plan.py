@@ -107,8 +107,8 @@ def widget_values(
     for name in paths:
         values[name] = None if values[name] is None else str(values[name])
     checked, wrong = node.spec.check(values)
-    for name, message in wrong.items():
-        raise NodeError(f"widget {name!r}: {message}")
+    for problem in wrong:
+        raise NodeError(f"widget {problem.subject!r}: {problem.what}", problem.advice)
     for name in paths:
         known = node.values.get(name)
         if known is not None or checked[name] is None:
@@ -126,7 +126,7 @@ def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
     outputs = results[wire.node].outputs
     if wire.output not in outputs:
         raise NodeError(
-            f"{wire.node!r} gave no {wire.output} - wire {' or '.join(outputs)}, which it gave"
+            f"{wire.node!r} gave no {wire.output}", f"wire {' or '.join(outputs)}, which it gave"
         )
     return outputs[wire.output]
 

@@ -77,8 +77,8 @@ class Publisher:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise NodeError(
-                f"{path} can't be written: {error.strerror} - free space, or name another folder"
-                " with --out"
+                f"{path} can't be written: {error.strerror}",
+                "free space, or name another folder with --out",
             ) from error
 
     def write_manifest(self, run: dict[str, Any]) -> None:
@@ -89,10 +89,10 @@ class Publisher:
 
     def _claim(self, node: str, name: str, entry: dict[str, Any]) -> None:
         if not is_file_name(name) or name.casefold() == MANIFEST:
-            raise NodeError(f"{name!r} is no name for a file here - choose another name")
+            raise NodeError(f"{name!r} is no name for a file here", "choose another name")
         owner = self._owners.setdefault(name.casefold(), node)
         if owner != node:
-            raise NodeError(f"writes {name!r}, as node {owner!r} does - give one another name")
+            raise NodeError(f"writes {name!r}, as node {owner!r} does", "give one another name")
         self._files[name] = entry
 
     def _is_untouched(self, name: str, entry: dict[str, Any]) -> bool:

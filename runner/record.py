@@ -50,9 +50,9 @@ class Record:
         if isinstance(outcome, Done):
             self._note(outcome)
         elif isinstance(outcome, NeedsError):
-            self._fail(node, f"needs {outcome.needed!r}, which failed", outcome.because)
+            self._fail(node, f"needs {outcome.needed!r}, which failed", "", outcome.because)
         else:
-            self._fail(node, self._explain(node, outcome))
+            self._fail(node, *self._explain(node, outcome))
 
     def forget(self, name: str) -> str | None:
         """Take a node's result back; the key it was under."""
@@ -110,31 +110,39 @@ class Record:
                 )
             )
 
-    def _fail(self, node: BoundNode, message: str, because: str | None = None) -> None:
+    def _fail(self, node: BoundNode, what: str, advice: str, because: str | None = None) -> None:
         self.failed[node.name] = because or node.name
-        line = str(self._graph.problem(node, message))
-        self.emit(Failed(node=node.name, type=node.spec.id, message=line, because=because))
+        self.emit(
+            Failed(
+                node=node.name,
+                type=node.spec.id,
+                message=str(self._graph.problem(node, what, advice)),
+                what=what,
+                advice=advice,
+                because=because,
+            )
+        )
 
-    def _explain(self, node: BoundNode, error: Exception) -> str:
-        """An exception as one line; a bug's traceback goes into a file."""
+    def _explain(self, node: BoundNode, error: Exception) -> tuple[str, str]:
+        """Returns what is wrong and what to do; a bug's traceback goes into a file."""
         code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
         self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
         words = self._words(node, error)
         traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
         return words
 
-    def _words(self, node: BoundNode, error: Exception) -> str:
+    def _words(self, node: BoundNode, error: Exception) -> tuple[str, str]:
         if isinstance(error, ArtgraphError):
-            return str(error)
+            return error.what, error.advice
         if isinstance(error, SocketError):
-            return f"returned what it must not: {error} - a bug in {node.spec.id}"
+            return f"returned what it must not: {error}", f"a bug in {node.spec.id}"
         if _is_out_of_memory(error):
-            return "out of memory - make size, count or batch smaller"
+            return "out of memory", "make size, count or batch smaller"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())
         what = " ".join(str(error).split())[:300]
-        return f"{type(error).__name__}: {what} - the details are in {path}"
+        return f"{type(error).__name__}: {what}", f"the details are in {path}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -30,10 +30,10 @@ class Remote:
             self._files, self._root = url_to_fs(url)
         except ImportError as error:
             raise GraphError(
-                f"--cache-remote {url}: {error} - run `pip install 'artgraph[remote]'`"
+                f"--cache-remote {url}: {error}", "run `pip install 'artgraph[remote]'`"
             ) from error
         except ValueError as error:
-            raise GraphError(f"--cache-remote {url}: {error} - mend the address") from error
+            raise GraphError(f"--cache-remote {url}: {error}", "mend the address") from error
         self._url, self._warn = url, warn
         self._works = True
         self._uploads: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

@@ -18,7 +18,7 @@ def size_of(option: str, text: str | None) -> int | None:
     units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
     if match is None:
-        raise GraphError(f"{option} {text}: no size - write one such as 10GB or 500MB")
+        raise GraphError(f"{option} {text}: no size", "write one such as 10GB or 500MB")
     return int(float(match[1]) * 2 ** units[match[2]])
 
 

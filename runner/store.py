@@ -61,8 +61,8 @@ class Store:
             self.blobs = Blobs(folder, CheckedStamps(self))
         except OSError as error:
             raise CacheError(
-                f"the cache {folder} can't be used: {error.strerror} - check it, or name another"
-                " with --cache"
+                f"the cache {folder} can't be used: {error.strerror}",
+                "check it, or name another with --cache",
             ) from error
         self.grown = 0  # bytes of blobs that this process wrote
         self.lost: set[str] = set()  # keys whose stored result was found damaged
@@ -246,8 +246,8 @@ class Store:
 
     def cannot_write(self, error: Exception) -> CacheError:
         return CacheError(
-            f"the cache {self.folder} can't be written: {error} - free space with"
-            " `artgraph cache gc`, or name another folder with --cache"
+            f"the cache {self.folder} can't be written: {error}",
+            "free space with `artgraph cache gc`, or name another folder with --cache",
         )
 
     @contextmanager

@@ -63,7 +63,7 @@ def nap(
 def failing(*, how: str = "node") -> Number:
     """Fail in one of several ways."""
     if how == "node":
-        raise NodeError("it is broken - mend it")
+        raise NodeError("it is broken", "mend it")
     if how == "memory":
         raise MemoryError
     if how == "kind":

@@ -17,7 +17,16 @@ MAY_IMPORT = {
     "runner": {"models", "pictures", "nodes", "runner"},
     "editors": {"models", "pictures", "nodes", "runner", "editors"},
 }
-CONTRACT = {"contract", "context", "errors", "sockets", "batches", "wording", "registry"}
+CONTRACT = {
+    "contract",
+    "context",
+    "errors",
+    "problem",
+    "sockets",
+    "batches",
+    "wording",
+    "registry",
+}
 ON_TOP = {
     "cli.py",
     "file_commands.py",

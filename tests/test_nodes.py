@@ -152,7 +152,9 @@ def test_every_node_says_what_it_is(name):
             assert {"ge", "gt"} & widget.limits.keys(), f"{widget.name} has no least value"
             assert {"le", "lt"} & widget.limits.keys(), f"{widget.name} has no greatest value"
     _, wrong = spec.check({})
-    assert set(wrong) <= {w.name for w in spec.widgets.values() if w.required}
+    assert {problem.subject for problem in wrong} <= {
+        w.name for w in spec.widgets.values() if w.required
+    }
 
 
 @pytest.mark.gpu

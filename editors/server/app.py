@@ -58,7 +58,7 @@ def static_root() -> Path:
     try:
         return Path(str(files("comfyui_frontend_package") / "static"))
     except ModuleNotFoundError as error:
-        raise GraphError(f"the editor is not installed - {_INSTALL}") from error
+        raise GraphError("the editor is not installed", _INSTALL) from error
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -146,7 +146,7 @@ def serve(settings: Settings, say: Callable[[str], None], open_browser: bool) ->
     locks = Locks(settings.state / "lock")
 
     def taken() -> None:
-        raise GraphError(f"an editor is open on {settings.folder} already - use that one")
+        raise GraphError(f"an editor is open on {settings.folder} already", "use that one")
 
     with locks.hold("0", taken), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(settings, say, open_browser))
@@ -162,7 +162,7 @@ async def _serve(settings: Settings, say: Callable[[str], None], open_browser: b
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
             raise GraphError(
-                f"{place} can't be used: {error.strerror} - try another --port"
+                f"{place} can't be used: {error.strerror}", "try another --port"
             ) from error
         address = f"http://{_host(settings.host)}:{runner.addresses[0][1]}/"
         if settings.token is not None:

@@ -124,7 +124,7 @@ class Engine:
         except Exception as error:  # whatever is wrong with one run, the queue goes on
             self.log(f"a run could not be followed: {type(error).__name__}: {error}\n")
             await self._end_process(1.0)
-            end = {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+            end = {"status": "failed", "what": f"{type(error).__name__}: {error}", "advice": ""}
         finally:
             self._current = self._follower = None
         self._finish(job, follower, end)
@@ -146,7 +146,8 @@ class Engine:
         self._process = None
         if self._interrupted:
             return {"status": "interrupted"}
-        return {"status": "failed", "message": _death(code, self._last_words())}
+        what, advice = _death(code, self._last_words())
+        return {"status": "failed", "what": what, "advice": advice}
 
     def _last_words(self) -> str:
         """The last line that the process printed."""
@@ -161,7 +162,7 @@ class Engine:
         elif job.status == "cancelled":
             follower.finish("execution_interrupted", **follower.place(), executed=[])
         else:
-            job.error = follower.error(end.get("message"))
+            job.error = follower.error(end.get("what", "the run failed"), end.get("advice", ""))
             follower.finish("execution_error", **job.error)
         self.jobs.save(job)
         old = self.jobs.found(FINISHED, offset=self._settings.history)
@@ -232,12 +233,12 @@ class Engine:
             await process.wait()
 
 
-def _death(code: int, last_words: str) -> str:
-    """In plain words, what ended the process."""
+def _death(code: int, last_words: str) -> tuple[str, str]:
+    """Returns in plain words what ended the process, and what to do."""
     if code < 0:
         how = f"was killed (signal {-code})"
         advice = "it may have run out of memory: make size, count or batch smaller"
     else:
         how = f"ended (code {code})"
         advice = f"it said: {last_words[:300]}" if last_words else "look into the terminal"
-    return f"the process that ran the graph {how} - {advice}; what was finished is kept"
+    return f"the process that ran the graph {how}", f"{advice}; what was finished is kept"

@@ -57,18 +57,18 @@ class Follower:
         """The node that runs, or ran last."""
         return {"node_id": self._node, "node_type": self._type}
 
-    def error(self, message: str | None) -> dict[str, Any]:
-        """The failure as the editor tells it: that of the first node, else of the run."""
+    def error(self, what: str, advice: str) -> dict[str, Any]:
+        """Returns the failure of the first node, else that of the run, in the editor's form."""
         first = next((f for f in self.failures if f["because"] is None), None)
         if first is None:  # not a node's own failure: the process that ran it has ended
-            first = {**self.place(), "message": message or "the run failed", "because": None}
+            first = {**self.place(), "what": what, "advice": advice, "because": None}
             self.send("artgraph.failed", **first)
-        what, _, advice = first["message"].partition(" - ")
+        lines = filter(None, (first["what"], first["advice"]))
         return {
             "node_id": first["node_id"],
             "node_type": first["node_type"],
             "executed": list(self.job.outputs),
-            "exception_message": f"{what[:1].upper()}{what[1:]}\n{advice[:1].upper()}{advice[1:]}",
+            "exception_message": "\n".join(line[:1].upper() + line[1:] for line in lines),
             "exception_type": "artgraph",
             "traceback": [],
             "current_inputs": {},
@@ -145,7 +145,8 @@ class Follower:
         failure = {
             "node_id": node,
             "node_type": event["type"],
-            "message": event["message"],
+            "what": event["what"],
+            "advice": event["advice"],
             "because": self.job.names.get(because, because),
         }
         self.failures.append(failure)

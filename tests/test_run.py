@@ -95,8 +95,12 @@ def test_a_failure_stops_only_what_needs_it(cli, pack):
         "  free: {node: noted, with: {value: 1}}\n",
     )
     nodes, end = run(cli, graph, "--pack", pack, code=1)
-    assert nodes["bad"]["message"] == f"{graph}:3: node 'bad': it is broken - mend it"
-    assert nodes["needs"]["because"] == "bad"
+    bad, needs = nodes["bad"], nodes["needs"]
+    assert bad["message"] == f"{graph}:3: node 'bad': it is broken - mend it"
+    assert (bad["what"], bad["advice"], bad["because"]) == ("it is broken", "mend it", None)
+    assert needs["message"] == f"{graph}:4: node 'needs': needs 'bad', which failed"
+    assert (needs["what"], needs["advice"]) == ("needs 'bad', which failed", "")
+    assert needs["because"] == "bad"
     assert nodes["free"]["event"] == "finished"
     assert (end["status"], end["failed"], end["ran"]) == ("failed", 2, 1)
 

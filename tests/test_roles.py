@@ -75,7 +75,9 @@ def test_an_outer_description_and_limit_replace_those_of_an_alias():
     assert spec.file_name == "title"
     assert spec.widgets["title"].limits == {"max_length": 3}
     assert spec.widgets["title"].description.startswith("The file's name")
-    assert "at most 3 " in spec.check({"title": "long"})[1]["title"]
+    (problem,) = spec.check({"title": "long"})[1]
+    assert problem.subject == "title"
+    assert "at most 3 " in problem.advice
 
 
 def test_a_seed_has_a_control_in_editors():

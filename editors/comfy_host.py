@@ -17,7 +17,7 @@ from ..models.numerics import Numerics
 from ..nodes.errors import Cancelled, InputError
 from ..runner.devices import numerics_for
 from ..runner.folders import Folders
-from ..runner.options import cache_folder
+from ..runner.place import cache_folder
 from ..runner.publish import tiled
 from ..runner.store import Store
 
@@ -32,7 +32,7 @@ def store() -> Store:
 
     Raises: CacheError.
     """
-    return Store(cache_folder(None), warn=log.warning)
+    return Store(cache_folder(), warn=log.warning)
 
 
 @cache

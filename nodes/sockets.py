@@ -71,13 +71,15 @@ def _checked_levels(part: Tensor) -> Tensor:
     return in_levels(part)
 
 
-def _decode_image(_: Json, blob: Blob) -> Tensor:
+def _decode_image(_: Json, blob: Blob | None) -> Tensor:
+    assert blob is not None
     return blob.tensor("image").float().div_(255)
 
 
-def _decode_pictures(_: Json, blob: Blob) -> PictureBatch:
-    count, *size = blob.shape("image")
-    return PictureBatch(size, range(count), lambda rows: blob.rows("image", rows).float().div_(255))
+def _decode_pictures(_: Json, blob: Blob | None) -> PictureBatch:
+    assert blob is not None
+    read, (count, *size) = blob.rows, blob.shape("image")
+    return PictureBatch(size, range(count), lambda rows: read("image", rows).float().div_(255))
 
 
 Image = Annotated[
@@ -139,7 +141,8 @@ class Dataset:
         return meta, {"images": value.images, "labels": labels}
 
     @staticmethod
-    def decode(meta: Json, blob: Blob) -> Dataset:
+    def decode(meta: Json, blob: Blob | None) -> Dataset:
+        assert blob is not None
         return Dataset(
             blob.tensor("images"),
             blob.tensor("labels"),
@@ -166,7 +169,8 @@ class GanLatent:
         return None, {"z": value.z, "classes": value.classes}
 
     @staticmethod
-    def decode(_: Json, blob: Blob) -> GanLatent:
+    def decode(_: Json, blob: Blob | None) -> GanLatent:
+        assert blob is not None
         return GanLatent(blob.tensor("z"), blob.tensor("classes"))
 
 
@@ -183,7 +187,8 @@ class VaeLatent:
         return None, {"z": value.z}
 
     @staticmethod
-    def decode(_: Json, blob: Blob) -> VaeLatent:
+    def decode(_: Json, blob: Blob | None) -> VaeLatent:
+        assert blob is not None
         return VaeLatent(blob.tensor("z"))
 
 
@@ -234,7 +239,7 @@ class Table:
         return [[value.x, []], *columns], {}
 
     @staticmethod
-    def decode(meta: Json, _: Blob) -> Table:
+    def decode(meta: Json, _: Blob | None) -> Table:
         columns = {name: list(column) for name, column in meta}
         return Table(columns, X if len(columns) == len(meta) else meta[0][0])
 

@@ -39,8 +39,8 @@ class Model:
         return value.config, value.state
 
     @classmethod
-    def decode(cls, meta: Json, blob: Blob) -> Model:
-        return cls(meta, {name: blob.tensor(name) for name in blob.names()})
+    def decode(cls, meta: Json, blob: Blob | None) -> Model:
+        return cls(meta, {name: blob.tensor(name) for name in blob.names()} if blob else {})
 
     @property
     def size(self) -> int:

@@ -17,8 +17,8 @@ from .options import (
     JsonOption,
     OutOption,
     PackOption,
-    cache_folder,
 )
+from .place import cache_folder
 
 app = typer.Typer()
 

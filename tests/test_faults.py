@@ -113,8 +113,8 @@ def test_fifty_kills_at_random_moments(cli, pack):
     outputs = {path.name for path in (cli.folder / "out/g").iterdir() if path.is_file()}
     assert outputs == {"manifest.json", *(f"f{i}.txt" for i in range(0, 40, 2))}
     store = Store(cli.folder / "cache", warn=pytest.fail)
-    assert verify(store)[1] == 0
-    referenced = {d for entry in [*results(store), *checkpoints(store)] for d in entry.blobs}
+    assert verify(store.index, store.blobs)[1] == 0
+    referenced = {d for entry in [*results(store.index), *checkpoints(store.index)] for d in entry.blobs}
     assert {digest for digest, _, _ in store.blobs.stored()} == referenced
     store.close()
 
@@ -156,7 +156,7 @@ def test_many_processes_compute_each_result_once(cli, pack, count):
     assert sorted(ran) == sorted({f"n{i}" for i in range(40)})
     assert all(digests == ends[0][0] for digests, _ in ends)
     store = Store(cli.folder / "cache")
-    assert sum(end["ran"] for _, end in ends) == len(list(results(store)))
+    assert sum(end["ran"] for _, end in ends) == len(list(results(store.index)))
     store.close()
 
 
@@ -292,7 +292,7 @@ def test_a_clock_that_jumps(cli, pack):
         digests, end = run(cli, pack, CLOCK=str(clock))
         assert (digests, end["ran"]) == (first, 0)
     store = Store(cli.folder / "cache")
-    ahead = [entry for entry in results(store) if entry.used > time.time() + 6 * year]
+    ahead = [entry for entry in results(store.index) if entry.used > time.time() + 6 * year]
     store.close()
     assert not ahead, "a use in the far future is put right by the next one"
 

@@ -154,7 +154,7 @@ def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
     running = Run(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs)
     assert running.execute().status == "interrupted"
     assert running.exit_code == 130
-    assert store.index.execute("SELECT max(step) FROM checkpoints").fetchone()[0] > 1
+    assert store.index.row("SELECT max(step) FROM checkpoints")[0] > 1
     store.close()
 
 

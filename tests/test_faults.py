@@ -114,7 +114,9 @@ def test_fifty_kills_at_random_moments(cli, pack):
     assert outputs == {"manifest.json", *(f"f{i}.txt" for i in range(0, 40, 2))}
     store = Store(cli.folder / "cache", warn=pytest.fail)
     assert verify(store.index, store.blobs)[1] == 0
-    referenced = {d for entry in [*results(store.index), *checkpoints(store.index)] for d in entry.blobs}
+    referenced = {
+        d for entry in [*results(store.index), *checkpoints(store.index)] for d in entry.blobs
+    }
     assert {digest for digest, _, _ in store.blobs.stored()} == referenced
     store.close()
 

@@ -65,6 +65,21 @@ def test_layers(path):
             assert module[1:] in (["numerics"], ["training"]), f"{path.name} imports {module}"
 
 
+def test_nothing_below_the_store_imports_it():
+    """Neither in a function nor for annotations only."""
+    store = ROOT / "runner/store.py"
+    below, unread = set(), {store}
+    while unread:
+        for module, name in imports(unread.pop()):
+            for words in (module, [*module, name]):
+                path = ROOT.joinpath(*words).with_suffix(".py")
+                if path.is_file() and path not in below:
+                    below.add(path)
+                    unread.add(path)
+    assert ROOT / "runner/index.py" in below
+    assert store not in below
+
+
 def test_the_packages_are_those_of_the_tree():
     import tomllib
 

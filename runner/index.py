@@ -117,17 +117,25 @@ def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
 
 
 def _open(path: Path, shared_memory: bool) -> sqlite3.Connection:
-    """The write-ahead log needs memory that all processes share, so all on one machine."""
     connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path.parent, shared_memory)
+    except BaseException:
+        connection.close()  # Windows renames no file that is open
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, folder: Path, shared_memory: bool) -> None:
+    """The write-ahead log needs memory that all processes share, so all on one machine."""
     connection.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
     connection.execute(f"PRAGMA synchronous = {'NORMAL' if shared_memory else 'FULL'}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise CacheError(
-            f"the cache {path.parent} is of format {version}, newer than this artgraph's {FORMAT}",
-            "update artgraph, or name another folder with --cache",
+            f"the cache {folder} is of format {version}, newer than this artgraph's {FORMAT}",
+            "update artgraph, or name another folder with --cache"
         )
     if version < FORMAT:
         connection.executescript(TABLES + f"PRAGMA user_version = {FORMAT};")
     connection.executescript(LATER_TABLES)
-    return connection

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import socket
+import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -23,12 +24,12 @@ def temporary_in(folder: Path) -> Path:
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left, and a day later those of others.
 
-    A living process' file stays whatever the clock says.
+    A living process' file stays whatever the clock says; on Windows, all files stay for a day.
     """
     for path in folder.glob(f".*-*-*{_ENDING}"):
         host, process, _ = path.name.removeprefix(".").split("-", 2)
         try:
-            if host == _host():
+            if host == _host() and sys.platform != "win32":  # there, asking means Ctrl-C
                 over = not _is_alive(int(process))
             else:
                 over = time.time() - path.stat().st_mtime > _DAY

@@ -44,6 +44,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     from artgraph.runner.document import parse_document
     from artgraph.runner.execute import Run
     from artgraph.runner.folders import Folders
+    from artgraph.runner.job import Job
     from artgraph.runner.options import collect_rarely
     from artgraph.runner.publish import Publisher
     from artgraph.runner.store import Store
@@ -62,7 +63,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     bound = time.process_time()
     store = Store(folder / "cache")
     publisher = Publisher(folder / "out", graph.document.yaml())
-    run = Run(graph, store, Numerics(), publisher, lambda event: None)
+    run = Run(Job(graph, store, Numerics(), publisher, lambda event: None))
     run.execute()
     store.close()
     assert run.exit_code == 0

@@ -42,10 +42,11 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     """Where the value of an input is stored; one that another pack made is stored first."""
     sockets = spec.inputs[name].sockets
     if isinstance(value, Ref):
-        if all(value.socket.name != socket.name for socket in sockets):
-            wanted = " or ".join(socket.name for socket in sockets)
-            raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name}", "wire another")
-        return value
+        for socket in sockets:
+            if socket.name == value.socket.name:
+                return Ref(socket, value.stored)  # the input's own way to read
+        wanted = " or ".join(socket.name for socket in sockets)
+        raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name}", "wire another")
     socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
     if socket is None:
         raise NodeError(f"{name} can't take a {type(value).__name__}", "wire one of our nodes")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+# What is, or was, done with a node: reused, run, or its training resumed from a checkpoint.
 Action = Literal["cached", "run", "extend"]
 
 

@@ -23,11 +23,12 @@ from .store import Store
 
 @dataclass(frozen=True)
 class Step:
-    """One node in a plan; `key` is None where it depends on what runs before."""
+    """One node in a plan; `key` and `widgets` are None if they depend on what runs before."""
 
     node: BoundNode
     action: Action
     key: Key | None = None
+    widgets: Mapping[str, Any] | None = None  # all values, checked
     result: Result | None = None
     from_step: int | None = None
     after: str | None = None  # the source that runs first
@@ -75,16 +76,16 @@ def _plan_node(
     except NodeError as error:
         return Step(node, "run", problem=str(error))
     if forced:
-        return Step(node, "run", key, forced=True)
+        return Step(node, "run", key, widgets, forced=True)
     result = store.lookup(key.digest)
     if result is not None:
-        return Step(node, "cached", key, result)
+        return Step(node, "cached", key, widgets, result)
     if key.training is not None:
         steps = widgets[node.spec.length or ""]
         longest = store.checkpoint(key.training, steps).longest(steps)
         if longest is not None:
-            return Step(node, "extend", key, from_step=longest)
-    return Step(node, "run", key)
+            return Step(node, "extend", key, widgets, from_step=longest)
+    return Step(node, "run", key, widgets)
 
 
 def widget_values(

@@ -8,13 +8,14 @@ from typing import Any
 
 from ..nodes.errors import ArtgraphError, InputError, NodeError
 from ..nodes.sockets import SocketError
-from .events import Cached, Event, Failed, Finished, Listener, RunFinished
-from .graph import BoundNode, Graph
-from .publish import Publisher
+from .events import Action, Cached, Event, Failed, Finished, RunFinished
+from .graph import BoundNode
+from .job import Job
 from .results import Result
 from .work import Done
 
 FAILURE = "failure.txt"
+_PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extended"}
 
 
 class NeedsError(Exception):
@@ -28,15 +29,15 @@ class NeedsError(Exception):
 class Record:
     """Of one run: `results` by node, `failed` nodes with the one that failed first."""
 
-    def __init__(self, graph: Graph, publisher: Publisher, listener: Listener) -> None:
-        self._graph, self._publisher, self._listener = graph, publisher, listener
+    def __init__(self, job: Job) -> None:
+        self._graph, self._publisher, self._listener = job.graph, job.publisher, job.listener
         self._emitting = threading.Lock()
         self.results: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self._nodes: dict[str, dict[str, Any]] = {}  # for the manifest
         self._traces: list[str] = []  # of bugs
-        self._counts = {"ran": 0, "cached": 0, "extended": 0}
+        self._counts = dict.fromkeys(_PAST.values(), 0)
         self.exit_code = 0
 
     def emit(self, event: Event) -> None:
@@ -77,14 +78,15 @@ class Record:
     def _note(self, done: Done) -> None:
         node, result = done.node, done.result
         digests = result.digests
-        self._counts[done.action] += 1
+        action = _PAST[done.action]
+        self._counts[action] += 1
         self.results[node.name] = result
         self.keys[node.name] = done.key.digest
         self._nodes[node.name] = {
             "type": node.spec.id,
             "version": node.spec.version,
             "key": done.key.digest,
-            "action": done.action,
+            "action": action,
             "outputs": digests,
             "seconds": round(result.seconds, 6),
         }

@@ -18,7 +18,7 @@ from blake3 import blake3
 from ..nodes.batches import PictureBatch
 from ..nodes.errors import CacheError
 from ..nodes.sockets import Socket
-from .blobs import Blobs
+from .blobs import BlobError, Blobs
 from .checks import CheckedStamps
 from .fingerprints import fingerprint
 from .index import Index
@@ -171,11 +171,16 @@ class Store:
     def value(self, socket: Socket, stored: Stored) -> Any:
         """A stored value; each call gives a fresh one, so that no consumer can harm another's.
 
-        Raises: BlobError if its blob is lost or damaged.
+        Raises: BlobError if its blob is lost or damaged. A damaged one is deleted, so that
+        `lookup` no longer returns the results that need it.
         """
         if stored.size is None:
             return socket.decode(stored.inline, None)
-        blob = self.blobs.open(stored.digest)
+        try:
+            blob = self.blobs.open(stored.digest)
+        except BlobError:
+            self.blobs.remove(stored.digest)
+            raise
         return socket.decode(blob.meta, blob)
 
     def forget(self, key: str) -> None:

@@ -20,6 +20,7 @@ from artgraph.nodes.registry import load_nodes
 from artgraph.runner.devices import numerics_for
 from artgraph.runner.document import read_document
 from artgraph.runner.execute import Run
+from artgraph.runner.job import Job
 from artgraph.runner.load import load_document, load_graph
 from artgraph.runner.publish import Publisher
 from artgraph.runner.store import Store
@@ -151,7 +152,7 @@ def run_here(folder):
     numerics = numerics_for("cpu")
     if hasattr(os, "sched_setaffinity"):  # the stand-in keeps to one core
         numerics = replace(numerics, threads=1)
-    running = Run(graph, store, numerics, publisher, lambda event: None)
+    running = Run(Job(graph, store, numerics, publisher, lambda event: None))
     running.execute()
     store.close()
     assert running.exit_code == 0

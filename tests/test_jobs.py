@@ -17,6 +17,7 @@ from artgraph.runner.document import parse_document
 from artgraph.runner.events import Progressed
 from artgraph.runner.execute import Run
 from artgraph.runner.folders import Folders
+from artgraph.runner.job import Job
 from artgraph.runner.publish import Publisher
 from artgraph.runner.store import Store
 
@@ -85,9 +86,8 @@ def most_at_a_time(folder, pack, text, **options):
     )
     store = Store(folder / "cache")
     try:
-        running = Run(
-            graph, store, Numerics(), Publisher(folder / "out", ""), lambda event: None, **options
-        )
+        publisher = Publisher(folder / "out", "")
+        running = Run(Job(graph, store, Numerics(), publisher, lambda event: None, **options))
         running.execute()
     finally:
         store.close()
@@ -150,7 +150,7 @@ def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
         if isinstance(event, Progressed) and event.done > 1:
             running.cancel()
 
-    running = Run(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs)
+    running = Run(Job(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs))
     assert running.execute().status == "interrupted"
     assert running.exit_code == 130
     assert store.index.row("SELECT max(step) FROM checkpoints")[0] > 1

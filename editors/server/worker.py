@@ -28,6 +28,7 @@ from ...runner.document import parse_document
 from ...runner.events import Cached, Event, Finished, NodeEvent, Planned
 from ...runner.execute import Run
 from ...runner.folders import Folders
+from ...runner.job import Job
 from ...runner.publish import Publisher
 from ...runner.store import Store
 from .shown import shown_outputs
@@ -109,7 +110,7 @@ class Worker:
 
         try:
             numerics = numerics_for(self._settings["device"])
-            run = Run(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS)
+            run = Run(Job(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS))
             with self._lock:
                 self._run = run
                 if task["id"] in self._cancelled:

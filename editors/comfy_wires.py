@@ -42,9 +42,9 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     """Where the value of an input is stored; one that another pack made is stored first."""
     sockets = spec.inputs[name].sockets
     if isinstance(value, Ref):
-        for socket in sockets:
-            if socket.name == value.socket.name:
-                return Ref(socket, value.stored)  # the input's own way to read
+        for own in sockets:
+            if own.name == value.socket.name:
+                return Ref(own, value.stored)  # read in the input's own way
         wanted = " or ".join(socket.name for socket in sockets)
         raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name}", "wire another")
     socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))

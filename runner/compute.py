@@ -109,7 +109,8 @@ def _compute(
         warnings.append(message)
         host.warn(message)
 
-    context = Context(host.numerics, host.progress, log=host.log, warn=warn)
+    numerics = host.numerics
+    context = Context(numerics, host.progress, log=host.log, warn=warn)
     from_step = None
     if key.training is not None:
         total = widgets[spec.length or ""]
@@ -121,7 +122,7 @@ def _compute(
     inputs = host.inputs()
     host.started(from_step)
     if spec.device:
-        host.numerics.release()
+        numerics.release()
     with host.switches() if spec.device else nullcontext():
         start = time.perf_counter()
         outputs = _call(spec, inputs, widgets, context)
@@ -137,7 +138,7 @@ def _compute(
         result = store.put(key, values, seconds, warnings)
     del outputs, values
     if spec.device:
-        host.numerics.release()
+        numerics.release()
     return Computed(result, "run" if from_step is None else "extend", from_step)
 
 

@@ -8,8 +8,7 @@ all where what it gets turns out equal (early cutoff).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..models.numerics import Numerics
 from ..nodes.errors import NodeError
@@ -21,8 +20,7 @@ from .results import Result, Stored
 from .store import Store
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One node in a plan; `key` and `widgets` are None if they depend on what runs before."""
 
     node: BoundNode

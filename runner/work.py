@@ -10,10 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..models.numerics import Numerics
 from ..nodes.errors import Cancelled
 from ..nodes.sockets import Socket
 from .blobs import BlobError
@@ -37,16 +35,15 @@ class LostBlobError(Exception):
         self.source = source
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """What became of a node; `from_step` is where its training resumed."""
 
     node: BoundNode
     action: Action
     key: Key
     result: Result
-    files: list[str] = field(default_factory=list)
-    from_step: int | None = None
+    files: list[str]  # that were written
+    from_step: int | None
 
 
 class Worker:
@@ -134,12 +131,8 @@ class _NodeHost:
 
     def __init__(self, worker: Worker, node: BoundNode, computed: Callable[[], None]) -> None:
         self._worker, self._node = worker, node
-        self.computed = computed
+        self.numerics, self.computed = worker.job.numerics, computed
         self._last = 0.0  # when progress was emitted
-
-    @property
-    def numerics(self) -> Numerics:
-        return self._worker.job.numerics
 
     def inputs(self) -> dict[str, Any]:
         node = self._node

@@ -29,7 +29,7 @@ from .engine import Engine
 from .graphs import Graphs
 from .guard import add_headers, guard
 from .hub import Hub
-from .jobs import Jobs
+from .jobs import RunQueue
 from .services import SERVICES, Services
 from .settings import Settings
 
@@ -103,7 +103,7 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     """Start the parts, and stop them in turn."""
     settings.state.mkdir(parents=True, exist_ok=True)
     registry = load_nodes(settings.packs)
-    hub, jobs = Hub(), Jobs(settings.state / "editor.sqlite")
+    hub, jobs = Hub(), RunQueue(settings.state / "editor.sqlite")
     engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
     app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
     engine.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .hub import Hub
-from .jobs import Job
+from .jobs import QueuedRun
 from .paths import write_whole
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
@@ -19,7 +19,7 @@ FileInfo = dict[str, str]
 class Follower:
     """Follows one job, whose history finds its files in `folder`."""
 
-    def __init__(self, job: Job, hub: Hub, folder: Path) -> None:
+    def __init__(self, job: QueuedRun, hub: Hub, folder: Path) -> None:
         self.job, self._hub, self._folder = job, hub, folder
         self._cached: list[str] = []
         self._planned = False

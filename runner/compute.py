@@ -21,6 +21,8 @@ from .keys import Key
 from .results import Result
 from .store import Store
 
+_NO_SWITCHES = nullcontext()
+
 
 class Host(Protocol):
     """What the program in which a node runs provides for one execution of it."""
@@ -123,7 +125,7 @@ def _compute(
     host.started(from_step)
     if spec.device:
         numerics.release()
-    with host.switches() if spec.device else nullcontext():
+    with host.switches() if spec.device else _NO_SWITCHES:
         start = time.perf_counter()
         outputs = _call(spec, inputs, widgets, context)
         seconds = time.perf_counter() - start

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from ..nodes.errors import CacheError, Cancelled
 from .events import Planned, RunFinished
 from .job import Job
-from .plan import Step, make_plan
+from .plan import LostBlobError, Step, make_plan
 from .publish import MANIFEST
 from .record import FAILURE, NeedsError, Record
 from .results import Result
 from .schedule import Schedule, Threads, rivals
-from .work import Done, LostBlobError, Worker
+from .work import Done, Worker
 
 _IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
 

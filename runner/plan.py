@@ -12,12 +12,22 @@ from typing import Any, NamedTuple
 
 from ..models.numerics import Numerics
 from ..nodes.errors import NodeError
+from ..nodes.sockets import Socket
 from ..nodes.wording import shown
+from .blobs import BlobError
 from .events import Action
 from .graph import BoundNode, Graph, Source
 from .keys import Key, make_key
 from .results import Result, Stored
 from .store import Store
+
+
+class LostBlobError(Exception):
+    """A stored value that a node needs is gone; the node `source` made it."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.source = source
 
 
 class Step(NamedTuple):
@@ -46,15 +56,24 @@ def make_plan(
     Raises: GraphError where `only` or `force` names no node.
     """
     force = set(graph.named(force, "--force"))
-    steps: list[Step] = []
-    results: dict[str, Result] = {}
-    with store.reading():
-        for name in graph.order(only):
-            step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
-            if step.result is not None:
-                results[name] = step.result
-            steps.append(step)
-    return steps
+    names = graph.order(only)
+    while True:
+        steps: dict[str, Step] = {}
+        results: dict[str, Result] = {}
+        try:
+            with store.reading():
+                for name in names:
+                    node = graph.nodes[name]
+                    step = _plan_node(graph, node, store, numerics, results, name in force)
+                    if step.result is not None:
+                        results[name] = step.result
+                    steps[name] = step
+        except LostBlobError as lost:  # of a text that is wired to a widget
+            key = steps[lost.source].key
+            assert key is not None
+            store.forget(key.digest)
+        else:
+            return list(steps.values())
 
 
 def _plan_node(
@@ -91,15 +110,15 @@ def widget_values(
 ) -> dict[str, Any]:
     """All widget values of a node whose sources are done, those wired from nodes included.
 
-    Raises: NodeError where a wired value is not one the widget takes.
+    Raises: NodeError if a wired value is not one the widget takes; LostBlobError.
     """
     wired = {name: wire for name, wire in node.wires.items() if name in node.spec.widgets}
     if not wired:
         return node.values
     values = dict(node.values)
-    for name, (source, output) in wired.items():
-        port = graph.nodes[source].spec.outputs[output]
-        values[name] = store.value(port.sockets[0], stored_output(results, Source(source, output)))
+    for name, wire in wired.items():
+        port = graph.nodes[wire.node].spec.outputs[wire.output]
+        values[name] = wired_value(port.sockets[0], wire, store, results)
         if node.spec.widgets[name].kind == "bool" and values[name] in (0, 1):
             values[name] = bool(values[name])
     paths = node.spec.paths
@@ -115,6 +134,17 @@ def widget_values(
         else:
             checked[name] = graph.folders.resolve(checked[name], node.spec.widgets[name].kind)
     return checked
+
+
+def wired_value(socket: Socket, wire: Source, store: Store, results: Mapping[str, Result]) -> Any:
+    """The value that a wire carries, fresh from the store.
+
+    Raises: LostBlobError if it is gone; NodeError as `stored_output` does.
+    """
+    try:
+        return store.value(socket, stored_output(results, wire))
+    except BlobError as error:
+        raise LostBlobError(wire.node) from error
 
 
 def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:

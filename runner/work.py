@@ -20,19 +20,11 @@ from .events import Action, Listener, Logged, Previewed, Progressed, Started, Wa
 from .graph import BoundNode
 from .job import Job
 from .keys import Key
-from .plan import Step, node_key, stored_output, widget_values
+from .plan import LostBlobError, Step, node_key, widget_values, wired_value
 from .publish import PreviewWriter
 from .results import Result, Stored
 
 _PROGRESS_SECONDS = 0.2
-
-
-class LostBlobError(Exception):
-    """A stored value that a node needs is gone; the node `source` made it."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(source)
-        self.source = source
 
 
 class Done(NamedTuple):
@@ -83,13 +75,9 @@ class Worker:
         Raises: LostBlobError.
         """
         wire = node.wires[name]
-        stored = stored_output(self._results, wire)
         sockets = node.spec.inputs[name].sockets  # its own way to read, if there is one
         socket = sockets[0] if len(sockets) == 1 else self._resolved(wire.node, wire.output)
-        try:
-            return self.job.store.value(socket, stored)
-        except BlobError as error:
-            raise LostBlobError(wire.node) from error
+        return wired_value(socket, wire, self.job.store, self._results)
 
     def _resolved(self, name: str, output: str) -> Socket:
         """The one socket of an output, also if a type variable ties it to an input."""

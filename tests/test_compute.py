@@ -36,11 +36,12 @@ class InRun:
     def __init__(self, folder):
         self.folder = folder
 
-    def __call__(self, *specs):
-        """Run nodes, each wired to the one before; the events."""
+    def __call__(self, *specs, widget=None):
+        """Run nodes, each wired to the one before, the last by a widget; the events."""
         lines = ["artgraph: 1", "nodes:"]
         for number, node in enumerate(specs):
-            wires = [f"{name}: n{number - 1}" for name in node.inputs]
+            wired = [*node.inputs, *(name for name in node.widgets if name == widget)]
+            wires = [f"{name}: n{number - 1}" for name in wired]
             lines.append(f"  n{number}: {{node: {node.id}, from: {{{', '.join(wires)}}}}}")
         document = parse_document("\n".join(lines), "g.yaml", self.folder)
         graph = bind(document, {node.id: node for node in specs}, Folders(*[self.folder] * 3))
@@ -183,19 +184,41 @@ def test_a_node_that_ends_the_process_only_fails(either):
         either(spec(ends))
 
 
+def damage(folder):
+    """Change a byte of the one blob in the cache."""
+    (blob,) = Path(folder / "cache" / "blobs").rglob("*.safetensors")
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+
+
 def test_a_damaged_result_is_made_again_when_comfyui_queues_again(in_comfy, in_run, tmp_path):
     def second(latent: VaeLatent) -> Number:
         """How many there are."""
         return len(latent.z)
 
     in_run(spec(points))
-    (blob,) = Path(tmp_path / "cache" / "blobs").rglob("*.safetensors")
-    data = bytearray(blob.read_bytes())
-    data[-1] ^= 1
-    blob.write_bytes(data)
+    damage(tmp_path)
     with pytest.raises(NodeError, match="queue again"):
         in_comfy(spec(points), spec(second))
     assert in_comfy(spec(points), spec(second))[1] == 2
+
+
+def test_a_damaged_text_wired_to_a_widget_is_made_again(in_run, tmp_path):
+    def long() -> Text:
+        """A text too long for the index."""
+        return "word " * 20_000
+
+    def count(*, text: str = "") -> Number:
+        """How many letters there are."""
+        return len(text)
+
+    for damaged in (False, True):
+        if damaged:
+            damage(tmp_path)
+        events = in_run(spec(long), spec(count), widget="text")
+        ran = [event.node for event in events if isinstance(event, Finished)]
+        assert ran == (["n0"] if damaged else ["n0", "n1"])
 
 
 def test_memory_is_released_for_a_node_on_the_device(either):

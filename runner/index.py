@@ -134,7 +134,7 @@ def _prepare(connection: sqlite3.Connection, folder: Path, shared_memory: bool) 
     if version > FORMAT:
         raise CacheError(
             f"the cache {folder} is of format {version}, newer than this artgraph's {FORMAT}",
-            "update artgraph, or name another folder with --cache"
+            "update artgraph, or name another folder with --cache",
         )
     if version < FORMAT:
         connection.executescript(TABLES + f"PRAGMA user_version = {FORMAT};")

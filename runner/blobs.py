@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from ..nodes.sockets import Buffers, Json, Rows
 from .checks import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
-from .leftovers import discard, sweep, temporary_in
+from .leftovers import discard, sweep, temporary_in, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,7 +103,10 @@ class Blobs:
                 raise OSError(str(error)) from error
             path.chmod(folder.stat().st_mode & 0o666)  # the library's are for one user only
             digest, size = file_digest(path), path.stat().st_size
-            self._put_in_place(path, digest, size)
+            place = self.path(digest)  # a blob of the same bytes may be there already
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+            self._wrote(digest, place, size)
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
         finally:
@@ -162,27 +165,18 @@ class Blobs:
 
         Raises: CacheError if the disk is full.
         """
-        temporary = temporary_in(self._temporary)
+        path = self.path(digest)
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            self._put_in_place(temporary, digest, len(data))
+            write_whole(path, data, self._temporary, synced=True)
+            self._wrote(digest, path, len(data))
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def path(self, digest: str) -> Path:
         """Where a blob is, or would be."""
         return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
 
-    def _put_in_place(self, temporary: Path, digest: str, size: int) -> None:
-        """Give a whole file its name; one of the same bytes may be there already."""
-        path = self.path(digest)
-        path.parent.mkdir(exist_ok=True)
-        temporary.replace(path)
+    def _wrote(self, digest: str, path: Path, size: int) -> None:
         self._note(digest, stamp(path), size)
         self._sound.add(digest)
         self.grown += size

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..nodes.errors import NodeError
 from ..nodes.sockets import Files, is_file_name
-from .leftovers import sweep, temporary_in
+from .leftovers import sweep, write_whole
 from .png import add_text, is_png
 
 if TYPE_CHECKING:
@@ -69,13 +69,9 @@ class Publisher:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write one file, whole or not at all."""
-        temporary = temporary_in(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            write_whole(path, data)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise NodeError(
                 f"{path} can't be written: {error.strerror}",
                 "free space, or name another folder with --out",

@@ -18,6 +18,7 @@ from typing import Any
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
 from ..nodes.problem import Problem
+from ..pictures.suffixes import is_shown
 from .binding import bind, parse_setting
 from .document import Document
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
@@ -28,7 +29,6 @@ from .publish import file_stem
 from .store import Store
 
 MOST = 1_000
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,6 @@ def _pictures(combinations: Sequence[Combination]) -> dict[str, list[Path | None
     for name in dict.fromkeys(name for c in combinations for name in c.files):
         if len({str(c.digests.get(name)) for c in combinations}) > 1:
             paths = [Path(c.files[name][0]) if name in c.files else None for c in combinations]
-            if any(path is not None and path.suffix in _PICTURES for path in paths):
+            if any(path is not None and is_shown(path) for path in paths):
                 found[name] = paths
     return found

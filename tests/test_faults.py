@@ -327,6 +327,16 @@ def test_a_jump_of_the_clock_takes_no_living_process_its_file(tmp_path, monkeypa
     assert mine.exists()
 
 
+def test_what_can_not_be_written_leaves_nothing_behind(tmp_path):
+    file, folder = tmp_path / "new" / "file", tmp_path / "folder"
+    leftovers.write_whole(file, b"whole")
+    assert file.read_bytes() == b"whole"
+    (folder / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):
+        leftovers.write_whole(folder, b"a file can't replace a folder")
+    assert {path.name for path in tmp_path.rglob("*")} == {"new", "file", "folder", "inside"}
+
+
 def test_a_blob_has_its_name_only_when_it_is_whole(tmp_path):
     """So that whatever kills a process, no other one finds half a blob."""
     size = 256 << 20

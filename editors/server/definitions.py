@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...nodes.contract import NodeSpec
+from ...pictures.suffixes import is_shown
 from ..comfy_forms import class_id, object_info
-from .follow import PICTURES
 
 _LISTED = 1_000
 
@@ -40,7 +40,7 @@ def input_pictures(folder: Path) -> list[str]:
     """The pictures in the input folder and its sub-folders, by their path in it."""
     found: list[str] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.suffix.lower() in PICTURES and not path.name.startswith("."):
+        if is_shown(path) and not path.name.startswith("."):
             found.append(path.relative_to(folder).as_posix())
             if len(found) == _LISTED:
                 break

@@ -10,6 +10,7 @@ from .context import Context
 from .contract import Seed, node
 from .errors import NodeError
 from .sockets import Dataset
+from .wording import names_in
 
 
 @node(title="Procedural art", category="data")
@@ -42,7 +43,7 @@ def procedural_art(
 
     from ..pictures.styles import ALL, STYLES, render_all
 
-    chosen = tuple(dict.fromkeys(filter(None, map(str.strip, styles.split(","))))) or tuple(STYLES)
+    chosen = tuple(dict.fromkeys(names_in(styles))) or tuple(STYLES)
     if unknown := [name for name in chosen if name not in ALL]:
         raise NodeError(f"there is no style {unknown[0]!r}", f"choose among {', '.join(ALL)}")
     if count * size * size * 3 > 2**32:

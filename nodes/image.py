@@ -10,6 +10,7 @@ from .batches import by_part, joined, levels_of, taken
 from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Dataset, Image, Pictures, Table
+from .wording import names_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +75,7 @@ def image_grid(
 
 
 def _captions(labels: Table, caption: str) -> list[str]:
-    names = list(filter(None, map(str.strip, caption.split(","))))
+    names = names_in(caption)
     if unknown := [name for name in names if name not in labels.columns]:
         known = ", ".join(labels.columns) or "none"
         raise NodeError(f"the labels have no column {unknown[0]!r}", f"their columns: {known}")

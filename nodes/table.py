@@ -9,6 +9,7 @@ from pydantic import Field
 from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Image, Table
+from .wording import names_in
 
 
 @node(title="Plot table", category="table", version=2)
@@ -49,7 +50,7 @@ def plot_table(
     from ..pictures.plot import PlotError, plot
 
     shown = table.columns
-    if names := list(filter(None, map(str.strip, columns.split(",")))):
+    if names := names_in(columns):
         if unknown := [name for name in names if name not in shown]:
             known = ", ".join(shown) or "none"
             raise NodeError(f"the table has no column {unknown[0]!r}", f"its columns: {known}")

@@ -35,6 +35,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"there is {shown}"
 
 
+def names_in(text: str) -> list[str]:
+    """The names that a text separates by commas, without spaces around them."""
+    return list(filter(None, map(str.strip, text.split(","))))
+
+
 def shown(value: Any) -> str:
     """A value as it stands in a message, cut where it is long."""
     text = repr(value)

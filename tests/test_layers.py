@@ -1,9 +1,12 @@
 """Who may import whom, and what must stay unimported; read off the source."""
 
 import ast
+import itertools
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,8 +84,6 @@ def test_nothing_below_the_store_imports_it():
 
 
 def test_the_packages_are_those_of_the_tree():
-    import tomllib
-
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     tree = {
         ".".join(["artgraph", *path.parent.relative_to(ROOT).parts])
@@ -92,6 +93,15 @@ def test_the_packages_are_those_of_the_tree():
     }
     assert set(listed) == tree
     assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+def test_the_constraints_are_those_of_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = {re.match(r"[\w-]+", line)[0].lower() for line in itertools.chain(*lists)}
+    lines = (ROOT / "constraints.txt").read_text().lower().splitlines()
+    pinned = {line.split("==")[0] for line in lines if not line.startswith("#")}
+    assert pinned == wanted - {"artgraph"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["nodes"], ["validate", "style_remix"], ["schema"]])

@@ -158,7 +158,6 @@ def test_every_node_says_what_it_is(name):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", sorted(n for n in NODES if NODES[n].device))
 def test_every_device_node_on_a_gpu(name):
     spec = NODES[name]

@@ -55,7 +55,6 @@ def test_parts_resume_bit_for_bit(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_processor_never_waits_for_a_gpu():
     images, labels = patterns(60, 64, seed=2)
     recipe = Recipe(16, augment=True, seed=1, numerics=Numerics.of("cuda"))
@@ -71,7 +70,6 @@ def test_the_processor_never_waits_for_a_gpu():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_data_on_a_gpu_gives_what_the_processor_has():
     images, _ = patterns(20, 24, seed=2)
     numerics = Numerics.of("cuda")

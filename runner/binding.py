@@ -112,7 +112,7 @@ class _Binder:
 
     def settle(self) -> None:
         """Leave plain values in the document, so that it can be written out."""
-        paths = set()  # knobs that are paths
+        meant: dict[str, Widget] = {}  # what each knob is wired to, a path before others
         for entry in self.document.nodes.values():
             spec = self.registry.get(entry.type)
             widgets = spec.widgets if spec is not None else {}
@@ -120,12 +120,14 @@ class _Binder:
                 if name in widgets:
                     entry.values[name] = mark._replace(value=self.plain(mark.value, widgets[name]))
             for name, mark in entry.wires.items():
-                if name in widgets and widgets[name].kind in ("file", "folder"):
-                    paths.add(str(mark.value).removeprefix("knobs."))
+                if name in widgets and str(mark.value).startswith("knobs."):
+                    knob = mark.value.removeprefix("knobs.")
+                    if knob not in meant or widgets[name].kind in ("file", "folder"):
+                        meant[knob] = widgets[name]
         for name, mark in self.document.knobs.items():
             if isinstance(mark.value, Typed):
-                value = mark.value.value
-                plain = self.folders.portable(mark.value.raw) if name in paths else value
+                widget = meant.get(name)
+                plain = self.plain(mark.value, widget) if widget else mark.value.value
                 self.document.knobs[name] = Marked(plain, mark.line)
 
     def plain(self, value: Any, widget: Widget) -> Any:

@@ -211,7 +211,7 @@ def test_files_are_published_kept_and_mended(cli, pack):
     assert letter.read_text() == "123"
     manifest = json.loads((cli.folder / "out/g/manifest.json").read_text())
     assert manifest["nodes"]["letter"]["type"] == "save_text"
-    assert "words: '123'" in manifest["graph"] or "words: 123" in manifest["graph"]
+    assert 'knobs:\n  words: "123"\n' in manifest["graph"], "a text, so that it runs again"
 
 
 def test_of_two_nodes_that_write_one_file_the_later_fails(cli, pack):

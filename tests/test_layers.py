@@ -1,6 +1,7 @@
 """Who may import whom, and what must stay unimported; read off the source."""
 
 import ast
+import inspect
 import itertools
 import json
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -119,6 +121,32 @@ def test_what_needs_no_torch_imports_none(words):
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert not loaded & {"torch", "numpy", "PIL", "networkx", "rich"}
+
+
+def test_the_package_offers_what_comfyui_asks_for_and_the_version():
+    import artgraph
+    from artgraph.editors.comfy_forms import class_id
+    from artgraph.nodes.registry import load_nodes
+
+    names = {
+        name
+        for name, value in vars(artgraph).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert names == {"WEB_DIRECTORY", "comfy_entrypoint"}
+    assert inspect.iscoroutinefunction(artgraph.comfy_entrypoint)
+    assert (ROOT / artgraph.WEB_DIRECTORY / "docs").is_dir()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert artgraph.__version__ == project["version"]
+    ids = {
+        class_id(name)
+        for name, spec in load_nodes().items()
+        if spec.function.__module__.startswith("artgraph.")
+    }
+    assert set(artgraph.NODE_CLASS_MAPPINGS) == ids
+    assert set(artgraph.NODE_DISPLAY_NAME_MAPPINGS) == ids
+    with pytest.raises(AttributeError, match="no attribute 'nowhere'"):
+        artgraph.nowhere  # noqa: B018
 
 
 def test_the_root_imports_nothing_at_its_top():

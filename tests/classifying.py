@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import torch
+from shelf import PLAIN, Shelf, silent
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import make_classifier
 from artgraph.models.classifier_training import Recipe, train_classifier
-from artgraph.models.numerics import Numerics
-from artgraph.models.training import State, generator
+from artgraph.models.training import generator
 
-PLAIN = Numerics("cpu", "float32", 1)
 NAMES = ("rows", "columns", "checks")
-
-
-class Shelf:
-    def __init__(self) -> None:
-        self.states: dict[int, State] = {}
-
-    def load(self, at_most: int) -> tuple[int, State] | None:
-        step = max((step for step in self.states if step <= at_most), default=None)
-        return None if step is None else (step, self.states[step])
-
-    def save(self, step: int, state: State) -> None:
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
-def silent(done, total, preview=None):
-    if preview is not None and done == 1:
-        assert preview().dtype == torch.uint8
 
 
 def patterns(count: int, size: int, seed: int, noise: int = 20):

@@ -84,6 +84,17 @@ def cli(tmp_path):
 
 
 @pytest.fixture
+def one_thread():
+    """Tiny tensors gain nothing from more, and lose much if tests run side by side."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def pack():
     """The path of a pack of small nodes, for --pack."""
     return PACK

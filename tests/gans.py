@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from shelf import Shelf
 
 from artgraph.models import gan_features, gan_watch
 from artgraph.models.gan import train_gan
@@ -15,33 +16,9 @@ SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
 METHODS = tuple(SMALL)
 
 
-class Shelf:
-    """Keeps each state as a file would: copies, row-major."""
-
-    def __init__(self):
-        self.states = {}
-
-    def load(self, at_most):
-        steps = [step for step in self.states if step <= at_most]
-        return (max(steps), self.states[max(steps)]) if steps else None
-
-    def save(self, step, state):
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors gain nothing from more, and lose much where tests run side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """A first network and looks of a moment."""
+def quick(monkeypatch, one_thread):
+    """A first network and looks of a moment; one thread."""
     monkeypatch.setattr(gan_features, "STEPS", 3)
     monkeypatch.setattr(gan_features, "BATCH", 8)
     monkeypatch.setattr(gan_watch, "COMPARED", 16)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from classifying import PLAIN, Shelf, patterns, trained
+from classifying import patterns, trained
+from shelf import PLAIN, Shelf
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier

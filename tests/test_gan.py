@@ -7,7 +7,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from gans import METHODS, NUMERICS, SMALL, Shelf, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
+from gans import METHODS, NUMERICS, SMALL, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank, initialise

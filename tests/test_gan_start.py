@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gans import NUMERICS, Shelf, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
+from gans import NUMERICS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank

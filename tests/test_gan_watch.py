@@ -6,13 +6,16 @@ import math
 
 import pytest
 import torch
-from gans import NUMERICS, Shelf, one_thread, pictures, train  # noqa: F401 - a fixture
+from gans import NUMERICS, pictures, train
+from shelf import Shelf
 
 from artgraph.models import gan_features, gan_watch
 from artgraph.models.gan_pictures import Pictures
 from artgraph.models.gan_watch import Look, Watch
 from artgraph.models.training import generator
 from artgraph.pictures.styles import render
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 STYLES = ("mondrian", "truchet")
 

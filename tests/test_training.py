@@ -4,33 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from shelf import Shelf, silent
 from torch import Tensor, nn
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.curves import Curves
-from artgraph.models.training import Average, Sampler, State, generator, train
-
-
-class Shelf:
-    """Keeps each state as a file would: copies, row-major."""
-
-    def __init__(self) -> None:
-        self.states: dict[int, State] = {}
-
-    def load(self, at_most: int) -> tuple[int, State] | None:
-        steps = [step for step in self.states if step <= at_most]
-        if not steps:
-            return None
-        state = self.states[max(steps)]
-        return max(steps), {key: value.clone() for key, value in state.items()}
-
-    def save(self, step: int, state: State) -> None:
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
-def silent(done, total, preview=None):
-    pass
+from artgraph.models.training import Average, Sampler, generator, train
 
 
 class Toy:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from classifying import NAMES, Shelf, patterns, silent, trained
+from classifying import NAMES, patterns, trained
+from shelf import Shelf, silent
 
 from artgraph.models import training
 from artgraph.models.classifier import ClassifierConfig

@@ -7,39 +7,13 @@ import json
 
 import pytest
 import torch
+from shelf import PLAIN, Shelf, silent
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.numerics import Numerics
-from artgraph.models.training import State, generator
+from artgraph.models.training import generator
 from artgraph.models.vae import VaeConfig, decode, encode, make_vae, train_vae
 
-PLAIN = Numerics("cpu", "float32", 1)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Shelf:
-    def __init__(self) -> None:
-        self.states: dict[int, State] = {}
-
-    def load(self, at_most: int) -> tuple[int, State] | None:
-        step = max((step for step in self.states if step <= at_most), default=None)
-        return None if step is None else (step, self.states[step])
-
-    def save(self, step: int, state: State) -> None:
-        row_major = torch.contiguous_format
-        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
-
-
-def silent(done, total, preview=None):
-    if preview is not None and done == 1:
-        assert preview().dtype == torch.uint8
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def discs(count: int, size: int, seed: int) -> torch.Tensor:

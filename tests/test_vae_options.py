@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from test_vae import PLAIN, Shelf, _one_thread, discs, silent, trained  # noqa: F401
+from shelf import PLAIN, Shelf
+from test_vae import discs, trained
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import Features, ResidualNet
@@ -19,6 +20,8 @@ from artgraph.nodes import vae as nodes
 from artgraph.nodes.context import Context
 from artgraph.nodes.data import Dataset
 from artgraph.nodes.errors import NodeError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEVELS = (8, 5, 4, 3)
 

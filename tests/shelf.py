@@ -1,0 +1,32 @@
+"""What trainings that no runner runs are given by tests: where states go, progress, numerics."""
+
+from __future__ import annotations
+
+import torch
+
+from artgraph.models.numerics import Numerics
+from artgraph.models.training import State
+
+PLAIN = Numerics("cpu", "float32", 1)
+
+
+class Shelf:
+    """Stores each state as a file would: copies, row-major."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, State] = {}
+
+    def load(self, at_most: int) -> tuple[int, State] | None:
+        step = max((step for step in self.states if step <= at_most), default=None)
+        if step is None:
+            return None
+        return step, {name: tensor.clone() for name, tensor in self.states[step].items()}
+
+    def save(self, step: int, state: State) -> None:
+        row_major = torch.contiguous_format
+        self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
+
+
+def silent(done, total, preview=None):
+    if preview is not None and done == 1:
+        assert preview().dtype == torch.uint8

@@ -20,10 +20,10 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from artgraph.nodes.context import Context
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Dataset as OurDataset
-from artgraph.nodes.sockets import socket_of
+from artgraph.contract.context import Context
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.values.kinds import Dataset as OurDataset
+from artgraph.contract.values.kinds import socket_of
 from artgraph.runner.store import Store
 
 SIZE, BATCH, TURNS = 64, 64, 5

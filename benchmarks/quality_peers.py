@@ -13,11 +13,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artgraph.contract.context import Context
+from artgraph.contract.spec import Seed, node
+from artgraph.contract.values.kinds import Dataset, Image
 from artgraph.models.blocks import to_signed
 from artgraph.models.training import generator
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import Seed, node
-from artgraph.nodes.sockets import Dataset, Image
 
 BATCH = 32  # as our own trainings have it
 NOISE = 100

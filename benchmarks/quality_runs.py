@@ -17,8 +17,8 @@ import torch
 import yaml
 from PIL import Image as Picture
 
+from artgraph.contract.registry import load_nodes
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.registry import load_nodes
 from artgraph.pictures.sheet import contact_sheet, lay_out
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document

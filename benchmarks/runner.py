@@ -41,8 +41,8 @@ def add(a: int, b: int) -> int:
 
 def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     """Reading, binding and running; the last with plan, keys, results stored and the manifest."""
+    from artgraph.contract.registry import load_nodes
     from artgraph.models.numerics import Numerics
-    from artgraph.nodes.registry import load_nodes
     from artgraph.runner.binding import bind
     from artgraph.runner.document import parse_document
     from artgraph.runner.execute import Run

@@ -16,7 +16,7 @@ from typing import Any
 
 from comfy_api.latest import ComfyAPI
 
-from ..nodes.sockets import Blob, Buffers, Json, Socket
+from ..contract.values.kinds import Blob, Buffers, Json, Socket
 from ..runner.blobs import BlobError
 from ..runner.keys import Key, digest_of, torch_version
 from . import comfy_host as host

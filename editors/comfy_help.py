@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..nodes.contract import NodeSpec
+from ..contract.spec import NodeSpec
 from .comfy_forms import class_id, node_form
 
 WORDS = Path(__file__).with_name("comfy_words_zh.json")  # English to Chinese

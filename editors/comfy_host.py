@@ -14,8 +14,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from ..contract.errors import Cancelled, InputError
 from ..models.numerics import Numerics
-from ..nodes.errors import Cancelled, InputError
 from ..runner.devices import numerics_for
 from ..runner.folders import Folders
 from ..runner.place import cache_folder

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..nodes.contract import NodeSpec
-from ..nodes.registry import load_nodes
+from ..contract.registry import load_nodes
+from ..contract.spec import NodeSpec
 from ..runner.document import read_document
 from ..runner.load import shipped_graphs
 from .comfy_forms import class_id

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import ArtgraphError, Cancelled, NodeError
-from ..nodes.sockets import SocketError
+from ..contract.errors import ArtgraphError, Cancelled, NodeError
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import SocketError
 from ..runner.compute import find_or_compute
 from ..runner.keys import make_key
 from ..runner.results import Result

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import GraphError
-from ..nodes.registry import load_nodes
-from ..nodes.sockets import Files
+from ..contract.errors import GraphError
+from ..contract.registry import load_nodes
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import Files
 from ..pictures.suffixes import is_shown
 from ..runner.png import add_text, is_png
 from ..runner.publish import GRAPH_KEY, file_stem

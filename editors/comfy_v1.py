@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.registry import load_nodes
+from ..contract.registry import load_nodes
+from ..contract.spec import NodeSpec
 from . import comfy_run
 from .comfy_forms import NodeForm, node_form
 from .comfy_save import shown

@@ -8,8 +8,8 @@ from typing import Any
 
 from comfy_api.latest import ComfyAPI, ComfyExtension, io
 
-from ..nodes.contract import NodeSpec
-from ..nodes.registry import load_nodes
+from ..contract.registry import load_nodes
+from ..contract.spec import NodeSpec
 from . import comfy_run
 from .comfy_forms import InputForm, NodeForm, node_form
 from .comfy_save import shown

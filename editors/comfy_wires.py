@@ -12,9 +12,9 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import NodeError
-from ..nodes.sockets import Socket, SocketError, socket_of
+from ..contract.errors import NodeError
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import Socket, SocketError, socket_of
 from ..runner.blobs import BlobError
 from ..runner.results import Stored
 from . import comfy_host as host

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import GraphError, InputError
+from ..contract.errors import GraphError, InputError
+from ..contract.spec import NodeSpec
 from ..runner.binding import bind
 from ..runner.document import MAX_BYTES, Document, document_of, parse_document
 from ..runner.folders import Folders

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.problem import Problem
-from ..nodes.sockets import is_file_name
-from ..nodes.wording import suggestion
+from ..contract.problem import Problem
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import is_file_name
+from ..contract.wording import suggestion
 from ..runner.document import ABOUT, FORMAT, NAME
 from .comfy_forms import from_comfy_value, is_empty_number, node_id, to_comfy
 from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive

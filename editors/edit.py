@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from ..nodes.errors import GraphError, InputError
+from ..contract.errors import GraphError, InputError
 from ..runner.devices import numerics_for
 from ..runner.load import load_document
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..nodes.contract import NodeSpec
+from ..contract.spec import NodeSpec
 from ..runner.document import ABOUT, FORMAT, NAME, NODE_NAME
 
 Schema = dict[str, Any]

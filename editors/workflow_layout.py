@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..nodes.contract import NodeSpec
+from ..contract.spec import NodeSpec
 from ..runner.document import Document
 from .comfy_forms import NodeForm, node_form
 

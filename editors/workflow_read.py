@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..nodes.contract import NodeSpec
+from ..contract.spec import NodeSpec
 from .comfy_forms import node_form, node_id
 from .convert_api import META
 from .convert_core import CORE_WIDGETS

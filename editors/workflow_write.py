@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..nodes.contract import NodeSpec
+from ..contract.spec import NodeSpec
 from ..runner.document import Document, NodeEntry
 from .comfy_forms import InputForm, node_form
 from .convert_api import META, graph_facts

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .context import Context
-from .contract import Seed, node
-from .errors import NodeError
-from .sockets import Dataset
-from .wording import names_in
+from ..contract.context import Context
+from ..contract.errors import NodeError
+from ..contract.spec import Seed, node
+from ..contract.values.kinds import Dataset
+from ..contract.wording import names_in
 
 
 @node(title="Procedural art", category="data")

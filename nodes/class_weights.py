@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from .context import Context
-from .errors import NodeError
-from .wording import suggestion
+from ..contract.context import Context
+from ..contract.errors import NodeError
+from ..contract.wording import suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from .batches import each_part
-from .context import Context
-from .contract import Choices, Seed, Steps, node
-from .errors import NodeError, advised
-from .sockets import Classifier, Dataset, Pictures, Table
+from ..contract.context import Context
+from ..contract.errors import NodeError, advised
+from ..contract.spec import Choices, Seed, Steps, node
+from ..contract.values.kinds import Classifier, Dataset, Pictures, Table
+from ..contract.values.pictures import each_part
 
 
 class TrainedClassifier(NamedTuple):

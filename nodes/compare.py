@@ -6,11 +6,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from .context import Context
-from .contract import node
-from .errors import NodeError
+from ..contract.context import Context
+from ..contract.errors import NodeError
+from ..contract.spec import node
+from ..contract.values.kinds import Classifier, Dataset, Image, Table
 from .features import features_of
-from .sockets import Classifier, Dataset, Image, Table
 
 
 class Neighbours(NamedTuple):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from .context import Context
-from .contract import Choices, Fallback, InputFolder, InputPicture, Seed, node
-from .errors import InputError, NodeError
-from .sockets import Dataset, Image
+from ..contract.context import Context
+from ..contract.errors import InputError, NodeError
+from ..contract.spec import Choices, Fallback, InputFolder, InputPicture, Seed, node
+from ..contract.values.kinds import Dataset, Image
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import NodeError
-from .sockets import Classifier
+from ..contract.errors import NodeError
+from ..contract.values.kinds import Classifier
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from .batches import by_part, joined, levels_of, taken
-from .contract import Choices, node
-from .errors import NodeError
-from .sockets import Dataset, Image, Pictures, Table
-from .wording import names_in
+from ..contract.errors import NodeError
+from ..contract.spec import Choices, node
+from ..contract.values.kinds import Dataset, Image, Pictures, Table
+from ..contract.values.pictures import by_part, joined, levels_of, taken
+from ..contract.wording import names_in
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from .contract import Choices, node
-from .errors import NodeError
-from .sockets import GanLatent, Latent, VaeLatent
+from ..contract.errors import NodeError
+from ..contract.spec import Choices, node
+from ..contract.values.kinds import GanLatent, Latent, VaeLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from .contract import FileName, InputFile, node
-from .errors import InputError
-from .sockets import Classifier, Files, Gan, Model, Vae, file_name
+from ..contract.errors import InputError
+from ..contract.spec import FileName, InputFile, node
+from ..contract.values.kinds import Classifier, Files, Gan, Model, Vae, file_name
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
 HEADER = "artgraph"  # the one key of the file's metadata

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .contract import Choices, node
-from .errors import NodeError
-from .sockets import Number, Text
+from ..contract.errors import NodeError
+from ..contract.spec import Choices, node
+from ..contract.values.kinds import Number, Text
 
 _EXACT = 2**53  # beyond, whole numbers go on as floats, so that they can't grow without end
 

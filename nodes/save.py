@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from .batches import in_levels
-from .context import Context
-from .contract import Choices, FileName, node
-from .sockets import Files, Pictures, Table, file_name
+from ..contract.context import Context
+from ..contract.spec import Choices, FileName, node
+from ..contract.values.kinds import Files, Pictures, Table, file_name
+from ..contract.values.pictures import in_levels
 
 if TYPE_CHECKING:
     from torch import Tensor

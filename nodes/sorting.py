@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .batches import levels_of
-from .contract import FileName, node
-from .errors import NodeError
-from .sockets import Files, Pictures, Table, file_name
+from ..contract.errors import NodeError
+from ..contract.spec import FileName, node
+from ..contract.values.kinds import Files, Pictures, Table, file_name
+from ..contract.values.pictures import levels_of
 
 
 @node(title="Sheets by class", category="save")

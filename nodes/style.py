@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .context import Context
-from .contract import Seed, node
-from .errors import NodeError, advised
-from .sockets import Image
+from ..contract.context import Context
+from ..contract.errors import NodeError, advised
+from ..contract.spec import Seed, node
+from ..contract.values.kinds import Image
 
 
 @node(title="Style transfer", category="style", device=True)

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .contract import Choices, node
-from .errors import NodeError
-from .sockets import Image, Table
-from .wording import names_in
+from ..contract.errors import NodeError
+from ..contract.spec import Choices, node
+from ..contract.values.kinds import Image, Table
+from ..contract.wording import names_in
 
 
 @node(title="Plot table", category="table", version=2)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from .batches import each_part
+from ..contract.context import Context
+from ..contract.errors import NodeError, advised
+from ..contract.spec import Choices, Seed, Steps, node
+from ..contract.values.kinds import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
+from ..contract.values.pictures import each_part
 from .class_weights import Style, class_weights
-from .context import Context
-from .contract import Choices, Seed, Steps, node
-from .errors import NodeError, advised
 from .features import features_of
-from .sockets import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..nodes.contract import NodeSpec, Port, Widget
-from ..nodes.errors import GraphError, InputError
-from ..nodes.problem import Problem
-from ..nodes.wording import shown, suggestion
+from ..contract.errors import GraphError, InputError
+from ..contract.problem import Problem
+from ..contract.spec import NodeSpec, Port, Widget
+from ..contract.wording import shown, suggestion
 from .document import Document, NodeEntry
 from .folders import Folders
 from .graph import BoundNode, Graph, Source

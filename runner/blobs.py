@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from ..nodes.sockets import Buffers, Json, Rows
+from ..contract.values.kinds import Buffers, Json, Rows
 from .checks import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
 from .leftovers import discard, sweep, temporary_in, write_whole
@@ -31,7 +31,7 @@ class BlobError(Exception):
 
 
 class BlobFile:
-    """A blob open for reading (nodes.sockets.Blob)."""
+    """A blob open for reading (contract.values.socket.Blob)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..nodes.errors import ArtgraphError, Cancelled
+from ..contract.errors import ArtgraphError, Cancelled
 from .cache_commands import app as cache_app
 from .file_commands import app as file_app
 from .options import (
@@ -137,7 +137,7 @@ def sweep(
     quiet: QuietOption = False,
 ) -> None:
     """Run every combination of some settings; ends in sheets of the pictures and a table."""
-    from ..nodes.registry import load_nodes
+    from ..contract.registry import load_nodes
     from .devices import numerics_for
     from .events import Listener, SweepFinished
     from .execute import Run
@@ -235,7 +235,7 @@ def validate(
 def _load(
     graph: str, settings: list[str] | None, input_: Path, out: Path, packs: list[str] | None
 ) -> Any:
-    from ..nodes.registry import load_nodes
+    from ..contract.registry import load_nodes
     from .load import load_graph
 
     return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
+from ..contract.context import Context
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import Socket, SocketError, socket_of
 from ..models.numerics import Numerics
-from ..nodes.context import Context
-from ..nodes.contract import NodeSpec
-from ..nodes.sockets import Socket, SocketError, socket_of
 from .events import Action
 from .keys import Key
 from .results import Result
@@ -34,7 +34,7 @@ class Host(Protocol):
         """The values of the wired inputs, fresh from the store."""
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
-        """Report progress (nodes.context.Progress). Raises: Cancelled if the user wants to stop."""
+        """Report progress (`Progress`). Raises: Cancelled if the user wants to stop."""
 
     def log(self, message: str) -> None:
         """Show one line about the work."""

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from ..nodes.errors import CacheError, Cancelled
+from ..contract.errors import CacheError, Cancelled
 from .events import Planned, RunFinished
 from .job import Job
 from .plan import LostBlobError, Step, make_plan

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..nodes.errors import GraphError
+from ..contract.errors import GraphError
 from .options import (
     CacheOption,
     DeviceOption,
@@ -31,8 +31,8 @@ def nodes(
     markdown: Annotated[bool, typer.Option("--markdown", help="All nodes as a page.")] = False,
 ) -> None:
     """List the nodes, or tell all about one."""
-    from ..nodes.registry import load_nodes
-    from ..nodes.wording import suggestion
+    from ..contract.registry import load_nodes
+    from ..contract.wording import suggestion
     from .reference import node_data, node_lines, node_list, reference_page
 
     registry = load_nodes(pack or ())
@@ -94,8 +94,8 @@ def convert(
 
     A PNG must be there already; the graph is put into it.
     """
+    from ..contract.registry import load_nodes
     from ..editors.convert import check, write_graph
-    from ..nodes.registry import load_nodes
     from .load import load_document
 
     registry = load_nodes(pack or ())
@@ -110,8 +110,8 @@ def convert(
 @app.command()
 def schema(pack: PackOption = None) -> None:
     """Print the JSON Schema of graph files, for editors that complete and check."""
+    from ..contract.registry import load_nodes
     from ..editors.schema import graph_schema
-    from ..nodes.registry import load_nodes
 
     typer.echo(json.dumps(graph_schema(load_nodes(pack or ())), indent=2))
 

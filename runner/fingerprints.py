@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from ..nodes.errors import InputError
+from ..contract.errors import InputError
 from .checks import file_digest
 from .index import Index
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..nodes.errors import InputError
+from ..contract.errors import InputError
 
 SHIPPED = Path(__file__).parent.parent / "graphs"  # with the base models below it
 

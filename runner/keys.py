@@ -17,8 +17,8 @@ from typing import Any
 
 from blake3 import blake3
 
+from ..contract.spec import NodeSpec
 from ..models.numerics import Numerics
-from ..nodes.contract import NodeSpec
 
 Fingerprint = Callable[[Path], str]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import InputError
-from ..nodes.registry import load_nodes
-from ..nodes.wording import suggestion
+from ..contract.errors import InputError
+from ..contract.registry import load_nodes
+from ..contract.spec import NodeSpec
+from ..contract.wording import suggestion
 from .binding import bind, parse_setting
 from .document import Document, read_document
 from .folders import SHIPPED, Folders

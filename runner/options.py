@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..nodes.errors import CacheError
+from ..contract.errors import CacheError
 from .place import cache_folder
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..contract.errors import NodeError
+from ..contract.values.kinds import Socket
+from ..contract.wording import shown
 from ..models.numerics import Numerics
-from ..nodes.errors import NodeError
-from ..nodes.sockets import Socket
-from ..nodes.wording import shown
 from .blobs import BlobError
 from .events import Action
 from .graph import BoundNode, Graph, Source

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..nodes.errors import NodeError
-from ..nodes.sockets import Files, is_file_name
+from ..contract.errors import NodeError
+from ..contract.values.kinds import Files, is_file_name
 from .leftovers import sweep, write_whole
 from .png import add_text, is_png
 

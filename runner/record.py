@@ -6,8 +6,8 @@ import threading
 import traceback
 from typing import Any
 
-from ..nodes.errors import ArtgraphError, InputError, NodeError
-from ..nodes.sockets import SocketError
+from ..contract.errors import ArtgraphError, InputError, NodeError
+from ..contract.values.kinds import SocketError
 from .events import Action, Cached, Event, Failed, Finished, RunFinished
 from .graph import BoundNode
 from .job import Job

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..nodes.contract import NodeSpec, Port, Widget
+from ..contract.spec import NodeSpec, Port, Widget
 
 
 def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..nodes.errors import GraphError
+from ..contract.errors import GraphError
 
 
 def size_of(option: str, text: str | None) -> int | None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from ..nodes.batches import PictureBatch
-from ..nodes.errors import CacheError
-from ..nodes.sockets import Socket
+from ..contract.errors import CacheError
+from ..contract.values.kinds import Socket
+from ..contract.values.pictures import PictureBatch
 from .blobs import BlobError, Blobs
 from .checks import CheckedStamps
 from .fingerprints import fingerprint

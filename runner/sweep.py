@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..nodes.contract import NodeSpec
-from ..nodes.errors import GraphError
-from ..nodes.problem import Problem
+from ..contract.errors import GraphError
+from ..contract.problem import Problem
+from ..contract.spec import NodeSpec
 from ..pictures.suffixes import is_shown
 from .binding import bind, parse_setting
 from .document import Document

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..nodes.contract import NodeSpec
-from ..nodes.problem import Problem
-from ..nodes.sockets import Socket
+from ..contract.problem import Problem
+from ..contract.spec import NodeSpec
+from ..contract.values.kinds import Socket
 from .document import NodeEntry
 from .graph import BoundNode, Graph, Source
 from .yaml_text import Marked

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..nodes.errors import Cancelled
-from ..nodes.sockets import Socket
+from ..contract.errors import Cancelled
+from ..contract.values.kinds import Socket
 from .blobs import BlobError
 from .compute import Computed, find_or_compute, reuse
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Warned

@@ -8,8 +8,9 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import (
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.spec import (
     Choices,
     Fallback,
     FileName,
@@ -20,8 +21,16 @@ from artgraph.nodes.contract import (
     Steps,
     node,
 )
-from artgraph.nodes.errors import NodeError
-from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
+from artgraph.contract.values.kinds import (
+    Files,
+    GanLatent,
+    Image,
+    Latent,
+    Number,
+    Table,
+    Text,
+    VaeLatent,
+)
 
 if "CLOCK" in os.environ:  # a clock that is wrong by so many seconds
     _true_time = time.time

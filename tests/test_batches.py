@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from artgraph.nodes import batches
-from artgraph.nodes.batches import PictureBatch, levels_of
-from artgraph.nodes.context import Context
-from artgraph.nodes.errors import NodeError
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values import pictures as batches
+from artgraph.contract.values.kinds import Dataset, Image, Pictures, socket_of
+from artgraph.contract.values.pictures import PictureBatch, levels_of
 from artgraph.nodes.image import batch_images, dataset_images, image_grid, pick_images, resize_image
 from artgraph.nodes.save import save_animation, save_image
-from artgraph.nodes.sockets import Dataset, Image, Pictures, socket_of
 from artgraph.runner.blobs import Blobs
 from artgraph.runner.store import Store
 

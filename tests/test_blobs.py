@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from artgraph.nodes.sockets import Image, socket_of
+from artgraph.contract.values.kinds import Image, socket_of
 from artgraph.runner import blobs, checks
 from artgraph.runner.blobs import BlobError
 from artgraph.runner.keeping import verify

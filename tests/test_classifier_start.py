@@ -9,10 +9,10 @@ import torch
 from classifying import NAMES, network_of, patterns, trained
 from shelf import PLAIN
 
+from artgraph.contract.context import Context
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.values.kinds import Classifier, Dataset
 from artgraph.models.classifier import predict
-from artgraph.nodes.context import Context
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Classifier, Dataset
 
 
 def accuracy(done, images, truth):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from artgraph.contract.registry import load_nodes
 from artgraph.editors.comfy_forms import class_id, node_form, object_info
 from artgraph.editors.comfy_strict import make_strict
 from artgraph.editors.convert_api import to_api
-from artgraph.nodes.registry import load_nodes
 from artgraph.runner.devices import numerics_for
 from artgraph.runner.document import read_document
 from artgraph.runner.execute import Run

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from pydantic import Field
 
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import NodeSpec
+from artgraph.contract.values.kinds import Number
 from artgraph.editors.comfy_forms import class_id
 from artgraph.editors.comfy_help import LOCALES, WORDS, ZH, in_chinese, node_definitions, texts
 from artgraph.editors.comfy_pack import EXAMPLES, ROOT, WEB, made_files, name_untranslated
-from artgraph.nodes.contract import NodeSpec
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Number
 
 FILES = made_files()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

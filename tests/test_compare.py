@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
 from artgraph.nodes.art import procedural_art
 from artgraph.nodes.classifier import train_classifier
 from artgraph.nodes.compare import nearest_images
-from artgraph.nodes.context import Context
-from artgraph.nodes.errors import NodeError
 
 CTX = Context.quiet()
 

@@ -9,11 +9,11 @@ import torch
 from classifying import patterns, trained
 from shelf import PLAIN, Shelf
 
+from artgraph.contract.errors import GraphError
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier
 from artgraph.models.gan import GanConfig, make_generator
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.errors import GraphError
 from artgraph.runner import devices
 from artgraph.runner.devices import numerics_for
 

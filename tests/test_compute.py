@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.spec import NodeSpec
+from artgraph.contract.values.kinds import GanLatent, Image, Latent, Number, Table, Text, VaeLatent
+from artgraph.contract.values.pictures import PictureBatch
 from artgraph.editors import comfy_host, comfy_run
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.batches import PictureBatch
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import NodeSpec
-from artgraph.nodes.errors import NodeError
-from artgraph.nodes.sockets import GanLatent, Image, Latent, Number, Table, Text, VaeLatent
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document
 from artgraph.runner.events import Cached, Failed, Finished, Warned

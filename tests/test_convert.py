@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from artgraph.contract.errors import GraphError
+from artgraph.contract.registry import load_nodes
 from artgraph.editors.convert import check, from_comfy, read_json, with_graph, write_graph
 from artgraph.editors.convert_api import to_api
 from artgraph.editors.workflow_write import to_workflow
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.errors import GraphError
-from artgraph.nodes.registry import load_nodes
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document, read_document
 from artgraph.runner.folders import Folders

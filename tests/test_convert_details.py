@@ -6,13 +6,13 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import REGISTRY, node
+from artgraph.contract.values.kinds import Number
 from artgraph.editors.comfy_forms import from_comfy_value, node_form, to_comfy
 from artgraph.editors.convert import from_comfy
 from artgraph.editors.convert_api import to_api
 from artgraph.editors.workflow_write import to_workflow
-from artgraph.nodes.contract import REGISTRY, node
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Number
 from artgraph.runner.document import parse_document
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from artgraph.nodes.context import Context
+from artgraph.contract.context import Context
+from artgraph.contract.errors import InputError, NodeError
+from artgraph.contract.values.kinds import Dataset
 from artgraph.nodes.data import load_dataset, load_image, split_dataset
-from artgraph.nodes.errors import InputError, NodeError
-from artgraph.nodes.sockets import Dataset
 
 CTX = Context.quiet()
 

@@ -178,7 +178,7 @@ def test_the_readme_names_every_shipped_graph():
 
 
 def test_the_node_reference_is_current():
-    from artgraph.nodes.registry import load_nodes
+    from artgraph.contract.registry import load_nodes
     from artgraph.runner.reference import reference_page
 
     ours = {

@@ -12,8 +12,8 @@ import pytest
 from test_docs import BLOCK, PAGES, ROOT
 from test_layers import MAY_IMPORT
 
-from artgraph.nodes import errors
-from artgraph.nodes.registry import load_nodes
+from artgraph.contract import errors
+from artgraph.contract.registry import load_nodes
 from artgraph.runner import events
 
 PROSE = [page for page in PAGES if page.name != "reference.md"]

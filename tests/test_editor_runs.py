@@ -22,9 +22,9 @@ PICTURE = {
 }
 CRASH = """
 import os
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import node
-from artgraph.nodes.sockets import Number
+from artgraph.contract.context import Context
+from artgraph.contract.spec import node
+from artgraph.contract.values.kinds import Number
 
 @node(title="Doubtful", category="test")
 def doubtful(*, ctx: Context) -> Number:

@@ -10,9 +10,9 @@ pytest.importorskip("comfyui_frontend_package", reason="the editor is not instal
 
 from editing import PACK, Server, Tab
 
+from artgraph.contract.registry import load_nodes
 from artgraph.editors.server.graphs import Graphs
 from artgraph.editors.server.settings import Settings
-from artgraph.nodes.registry import load_nodes
 from artgraph.runner.binding import bind
 from artgraph.runner.document import read_document
 from artgraph.runner.folders import Folders

@@ -25,7 +25,7 @@ from artgraph.runner.store import Store
 FORKER = """
 import os, sys
 from artgraph.runner.cli import main
-from artgraph.nodes.registry import load_nodes
+from artgraph.contract.registry import load_nodes
 load_nodes()
 import numpy, artgraph.runner.execute, artgraph.runner.progress
 for line in sys.stdin:

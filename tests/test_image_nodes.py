@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from artgraph.nodes.errors import NodeError
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Dataset, Table
 from artgraph.nodes.image import (
     batch_images,
     dataset_images,
@@ -10,7 +11,6 @@ from artgraph.nodes.image import (
     pick_images,
     resize_image,
 )
-from artgraph.nodes.sockets import Dataset, Table
 from artgraph.pictures.lettering import font_for, shorten, width_of
 from artgraph.pictures.sheet import square_columns
 

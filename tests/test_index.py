@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from artgraph.nodes.errors import CacheError
-from artgraph.nodes.sockets import Files, Number, VaeLatent, socket_of
+from artgraph.contract.errors import CacheError
+from artgraph.contract.values.kinds import Files, Number, VaeLatent, socket_of
 from artgraph.runner import schema
 from artgraph.runner.index import Index
 from artgraph.runner.keeping import checkpoints, results

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from test_faults import TREE, last
 
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import NodeSpec
+from artgraph.contract.values.kinds import Image, Number
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.contract import NodeSpec
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Image, Number
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document
 from artgraph.runner.events import Progressed

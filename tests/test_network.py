@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from artgraph.nodes.sockets import Number, socket_of
+from artgraph.contract.values.kinds import Number, socket_of
 from artgraph.runner import filesystems, locks
 from artgraph.runner.filesystems import network_file_system
 from artgraph.runner.keys import Key

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import Neutral, Seed, Steps, node
-from artgraph.nodes.sockets import Table
+from artgraph.contract.context import Context
+from artgraph.contract.spec import Neutral, Seed, Steps, node
+from artgraph.contract.values.kinds import Table
 
 
 @node(title="Practise", category="test")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from artgraph.contract.context import Context
+from artgraph.contract.registry import load_nodes
 from artgraph.models.numerics import Numerics
-from artgraph.nodes.context import Context
-from artgraph.nodes.registry import load_nodes
 
 NODES = {k: s for k, s in load_nodes().items() if s.function.__module__.startswith("artgraph.")}
 SMALL = {

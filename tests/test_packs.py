@@ -1,8 +1,8 @@
 """Nodes of others: installed packs by entry point, and --pack by module or file."""
 
 PACK = '''
-from artgraph.nodes.contract import node
-from artgraph.nodes.sockets import Number
+from artgraph.contract.spec import node
+from artgraph.contract.values.kinds import Number
 
 @node(title="Seven", category="other")
 def seven() -> Number:

@@ -86,8 +86,8 @@ def test_the_user_is_told_each_time(cli, pack):
 
 MODELS = """
 import weakref
-from artgraph.nodes.contract import node
-from artgraph.nodes.sockets import Number
+from artgraph.contract.spec import node
+from artgraph.contract.values.kinds import Number
 
 class Weights:
     pass

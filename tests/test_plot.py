@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from artgraph.nodes.errors import NodeError
-from artgraph.nodes.sockets import Table
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Table
 from artgraph.nodes.table import plot_table
 from artgraph.pictures.axes import number_text, numbers, smooth, tick_texts, ticks
 from artgraph.pictures.plot import suiting

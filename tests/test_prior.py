@@ -9,6 +9,9 @@ import torch
 from shelf import PLAIN, Shelf
 from test_vae import discs
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Vae
 from artgraph.models.blocks import blank
 from artgraph.models.flow import between, integrate, times
 from artgraph.models.prior import encode_all, make_prior, sample_prior, train_prior
@@ -16,10 +19,7 @@ from artgraph.models.prior_network import PriorConfig
 from artgraph.models.training import generator
 from artgraph.models.vae import VaeConfig, make_vae
 from artgraph.nodes import vae as nodes
-from artgraph.nodes.context import Context
 from artgraph.nodes.data import Dataset
-from artgraph.nodes.errors import NodeError
-from artgraph.nodes.sockets import Vae
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

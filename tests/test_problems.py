@@ -8,13 +8,13 @@ from typing import get_args
 
 import pytest
 
+from artgraph.contract.errors import GraphError, NodeError, advised
+from artgraph.contract.problem import Kind, Problem
+from artgraph.contract.registry import load_nodes
 from artgraph.editors.server.follow import Follower
 from artgraph.editors.server.hub import Hub
 from artgraph.editors.server.jobs import Job
 from artgraph.editors.server.prompts import in_editor
-from artgraph.nodes.errors import GraphError, NodeError, advised
-from artgraph.nodes.problem import Kind, Problem
-from artgraph.nodes.registry import load_nodes
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document
 from artgraph.runner.folders import Folders

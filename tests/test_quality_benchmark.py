@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from artgraph.contract.context import Context
+from artgraph.contract.spec import REGISTRY
 from artgraph.nodes.art import procedural_art
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import REGISTRY
 from artgraph.pictures.styles import STYLES
 
 CTX = Context.quiet()

@@ -10,14 +10,14 @@ import torch
 from pydantic import Field
 from test_run import run
 
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import REGISTRY, Choices, Fallback, FileName, NodeSpec
+from artgraph.contract.values.kinds import Number, Table
 from artgraph.editors.comfy_forms import node_form
 from artgraph.editors.comfy_help import help_page
 from artgraph.editors.convert import from_comfy
 from artgraph.editors.schema import widget_schema
 from artgraph.editors.workflow_write import to_workflow
-from artgraph.nodes.contract import REGISTRY, Choices, Fallback, FileName, NodeSpec
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Number, Table
 from artgraph.nodes.table import join_tables, plot_table
 from artgraph.runner.document import parse_document
 from artgraph.runner.reference import node_data, node_lines, reference_page

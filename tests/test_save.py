@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from artgraph.nodes.context import Context
+from artgraph.contract.context import Context
+from artgraph.contract.values.kinds import Files, Table, is_file_name
 from artgraph.nodes.save import save_animation, save_image, save_table
-from artgraph.nodes.sockets import Files, Table, is_file_name
 
 CTX = Context.quiet()
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from pydantic import Field
 
+from artgraph.contract.errors import GraphError
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import NodeSpec
+from artgraph.contract.values.kinds import Number
 from artgraph.editors.schema import graph_schema
-from artgraph.nodes.contract import NodeSpec
-from artgraph.nodes.errors import GraphError
-from artgraph.nodes.registry import load_nodes
-from artgraph.nodes.sockets import Number
 from artgraph.runner.binding import bind
 from artgraph.runner.document import document_of
 from artgraph.runner.folders import Folders

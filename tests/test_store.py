@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from artgraph.nodes.errors import CacheError
-from artgraph.nodes.sockets import (
+from artgraph.contract.errors import CacheError
+from artgraph.contract.values.kinds import (
     Dataset,
     Files,
     GanLatent,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
 from artgraph.nodes.art import procedural_art
-from artgraph.nodes.context import Context
-from artgraph.nodes.errors import NodeError
 from artgraph.pictures.styles import ALL, FURTHER, STYLES, render
 
 CTX = Context.quiet()

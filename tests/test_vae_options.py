@@ -9,6 +9,8 @@ import torch
 from shelf import PLAIN, Shelf
 from test_vae import discs, trained
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import Features, ResidualNet
 from artgraph.models.fsq import codes, nearest, quantise
@@ -17,9 +19,7 @@ from artgraph.models.vae import VaeConfig, decode, encode, make_vae
 from artgraph.models.vae_metrics import absolute_error, gradient_energy, psnr, ssim
 from artgraph.models.vae_report import share_of_codes
 from artgraph.nodes import vae as nodes
-from artgraph.nodes.context import Context
 from artgraph.nodes.data import Dataset
-from artgraph.nodes.errors import NodeError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

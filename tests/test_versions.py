@@ -20,7 +20,7 @@ def test_versions_rise_with_the_code():
 
 
 def test_every_node_is_recorded_with_its_version():
-    from artgraph.nodes.registry import load_nodes
+    from artgraph.contract.registry import load_nodes
 
     ours = {
         name: spec.version
@@ -51,7 +51,7 @@ TREE = {
         def tint(x, y): return x + y
         def unused(x): return x
         """,
-    "nodes/context.py": """
+    "contract/context.py": """
         from ..models.numbers import rng
         class Context:
             device = "cpu"

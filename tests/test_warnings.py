@@ -3,9 +3,9 @@
 import json
 
 PACK = '''
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import node
-from artgraph.nodes.sockets import Number
+from artgraph.contract.context import Context
+from artgraph.contract.spec import node
+from artgraph.contract.values.kinds import Number
 
 
 @node(title="Doubtful", category="number")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from artgraph.nodes.sockets import Number, socket_of
+from artgraph.contract.values.kinds import Number, socket_of
 from artgraph.runner import write_behind
 from artgraph.runner.keys import Key
 from artgraph.runner.store import Store

@@ -14,17 +14,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ...nodes.errors import GraphError
-from ...nodes.registry import load_nodes
+from ...contract.errors import GraphError
+from ...contract.registry import load_nodes
 from ...runner.locks import Locks
-from . import (
-    routes_files,
-    routes_graphs,
-    routes_info,
-    routes_jobs,
-    routes_run,
-    routes_userdata,
-)
+from . import routes_files, routes_graphs, routes_info, routes_jobs, routes_run, routes_userdata
 from .engine import Engine
 from .graphs import Graphs
 from .guard import add_headers, guard

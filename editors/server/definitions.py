@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...nodes.contract import NodeSpec
+from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_shown
 from ..comfy_forms import class_id, object_info
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ...nodes.contract import NodeSpec
-from ...nodes.errors import ArtgraphError
+from ...contract.errors import ArtgraphError
+from ...contract.spec import NodeSpec
 from ...runner.document import Document, parse_document
 from ...runner.folders import Folders
 from ...runner.leftovers import write_whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...nodes.contract import NodeSpec
+from ...contract.spec import NodeSpec
 from ...runner.binding import bind
 from ...runner.devices import numerics_for
 from ...runner.document import Document

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...nodes.contract import NodeSpec
-from ...nodes.errors import GraphError
-from ...nodes.problem import Kind, Problem
+from ...contract.errors import GraphError
+from ...contract.problem import Kind, Problem
+from ...contract.spec import NodeSpec
 from ...runner.binding import bind
 from ...runner.document import Document, NodeEntry
 from ...runner.folders import Folders

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ...nodes.sockets import is_file_name
+from ...contract.values.kinds import is_file_name
 from ...pictures.suffixes import is_read, is_shown
 from ...runner.leftovers import write_whole
 from .paths import inside

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...nodes.errors import ArtgraphError
+from ...contract.errors import ArtgraphError
 from ...runner.document import read_document
 from ...runner.load import load_document, shipped_graphs
 from ...runner.png import is_png, read_text

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...nodes.contract import NodeSpec
-from ...nodes.errors import ArtgraphError
+from ...contract.errors import ArtgraphError
+from ...contract.spec import NodeSpec
 from ...runner.document import Document, NodeEntry, parse_document
 from ...runner.folders import Folders
 from ...runner.nesting import flatten, is_graph

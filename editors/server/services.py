@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...nodes.contract import NodeSpec
+from ...contract.spec import NodeSpec
 from .engine import Engine
 from .graphs import Graphs
 from .hub import Hub

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...nodes.sockets import Table
+from ...contract.values.kinds import Table
 from ...runner.graph import BoundNode
 from ...runner.results import Result
 from ...runner.store import Store

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...nodes.contract import NodeSpec
-from ...nodes.errors import ArtgraphError
+from ...contract.errors import ArtgraphError
+from ...contract.spec import NodeSpec
 from ...runner.binding import bind
 from ...runner.document import Document, document_of
 from ...runner.graph import Graph

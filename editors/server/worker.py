@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from ...nodes.errors import ArtgraphError
-from ...nodes.registry import load_nodes
+from ...contract.errors import ArtgraphError
+from ...contract.registry import load_nodes
 from ...runner.binding import bind
 from ...runner.devices import numerics_for
 from ...runner.document import parse_document

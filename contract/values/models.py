@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .codec import Blob, Buffers, Json, require
+from .socket import Blob, Buffers, Json, require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..models.classifier import ClassicNet, ResidualNet
-    from ..models.prior_network import PriorNet
-    from ..models.vae_networks import Vae as VaeNetwork
-    from ..models.vae_networks import VaeConfig
+    from ...models.classifier import ClassicNet, ResidualNet
+    from ...models.prior_network import PriorNet
+    from ...models.vae_networks import Vae as VaeNetwork
+    from ...models.vae_networks import VaeConfig
 
 Network = TypeVar("Network", bound="nn.Module")
 
@@ -52,7 +52,7 @@ class Gan(Model):
     """A generative adversarial network; `network()` is its generator."""
 
     def network(self, device: str = "cpu") -> nn.Module:
-        from ..models.gan import GanConfig, make_generator
+        from ...models.gan import GanConfig, make_generator
 
         config = GanConfig.from_dict(self.config)
         return _load(lambda: make_generator(config), self.state, "generator.", device)
@@ -66,7 +66,7 @@ class Vae(Model):
     """A variational autoencoder, perhaps with a prior: what draws latents of it."""
 
     def network(self, device: str = "cpu") -> VaeNetwork:
-        from ..models.vae import make_vae
+        from ...models.vae import make_vae
 
         config = self._checked()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
@@ -74,7 +74,7 @@ class Vae(Model):
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """The prior's network, where there is one."""
-        from ..models.prior_network import PriorNet
+        from ...models.prior_network import PriorNet
 
         config = self._checked()
         prior = config.prior
@@ -97,7 +97,7 @@ class Vae(Model):
         return self._checked().latent_shape
 
     def _checked(self) -> VaeConfig:
-        from ..models.vae import VaeConfig
+        from ...models.vae import VaeConfig
 
         return VaeConfig.from_dict(self.config)
 
@@ -106,7 +106,7 @@ class Classifier(Model):
     """A convolutional classifier."""
 
     def network(self, device: str = "cpu") -> ResidualNet | ClassicNet:
-        from ..models.classifier import ClassifierConfig, make_classifier
+        from ...models.classifier import ClassifierConfig, make_classifier
 
         config = ClassifierConfig.from_dict(self.config)
         return _load(lambda: make_classifier(config), self.state, "", device)
@@ -122,7 +122,7 @@ def _load(
     """The network of `state` (its names under `prefix`), frozen, in eval mode, on `device`."""
     import torch
 
-    from ..models.blocks import blank
+    from ...models.blocks import blank
 
     network = blank(make)
     mine = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

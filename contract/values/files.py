@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .codec import Blob, Buffers, Json, require
+from .socket import Blob, Buffers, Json, require
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,23 @@
 """Which nodes there are: ours, those of installed packs, and those of `--pack`.
 
-Ours are all modules of this folder; packs join by the entry point group `artgraph.nodes`, whose
-entries name a module that defines nodes on import. Nothing here imports torch.
+Ours are all modules of the folder nodes/. Packs join by the entry point group `artgraph.nodes`,
+whose entries name a module that defines nodes on import. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from .contract import REGISTRY, NodeSpec
 from .errors import GraphError
+from .spec import REGISTRY, NodeSpec
 
+NODES = Path(__file__).parent.parent / "nodes"
 _loaded: set[str] = set()
 
 
@@ -29,8 +29,9 @@ def load_nodes(packs: Iterable[str] = ()) -> dict[str, NodeSpec]:
     Raises: GraphError where one of `packs` can't be imported; an installed pack that fails is a
     warning, so that one broken pack stops nobody.
     """
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f".{module.name}", __package__)
+    for path in sorted(NODES.rglob("[!_]*.py")):
+        module = ".".join(path.relative_to(NODES.parent).with_suffix("").parts)
+        importlib.import_module(f"..{module}", __package__)
     if "entry points" not in _loaded:
         _loaded.add("entry points")
         _load_entry_points()

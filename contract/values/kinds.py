@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from .batches import PictureBatch, in_levels, parts
-from .codec import Blob, Buffers, Json, Rows, Socket, SocketError, require
 from .files import Files, file_name, is_file_name
-from .trained import Classifier, Gan, Model, Vae
+from .models import Classifier, Gan, Model, Vae
+from .pictures import PictureBatch, in_levels, parts
+from .socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
 from .problem import Problem
-from .sockets import Socket, socket_of
+from .values.kinds import Socket, socket_of
 from .widgets import (
     Choices,
     Fallback,

@@ -11,8 +11,8 @@ from ..contract.errors import GraphError
 from ..contract.registry import load_nodes
 from ..contract.spec import NodeSpec
 from ..contract.values.kinds import Files
+from ..pictures.png_text import add_text, is_png
 from ..pictures.suffixes import is_shown
-from ..runner.png import add_text, is_png
 from ..runner.publish import GRAPH_KEY, file_stem
 from . import comfy_host as host
 from .convert import from_comfy

@@ -9,11 +9,11 @@ from ..contract.errors import InputError
 from ..contract.registry import load_nodes
 from ..contract.spec import NodeSpec
 from ..contract.wording import suggestion
+from ..pictures.png_text import is_png
 from .binding import bind, parse_setting
 from .document import Document, read_document
 from .folders import SHIPPED, Folders
 from .graph import Graph
-from .png import is_png
 
 
 def shipped_graphs() -> dict[str, Path]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import NodeError
 from ..contract.values.kinds import Files, is_file_name
+from ..pictures.png_text import add_text, is_png
 from .leftovers import sweep, write_whole
-from .png import add_text, is_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PictureFile

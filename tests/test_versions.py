@@ -32,8 +32,8 @@ def test_every_node_is_recorded_with_its_version():
 
 TREE = {
     "nodes/paint.py": """
-        from .context import Context
-        from .contract import node
+        from ..contract.context import Context
+        from ..contract.spec import node
         from .passing import Image, tint
 
         @node(title="Paint", category="image", version=2)

@@ -1,5 +1,5 @@
 """`python -m artgraph`."""
 
-from .runner.cli import main
+from .cli.main import main
 
 main()

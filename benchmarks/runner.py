@@ -41,6 +41,7 @@ def add(a: int, b: int) -> int:
 
 def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     """Reading, binding and running; the last with plan, keys, results stored and the manifest."""
+    from artgraph.cli.options import collect_rarely
     from artgraph.contract.registry import load_nodes
     from artgraph.models.numerics import Numerics
     from artgraph.runner.binding import bind
@@ -48,7 +49,6 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     from artgraph.runner.execute import Run
     from artgraph.runner.folders import Folders
     from artgraph.runner.job import Job
-    from artgraph.runner.options import collect_rarely
     from artgraph.runner.publish import Publisher
     from artgraph.runner.store import Store
 

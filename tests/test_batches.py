@@ -143,7 +143,7 @@ def test_the_same_bytes_as_safetensors(tmp_path, both):
 
 MEASURED = """
 import resource, sys
-from artgraph.runner.cli import main
+from artgraph.cli.main import main
 sys.argv[0] = "artgraph"
 try:
     main()
@@ -168,6 +168,6 @@ def test_memory_does_not_grow_with_the_batch(cli, pack):
     done = subprocess.run(words, **cli.options(), check=True)
     lines = done.stdout.splitlines()
     assert "5 ran" in lines[-2], done.stdout
-    words[2] = MEASURED.replace("from artgraph.runner.cli import main", "import torch\nmain = int")
+    words[2] = MEASURED.replace("from artgraph.cli.main import main", "import torch\nmain = int")
     least = int(subprocess.run(words, **cli.options(), check=True).stdout)
     assert int(lines[-1]) < least + 240, (lines[-1], least)

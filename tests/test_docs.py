@@ -178,8 +178,8 @@ def test_the_readme_names_every_shipped_graph():
 
 
 def test_the_node_reference_is_current():
+    from artgraph.cli.reference import reference_page
     from artgraph.contract.registry import load_nodes
-    from artgraph.runner.reference import reference_page
 
     ours = {
         name: spec

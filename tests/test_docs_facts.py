@@ -74,7 +74,8 @@ def test_every_event_is_documented_with_its_fields():
 def test_every_exit_code_is_documented_with_its_error():
     code = {
         error.__name__: error.exit_code
-        for error in subclasses(errors.ArtgraphError)
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.ArtgraphError)
         if error is not errors.ArtgraphError
     }
     rows = table(GRAPHS, "code")

@@ -24,10 +24,10 @@ from artgraph.runner.store import Store
 # A child that has everything imported and forks for each run, so that fifty runs take seconds.
 FORKER = """
 import os, sys
-from artgraph.runner.cli import main
+from artgraph.cli.main import main
 from artgraph.contract.registry import load_nodes
 load_nodes()
-import numpy, artgraph.runner.execute, artgraph.runner.progress
+import numpy, artgraph.runner.execute, artgraph.cli.progress
 for line in sys.stdin:
     child = os.fork()
     if child == 0:

@@ -73,7 +73,8 @@ def test_no_write_ahead_log_there(tmp_path, mounted):
 
 RUN = """
 import pathlib, sys
-from artgraph.runner import cli, filesystems
+from artgraph.runner import filesystems
+from artgraph.cli import main as cli
 filesystems.MOUNTS = pathlib.Path(sys.argv.pop(1))
 cli.main()
 """

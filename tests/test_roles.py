@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from test_run import run
 
+from artgraph.cli.reference import node_data, node_lines, reference_page
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, Choices, Fallback, FileName, NodeSpec
 from artgraph.contract.values.kinds import Number, Table
@@ -20,7 +21,6 @@ from artgraph.editors.schema import widget_schema
 from artgraph.editors.workflow_write import to_workflow
 from artgraph.nodes.table import join_tables, plot_table
 from artgraph.runner.document import parse_document
-from artgraph.runner.reference import node_data, node_lines, reference_page
 
 MINE = {name: REGISTRY.pop(name) for name in vars(own_pack) if name in REGISTRY}
 NODES = {**load_nodes(), **MINE}

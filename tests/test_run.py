@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from artgraph.runner import progress
+from artgraph.cli import progress
 from artgraph.runner.events import Progressed, Started
 
 CHAIN = """

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..contract.errors import GraphError
+from ..runner.place import cache_folder
 from .options import (
     CacheOption,
     DeviceOption,
@@ -18,7 +19,6 @@ from .options import (
     OutOption,
     PackOption,
 )
-from .place import cache_folder
 
 app = typer.Typer()
 
@@ -55,8 +55,8 @@ def nodes(
 @app.command()
 def graphs(as_json: JsonOption = False) -> None:
     """List the shipped graphs."""
-    from .document import read_document
-    from .load import shipped_graphs
+    from ..runner.document import read_document
+    from ..runner.load import shipped_graphs
 
     rows = [(name, read_document(path)) for name, path in shipped_graphs().items()]
     if as_json:
@@ -96,7 +96,7 @@ def convert(
     """
     from ..contract.registry import load_nodes
     from ..editors.convert import check, write_graph
-    from .load import load_document
+    from ..runner.load import load_document
 
     registry = load_nodes(pack or ())
     document = load_document(source)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ..runner.sizes import size_of
 from .options import CacheOption, JsonOption, open_there
-from .sizes import size_of
 
 app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -18,7 +18,7 @@ app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_marku
 @app.command("info")
 def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """Say where the cache is and how much is in it."""
-    from .keeping import info
+    from ..runner.keeping import info
 
     with open_there(cache) as store:
         facts = info(store.index, store.blobs)
@@ -32,7 +32,7 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 @app.command("ls")
 def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """List results and checkpoints: node, size, age, last use; whether a run's manifest pins it."""
-    from .keeping import checkpoints, pinned, results
+    from ..runner.keeping import checkpoints, pinned, results
 
     with open_there(cache) as store:
         pins = pinned(store.index)
@@ -63,7 +63,7 @@ def collect_command(
 
     This happens by itself after a run where the cache is over $ARTGRAPH_CACHE_MAX (50GB).
     """
-    from .keeping import collect
+    from ..runner.keeping import collect
 
     limit = size_of("--max-size", max_size)
     with open_there(cache) as store:
@@ -77,7 +77,7 @@ def collect_command(
 @app.command("verify")
 def verify_command(cache: CacheOption = None) -> None:
     """Read every stored value and drop those that are damaged."""
-    from .keeping import verify
+    from ..runner.keeping import verify
 
     with open_there(cache) as store:
         sound, dropped = verify(store.index, store.blobs)
@@ -90,7 +90,7 @@ def clear_command(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Drop everything."""
-    from .keeping import clear
+    from ..runner.keeping import clear
 
     with open_there(cache) as store:
         if not yes:

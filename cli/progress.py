@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from .events import (
+from ..runner.events import (
     Cached,
     CombinationStarted,
     Event,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..contract.errors import ArtgraphError, Cancelled
-from .cache_commands import app as cache_app
-from .file_commands import app as file_app
+from ..runner.sizes import size_of
+from .cache import app as cache_app
+from .graphs import app as file_app
 from .options import (
     CacheOption,
     DeviceOption,
@@ -40,10 +41,9 @@ from .options import (
     open_store,
     warn,
 )
-from .sizes import size_of
 
 if TYPE_CHECKING:
-    from .execute import Run
+    from ..runner.execute import Run
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -87,11 +87,11 @@ def run(
     """Run a graph; what was computed before is reused."""
     from tempfile import TemporaryDirectory
 
-    from .devices import numerics_for
-    from .execute import Run
-    from .job import Job
+    from ..runner.devices import numerics_for
+    from ..runner.execute import Run
+    from ..runner.job import Job
+    from ..runner.publish import Publisher
     from .progress import make_listener
-    from .publish import Publisher
 
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
@@ -138,15 +138,15 @@ def sweep(
 ) -> None:
     """Run every combination of some settings; ends in sheets of the pictures and a table."""
     from ..contract.registry import load_nodes
-    from .devices import numerics_for
-    from .events import Listener, SweepFinished
-    from .execute import Run
-    from .folders import Folders
-    from .job import Job
-    from .load import load_document
+    from ..runner.devices import numerics_for
+    from ..runner.events import Listener, SweepFinished
+    from ..runner.execute import Run
+    from ..runner.folders import Folders
+    from ..runner.job import Job
+    from ..runner.load import load_document
+    from ..runner.publish import Publisher
+    from ..runner.sweep import Combination, combine, parse_axes, run_all, write_summary
     from .progress import make_listener
-    from .publish import Publisher
-    from .sweep import Combination, combine, parse_axes, run_all, write_summary
 
     numerics, axes = numerics_for(device), parse_axes(set_)
     most = size_of("--memory", memory)
@@ -193,8 +193,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what would run, be reused or be extended, and why."""
-    from .devices import numerics_for
-    from .plan import make_plan, why
+    from ..runner.devices import numerics_for
+    from ..runner.plan import make_plan, why
 
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
@@ -236,7 +236,7 @@ def _load(
     graph: str, settings: list[str] | None, input_: Path, out: Path, packs: list[str] | None
 ) -> Any:
     from ..contract.registry import load_nodes
-    from .load import load_graph
+    from ..runner.load import load_graph
 
     return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
 
@@ -257,7 +257,7 @@ def _stop_on_interrupt(running: Run) -> None:
 
 def _leave(code: int) -> NoReturn:
     """End with this code, whatever the threads of nodes that would not stop still do."""
-    from .schedule import THREAD_NAME
+    from ..runner.schedule import THREAD_NAME
 
     if any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate()):
         sys.stdout.flush()

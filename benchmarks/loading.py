@@ -24,7 +24,7 @@ from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.values.kinds import Dataset as OurDataset
 from artgraph.contract.values.kinds import socket_of
-from artgraph.runner.store import Store
+from artgraph.runner.store.store import Store
 
 SIZE, BATCH, TURNS = 64, 64, 5
 

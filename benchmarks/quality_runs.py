@@ -20,16 +20,16 @@ from PIL import Image as Picture
 from artgraph.contract.registry import load_nodes
 from artgraph.models.numerics import Numerics
 from artgraph.pictures.sheet import contact_sheet, lay_out
-from artgraph.runner.binding import bind
-from artgraph.runner.document import parse_document
-from artgraph.runner.events import Event, Failed, Finished, Started
-from artgraph.runner.execute import Run
-from artgraph.runner.folders import Folders
-from artgraph.runner.graph import Graph
-from artgraph.runner.job import Job
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.bound import Graph
+from artgraph.runner.graph.document import parse_document
+from artgraph.runner.graph.folders import Folders
 from artgraph.runner.load import load_graph
-from artgraph.runner.publish import Publisher
-from artgraph.runner.store import Store
+from artgraph.runner.run.events import Event, Failed, Finished, Started
+from artgraph.runner.run.execute import Run
+from artgraph.runner.run.job import Job
+from artgraph.runner.run.publish import Publisher
+from artgraph.runner.store.store import Store
 
 Nodes = Mapping[str, Mapping[str, Any]]
 

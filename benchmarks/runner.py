@@ -44,13 +44,13 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     from artgraph.cli.options import collect_rarely
     from artgraph.contract.registry import load_nodes
     from artgraph.models.numerics import Numerics
-    from artgraph.runner.binding import bind
-    from artgraph.runner.document import parse_document
-    from artgraph.runner.execute import Run
-    from artgraph.runner.folders import Folders
-    from artgraph.runner.job import Job
-    from artgraph.runner.publish import Publisher
-    from artgraph.runner.store import Store
+    from artgraph.runner.graph.binding import bind
+    from artgraph.runner.graph.document import parse_document
+    from artgraph.runner.graph.folders import Folders
+    from artgraph.runner.run.execute import Run
+    from artgraph.runner.run.job import Job
+    from artgraph.runner.run.publish import Publisher
+    from artgraph.runner.store.store import Store
 
     lines = ["artgraph: 1", "nodes:"]
     for i in range(count):

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from artgraph.runner.store import Store
+from artgraph.runner.store.store import Store
 
 TURNS = 7
 

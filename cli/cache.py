@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..runner.sizes import size_of
+from ..runner.store.place import size_of
 from .options import CacheOption, JsonOption, open_there
 
 app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
@@ -18,7 +18,7 @@ app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_marku
 @app.command("info")
 def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """Say where the cache is and how much is in it."""
-    from ..runner.keeping import info
+    from ..runner.store.collection import info
 
     with open_there(cache) as store:
         facts = info(store.index, store.blobs)
@@ -32,7 +32,7 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 @app.command("ls")
 def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """List results and checkpoints: node, size, age, last use; whether a run's manifest pins it."""
-    from ..runner.keeping import checkpoints, pinned, results
+    from ..runner.store.collection import checkpoints, pinned, results
 
     with open_there(cache) as store:
         pins = pinned(store.index)
@@ -63,7 +63,7 @@ def collect_command(
 
     This happens by itself after a run where the cache is over $ARTGRAPH_CACHE_MAX (50GB).
     """
-    from ..runner.keeping import collect
+    from ..runner.store.collection import collect
 
     limit = size_of("--max-size", max_size)
     with open_there(cache) as store:
@@ -77,7 +77,7 @@ def collect_command(
 @app.command("verify")
 def verify_command(cache: CacheOption = None) -> None:
     """Read every stored value and drop those that are damaged."""
-    from ..runner.keeping import verify
+    from ..runner.store.collection import verify
 
     with open_there(cache) as store:
         sound, dropped = verify(store.index, store.blobs)
@@ -90,7 +90,7 @@ def clear_command(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Drop everything."""
-    from ..runner.keeping import clear
+    from ..runner.store.collection import clear
 
     with open_there(cache) as store:
         if not yes:

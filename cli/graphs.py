@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..contract.errors import GraphError
-from ..runner.place import cache_folder
+from ..runner.store.place import cache_folder
 from .options import (
     CacheOption,
     DeviceOption,
@@ -55,7 +55,7 @@ def nodes(
 @app.command()
 def graphs(as_json: JsonOption = False) -> None:
     """List the shipped graphs."""
-    from ..runner.document import read_document
+    from ..runner.graph.document import read_document
     from ..runner.load import shipped_graphs
 
     rows = [(name, read_document(path)) for name, path in shipped_graphs().items()]

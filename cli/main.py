@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..contract.errors import ArtgraphError, Cancelled
-from ..runner.sizes import size_of
+from ..runner.store.place import size_of
 from .cache import app as cache_app
 from .graphs import app as file_app
 from .options import (
@@ -43,7 +43,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..runner.execute import Run
+    from ..runner.run.execute import Run
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -87,10 +87,10 @@ def run(
     """Run a graph; what was computed before is reused."""
     from tempfile import TemporaryDirectory
 
-    from ..runner.devices import numerics_for
-    from ..runner.execute import Run
-    from ..runner.job import Job
-    from ..runner.publish import Publisher
+    from ..runner.run.devices import numerics_for
+    from ..runner.run.execute import Run
+    from ..runner.run.job import Job
+    from ..runner.run.publish import Publisher
     from .progress import make_listener
 
     numerics = numerics_for(device)
@@ -138,14 +138,14 @@ def sweep(
 ) -> None:
     """Run every combination of some settings; ends in sheets of the pictures and a table."""
     from ..contract.registry import load_nodes
-    from ..runner.devices import numerics_for
-    from ..runner.events import Listener, SweepFinished
-    from ..runner.execute import Run
-    from ..runner.folders import Folders
-    from ..runner.job import Job
+    from ..runner.graph.folders import Folders
     from ..runner.load import load_document
-    from ..runner.publish import Publisher
-    from ..runner.sweep import Combination, combine, parse_axes, run_all, write_summary
+    from ..runner.run.devices import numerics_for
+    from ..runner.run.events import Listener, SweepFinished
+    from ..runner.run.execute import Run
+    from ..runner.run.job import Job
+    from ..runner.run.publish import Publisher
+    from ..runner.run.sweep import Combination, combine, parse_axes, run_all, write_summary
     from .progress import make_listener
 
     numerics, axes = numerics_for(device), parse_axes(set_)
@@ -193,8 +193,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what would run, be reused or be extended, and why."""
-    from ..runner.devices import numerics_for
-    from ..runner.plan import make_plan, why
+    from ..runner.run.devices import numerics_for
+    from ..runner.run.plan import make_plan, why
 
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
@@ -257,7 +257,7 @@ def _stop_on_interrupt(running: Run) -> None:
 
 def _leave(code: int) -> NoReturn:
     """End with this code, whatever the threads of nodes that would not stop still do."""
-    from ..runner.schedule import THREAD_NAME
+    from ..runner.run.schedule import THREAD_NAME
 
     if any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate()):
         sys.stdout.flush()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..contract.errors import CacheError
-from ..runner.place import cache_folder
+from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
-    from ..runner.store import Store
+    from ..runner.store.store import Store
 
 GraphArgument = Annotated[
     str,
@@ -94,11 +94,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable outpu
 @contextmanager
 def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
     """The store in this folder, closed again at the end."""
-    from ..runner.store import Store
+    from ..runner.store.store import Store
 
     second = None
     if remote:
-        from ..runner.remote import Remote
+        from ..runner.store.remote import Remote
 
         second = Remote(remote, warn)
     store = Store(cache_folder(folder), warn, second)

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from ..runner.events import (
+from ..runner.run.events import (
     Cached,
     CombinationStarted,
     Event,

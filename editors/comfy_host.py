@@ -16,11 +16,10 @@ from typing import Any
 
 from ..contract.errors import Cancelled, InputError
 from ..models.numerics import Numerics
-from ..runner.devices import numerics_for
-from ..runner.folders import Folders
-from ..runner.place import cache_folder
-from ..runner.publish import tiled
-from ..runner.store import Store
+from ..runner.graph.folders import Folders
+from ..runner.run.devices import numerics_for
+from ..runner.store.place import cache_folder
+from ..runner.store.store import Store
 
 log = logging.getLogger("artgraph")
 _PREVIEW_SECONDS = 3.0
@@ -65,7 +64,7 @@ def resolve(text: str, kind: str) -> Path:
 
 
 class Running:
-    """A node that runs in ComfyUI (runner.compute.Host); `read` returns the values of its inputs.
+    """A node that runs in ComfyUI, a `Host`; `read` returns the values of its inputs.
 
     ComfyUI's bar shows its progress and pictures of its work; what it says is in ComfyUI's log,
     and on the node if this ComfyUI can show it there.
@@ -84,6 +83,8 @@ class Running:
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         """Move ComfyUI's bar. Raises: Cancelled, caused by what ComfyUI wants to see raised."""
+        from ..pictures.tiles import tiled
+
         self.check_cancelled()
         picture = None
         if preview is not None and time.monotonic() - self._last >= _PREVIEW_SECONDS:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..contract.registry import load_nodes
 from ..contract.spec import NodeSpec
-from ..runner.document import read_document
+from ..runner.graph.document import read_document
 from ..runner.load import shipped_graphs
 from .comfy_forms import class_id
 from .comfy_help import LOCALES, WORDS, ZH, help_page, node_definitions, texts

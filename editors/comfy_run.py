@@ -15,9 +15,9 @@ from typing import Any
 from ..contract.errors import ArtgraphError, Cancelled, NodeError
 from ..contract.spec import NodeSpec
 from ..contract.values.kinds import SocketError
-from ..runner.compute import find_or_compute
-from ..runner.keys import make_key
-from ..runner.results import Result
+from ..runner.run.compute import find_or_compute
+from ..runner.store.keys import make_key
+from ..runner.store.results import Result
 from . import comfy_host as host
 from . import comfy_wires
 from .comfy_forms import from_comfy_value

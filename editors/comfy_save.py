@@ -13,7 +13,7 @@ from ..contract.spec import NodeSpec
 from ..contract.values.kinds import Files
 from ..pictures.png_text import add_text, is_png
 from ..pictures.suffixes import is_shown
-from ..runner.publish import GRAPH_KEY, file_stem
+from ..runner.run.publish import GRAPH_KEY, file_stem
 from . import comfy_host as host
 from .convert import from_comfy
 from .convert_names import node_name

@@ -15,8 +15,8 @@ from typing import Any
 from ..contract.errors import NodeError
 from ..contract.spec import NodeSpec
 from ..contract.values.kinds import Socket, SocketError, socket_of
-from ..runner.blobs import BlobError
-from ..runner.results import Stored
+from ..runner.store.blobs import BlobError
+from ..runner.store.results import Stored
 from . import comfy_host as host
 
 PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from ..contract.errors import GraphError, InputError
 from ..contract.spec import NodeSpec
 from ..pictures.png_text import add_text, is_png, read_text, without_text
-from ..runner.binding import bind
-from ..runner.document import MAX_BYTES, Document, document_of, parse_document
-from ..runner.folders import Folders
-from ..runner.nesting import flatten
-from ..runner.publish import GRAPH_KEY
+from ..runner.graph.binding import bind
+from ..runner.graph.document import MAX_BYTES, Document, document_of, parse_document
+from ..runner.graph.folders import Folders
+from ..runner.graph.nesting import flatten
+from ..runner.run.publish import GRAPH_KEY
 from .convert_api import is_api, read_api, to_api
 from .convert_nodes import Assembler
 from .workflow_layout import arrange, read_boxes

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..contract.spec import NodeSpec
-from ..runner.document import ABOUT, Document
+from ..runner.graph.document import ABOUT, Document
 from .comfy_forms import class_id
 from .convert_nodes import Foreign, ForeignGraph, default_values
 

@@ -15,7 +15,7 @@ from ..contract.problem import Problem
 from ..contract.spec import NodeSpec
 from ..contract.values.kinds import is_file_name
 from ..contract.wording import suggestion
-from ..runner.document import ABOUT, FORMAT, NAME
+from ..runner.graph.document import ABOUT, FORMAT, NAME
 from .comfy_forms import from_comfy_value, is_empty_number, node_id, to_comfy
 from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 from .convert_names import node_name, plain_name, unused

@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 
 from ..contract.errors import GraphError, InputError
-from ..runner.devices import numerics_for
 from ..runner.load import load_document
+from ..runner.run.devices import numerics_for
 
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..contract.spec import NodeSpec
-from ..runner.document import Document
+from ..runner.graph.document import Document
 from .comfy_forms import NodeForm, node_form
 
 WIDTH, KNOB_WIDTH = 300, 210

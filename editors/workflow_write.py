@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..contract.spec import NodeSpec
-from ..runner.document import Document, NodeEntry
+from ..runner.graph.document import Document, NodeEntry
 from .comfy_forms import InputForm, node_form
 from .convert_api import META, graph_facts
 from .convert_nodes import default_values

@@ -10,10 +10,10 @@ from ..contract.registry import load_nodes
 from ..contract.spec import NodeSpec
 from ..contract.wording import suggestion
 from ..pictures.png_text import is_png
-from .binding import bind, parse_setting
-from .document import Document, read_document
-from .folders import SHIPPED, Folders
-from .graph import Graph
+from .graph.binding import bind, parse_setting
+from .graph.bound import Graph
+from .graph.document import Document, read_document
+from .graph.folders import SHIPPED, Folders
 
 
 def shipped_graphs() -> dict[str, Path]:

@@ -15,8 +15,8 @@ from artgraph.contract.values.kinds import Dataset, Image, Pictures, socket_of
 from artgraph.contract.values.pictures import PictureBatch, levels_of
 from artgraph.nodes.image import batch_images, dataset_images, image_grid, pick_images, resize_image
 from artgraph.nodes.save import save_animation, save_image
-from artgraph.runner.blobs import Blobs
-from artgraph.runner.store import Store
+from artgraph.runner.store.blobs import Blobs
+from artgraph.runner.store.store import Store
 
 LEVELS = torch.randint(0, 256, (23, 12, 10, 3), generator=torch.Generator().manual_seed(1))
 LEVELS = LEVELS.to(torch.uint8)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from artgraph.contract.values.kinds import Image, socket_of
-from artgraph.runner import blobs, checks
-from artgraph.runner.blobs import BlobError
-from artgraph.runner.keeping import verify
-from artgraph.runner.keys import Key
-from artgraph.runner.store import Store
+from artgraph.runner.store.blobs import BlobError
+from artgraph.runner.store.collection import verify
+from artgraph.runner.store.keys import Key
+from artgraph.runner.store.store import Store, blobs
+from artgraph.runner.store.store import digests as checks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each is read again")
 

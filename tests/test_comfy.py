@@ -16,13 +16,13 @@ from artgraph.contract.registry import load_nodes
 from artgraph.editors.comfy_forms import class_id, node_form, object_info
 from artgraph.editors.comfy_strict import make_strict
 from artgraph.editors.convert_api import to_api
-from artgraph.runner.devices import numerics_for
-from artgraph.runner.document import read_document
-from artgraph.runner.execute import Run
-from artgraph.runner.job import Job
+from artgraph.runner.graph.document import read_document
 from artgraph.runner.load import load_document, load_graph
-from artgraph.runner.publish import Publisher
-from artgraph.runner.store import Store
+from artgraph.runner.run.devices import numerics_for
+from artgraph.runner.run.execute import Run
+from artgraph.runner.run.job import Job
+from artgraph.runner.run.publish import Publisher
+from artgraph.runner.store.store import Store
 
 ROOT = Path(__file__).parent.parent
 REGISTRY = load_nodes()

@@ -14,8 +14,8 @@ from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier
 from artgraph.models.gan import GanConfig, make_generator
 from artgraph.models.numerics import Numerics
-from artgraph.runner import devices
-from artgraph.runner.devices import numerics_for
+from artgraph.runner.run import devices
+from artgraph.runner.run.devices import numerics_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 COMPILED = replace(PLAIN, compiled=True)

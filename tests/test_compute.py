@@ -15,14 +15,14 @@ from artgraph.contract.values.kinds import GanLatent, Image, Latent, Number, Tab
 from artgraph.contract.values.pictures import PictureBatch
 from artgraph.editors import comfy_host, comfy_run
 from artgraph.models.numerics import Numerics
-from artgraph.runner.binding import bind
-from artgraph.runner.document import parse_document
-from artgraph.runner.events import Cached, Failed, Finished, Warned
-from artgraph.runner.execute import Run
-from artgraph.runner.folders import Folders
-from artgraph.runner.job import Job
-from artgraph.runner.publish import Publisher
-from artgraph.runner.store import Store
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import parse_document
+from artgraph.runner.graph.folders import Folders
+from artgraph.runner.run.events import Cached, Failed, Finished, Warned
+from artgraph.runner.run.execute import Run
+from artgraph.runner.run.job import Job
+from artgraph.runner.run.publish import Publisher
+from artgraph.runner.store.store import Store
 
 
 def spec(function, device=False):

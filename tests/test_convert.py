@@ -13,12 +13,12 @@ from artgraph.editors.convert import check, from_comfy, read_json, with_graph, w
 from artgraph.editors.convert_api import to_api
 from artgraph.editors.workflow_write import to_workflow
 from artgraph.models.numerics import Numerics
-from artgraph.runner.binding import bind
-from artgraph.runner.document import parse_document, read_document
-from artgraph.runner.folders import Folders
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import parse_document, read_document
+from artgraph.runner.graph.folders import Folders
 from artgraph.runner.load import load_document, shipped_graphs
-from artgraph.runner.plan import make_plan
-from artgraph.runner.store import Store
+from artgraph.runner.run.plan import make_plan
+from artgraph.runner.store.store import Store
 
 REGISTRY = load_nodes()
 FORMATS = pytest.mark.parametrize("write", [to_api, to_workflow])

@@ -13,7 +13,7 @@ from artgraph.editors.comfy_forms import from_comfy_value, node_form, to_comfy
 from artgraph.editors.convert import from_comfy
 from artgraph.editors.convert_api import to_api
 from artgraph.editors.workflow_write import to_workflow
-from artgraph.runner.document import parse_document
+from artgraph.runner.graph.document import parse_document
 
 
 @node(title="Empty", category="test")

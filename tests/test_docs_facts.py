@@ -14,7 +14,7 @@ from test_layers import MAY_IMPORT
 
 from artgraph.contract import errors
 from artgraph.contract.registry import load_nodes
-from artgraph.runner import events
+from artgraph.runner.run import events
 
 PROSE = [page for page in PAGES if page.name != "reference.md"]
 GRAPHS = ROOT / "docs" / "graphs.md"

@@ -13,9 +13,9 @@ from editing import PACK, Server, Tab
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.server.graphs import Graphs
 from artgraph.editors.server.settings import Settings
-from artgraph.runner.binding import bind
-from artgraph.runner.document import read_document
-from artgraph.runner.folders import Folders
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import read_document
+from artgraph.runner.graph.folders import Folders
 
 INNER = """\
 artgraph: 1

@@ -16,10 +16,10 @@ import time
 import pytest
 import torch
 
-from artgraph.runner import leftovers
-from artgraph.runner.blobs import Blobs
-from artgraph.runner.keeping import checkpoints, results, verify
-from artgraph.runner.store import Store
+from artgraph.runner.store.blobs import Blobs
+from artgraph.runner.store.collection import checkpoints, results, verify
+from artgraph.runner.store.store import Store
+from artgraph.runner.store.store import temporary as leftovers
 
 # A child that has everything imported and forks for each run, so that fifty runs take seconds.
 FORKER = """
@@ -27,7 +27,7 @@ import os, sys
 from artgraph.cli.main import main
 from artgraph.contract.registry import load_nodes
 load_nodes()
-import numpy, artgraph.runner.execute, artgraph.cli.progress
+import numpy, artgraph.runner.run.execute, artgraph.cli.progress
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
@@ -165,7 +165,7 @@ def test_many_processes_compute_each_result_once(cli, pack, count):
 OPENERS = """
 import os, sys
 from pathlib import Path
-from artgraph.runner.store import Store
+from artgraph.runner.store.store import Store
 for number in range(40):
     folder = Path(f"fresh{number}")
     children = []
@@ -301,7 +301,7 @@ def test_a_clock_that_jumps(cli, pack):
 
 LEAVER = """
 from pathlib import Path
-from artgraph.runner.leftovers import temporary_in
+from artgraph.runner.store.temporary import temporary_in
 temporary_in(Path("tmp")).write_bytes(b"half")
 folder = temporary_in(Path("tmp"))
 folder.mkdir()
@@ -341,7 +341,7 @@ def test_a_blob_has_its_name_only_when_it_is_whole(tmp_path):
     """So that whatever kills a process, no other one finds half a blob."""
     size = 256 << 20
     write = (
-        "import torch; from pathlib import Path; from artgraph.runner.blobs import Blobs;"
+        "import torch; from pathlib import Path; from artgraph.runner.store.blobs import Blobs;"
         f"x = torch.zeros({size}, dtype=torch.uint8);"
         f"Blobs(Path({str(tmp_path)!r})).write({{}}, {{'x': x}})"
     )

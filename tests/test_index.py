@@ -9,12 +9,11 @@ import pytest
 
 from artgraph.contract.errors import CacheError
 from artgraph.contract.values.kinds import Files, Number, VaeLatent, socket_of
-from artgraph.runner import schema
-from artgraph.runner.index import Index
-from artgraph.runner.keeping import checkpoints, results
-from artgraph.runner.place import cache_folder, own_cache_folder
-from artgraph.runner.results import Stored
-from artgraph.runner.store import Store
+from artgraph.runner.store.collection import checkpoints, results
+from artgraph.runner.store.index import Index
+from artgraph.runner.store.place import cache_folder, own_cache_folder
+from artgraph.runner.store.results import Stored
+from artgraph.runner.store.store import Store, schema
 
 # As the first caches of format 2 were made; never to be changed.
 EARLIER = """

@@ -12,14 +12,14 @@ from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Image, Number
 from artgraph.models.numerics import Numerics
-from artgraph.runner.binding import bind
-from artgraph.runner.document import parse_document
-from artgraph.runner.events import Progressed
-from artgraph.runner.execute import Run
-from artgraph.runner.folders import Folders
-from artgraph.runner.job import Job
-from artgraph.runner.publish import Publisher
-from artgraph.runner.store import Store
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import parse_document
+from artgraph.runner.graph.folders import Folders
+from artgraph.runner.run.events import Progressed
+from artgraph.runner.run.execute import Run
+from artgraph.runner.run.job import Job
+from artgraph.runner.run.publish import Publisher
+from artgraph.runner.store.store import Store
 
 NAPS = "artgraph: 1\nnodes:\n" + "".join(
     f"  n{i}: {{node: nap, with: {{seconds: 0.1, salt: {i}}}}}\n" for i in range(4)

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from artgraph.runner.keeping import results
-from artgraph.runner.store import Store
+from artgraph.runner.store.collection import results
+from artgraph.runner.store.store import Store
 
 GRAPH = """
 artgraph: 1

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from artgraph.runner import locks
+from artgraph.runner.store.store import locks
 
 fcntl = pytest.importorskip("fcntl")  # what plays Windows' locks
 

@@ -7,10 +7,9 @@ import sys
 import pytest
 
 from artgraph.contract.values.kinds import Number, socket_of
-from artgraph.runner import filesystems, locks
-from artgraph.runner.filesystems import network_file_system
-from artgraph.runner.keys import Key
-from artgraph.runner.store import Store
+from artgraph.runner.store.filesystems import network_file_system
+from artgraph.runner.store.keys import Key
+from artgraph.runner.store.store import Store, filesystems, locks
 
 LINE = "36 35 98:0 /all {place} rw,noatime master:1 - {kind} server:/all rw\n"
 
@@ -73,7 +72,7 @@ def test_no_write_ahead_log_there(tmp_path, mounted):
 
 RUN = """
 import pathlib, sys
-from artgraph.runner import filesystems
+from artgraph.runner.store.store import filesystems
 from artgraph.cli import main as cli
 filesystems.MOUNTS = pathlib.Path(sys.argv.pop(1))
 cli.main()

@@ -15,9 +15,9 @@ from artgraph.editors.server.follow import Follower
 from artgraph.editors.server.hub import Hub
 from artgraph.editors.server.jobs import Job
 from artgraph.editors.server.prompts import in_editor
-from artgraph.runner.binding import bind
-from artgraph.runner.document import parse_document
-from artgraph.runner.folders import Folders
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import parse_document
+from artgraph.runner.graph.folders import Folders
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(

@@ -20,7 +20,7 @@ from artgraph.editors.convert import from_comfy
 from artgraph.editors.schema import widget_schema
 from artgraph.editors.workflow_write import to_workflow
 from artgraph.nodes.table import join_tables, plot_table
-from artgraph.runner.document import parse_document
+from artgraph.runner.graph.document import parse_document
 
 MINE = {name: REGISTRY.pop(name) for name in vars(own_pack) if name in REGISTRY}
 NODES = {**load_nodes(), **MINE}

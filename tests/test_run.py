@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from artgraph.cli import progress
-from artgraph.runner.events import Progressed, Started
+from artgraph.runner.run.events import Progressed, Started
 
 CHAIN = """
 artgraph: 1

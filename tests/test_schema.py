@@ -14,9 +14,9 @@ from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Number
 from artgraph.editors.schema import graph_schema
-from artgraph.runner.binding import bind
-from artgraph.runner.document import document_of
-from artgraph.runner.folders import Folders
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import document_of
+from artgraph.runner.graph.folders import Folders
 
 GRAPHS = sorted((Path(__file__).parent.parent / "graphs").glob("*.yaml"))
 ART = {"art": {"node": "procedural_art"}}

@@ -22,9 +22,9 @@ from artgraph.contract.values.kinds import (
     VaeLatent,
     socket_of,
 )
-from artgraph.runner.keeping import checkpoints, clear, collect, info, results, verify
-from artgraph.runner.keys import Key
-from artgraph.runner.store import Store
+from artgraph.runner.store.collection import checkpoints, clear, collect, info, results, verify
+from artgraph.runner.store.keys import Key
+from artgraph.runner.store.store import Store
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_a_disk_that_loses_all_ends_the_run(cli, pack):
     cli.write("g.yaml", GRAPH)
     cli.write(
         "forgetful.py",
-        "from artgraph.runner.blobs import BlobError, Blobs\n"
+        "from artgraph.runner.store.blobs import BlobError, Blobs\n"
         "def lost(self, digest):\n    raise BlobError('an error of the disk')\n"
         "Blobs.open = lost\n",
     )
@@ -255,7 +255,7 @@ def test_locks_exclude_other_processes(tmp_path):
     store = Store(tmp_path / "cache")
     code = (
         "import sys, pathlib\n"
-        "from artgraph.runner.store import Store\n"
+        "from artgraph.runner.store.store import Store\n"
         "store = Store(pathlib.Path(sys.argv[1]))\n"
         "with store.lock('ab' * 16):\n"
         "    print('held', flush=True)\n"

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from artgraph.contract.values.kinds import Number, socket_of
-from artgraph.runner import write_behind
-from artgraph.runner.keys import Key
-from artgraph.runner.store import Store
+from artgraph.runner.store.keys import Key
+from artgraph.runner.store.store import Store, write_behind
 
 KEYS = ["1" * 32, "2" * 32, "3" * 32]
 

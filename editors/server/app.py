@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
-from ...runner.locks import Locks
+from ...runner.store.locks import Locks
 from . import routes_files, routes_graphs, routes_info, routes_jobs, routes_run, routes_userdata
 from .engine import Engine
 from .graphs import Graphs

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...pictures.suffixes import is_shown
-from ...runner.leftovers import write_whole
+from ...runner.store.temporary import write_whole
 from .hub import Hub
 from .jobs import QueuedRun
 

@@ -17,10 +17,10 @@ from aiohttp import web
 
 from ...contract.errors import ArtgraphError
 from ...contract.spec import NodeSpec
-from ...runner.document import Document, parse_document
-from ...runner.folders import Folders
-from ...runner.leftovers import write_whole
-from ...runner.nesting import files_inside
+from ...runner.graph.document import Document, parse_document
+from ...runner.graph.folders import Folders
+from ...runner.graph.nesting import files_inside
+from ...runner.store.temporary import write_whole
 from ..convert import check, from_comfy
 from ..workflow_write import to_workflow
 from .paths import file_info, inside

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...contract.spec import NodeSpec
-from ...runner.binding import bind
-from ...runner.devices import numerics_for
-from ...runner.document import Document
-from ...runner.folders import Folders
-from ...runner.plan import make_plan, why
-from ...runner.store import Store
+from ...runner.graph.binding import bind
+from ...runner.graph.document import Document
+from ...runner.graph.folders import Folders
+from ...runner.run.devices import numerics_for
+from ...runner.run.plan import make_plan, why
+from ...runner.store.store import Store
 from .settings import Settings
 
 

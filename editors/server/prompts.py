@@ -13,10 +13,10 @@ from typing import Any
 from ...contract.errors import GraphError
 from ...contract.problem import Kind, Problem
 from ...contract.spec import NodeSpec
-from ...runner.binding import bind
-from ...runner.document import Document, NodeEntry
-from ...runner.folders import Folders
-from ...runner.wiring import wanted
+from ...runner.graph.binding import bind
+from ...runner.graph.document import Document, NodeEntry
+from ...runner.graph.folders import Folders
+from ...runner.graph.wiring import wanted
 from .translate import from_prompt, with_workflow
 
 _MAX_NODES = 10_000

@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.kinds import is_file_name
 from ...pictures.suffixes import is_read, is_shown
-from ...runner.leftovers import write_whole
+from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
 

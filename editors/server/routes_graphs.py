@@ -10,9 +10,9 @@ from aiohttp import web
 
 from ...contract.errors import ArtgraphError
 from ...pictures.png_text import is_png, read_text
-from ...runner.document import read_document
+from ...runner.graph.document import read_document
 from ...runner.load import load_document, shipped_graphs
-from ...runner.publish import GRAPH_KEY
+from ...runner.run.publish import GRAPH_KEY
 from .plans import plan_rows
 from .services import SERVICES, json_object
 from .thumbnails import thumbnail

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...runner.leftovers import write_whole
+from ...runner.store.temporary import write_whole
 from .paths import file_info, inside
 from .services import SERVICES, Services, json_body, json_object
 

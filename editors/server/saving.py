@@ -14,10 +14,10 @@ from typing import Any
 
 from ...contract.errors import ArtgraphError
 from ...contract.spec import NodeSpec
-from ...runner.document import Document, NodeEntry, parse_document
-from ...runner.folders import Folders
-from ...runner.nesting import flatten, is_graph
-from ...runner.yaml_text import Marked
+from ...runner.graph.document import Document, NodeEntry, parse_document
+from ...runner.graph.folders import Folders
+from ...runner.graph.nesting import flatten, is_graph
+from ...runner.graph.yaml_text import Marked
 
 _LAYOUT = re.compile(r"^layout:", re.MULTILINE)
 

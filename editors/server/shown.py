@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.values.kinds import Table
-from ...runner.graph import BoundNode
-from ...runner.results import Result
-from ...runner.store import Store
+from ...runner.graph.bound import BoundNode
+from ...runner.store.results import Result
+from ...runner.store.store import Store
 
 _ROWS = 50
 _TEXT = 5_000

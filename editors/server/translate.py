@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from ...contract.errors import ArtgraphError
 from ...contract.spec import NodeSpec
-from ...runner.binding import bind
-from ...runner.document import Document, document_of
-from ...runner.graph import Graph
+from ...runner.graph.binding import bind
+from ...runner.graph.bound import Graph
+from ...runner.graph.document import Document, document_of
 from ..convert import from_comfy
 from ..convert_api import read_api
 from ..convert_nodes import Assembler

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...runner.publish import hash_text
+from ...runner.run.publish import hash_text
 
 
 class Watch:

@@ -22,15 +22,15 @@ from typing import IO, Any
 
 from ...contract.errors import ArtgraphError
 from ...contract.registry import load_nodes
-from ...runner.binding import bind
-from ...runner.devices import numerics_for
-from ...runner.document import parse_document
-from ...runner.events import Cached, Event, Finished, NodeEvent, Planned
-from ...runner.execute import Run
-from ...runner.folders import Folders
-from ...runner.job import Job
-from ...runner.publish import Publisher
-from ...runner.store import Store
+from ...runner.graph.binding import bind
+from ...runner.graph.document import parse_document
+from ...runner.graph.folders import Folders
+from ...runner.run.devices import numerics_for
+from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned
+from ...runner.run.execute import Run
+from ...runner.run.job import Job
+from ...runner.run.publish import Publisher
+from ...runner.store.store import Store
 from .shown import shown_outputs
 
 _PREVIEW_SECONDS = 1.0

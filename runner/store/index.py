@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import CacheError
+from ...contract.errors import CacheError
 from .filesystems import network_file_system
 from .schema import FORMAT, LATER_TABLES, TABLES
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
-from ..contract.errors import GraphError
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec
-from ..contract.wording import suggestion
+from ...contract.errors import GraphError
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec
+from ...contract.wording import suggestion
 from .document import Document
 from .folders import Folders
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from ..contract.errors import InputError
-from .checks import file_digest
+from ...contract.errors import InputError
+from .digests import file_digest
 from .index import Index
 
 

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..contract.errors import Cancelled
-from ..contract.values.kinds import Socket
-from .blobs import BlobError
+from ...contract.errors import Cancelled
+from ...contract.values.kinds import Socket
+from ..graph.bound import BoundNode
+from ..store.blobs import BlobError
+from ..store.keys import Key
+from ..store.results import Result, Stored
 from .compute import Computed, find_or_compute, reuse
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Warned
-from .graph import BoundNode
 from .job import Job
-from .keys import Key
 from .plan import LostBlobError, Step, node_key, widget_values, wired_value
 from .publish import PreviewWriter
-from .results import Result, Stored
 
 _PROGRESS_SECONDS = 0.2
 

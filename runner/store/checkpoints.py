@@ -10,7 +10,7 @@ from .blobs import BlobError, Blobs
 from .index import Index
 
 if TYPE_CHECKING:
-    from ..models.training import State
+    from ...models.training import State
 
 
 class StoredCheckpoint:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..contract.errors import GraphError, InputError
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec, Port, Widget
-from ..contract.wording import shown, suggestion
+from ...contract.errors import GraphError, InputError
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec, Port, Widget
+from ...contract.wording import shown, suggestion
+from .bound import BoundNode, Graph, Source
 from .document import Document, NodeEntry
 from .folders import Folders
-from .graph import BoundNode, Graph, Source
 from .nesting import flatten
 from .wiring import check_wires, either, givers, names_of, wanted
 from .yaml_text import Marked, Typed, scalar

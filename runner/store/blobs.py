@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from ..contract.values.kinds import Buffers, Json, Rows
-from .checks import LARGE, file_digest, is_in_memory, stamp
+from ...contract.values.kinds import Buffers, Json, Rows
+from .digests import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
-from .leftovers import discard, sweep, temporary_in, write_whole
+from .temporary import discard, sweep, temporary_in, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

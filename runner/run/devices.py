@@ -11,8 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ..contract.errors import GraphError
-from ..models.numerics import Numerics
+from ...contract.errors import GraphError
+from ...models.numerics import Numerics
 
 
 def numerics_for(device: str) -> Numerics:

@@ -11,15 +11,12 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..contract.errors import NodeError
-from ..contract.values.kinds import Files, is_file_name
-from ..pictures.png_text import add_text, is_png
-from .leftovers import sweep, write_whole
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as PictureFile
+from ...contract.errors import NodeError
+from ...contract.values.kinds import Files, is_file_name
+from ...pictures.png_text import add_text, is_png
+from ..store.temporary import sweep, write_whole
 
 GRAPH_KEY = "artgraph"  # the PNG text that holds the graph
 MANIFEST = "manifest.json"
@@ -138,8 +135,10 @@ class PreviewWriter:
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, node: str, pictures: Any) -> str:
-        """`pictures` is uint8 (N, H, W, 3); they are tiled. The path."""
+        """Save pictures, uint8 (N, H, W, 3), as one; returns its path."""
         import io
+
+        from ...pictures.tiles import tiled
 
         buffer = io.BytesIO()
         tiled(pictures).save(buffer, "PNG")
@@ -147,15 +146,3 @@ class PreviewWriter:
         self._publisher.write(path, buffer.getvalue())
         self._last = time.monotonic()
         return str(path)
-
-
-def tiled(pictures: Any) -> PictureFile:
-    """Pictures, uint8 (N, H, W, 3), as one, near a square."""
-    from PIL import Image
-
-    count, height, width, _ = pictures.shape
-    columns = max(1, round(count**0.5))
-    sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")
-    for i, picture in enumerate(pictures.numpy()):
-        sheet.paste(Image.fromarray(picture), (i % columns * width, i // columns * height))
-    return sheet

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.errors import InputError
+from ...contract.errors import InputError
 
-SHIPPED = Path(__file__).parent.parent / "graphs"  # with the base models below it
+SHIPPED = Path(__file__).parents[2] / "graphs"  # with the base models below it
 
 
 @dataclass(frozen=True)

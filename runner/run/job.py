@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.numerics import Numerics
+from ...models.numerics import Numerics
+from ..graph.bound import Graph
+from ..store.store import Store
 from .events import Listener
-from .graph import Graph
 from .publish import Publisher
-from .store import Store
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ..contract.errors import CacheError
+from ...contract.errors import CacheError
 from .index import Index
 from .locks import Locks
 from .results import Result

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..contract.errors import NodeError
-from ..contract.values.kinds import Socket
-from ..contract.wording import shown
-from ..models.numerics import Numerics
-from .blobs import BlobError
+from ...contract.errors import NodeError
+from ...contract.values.kinds import Socket
+from ...contract.wording import shown
+from ...models.numerics import Numerics
+from ..graph.bound import BoundNode, Graph, Source
+from ..store.blobs import BlobError
+from ..store.keys import Key, make_key
+from ..store.results import Result, Stored
+from ..store.store import Store
 from .events import Action
-from .graph import BoundNode, Graph, Source
-from .keys import Key, make_key
-from .results import Result, Stored
-from .store import Store
 
 
 class LostBlobError(Exception):

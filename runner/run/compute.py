@@ -12,14 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from ..contract.context import Context
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import Socket, SocketError, socket_of
-from ..models.numerics import Numerics
+from ...contract.context import Context
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import Socket, SocketError, socket_of
+from ...models.numerics import Numerics
+from ..store.keys import Key
+from ..store.results import Result
+from ..store.store import Store
 from .events import Action
-from .keys import Key
-from .results import Result
-from .store import Store
 
 _NO_SWITCHES = nullcontext()
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..contract.errors import ArtgraphError, GraphError
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec
-from ..contract.wording import suggestion
+from ...contract.errors import ArtgraphError, GraphError
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec
+from ...contract.wording import suggestion
 from .document import MAX_NODES, Document, NodeEntry, read_document
 from .folders import Folders
 from .yaml_text import Marked, Origin

@@ -15,7 +15,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from ..contract.errors import GraphError
+from ...contract.errors import GraphError
 from .schema import ResultRow
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from ..contract.errors import CacheError
-from ..contract.values.kinds import Socket
-from ..contract.values.pictures import PictureBatch
+from ...contract.errors import CacheError
+from ...contract.values.kinds import Socket
+from ...contract.values.pictures import PictureBatch
 from .blobs import BlobError, Blobs
-from .checks import CheckedStamps
+from .digests import CheckedStamps
 from .fingerprints import fingerprint
 from .index import Index
 from .keys import Key
@@ -82,7 +82,7 @@ class Store:
 
         Call it between runs: a run that goes on may need any result that it made.
         """
-        from .keeping import keep_within
+        from .collection import keep_within
 
         keep_within(self.index, self.blobs, self._budget)
 
@@ -152,7 +152,7 @@ class Store:
 
     def pin(self, manifest: Path) -> None:
         """Keep the results that this file names, as long as it is there."""
-        from .keeping import pin
+        from .collection import pin
 
         pin(self.index, manifest)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
-from .sizes import size_of
+from ...contract.errors import GraphError
 
 
 def cache_folder(given: Path | None = None) -> Path:
@@ -44,3 +45,17 @@ def cache_budget() -> int:
     """
     name = "ARTGRAPH_CACHE_MAX"
     return size_of(name, os.environ.get(name) or "50GB") or 0
+
+
+def size_of(option: str, text: str | None) -> int | None:
+    """The bytes that a text such as 10GB or 500MB says.
+
+    Raises: GraphError that names the option.
+    """
+    if text is None:
+        return None
+    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
+    if match is None:
+        raise GraphError(f"{option} {text}: no size", "write one such as 10GB or 500MB")
+    return int(float(match[1]) * 2 ** units[match[2]])

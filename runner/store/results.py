@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from ..contract.values.kinds import Json
+from ...contract.values.kinds import Json
 
 _WARNINGS = ""  # the name they have among the outputs, which no output can have
 _read, _write = json.JSONDecoder().decode, json.JSONEncoder().encode

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from ..contract.errors import GraphError, InputError
-from ..contract.problem import Problem
-from ..contract.wording import shown, suggestion
+from ...contract.errors import GraphError, InputError
+from ...contract.problem import Problem
+from ...contract.wording import shown, suggestion
 from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml
 
 FORMAT = 1

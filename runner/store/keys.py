@@ -17,8 +17,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from ..contract.spec import NodeSpec
-from ..models.numerics import Numerics
+from ...contract.spec import NodeSpec
+from ...models.numerics import Numerics
 
 Fingerprint = Callable[[Path], str]
 

@@ -9,15 +9,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from ..contract.errors import CacheError, Cancelled
+from ...contract.errors import CacheError, Cancelled
+from ..store.results import Result
 from .events import Planned, RunFinished
 from .job import Job
 from .plan import LostBlobError, Step, make_plan
 from .publish import MANIFEST
 from .record import FAILURE, NeedsError, Record
-from .results import Result
 from .schedule import Schedule, Threads, rivals
-from .work import Done, Worker
+from .worker import Done, Worker
 
 _IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
 
@@ -186,7 +186,7 @@ class Run:
             self._store.forget(key)
 
     def _write_manifest(self, finished: RunFinished, plan: list[Step]) -> None:
-        from .. import __version__
+        from ... import __version__
 
         self._publisher.write_manifest(
             {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import Socket
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import Socket
+from .bound import BoundNode, Graph, Source
 from .document import NodeEntry
-from .graph import BoundNode, Graph, Source
 from .yaml_text import Marked
 
 # What a wired widget accepts, by kind.

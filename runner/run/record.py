@@ -6,13 +6,13 @@ import threading
 import traceback
 from typing import Any
 
-from ..contract.errors import ArtgraphError, InputError, NodeError
-from ..contract.values.kinds import SocketError
+from ...contract.errors import ArtgraphError, InputError, NodeError
+from ...contract.values.kinds import SocketError
+from ..graph.bound import BoundNode
+from ..store.results import Result
 from .events import Action, Cached, Event, Failed, Finished, RunFinished
-from .graph import BoundNode
 from .job import Job
-from .results import Result
-from .work import Done
+from .worker import Done
 
 FAILURE = "failure.txt"
 _PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extended"}

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import GraphError
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec
-from ..pictures.suffixes import is_shown
-from .binding import bind, parse_setting
-from .document import Document
+from ...contract.errors import GraphError
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec
+from ...pictures.suffixes import is_shown
+from ..graph.binding import bind, parse_setting
+from ..graph.bound import Graph
+from ..graph.document import Document
+from ..graph.folders import Folders
+from ..store.store import Store
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
 from .execute import Run
-from .folders import Folders
-from .graph import Graph
 from .publish import file_stem
-from .store import Store
 
 MOST = 1_000
 
@@ -177,8 +177,8 @@ def write_summary(
     combinations: Sequence[Combination], axes: Sequence[Axis], folder: Path
 ) -> list[str]:
     """Write the table, and a sheet for each node whose pictures differ; the paths."""
-    from ..pictures.encoding import encode_table
-    from ..pictures.xy_sheet import xy_sheet
+    from ...pictures.encoding import encode_table
+    from ...pictures.xy_sheet import xy_sheet
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "table.csv"

@@ -1,0 +1,1 @@
+"""From a graph's text to nodes that can run."""

@@ -1,0 +1,1 @@
+"""Running a graph: plan, workers, events, published files."""

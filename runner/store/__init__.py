@@ -1,0 +1,1 @@
+"""The cache on disk: results and checkpoints by key."""

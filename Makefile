@@ -20,7 +20,7 @@ lint: $(VENV)/installed-$(EXTRAS)
 
 docs: $(VENV)/installed-$(EXTRAS)
 	$(BIN)/artgraph nodes --markdown > docs/reference.md
-	$(BIN)/python -m artgraph.editors.comfy_pack
+	$(BIN)/python -m artgraph.editors.comfy.build_pack
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,12 +4,12 @@ Nothing is imported here at the top: tools import this file alone, by its path, 
 imports it as a node pack.
 """
 
-WEB_DIRECTORY = "./editors/comfy_web"  # what ComfyUI serves to its editor
+WEB_DIRECTORY = "./editors/comfy/web"  # what ComfyUI serves to its editor
 
 
 async def comfy_entrypoint() -> object:
     """What ComfyUI calls for the pack's nodes in its V3 form."""
-    from .editors.comfy_v3 import Extension
+    from .editors.comfy.v3 import Extension
 
     return Extension()
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         return _version()
     if name in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS") and not _has_v3():
-        from .editors import comfy_v1
+        from .editors.comfy import v1 as comfy_v1
 
         return comfy_v1.mappings() if name[5] == "C" else comfy_v1.display_names()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,13 +18,13 @@ import yaml
 from PIL import Image as Picture
 
 from artgraph.contract.registry import load_nodes
+from artgraph.editors.formats.load import load_graph
 from artgraph.models.numerics import Numerics
 from artgraph.pictures.sheet import contact_sheet, lay_out
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.bound import Graph
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders
-from artgraph.runner.load import load_graph
 from artgraph.runner.run.events import Event, Failed, Finished, Started
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job

@@ -55,8 +55,8 @@ def nodes(
 @app.command()
 def graphs(as_json: JsonOption = False) -> None:
     """List the shipped graphs."""
+    from ..editors.formats.load import shipped_graphs
     from ..runner.graph.document import read_document
-    from ..runner.load import shipped_graphs
 
     rows = [(name, read_document(path)) for name, path in shipped_graphs().items()]
     if as_json:
@@ -95,8 +95,8 @@ def convert(
     A PNG must be there already; the graph is put into it.
     """
     from ..contract.registry import load_nodes
-    from ..editors.convert import check, write_graph
-    from ..runner.load import load_document
+    from ..editors.formats.convert import check, write_graph
+    from ..editors.formats.load import load_document
 
     registry = load_nodes(pack or ())
     document = load_document(source)
@@ -111,7 +111,7 @@ def convert(
 def schema(pack: PackOption = None) -> None:
     """Print the JSON Schema of graph files, for editors that complete and check."""
     from ..contract.registry import load_nodes
-    from ..editors.schema import graph_schema
+    from ..editors.formats.json_schema import graph_schema
 
     typer.echo(json.dumps(graph_schema(load_nodes(pack or ())), indent=2))
 
@@ -135,7 +135,7 @@ def edit(
     pack: PackOption = None,
 ) -> None:
     """Open the visual editor; needs `pip install 'artgraph[edit]'`."""
-    from ..editors.edit import edit as open_editor
+    from ..editors.server.start import edit as open_editor
 
     open_editor(
         graph=graph,

@@ -138,8 +138,8 @@ def sweep(
 ) -> None:
     """Run every combination of some settings; ends in sheets of the pictures and a table."""
     from ..contract.registry import load_nodes
+    from ..editors.formats.load import load_document
     from ..runner.graph.folders import Folders
-    from ..runner.load import load_document
     from ..runner.run.devices import numerics_for
     from ..runner.run.events import Listener, SweepFinished
     from ..runner.run.execute import Run
@@ -236,7 +236,7 @@ def _load(
     graph: str, settings: list[str] | None, input_: Path, out: Path, packs: list[str] | None
 ) -> Any:
     from ..contract.registry import load_nodes
-    from ..runner.load import load_graph
+    from ..editors.formats.load import load_graph
 
     return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
 

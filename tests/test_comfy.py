@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
-from artgraph.editors.comfy_forms import class_id, node_form, object_info
-from artgraph.editors.comfy_strict import make_strict
-from artgraph.editors.convert_api import to_api
+from artgraph.editors.comfy.strict import make_strict
+from artgraph.editors.formats.api_json import to_api
+from artgraph.editors.formats.forms import class_id, node_form, object_info
+from artgraph.editors.formats.load import load_document, load_graph
 from artgraph.runner.graph.document import read_document
-from artgraph.runner.load import load_document, load_graph
 from artgraph.runner.run.devices import numerics_for
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job

@@ -13,7 +13,8 @@ from artgraph.contract.errors import NodeError
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import GanLatent, Image, Latent, Number, Table, Text, VaeLatent
 from artgraph.contract.values.pictures import PictureBatch
-from artgraph.editors import comfy_host, comfy_run
+from artgraph.editors.comfy import host as comfy_host
+from artgraph.editors.comfy import run as comfy_run
 from artgraph.models.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document

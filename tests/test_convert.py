@@ -9,14 +9,14 @@ import pytest
 
 from artgraph.contract.errors import GraphError
 from artgraph.contract.registry import load_nodes
-from artgraph.editors.convert import check, from_comfy, read_json, with_graph, write_graph
-from artgraph.editors.convert_api import to_api
-from artgraph.editors.workflow_write import to_workflow
+from artgraph.editors.formats.api_json import to_api
+from artgraph.editors.formats.convert import check, from_comfy, read_json, with_graph, write_graph
+from artgraph.editors.formats.load import load_document, shipped_graphs
+from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.models.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document, read_document
 from artgraph.runner.graph.folders import Folders
-from artgraph.runner.load import load_document, shipped_graphs
 from artgraph.runner.run.plan import make_plan
 from artgraph.runner.store.store import Store
 

@@ -9,10 +9,10 @@ from pydantic import Field
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, node
 from artgraph.contract.values.kinds import Number
-from artgraph.editors.comfy_forms import from_comfy_value, node_form, to_comfy
-from artgraph.editors.convert import from_comfy
-from artgraph.editors.convert_api import to_api
-from artgraph.editors.workflow_write import to_workflow
+from artgraph.editors.formats.api_json import to_api
+from artgraph.editors.formats.convert import from_comfy
+from artgraph.editors.formats.forms import from_comfy_value, node_form, to_comfy
+from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
 
 

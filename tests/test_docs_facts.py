@@ -91,14 +91,16 @@ def test_what_is_in_italics_is_on_the_screen(page):
 
 
 def test_nodes_in_the_editors_help_exist():
-    text = (ROOT / "editors" / "web" / "help.js").read_text(encoding="utf-8")
+    text = (ROOT / "editors" / "server" / "web" / "help.js").read_text(encoding="utf-8")
     named = set(re.findall(r"\bnode “([^”]+)”", text))
     assert named
     assert named <= TITLES
 
 
 def test_labels_of_our_own_are_in_the_editors_code():
-    web = "".join(path.read_text() for path in sorted((ROOT / "editors" / "web").glob("*.js")))
+    web = "".join(
+        path.read_text() for path in sorted((ROOT / "editors" / "server" / "web").glob("*.js"))
+    )
     for label in ("Copy as YAML", "Show plan", "choose a folder of pictures", "reused"):
         assert label in LABELS
         assert f"'{label}'" in web, f"the editor does not show {label!r}"

@@ -13,7 +13,7 @@ from artgraph.contract.problem import Kind, Problem
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.server.follow import Follower
 from artgraph.editors.server.hub import Hub
-from artgraph.editors.server.jobs import Job
+from artgraph.editors.server.jobs import QueuedRun
 from artgraph.editors.server.prompts import in_editor
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document
@@ -21,7 +21,9 @@ from artgraph.runner.graph.folders import Folders
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(
-    path for room in ("nodes", "runner", "editors") for path in (ROOT / room).rglob("*.py")
+    path
+    for room in ("contract", "nodes", "runner", "editors", "cli")
+    for path in (ROOT / room).rglob("*.py")
 )
 ERRORS = ("NodeError", "InputError", "GraphError", "CacheError", "LostError")
 
@@ -119,7 +121,7 @@ def test_the_editor_says_what_to_connect():
 
 
 def test_the_editor_shows_a_failure_as_two_texts(tmp_path):
-    job = Job("1", 0, {}, {"names": {"a": "7"}})
+    job = QueuedRun("1", 0, {}, {"names": {"a": "7"}})
     follower = Follower(job, Hub(), tmp_path)
     texts = {"message": "g.yaml:1: node 'a': x - y - z", "what": "x - y", "advice": "z"}
     follower.event({"event": "failed", "node": "a", "type": "t", "because": None, **texts})
@@ -166,7 +168,7 @@ def is_text(piece):
 
 
 def test_no_script_of_the_editor_cuts_a_sentence_apart():
-    scripts = sorted((ROOT / "editors" / "web").glob("*.js"))
+    scripts = sorted((ROOT / "editors" / "server" / "web").glob("*.js"))
     assert scripts
     for path in scripts:
         assert not re.search(r"split\(\s*['\"`/] - ", path.read_text()), path.name

@@ -14,11 +14,11 @@ from artgraph.cli.reference import node_data, node_lines, reference_page
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, Choices, Fallback, FileName, NodeSpec
 from artgraph.contract.values.kinds import Number, Table
-from artgraph.editors.comfy_forms import node_form
-from artgraph.editors.comfy_help import help_page
-from artgraph.editors.convert import from_comfy
-from artgraph.editors.schema import widget_schema
-from artgraph.editors.workflow_write import to_workflow
+from artgraph.editors.comfy.help import help_page
+from artgraph.editors.formats.convert import from_comfy
+from artgraph.editors.formats.forms import node_form
+from artgraph.editors.formats.json_schema import widget_schema
+from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.nodes.table import join_tables, plot_table
 from artgraph.runner.graph.document import parse_document
 

@@ -13,7 +13,7 @@ from artgraph.contract.errors import GraphError
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Number
-from artgraph.editors.schema import graph_schema
+from artgraph.editors.formats.json_schema import graph_schema
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import document_of
 from artgraph.runner.graph.folders import Folders
@@ -210,7 +210,8 @@ def test_every_value_has_its_description(validator):
     for spec in load_nodes().values():
         values = kinds[spec.id]["properties"]["with"]["properties"]
         assert {name: value["description"] for name, value in values.items()} == {
-            name: widget.description for name, widget in spec.widgets.items()
+            name: "\n".join([widget.description, *widget.choice_lines])
+            for name, widget in spec.widgets.items()
         }
 
 

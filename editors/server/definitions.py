@@ -12,7 +12,7 @@ from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_shown
-from ..comfy_forms import class_id, object_info
+from ..formats.forms import class_id, object_info
 
 _LISTED = 1_000
 

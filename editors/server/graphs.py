@@ -21,8 +21,8 @@ from ...runner.graph.document import Document, parse_document
 from ...runner.graph.folders import Folders
 from ...runner.graph.nesting import files_inside
 from ...runner.store.temporary import write_whole
-from ..convert import check, from_comfy
-from ..workflow_write import to_workflow
+from ..formats.convert import check, from_comfy
+from ..formats.workflow_write import to_workflow
 from .paths import file_info, inside
 from .saving import text_to_save
 from .settings import Settings

@@ -11,11 +11,11 @@ from aiohttp import web
 from ...contract.errors import ArtgraphError
 from ...pictures.png_text import is_png, read_text
 from ...runner.graph.document import read_document
-from ...runner.load import load_document, shipped_graphs
 from ...runner.run.publish import GRAPH_KEY
+from ..formats.load import load_document, shipped_graphs
+from ..formats.thumbnails import thumbnail
 from .plans import plan_rows
 from .services import SERVICES, json_object
-from .thumbnails import thumbnail
 
 routes = web.RouteTableDef()
 _START = "style_remix"

@@ -11,14 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
-from ..comfy_forms import class_id
+from ..formats.forms import class_id
 from .definitions import definitions
 from .hub import log_message
 from .services import SERVICES, Services, json_object
 
 routes = web.RouteTableDef()
-WEB = Path(__file__).parent.parent / "web"
-SHARED = WEB.parent / "comfy_web"  # with the pack for ComfyUI
+WEB = Path(__file__).parent / "web"
+SHARED = WEB.parents[1] / "comfy" / "web"  # with the pack for ComfyUI
 
 
 @routes.get("/object_info")

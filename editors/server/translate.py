@@ -11,9 +11,9 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.binding import bind
 from ...runner.graph.bound import Graph
 from ...runner.graph.document import Document, document_of
-from ..convert import from_comfy
-from ..convert_api import read_api
-from ..convert_nodes import Assembler
+from ..formats.api_json import read_api
+from ..formats.assemble import Assembler
+from ..formats.convert import from_comfy
 
 
 class Translated(NamedTuple):

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contract.spec import NodeSpec
-from .comfy_forms import node_form, node_id
-from .convert_api import META
-from .convert_core import CORE_WIDGETS
-from .convert_names import sources_first, values_by_name
-from .convert_nodes import Foreign, ForeignGraph
+from ...contract.spec import NodeSpec
+from .api_json import META
+from .assemble import Foreign, ForeignGraph
+from .core_nodes import CORE_WIDGETS
+from .forms import node_form, node_id
+from .names import sources_first, values_by_name
 from .workflow_extras import NOTES, read_about, read_layout
 
 _NEVER, _BYPASS = 2, 4  # LiteGraph's modes

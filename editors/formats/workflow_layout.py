@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..contract.spec import NodeSpec
-from ..runner.graph.document import Document
-from .comfy_forms import NodeForm, node_form
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import Document
+from .forms import NodeForm, node_form
 
 WIDTH, KNOB_WIDTH = 300, 210
 _GAP_X, _GAP_Y = 80, 60

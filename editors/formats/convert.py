@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..contract.errors import GraphError, InputError
-from ..contract.spec import NodeSpec
-from ..pictures.png_text import add_text, is_png, read_text, without_text
-from ..runner.graph.binding import bind
-from ..runner.graph.document import MAX_BYTES, Document, document_of, parse_document
-from ..runner.graph.folders import Folders
-from ..runner.graph.nesting import flatten
-from ..runner.run.publish import GRAPH_KEY
-from .convert_api import is_api, read_api, to_api
-from .convert_nodes import Assembler
+from ...contract.errors import GraphError, InputError
+from ...contract.spec import NodeSpec
+from ...pictures.png_text import add_text, is_png, read_text, without_text
+from ...runner.graph.binding import bind
+from ...runner.graph.document import MAX_BYTES, Document, document_of, parse_document
+from ...runner.graph.folders import Folders
+from ...runner.graph.nesting import flatten
+from ...runner.run.publish import GRAPH_KEY
+from .api_json import is_api, read_api, to_api
+from .assemble import Assembler
 from .workflow_layout import arrange, read_boxes
 from .workflow_read import is_workflow, read_workflow
 from .workflow_write import to_workflow

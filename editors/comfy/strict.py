@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NoReturn
 
-from ..contract.spec import NodeSpec
-from .comfy_forms import from_comfy_value, node_id, widget_type
-from .convert_api import is_link
+from ...contract.spec import NodeSpec
+from ..formats.api_json import is_link
+from ..formats.forms import from_comfy_value, node_id, widget_type
 
 
 class Refused(str):
@@ -58,7 +58,7 @@ def watch() -> None:
     try:
         from server import PromptServer
 
-        from ..contract.registry import load_nodes
+        from ...contract.registry import load_nodes
 
         handle = PromptServer.instance.add_on_prompt_handler
     except (ImportError, AttributeError):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..contract.errors import InputError
-from ..contract.registry import load_nodes
-from ..contract.spec import NodeSpec
-from ..contract.wording import suggestion
-from ..pictures.png_text import is_png
-from .graph.binding import bind, parse_setting
-from .graph.bound import Graph
-from .graph.document import Document, read_document
-from .graph.folders import SHIPPED, Folders
+from ...contract.errors import InputError
+from ...contract.registry import load_nodes
+from ...contract.spec import NodeSpec
+from ...contract.wording import suggestion
+from ...pictures.png_text import is_png
+from ...runner.graph.binding import bind, parse_setting
+from ...runner.graph.bound import Graph
+from ...runner.graph.document import Document, read_document
+from ...runner.graph.folders import SHIPPED, Folders
 
 
 def shipped_graphs() -> dict[str, Path]:
@@ -37,7 +37,7 @@ def load_document(name: str) -> Document:
     if path.is_dir():
         raise InputError(f"{name}: is a folder", "name a graph file in it")
     if path.suffix.lower() == ".json":
-        from ..editors.convert import document_in_json
+        from .convert import document_in_json
 
         return document_in_json(path, load_nodes())
     if path.suffix.lower() in (".yaml", ".yml"):
@@ -46,7 +46,7 @@ def load_document(name: str) -> Document:
         begin = file.read(8)
     if not is_png(begin):
         return read_document(path)
-    from ..editors.convert import document_in_png
+    from .convert import document_in_png
 
     return document_in_png(path, load_nodes())
 

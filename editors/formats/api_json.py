@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..contract.spec import NodeSpec
-from ..runner.graph.document import ABOUT, Document
-from .comfy_forms import class_id
-from .convert_nodes import Foreign, ForeignGraph, default_values
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import ABOUT, Document
+from .assemble import Foreign, ForeignGraph, default_values
+from .forms import class_id
 
 META = "artgraph"
 

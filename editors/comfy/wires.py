@@ -12,12 +12,12 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from ..contract.errors import NodeError
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import Socket, SocketError, socket_of
-from ..runner.store.blobs import BlobError
-from ..runner.store.results import Stored
-from . import comfy_host as host
+from ...contract.errors import NodeError
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import Socket, SocketError, socket_of
+from ...runner.store.blobs import BlobError
+from ...runner.store.results import Stored
+from . import host
 
 PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from comfy_api.latest import ComfyAPI
 
-from ..contract.values.kinds import Blob, Buffers, Json, Socket
-from ..runner.store.blobs import BlobError
-from ..runner.store.keys import Key, digest_of, torch_version
-from . import comfy_host as host
-from .comfy_forms import node_id
+from ...contract.values.kinds import Blob, Buffers, Json, Socket
+from ...runner.store.blobs import BlobError
+from ...runner.store.keys import Key, digest_of, torch_version
+from ..formats.forms import node_id
+from . import host
 
 _CODE = (".py", ".json", ".yaml", ".toml", ".so", ".pyd")
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import GraphError
-from ..contract.registry import load_nodes
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import Files
-from ..pictures.png_text import add_text, is_png
-from ..pictures.suffixes import is_shown
-from ..runner.run.publish import GRAPH_KEY, file_stem
-from . import comfy_host as host
-from .convert import from_comfy
-from .convert_names import node_name
+from ...contract.errors import GraphError
+from ...contract.registry import load_nodes
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import Files
+from ...pictures.png_text import add_text, is_png
+from ...pictures.suffixes import is_shown
+from ...runner.run.publish import GRAPH_KEY, file_stem
+from ..formats.convert import from_comfy
+from ..formats.names import node_name
+from . import host
 
 
 def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..contract.spec import NodeSpec
-from ..runner.graph.document import ABOUT, FORMAT, NAME, NODE_NAME
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import ABOUT, FORMAT, NAME, NODE_NAME
 
 Schema = dict[str, Any]
 

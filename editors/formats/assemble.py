@@ -1,6 +1,6 @@
 """From the nodes of a ComfyUI graph, however they were written, to a graph file's data.
 
-ComfyUI's two formats are first read into `Foreign` nodes (convert_api.py, workflow_read.py);
+ComfyUI's two formats are first read into `Foreign` nodes (api_json.py, workflow_read.py);
 here these get names, our node types, wires and values. All that has no counterpart is gathered.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..contract.problem import Problem
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import is_file_name
-from ..contract.wording import suggestion
-from ..runner.graph.document import ABOUT, FORMAT, NAME
-from .comfy_forms import from_comfy_value, is_empty_number, node_id, to_comfy
-from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
-from .convert_names import node_name, plain_name, unused
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import is_file_name
+from ...contract.wording import suggestion
+from ...runner.graph.document import ABOUT, FORMAT, NAME
+from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
+from .forms import from_comfy_value, is_empty_number, node_id, to_comfy
+from .names import node_name, plain_name, unused
 
 
 @dataclass

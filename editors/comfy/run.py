@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contract.errors import ArtgraphError, Cancelled, NodeError
-from ..contract.spec import NodeSpec
-from ..contract.values.kinds import SocketError
-from ..runner.run.compute import find_or_compute
-from ..runner.store.keys import make_key
-from ..runner.store.results import Result
-from . import comfy_host as host
-from . import comfy_wires
-from .comfy_forms import from_comfy_value
-from .comfy_strict import Refused
-from .comfy_wires import PLAIN, Ref, ref_to, remember, value_of
+from ...contract.errors import ArtgraphError, Cancelled, NodeError
+from ...contract.spec import NodeSpec
+from ...contract.values.kinds import SocketError
+from ...runner.run.compute import find_or_compute
+from ...runner.store.keys import make_key
+from ...runner.store.results import Result
+from ..formats.forms import from_comfy_value
+from . import host
+from . import wires as comfy_wires
+from .strict import Refused
+from .wires import PLAIN, Ref, ref_to, remember, value_of
 
 
 @dataclass
@@ -137,7 +137,7 @@ def _outcome(
         if ref.socket.name == "image":
             remember(value, stored)
         elif ref.socket.name == "files":
-            from .comfy_save import save_files
+            from .save import save_files
 
             files += save_files(spec, value_of(ref), hidden)
         values.append(value)

@@ -14,12 +14,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import Cancelled, InputError
-from ..models.numerics import Numerics
-from ..runner.graph.folders import Folders
-from ..runner.run.devices import numerics_for
-from ..runner.store.place import cache_folder
-from ..runner.store.store import Store
+from ...contract.errors import Cancelled, InputError
+from ...models.numerics import Numerics
+from ...runner.graph.folders import Folders
+from ...runner.run.devices import numerics_for
+from ...runner.store.place import cache_folder
+from ...runner.store.store import Store
 
 log = logging.getLogger("artgraph")
 _PREVIEW_SECONDS = 3.0
@@ -83,7 +83,7 @@ class Running:
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         """Move ComfyUI's bar. Raises: Cancelled, caused by what ComfyUI wants to see raised."""
-        from ..pictures.tiles import tiled
+        from ...pictures.tiles import tiled
 
         self.check_cancelled()
         picture = None

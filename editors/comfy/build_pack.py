@@ -1,7 +1,7 @@
 """Makes the files of the ComfyUI pack that follow from others; a test checks that they are current.
 
-python -m artgraph.editors.comfy_pack          # all but the icon and the banner
-python -m artgraph.editors.comfy_pack --art    # these too
+python -m artgraph.editors.comfy.build_pack          # all but the icon and the banner
+python -m artgraph.editors.comfy.build_pack --art    # these too
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..contract.registry import load_nodes
-from ..contract.spec import NodeSpec
-from ..runner.graph.document import read_document
-from ..runner.load import shipped_graphs
-from .comfy_forms import class_id
-from .comfy_help import LOCALES, WORDS, ZH, help_page, node_definitions, texts
-from .convert import check
-from .workflow_write import to_workflow
+from ...contract.registry import load_nodes
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import read_document
+from ..formats.convert import check
+from ..formats.forms import class_id
+from ..formats.load import shipped_graphs
+from ..formats.workflow_write import to_workflow
+from .help import LOCALES, WORDS, ZH, help_page, node_definitions, texts
 
-ROOT = Path(__file__).parent.parent
-WEB = Path("editors/comfy_web")
+ROOT = Path(__file__).parents[2]
+WEB = Path("editors/comfy/web")
 EXAMPLES = Path("example_workflows")
 
 
@@ -62,7 +62,7 @@ def name_untranslated(registry: Mapping[str, NodeSpec]) -> None:
     """Print each text that ComfyUI's Chinese editor will show in English."""
     for text in texts(registry):
         if text not in ZH:
-            print(f"no Chinese in editors/{WORDS.name}: {text!r}")
+            print(f"no Chinese in editors/comfy/{WORDS.name}: {text!r}")
 
 
 def _json(data: object) -> str:
@@ -79,7 +79,7 @@ def _picture(name: str, workflow: dict[str, object]) -> bytes:
     """What the editor's templates show of a graph, as JPEG."""
     from PIL import Image
 
-    from .server.thumbnails import thumbnail
+    from ..formats.thumbnails import thumbnail
 
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(thumbnail(name, workflow))) as picture:
@@ -91,7 +91,7 @@ def _draw_art(folder: Path) -> None:
     """The icon, and a banner of 21 to 9: our own procedural pictures."""
     from PIL import Image
 
-    from ..pictures.styles import STYLES, render
+    from ...pictures.styles import STYLES, render
 
     edge, columns, rows = 128, 7, 3
     banner = Image.new("RGB", (edge * columns, edge * rows))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PICTURES = Path(__file__).parent.parent / "web" / "thumbnails"
+PICTURES = Path(__file__).parents[1] / "server" / "web" / "thumbnails"
 _SIZE = (400, 400)
 _MARGIN = 24
 _GROUND, _NODE, _HEAD, _WIRE = "#1b1b1f", "#3a3a42", "#5aa9e6", "#7bc47f"

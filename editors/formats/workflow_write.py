@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..contract.spec import NodeSpec
-from ..runner.graph.document import Document, NodeEntry
-from .comfy_forms import InputForm, node_form
-from .convert_api import META, graph_facts
-from .convert_nodes import default_values
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import Document, NodeEntry
+from .api_json import META, graph_facts
+from .assemble import default_values
+from .forms import InputForm, node_form
 from .workflow_extras import about_text
 from .workflow_layout import Box, arrange, read_box, read_boxes
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from ..contract.errors import GraphError, InputError
-from ..runner.load import load_document
-from ..runner.run.devices import numerics_for
+from ...contract.errors import GraphError, InputError
+from ...runner.run.devices import numerics_for
+from ..formats.load import load_document
 
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 
@@ -40,8 +40,8 @@ def edit(
         what = f"the editor is not installed ({error.name} is missing)"
         raise GraphError(what, _INSTALL) from error
     del aiohttp
-    from .server.app import serve
-    from .server.settings import Settings
+    from .app import serve
+    from .settings import Settings
 
     numerics_for(device)
     if not folder.is_dir():

@@ -8,12 +8,12 @@ from typing import Any
 
 from comfy_api.latest import ComfyAPI, ComfyExtension, io
 
-from ..contract.registry import load_nodes
-from ..contract.spec import NodeSpec
-from . import comfy_run
-from .comfy_forms import InputForm, NodeForm, node_form
-from .comfy_save import shown
-from .comfy_strict import watch
+from ...contract.registry import load_nodes
+from ...contract.spec import NodeSpec
+from ..formats.forms import InputForm, NodeForm, node_form
+from . import run as comfy_run
+from .save import shown
+from .strict import watch
 
 _WIDGETS = {
     "INT": io.Int,
@@ -86,7 +86,7 @@ class Extension(ComfyExtension):  # type: ignore[misc]
         """Check prompts strictly; offer our store for other packs' nodes, where the user asks."""
         watch()
         if os.environ.get("ARTGRAPH_COMFY_CACHE") == "1" and hasattr(ComfyAPI, "Caching"):
-            from .comfy_cache import offer
+            from .cache_provider import offer
 
             await offer()
 

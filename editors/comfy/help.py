@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..contract.spec import NodeSpec
-from .comfy_forms import class_id, node_form
+from ...contract.spec import NodeSpec
+from ..formats.forms import class_id, node_form
 
-WORDS = Path(__file__).with_name("comfy_words_zh.json")  # English to Chinese
+WORDS = Path(__file__).with_name("words_zh.json")  # English to Chinese
 
 
 def help_page(spec: NodeSpec) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..contract.spec import NodeSpec, Port, Widget
+from ...contract.spec import NodeSpec, Port, Widget
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..contract.registry import load_nodes
-from ..contract.spec import NodeSpec
-from . import comfy_run
-from .comfy_forms import NodeForm, node_form
-from .comfy_save import shown
-from .comfy_strict import watch
+from ...contract.registry import load_nodes
+from ...contract.spec import NodeSpec
+from ..formats.forms import NodeForm, node_form
+from . import run as comfy_run
+from .save import shown
+from .strict import watch
 
 HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 

@@ -1,0 +1,1 @@
+"""The node pack inside ComfyUI."""

@@ -1,0 +1,1 @@
+"""Other systems' forms of nodes and graphs."""

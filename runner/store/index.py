@@ -86,8 +86,8 @@ class Index:
 def cannot_write(folder: Path, error: Exception) -> CacheError:
     """What to raise if something can't be written to the cache."""
     return CacheError(
-        f"the cache {folder} can't be written: {error} - free space with"
-        " `artgraph cache gc`, or name another folder with --cache"
+        f"the cache {folder} can't be written: {error}",
+        "free space with `artgraph cache gc`, or name another folder with --cache",
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artgraph.models.blocks import to_signed
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 from artgraph.nodes.context import Context
 from artgraph.nodes.contract import Seed, node
 from artgraph.nodes.sockets import Dataset, Image
@@ -133,7 +133,7 @@ def _small_weights(module: nn.Module) -> None:
 
 
 def _batch(dataset: Dataset, seed: int, step: int) -> Tensor:
-    rows = torch.randint(len(dataset), (BATCH,), generator=generator(seed, step))
+    rows = torch.randint(len(dataset), (BATCH,), generator=rng(seed, step))
     return to_signed(dataset.images[rows]).contiguous()
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from classifying import PLAIN, Shelf, patterns, trained
+from classifying import patterns, trained
+from lending import PLAIN, Shelf
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier
@@ -28,8 +29,8 @@ def test_a_compiled_training_learns_the_same_and_goes_on_bit_for_bit():
     straight = trained(images, labels, numerics=COMPILED, **settings)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     shelf = Shelf()
-    trained(images, labels, numerics=COMPILED, steps=2, checkpoint=shelf, **settings)
-    resumed = trained(images, labels, numerics=COMPILED, checkpoint=shelf, **settings)
+    trained(images, labels, numerics=COMPILED, steps=2, shelf=shelf, **settings)
+    resumed = trained(images, labels, numerics=COMPILED, shelf=shelf, **settings)
     assert resumed.curves == straight.curves
     assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
     plain = trained(images, labels, **settings)

@@ -7,13 +7,13 @@ import torch
 
 from artgraph.models.numerics import Numerics
 from artgraph.models.patch_voting import vote
+from artgraph.models.rng import rng
 from artgraph.models.sliced_wasserstein import (
     blurred_brightness,
     patch_distance,
     recoloured_by_brightness,
     transfer,
 )
-from artgraph.models.training import generator
 
 PLAIN = Numerics("cpu", "float32", 1)
 
@@ -49,7 +49,7 @@ def transferred(content, style, **settings):
 
 
 def distance(pictures: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-    directions = torch.randn(64, 3, 5, 5, generator=generator(99))
+    directions = torch.randn(64, 3, 5, 5, generator=rng(99))
     return patch_distance(pictures, style, directions)
 
 

@@ -218,11 +218,11 @@ class ClassifierTrainee:
         numerics = self._numerics
         order = torch.randperm(len(self._rows), generator=rng(self._settings.seed, 2, 0))
         chosen = self._rows[order[:MEASURED]]
-        parts = micro_batches(len(chosen), self._config.size)
+        slices = micro_batches(len(chosen), self._config.size)
         with numerics.autocast():
             measure_norms(
                 self.average.network,
-                (to_signed(numerics.take(self._images, chosen[part])) for part in parts),
+                (to_signed(numerics.take(self._images, chosen[part])) for part in slices),
             )
         return self.average.network
 

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from artgraph.models.average import Average
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.curves import Curves
+from artgraph.models.numerics import Numerics
 from artgraph.models.rng import rng
 from artgraph.models.sampler import Sampler
 from artgraph.models.training import train
+from artgraph.nodes.context import Context
 
 
 class Toy:
@@ -160,3 +162,19 @@ def test_generators_depend_on_seed_and_counters_alone():
     assert abs(many.mean() - 0.5) < 0.03
     neighbours = torch.corrcoef(torch.stack([many[1:], many[:-1]]))[0, 1]
     assert abs(neighbours) < 0.05
+
+
+def test_a_context_lends_a_training_what_it_has():
+    calls, lines = [], []
+    context = Context(
+        numerics=Numerics("cpu", "float32", 2),
+        progress=lambda done, total, preview: calls.append((done, total)),
+        checkpoint=Shelf(),
+        log=lines.append,
+    )
+    run = context.part(0.5, 1).training_run
+    train(Toy(0), steps=4, run=run)
+    assert calls == [(0.625, 1), (0.75, 1), (0.875, 1), (1, 1)]
+    assert [*context.checkpoint.states] == [4]
+    run.log("a line")
+    assert (run.numerics, lines) == (context.numerics, ["a line"])

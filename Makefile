@@ -1,6 +1,7 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
+EXTRAS := dev
 BIN := $(VENV)/bin
 
 .PHONY: run test lint docs clean
@@ -8,16 +9,16 @@ BIN := $(VENV)/bin
 run: $(VENV)/installed
 	$(BIN)/artgraph run graphs/style_remix.yaml
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-$(EXTRAS)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-$(EXTRAS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p .typing && ln -sfn .. .typing/artgraph
 	$(BIN)/mypy
 
-docs: $(VENV)/installed-dev
+docs: $(VENV)/installed-$(EXTRAS)
 	$(BIN)/artgraph nodes --markdown > docs/reference.md
 	$(BIN)/python -m artgraph.editors.comfy_pack
 
@@ -26,8 +27,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,edit]'
+$(VENV)/installed-$(EXTRAS): $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 clean:

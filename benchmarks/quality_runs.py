@@ -26,6 +26,7 @@ from artgraph.runner.events import Event, Failed, Finished, Started
 from artgraph.runner.execute import Run
 from artgraph.runner.folders import Folders
 from artgraph.runner.graph import Graph
+from artgraph.runner.job import Job
 from artgraph.runner.load import load_graph
 from artgraph.runner.publish import Publisher
 from artgraph.runner.store import Store
@@ -99,7 +100,7 @@ class Bench:
                 problems.append(f"{event.node}: {event.message}")
 
         publisher = Publisher(self.out / "graphs", graph.document.yaml())
-        run = Run(graph, self._store, self.numerics, publisher, listen, previews=None)
+        run = Run(Job(graph, self._store, self.numerics, publisher, listen, previews=None))
         run.execute(only={name.split(".")[0] for name in wanted})
         if run.exit_code:
             raise SystemExit("; ".join(problems) or f"exit code {run.exit_code}")

@@ -3,9 +3,12 @@
     python benchmarks/runner.py [--peers PYTHON] [--count N] [--repeat N]
 
 `--peers` is a Python that has the extra `bench` (this one otherwise); a peer that is not installed
-is left out. Each figure is of a process of its own, the median of `--repeat`; "cached" is a second
-process on the first one's cache. Process CPU time, which other work on the machine disturbs less
-than the wall's; starting Python and importing are not in it.
+is left out, with a line that says so. Each figure is of a process of its own, the median of
+`--repeat`; "cached" is a second process on the first one's cache. Process CPU time, which other
+work on the machine disturbs less than the wall's; starting Python and importing are not in it.
+
+diskcache is not in the extra, as nobody maintains it and it loads pickles from its folder
+(CVE-2025-69872). To compare with it, install it into a throwaway environment and name its Python.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     from artgraph.runner.document import parse_document
     from artgraph.runner.execute import Run
     from artgraph.runner.folders import Folders
+    from artgraph.runner.job import Job
     from artgraph.runner.options import collect_rarely
     from artgraph.runner.publish import Publisher
     from artgraph.runner.store import Store
@@ -62,7 +66,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     bound = time.process_time()
     store = Store(folder / "cache")
     publisher = Publisher(folder / "out", graph.document.yaml())
-    run = Run(graph, store, Numerics(), publisher, lambda event: None)
+    run = Run(Job(graph, store, Numerics(), publisher, lambda event: None))
     run.execute()
     store.close()
     assert run.exit_code == 0

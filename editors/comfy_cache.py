@@ -49,11 +49,12 @@ def _encode(value: Any) -> tuple[Json, Buffers]:
     return packed(value), tensors
 
 
-def _decode(meta: Json, blob: Blob) -> Any:
+def _decode(meta: Json, blob: Blob | None) -> Any:
     if not isinstance(meta, dict):
         return meta
     ((kind, part),) = meta.items()
     if kind == "tensor":
+        assert blob is not None
         return blob.tensor(part)
     if kind == "dict":
         return {key: _decode(item, blob) for key, item in part}

@@ -217,7 +217,7 @@ def widget_type(widget: Widget) -> str:
 
 def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
     """Default, bounds and tooltip of a widget."""
-    options: dict[str, Any] = {"tooltip": told(widget.description)}
+    options: dict[str, Any] = {"tooltip": _help(widget, told)}
     if widget_type(widget) == "COMBO":
         nothing = [""] if widget.nullable else []
         options |= {"options": nothing + list(widget.choices or ("true", "false"))}
@@ -238,6 +238,12 @@ def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
     return options
 
 
+def _help(widget: Widget, told: Callable[[str], str]) -> str:
+    """The tooltip of a widget: what it is for, and a line for each choice that is described."""
+    choices = (f"{value}{told(': ')}{told(line)}" for value, line in widget.lines.items())
+    return "\n".join([told(widget.description), *choices])
+
+
 def _bounds(widget: Widget) -> dict[str, Any]:
     limits = widget.limits
     whole = widget.kind == "int"
@@ -250,7 +256,7 @@ def _bounds(widget: Widget) -> dict[str, Any]:
     else:
         step = 0.01 if high - low <= 10 else 0.1
     options = {"default": to_comfy(widget, widget.default), "min": low, "max": high, "step": step}
-    if whole and widget.name == "seed":
+    if widget.is_seed:
         options["control_after_generate"] = "fixed"  # a new seed each time would train anew
     if not whole:
         options["round"] = False

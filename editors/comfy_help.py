@@ -23,7 +23,10 @@ def help_page(spec: NodeSpec) -> str:
     ):
         if sockets:
             lines += [f"## {title}", ""]
-            lines += [f"- **{i.name}**: {i.options['tooltip']}" for i in sockets] + [""]
+            for i in sockets:
+                text, *choices = i.options["tooltip"].split("\n")
+                lines += [f"- **{i.name}**: {text}", *(f"  - {choice}" for choice in choices)]
+            lines.append("")
     lines += ["## Outputs", "", *(f"- **{o.name}**: {o.tooltip}" for o in form.outputs), ""]
     lines += [f"In a graph file: `node: {spec.id}`. Version {spec.version}.", ""]
     return "\n".join(lines)

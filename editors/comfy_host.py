@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..models.numerics import Numerics
 from ..nodes.errors import Cancelled, InputError
 from ..runner.devices import numerics_for
 from ..runner.folders import Folders
-from ..runner.options import cache_folder
+from ..runner.place import cache_folder
 from ..runner.publish import tiled
 from ..runner.store import Store
 
@@ -32,7 +33,7 @@ def store() -> Store:
 
     Raises: CacheError.
     """
-    return Store(cache_folder(None), warn=log.warning)
+    return Store(cache_folder(), warn=log.warning)
 
 
 @cache
@@ -63,47 +64,46 @@ def resolve(text: str, kind: str) -> Path:
     raise last
 
 
-class Progress:
-    """ComfyUI's bar for the node that runs, its pictures of work in progress, its Cancel.
+class Running:
+    """A node that runs in ComfyUI (runner.compute.Host); `read` returns the values of its inputs.
 
-    Raises: Cancelled, its cause being what ComfyUI wants to see raised.
+    ComfyUI's bar shows its progress and pictures of its work; what it says is in ComfyUI's log,
+    and on the node if this ComfyUI can show it there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        self.inputs, self.numerics = read, numerics()
+        self._last = time.monotonic()
+        self._lines: list[str] = []
+
+    @cached_property
+    def _bar(self) -> Any:
         from comfy.utils import ProgressBar
 
-        self._bar = ProgressBar(100)
-        self._last = time.monotonic()
+        return ProgressBar(100)
 
-    def __call__(self, done: float, total: float, preview: Any = None) -> None:
-        import comfy.model_management
-
+    def progress(self, done: float, total: float, preview: Any = None) -> None:
+        """Move ComfyUI's bar. Raises: Cancelled, caused by what ComfyUI wants to see raised."""
+        self.check_cancelled()
         picture = None
         if preview is not None and time.monotonic() - self._last >= _PREVIEW_SECONDS:
             picture = ("JPEG", tiled(preview().cpu()), _PREVIEW_EDGE)
             self._last = time.monotonic()
-        try:
-            comfy.model_management.throw_exception_if_processing_interrupted()
+        with _interruptible():
             self._bar.update_absolute(done, total, picture)
-        except comfy.model_management.InterruptProcessingException as interruption:
-            raise Cancelled from interruption
 
+    def check_cancelled(self) -> None:
+        """Raise Cancelled, caused by what ComfyUI wants to see raised, after a click on Cancel."""
+        import comfy.model_management
 
-class Told:
-    """What a node says while it runs: in ComfyUI's log, and on the node where ComfyUI can."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self.warnings: list[str] = []  # to be kept with the result
+        with _interruptible():
+            comfy.model_management.throw_exception_if_processing_interrupted()
 
     def log(self, message: str) -> None:
-        """Tell how the work goes."""
         log.info(message)
         self._show(message)
 
     def warn(self, message: str) -> None:
-        """Tell something about the result."""
-        self.warnings.append(message)
         log.warning(message)
         self._show(message)
 
@@ -119,6 +119,45 @@ class Told:
             return
         if running is not None:
             show("\n".join(self._lines), running.node_id, server.client_id)
+
+    def started(self, step: int | None) -> None:
+        """ComfyUI shows that by itself."""
+
+    def computed(self) -> None:
+        """ComfyUI runs one node at a time."""
+
+    @contextmanager
+    def switches(self) -> Iterator[None]:
+        """Set torch's process-wide switches as our keys name them; ComfyUI's come back after."""
+        import torch
+
+        fill = torch.utils.deterministic
+        before = (
+            torch.get_num_threads(),
+            torch.backends.cudnn.benchmark,
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            fill.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        )
+        self.numerics.apply()
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.backends.cudnn.benchmark = before[1]
+            torch.use_deterministic_algorithms(before[2], warn_only=before[3])
+            fill.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn ComfyUI's interruption, which its bar may raise as well, into Cancelled."""
+    from comfy.model_management import InterruptProcessingException
+
+    try:
+        yield
+    except InterruptProcessingException as interruption:
+        raise Cancelled from interruption
 
 
 def save_file(name: str, data: bytes) -> dict[str, str]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..nodes.context import Context
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import ArtgraphError, Cancelled, NodeError
-from ..nodes.sockets import Socket, SocketError, socket_of
-from ..runner.keys import Key, make_key
+from ..nodes.sockets import SocketError
+from ..runner.compute import find_or_compute
+from ..runner.keys import make_key
 from ..runner.results import Result
 from . import comfy_host as host
 from . import comfy_wires
@@ -52,15 +52,8 @@ def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]
         store = host.store()
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
-        result, told = store.lookup(key.digest), host.Told()
-        if result is None:
-            progress = host.Progress()
-            with store.lock(key.digest, lambda: progress(0, 1)):
-                result = store.lookup(key.digest)
-                if result is None:
-                    result = _compute(spec, inputs, widgets, key, progress, told)
-        for message in result.warnings[len(told.warnings) :]:  # of one that was made before
-            told.warn(message)
+        running = host.Running(lambda: {name: value_of(ref) for name, ref in inputs.items()})
+        result = find_or_compute(spec, widgets, key, store, running).result
         store.flush()
         outcome = _outcome(spec, inputs, result, hidden)
         if hidden:  # a node that saves, which is near the end of a run
@@ -78,9 +71,9 @@ def checked_widgets(
     names = [name for name in spec.widgets if name not in wired]
     plain = {n: from_comfy_value(spec.widgets[n], given[n]) for n in names if n in given}
     values, wrong = spec.check(plain)
-    problems = [f"{name}: {message}" for name, message in wrong.items() if name in names]
+    problems = [problem for problem in wrong if problem.subject in names]
     if problems:
-        raise NodeError("; ".join(problems))
+        raise NodeError("; ".join(f"{problem.subject}: {problem.message}" for problem in problems))
     for name in names:
         kind = spec.widgets[name].kind
         if kind in ("file", "folder") and values.get(name) is not None:
@@ -119,44 +112,9 @@ def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
         variable = spec.inputs[name].variable
         if variable and kinds.setdefault(variable, ref.socket.name) != ref.socket.name:
             raise NodeError(
-                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before"
-                " - wire values of one kind"
+                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before",
+                "wire values of one kind",
             )
-
-
-def _compute(
-    spec: NodeSpec,
-    inputs: Mapping[str, Ref],
-    widgets: dict[str, Any],
-    key: Key,
-    progress: Any,
-    told: host.Told,
-) -> Result:
-    store = host.store()
-    values = {name: value_of(ref) for name, ref in inputs.items()}
-    context = Context(host.numerics(), progress, log=told.log, warn=told.warn)
-    if spec.length is not None and key.training is not None:
-        checkpoint = store.checkpoint(key.training, widgets[spec.length], spec.id)
-        context = replace(context, checkpoint=checkpoint)
-    start = time.perf_counter()
-    with _switches() if spec.device else nullcontext():
-        outputs = spec(values, widgets, context)
-    seconds = time.perf_counter() - start
-    ports = spec.outputs
-    made = {
-        name: (_socket(spec, name, value), value)
-        for name, value in outputs.items()
-        if value is not None or not ports[name].optional
-    }
-    return store.put(key, made, seconds, told.warnings)
-
-
-def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:
-    sockets = spec.outputs[output].sockets
-    socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
-    if socket is None:
-        raise SocketError(f"{output} is a {type(value).__name__}")
-    return socket
 
 
 def _outcome(
@@ -187,29 +145,6 @@ def _outcome(
 
 
 @contextmanager
-def _switches() -> Iterator[None]:
-    """Torch's process-wide switches as our keys name them, for as long as one node runs."""
-    import torch
-
-    fill = torch.utils.deterministic
-    before = (
-        torch.get_num_threads(),
-        torch.backends.cudnn.benchmark,
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        fill.fill_uninitialized_memory,  # type: ignore[attr-defined]
-    )
-    host.numerics().apply()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.backends.cudnn.benchmark = before[1]
-        torch.use_deterministic_algorithms(before[2], warn_only=before[3])
-        fill.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
-
-
-@contextmanager
 def _one_line() -> Iterator[None]:
     """What goes wrong as ComfyUI shows it: its own interruption, or one line."""
     try:
@@ -217,9 +152,10 @@ def _one_line() -> Iterator[None]:
     except Cancelled as error:
         raise error.__cause__ or error from None
     except SocketError as error:
-        raise NodeError(f"returned what it must not: {error} - a bug in the node") from error
+        raise NodeError(f"returned what it must not: {error}", "a bug in the node") from error
     except ArtgraphError as error:
-        raise _named(type(error))(" ".join(str(error).split())) from None
+        what, advice = (" ".join(part.split()) for part in (error.what, error.advice))
+        raise _named(type(error))(what, advice) from None
 
 
 def _named(kind: type[ArtgraphError]) -> type[ArtgraphError]:

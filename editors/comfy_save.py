@@ -11,6 +11,7 @@ from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
 from ..nodes.registry import load_nodes
 from ..nodes.sockets import Files
+from ..pictures.suffixes import is_shown
 from ..runner.png import add_text, is_png
 from ..runner.publish import GRAPH_KEY, file_stem
 from . import comfy_host as host
@@ -54,7 +55,7 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
 
 def shown(files: list[dict[str, str]]) -> dict[str, Any]:
     """What ComfyUI's editor shows on the node: pictures as such, other files by name."""
-    pictures = [f for f in files if Path(f["filename"]).suffix in _PICTURES]
+    pictures = [f for f in files if is_shown(Path(f["filename"]))]
     others = [f["filename"] for f in files if f not in pictures]
     animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)
     ui: dict[str, Any] = {}
@@ -65,6 +66,3 @@ def shown(files: list[dict[str, str]]) -> dict[str, Any]:
     if others:
         ui["text"] = others
     return ui
-
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")

@@ -45,11 +45,11 @@ def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
         if name in inputs and not is_link(inputs[name])
     }
     _, wrong = spec.check(given)
-    for name in wrong.keys() & given.keys():
-        widget = spec.widgets[name]
-        if widget_type(widget) in ("INT", "FLOAT", "BOOLEAN"):
+    for problem in wrong:
+        name = problem.subject or ""
+        if name in given and widget_type(spec.widgets[name]) in ("INT", "FLOAT", "BOOLEAN"):
             inputs[name] = refused = Refused(given[name])
-            refused.message = wrong[name]
+            refused.message = problem.message
 
 
 @cache

@@ -42,20 +42,21 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     """Where the value of an input is stored; one that another pack made is stored first."""
     sockets = spec.inputs[name].sockets
     if isinstance(value, Ref):
-        if all(value.socket.name != socket.name for socket in sockets):
-            wanted = " or ".join(socket.name for socket in sockets)
-            raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name} - wire another")
-        return value
+        for own in sockets:
+            if own.name == value.socket.name:
+                return Ref(own, value.stored)  # read in the input's own way
+        wanted = " or ".join(socket.name for socket in sockets)
+        raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name}", "wire another")
     socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
     if socket is None:
-        raise NodeError(f"{name} can't take a {type(value).__name__} - wire one of our nodes")
+        raise NodeError(f"{name} can't take a {type(value).__name__}", "wire one of our nodes")
     known = _known.get(id(value))
     if known is not None and known[0]() is value and known[1] == value._version:  # type: ignore[union-attr]
         return Ref(socket, known[2])
     try:
         return Ref(socket, host.store().keep(socket, _own(value)))
     except SocketError as error:
-        raise NodeError(f"{name}: {error} - wire something else") from error
+        raise NodeError(f"{name}: {error}", "wire something else") from error
 
 
 def _own(value: Any) -> Any:
@@ -77,7 +78,7 @@ def value_of(ref: Ref) -> Any:
         return host.store().value(ref.socket, ref.stored)
     except BlobError as error:
         lost += 1
-        raise LostError("a stored result is gone from the cache - queue again to remake it") from (
+        raise LostError("a stored result is gone from the cache", "queue again to remake it") from (
             error
         )
 

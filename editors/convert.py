@@ -50,18 +50,20 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
         elif is_api(data):
             graph = read_api(data)
         else:
-            raise GraphError(f"{file}: no graph of ComfyUI's - export the workflow from its editor")
+            raise GraphError(
+                f"{file}: no graph of ComfyUI's", "export the workflow from its editor"
+            )
         assembler = Assembler(graph, registry, file)
         document = document_of(assembler.data(), file, folder)
         if graph.layout and not assembler.problems:
             document.layout = _named_layout(graph.layout, assembler, document)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise GraphError(
-            f"{file}: the graph is malformed ({type(error).__name__}: {error})"
-            " - save it again from ComfyUI's editor"
+            f"{file}: the graph is malformed ({type(error).__name__}: {error})",
+            "save it again from ComfyUI's editor",
         ) from error
     if assembler.problems:
-        raise GraphError(*assembler.problems)
+        raise GraphError.of(assembler.problems)
     ids = {name: number for number, name in assembler.names.items()}
     return Converted(document, ids, graph.left_out)
 
@@ -90,7 +92,9 @@ def read_json(data: bytes | str, file: str) -> Any:
     try:
         return json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise GraphError(f"{file}: no JSON that can be read ({error}) - export it again") from error
+        raise GraphError(
+            f"{file}: no JSON that can be read ({error})", "export it again"
+        ) from error
 
 
 def _refuse(constant: str) -> Any:
@@ -116,7 +120,9 @@ def document_in_png(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
         return parse_document(texts[GRAPH_KEY], str(path), path.parent)
     for text in texts.values():
         return from_comfy(read_json(text, str(path)), registry, str(path), path.parent).document
-    raise GraphError(f"{path}: carries no graph - only PNG files that artgraph or ComfyUI saved do")
+    raise GraphError(
+        f"{path}: carries no graph", "only PNG files that artgraph or ComfyUI saved do"
+    )
 
 
 def check(document: Document, registry: Mapping[str, NodeSpec]) -> Document:
@@ -158,17 +164,18 @@ def write_graph(document: Document, target: Path, registry: Mapping[str, NodeSpe
             return "a picture that carries the graph"
     except OSError as error:
         raise GraphError(
-            f"{target}: can't be written: {error.strerror} - check the path"
+            f"{target}: can't be written: {error.strerror}", "check the path"
         ) from error
     raise GraphError(
-        f"{target}: no format is known by this name - end it in .yaml, {API_ENDING}, .json or .png"
+        f"{target}: no format is known by this name",
+        f"end it in .yaml, {API_ENDING}, .json or .png",
     )
 
 
 def with_graph(data: bytes, document: Document, registry: Mapping[str, NodeSpec]) -> bytes:
     """A PNG with the graph in it, for artgraph and for ComfyUI."""
     if not is_png(data):
-        raise GraphError("the target is no PNG - name a PNG that is to carry the graph")
+        raise GraphError("the target is no PNG", "name a PNG that is to carry the graph")
     data = without_text(data, _TEXTS)
     data = add_text(data, "workflow", json.dumps(to_workflow(document, registry)))
     data = add_text(data, "prompt", json.dumps(to_api(document, registry)))
@@ -178,7 +185,7 @@ def with_graph(data: bytes, document: Document, registry: Mapping[str, NodeSpec]
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > 4 * MAX_BYTES:
-            raise GraphError(f"{path}: larger than {4 * MAX_BYTES >> 20} MiB - too large to read")
+            raise GraphError(f"{path}: larger than {4 * MAX_BYTES >> 20} MiB", "too large to read")
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror} - check the path") from error
+        raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error

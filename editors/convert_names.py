@@ -54,13 +54,18 @@ def sources_first(sources: Mapping[str, Collection[str]]) -> list[str]:
     return found + [name for name, owners in waiting.items() if owners]
 
 
-def values_by_name(names: list[str], given: list[Any]) -> tuple[dict[str, Any], int]:
-    """Values by the names in their order, and how many have none; a seed's control is no value."""
+def values_by_name(
+    names: list[str], given: list[Any], seeds: Collection[str]
+) -> tuple[dict[str, Any], int]:
+    """Returns values by the names in their order, and how many have none.
+
+    Editors put the value of a control behind that of each widget in `seeds`; it is left out.
+    """
     values, position = {}, 0
     for name in names:
         if position < len(given):
             values[name] = given[position]
             position += 1
-        if name == "seed" and position < len(given) and given[position] in _CONTROLS:
+        if name in seeds and position < len(given) and given[position] in _CONTROLS:
             position += 1
     return values, len(given) - position

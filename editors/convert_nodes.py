@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..nodes.contract import NodeSpec
+from ..nodes.problem import Problem
 from ..nodes.sockets import is_file_name
 from ..nodes.wording import suggestion
-from ..runner.document import ABOUT, FORMAT, NAME, Problem
+from ..runner.document import ABOUT, FORMAT, NAME
 from .comfy_forms import from_comfy_value, is_empty_number, node_id, to_comfy
 from .convert_core import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 from .convert_names import node_name, plain_name, unused
@@ -54,9 +55,17 @@ class Assembler:
         self.knob_names: dict[str, str] = {}  # of primitives, by id
         self._saved_as: set[str] = set()
 
-    def complain(self, node: Foreign, message: str) -> None:
-        name = self.names.get(node.id) or f"{node.title or node.type} (#{node.id})"
-        self.problems.append(Problem(self.file, None, name, message))
+    def complain(self, node: Foreign, problem: Problem) -> None:
+        self.problems.append(replace(problem, file=self.file, node=self.label(node)))
+
+    def label(self, node: Foreign) -> str:
+        """Returns what a node is called in a problem: its name, if it has a counterpart here."""
+        return self.names.get(node.id) or f"{node.title or node.type} (#{node.id})"
+
+    def strangers(self) -> dict[str, str]:
+        """Returns the ids of the nodes without a name here, by label."""
+        nodes = self.graph.nodes.values()
+        return {self.label(node): node.id for node in nodes if node.id not in self.names}
 
     def data(self) -> dict[str, Any]:
         """The graph as plain data, as `Document.plain` gives it."""
@@ -70,8 +79,9 @@ class Assembler:
                 continue
             spec = self.spec(node)
             if spec is None:
-                where = "none of artgraph's and has no counterpart here"
-                self.complain(node, f"{node.type!r} is {where} - replace it, or leave it out")
+                what = f"{node.type!r} is none of artgraph's and has no counterpart here"
+                advice = "replace it, or leave it out"
+                self.complain(node, Problem("unknown_type", None, what, advice))
             else:
                 nodes[self.names[node.id]] = self.entry(node, spec)
         facts = self.graph.facts
@@ -128,8 +138,8 @@ class Assembler:
             name = core.inputs.get(given, given) if core is not None else given
             if name not in known:
                 if core is None:
-                    hint = suggestion(given, known)
-                    self.complain(node, f"{spec.id} has no input {given!r} - {hint}")
+                    what, hint = f"{spec.id} has no input {given!r}", suggestion(given, known)
+                    self.complain(node, Problem("unknown_name", given, what, hint))
             elif given in node.links:
                 wire = None if self.is_empty(node, spec, given) else self.wire(node, given)
                 if wire is not None:
@@ -154,7 +164,8 @@ class Assembler:
             return f"knobs.{self.knob_names[source_id]}"
         source = self.graph.nodes.get(source_id)
         if source is None:
-            self.complain(node, f"input {given!r} comes from #{source_id}, which is not there")
+            what = f"input {given!r} comes from #{source_id}, which is not there"
+            self.complain(node, Problem("unknown_source", given, what))
             return None
         core = CORE.get(source.type)
         if core is not None and core.passes is not None:
@@ -167,8 +178,9 @@ class Assembler:
         outputs = core.outputs if core is not None else tuple(spec.outputs)
         output = outputs[slot] if 0 <= slot < len(outputs) else None
         if output is None:
-            what = f"output {slot} of {source.type}"
-            self.complain(node, f"input {given!r} comes from {what}, which has no counterpart here")
+            start = f"output {slot} of {source.type}"
+            what = f"input {given!r} comes from {start}, which has no counterpart here"
+            self.complain(node, Problem("unknown_source", given, what))
             return None
         name = self.names[source.id]
         return name if len(spec.outputs) == 1 else f"{name}.{output}"
@@ -193,7 +205,8 @@ class Assembler:
             value = self.core_text(spec, name, value)
         widget = spec.widgets.get(name)
         if widget is None:
-            self.complain(node, f"input {name!r} takes no value - wire it")
+            what = f"input {name!r} takes no value"
+            self.complain(node, Problem("bad_value", name, what, "wire it"))
             return
         value = from_comfy_value(widget, value)
         if widget.required or not is_same(value, widget.default):
@@ -201,9 +214,10 @@ class Assembler:
 
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
         """A path without ComfyUI's folder mark; a file's prefix as a plain name, each once."""
-        if spec.id == "load_image":
+        widget = spec.widgets.get(name)
+        if widget is not None and widget.is_path:
             return FOLDER_MARK.sub("", text)
-        if name != "name":
+        if widget is None or not widget.is_file_name:
             return text
         name = re.sub(r"[^\w.-]+", "_", re.sub(r"%[^%]*%", "", text)).strip("_.")
         if text == "ComfyUI" or not is_file_name(name) or name in self._saved_as:

@@ -12,10 +12,7 @@ from ..nodes.errors import GraphError, InputError
 from ..runner.devices import numerics_for
 from ..runner.load import load_document
 
-_MISSING = (
-    "the editor is not installed ({name} is missing) - install it with `pip install"
-    " 'artgraph[edit]'`"
-)
+_INSTALL = "install it with `pip install 'artgraph[edit]'`"
 
 
 def edit(
@@ -40,14 +37,15 @@ def edit(
         import aiohttp
         import comfyui_frontend_package  # noqa: F401
     except ModuleNotFoundError as error:
-        raise GraphError(_MISSING.format(name=error.name)) from error
+        what = f"the editor is not installed ({error.name} is missing)"
+        raise GraphError(what, _INSTALL) from error
     del aiohttp
     from .server.app import serve
     from .server.settings import Settings
 
     numerics_for(device)
     if not folder.is_dir():
-        raise InputError(f"there is no folder {str(folder)!r} - make it, or name another")
+        raise InputError(f"there is no folder {str(folder)!r}", "make it, or name another")
     if graph is not None:
         load_document(graph)
     settings = Settings(

@@ -1,37 +1,30 @@
-"""The JSON Schema of graph files, made from the registry: editors complete and check by it."""
+"""The JSON Schema of graph files, made from the registry: editors complete and check by it.
+
+It accepts what `artgraph validate` accepts, as far as a schema can say: not whether the nodes,
+outputs, knobs and files that a graph names are there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..nodes.contract import NodeSpec, Widget
-from ..runner.document import FORMAT
+from ..nodes.contract import NodeSpec
+from ..runner.document import ABOUT, FORMAT, NAME, NODE_NAME
 
-_NAME = "^(?!knobs$)[A-Za-z_][A-Za-z0-9_-]{0,99}(/[A-Za-z_][A-Za-z0-9_-]{0,99})*$"
-_SCALAR = {"type": ["string", "number", "boolean"]}
-_TYPES = {"int": "integer", "float": "number", "bool": "boolean"}
-_LIMITS = {
-    "ge": "minimum",
-    "gt": "exclusiveMinimum",
-    "le": "maximum",
-    "lt": "exclusiveMaximum",
-    "multiple_of": "multipleOf",
-    "min_length": "minLength",
-    "max_length": "maxLength",
-    "pattern": "pattern",
+Schema = dict[str, Any]
+
+_SCALAR = ["string", "number", "boolean"]
+_WIRE = {"type": "string", "description": "node, node.output or knobs.name"}
+_INPUT_WIRE = {
+    "type": "string",
+    "pattern": r"^(?!knobs(\.|$))",
+    "description": "node or node.output",
 }
 
 
-def graph_schema(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a graph file over these nodes."""
-    text = {"type": "string"}
-    knob = {
-        "type": "object",
-        "properties": {"value": _SCALAR, "about": text},
-        "required": ["value"],
-        "additionalProperties": False,
-    }
+def graph_schema(registry: Mapping[str, NodeSpec]) -> Schema:
+    """Returns the JSON Schema (draft 2020-12) of graph files that use these nodes."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "artgraph graph",
@@ -40,87 +33,98 @@ def graph_schema(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "artgraph": {"const": FORMAT, "description": "Version of the format"},
-            "title": text,
-            "about": text,
-            "author": text,
-            "license": text,
-            "links": {"type": ["array", "string"], "items": text},
-            "tags": {"type": ["array", "string"], "items": text},
-            "layout": {"type": "object", "description": "Where an editor draws things"},
+            **dict.fromkeys(ABOUT, True),
+            "layout": {"description": "Where an editor draws the nodes"},
             "knobs": {
-                "description": "What a user is meant to turn",
-                "type": "object",
-                "additionalProperties": {"anyOf": [_SCALAR, knob]},
+                "description": "The settings that the graph exposes",
+                "type": ["object", "null"],
+                "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+                "additionalProperties": _knob(),
             },
             "nodes": {
                 "type": "object",
                 "minProperties": 1,
-                "propertyNames": {"pattern": _NAME},
-                "additionalProperties": {
-                    "type": "object",
-                    "required": ["node"],
-                    "properties": {
-                        "node": {
-                            "anyOf": [
-                                {"enum": sorted(registry)},
-                                {
-                                    "pattern": r"\.ya?ml$",
-                                    "description": "The file of a graph that stands here",
-                                },
-                            ]
-                        }
-                    },
-                    "allOf": [_when(spec) for _, spec in sorted(registry.items())],
-                },
+                "propertyNames": {"pattern": f"^(?!knobs$){NODE_NAME.pattern}$"},
+                "additionalProperties": _any_node(registry),
             },
         },
     }
 
 
-def _when(spec: NodeSpec) -> dict[str, Any]:
-    """If a node is of this type, then its wires and values are these."""
+def _knob() -> Schema:
     return {
-        "if": {"properties": {"node": {"const": spec.id}}},
-        "then": _node(spec),
+        "type": [*_SCALAR, "object"],
+        "properties": {"value": {"type": _SCALAR}, "about": True},
+        "required": ["value"],
+        "additionalProperties": False,
     }
 
 
-def _node(spec: NodeSpec) -> dict[str, Any]:
-    wire = {"type": "string", "description": "node, node.output or knobs.name"}
+def _any_node(registry: Mapping[str, NodeSpec]) -> Schema:
+    file = {"pattern": r"\.ya?ml$", "description": "The file of a graph that is put here"}
+    kinds = [({"const": spec.id}, _node(spec)) for _, spec in sorted(registry.items())]
+    return {
+        "type": "object",
+        "required": ["node"],
+        "properties": {"node": {"type": "string", "anyOf": [{"enum": sorted(registry)}, file]}},
+        "allOf": [
+            {"if": {"required": ["node"], "properties": {"node": kind}}, "then": then}
+            for kind, then in [*kinds, (file, _inner_graph())]
+        ],
+    }
+
+
+def _inner_graph() -> Schema:
+    """Returns the schema of a node that is a graph, whose knobs and nodes only its file lists."""
+    return _parts(
+        {"type": ["object", "null"], "additionalProperties": _WIRE},
+        {"type": ["object", "null"], "additionalProperties": {"type": [*_SCALAR, "null"]}},
+    )
+
+
+def _node(spec: NodeSpec) -> Schema:
     required = [name for name, port in spec.inputs.items() if not port.optional]
-    wires: dict[str, Any] = {
-        "type": "object",
-        "properties": dict.fromkeys([*spec.inputs, *spec.widgets], wire),
+    wires = {
+        "type": "object" if required else ["object", "null"],
+        "properties": dict.fromkeys(spec.inputs, _INPUT_WIRE) | dict.fromkeys(spec.widgets, _WIRE),
+        "required": required,
         "additionalProperties": False,
     }
-    if required:
-        wires["required"] = required
     values = {
-        "type": "object",
-        "properties": {name: widget_schema(w) for name, w in spec.widgets.items()},
+        "type": ["object", "null"],
+        "properties": _values(spec),
         "additionalProperties": False,
     }
+    rules = [_given(name, widget.required) for name, widget in spec.widgets.items()]
     return {
         "description": spec.summary,
-        "properties": {
-            "node": {"const": spec.id},
-            "about": {"type": "string"},
-            "from": wires,
-            "with": values,
-        },
+        **_parts(wires, values),
         "required": ["node", "from"] if required else ["node"],
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def _parts(wires: Schema, values: Schema) -> Schema:
+    return {
+        "properties": {"node": True, "about": True, "from": wires, "with": values},
         "additionalProperties": False,
     }
 
 
-def widget_schema(widget: Widget) -> dict[str, Any]:
-    """The JSON Schema of one widget's value."""
-    schema: dict[str, Any] = {"description": widget.description}
-    if widget.kind == "choice":
-        schema["enum"] = list(widget.choices)
-    else:
-        schema["type"] = _TYPES.get(widget.kind, "string")
-    schema |= {_LIMITS[name]: limit for name, limit in widget.limits.items()}
-    if not widget.required and widget.default is not None:
-        schema["default"] = widget.default
-    return schema
+def _values(spec: NodeSpec) -> Schema:
+    """Returns the schema of each widget's value, as the node's own model has it."""
+    properties: Schema = spec.model.model_json_schema().get("properties", {})
+    for name, widget in spec.widgets.items():
+        properties[name]["description"] = "\n".join([widget.description, *widget.choice_lines])
+        if widget.nullable:
+            properties[name]["anyOf"].append({"const": ""})  # a form's empty field
+    return properties
+
+
+def _given(name: str, required: bool) -> Schema:
+    """Returns the rule that a widget has a wire or a value, but not both."""
+    wired, valued = (
+        {"required": [part], "properties": {part: {"type": "object", "required": [name]}}}
+        for part in ("from", "with")
+    )
+    return {"oneOf": [wired, valued]} if required else {"not": {"allOf": [wired, valued]}}

@@ -130,12 +130,13 @@ class _Flattener:
         if isinstance(given, dict):
             return {**given, **own}
         told = [slot["name"] for slot in node.get("inputs") or [] if slot.get("widget")]
-        values, rest = values_by_name(told, given)
+        spec = self.registry.get(node_id(node["type"]) or "")
+        seeds = [w.name for w in spec.widgets.values() if w.is_seed] if spec is not None else []
+        values, rest = values_by_name(told, given, seeds)
         if rest or not told:  # an old editor told the names of wired widgets only
-            spec = self.registry.get(node_id(node["type"]) or "")
             known = CORE_WIDGETS.get(node["type"], [])
             names = [w.name for w in node_form(spec).widgets] if spec is not None else known
-            values, _ = values_by_name(names, given)
+            values, _ = values_by_name(names, given, seeds)
         return values | own
 
     def links(self, scope: _Scope, node: Mapping[str, Any], foreign: Foreign) -> bool:

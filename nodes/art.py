@@ -10,6 +10,7 @@ from .context import Context
 from .contract import Seed, node
 from .errors import NodeError
 from .sockets import Dataset
+from .wording import names_in
 
 
 @node(title="Procedural art", category="data")
@@ -42,11 +43,11 @@ def procedural_art(
 
     from ..pictures.styles import ALL, STYLES, render_all
 
-    chosen = tuple(dict.fromkeys(filter(None, map(str.strip, styles.split(","))))) or tuple(STYLES)
+    chosen = tuple(dict.fromkeys(names_in(styles))) or tuple(STYLES)
     if unknown := [name for name in chosen if name not in ALL]:
-        raise NodeError(f"there is no style {unknown[0]!r} - choose among {', '.join(ALL)}")
+        raise NodeError(f"there is no style {unknown[0]!r}", f"choose among {', '.join(ALL)}")
     if count * size * size * 3 > 2**32:
-        raise NodeError(f"{count} pictures of {size} pixels take over 4 GiB - ask for fewer")
+        raise NodeError(f"{count} pictures of {size} pixels take over 4 GiB", "ask for fewer")
     images = torch.empty(count, size, size, 3, dtype=torch.uint8)
     for done in render_all(chosen, size, seed, images.numpy()):
         ctx.progress(done, count, images[max(0, done - 16) : done].clone)

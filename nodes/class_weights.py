@@ -44,6 +44,6 @@ def class_weights(
         weights[names.index(style)] = 1
     else:
         raise NodeError(
-            f"the model knows no class {style!r} - {suggestion(style, ['each', 'mixed', *names])}"
+            f"the model knows no class {style!r}", suggestion(style, ["each", "mixed", *names])
         )
     return weights

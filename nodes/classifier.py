@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .batches import each_part
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .sockets import Classifier, Dataset, Pictures, Table
 
@@ -30,7 +30,8 @@ def train_classifier(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="residual: better on small sets; classic: two convolutions and pools"),
+        Field(description="The kind of network"),
+        Choices({"residual": "better on small sets", "classic": "two convolutions and pools"}),
     ] = "residual",
     steps: Steps = 300,
     batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in a step")] = 64,
@@ -70,7 +71,7 @@ def train_classifier(
 
     if len(dataset.classes) < 2:
         raise NodeError(
-            "the dataset has one class only - put the pictures into a sub-folder for each class"
+            "the dataset has one class only", "put the pictures into a sub-folder for each class"
         )
     with advised("change the dataset or the widgets"):
         trained = train(
@@ -146,7 +147,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
         raise NodeError(
-            f"the classifier knows no class {unknown[0]!r} - test it on the classes it learned"
+            f"the classifier knows no class {unknown[0]!r}", "test it on the classes it learned"
         )
     probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
     truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])

@@ -44,12 +44,16 @@ class Blob(Protocol):
 
 @dataclass(frozen=True)
 class Socket:
-    """One kind of value. `about` says shape, type and range in one line."""
+    """One kind of value. `about` says shape, type and range in one line.
+
+    `encode` splits a value into JSON and buffers. `decode` gets these back: the JSON, and the blob
+    that holds the buffers, or None if there were none.
+    """
 
     name: str
     about: str
     encode: Callable[[Any], tuple[Json, Buffers]]
-    decode: Callable[[Json, Blob], Any]
+    decode: Callable[[Json, Blob | None], Any]
 
 
 class SocketError(ValueError):

@@ -57,8 +57,8 @@ def nearest_images(
 
     if len(dataset) < max(2, count):
         raise NodeError(
-            f"the data set has only {len(dataset)} pictures, at least {max(2, count)} are needed"
-            " - add some, or lower the count"
+            f"the data set has only {len(dataset)} pictures, at least {max(2, count)} are needed",
+            "add some, or lower the count",
         )
     given = fit_square(image, dataset.size).mul(255).add(0.5).byte()
     vectors: Vectors = pixel_vectors

@@ -19,48 +19,58 @@ stays an ordinary callable.
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
+from .problem import Problem
 from .sockets import Socket, socket_of
-from .wording import problem_text
+from .widgets import (
+    Choices,
+    Fallback,
+    FileName,
+    FileNameRole,
+    InputFile,
+    InputFolder,
+    InputPicture,
+    Length,
+    Neutral,
+    PathRole,
+    Seed,
+    SeedRole,
+    Steps,
+    Widget,
+    read_hint,
+    widget_of,
+)
+from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Kind = Literal["int", "float", "bool", "text", "choice", "file", "folder"]
-
-
-@dataclass(frozen=True)
-class PathRole:
-    """Marks a widget as the path of an input file or folder; the node receives a `Path`."""
-
-    kind: Literal["file", "folder"]
-
-
-class Length:
-    """Marks the widget that says how long to train; the runner extends instead of repeating."""
-
-
-InputFile = Annotated[Path, PathRole("file")]
-InputFolder = Annotated[Path, PathRole("folder")]
-Seed = Annotated[
-    int, Field(ge=0, le=2**53 - 1, description="Same seed, same result; another seed, another")
-]
-Steps = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=10_000_000,
-        description="Optimisation steps in all; raising it goes on from the last checkpoint",
-    ),
-    Length,
+__all__ = [
+    "REGISTRY",
+    "Choices",
+    "Fallback",
+    "FileName",
+    "FileNameRole",
+    "InputFile",
+    "InputFolder",
+    "InputPicture",
+    "Length",
+    "Neutral",
+    "NodeSpec",
+    "PathRole",
+    "Port",
+    "Seed",
+    "SeedRole",
+    "Steps",
+    "Widget",
+    "node",
 ]
 
 
@@ -72,52 +82,7 @@ class Port:
     sockets: tuple[Socket, ...]
     optional: bool = False
     variable: str | None = None
-
-
-@dataclass(frozen=True)
-class Widget:
-    """A plain value of a node; `annotation` carries bounds and description for pydantic."""
-
-    name: str
-    annotation: Any
-    kind: Kind
-    required: bool
-    default: Any
-    nullable: bool
-    is_length: bool
-
-    @cached_property
-    def choices(self) -> tuple[Any, ...]:
-        """The values of a choice."""
-        return get_args(_base(self.annotation)[0]) if self.kind == "choice" else ()
-
-    @cached_property
-    def limits(self) -> dict[str, Any]:
-        """Bounds and lengths by their JSON-like names: ge, le, gt, lt, min_length, ..."""
-        found: dict[str, Any] = {}
-        names = ("ge", "le", "gt", "lt", "multiple_of", "min_length", "max_length", "pattern")
-        for extra in self._fields:
-            for rule in extra.metadata:
-                for name in names:
-                    if getattr(rule, name, None) is not None:
-                        found[name] = getattr(rule, name)
-        return found
-
-    @cached_property
-    def takes_whole(self) -> bool:
-        """Whether 2 and 2.0 are one value, the int: JSON and browsers don't tell them apart."""
-        base = _base(self.annotation)[0]
-        return base is int or base == int | float
-
-    @property
-    def description(self) -> str:
-        """One line for tooltips and help."""
-        return next((f.description for f in self._fields if f.description), "")
-
-    @property
-    def _fields(self) -> list[Any]:
-        extras = _base(self.annotation)[1]
-        return [extra for extra in extras if hasattr(extra, "description")]
+    is_fallback: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +118,7 @@ class NodeSpec:
             if hints[name] is Context:
                 context = name
             elif parameter.kind is parameter.KEYWORD_ONLY:
-                widgets[name] = _widget(name, hints[name], parameter.default)
+                widgets[name] = widget_of(name, hints[name], parameter.default)
             else:
                 inputs[name] = _port(self.id, name, hints[name])
         return inputs, widgets, context
@@ -175,12 +140,15 @@ class NodeSpec:
 
     @cached_property
     def outputs(self) -> dict[str, Port]:
-        """What the node returns, by name; a single output is named for its socket."""
+        """What the node returns, by name.
+
+        A single output is named for its socket, or for its type variable.
+        """
         hint = _hints(self.function).get("return")
         if isinstance(hint, type) and hasattr(hint, "_fields"):
             return {name: _port(self.id, name, field) for name, field in _hints(hint).items()}
         port = _port(self.id, "return", hint)
-        name = port.sockets[0].name if port.variable is None else "latent"
+        name = port.sockets[0].name if port.variable is None else _snake(port.variable)
         return {name: Port(name, port.sockets, variable=port.variable)}
 
     @cached_property
@@ -194,11 +162,26 @@ class NodeSpec:
         return next((w.name for w in self.widgets.values() if w.is_length), None)
 
     @cached_property
+    def neutral(self) -> dict[str, Any]:
+        """The values by widget that leave a key as it was before the widget existed."""
+        return {w.name: w.neutral.value for w in self.widgets.values() if w.neutral}
+
+    @cached_property
+    def file_name(self) -> str | None:
+        """The widget that names the saved file, if there is one."""
+        return next((w.name for w in self.widgets.values() if w.is_file_name), None)
+
+    @cached_property
+    def fallbacks(self) -> tuple[str, ...]:
+        """The inputs that replace a file or folder, and are not used if one is given."""
+        return tuple(port.name for port in self.inputs.values() if port.is_fallback)
+
+    @cached_property
     def model(self) -> type[BaseModel]:
         """The strict model of the widgets' values; paths are strings in it."""
         fields: dict[str, Any] = {}
         for widget in self.widgets.values():
-            annotation = str if widget.kind in ("file", "folder") else widget.annotation
+            annotation = str if widget.is_path else widget.annotation
             if widget.nullable:
                 annotation = annotation | None
             fields[widget.name] = (annotation, ... if widget.required else widget.default)
@@ -213,22 +196,23 @@ class NodeSpec:
     @cached_property
     def paths(self) -> frozenset[str]:
         """The widgets that name a file or a folder."""
-        return frozenset(w.name for w in self.widgets.values() if w.kind in ("file", "folder"))
+        return frozenset(w.name for w in self.widgets.values() if w.is_path)
 
-    def check(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """Widget values completed with defaults and made canonical, and what is wrong by name.
+    def check(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Widget values completed with defaults and made canonical, and what is wrong with them.
 
+        There is at most one problem of each widget, whose name is the problem's `subject`.
         A whole float stands for an int; nothing else is converted.
         """
         plain = {name: self._canonical(name, value) for name, value in values.items()}
         try:
-            return dict(self._validate(plain).__dict__), {}
+            return dict(self._validate(plain).__dict__), []
         except ValidationError as error:
-            wrong = {
-                str(e["loc"][0]): problem_text(e, self.widgets.get(str(e["loc"][0])))
-                for e in error.errors(include_url=False)
-            }
-            return plain, wrong
+            wrong: dict[str, Problem] = {}
+            for found in error.errors(include_url=False):
+                name = str(found["loc"][0])
+                wrong[name] = problem_of(found, name, self.widgets.get(name))
+            return plain, list(wrong.values())
 
     def _canonical(self, name: str, value: Any) -> Any:
         if type(value) is int or name not in self.widgets:
@@ -283,49 +267,26 @@ def _hints(annotated: Any) -> dict[str, Any]:
     return typing.get_type_hints(annotated, localns={"Tensor": Any}, include_extras=True)
 
 
-def _base(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without None and Annotated, and the extras it carried."""
-    extras: tuple[Any, ...] = ()
-    while True:
-        if get_origin(annotation) is Annotated:
-            extras += annotation.__metadata__
-            annotation = annotation.__origin__
-        elif get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
-            annotation = next(a for a in get_args(annotation) if a is not NoneType)
-        else:
-            return annotation, extras
+def _port(node_id: str, name: str, annotation: Any) -> Port:
+    hint = read_hint(annotation)
+    variable = None
+    if isinstance(hint.base, TypeVar):
+        sockets = tuple(filter(None, map(socket_of, hint.base.__constraints__)))
+        variable = hint.base.__name__
+    else:
+        marked = (extra for extra in hint.extras if isinstance(extra, Socket))
+        socket = next(marked, None) or socket_of(hint.base)
+        if socket is None:
+            raise TypeError(f"node {node_id}: {name!r} is annotated {annotation!r}, not a socket")
+        sockets = (socket,)
+    is_fallback = hint.has(Fallback)
+    if is_fallback and not hint.nullable:
+        raise TypeError(
+            f"node {node_id}: the fallback {name!r} has to be optional - annotate it with `| None`"
+        )
+    return Port(name, sockets, hint.nullable, variable, is_fallback)
 
 
-def _port(node_id: str, name: str, hint: Any) -> Port:
-    optional = get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
-    if optional:
-        hint = next(a for a in get_args(hint) if a is not NoneType)
-    if isinstance(hint, TypeVar):
-        sockets = tuple(filter(None, map(socket_of, hint.__constraints__)))
-        return Port(name, sockets, optional, hint.__name__)
-    socket = socket_of(hint)
-    if socket is None:
-        raise TypeError(f"node {node_id}: {name!r} is annotated {hint!r}, which is no socket")
-    return Port(name, (socket,), optional)
-
-
-def _widget(name: str, hint: Any, default: Any) -> Widget:
-    base, extras = _base(hint)
-    role = next((extra for extra in extras if isinstance(extra, PathRole)), None)
-    required = default is inspect.Parameter.empty
-    nullable = not required and default is None
-    is_length = any(extra is Length for extra in extras)
-    return Widget(name, hint, _kind(name, base, role), required, default, nullable, is_length)
-
-
-def _kind(name: str, base: Any, role: PathRole | None) -> Kind:
-    if role is not None:
-        return role.kind
-    if get_origin(base) is Literal:
-        return "choice"
-    kinds: dict[Any, Kind] = {int: "int", float: "float", bool: "bool", str: "text"}
-    if base in kinds:
-        return kinds[base]
-    if base == int | float:
-        return "float"
-    raise TypeError(f"widget {name!r} has type {base!r}; use int, float, bool, str or Literal")
+def _snake(name: str) -> str:
+    """The name of a type as that of a value: `AnyModel` becomes `any_model`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()

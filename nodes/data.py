@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from .context import Context
-from .contract import InputFile, InputFolder, Seed, node
+from .contract import Choices, Fallback, InputFolder, InputPicture, Seed, node
 from .errors import InputError, NodeError
 from .sockets import Dataset, Image
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @node(title="Load image", category="image")
 def load_image(
-    fallback: Image | None = None,
+    fallback: Annotated[Image | None, Fallback] = None,
     *,
     path: Annotated[
-        InputFile | None,
+        InputPicture | None,
         Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file. Empty: use the fallback"),
     ] = None,
 ) -> Image:
@@ -39,18 +39,18 @@ def load_image(
 
     if path is None:
         if fallback is None:
-            raise InputError("no path is given - name a picture file, or wire a fallback")
+            raise InputError("no path is given", "name a picture file, or wire a fallback")
         return fallback
     try:
         pixels = np.array(read_picture(path))
     except UnreadableError as error:
-        raise InputError(f"can't read {path.name!r}: {error} - choose another file") from error
+        raise InputError(f"can't read {path.name!r}: {error}", "choose another file") from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
 @node(title="Load pictures", category="data")
 def load_dataset(
-    fallback: Dataset | None = None,
+    fallback: Annotated[Dataset | None, Fallback] = None,
     *,
     folder: Annotated[
         InputFolder | None,
@@ -61,9 +61,13 @@ def load_dataset(
     size: Annotated[int, Field(ge=8, le=1024, description="Edge of a picture in pixels")] = 64,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(
-            description="How a picture becomes square: the middle is cut out, white is added, or"
-            " its proportions change"
+        Field(description="How a picture becomes square"),
+        Choices(
+            {
+                "crop": "the middle is cut out",
+                "pad": "white is added",
+                "stretch": "its proportions change",
+            }
         ),
     ] = "crop",
     ctx: Context,
@@ -76,24 +80,25 @@ def load_dataset(
 
     Raises: InputError where no picture is found, or none can be read.
     """
-    from ..pictures.reading import SUFFIXES, find_pictures
+    from ..pictures.reading import find_pictures
+    from ..pictures.suffixes import READ
 
     if folder is None:
         if fallback is None:
-            raise InputError("no folder is given - name a folder of pictures, or wire a fallback")
+            raise InputError("no folder is given", "name a folder of pictures, or wire a fallback")
         return fallback
     folder = folder.resolve()
     paths, outside = find_pictures(folder)
     for path in outside:
         ctx.log(f"left out {_name(path, folder)!r}: the link leads out of the folder")
     if not paths:
-        looked = ", ".join(SUFFIXES)
+        looked = ", ".join(READ)
         raise InputError(
-            f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders"
-            " - put pictures there, or name another folder"
+            f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders",
+            "put pictures there, or name another folder",
         )
     if len(paths) * size * size * 3 > 2**32:
-        raise NodeError(f"{len(paths)} pictures of {size} pixels take over 4 GiB - lower the size")
+        raise NodeError(f"{len(paths)} pictures of {size} pixels take over 4 GiB", "lower the size")
     images, read = _read_all(paths, folder, size, fit, ctx)
     kinds = [_kind(path, folder) for path in read]
     classes = tuple(sorted(set(kinds)))
@@ -144,8 +149,8 @@ def _read_all(
             pool.shutdown(cancel_futures=True)
     if not good:
         raise InputError(
-            f"none of the {len(paths)} pictures in {folder.name!r} can be read"
-            f" ({first_problem}) - check the files"
+            f"none of the {len(paths)} pictures in {folder.name!r} can be read ({first_problem})",
+            "check the files",
         )
     return images[: len(good)], good
 
@@ -195,7 +200,7 @@ def split_dataset(
         order = torch.randperm(len(members), generator=ctx.rng(seed, label))
         held[members[order[:count]]] = True
     if not held.any():
-        raise NodeError("no class has two pictures - a data set to split needs more")
+        raise NodeError("no class has two pictures", "a data set to split needs more")
     return Split(_subset(dataset, ~held), _subset(dataset, held))
 
 

@@ -7,20 +7,28 @@ ArtgraphError
 ├── CacheError      4    the cache can't be used
 └── Cancelled       130  interrupted
 
-A message is one line that says what is wrong, then ` - `, then what to do. Whoever knows the
-place (file, line, node) puts it in front.
+An error has two parts, what is wrong and what to do: `NodeError("b is 0", "change b")`. Shown as
+text, they are one line, `what is wrong - what to do`. Whoever knows the place (file, line, node)
+puts it in front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Self
+
+from .problem import Problem, sentence
 
 
 class ArtgraphError(Exception):
     """Base of all; `exit_code` is what the command line exits with."""
 
     exit_code = 1
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(sentence(what, advice))
+        self.what, self.advice = what, advice
 
 
 class NodeError(ArtgraphError):
@@ -29,20 +37,36 @@ class NodeError(ArtgraphError):
     exit_code = 1
 
 
-class GraphError(ArtgraphError):
-    """A graph file or a command line is wrong; carries all problems found, one a line."""
-
-    exit_code = 2
-
-    def __init__(self, *problems: object) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
-
-
 class InputError(NodeError):
     """An input file is missing, unreadable or refused."""
 
     exit_code = 3
+
+
+class GraphError(ArtgraphError):
+    """A graph file or a command line is wrong; `problems` are all that were found."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what, advice)
+        self.problems: tuple[Problem, ...] = (Problem("other", None, what, advice),)
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> Self:
+        """Returns an error with these problems, one a line.
+
+        Its exit code is that of an InputError if only input files are wrong.
+        """
+        found = tuple(problems)
+        if len(found) == 1:
+            error = cls(found[0].place + found[0].what, found[0].advice)
+        else:
+            error = cls("\n".join(map(str, found)))
+        error.problems = found
+        if all(problem.is_input for problem in found):
+            error.exit_code = InputError.exit_code
+        return error
 
 
 class CacheError(ArtgraphError):
@@ -66,4 +90,4 @@ def advised(advice: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise NodeError(f"{error} - {advice}") from error
+        raise NodeError(str(error), advice) from error

@@ -18,7 +18,7 @@ def features_of(classifier: Classifier, device: str) -> nn.Module:
     network = classifier.network(device)
     if not isinstance(network, ResidualNet):
         raise NodeError(
-            "a classic classifier lends no features - train it with method residual, or leave"
-            " `classifier` unwired"
+            "a classic classifier lends no features",
+            "train it with method residual, or leave `classifier` unwired",
         )
     return Features(network)

@@ -25,8 +25,8 @@ class Files:
         return list(value.files), {f"{i:06}": data for i, data in enumerate(value.files.values())}
 
     @staticmethod
-    def decode(meta: Json, blob: Blob) -> Files:
-        return Files({name: blob.raw(f"{i:06}") for i, name in enumerate(meta)})
+    def decode(meta: Json, blob: Blob | None) -> Files:
+        return Files({name: blob.raw(f"{i:06}") for i, name in enumerate(meta)} if blob else {})
 
 
 def file_name(name: str, ending: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .class_weights import Style, class_weights
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .features import features_of
 from .sockets import Classifier, Dataset, Gan, GanLatent, Image, Table
@@ -35,9 +35,13 @@ def train_gan(
     *,
     method: Annotated[
         Literal["projected", "r3", "classic"],
-        Field(
-            description="projected: quick, judged by a classifier's features; r3: slower, no"
-            " features; classic: the article's DCGAN"
+        Field(description="How the GAN is trained"),
+        Choices(
+            {
+                "projected": "quick, judged by a classifier's features",
+                "r3": "slower, no features",
+                "classic": "the article's DCGAN",
+            }
         ),
     ] = "projected",
     steps: Steps = 1000,
@@ -93,8 +97,8 @@ def train_gan(
 
     if dataset.size not in SIZES:
         raise NodeError(
-            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px"
-            " - load the dataset in one of these sizes"
+            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px",
+            "load the dataset in one of these sizes",
         )
     features = None
     if classifier is not None and method == "projected":
@@ -169,7 +173,7 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     config = GanConfig.from_dict(gan.config)
     expected = (config.latent_dim, len(config.classes))
     if (latent.z.shape[1], latent.classes.shape[1]) != expected:
-        raise NodeError("the latents are of another GAN - wire those that were sampled from this")
+        raise NodeError("the latents are of another GAN", "wire those that were sampled from this")
     return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from .batches import by_part, joined, levels_of, taken
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Dataset, Image, Pictures, Table
+from .wording import names_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,8 +66,8 @@ def image_grid(
     )
     if layout.size[0] * layout.size[1] > MOST_PIXELS:
         raise NodeError(
-            f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million"
-            " - take fewer pictures or a smaller scale"
+            f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million",
+            "take fewer pictures or a smaller scale",
         )
     pixels = levels_of(image).numpy()
     sheet = contact_sheet(pixels, layout, background=background, captions=captions, title=title)
@@ -74,10 +75,10 @@ def image_grid(
 
 
 def _captions(labels: Table, caption: str) -> list[str]:
-    names = list(filter(None, map(str.strip, caption.split(","))))
+    names = names_in(caption)
     if unknown := [name for name in names if name not in labels.columns]:
         known = ", ".join(labels.columns) or "none"
-        raise NodeError(f"the labels have no column {unknown[0]!r} - their columns: {known}")
+        raise NodeError(f"the labels have no column {unknown[0]!r}", f"their columns: {known}")
     if not names:
         texts = (
             n for n, column in labels.columns.items() if any(isinstance(c, str) for c in column)
@@ -108,7 +109,7 @@ def pick_images(
     first = start if start >= 0 else max(0, len(image) + start)
     picked: Tensor = image[first::every]
     if len(picked) == 0:
-        raise NodeError(f"the batch has {len(image)} pictures, none at {start} - lower the start")
+        raise NodeError(f"the batch has {len(image)} pictures, none at {start}", "lower the start")
     return (picked[:count] if count else picked).clone()
 
 
@@ -135,10 +136,19 @@ def resize_image(
     height: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the width")] = 0,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(description="Where proportions differ: cut the middle out, add white, or stretch"),
+        Field(description="What happens to a picture of other proportions"),
+        Choices(
+            {
+                "crop": "the middle is cut out",
+                "pad": "white is added",
+                "stretch": "its proportions change",
+            }
+        ),
     ] = "crop",
     filter: Annotated[  # noqa: A002 - the word that people look for
-        Literal["smooth", "pixels"], Field(description="pixels: enlarge without blurring")
+        Literal["smooth", "pixels"],
+        Field(description="How a picture is enlarged"),
+        Choices({"smooth": "interpolated", "pixels": "without blurring"}),
     ] = "smooth",
 ) -> Image:
     """Bring pictures to another size.
@@ -147,13 +157,13 @@ def resize_image(
     """
     rows, columns = image.shape[1:3]
     if width == height == 0:
-        raise NodeError("width and height are both 0 - give one of them")
+        raise NodeError("width and height are both 0", "give one of them")
     width = width or max(1, round(columns * height / rows))
     height = height or max(1, round(rows * width / columns))
     if len(image) * width * height > 5 * MOST_PIXELS:
         raise NodeError(
-            f"{len(image)} pictures of {width} x {height} are over 500 million pixels"
-            " - take fewer, or a smaller size"
+            f"{len(image)} pictures of {width} x {height} are over 500 million pixels",
+            "take fewer, or a smaller size",
         )
 
     def fitted(part: Tensor) -> Tensor:
@@ -211,7 +221,8 @@ def dataset_images(
     count: Annotated[int, Field(ge=1, le=10_000, description="Pictures to take")] = 64,
     order: Annotated[
         Literal["first", "each class"],
-        Field(description="first: as they come; each class: classes take turns"),
+        Field(description="The order of the pictures"),
+        Choices({"first": "as they come", "each class": "classes take turns"}),
     ] = "each class",
 ) -> DatasetImages:
     """Take pictures out of a data set, to look at or to work on, with a table of their classes."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import GanLatent, Latent, VaeLatent
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Method = Annotated[
     Literal["spherical", "linear"],
-    Field(description="spherical keeps the length, as random latents have it; linear is straight"),
+    Field(description="The way from one latent to another"),
+    Choices({"spherical": "keeps the length that random latents have", "linear": "is straight"}),
 ]
 
 
@@ -77,10 +78,10 @@ def latent_walk(
 
     count = len(latent.z)
     if count < 2:
-        raise NodeError("a walk needs two latents or more - wire a batch of them")
+        raise NodeError("a walk needs two latents or more", "wire a batch of them")
     legs = count if closed else count - 1
     if legs * frames >= 10_000:
-        raise NodeError(f"{legs} legs of {frames} frames are over 10,000 - lower frames")
+        raise NodeError(f"{legs} legs of {frames} frames are over 10,000", "lower frames")
     position = torch.arange(legs * frames + (0 if closed else 1)) / frames
     leg = position.floor().long().clamp(max=legs - 1)
     part = position - leg
@@ -121,8 +122,8 @@ def _require_same_shape(first: Latent, second: Latent) -> None:
     shapes = [_shape(latent) for latent in (first, second)]
     if shapes[0] != shapes[1]:
         raise NodeError(
-            f"latents of shape {shapes[0]} and {shapes[1]} don't go together - wire latents of"
-            " one model"
+            f"latents of shape {shapes[0]} and {shapes[1]} don't go together",
+            "wire latents of one model",
         )
 
 
@@ -137,8 +138,8 @@ def _common_length(first: Latent, second: Latent) -> int:
     counts = {len(first.z), len(second.z)}
     if len(counts - {1}) > 1:
         raise NodeError(
-            f"{len(first.z)} and {len(second.z)} latents can't be paired - wire as many of both,"
-            " or one"
+            f"{len(first.z)} and {len(second.z)} latents can't be paired",
+            "wire as many of both, or one",
         )
     return max(counts)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from .contract import InputFile, node
+from .contract import FileName, InputFile, node
 from .errors import InputError
 from .sockets import Classifier, Files, Gan, Model, Vae, file_name
 
@@ -23,9 +23,7 @@ AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 def save_model(
     model: AnyModel,
     *,
-    name: Annotated[
-        str, Field(description="The file's name; empty: that of the node", max_length=100)
-    ] = "",
+    name: Annotated[FileName, Field(description="The file's name; empty: that of the node")] = "",
     precision: Annotated[
         Literal["float32", "float16"],
         Field(description="float16 makes the file half as large, and is good enough to draw with"),
@@ -75,7 +73,7 @@ def load_model(
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path.name} is no sound {kind}: {reason} - get the file again"
+            f"{path.name} is no sound {kind}: {reason}", "get the file again"
         ) from error
     return LoadedModel(**{name: model if name == kind else None for name in KINDS})  # type: ignore[arg-type]
 
@@ -86,7 +84,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
 
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
-            f"{path.name} is over {MAX_BYTES >> 30} GiB - no model of ours is as large"
+            f"{path.name} is over {MAX_BYTES >> 30} GiB", "no model of ours is as large"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -96,6 +94,6 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
             raise ValueError(kind)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path.name} is no model saved by artgraph - save one with save_model"
+            f"{path.name} is no model saved by artgraph", "save one with save_model"
         ) from error
     return kind, config

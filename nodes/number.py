@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Number, Text
 
@@ -29,7 +29,18 @@ def math(
     b: Annotated[int | float, Field(description="Second operand", allow_inf_nan=False)] = 0,
     op: Annotated[
         Literal["add", "subtract", "multiply", "divide", "power", "min", "max"],
-        Field(description="a + b, a - b, a × b, a / b, a to the b, the smaller, the larger"),
+        Field(description="What is calculated"),
+        Choices(
+            {
+                "add": "the sum, a + b",
+                "subtract": "the difference, a - b",
+                "multiply": "the product, a × b",
+                "divide": "the quotient, a / b",
+                "power": "a to the power of b",
+                "min": "the smaller of a and b",
+                "max": "the larger of a and b",
+            }
+        ),
     ] = "add",
 ) -> Number:
     """Calculate with two numbers; whole numbers stay whole where the result is.
@@ -39,11 +50,11 @@ def math(
     try:
         result = _calculate(a, b, op)
     except ZeroDivisionError:
-        raise NodeError(f"{a} {op} {b} divides by zero - change b") from None
+        raise NodeError(f"{a} {op} {b} divides by zero", "change b") from None
     except OverflowError:
         result = mathematics.inf
     if isinstance(result, complex) or not mathematics.isfinite(result):
-        raise NodeError(f"{a} {op} {b} is no finite real number - change a or b")
+        raise NodeError(f"{a} {op} {b} is no finite real number", "change a or b")
     return float(result) if abs(result) > _EXACT else result
 
 

@@ -63,7 +63,7 @@ def _load_pack(pack: str) -> None:
                 sys.path.remove("")
     except Exception as error:
         raise GraphError(
-            f"--pack {pack}: {type(error).__name__}: {error} - mend the pack"
+            f"--pack {pack}: {type(error).__name__}: {error}", "mend the pack"
         ) from error
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .batches import in_levels
 from .context import Context
-from .contract import node
+from .contract import Choices, FileName, node
 from .sockets import Files, Pictures, Table, file_name
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from ..pictures.encoding import Pixels
 
-Name = Annotated[
-    str, Field(max_length=100, description="The file's name without ending; empty: the node's own")
-]
 Quality = Annotated[
     int, Field(ge=1, le=100, description="Of JPEG and WebP; WebP loses nothing at 100")
 ]
@@ -28,7 +25,7 @@ Quality = Annotated[
 def save_image(
     image: Pictures,
     *,
-    name: Name = "",
+    name: FileName = "",
     format: Annotated[  # noqa: A002 - the word that people look for
         Literal["png", "jpeg", "webp"],
         Field(description="png keeps every bit, and carries the graph that made it"),
@@ -54,11 +51,16 @@ def save_image(
 def save_animation(
     image: Pictures,
     *,
-    name: Name = "",
+    name: FileName = "",
     format: Annotated[  # noqa: A002
         Literal["gif", "webp", "apng"],
-        Field(
-            description="gif plays anywhere, in 256 colours; webp is small; apng keeps every bit"
+        Field(description="The kind of file"),
+        Choices(
+            {
+                "gif": "plays anywhere, in 256 colours",
+                "webp": "a small file",
+                "apng": "keeps every bit",
+            }
         ),
     ] = "gif",
     fps: Annotated[float, Field(ge=0.1, le=60, description="Pictures a second")] = 12.0,
@@ -80,9 +82,11 @@ def save_animation(
 def save_table(
     table: Table,
     *,
-    name: Name = "",
+    name: FileName = "",
     format: Annotated[  # noqa: A002
-        Literal["csv", "json"], Field(description="csv for spreadsheets, json: a list of rows")
+        Literal["csv", "json"],
+        Field(description="The kind of file"),
+        Choices({"csv": "for spreadsheets", "json": "a list of rows"}),
     ] = "csv",
 ) -> Files:
     """Save a table, such as class scores or training curves."""

@@ -71,13 +71,15 @@ def _checked_levels(part: Tensor) -> Tensor:
     return in_levels(part)
 
 
-def _decode_image(_: Json, blob: Blob) -> Tensor:
+def _decode_image(_: Json, blob: Blob | None) -> Tensor:
+    assert blob is not None
     return blob.tensor("image").float().div_(255)
 
 
-def _decode_pictures(_: Json, blob: Blob) -> PictureBatch:
-    count, *size = blob.shape("image")
-    return PictureBatch(size, range(count), lambda rows: blob.rows("image", rows).float().div_(255))
+def _decode_pictures(_: Json, blob: Blob | None) -> PictureBatch:
+    assert blob is not None
+    read, (count, *size) = blob.rows, blob.shape("image")
+    return PictureBatch(size, range(count), lambda rows: read("image", rows).float().div_(255))
 
 
 Image = Annotated[
@@ -139,7 +141,8 @@ class Dataset:
         return meta, {"images": value.images, "labels": labels}
 
     @staticmethod
-    def decode(meta: Json, blob: Blob) -> Dataset:
+    def decode(meta: Json, blob: Blob | None) -> Dataset:
+        assert blob is not None
         return Dataset(
             blob.tensor("images"),
             blob.tensor("labels"),
@@ -166,7 +169,8 @@ class GanLatent:
         return None, {"z": value.z, "classes": value.classes}
 
     @staticmethod
-    def decode(_: Json, blob: Blob) -> GanLatent:
+    def decode(_: Json, blob: Blob | None) -> GanLatent:
+        assert blob is not None
         return GanLatent(blob.tensor("z"), blob.tensor("classes"))
 
 
@@ -183,7 +187,8 @@ class VaeLatent:
         return None, {"z": value.z}
 
     @staticmethod
-    def decode(_: Json, blob: Blob) -> VaeLatent:
+    def decode(_: Json, blob: Blob | None) -> VaeLatent:
+        assert blob is not None
         return VaeLatent(blob.tensor("z"))
 
 
@@ -201,12 +206,18 @@ def _require_points(tensor: Tensor, what: str, dimensions: int) -> None:
 
 # Tables, numbers, texts
 
+X = "step"  # the x of a table that names no other
+
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of equal length, each all numbers or all text (or None where unknown)."""
+    """Named columns of equal length, each all numbers or all text (or None where unknown).
+
+    x: the column over which curves are drawn, if the table has one of that name.
+    """
 
     columns: dict[str, list[Any]]
+    x: str = X
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
@@ -221,11 +232,16 @@ class Table:
         columns = [
             [name, [_finite(cell) for cell in column]] for name, column in value.columns.items()
         ]
-        return columns, {}
+        if value.x == X:
+            return columns, {}
+        require(value.x in value.columns, f"a table's x is one of its columns, not {value.x!r}")
+        # Named once more in front, without cells: a reader that knows no x overwrites it.
+        return [[value.x, []], *columns], {}
 
     @staticmethod
-    def decode(meta: Json, _: Blob) -> Table:
-        return Table({name: list(column) for name, column in meta})
+    def decode(meta: Json, _: Blob | None) -> Table:
+        columns = {name: list(column) for name, column in meta}
+        return Table(columns, X if len(columns) == len(meta) else meta[0][0])
 
 
 def _finite(cell: Any) -> Any:

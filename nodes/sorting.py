@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .batches import levels_of
-from .contract import node
+from .contract import FileName, node
 from .errors import NodeError
 from .sockets import Files, Pictures, Table, file_name
 
@@ -19,7 +19,7 @@ def class_sheets(
     labels: Table,
     *,
     name: Annotated[
-        str,
+        FileName,
         Field(
             max_length=60,
             description="What the files' names begin with; empty: the node's own name",
@@ -40,8 +40,8 @@ def class_sheets(
 
     if not {"class", "probability"} <= labels.columns.keys() or len(labels) != len(image):
         raise NodeError(
-            "the labels need columns class and probability and a row for each picture - wire what"
-            " `classify` gives for these pictures"
+            "the labels need columns class and probability and a row for each picture",
+            "wire what `classify` gives for these pictures",
         )
     found, sure = labels.columns["class"], labels.columns["probability"]
     pixels = levels_of(image).numpy()

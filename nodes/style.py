@@ -38,8 +38,8 @@ def style_transfer(
     counts = {len(content), len(style)}
     if len(counts - {1}) > 1:
         raise NodeError(
-            f"{len(content)} and {len(style)} pictures can't be paired - wire as many of both, or"
-            " one"
+            f"{len(content)} and {len(style)} pictures can't be paired",
+            "wire as many of both, or one",
         )
     count = max(counts)
     planes = [

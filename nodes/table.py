@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .contract import node
+from .contract import Choices, node
 from .errors import NodeError
 from .sockets import Image, Table
+from .wording import names_in
 
 
 @node(title="Plot table", category="table", version=2)
@@ -17,9 +18,14 @@ def plot_table(
     *,
     kind: Annotated[
         Literal["auto", "curves", "bars", "confusion"],
-        Field(
-            description="auto: a square of classes as a confusion matrix, texts with numbers as"
-            " bars, numbers alone as curves"
+        Field(description="The kind of plot"),
+        Choices(
+            {
+                "auto": "the one that suits the table",
+                "curves": "for numbers alone",
+                "bars": "for texts with numbers",
+                "confusion": "for a square of classes",
+            }
         ),
     ] = "auto",
     columns: Annotated[
@@ -32,9 +38,10 @@ def plot_table(
 ) -> Image:
     """Draw a table: training curves, bars of scores, or a confusion matrix.
 
-    Curves have a panel for each column of numbers, over the column `step`; long ones are pale,
-    with their moving average on top. Bars take their labels from the first column of text, their
-    lengths from the next one of numbers. A confusion matrix has true classes as rows.
+    Curves have a panel for each column of numbers, over the column `step` or another that
+    the table names as its x; long ones are pale, with their moving average on top. Bars take their
+    labels from the first column of text, their lengths from the next one of numbers. A confusion
+    matrix has true classes as rows.
 
     Raises: NodeError where the table doesn't suit the kind, or doesn't fit.
     """
@@ -43,15 +50,15 @@ def plot_table(
     from ..pictures.plot import PlotError, plot
 
     shown = table.columns
-    if names := list(filter(None, map(str.strip, columns.split(",")))):
+    if names := names_in(columns):
         if unknown := [name for name in names if name not in shown]:
             known = ", ".join(shown) or "none"
-            raise NodeError(f"the table has no column {unknown[0]!r} - its columns: {known}")
-        shown = {name: cells for name, cells in shown.items() if name in {*names, "step"}}
+            raise NodeError(f"the table has no column {unknown[0]!r}", f"its columns: {known}")
+        shown = {name: cells for name, cells in shown.items() if name in {*names, table.x}}
     try:
-        pixels = plot(shown, None if kind == "auto" else kind, title, width, height)
+        pixels = plot(shown, table.x, None if kind == "auto" else kind, title, width, height)
     except PlotError as error:
-        raise NodeError(str(error)) from error
+        raise NodeError(error.what, error.advice) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
@@ -63,10 +70,10 @@ def join_tables(first: Table, second: Table) -> Table:
     """
     if len(first) != len(second):
         raise NodeError(
-            f"tables of {len(first)} and {len(second)} rows don't fit - wire tables of the same"
-            " pictures"
+            f"tables of {len(first)} and {len(second)} rows don't fit",
+            "wire tables of the same pictures",
         )
     joined = dict(first.columns)
     for name, column in second.columns.items():
         joined[f"{name} 2" if name in joined else name] = column
-    return Table(joined)
+    return Table(joined, first.x if first.x in first.columns else second.x)

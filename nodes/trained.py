@@ -42,8 +42,8 @@ class Model:
         return value.config, value.state
 
     @classmethod
-    def decode(cls, meta: Json, blob: Blob) -> Model:
-        return cls(meta, {name: blob.tensor(name) for name in blob.names()})
+    def decode(cls, meta: Json, blob: Blob | None) -> Model:
+        return cls(meta, {name: blob.tensor(name) for name in blob.names()} if blob else {})
 
     @property
     def size(self) -> int:
@@ -54,8 +54,8 @@ class Model:
         """Raises: NodeError if pictures of `size` px are larger or smaller than this model's."""
         if size != self.size:
             raise NodeError(
-                f"the pictures are {size} px, the {self.noun}'s {self.size} px - load both in one"
-                " size"
+                f"the pictures are {size} px, the {self.noun}'s {self.size} px",
+                "load both in one size",
             )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from .batches import each_part
 from .class_weights import Style, class_weights
 from .context import Context
-from .contract import Seed, Steps, node
+from .contract import Choices, Seed, Steps, node
 from .errors import NodeError, advised
 from .features import features_of
 from .sockets import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
@@ -36,15 +36,24 @@ def train_vae(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="residual: convolutional, latents keep their place; classic: dense"),
+        Field(description="The kind of network"),
+        Choices({"residual": "convolutional, latents keep their place", "classic": "dense"}),
     ] = "residual",
     quantiser: Annotated[
         Literal["kl", "fsq"],
-        Field(description="kl: latents are near N(0, 1); fsq: each number has a few levels"),
+        Field(description="What latents are like"),
+        Choices({"kl": "near N(0, 1)", "fsq": "each number has a few levels"}),
     ] = "kl",
     sharpen: Annotated[
         Literal["none", "features", "adversarial"],
-        Field(description="By the features of a wired classifier, or by a critic"),
+        Field(description="What sharpens the pictures"),
+        Choices(
+            {
+                "none": "nothing",
+                "features": "the features of a wired classifier",
+                "adversarial": "a critic",
+            }
+        ),
     ] = "none",
     steps: Steps = 600,
     batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
@@ -124,8 +133,8 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     expected = vae.latent_shape
     if tuple(latent.z.shape[1:]) != expected:
         raise NodeError(
-            f"the latents are {tuple(latent.z.shape[1:])}, this VAE's are {expected} - wire"
-            " latents that this VAE encoded"
+            f"the latents are {tuple(latent.z.shape[1:])}, this VAE's are {expected}",
+            "wire latents that this VAE encoded",
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
@@ -242,7 +251,7 @@ def vae_sample(
 
     prior = vae.prior(ctx.device)
     if prior is None:
-        raise NodeError("the VAE has no prior to draw from - wire it through train_prior first")
+        raise NodeError("the VAE has no prior to draw from", "wire it through train_prior first")
     shape = vae.latent_shape
     noise = [torch.randn(shape, generator=ctx.rng(seed, index)) for index in range(count)]
     weights = [class_weights(vae.classes, style, ctx, seed, index) for index in range(count)]
@@ -266,13 +275,13 @@ def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
     config = VaeConfig.from_dict(start.config)
     if config.prior is None:
         raise NodeError(
-            "`start` is a VAE without a prior - wire one that has been through"
-            " train_prior, or leave it unwired"
+            "`start` is a VAE without a prior",
+            "wire one that has been through train_prior, or leave it unwired",
         )
     if config.channels != vae.latent_shape[0]:
         raise NodeError(
-            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]} -"
-            " wire VAEs of a kind"
+            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]}",
+            "wire VAEs of a kind",
         )
     start.prior()
     weights = {

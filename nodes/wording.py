@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .problem import Kind, Problem
+
 if TYPE_CHECKING:
     from .contract import Widget
 
@@ -33,27 +35,35 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"there is {shown}"
 
 
+def names_in(text: str) -> list[str]:
+    """The names that a text separates by commas, without spaces around them."""
+    return list(filter(None, map(str.strip, text.split(","))))
+
+
 def shown(value: Any) -> str:
     """A value as it stands in a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def problem_text(error: Mapping[str, Any], widget: Widget | None) -> str:
-    """One pydantic error as `what is wrong - what to do`."""
-    kind, value, limits = error["type"], error.get("input"), error.get("ctx") or {}
-    if kind == "missing":
-        return "it has no value - give it one under `with`, or wire it under `from`"
-    if kind == "literal_error" and widget is not None:
-        choices = [str(choice) for choice in widget.choices]
-        return f"{shown(value)} is no choice - {suggestion(str(value), choices)}"
-    if kind.endswith(("_type", "_parsing", "_from_float", "finite_number")) and widget is not None:
-        return f"{shown(value)} is not {_KINDS[widget.kind]} - {_remedy(value, widget.kind)}"
-    for rule, words in _LIMITS.items():
-        if kind == rule:
-            (limit,) = [v for k, v in limits.items() if k not in ("actual_length", "field_type")]
-            return f"{shown(value)} {words.format(limit)}"
-    return f"{shown(value)}: {error['msg']} - see `artgraph nodes` for what it takes"
+def problem_of(error: Mapping[str, Any], name: str, widget: Widget | None) -> Problem:
+    """Returns one pydantic error about the widget of this name as a problem."""
+    rule, value, limits = error["type"], error.get("input"), error.get("ctx") or {}
+    if rule == "missing":
+        advice = "give it one under `with`, or wire it under `from`"
+        return Problem("missing_value", name, "it has no value", advice)
+    if rule == "literal_error" and widget is not None:
+        advice = suggestion(str(value), [str(choice) for choice in widget.choices])
+        return Problem("not_a_choice", name, f"{shown(value)} is no choice", advice)
+    if rule.endswith(("_type", "_parsing", "_from_float", "finite_number")) and widget is not None:
+        what = f"{shown(value)} is not {_KINDS[widget.kind]}"
+        return Problem("bad_value", name, what, _remedy(value, widget.kind))
+    if rule in _LIMITS:
+        kind, what, advice = _LIMITS[rule]
+        (limit,) = [v for k, v in limits.items() if k not in ("actual_length", "field_type")]
+        return Problem(kind, name, f"{shown(value)} {what}", advice.format(limit))
+    what = f"{shown(value)}: {error['msg']}"
+    return Problem("bad_value", name, what, "see `artgraph nodes` for what it takes")
 
 
 def _remedy(value: Any, kind: str) -> str:
@@ -70,13 +80,14 @@ def _remedy(value: Any, kind: str) -> str:
     }.get(kind, "write a text")
 
 
-_LIMITS = {
-    "greater_than_equal": "is too small - the least is {}",
-    "greater_than": "is too small - it must be more than {}",
-    "less_than_equal": "is too large - the most is {}",
-    "less_than": "is too large - it must be less than {}",
-    "multiple_of": "does not fit - it must be a multiple of {}",
-    "string_too_long": "is too long - at most {} characters",
-    "string_too_short": "is too short - at least {} characters",
-    "string_pattern_mismatch": "has a wrong form - it must match {}",
+# Of each of pydantic's rules about limits: the kind of problem, what is wrong and what to do.
+_LIMITS: dict[str, tuple[Kind, str, str]] = {
+    "greater_than_equal": ("too_small", "is too small", "the least is {}"),
+    "greater_than": ("too_small", "is too small", "it must be more than {}"),
+    "less_than_equal": ("too_large", "is too large", "the most is {}"),
+    "less_than": ("too_large", "is too large", "it must be less than {}"),
+    "multiple_of": ("bad_value", "does not fit", "it must be a multiple of {}"),
+    "string_too_long": ("bad_value", "is too long", "at most {} characters"),
+    "string_too_short": ("bad_value", "is too short", "at least {} characters"),
+    "string_pattern_mismatch": ("bad_value", "has a wrong form", "it must match {}"),
 }

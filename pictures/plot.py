@@ -19,23 +19,36 @@ _SMALL, _TEXT, _TITLE = 11, 13, 18
 
 
 class PlotError(ValueError):
-    """The table can't be drawn like this; says why."""
+    """The table can't be drawn like this: what is wrong, and what to do."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.what, self.advice = what, advice
 
 
-def plot(columns: Columns, kind: Kind | None, title: str, width: int, height: int) -> Pixels:
-    """A table as a picture of width x height pixels; kind None: whatever suits the table.
+def plot(
+    columns: Columns, x: str, kind: Kind | None, title: str, width: int, height: int
+) -> Pixels:
+    """Returns a table as a picture of width x height pixels.
+
+    x:    the column over which curves are drawn; without it they are drawn over the rows.
+    kind: None draws whatever suits the table.
 
     Raises: PlotError where the table doesn't suit the kind.
     """
     if not columns or not len(next(iter(columns.values()))):
-        raise PlotError("the table is empty - wire one that has rows")
+        raise PlotError("the table is empty", "wire one that has rows")
     pen = Pen(width, height)
     top = 12.0
     if title:
         pen.text(16, 22, shorten(title, _TITLE, width - 32), _TITLE)
         top = 42.0
-    draw = {"curves": _curves, "bars": _bars, "confusion": _confusion}[kind or suiting(columns)]
-    draw(pen, columns, (16, top, width - 16, height - 10))
+    box = (16.0, top, width - 16.0, height - 10.0)
+    kind = kind or suiting(columns)
+    if kind == "curves":
+        _curves(pen, columns, x, box)
+    else:
+        {"bars": _bars, "confusion": _confusion}[kind](pen, columns, box)
     return pen.pixels()
 
 
@@ -48,15 +61,15 @@ def suiting(columns: Columns) -> Kind:
     return "confusion" if first == [name for name in columns if name != texts[0]] else "bars"
 
 
-def _curves(pen: Pen, columns: Columns, box: Box) -> None:
-    """A panel for each metric, as their scales differ; x is the column `step`, or the row."""
-    metrics = {n: numbers(c) for n, c in columns.items() if n != "step" and not is_text(c)}
+def _curves(pen: Pen, columns: Columns, x: str, box: Box) -> None:
+    """A panel for each metric, as their scales differ."""
+    metrics = {n: numbers(c) for n, c in columns.items() if n != x and not is_text(c)}
     if not metrics:
-        raise PlotError("curves need a column of numbers beside `step` - choose another kind")
+        raise PlotError(f"curves need a column of numbers beside `{x}`", "choose another kind")
     if len(metrics) > 24:
-        raise PlotError(f"{len(metrics)} columns are too many for curves - name at most 24")
+        raise PlotError(f"{len(metrics)} columns are too many for curves", "name at most 24")
     rows = len(next(iter(metrics.values())))
-    steps = numbers(columns["step"]) if "step" in columns else [float(i) for i in range(rows)]
+    xs = numbers(columns[x]) if x in columns else [float(i) for i in range(rows)]
     left, top, right, bottom = box
     count = len(metrics)
     across = min(
@@ -65,12 +78,12 @@ def _curves(pen: Pen, columns: Columns, box: Box) -> None:
     )
     wide, high = (right - left) / across, (bottom - top) / math.ceil(count / across)
     if wide < 110 or high < 80:
-        raise PlotError(f"{count} curves don't fit - make the plot larger")
+        raise PlotError(f"{count} curves don't fit", "make the plot larger")
     for number, (name, values) in enumerate(metrics.items()):
         row, column = divmod(number, across)
-        x, y = left + column * wide, top + row * high
+        at, y = left + column * wide, top + row * high
         colour = HUES[number % len(HUES)]
-        _panel(pen, name, steps, values, (x, y, x + wide - 12, y + high - 4), colour)
+        _panel(pen, name, xs, values, (at, y, at + wide - 12, y + high - 4), colour)
 
 
 def _badness(wide: float, high: float, count: int, across: int) -> float:
@@ -129,13 +142,13 @@ def _bars(pen: Pen, columns: Columns, box: Box) -> None:
     behind = names[names.index(label) + 1 :] + names if label else names
     value = next((n for n in behind if not is_text(columns[n])), None)
     if value is None:
-        raise PlotError("bars need a column of numbers - choose others")
+        raise PlotError("bars need a column of numbers", "choose others")
     values = numbers(columns[value])
     texts = [str(c) for c in columns[label]] if label else [str(i) for i in range(len(values))]
     left, top, right, bottom = box
     pitch = min(34.0, (bottom - top - 24) / len(values))
     if pitch < 11:
-        raise PlotError(f"{len(values)} bars don't fit - make the plot higher")
+        raise PlotError(f"{len(values)} bars don't fit", "make the plot higher")
     size = min(_TEXT, round(pitch * 0.7))
     pen.text(right, top + 8, shorten(value, _TEXT, int(right - left)), _TEXT, MUTED, "rm")
     room = int((right - left) * 0.4)
@@ -161,11 +174,11 @@ def _confusion(pen: Pen, columns: Columns, box: Box) -> None:
     """Rows are true classes, columns what they were taken for; shade is the share of the row."""
     label = next((n for n in columns if is_text(columns[n])), None)
     if label is None:
-        raise PlotError("a confusion matrix needs a column of class names - choose another kind")
+        raise PlotError("a confusion matrix needs a column of class names", "choose another kind")
     across = [name for name in columns if name != label]
     down = [str(cell) for cell in columns[label]]
     if not across or any(is_text(columns[name]) for name in across):
-        raise PlotError("a confusion matrix needs columns of counts - choose another kind")
+        raise PlotError("a confusion matrix needs columns of counts", "choose another kind")
     left, top, right, bottom = box
     room = int(min(right - left, bottom - top) * 0.3)
     size = _TEXT
@@ -174,7 +187,7 @@ def _confusion(pen: Pen, columns: Columns, box: Box) -> None:
         (right - left - names_wide - 24) / len(across), (bottom - top - names_wide - 24) / len(down)
     )
     if cell < 12:
-        raise PlotError(f"{len(down)} classes don't fit - make the plot larger")
+        raise PlotError(f"{len(down)} classes don't fit", "make the plot larger")
     size = min(size, round(cell * 0.8))
     x0 = left + 24 + names_wide + max(0, (right - left - names_wide - 24 - cell * len(across)) / 2)
     y0 = top + 24 + names_wide

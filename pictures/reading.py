@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .suffixes import is_read
+
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 MOST_PIXELS = 80_000_000
 _LARGE = 12_000_000
@@ -38,7 +39,7 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            if name.startswith(".") or not is_read(path):
                 continue
             if not path.resolve().is_relative_to(root):
                 outside.append(path)

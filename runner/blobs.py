@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 
 from ..nodes.sockets import Buffers, Json, Rows
 from .checks import LARGE, file_digest, is_in_memory, stamp
-from .leftovers import discard, sweep, temporary_in
+from .index import cannot_write
+from .leftovers import discard, sweep, temporary_in, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +75,8 @@ class BlobFile:
 class Blobs:
     """The blobs below one folder.
 
-    `checked` remembers the stamps of large blobs that were read whole and found sound.
+    `checked` remembers the stamps of large blobs that were read whole and found sound; `grown` is
+    the number of bytes that this process wrote.
     """
 
     def __init__(self, folder: Path, checked: MutableMapping[str, str] | None = None) -> None:
@@ -83,12 +85,13 @@ class Blobs:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
         self._sound: set[str] = set()  # checked by this process
+        self.grown = 0
         sweep(self._temporary)
 
     def write(self, meta: Json, buffers: Buffers) -> tuple[str, int]:
-        """Store a value's parts; the digest and the size in bytes.
+        """Store a value's parts. Returns the digest and the size in bytes.
 
-        Raises: OSError, as where the disk is full; nothing is left behind then.
+        Raises: CacheError if the disk is full; nothing is left behind then.
         """
         folder = temporary_in(self._temporary)  # where the library may have temporary files, too
         path = folder / "blob"
@@ -100,7 +103,12 @@ class Blobs:
                 raise OSError(str(error)) from error
             path.chmod(folder.stat().st_mode & 0o666)  # the library's are for one user only
             digest, size = file_digest(path), path.stat().st_size
-            self._put_in_place(path, digest, size)
+            place = self.path(digest)  # a blob of the same bytes may be there already
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+            self._wrote(digest, place, size)
+        except OSError as error:
+            raise cannot_write(self._folder.parent, error) from error
         finally:
             discard(folder)
         return digest, size
@@ -152,32 +160,26 @@ class Blobs:
         except OSError:
             return False
 
-    def take_in(self, digest: str, data: bytes) -> None:
-        """Store the bytes of a blob that another cache had; they were checked.
+    def put(self, digest: str, data: bytes) -> None:
+        """Store the bytes of a blob of another cache; the caller has compared their digest.
 
-        Raises: OSError.
+        Raises: CacheError if the disk is full.
         """
-        temporary = temporary_in(self._temporary)
+        path = self.path(digest)
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            self._put_in_place(temporary, digest, len(data))
-        finally:
-            temporary.unlink(missing_ok=True)
+            write_whole(path, data, self._temporary, synced=True)
+            self._wrote(digest, path, len(data))
+        except OSError as error:
+            raise cannot_write(self._folder.parent, error) from error
 
     def path(self, digest: str) -> Path:
         """Where a blob is, or would be."""
         return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
 
-    def _put_in_place(self, temporary: Path, digest: str, size: int) -> None:
-        """Give a whole file its name; one of the same bytes may be there already."""
-        path = self.path(digest)
-        path.parent.mkdir(exist_ok=True)
-        temporary.replace(path)
+    def _wrote(self, digest: str, path: Path, size: int) -> None:
         self._note(digest, stamp(path), size)
         self._sound.add(digest)
+        self.grown += size
 
     def _note(self, digest: str, now: str, size: int) -> None:
         if size > LARGE:

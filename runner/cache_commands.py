@@ -21,7 +21,7 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
     from .keeping import info
 
     with open_there(cache) as store:
-        facts = info(store)
+        facts = info(store.index, store.blobs)
     if as_json:
         typer.echo(json.dumps(facts))
         return
@@ -35,8 +35,8 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
     from .keeping import checkpoints, pinned, results
 
     with open_there(cache) as store:
-        pins = pinned(store)
-        for entry in [*results(store), *checkpoints(store)]:
+        pins = pinned(store.index)
+        for entry in [*results(store.index), *checkpoints(store.index)]:
             if as_json:
                 typer.echo(json.dumps(vars(entry) | {"pinned": entry.key in pins}))
                 continue
@@ -67,7 +67,7 @@ def collect_command(
 
     limit = size_of("--max-size", max_size)
     with open_there(cache) as store:
-        dropped, freed = collect(store, limit or 0, pins)
+        dropped, freed = collect(store.index, store.blobs, limit or 0, pins)
     states = sum(entry.step is not None for entry in dropped)
     typer.echo(
         f"dropped {len(dropped) - states} results and {states} checkpoints, freed {_size(freed)}"
@@ -80,7 +80,7 @@ def verify_command(cache: CacheOption = None) -> None:
     from .keeping import verify
 
     with open_there(cache) as store:
-        sound, dropped = verify(store)
+        sound, dropped = verify(store.index, store.blobs)
     typer.echo(f"{sound} results and checkpoints are sound, {dropped} were damaged and dropped")
 
 
@@ -95,7 +95,7 @@ def clear_command(
     with open_there(cache) as store:
         if not yes:
             typer.confirm(f"Drop everything in {store.folder}, trained models too?", abort=True)
-        typer.echo(f"dropped {clear(store)} results and checkpoints")
+        typer.echo(f"dropped {clear(store.index, store.blobs)} results and checkpoints")
 
 
 def _size(count: float) -> str:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .blobs import BlobError
+from .blobs import BlobError, Blobs
+from .index import Index
 
 if TYPE_CHECKING:
     from ..models.training import State
-    from .store import Store
 
 
 class StoredCheckpoint:
     """The states of one training by step (models.training.Checkpoint).
 
     The state at a length that was asked for stays; on the way there, each replaces the one before.
+    `training` is its key, `total` the length asked for now, `node` the id of the node that trains.
     """
 
-    def __init__(self, store: Store, training: str, total: int, node: str) -> None:
-        self._store, self._training, self._total, self._node = store, training, total, node
+    def __init__(
+        self,
+        index: Index,
+        blobs: Blobs,
+        training: str,
+        total: int,
+        node: str,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._index, self._blobs, self._warn = index, blobs, warn
+        self._training, self._total, self._node = training, total, node
 
     def longest(self, at_most: int) -> int | None:
         """The most stored steps that are no more than `at_most`."""
@@ -27,33 +38,29 @@ class StoredCheckpoint:
 
     def load(self, at_most: int) -> tuple[int, State] | None:
         """The longest sound state of at most so many steps; the training counts as used now."""
-        with self._store.writing():
-            self._store.index.execute(
+        with self._index.writing() as connection:
+            connection.execute(
                 "INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)",
                 (self._training, self._node, time.time()),
             )
         for step, digest in self._stored(at_most):
             try:
-                blob = self._store.blobs.open(digest)
+                blob = self._blobs.open(digest)
             except BlobError as error:
-                self._store.warn(f"a checkpoint is left out: {error}")
+                self._warn(f"a checkpoint is left out: {error}")
                 self._delete(step, digest)
                 continue
             return step, {name: blob.tensor(name) for name in blob.names()}
         return None
 
     def save(self, step: int, state: State) -> None:
-        try:
-            digest, size = self._store.blobs.write(None, state)
-        except OSError as error:
-            raise self._store.cannot_write(error) from error
-        self._store.grown += size
-        with self._store.writing():
-            passed = self._store.index.execute(
+        digest, size = self._blobs.write(None, state)
+        with self._index.writing() as connection:
+            passed = connection.execute(
                 "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
                 (self._training, step),
             ).fetchall()
-            self._store.index.execute(
+            connection.execute(
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
                 (self._training, step, digest, size, step == self._total, time.time()),
             )
@@ -66,20 +73,17 @@ class StoredCheckpoint:
             self._delete(step, digest)
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
-        with self._store.mutex:
-            rows = self._store.index.execute(
-                "SELECT step, digest, size FROM checkpoints WHERE training = ? AND step <= ?"
-                " ORDER BY step DESC",
-                (self._training, at_most),
-            ).fetchall()
-        return [(step, d) for step, d, size in rows if self._store.blobs.exists(d, size)]
+        rows = self._index.rows(
+            "SELECT step, digest, size FROM checkpoints WHERE training = ? AND step <= ?"
+            " ORDER BY step DESC",
+            (self._training, at_most),
+        )
+        return [(step, d) for step, d, size in rows if self._blobs.exists(d, size)]
 
     def _delete(self, step: int, digest: str) -> None:
-        index = self._store.index
-        with self._store.writing():
-            index.execute(
+        with self._index.writing() as connection:
+            connection.execute(
                 "DELETE FROM checkpoints WHERE training = ? AND step = ?", (self._training, step)
             )
-            shared = index.execute("SELECT 1 FROM checkpoints WHERE digest = ?", (digest,))
-            if shared.fetchone() is None:
-                self._store.blobs.remove(digest)
+        if self._index.row("SELECT 1 FROM checkpoints WHERE digest = ?", (digest,)) is None:
+            self._blobs.remove(digest)

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blake3 import blake3
 
-if TYPE_CHECKING:
-    from .store import Store
+from .index import Index
 
 LARGE = 1 << 20  # bytes; reading less costs next to nothing
 _CACHESTAT = 451  # the system call's number, the same on all processors but Alpha
@@ -104,32 +103,25 @@ def _mincore() -> Any:
 class CheckedStamps(MutableMapping[str, str]):
     """The stamps of blobs that were found sound, in the index: for all processes, over time."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, index: Index) -> None:
+        self._index = index
 
     def __getitem__(self, digest: str) -> str:
-        with self._store.mutex:
-            row = self._store.index.execute(
-                "SELECT stamp FROM checked WHERE digest = ?", (digest,)
-            ).fetchone()
+        row = self._index.row("SELECT stamp FROM checked WHERE digest = ?", (digest,))
         if row is None:
             raise KeyError(digest)
         return str(row[0])
 
     def __setitem__(self, digest: str, stamp: str) -> None:
-        with self._store.writing():
-            self._store.index.execute(
-                "INSERT OR REPLACE INTO checked VALUES (?, ?)", (digest, stamp)
-            )
+        with self._index.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO checked VALUES (?, ?)", (digest, stamp))
 
     def __delitem__(self, digest: str) -> None:
-        with self._store.writing():
-            self._store.index.execute("DELETE FROM checked WHERE digest = ?", (digest,))
+        with self._index.writing() as connection:
+            connection.execute("DELETE FROM checked WHERE digest = ?", (digest,))
 
     def __iter__(self) -> Iterator[str]:
-        with self._store.mutex:
-            rows = self._store.index.execute("SELECT digest FROM checked").fetchall()
-        return iter([str(row[0]) for row in rows])
+        return iter([str(digest) for (digest,) in self._index.rows("SELECT digest FROM checked")])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

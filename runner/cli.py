@@ -89,6 +89,7 @@ def run(
 
     from .devices import numerics_for
     from .execute import Run
+    from .job import Job
     from .progress import make_listener
     from .publish import Publisher
 
@@ -103,7 +104,7 @@ def run(
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
-        running = Run(
+        job = Job(
             bound,
             store,
             numerics,
@@ -113,6 +114,7 @@ def run(
             jobs=jobs or default_jobs(),
             memory=size_of("--memory", memory),
         )
+        running = Run(job)
         _stop_on_interrupt(running)
         running.execute(only or (), force or ())
     _leave(running.exit_code)
@@ -140,6 +142,7 @@ def sweep(
     from .events import Listener, SweepFinished
     from .execute import Run
     from .folders import Folders
+    from .job import Job
     from .load import load_document
     from .progress import make_listener
     from .publish import Publisher
@@ -154,7 +157,7 @@ def sweep(
 
     def start(combination: Combination, listener: Listener) -> Run:
         publisher = Publisher(combination.folder, combination.graph.document.yaml())
-        running = Run(
+        job = Job(
             combination.graph,
             store,
             numerics,
@@ -164,6 +167,7 @@ def sweep(
             jobs=jobs or default_jobs(),
             memory=most,
         )
+        running = Run(job)
         _stop_on_interrupt(running)
         return running
 

@@ -22,19 +22,19 @@ def numerics_for(device: str) -> Numerics:
     """
     if not re.fullmatch(r"(auto|cpu|cuda(:[0-9]{1,2})?|mps)(\+compile)?", device):
         raise GraphError(
-            f"--device {device}: no such device - use auto, cpu, cuda, cuda:1 or mps, or one of"
-            " these with +compile"
+            f"--device {device}: no such device",
+            "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile",
         )
     device, _, compiled = device.partition("+")
     available = _available()
     if device == "auto":
         device = available
     elif device != "cpu" and not device.startswith(available):
-        raise GraphError(f"--device {device}: there is none that torch can use - use --device cpu")
+        raise GraphError(f"--device {device}: there is none that torch can use", "use --device cpu")
     if compiled and not _compiler():
         raise GraphError(
-            f"--device {device}+compile: there is no C++ compiler - install g++ or clang, or leave"
-            " +compile out"
+            f"--device {device}+compile: there is no C++ compiler",
+            "install g++ or clang, or leave +compile out",
         )
     return replace(Numerics.of(device), compiled=bool(compiled))
 

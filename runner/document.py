@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from ..nodes.errors import GraphError, InputError
+from ..nodes.problem import Problem
 from ..nodes.wording import shown, suggestion
-from .yaml_text import Marked, Origin, plain_of, read_yaml, write_yaml
+from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml
 
 FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
@@ -21,25 +22,6 @@ MAX_NODES = 1_000_000
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner: of an inner graph
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong: `file:line: node 'name': what is wrong - what to do`."""
-
-    file: str
-    line: int | None
-    node: str | None
-    message: str
-    is_input: bool = False  # the graph is fine, a file it reads is not
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return (
-            f"{place}: node {self.node!r}: {self.message}"
-            if self.node
-            else f"{place}: {self.message}"
-        )
 
 
 @dataclass
@@ -84,6 +66,14 @@ class Document:
         }
         return replace(self, knobs=dict(self.knobs), nodes=nodes, problems=list(self.problems))
 
+    def place(self, problem: Problem, entry: NodeEntry, mark: Marked | None = None) -> Problem:
+        """Returns a problem of a node, or of what it is given, with the place where that stands."""
+        if mark is not None and isinstance(mark.value, Typed):
+            return replace(problem, file=mark.value.word, node=entry.name)
+        line, origin = (mark.line, mark.origin) if mark else (entry.line, entry.origin)
+        file = origin.file if origin else self.file
+        return replace(problem, file=file, line=line, node=entry.name)
+
     def plain(self) -> dict[str, Any]:
         """The document as plain data, ready to be written as YAML."""
         knobs = {
@@ -119,24 +109,28 @@ def read_document(path: Path) -> Document:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise GraphError(f"{path}: larger than {MAX_BYTES >> 20} MiB - split the graph")
+            raise GraphError(f"{path}: larger than {MAX_BYTES >> 20} MiB", "split the graph")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror} - check the path") from error
+        raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
-        raise GraphError(f"{path}: no UTF-8 text - save the graph as UTF-8") from error
+        raise GraphError(f"{path}: no UTF-8 text", "save the graph as UTF-8") from error
     return parse_document(text, str(path), path.parent)
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document:
     """Read a graph from its text; `file` is its name in messages."""
+
+    def refusal(line: int | None, what: str, advice: str) -> GraphError:
+        return GraphError.of([Problem("bad_form", None, what, advice, file, line)])
+
     try:
-        root = read_yaml(text, lambda line, message: GraphError(Problem(file, line, None, message)))
+        root = read_yaml(text, refusal)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "no readable YAML"
         line = mark.line + 1 if mark is not None else None
-        raise GraphError(Problem(file, line, None, f"{what} - mend the YAML there")) from error
+        raise refusal(line, what, "mend the YAML there") from error
     return _Reader(file, folder).document(root)
 
 
@@ -154,8 +148,8 @@ class _Reader:
         self.file, self.folder = file, folder
         self.problems: list[Problem] = []
 
-    def complain(self, line: int, node: str | None, message: str) -> None:
-        self.problems.append(Problem(self.file, line, node, message))
+    def complain(self, line: int, node: str | None, what: str, advice: str) -> None:
+        self.problems.append(Problem("bad_form", None, what, advice, self.file, line, node))
 
     def mapping(self, mark: Marked, what: str, node: str | None = None) -> dict[str, Marked]:
         if isinstance(mark.value, dict):
@@ -164,14 +158,15 @@ class _Reader:
             self.complain(
                 mark.line,
                 node,
-                f"{what} is a mapping, not {shown(mark.value)} - write `name: value` lines",
+                f"{what} is a mapping, not {shown(mark.value)}",
+                "write `name: value` lines",
             )
         return {}
 
     def document(self, root: Marked) -> Document:
         top = self.mapping(root, "a graph file")
         for key in [key for key in top if key not in self.TOP]:
-            self.complain(top[key].line, None, f"unknown key {key!r} - {suggestion(key, self.TOP)}")
+            self.complain(top[key].line, None, f"unknown key {key!r}", suggestion(key, self.TOP))
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
         nodes = self.nodes(top.get("nodes"))
@@ -183,13 +178,13 @@ class _Reader:
 
     def version(self, mark: Marked | None) -> None:
         if mark is None:
-            self.complain(1, None, f"no format version - begin the file with `artgraph: {FORMAT}`")
+            self.complain(1, None, "no format version", f"begin the file with `artgraph: {FORMAT}`")
         elif mark.value != FORMAT or isinstance(mark.value, bool):
             self.complain(
                 mark.line,
                 None,
-                f"format version {shown(mark.value)} is not known"
-                f" - this artgraph reads `artgraph: {FORMAT}`",
+                f"format version {shown(mark.value)} is not known",
+                f"this artgraph reads `artgraph: {FORMAT}`",
             )
 
     def knobs(self, mark: Marked) -> tuple[dict[str, Marked], dict[str, str]]:
@@ -197,15 +192,15 @@ class _Reader:
         for name, knob in self.mapping(mark, "`knobs`").items():
             if not NAME.fullmatch(name):
                 self.complain(
-                    knob.line, None, f"{name!r} is no knob's name - use letters, digits, _ and -"
+                    knob.line, None, f"{name!r} is no knob's name", "use letters, digits, _ and -"
                 )
             if isinstance(knob.value, dict):
                 for key in [key for key in knob.value if key not in ("value", "about")]:
                     self.complain(
                         knob.value[key].line,
                         None,
-                        f"knob {name!r} has unknown key"
-                        f" {key!r} - {suggestion(key, ('value', 'about'))}",
+                        f"knob {name!r} has unknown key {key!r}",
+                        suggestion(key, ("value", "about")),
                     )
                 if "about" in knob.value:
                     about[name] = str(knob.value["about"].value)
@@ -214,8 +209,8 @@ class _Reader:
                 self.complain(
                     knob.line,
                     None,
-                    f"knob {name!r} has no plain value"
-                    " - write `name: value` or `name: {value: ..., about: ...}`",
+                    f"knob {name!r} has no plain value",
+                    "write `name: value` or `name: {value: ..., about: ...}`",
                 )
             values[name] = knob
         return values, about
@@ -226,32 +221,37 @@ class _Reader:
             self.complain(
                 mark.line if mark else 1,
                 None,
-                "there are no nodes"
-                " - list them under `nodes`; `artgraph new FILE` writes an example",
+                "there are no nodes",
+                "list them under `nodes`; `artgraph new FILE` writes an example",
             )
         if len(written) > MAX_NODES:
-            raise GraphError(f"{self.file}: {len(written)} nodes - the most is {MAX_NODES}")
+            what, advice = f"{len(written)} nodes", f"the most is {MAX_NODES}"
+            raise GraphError.of([Problem("bad_form", None, what, advice, self.file)])
         return {name: self.node(name, entry) for name, entry in written.items()}
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
         if not NODE_NAME.fullmatch(name) or name == "knobs":
             self.complain(
-                mark.line, name, "is no node's name - use letters, digits, _ and -, and not `knobs`"
+                mark.line,
+                name,
+                "is no node's name",
+                "use letters, digits, _ and -, and not `knobs`",
             )
         parts = self.mapping(mark, "a node", name)
         for key in [key for key in parts if key not in ("node", "from", "with", "about")]:
             self.complain(
                 parts[key].line,
                 name,
-                f"unknown key {key!r} - a node has"
-                " `node`, `from` (wires), `with` (values) and `about`",
+                f"unknown key {key!r}",
+                "a node has `node`, `from` (wires), `with` (values) and `about`",
             )
         kind = parts.get("node", Marked(None, mark.line))
         if not isinstance(kind.value, str):
             self.complain(
                 kind.line,
                 name,
-                "does not say which node it is - add `node: ID`; `artgraph nodes` lists the ids",
+                "does not say which node it is",
+                "add `node: ID`; `artgraph nodes` lists the ids",
             )
         wires = self.mapping(parts.get("from", Marked(None, mark.line)), "`from`", name)
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)

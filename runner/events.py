@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+# What is, or was, done with a node: reused, run, or its training resumed from a checkpoint.
 Action = Literal["cached", "run", "extend"]
 
 
@@ -103,10 +104,15 @@ class Cached(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(NodeEvent):
-    """A node failed, or (with `because`) needs one that did."""
+    """A node failed, or (with `because`) needs one that did.
+
+    `message` is one line, with the place in the graph: what is wrong, and what to do.
+    """
 
     event = "failed"
     message: str
+    what: str
+    advice: str
     because: str | None = None
 
 

@@ -9,17 +9,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from ..models.numerics import Numerics
 from ..nodes.errors import CacheError, Cancelled
-from .events import Listener, Planned, RunFinished
-from .graph import Graph
-from .plan import Step, make_plan
-from .publish import MANIFEST, Publisher
+from .events import Planned, RunFinished
+from .job import Job
+from .plan import LostBlobError, Step, make_plan
+from .publish import MANIFEST
 from .record import FAILURE, NeedsError, Record
 from .results import Result
 from .schedule import Schedule, Threads, rivals
-from .store import Store
-from .work import Done, LostBlobError, Worker
+from .work import Done, Worker
 
 _IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
 
@@ -27,31 +25,14 @@ _MOST_LOSSES = 3  # of one node's result in one run
 
 
 class Run:
-    """One run of a graph. `cancel()` may be called from a signal handler or another thread.
+    """One run of a graph. `cancel()` may be called from a signal handler or another thread."""
 
-    previews: seconds between two pictures of a node's work, None for none.
-    jobs:     how many nodes may run at a time; the results don't depend on it.
-    memory:   bytes that the inputs of nodes that run side by side may take; None: half of all.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        store: Store,
-        numerics: Numerics,
-        publisher: Publisher,
-        listener: Listener,
-        previews: float | None = 5.0,
-        jobs: int = 1,
-        memory: int | None = None,
-    ) -> None:
-        self._graph, self._store, self._numerics = graph, store, numerics
-        self._publisher = publisher
-        self._jobs, self._memory = jobs, memory if memory is not None else _half_of_memory()
-        self._record = record = Record(graph, publisher, listener)
-        self._worker = Worker(
-            graph, store, numerics, publisher, record.emit, previews, record.results
-        )
+    def __init__(self, job: Job) -> None:
+        self._graph, self._store, self._numerics = job.graph, job.store, job.numerics
+        self._publisher, self._jobs = job.publisher, job.jobs
+        self._memory = _half_of_memory() if job.memory is None else job.memory
+        self._record = Record(job)
+        self._worker = Worker(job, self._record.emit, self._record.results)
         self._losses: dict[str, int] = {}
         self._interrupted = False
 
@@ -175,8 +156,6 @@ class Run:
     def _do(self, step: Step, forced: bool, computed: Callable[[], None]) -> Done | Exception:
         try:
             return self._worker.do(step, forced, computed)
-        except SystemExit as error:
-            return RuntimeError(f"it tried to end the process ({error})")
         except Exception as error:
             return error
 
@@ -199,8 +178,8 @@ class Run:
         self._losses[name] = self._losses.get(name, 0) + 1
         if self._losses[name] > _MOST_LOSSES:
             raise CacheError(
-                f"the cache {self._store.folder} loses what is stored in it ({name!r}) - check its"
-                " disk, or name another folder with --cache"
+                f"the cache {self._store.folder} loses what is stored in it ({name!r})",
+                "check its disk, or name another folder with --cache",
             )
         key = self._record.forget(name)
         if key is not None:

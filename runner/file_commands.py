@@ -17,8 +17,8 @@ from .options import (
     JsonOption,
     OutOption,
     PackOption,
-    cache_folder,
 )
+from .place import cache_folder
 
 app = typer.Typer()
 
@@ -37,7 +37,7 @@ def nodes(
 
     registry = load_nodes(pack or ())
     if node is not None and node not in registry:
-        raise GraphError(f"there is no node {node!r} - {suggestion(node, registry)}")
+        raise GraphError(f"there is no node {node!r}", suggestion(node, registry))
     if as_json:
         data = (
             node_data(registry[node])
@@ -75,11 +75,11 @@ def new(
     from .starter import STARTER
 
     if file.exists() and not force:
-        raise GraphError(f"{file}: is there already - name another file, or add --force")
+        raise GraphError(f"{file}: is there already", "name another file, or add --force")
     try:
         file.write_text(STARTER, encoding="utf-8")
     except OSError as error:
-        raise GraphError(f"{file}: can't be written: {error.strerror} - check the path") from error
+        raise GraphError(f"{file}: can't be written: {error.strerror}", "check the path") from error
     typer.echo(f"{file} is written; run it with `artgraph run {file}`")
 
 
@@ -103,7 +103,7 @@ def convert(
     flat = check(document, registry)  # other formats know no graphs inside graphs
     document = document if target.suffix.lower() in (".yaml", ".yml") else flat
     if target.exists() and target.suffix.lower() != ".png" and not force:
-        raise GraphError(f"{target}: is there already - name another file, or add --force")
+        raise GraphError(f"{target}: is there already", "name another file, or add --force")
     typer.echo(f"{target}: {write_graph(document, target, registry)}")
 
 

@@ -24,12 +24,11 @@ def network_file_system(folder: Path) -> str | None:
         return None
     best, kind = -1, ""
     for line in lines:
-        before, _, after = line.partition(" - ")  # see proc_pid_mountinfo(5)
-        fields = before.split(" ")
-        if len(fields) < 5 or not after:
+        fields = line.split(" ")  # see proc_pid_mountinfo(5)
+        if "-" not in fields[5:-1]:
             continue
         place = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4]))
         depth = len(place.parts)
         if depth >= best and folder.is_relative_to(place):  # of two on one place, the later shows
-            best, kind = depth, after.split(" ")[0]
+            best, kind = depth, fields[fields.index("-", 5) + 1]
     return kind if _NETWORK.fullmatch(kind) else None

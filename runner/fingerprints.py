@@ -5,46 +5,41 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from ..nodes.errors import InputError
 from .checks import file_digest
-
-if TYPE_CHECKING:
-    from .store import Store
+from .index import Index
 
 
-def fingerprint(store: Store, path: Path) -> str:
+def fingerprint(index: Index, path: Path) -> str:
     """The digest of a file's content, or of a folder's names and contents.
 
-    Raises: InputError where something can't be read.
+    Raises: InputError if something can't be read.
     """
     try:
         if path.is_dir():
             files = sorted(p for p in path.rglob("*") if p.is_file())
-            digests = [[str(p.relative_to(path)), _digest(store, p)] for p in files]
+            digests = [[str(p.relative_to(path)), _digest(index, p)] for p in files]
             return str(blake3(json.dumps(digests).encode()).hexdigest(16))
-        return _digest(store, path)
+        return _digest(index, path)
     except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror} - check it") from error
+        raise InputError(f"{path} can't be read: {error.strerror}", "check it") from error
 
 
-def _digest(store: Store, path: Path) -> str:
+def _digest(index: Index, path: Path) -> str:
     status = path.stat()
     stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-    with store.mutex:
-        row = store.index.execute(
-            "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?",
-            stamp,
-        ).fetchone()
+    row = index.row(
+        "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?", stamp
+    )
     if row is not None:
         return str(row[0])
     digest = file_digest(path)
     if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # else it may still be changing
-        with store.writing():
-            store.index.execute(
+        with index.writing() as connection:
+            connection.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (*stamp, digest)
             )
     return digest

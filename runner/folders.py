@@ -31,24 +31,25 @@ class Folders:
         if trusted:
             candidates = [Path(text).expanduser()]
         elif "\0" in text:
-            raise InputError("the path has a zero byte in it - mend the path")
+            raise InputError("the path has a zero byte in it", "mend the path")
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)
         if found is None:
             where = " or ".join(str(folder) for folder in dict.fromkeys((self.graph, self.input)))
             place = "" if trusted or Path(text).is_absolute() else f" in {where}"
-            raise InputError(f"there is no {kind} {text!r}{place} - check the path")
+            raise InputError(f"there is no {kind} {text!r}{place}", "check the path")
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
             raise InputError(
                 f"{text!r} lies outside the graph's, the input and the output folder, where a"
-                " graph may not read - give it on the command line with --set"
+                " graph may not read",
+                "give it on the command line with --set",
             )
         if kind == "folder" and not path.is_dir():
-            raise InputError(f"{text!r} is no folder - name the folder that holds the pictures")
+            raise InputError(f"{text!r} is no folder", "name the folder that holds the pictures")
         if kind == "file" and not path.is_file():
-            raise InputError(f"{text!r} is no file - name a file in it")
+            raise InputError(f"{text!r} is no file", "name a file in it")
         return path
 
     def portable(self, text: str) -> str:

@@ -1,7 +1,7 @@
 """A graph that can run: its nodes with their wires and values, their order and needs.
 
-Everything here is iterative, so depth is no limit. networkx, imported on first use, is needed
-only to tell of loops: graphlib sorts, and no start waits for an import.
+Everything here is iterative, so depth is not limited. networkx finds the loops, and is imported
+only if there are any. graphlib sorts: importing networkx takes 85 ms, a small graph's plan 190 ms.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
+from ..nodes.problem import Problem
 from ..nodes.wording import suggestion
-from .document import Document, Problem
+from .document import Document
 from .folders import Folders
 
 
@@ -57,17 +58,24 @@ class Graph:
 
     @cached_property
     def sorted(self) -> tuple[str, ...]:
-        """All nodes, each after those that it needs; as they are written where that is so.
+        """All nodes, each after those that it needs; as they are written, if that is such an order.
+
+        It depends on the order as written alone, not on how Python orders a set of texts.
 
         Raises: graphlib.CycleError.
         """
         seen: set[str] = set()
         for node in self.nodes.values():
             if not node.sources <= seen:
-                graph = {node.name: node.sources for node in self.nodes.values()}
-                return tuple(TopologicalSorter(graph).static_order())
+                return tuple(self._sorter().static_order())
             seen.add(node.name)
         return tuple(self.nodes)
+
+    def _sorter(self) -> TopologicalSorter[str]:
+        sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(self.nodes, ()))
+        for node in self.nodes.values():
+            sorter.add(node.name, *node.sources)
+        return sorter
 
     def is_acyclic(self) -> bool:
         """Whether its nodes can be put in an order at all."""
@@ -88,12 +96,12 @@ class Graph:
         return [[edge[0] for edge in nx.find_cycle(dag.subgraph(knot))] for knot in knots]
 
     def spare_fallbacks(self) -> None:
-        """Unwire each `fallback` whose file or folder is given; what only these need is idle."""
+        """Unwire each fallback whose file or folder is given; what only these need is idle."""
         spared = set()
         for node in self.nodes.values():
-            paths = [n for n, w in node.spec.widgets.items() if w.kind in ("file", "folder")]
-            if "fallback" in node.wires and any(node.values.get(name) for name in paths):
-                spared.add(node.wires.pop("fallback").node)
+            fallbacks = [name for name in node.spec.fallbacks if name in node.wires]
+            if fallbacks and any(node.values.get(name) for name in node.spec.paths):
+                spared |= {node.wires.pop(name).node for name in fallbacks}
         while spared:
             busy = (node for node in self.nodes.values() if node.name not in self.idle)
             spared -= {source for node in busy for source in node.sources}
@@ -126,14 +134,13 @@ class Graph:
             inside = [node for node in self.nodes if node.startswith(f"{name}/")]
             found += [name] if name in self.nodes else inside
             if not inside and name not in self.nodes:
-                hint = suggestion(name, self.nodes)
-                wrong.append(f"{option} {name}: {self.document.file} has no such node - {hint}")
+                what = f"{option} {name}: {self.document.file} has no such node"
+                wrong.append(Problem("other", None, what, suggestion(name, self.nodes)))
         if wrong:
-            raise GraphError(*wrong)
+            raise GraphError.of(wrong)
         return found
 
-    def problem(self, node: BoundNode, message: object, is_input: bool = False) -> Problem:
-        """A problem placed at a node."""
-        return Problem(
-            node.file or self.document.file, node.line, node.name, str(message), is_input
-        )
+    def problem(self, node: BoundNode, what: str, advice: str) -> Problem:
+        """Returns a problem of a node with its place."""
+        file = node.file or self.document.file
+        return Problem("other", None, what, advice, file, node.line, node.name)

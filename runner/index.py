@@ -1,71 +1,97 @@
-"""The store's index: its tables, its format version, and what to do where it is damaged."""
+"""The store's index: one SQLite connection that the threads of a process share."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..nodes.errors import CacheError
 from .filesystems import network_file_system
-
-FORMAT = 2  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS results (
-    key TEXT PRIMARY KEY,
-    node TEXT NOT NULL,
-    parts TEXT NOT NULL,    -- JSON: what the key was made of
-    outputs TEXT NOT NULL,  -- JSON: name to [digest, size in bytes or null, inline JSON]
-    seconds REAL NOT NULL,
-    created REAL NOT NULL,
-    used REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS results_by_node ON results (node, created);
-CREATE TABLE IF NOT EXISTS checkpoints (
-    training TEXT NOT NULL,
-    step INTEGER NOT NULL,
-    digest TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    kept INTEGER NOT NULL,  -- 1: a length that was asked for
-    created REAL NOT NULL,
-    PRIMARY KEY (training, step)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    digest TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (  -- manifests, whose results are kept
-    manifest TEXT PRIMARY KEY,
-    finished REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (
-    name TEXT PRIMARY KEY,
-    value REAL NOT NULL
-) WITHOUT ROWID;
-"""
-_NOTES = """
-CREATE TABLE IF NOT EXISTS trainings (  -- whose states `checkpoints` holds
-    training TEXT PRIMARY KEY,
-    node TEXT NOT NULL,
-    used REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
-    digest TEXT PRIMARY KEY,
-    stamp TEXT NOT NULL
-) WITHOUT ROWID;
-"""
+from .schema import FORMAT, LATER_TABLES, TABLES
 
 
-def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
-    """Open the index, making it where it is missing and setting a damaged one aside.
+class Index:
+    """The index in the file `path`, created if it is missing; its methods are safe for threads.
 
-    Raises: CacheError where it can't be opened for writing or is of a newer format.
+    A damaged file is set aside, and `warn` is called.
+
+    Raises: CacheError if it can't be opened for writing or is of a newer format.
     """
+
+    def __init__(self, path: Path, warn: Callable[[str], None] = lambda message: None) -> None:
+        self.folder = path.parent
+        self._connection = _connect(path, warn)
+        self._mutex = threading.RLock()
+        # Without a write-ahead log, a reader would keep writers waiting.
+        self._has_snapshots = self.row("PRAGMA journal_mode") == ("wal",)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row that a query finds, if there is one."""
+        with self._mutex:
+            found: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return found
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows that a query finds."""
+        with self._mutex:
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, which must not be nested; other threads wait. An error undoes it.
+
+        Raises: CacheError if the disk is full or the folder is read-only.
+        """
+        with self._mutex:
+            try:
+                self._end_transaction("COMMIT")  # of `reading`
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._end_transaction("ROLLBACK")
+                if isinstance(error, OSError | sqlite3.OperationalError):
+                    raise cannot_write(self.folder, error) from error
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Many queries, at half the time each, of what is there at the beginning.
+
+        The first writing ends the snapshot.
+        """
+        if self._has_snapshots:
+            with self._mutex:
+                self._end_transaction("COMMIT")
+                self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._end_transaction("COMMIT")
+
+    def _end_transaction(self, how: str) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute(how)
+
+
+def cannot_write(folder: Path, error: Exception) -> CacheError:
+    """What to raise if something can't be written to the cache."""
+    return CacheError(
+        f"the cache {folder} can't be written: {error} - free space with"
+        " `artgraph cache gc`, or name another folder with --cache"
+    )
+
+
+def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
     kind = network_file_system(path.parent)
     if kind is not None:
         warn(
@@ -76,8 +102,8 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
         return _open(path, shared_memory=kind is None)
     except sqlite3.OperationalError as error:
         raise CacheError(
-            f"the cache {path.parent} can't be used: {error} - check it, or name another with"
-            " --cache"
+            f"the cache {path.parent} can't be used: {error}",
+            "check it, or name another with --cache",
         ) from error
     except sqlite3.DatabaseError as error:
         aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
@@ -91,17 +117,25 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
 
 
 def _open(path: Path, shared_memory: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path.parent, shared_memory)
+    except BaseException:
+        connection.close()  # Windows renames no file that is open
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, folder: Path, shared_memory: bool) -> None:
     """The write-ahead log needs memory that all processes share, so all on one machine."""
-    index = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    index.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
-    index.execute(f"PRAGMA synchronous = {'NORMAL' if shared_memory else 'FULL'}")
-    (version,) = index.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
+    connection.execute(f"PRAGMA synchronous = {'NORMAL' if shared_memory else 'FULL'}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise CacheError(
-            f"the cache {path.parent} is of format {version}, newer than this artgraph's {FORMAT}"
-            " - update artgraph, or name another folder with --cache"
+            f"the cache {folder} is of format {version}, newer than this artgraph's {FORMAT}",
+            "update artgraph, or name another folder with --cache",
         )
     if version < FORMAT:
-        index.executescript(_TABLES + f"PRAGMA user_version = {FORMAT};")
-    index.executescript(_NOTES)  # came later; a cache does well without what they hold
-    return index
+        connection.executescript(TABLES + f"PRAGMA user_version = {FORMAT};")
+    connection.executescript(LATER_TABLES)

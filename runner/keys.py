@@ -3,7 +3,7 @@
 A key is made of the node's id and version, its widgets' values, the digests of its inputs'
 contents, the fingerprints of the files it reads, and, for nodes that compute on a device, the
 numerics (torch version, device, precision, threads). Names in the graph, positions and paths are
-no part of it.
+not part of it, nor is a widget while it has its neutral value.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def make_key(
     if spec.device:
         parts["numerics"] = f"torch {torch_version()} {numerics.name()}"
     for name, value in widgets.items():
-        parts[f"widget {name}"] = fingerprint(value) if isinstance(value, Path) else value
+        if name not in spec.neutral or value != spec.neutral[name]:
+            parts[f"widget {name}"] = fingerprint(value) if isinstance(value, Path) else value
     for name, digest in inputs.items():
         parts[f"input {name}"] = digest
     training = None

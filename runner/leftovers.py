@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import socket
+import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -20,15 +21,36 @@ def temporary_in(folder: Path) -> Path:
     return folder / f".{_host()}-{os.getpid()}-{next(_numbers)}{_ENDING}"
 
 
+def write_whole(path: Path, data: bytes, folder: Path | None = None, synced: bool = False) -> None:
+    """Write a file whole or not at all; its own folder is made if there is none.
+
+    folder: where the temporary file is, if not beside the file.
+    synced: the bytes are on the disk before the file gets its name.
+
+    Raises: OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_in(folder or path.parent)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left, and a day later those of others.
 
-    A living process' file stays whatever the clock says.
+    A living process' file stays whatever the clock says; on Windows, all files stay for a day.
     """
     for path in folder.glob(f".*-*-*{_ENDING}"):
         host, process, _ = path.name.removeprefix(".").split("-", 2)
         try:
-            if host == _host():
+            if host == _host() and sys.platform != "win32":  # there, asking means Ctrl-C
                 over = not _is_alive(int(process))
             else:
                 over = time.time() - path.stat().st_mtime > _DAY

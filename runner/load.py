@@ -32,10 +32,10 @@ def load_document(name: str) -> Document:
         if name in shipped:
             return read_document(shipped[name])
         if path.suffix or "/" in name:
-            raise InputError(f"{name}: there is no such file - check the path")
-        raise InputError(f"{name}: there is no such graph - {suggestion(name, shipped)}")
+            raise InputError(f"{name}: there is no such file", "check the path")
+        raise InputError(f"{name}: there is no such graph", suggestion(name, shipped))
     if path.is_dir():
-        raise InputError(f"{name}: is a folder - name a graph file in it")
+        raise InputError(f"{name}: is a folder", "name a graph file in it")
     if path.suffix.lower() == ".json":
         from ..editors.convert import document_in_json
 

@@ -1,7 +1,8 @@
 """One lock per key, held by one thread of one process at a time, in a single file.
 
-Each key locks one byte of the file, at an offset made from its digest. The system releases the
-lock when the process ends, however it ends; nothing is left to clean up.
+Each key locks one byte of the file, at an offset made from its digest; two keys that share a byte
+exclude each other. The system releases the lock when the process ends, however it ends; nothing is
+left to clean up.
 """
 
 from __future__ import annotations
@@ -18,32 +19,35 @@ from pathlib import Path
 try:
     import fcntl
 
-    def _try_lock(file: int, offset: int) -> bool:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except OSError as error:
-            # Where the file system knows no locks, work may be done twice, but is never waited for.
-            return error.errno not in (errno.EACCES, errno.EAGAIN)
-        return True
+    _OFFSETS = 1 << 60
+
+    def _lock(file: int, offset: int) -> None:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
 
     def _unlock(file: int, offset: int) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
 
 except ImportError:  # Windows
     import msvcrt
 
-    def _try_lock(file: int, offset: int) -> bool:
-        os.lseek(file, offset & 0x7FFFFFFF, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
+    _OFFSETS = 1 << 31  # a position in a file is a C long there, of 32 bits
+
+    def _lock(file: int, offset: int) -> None:
+        os.lseek(file, offset, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
 
     def _unlock(file: int, offset: int) -> None:
-        os.lseek(file, offset & 0x7FFFFFFF, os.SEEK_SET)
+        os.lseek(file, offset, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
+
+
+def _try_lock(file: int, offset: int) -> bool:
+    try:
+        _lock(file, offset)
+    except OSError as error:
+        # On a file system without locks, work may be done twice, but nobody waits for ever.
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
 
 
 class _LockFile:
@@ -68,7 +72,8 @@ class _LockFile:
 
     def give(self, offset: int) -> None:
         with self._mutex:
-            _unlock(self.file, offset)
+            with contextlib.suppress(OSError):
+                _unlock(self.file, offset)
             self._held.discard(offset)
 
 
@@ -77,11 +82,11 @@ _opening = threading.Lock()
 
 
 class Locks:
-    """Locks in the file `path`, which is made where it is missing."""
+    """Locks in the file `path`, which is created if it is missing."""
 
     def __init__(self, path: Path) -> None:
         with _opening:
-            path.touch()  # opens it only where it is missing, when nobody can hold a lock in it
+            path.touch()  # opens it only if it is missing, and then nobody can hold a lock in it
             status = path.stat()
             self._name = (status.st_dev, status.st_ino)
             if self._name not in _open_files:
@@ -118,4 +123,4 @@ class Locks:
 
 
 def _offset(key: str) -> int:
-    return int(key[:15], 16)
+    return int(key[:15], 16) % _OFFSETS

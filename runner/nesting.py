@@ -15,10 +15,11 @@ from pathlib import Path
 
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import ArtgraphError, GraphError
+from ..nodes.problem import Problem
 from ..nodes.wording import suggestion
-from .document import MAX_NODES, Document, NodeEntry, Problem, read_document
+from .document import MAX_NODES, Document, NodeEntry, read_document
 from .folders import Folders
-from .yaml_text import Marked, Origin, Typed
+from .yaml_text import Marked, Origin
 
 _MOST_DEEP = 32
 _MOST_GRAPHS = 10_000
@@ -60,13 +61,8 @@ class _Flattener:
     replaced: list[str] = field(default_factory=list)  # nodes that a wire was taken from
     files: dict[Path, Document] = field(default_factory=dict)
 
-    def complain(self, entry: NodeEntry, mark: Marked, message: str) -> None:
-        if isinstance(mark.value, Typed):
-            problem = Problem(mark.value.word, None, entry.name, message)
-        else:
-            file = mark.origin.file if mark.origin else self.document.file
-            problem = Problem(file, mark.line, entry.name, message)
-        self.problems.append(problem)
+    def complain(self, entry: NodeEntry, mark: Marked, problem: Problem) -> None:
+        self.problems.append(self.document.place(problem, entry, mark))
 
     def go_through(self) -> None:
         """Replace graphs by their nodes until none is left, in the order as written."""
@@ -84,10 +80,9 @@ class _Flattener:
                 waiting += [(node, (*chain, path)) for node in reversed(inner)]
             graphs += 1
             if graphs > _MOST_GRAPHS or len(self.nodes) + len(waiting) > MAX_NODES:
-                raise GraphError(
-                    f"{self.document.file}: over {_MOST_GRAPHS} graphs or {MAX_NODES} nodes in it"
-                    " - take some out"
-                )
+                what = f"over {_MOST_GRAPHS} graphs or {MAX_NODES} nodes in it"
+                file = self.document.file
+                raise GraphError.of([Problem("bad_form", None, what, "take some out", file)])
 
     def find(self, entry: NodeEntry, chain: tuple[Path, ...]) -> Path | None:
         """The file of a graph, read; None where something is wrong with it."""
@@ -97,12 +92,16 @@ class _Flattener:
             path = self.folders.resolve(_from_top(entry.type, folder, self.folders), "file")
             if path in chain or len(chain) > _MOST_DEEP:
                 names = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
-                self.complain(entry, here, f"the graph contains itself ({names}) - take it out")
+                what = f"the graph contains itself ({names})"
+                self.complain(entry, here, Problem("bad_form", None, what, "take it out"))
                 return None
             if path not in self.files:
                 self.files[path] = read_document(path)
-        except (ArtgraphError, ValueError) as error:
-            self.complain(entry, here, str(error))
+        except ArtgraphError as error:
+            self.complain(entry, here, Problem("bad_form", None, error.what, error.advice))
+            return None
+        except ValueError as error:
+            self.complain(entry, here, Problem("bad_form", None, str(error)))
             return None
         return path
 
@@ -143,11 +142,13 @@ class _Flattener:
                     mark = mark._replace(value=f"{outer.name}/{mark.value}")
                 elif isinstance(mark.value, str):
                     hint = suggestion(owner, inner.nodes)
-                    self.complain(entry, mark, f"there is no node {owner!r} - {hint}")
+                    what = f"there is no node {owner!r}"
+                    self.complain(entry, mark, Problem("unknown_source", key, what, hint))
                     continue
                 wires[key] = mark
             elif key in values:
-                self.complain(entry, mark, f"{key!r} has both a wire and a value - keep one")
+                what = f"{key!r} has both a wire and a value"
+                self.complain(entry, mark, Problem("bad_wire", key, what, "keep one"))
             elif output in outer.wires:
                 wires[key] = outer.wires[output]
             elif output in outer.values:
@@ -156,7 +157,8 @@ class _Flattener:
                 values[key] = self.placed(node, key, inner.knobs[output], origin)
             else:
                 hint = suggestion(output, inner.knobs)
-                self.complain(entry, mark, f"there is no knob {output!r} - {hint}")
+                what = f"there is no knob {output!r}"
+                self.complain(entry, mark, Problem("unknown_name", key, what, hint))
         return entry
 
     def placed(self, node: NodeEntry, key: str, mark: Marked, origin: Origin) -> Marked:
@@ -182,12 +184,14 @@ class _Flattener:
         if not dot:
             if key not in inner.knobs:
                 hint = suggestion(key, inner.knobs)
-                self.complain(outer, mark, f"{outer.type} has no knob {key!r} - {hint}")
+                what = f"{outer.type} has no knob {key!r}"
+                self.complain(outer, mark, Problem("unknown_name", key, what, hint))
             return
         first, _, rest = path.partition("/")
         if first not in nodes:
             hint = suggestion(first, nodes)
-            self.complain(outer, mark, f"{outer.type} has no node {first!r} - {hint}")
+            what = f"{outer.type} has no node {first!r}"
+            self.complain(outer, mark, Problem("unknown_name", key, what, hint))
             return
         entry, name = nodes[first], f"{rest}.{name}" if rest else name
         before = entry.wires.pop(name, None)

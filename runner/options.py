@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..nodes.errors import CacheError
+from .place import cache_folder
 
 if TYPE_CHECKING:
     from .store import Store
@@ -42,7 +43,7 @@ ForceOption = Annotated[
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option(help="The cache's folder.", show_default="$ARTGRAPH_CACHE or ~/.cache/artgraph"),
+    typer.Option(help="The cache's folder.", show_default="$ARTGRAPH_CACHE or your own"),
 ]
 RemoteOption = Annotated[
     str | None,
@@ -90,16 +91,6 @@ EventsOption = Annotated[bool, typer.Option("--json", help="One event a line on 
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
-def cache_folder(given: Path | None) -> Path:
-    """The cache's folder: as given, by environment, or the user's own."""
-    if given is not None:
-        return given
-    if os.environ.get("ARTGRAPH_CACHE"):
-        return Path(os.environ["ARTGRAPH_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "artgraph"
-
-
 @contextmanager
 def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
     """The store in this folder, closed again at the end."""
@@ -123,7 +114,7 @@ def open_there(folder: Path | None) -> AbstractContextManager[Store]:
     Raises: CacheError.
     """
     if folder is not None and not (folder / "index.sqlite").is_file():
-        raise CacheError(f"there is no cache in {folder} - name its folder with --cache")
+        raise CacheError(f"there is no cache in {folder}", "name its folder with --cache")
     return open_store(folder)
 
 

@@ -8,12 +8,13 @@ all where what it gets turns out equal (early cutoff).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..models.numerics import Numerics
 from ..nodes.errors import NodeError
+from ..nodes.sockets import Socket
 from ..nodes.wording import shown
+from .blobs import BlobError
 from .events import Action
 from .graph import BoundNode, Graph, Source
 from .keys import Key, make_key
@@ -21,13 +22,21 @@ from .results import Result, Stored
 from .store import Store
 
 
-@dataclass(frozen=True)
-class Step:
-    """One node in a plan; `key` is None where it depends on what runs before."""
+class LostBlobError(Exception):
+    """A stored value that a node needs is gone; the node `source` made it."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.source = source
+
+
+class Step(NamedTuple):
+    """One node in a plan; `key` and `widgets` are None if they depend on what runs before."""
 
     node: BoundNode
     action: Action
     key: Key | None = None
+    widgets: Mapping[str, Any] | None = None  # all values, checked
     result: Result | None = None
     from_step: int | None = None
     after: str | None = None  # the source that runs first
@@ -47,15 +56,24 @@ def make_plan(
     Raises: GraphError where `only` or `force` names no node.
     """
     force = set(graph.named(force, "--force"))
-    steps: list[Step] = []
-    results: dict[str, Result] = {}
-    with store.reading():
-        for name in graph.order(only):
-            step = _plan_node(graph, graph.nodes[name], store, numerics, results, name in force)
-            if step.result is not None:
-                results[name] = step.result
-            steps.append(step)
-    return steps
+    names = graph.order(only)
+    while True:
+        steps: dict[str, Step] = {}
+        results: dict[str, Result] = {}
+        try:
+            with store.reading():
+                for name in names:
+                    node = graph.nodes[name]
+                    step = _plan_node(graph, node, store, numerics, results, name in force)
+                    if step.result is not None:
+                        results[name] = step.result
+                    steps[name] = step
+        except LostBlobError as lost:  # of a text that is wired to a widget
+            key = steps[lost.source].key
+            assert key is not None
+            store.forget(key.digest)
+        else:
+            return list(steps.values())
 
 
 def _plan_node(
@@ -75,16 +93,16 @@ def _plan_node(
     except NodeError as error:
         return Step(node, "run", problem=str(error))
     if forced:
-        return Step(node, "run", key, forced=True)
+        return Step(node, "run", key, widgets, forced=True)
     result = store.lookup(key.digest)
     if result is not None:
-        return Step(node, "cached", key, result)
+        return Step(node, "cached", key, widgets, result)
     if key.training is not None:
         steps = widgets[node.spec.length or ""]
         longest = store.checkpoint(key.training, steps).longest(steps)
         if longest is not None:
-            return Step(node, "extend", key, from_step=longest)
-    return Step(node, "run", key)
+            return Step(node, "extend", key, widgets, from_step=longest)
+    return Step(node, "run", key, widgets)
 
 
 def widget_values(
@@ -92,23 +110,23 @@ def widget_values(
 ) -> dict[str, Any]:
     """All widget values of a node whose sources are done, those wired from nodes included.
 
-    Raises: NodeError where a wired value is not one the widget takes.
+    Raises: NodeError if a wired value is not one the widget takes; LostBlobError.
     """
     wired = {name: wire for name, wire in node.wires.items() if name in node.spec.widgets}
     if not wired:
         return node.values
     values = dict(node.values)
-    for name, (source, output) in wired.items():
-        port = graph.nodes[source].spec.outputs[output]
-        values[name] = store.value(port.sockets[0], stored_output(results, Source(source, output)))
+    for name, wire in wired.items():
+        port = graph.nodes[wire.node].spec.outputs[wire.output]
+        values[name] = wired_value(port.sockets[0], wire, store, results)
         if node.spec.widgets[name].kind == "bool" and values[name] in (0, 1):
             values[name] = bool(values[name])
     paths = node.spec.paths
     for name in paths:
         values[name] = None if values[name] is None else str(values[name])
     checked, wrong = node.spec.check(values)
-    for name, message in wrong.items():
-        raise NodeError(f"widget {name!r}: {message}")
+    for problem in wrong:
+        raise NodeError(f"widget {problem.subject!r}: {problem.what}", problem.advice)
     for name in paths:
         known = node.values.get(name)
         if known is not None or checked[name] is None:
@@ -116,6 +134,17 @@ def widget_values(
         else:
             checked[name] = graph.folders.resolve(checked[name], node.spec.widgets[name].kind)
     return checked
+
+
+def wired_value(socket: Socket, wire: Source, store: Store, results: Mapping[str, Result]) -> Any:
+    """The value that a wire carries, fresh from the store.
+
+    Raises: LostBlobError if it is gone; NodeError as `stored_output` does.
+    """
+    try:
+        return store.value(socket, stored_output(results, wire))
+    except BlobError as error:
+        raise LostBlobError(wire.node) from error
 
 
 def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
@@ -126,7 +155,7 @@ def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
     outputs = results[wire.node].outputs
     if wire.output not in outputs:
         raise NodeError(
-            f"{wire.node!r} gave no {wire.output} - wire {' or '.join(outputs)}, which it gave"
+            f"{wire.node!r} gave no {wire.output}", f"wire {' or '.join(outputs)}, which it gave"
         )
     return outputs[wire.output]
 
@@ -163,10 +192,12 @@ def why(step: Step, store: Store) -> str:
         return f"its training goes on from the checkpoint at step {step.from_step}"
     if step.key.digest in store.lost:
         return "its stored result is lost or damaged"
-    parts = step.key.parts
-    relatives = store.relatives(step.node.spec.id)
+    spec = step.node.spec
+    neutral = {f"widget {name}": value for name, value in spec.neutral.items()}
+    relatives = [neutral | parts for parts in store.relatives(spec.id)]
     if not relatives:
         return "it has not run before"
+    parts = neutral | step.key.parts
     nearest = min(relatives, key=lambda other: len(_changes(other, parts)))
     return "; ".join(_changes(nearest, parts)[:3])
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..nodes.errors import NodeError
 from ..nodes.sockets import Files, is_file_name
-from .leftovers import sweep, temporary_in
+from .leftovers import sweep, write_whole
 from .png import add_text, is_png
 
 if TYPE_CHECKING:
@@ -69,16 +69,12 @@ class Publisher:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write one file, whole or not at all."""
-        temporary = temporary_in(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            write_whole(path, data)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise NodeError(
-                f"{path} can't be written: {error.strerror} - free space, or name another folder"
-                " with --out"
+                f"{path} can't be written: {error.strerror}",
+                "free space, or name another folder with --out",
             ) from error
 
     def write_manifest(self, run: dict[str, Any]) -> None:
@@ -89,10 +85,10 @@ class Publisher:
 
     def _claim(self, node: str, name: str, entry: dict[str, Any]) -> None:
         if not is_file_name(name) or name.casefold() == MANIFEST:
-            raise NodeError(f"{name!r} is no name for a file here - choose another name")
+            raise NodeError(f"{name!r} is no name for a file here", "choose another name")
         owner = self._owners.setdefault(name.casefold(), node)
         if owner != node:
-            raise NodeError(f"writes {name!r}, as node {owner!r} does - give one another name")
+            raise NodeError(f"writes {name!r}, as node {owner!r} does", "give one another name")
         self._files[name] = entry
 
     def _is_untouched(self, name: str, entry: dict[str, Any]) -> bool:

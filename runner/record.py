@@ -9,13 +9,14 @@ from typing import Any
 from ..models.numerics import is_out_of_memory
 from ..nodes.errors import ArtgraphError, InputError, NodeError
 from ..nodes.sockets import SocketError
-from .events import Cached, Event, Failed, Finished, Listener, RunFinished
-from .graph import BoundNode, Graph
-from .publish import Publisher
+from .events import Action, Cached, Event, Failed, Finished, RunFinished
+from .graph import BoundNode
+from .job import Job
 from .results import Result
 from .work import Done
 
 FAILURE = "failure.txt"
+_PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extended"}
 
 
 class NeedsError(Exception):
@@ -29,15 +30,15 @@ class NeedsError(Exception):
 class Record:
     """Of one run: `results` by node, `failed` nodes with the one that failed first."""
 
-    def __init__(self, graph: Graph, publisher: Publisher, listener: Listener) -> None:
-        self._graph, self._publisher, self._listener = graph, publisher, listener
+    def __init__(self, job: Job) -> None:
+        self._graph, self._publisher, self._listener = job.graph, job.publisher, job.listener
         self._emitting = threading.Lock()
         self.results: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self._nodes: dict[str, dict[str, Any]] = {}  # for the manifest
         self._traces: list[str] = []  # of bugs
-        self._counts = {"ran": 0, "cached": 0, "extended": 0}
+        self._counts = dict.fromkeys(_PAST.values(), 0)
         self.exit_code = 0
 
     def emit(self, event: Event) -> None:
@@ -51,9 +52,9 @@ class Record:
         if isinstance(outcome, Done):
             self._note(outcome)
         elif isinstance(outcome, NeedsError):
-            self._fail(node, f"needs {outcome.needed!r}, which failed", outcome.because)
+            self._fail(node, f"needs {outcome.needed!r}, which failed", "", outcome.because)
         else:
-            self._fail(node, self._explain(node, outcome))
+            self._fail(node, *self._explain(node, outcome))
 
     def forget(self, name: str) -> str | None:
         """Take a node's result back; the key it was under."""
@@ -78,14 +79,15 @@ class Record:
     def _note(self, done: Done) -> None:
         node, result = done.node, done.result
         digests = result.digests
-        self._counts[done.action] += 1
+        action = _PAST[done.action]
+        self._counts[action] += 1
         self.results[node.name] = result
         self.keys[node.name] = done.key.digest
         self._nodes[node.name] = {
             "type": node.spec.id,
             "version": node.spec.version,
             "key": done.key.digest,
-            "action": done.action,
+            "action": action,
             "outputs": digests,
             "seconds": round(result.seconds, 6),
         }
@@ -111,28 +113,36 @@ class Record:
                 )
             )
 
-    def _fail(self, node: BoundNode, message: str, because: str | None = None) -> None:
+    def _fail(self, node: BoundNode, what: str, advice: str, because: str | None = None) -> None:
         self.failed[node.name] = because or node.name
-        line = str(self._graph.problem(node, message))
-        self.emit(Failed(node=node.name, type=node.spec.id, message=line, because=because))
+        self.emit(
+            Failed(
+                node=node.name,
+                type=node.spec.id,
+                message=str(self._graph.problem(node, what, advice)),
+                what=what,
+                advice=advice,
+                because=because,
+            )
+        )
 
-    def _explain(self, node: BoundNode, error: Exception) -> str:
-        """An exception as one line; a bug's traceback goes into a file."""
+    def _explain(self, node: BoundNode, error: Exception) -> tuple[str, str]:
+        """Returns what is wrong and what to do; a bug's traceback goes into a file."""
         code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
         self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
         words = self._words(node, error)
         traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
         return words
 
-    def _words(self, node: BoundNode, error: Exception) -> str:
+    def _words(self, node: BoundNode, error: Exception) -> tuple[str, str]:
         if isinstance(error, ArtgraphError):
-            return str(error)
+            return error.what, error.advice
         if isinstance(error, SocketError):
-            return f"returned what it must not: {error} - a bug in {node.spec.id}"
+            return f"returned what it must not: {error}", f"a bug in {node.spec.id}"
         if is_out_of_memory(error):
-            return "out of memory - make size, count or batch smaller"
+            return "out of memory", "make size, count or batch smaller"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())
         what = " ".join(str(error).split())[:300]
-        return f"{type(error).__name__}: {what} - the details are in {path}"
+        return f"{type(error).__name__}: {what}", f"the details are in {path}"

@@ -38,6 +38,7 @@ def node_lines(spec: NodeSpec) -> list[str]:
         lines += ["", "widgets (give them under `with`, or wire them)"]
         for widget in spec.widgets.values():
             lines += [f"  {widget.name}: {_values(widget)}", f"      {widget.description}"]
+            lines += [f"      - {line}" for line in widget.choice_lines]
     lines += ["", "outputs"]
     for port in spec.outputs.values():
         about = "; ".join(socket.about for socket in port.sockets)
@@ -65,6 +66,7 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
                 **({"choices": list(widget.choices)} if widget.choices else {}),
                 **widget.limits,
                 "description": widget.description,
+                **({"lines": widget.lines} if widget.lines else {}),
             }
             for widget in spec.widgets.values()
         },
@@ -105,20 +107,24 @@ def _section(spec: NodeSpec) -> Iterator[str]:
         yield from _wrapped(" ".join(paragraph.split()))
     groups = {
         "Inputs": [
-            f"`{port.name}`: {_kind(port)}{', may stay unwired' if port.optional else ''}"
+            f"- `{port.name}`: {_kind(port)}{', may stay unwired' if port.optional else ''}"
             for port in spec.inputs.values()
         ],
         "Widgets": [
-            f"`{widget.name}` ({_values(widget)}): {widget.description}".rstrip(": ")
+            line
             for widget in spec.widgets.values()
+            for line in (
+                f"- `{widget.name}` ({_values(widget)}): {widget.description}".rstrip(": "),
+                *(f"  - {line}" for line in widget.choice_lines),
+            )
         ],
-        "Outputs": [f"`{port.name}`: {_kind(port)}" for port in spec.outputs.values()],
+        "Outputs": [f"- `{port.name}`: {_kind(port)}" for port in spec.outputs.values()],
     }
     for name, items in groups.items():
         if items:
             yield from ("", f"{name}:", "")
         for item in items:
-            yield from _wrapped(f"- {item}", "  ")
+            yield from _wrapped(item, "    " if item.startswith(" ") else "  ")
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

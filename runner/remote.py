@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from blake3 import blake3
 
 from ..nodes.errors import GraphError
+from .schema import ResultRow
 
 
 class Remote:
     """The results below `url`, by key, and their blobs, by digest.
 
-    Raises: GraphError where fsspec is missing or does not know the address.
+    Raises: GraphError if fsspec is missing or does not know the address.
     """
 
     def __init__(self, url: str, warn: Callable[[str], None]) -> None:
@@ -30,10 +32,10 @@ class Remote:
             self._files, self._root = url_to_fs(url)
         except ImportError as error:
             raise GraphError(
-                f"--cache-remote {url}: {error} - run `pip install 'artgraph[remote]'`"
+                f"--cache-remote {url}: {error}", "run `pip install 'artgraph[remote]'`"
             ) from error
         except ValueError as error:
-            raise GraphError(f"--cache-remote {url}: {error} - mend the address") from error
+            raise GraphError(f"--cache-remote {url}: {error}", "correct the address") from error
         self._url, self._warn = url, warn
         self._works = True
         self._uploads: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -45,14 +47,16 @@ class Remote:
         self._uploads.put(None)
         self._thread.join()
 
-    def lookup(self, key: str) -> dict[str, Any] | None:
-        """The record of a result, None where there is none."""
+    def lookup(self, key: str) -> ResultRow | None:
+        """The row of a result, if it is there and whole."""
         data = self._read(self._path("results", key, ".json"))
-        try:
-            record = json.loads(data) if data is not None else None
-        except ValueError:
+        if data is None:
             return None
-        return record if isinstance(record, dict) else None
+        try:
+            _, node, parts, outputs, seconds = json.loads(data)["row"]
+            return ResultRow(key, str(node), str(parts), str(outputs), float(seconds))
+        except (ValueError, TypeError, KeyError):
+            return None
 
     def blob(self, digest: str) -> bytes | None:
         """The bytes of a blob, if they are there and whole."""
@@ -60,15 +64,16 @@ class Remote:
         whole = data is not None and blake3(data).hexdigest(16) == digest
         return data if whole else None
 
-    def put(self, key: str, record: Mapping[str, Any], blobs: Mapping[str, Any]) -> None:
-        """Upload a result in the background: its blobs (digest to local path), then its record."""
+    def put(self, row: ResultRow, blobs: Mapping[str, Path]) -> None:
+        """Upload a result in the background: its blobs (digest to local path), then its row."""
 
         def upload() -> None:
             for digest, path in blobs.items():
                 target = self._path("blobs", digest, ".safetensors")
                 if not self._files.exists(target):
                     self._write(target, path.read_bytes())
-            self._write(self._path("results", key, ".json"), json.dumps(record).encode())
+            record = json.dumps({"row": row}).encode()
+            self._write(self._path("results", row.key, ".json"), record)
 
         self._uploads.put(upload)
 

@@ -99,7 +99,8 @@ def rivals(plan: list[Step]) -> dict[str, str]:
     before: dict[str, str] = {}
     for node in (step.node for step in plan):
         if node.spec.saves:
-            name = str(node.values.get("name") or file_stem(node.name)).casefold()
+            given = node.values.get(node.spec.file_name or "")
+            name = str(given or file_stem(node.name)).casefold()
             if name in last:
                 before[node.name] = last[name]
             last[name] = node.name

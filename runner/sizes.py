@@ -1,8 +1,7 @@
-"""Sizes in bytes as people write them, and how large the cache may grow."""
+"""Sizes in bytes as people write them."""
 
 from __future__ import annotations
 
-import os
 import re
 
 from ..nodes.errors import GraphError
@@ -18,14 +17,5 @@ def size_of(option: str, text: str | None) -> int | None:
     units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
     if match is None:
-        raise GraphError(f"{option} {text}: no size - write one such as 10GB or 500MB")
+        raise GraphError(f"{option} {text}: no size", "write one such as 10GB or 500MB")
     return int(float(match[1]) * 2 ** units[match[2]])
-
-
-def cache_budget() -> int:
-    """The bytes that the cache may take, by `$ARTGRAPH_CACHE_MAX`.
-
-    Raises: GraphError.
-    """
-    name = "ARTGRAPH_CACHE_MAX"
-    return size_of(name, os.environ.get(name) or "50GB") or 0

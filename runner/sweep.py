@@ -17,6 +17,8 @@ from typing import Any
 
 from ..nodes.contract import NodeSpec
 from ..nodes.errors import GraphError
+from ..nodes.problem import Problem
+from ..pictures.suffixes import is_shown
 from .binding import bind, parse_setting
 from .document import Document
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
@@ -27,7 +29,6 @@ from .publish import file_stem
 from .store import Store
 
 MOST = 1_000
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,18 @@ def parse_axes(settings: Iterable[str]) -> list[Axis]:
         if not equals:
             raise GraphError(f"--set {text}: not of the form node.widget=value,value,...")
         if any(axis.target == target for axis in axes):
-            raise GraphError(f"--set {target}: given twice - write all its values after one")
+            raise GraphError(f"--set {target}: given twice", "write all its values after one")
         try:
             (row,) = csv.reader([values], strict=True) if values else ([""],)
         except csv.Error as error:
             raise GraphError(
-                f"--set {text}: {error} - put a value with a comma in double quotes, and double"
-                " the quotes in it"
+                f"--set {text}: {error}",
+                "put a value with a comma in double quotes, and double the quotes in it",
             ) from error
         axes.append(Axis(target, tuple(row)))
     count = math.prod(len(axis.values) for axis in axes)
     if count > MOST:
-        raise GraphError(f"--set: {count} combinations - the most is {MOST}")
+        raise GraphError(f"--set: {count} combinations", f"the most is {MOST}")
     return axes
 
 
@@ -105,7 +106,7 @@ def combine(
     Raises: GraphError with the problems of all.
     """
     combinations: list[Combination] = []
-    problems: dict[str, int] = {}
+    problems: dict[Problem, None] = {}  # in order, each once
     down = list(itertools.product(*(axis.values for axis in axes[1:])))
     rows = [(across, *rest) for rest in down for across in axes[0].values]
     for number, values in enumerate(rows, 1):
@@ -116,11 +117,9 @@ def combine(
             where = folder / f"{number:0{len(str(len(rows)))}}"
             combinations.append(Combination(settings, graph, where))
         except GraphError as error:
-            problems |= dict.fromkeys(map(str, error.problems), error.exit_code)
+            problems |= dict.fromkeys(error.problems)
     if problems:
-        wrong = GraphError(*problems)
-        wrong.exit_code = min(problems.values())
-        raise wrong
+        raise GraphError.of(problems)
     return combinations
 
 
@@ -216,6 +215,6 @@ def _pictures(combinations: Sequence[Combination]) -> dict[str, list[Path | None
     for name in dict.fromkeys(name for c in combinations for name in c.files):
         if len({str(c.digests.get(name)) for c in combinations}) > 1:
             paths = [Path(c.files[name][0]) if name in c.files else None for c in combinations]
-            if any(path is not None and path.suffix in _PICTURES for path in paths):
+            if any(path is not None and is_shown(path) for path in paths):
                 found[name] = paths
     return found

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..nodes.contract import NodeSpec
+from ..nodes.problem import Problem
 from ..nodes.sockets import Socket
 from .document import NodeEntry
 from .graph import BoundNode, Graph, Source
 from .yaml_text import Marked
 
 # What a wired widget accepts, by kind.
-_WIDGET_SOCKETS = {
+_WIDGET_SOCKETS: dict[str, tuple[str, ...]] = {
     "int": ("number",),
     "float": ("number",),
     "bool": ("number",),
@@ -21,7 +22,7 @@ _WIDGET_SOCKETS = {
     "folder": ("text",),
 }
 
-Complain = Callable[[NodeEntry, str, Marked], None]
+Complain = Callable[[NodeEntry, Problem, Marked], None]
 
 
 def check_wires(graph: Graph, registry: Mapping[str, NodeSpec], complain: Complain) -> None:
@@ -47,44 +48,52 @@ def _misfit(
     sockets: tuple[Socket, ...],
     bound: dict[str, tuple[Socket, ...]],
     registry: Mapping[str, NodeSpec],
-) -> str | None:
-    """What is wrong with a wire that carries one of `sockets`, if anything."""
+) -> Problem | None:
+    """Returns what is wrong with a wire that carries one of `sockets`, if anything."""
     port = node.spec.inputs.get(target)
     if port is None:
-        accepted = _WIDGET_SOCKETS[node.spec.widgets[target].kind]
-        fits = all(socket.name in accepted for socket in sockets)
-        what, wanted, hint = "widget", f"a {' or '.join(accepted)}", ""
+        accepts = _WIDGET_SOCKETS[node.spec.widgets[target].kind]
     else:
-        accepts = bound.get(port.variable or "", port.sockets)
-        fits = _names(sockets) <= _names(accepts)
-        what, wanted = "input", either(accepts)
-        hint = "" if fits else givers(port.sockets, registry)
-        if fits and port.variable:
+        accepts = names_of(bound.get(port.variable or "", port.sockets))
+    if set(names_of(sockets)) <= set(accepts):
+        if port is not None and port.variable:
             bound[port.variable] = sockets
-    if fits:
         return None
-    return (
-        f"{what} {target!r} takes {wanted}, but {source.node}.{source.output} gives"
-        f" {either(sockets)} - wire a node that gives {wanted}{hint}"
+    end = f"widget {target!r}" if port is None else f"input {target!r}"
+    start = f"{source.node}.{source.output}"
+    some = givers(names_of(port.sockets), registry) if port is not None else ()
+    return Problem(
+        "wrong_socket",
+        target,
+        f"{end} takes {either(accepts)}, but {start} gives {either(names_of(sockets))}",
+        f"wire a node that gives {wanted(accepts, some)}",
+        accepts=accepts,
+        givers=some,
     )
 
 
-def givers(sockets: Iterable[Socket], registry: Mapping[str, NodeSpec]) -> str:
-    """Some node types that give such a value, in brackets."""
-    wanted = _names(sockets)
+def givers(sockets: Iterable[str], registry: Mapping[str, NodeSpec]) -> tuple[str, ...]:
+    """Returns some node types that give a value of one of these kinds."""
+    kinds = set(sockets)
     names = [
         spec.id
         for spec in registry.values()
-        if any(_names(port.sockets) & wanted for port in spec.outputs.values())
+        if any(kinds.intersection(names_of(port.sockets)) for port in spec.outputs.values())
     ]
-    return f" ({', '.join(sorted(names)[:3])})" if names else ""
+    return tuple(sorted(names)[:3])
 
 
-def _names(sockets: Iterable[Socket]) -> set[str]:
-    return {socket.name for socket in sockets}
+def names_of(sockets: Iterable[Socket]) -> tuple[str, ...]:
+    """Returns the names of sockets, in their order."""
+    return tuple(socket.name for socket in sockets)
 
 
-def either(sockets: Iterable[Socket]) -> str:
-    """A value of one of these kinds, in words: `an image`, `a gan or vae`."""
-    names = " or ".join(socket.name for socket in sockets)
+def either(sockets: Sequence[str]) -> str:
+    """Returns a value of one of these kinds in words: `an image`, `a gan or vae`."""
+    names = " or ".join(sockets)
     return f"an {names}" if names[0] in "aeiou" else f"a {names}"
+
+
+def wanted(sockets: Sequence[str], givers: Sequence[str]) -> str:
+    """Returns what a wire is to carry, with nodes that give it: `a number (math, number)`."""
+    return either(sockets) + (f" ({', '.join(givers)})" if givers else "")

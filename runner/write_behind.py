@@ -11,38 +11,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
 
 from ..nodes.errors import CacheError
+from .index import Index
 from .locks import Locks
 from .results import Result
-
-if TYPE_CHECKING:
-    from .store import Store
+from .schema import ResultRow
 
 _SECONDS = 0.25
 _SLOW_SECONDS = 0.05  # a result that took longer is written at once
 
 
 class WriteBehind:
-    """What waits to be written; threads may use it, each call holds the store's mutex."""
+    """Rows that wait to be written; its methods are safe for threads."""
 
-    def __init__(self, store: Store, locks: Locks) -> None:
-        self._store, self._locks = store, locks
-        self._rows: dict[str, tuple[Any, ...]] = {}  # by key
-        self.results: dict[str, Result] = {}  # of those rows
+    def __init__(self, index: Index, locks: Locks) -> None:
+        self._index, self._locks = index, locks
+        self._mutex = threading.RLock()  # taken before the index's own, never while holding that
+        self._rows: dict[str, tuple[ResultRow, float]] = {}  # by key, with the time of storing
+        self._results: dict[str, Result] = {}  # of those rows
         self._used: list[str] = []  # keys of stored results
         self._locked: list[str] = []  # keys to be unlocked
-        self._some = threading.Event()  # set where rows wait
+        self._some = threading.Event()  # set while rows wait
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, row: tuple[Any, ...], result: Result) -> None:
-        """Have a row written soon; `row` is (key, node, parts, outputs, seconds)."""
-        now = time.time()
-        with self._store.mutex:
-            self._rows[row[0]] = (*row, now, now)
-            self.results[row[0]] = result
+    def lookup(self, key: str) -> Result | None:
+        """The result under `key` if its row still waits."""
+        return self._results.get(key)
+
+    def add(self, row: ResultRow, result: Result) -> None:
+        """Have a row written soon."""
+        with self._mutex:
+            self._rows[row.key] = (row, time.time())
+            self._results[row.key] = result
             if result.seconds > _SLOW_SECONDS:
                 self.flush()
             elif not self._some.is_set():
@@ -53,13 +55,14 @@ class WriteBehind:
 
     def use(self, key: str) -> None:
         """Have the time of a result's last use written, when something is."""
-        with self._store.mutex:
+        with self._mutex:
             self._used.append(key)
 
     def drop(self, key: str) -> None:
         """Write no row for this key."""
-        self.results.pop(key, None)
-        self._rows.pop(key, None)
+        with self._mutex:
+            self._results.pop(key, None)
+            self._rows.pop(key, None)
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
@@ -68,7 +71,7 @@ class WriteBehind:
         try:
             yield
         finally:
-            with self._store.mutex:
+            with self._mutex:
                 if key in self._rows:
                     self._locked.append(key)
                 else:
@@ -77,13 +80,13 @@ class WriteBehind:
     def flush(self) -> None:
         """Write all that waits.
 
-        Raises: CacheError where it can't be written; it waits on then.
+        Raises: CacheError if it can't be written; it waits on then.
         """
-        with self._store.writing():
+        with self._mutex:
             if self._rows or self._used:
                 self._write()
             self._rows.clear()
-            self.results.clear()
+            self._results.clear()
             self._used.clear()
             for key in self._locked:
                 self._locks.give(key)
@@ -98,18 +101,18 @@ class WriteBehind:
         self.flush()
 
     def _write(self) -> None:
-        index, now = self._store.index, time.time()
-        index.execute("BEGIN IMMEDIATE")
-        index.executemany(
-            "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", self._rows.values()
-        )
-        index.executemany(
-            "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
-        )
-        index.execute("COMMIT")
+        now = time.time()
+        with self._index.writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(*row, stored, stored) for row, stored in self._rows.values()],
+            )
+            connection.executemany(
+                "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
+            )
 
     def _write_now_and_then(self) -> None:
         while self._some.wait() and not self._over.wait(_SECONDS):
             self._some.clear()
-            with suppress(CacheError):  # whoever writes next hears of it
+            with suppress(CacheError):  # whoever writes next gets the error
                 self.flush()

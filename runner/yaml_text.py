@@ -54,7 +54,7 @@ class Typed(NamedTuple):
     word: str
 
 
-Refusal = Callable[[int, str], Exception]
+Refusal = Callable[[int, str, str], Exception]
 
 
 def scalar(text: str) -> Any:
@@ -71,7 +71,7 @@ def scalar(text: str) -> Any:
 def read_yaml(text: str, refusal: Refusal) -> Marked:
     """The data, built without recursion.
 
-    Raises: yaml.YAMLError, and what `refusal` makes of a line and what stands there.
+    Raises: yaml.YAMLError, and what `refusal` makes of a line, what is wrong and what to do.
     """
     root: list[Marked] = []
     stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
@@ -83,7 +83,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             _refuse_extras(event, line, refusal)
             if len(stack) >= MAX_DEPTH:
-                raise refusal(line, f"nested deeper than {MAX_DEPTH} levels - flatten it")
+                raise refusal(line, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
             stack.append(({} if kind is yaml.MappingStartEvent else [], line, None))
             continue
         elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
@@ -93,7 +93,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
             _refuse_extras(event, line, refusal)
             documents += kind is yaml.DocumentStartEvent
             if documents > 1:
-                raise refusal(line, "a second document in one file - keep one graph a file")
+                raise refusal(line, "a second document in one file", "keep one graph a file")
             continue
         if not stack:
             root.append(mark)
@@ -106,9 +106,9 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
             stack[-1] = (container, begin, None)
         else:
             if kind is not yaml.ScalarEvent or type(mark.value) is float or mark.value is None:
-                raise refusal(line, "a key is a plain name - mend the line")
+                raise refusal(line, "a key is a plain name", "mend the line")
             if event.value in container:
-                raise refusal(line, f"{event.value!r} stands here twice - remove one")
+                raise refusal(line, f"{event.value!r} stands here twice", "remove one")
             stack[-1] = (container, begin, event.value)
     return root[0] if root else Marked(None, 1)
 
@@ -117,15 +117,15 @@ def _scalar_mark(event: yaml.ScalarEvent, line: int, refusal: Refusal) -> Marked
     if event.anchor is not None or event.tag is not None:
         _refuse_extras(event, line, refusal)
     if len(event.value) > MAX_TEXT:
-        raise refusal(line, f"a text of over {MAX_TEXT} characters - shorten it")
+        raise refusal(line, f"a text of over {MAX_TEXT} characters", "shorten it")
     return Marked(event.value if event.style else scalar(event.value), line)
 
 
 def _refuse_extras(event: Any, line: int, refusal: Refusal) -> None:
     if getattr(event, "anchor", None) is not None:
-        raise refusal(line, "anchors and aliases are not allowed - write the value out")
+        raise refusal(line, "anchors and aliases are not allowed", "write the value out")
     if getattr(event, "tag", None) not in (None, "!"):
-        raise refusal(line, f"the tag {event.tag} is not allowed - write plain values")
+        raise refusal(line, f"the tag {event.tag} is not allowed", "write plain values")
 
 
 def plain_of(mark: Marked) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from lending import PLAIN, lent
+from shelf import PLAIN, lent
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import make_classifier

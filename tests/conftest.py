@@ -12,6 +12,39 @@ pytest_plugins = ["browsing"]
 PACK = Path(__file__).parent / "pack.py"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips", action="store_true", help="a skipped test fails, unless it is marked gpu"
+    )
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    return report if item.get_closest_marker("gpu") else judged(report, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return judged((yield), collector.config)
+
+
+def judged(report, config):
+    """The report of a test or of a file of tests, failed if it skips what may not be skipped."""
+    if report.skipped and config.getoption("no_skips"):
+        report.outcome = "failed"
+        report.longrepr = f"--no-skips, but skipped: {report.longrepr}"
+    return report
+
+
 @dataclass
 class Cli:
     """Runs `artgraph` in a folder of its own, through the real entry point."""
@@ -48,6 +81,17 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path):
     return Cli(tmp_path)
+
+
+@pytest.fixture
+def one_thread():
+    """Tiny tensors gain nothing from more, and lose much if tests run side by side."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lending import lent
+from shelf import lent
 
 from artgraph.models import gan_features, gan_watch
 from artgraph.models.gan import GanSettings, train_gan
@@ -15,17 +15,8 @@ METHODS = tuple(SMALL)
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors gain nothing from more, and lose much where tests run side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """A first network and looks of a moment."""
+def quick(monkeypatch, one_thread):
+    """A first network and looks of a moment; one thread."""
     monkeypatch.setattr(gan_features, "STEPS", 3)
     monkeypatch.setattr(gan_features, "BATCH", 8)
     monkeypatch.setattr(gan_watch, "COMPARED", 16)

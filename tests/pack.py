@@ -2,13 +2,24 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from artgraph.nodes.context import Context
-from artgraph.nodes.contract import InputFile, Seed, Steps, node
+from artgraph.nodes.contract import (
+    Choices,
+    Fallback,
+    FileName,
+    InputFile,
+    InputFolder,
+    InputPicture,
+    Seed,
+    Steps,
+    node,
+)
 from artgraph.nodes.errors import NodeError
 from artgraph.nodes.sockets import Files, GanLatent, Image, Latent, Number, Table, Text, VaeLatent
 
@@ -52,7 +63,7 @@ def nap(
 def failing(*, how: str = "node") -> Number:
     """Fail in one of several ways."""
     if how == "node":
-        raise NodeError("it is broken - mend it")
+        raise NodeError("it is broken", "mend it")
     if how == "memory":
         raise MemoryError
     if how == "kind":
@@ -131,7 +142,7 @@ def mean(image: Image) -> Number:
 
 
 @node(title="File", category="test")
-def save_text(*, text: str = "", name: str = "") -> Files:
+def save_text(*, text: str = "", name: FileName = "") -> Files:
     """Save a text."""
     note("save_text")
     return Files({(name or "@") + ".txt": text.encode()})
@@ -189,7 +200,7 @@ def big_file(*, salt: int = 0) -> Files:
 
 
 @node(title="Slow file", category="test")
-def save_slowly(value: Number | None = None, *, seconds: float = 0.0, name: str = "") -> Files:
+def save_slowly(value: Number | None = None, *, seconds: float = 0.0, name: FileName = "") -> Files:
     """Save a number after a while."""
     time.sleep(seconds)
     return Files({(name or "@") + ".txt": str(value).encode()})
@@ -208,3 +219,58 @@ def little_memory(*, count: int = 23) -> Number:
         return part * 2
 
     return float(in_parts(double, torch.ones(count), batch=16).sum())
+
+
+AnyPoint = TypeVar("AnyPoint", GanLatent, VaeLatent)
+
+
+@node(title="Words", category="test")
+def words(
+    otherwise: Annotated[Text | None, Fallback] = None,
+    fallback: Number | None = None,
+    *,
+    place: InputFolder | None = None,
+) -> Text:
+    """The names in a folder, or another text. `fallback` has no role: a role is no name."""
+    note("words")
+    return otherwise if place is None else " ".join(sorted(p.name for p in place.iterdir()))
+
+
+@node(title="Look", category="test")
+def look(*, portrait: InputPicture | None = None) -> Text:
+    """The name of a picture."""
+    return "" if portrait is None else portrait.name
+
+
+@node(title="Chance", category="test")
+def chance(
+    *,
+    dice: Annotated[Seed, Field(description="Which throw it is")] = 0,
+    seed: int = 0,
+    sides: Annotated[
+        Literal["six", "twenty"],
+        Field(description="The die"),
+        Choices({"six": "a cube", "twenty": "an icosahedron"}),
+    ] = "six",
+) -> Number:
+    """A throw of dice. `seed` has no role."""
+    return dice * 7 % {"six": 6, "twenty": 20}[sides] + seed
+
+
+@node(title="Letter", category="test")
+def save_letter(*, text: str = "", seconds: float = 0.0, title: FileName = "") -> Files:
+    """Save a text after a while, under its title."""
+    time.sleep(seconds)
+    return Files({(title or "@") + ".txt": text.encode()})
+
+
+@node(title="Mirror point", category="test")
+def mirror_point(point: AnyPoint) -> AnyPoint:
+    """The point on the other side."""
+    return replace(point, z=-point.z)
+
+
+@node(title="Epochs", category="test")
+def epochs() -> Table:
+    """Curves over a column of another name."""
+    return Table({"loss": [3.0, 2.0, 1.0], "epoch": [1, 2, 4]}, x="epoch")

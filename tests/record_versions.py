@@ -1,101 +1,101 @@
-"""A node's version must rise when what it computes changes: fingerprints of the nodes' code.
+"""A node's version must rise when its results change: fingerprints of the code of each node.
 
-A fingerprint covers the node's function and all code of ours that it reaches: functions and
-classes of its module, and whole modules that it imports, without comments and docstrings.
-`python tests/record_versions.py` writes versions.json anew, after raising versions.
+A fingerprint covers the node's function and every definition of ours that it reaches: functions,
+classes and constants (see definitions.py). A class counts as a whole, but of `Context` only the
+members that a node uses.
+
+`python tests/record_versions.py` writes versions.json anew, after versions were raised.
+`python tests/record_versions.py REV..REV` prints how many nodes each commit between flags.
 """
 
-import ast
-import hashlib
-import inspect
+from __future__ import annotations
+
 import json
-import textwrap
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-RECORD = Path(__file__).parent / "versions.json"
-CONTRACT = {"contract", "context", "errors", "registry", "wording"}  # no node computes with these
+from definitions import ROOT, Tree, short
+
+RECORD = Path(__file__).with_name("versions.json")
 
 
-def fingerprints():
-    """{node id: [version, fingerprint]} of all our nodes."""
-    from artgraph.nodes.registry import load_nodes
-
-    ours = {
-        name: spec
-        for name, spec in load_nodes().items()
-        if spec.function.__module__.startswith("artgraph.")
-    }
-    return {name: [spec.version, fingerprint(spec.function)] for name, spec in sorted(ours.items())}
-
-
-def fingerprint(function):
-    path = Path(inspect.getfile(function))
-    module = ast.parse(path.read_text())
-    tops = {name: item for item in module.body for name in names_of(item)}
-    (own,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    own.decorator_list = []
-    parts, modules, seen, waiting = [], set(), set(), [own]
-    while waiting:
-        item = waiting.pop(0)
-        parts.append(normalised(item))
-        for inner in ast.walk(item):
-            if isinstance(inner, ast.ImportFrom) and inner.level:
-                modules |= imported(path, inner)
-            name = inner.id if isinstance(inner, ast.Name) else None
-            if name in tops and name not in seen:
-                seen.add(name)
-                waiting.append(tops[name])
-    parts += [normalised(ast.parse(p.read_text())) for p in sorted(reach(modules))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def names_of(item):
-    if isinstance(item, ast.FunctionDef | ast.ClassDef):
-        return [item.name]
-    if isinstance(item, ast.Assign):
-        return [target.id for target in item.targets if isinstance(target, ast.Name)]
-    if isinstance(item, ast.ImportFrom):
-        return [alias.asname or alias.name for alias in item.names]
-    return []
-
-
-def imported(path, item):
-    """The files of ours that an import statement names, less the contract."""
-    base = path.parents[item.level - 1]
-    folder = base.joinpath(*(item.module or "").split("."))
-    found = {folder.with_suffix(".py")} if item.module else set()
-    found |= {folder / f"{alias.name}.py" for alias in item.names}
+def fingerprints(root: Path = ROOT) -> dict[str, dict[str, object]]:
+    """Of a checkout: `nodes`, each id's version and fingerprint, and `definitions`, digests."""
+    tree = Tree(root)
+    definitions: dict[str, set[str]] = defaultdict(set)
+    nodes = {}
+    for node, (version, start) in tree.nodes().items():
+        parts = sorted(
+            f"{name} {digest}"
+            for one in tree.reach(start)
+            for name, digest in tree.digests(one).items()
+        )
+        for part in parts:
+            name, digest = part.split()
+            definitions[name].add(digest)
+        nodes[node] = [version, short("\n".join(parts))]
     return {
-        p for p in found if p.is_file() and not (p.parent.name == "nodes" and p.stem in CONTRACT)
+        "nodes": nodes,
+        "definitions": {name: " ".join(sorted(d)) for name, d in sorted(definitions.items())},
     }
 
 
-def reach(files):
-    """The files and all of ours that they import in turn."""
-    done, waiting = set(), list(files)
-    while waiting:
-        path = waiting.pop()
-        if path in done:
-            continue
-        done.add(path)
-        for item in ast.walk(ast.parse(path.read_text())):
-            if isinstance(item, ast.ImportFrom) and item.level:
-                waiting += imported(path, item)
-    return done
+def flagged(before: dict, now: dict) -> list[str]:
+    """Nodes whose code has changed, their version has not."""
+    return [
+        node
+        for node, (version, fingerprint) in now["nodes"].items()
+        if before["nodes"].get(node, ["new"])[0] == version
+        if before["nodes"][node][1] != fingerprint
+    ]
 
 
-def normalised(tree):
-    """The code without comments, docstrings and layout."""
-    for item in ast.walk(tree):
-        body = getattr(item, "body", None)
-        if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
-            continue
-        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-            item.body = body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+def changed(node: str, before: dict, now: dict, root: Path = ROOT) -> list[str]:
+    """The changed definitions that a node reaches, each with its file."""
+    tree = Tree(root)
+    lines = []
+    for one in tree.reach(tree.nodes()[node][1]):
+        file = ".".join(one.path.relative_to(root).with_suffix("").parts[:-1])
+        for name in tree.digests(one):
+            if now["definitions"][name] != before["definitions"].get(name):
+                lines.append(f"{file.replace('.', '/')}/{one.path.stem}.{name}")
+    return sorted(lines)
+
+
+def _of_commit(commit: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["git", "-C", str(ROOT), "archive", commit, "--", ":(glob)**/*.py"]
+        archive = subprocess.run(words, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+        return fingerprints(Path(folder))
+
+
+def _one_entry_a_line(found: dict[str, dict[str, object]]) -> str:
+    tables = []
+    for table, entries in found.items():
+        lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in entries.items())
+        tables.append(f" {json.dumps(table)}: {{\n{lines}\n }}")
+    return "{\n" + ",\n".join(tables) + "\n}\n"
+
+
+def report(commits: str) -> None:
+    """Print, for each commit of a range, how many nodes it flags."""
+    first, _, last = commits.partition("..")
+    words = ["git", "-C", str(ROOT), "log", "--reverse", "--format=%h %s", f"{first}..{last}"]
+    log = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    before = _of_commit(first)
+    for line in log.splitlines():
+        now = _of_commit(line.split()[0])
+        nodes = flagged(before, now)
+        print(f"{len(nodes):3} {line}" + (f"  [{', '.join(nodes[:6])}]" if nodes else ""))
+        before = now
 
 
 if __name__ == "__main__":
-    lines = (f" {json.dumps(k)}: {json.dumps(v)}" for k, v in fingerprints().items())
-    RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    if len(sys.argv) > 1:
+        report(sys.argv[1])
+    else:
+        RECORD.write_text(_one_entry_a_line(fingerprints()))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from classifying import patterns
 from classifying import trained as classifier
-from gans import METHODS, one_thread, pictures, quick, train  # noqa: F401 - fixtures
-from lending import Shelf
+from gans import METHODS, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import Shelf
 from test_prior import learned
 from test_vae import discs
 from test_vae import trained as vae

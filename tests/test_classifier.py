@@ -8,7 +8,7 @@ import json
 import pytest
 import torch
 from classifying import NAMES, network_of, patterns, trained
-from lending import PLAIN, Shelf
+from shelf import PLAIN, Shelf
 
 from artgraph.models.augment import moved_pictures, recoloured, repainted, spliced
 from artgraph.models.blocks import blank, initialise
@@ -19,13 +19,7 @@ from artgraph.models.classifier import (
 )
 from artgraph.models.rng import rng
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("method", ["residual", "classic"])

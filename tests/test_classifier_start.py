@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 import torch
 from classifying import NAMES, network_of, patterns, trained
-from lending import PLAIN
+from shelf import PLAIN
 
 from artgraph.models.classifier import predict
 from artgraph.nodes.context import Context

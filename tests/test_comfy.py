@@ -15,11 +15,11 @@ from PIL import Image
 from artgraph.editors.comfy_forms import class_id, node_form, object_info
 from artgraph.editors.comfy_strict import make_strict
 from artgraph.editors.convert_api import to_api
-from artgraph.nodes import contract
 from artgraph.nodes.registry import load_nodes
 from artgraph.runner.devices import numerics_for
 from artgraph.runner.document import read_document
 from artgraph.runner.execute import Run
+from artgraph.runner.job import Job
 from artgraph.runner.load import load_document, load_graph
 from artgraph.runner.publish import Publisher
 from artgraph.runner.store import Store
@@ -38,20 +38,6 @@ nodes:
   back: {node: vae_decode, from: {vae: vae.vae, latent: mix}}
   saved: {node: save_image, from: {image: back}}
 """
-
-
-DOUBTFUL = '''
-from artgraph.nodes.context import Context
-from artgraph.nodes.contract import node
-from artgraph.nodes.sockets import Number
-
-
-@node(title="Doubtful", category="number")
-def doubtful(*, number: int = 1, ctx: Context) -> Number:
-    """A number, and a word about it."""
-    ctx.warn(f"{number} is a lot")
-    return number
-'''
 
 
 class Comfy:
@@ -151,28 +137,10 @@ def run_here(folder):
     numerics = numerics_for("cpu")
     if hasattr(os, "sched_setaffinity"):  # the stand-in keeps to one core
         numerics = replace(numerics, threads=1)
-    running = Run(graph, store, numerics, publisher, lambda event: None)
+    running = Run(Job(graph, store, numerics, publisher, lambda event: None))
     running.execute()
     store.close()
     assert running.exit_code == 0
-
-
-def test_warnings_are_kept_with_the_result_and_told_again(tmp_path, monkeypatch, caplog):
-    from artgraph.editors import comfy_host, comfy_run
-
-    (tmp_path / "pack.py").write_text(DOUBTFUL)
-    with monkeypatch.context() as registered:
-        registered.setattr(contract, "REGISTRY", dict(contract.REGISTRY))
-        load_nodes([str(tmp_path / "pack.py")])
-        spec = contract.REGISTRY["doubtful"]
-    store = Store(tmp_path / "cache")
-    monkeypatch.setattr(comfy_host, "store", lambda: store)
-    monkeypatch.setattr(comfy_host, "Progress", lambda: lambda *told, **more: None)
-    for _ in range(2):
-        caplog.clear()
-        comfy_run.run_node(spec, {"number": 3}, {})
-        assert [r.message for r in caplog.records if r.name == "artgraph"] == ["3 is a lot"]
-    store.close()
 
 
 def test_what_the_command_line_made_is_found_in_comfyui(folder, prompt):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from classifying import patterns, trained
-from lending import PLAIN, Shelf
+from shelf import PLAIN, Shelf
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import ClassifierConfig, make_classifier

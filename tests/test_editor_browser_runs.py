@@ -5,7 +5,6 @@ import os
 import signal
 import time
 
-import pytest
 from browsing import PICTURE, TRAINING, Editor
 from editing import Server, until
 
@@ -119,20 +118,21 @@ def test_a_training_shows_its_work_and_can_be_stopped(editor):
     assert editor.finished()["status"] == "cancelled"
 
 
-@pytest.mark.skipif("ARTGRAPH_SCREENSHOTS" not in os.environ, reason="for the documentation")
-def test_a_real_training_for_the_documentation(editor):
-    editor.show(LEARNING, "first_model")
-    editor.run()
-    vae = "app.graph.nodes.find(n => n.title === 'vae')"
-    editor.wait_for(f"{vae}?.imgs?.length > 0", seconds=120)
-    editor.wait_for("document.body.innerText.includes('loss')", seconds=120)
-    near = "Object.assign(app.canvas.ds, {scale: 0.85, offset: [110, 330]}) && null"
-    editor.ask(near)
-    editor.shot("training")
-    until(lambda: editor.newest("completed"), 400)
-    editor.page.wait_for_timeout(5000)
-    editor.ask(near)
-    editor.shot("trained")
+if "ARTGRAPH_SCREENSHOTS" in os.environ:  # it takes minutes, and only makes pictures
+
+    def test_a_real_training_for_the_documentation(editor):
+        editor.show(LEARNING, "first_model")
+        editor.run()
+        vae = "app.graph.nodes.find(n => n.title === 'vae')"
+        editor.wait_for(f"{vae}?.imgs?.length > 0", seconds=120)
+        editor.wait_for("document.body.innerText.includes('loss')", seconds=120)
+        near = "Object.assign(app.canvas.ds, {scale: 0.85, offset: [110, 330]}) && null"
+        editor.ask(near)
+        editor.shot("training")
+        until(lambda: editor.newest("completed"), 400)
+        editor.page.wait_for_timeout(5000)
+        editor.ask(near)
+        editor.shot("trained")
 
 
 def test_curves_and_saved_tables_are_shown(editor):

@@ -280,7 +280,8 @@ def test_a_crash_and_a_stubborn_node_end_the_run_alone(server):
         assert "signal 9" in job["execution_error"]["exception_message"]
         failure = tab.wait("artgraph.failed")
     assert failure["node_id"] == "1"
-    assert "signal 9" in failure["message"]
+    assert "signal 9" in failure["what"]
+    assert "what was finished is kept" in failure["advice"]
     prompt_id = server.run({"1": node("stubborn")}).json()["prompt_id"]
     until(lambda: server.job(prompt_id, "in_progress"))
     server.post("/interrupt")

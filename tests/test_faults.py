@@ -113,8 +113,10 @@ def test_fifty_kills_at_random_moments(cli, pack):
     outputs = {path.name for path in (cli.folder / "out/g").iterdir() if path.is_file()}
     assert outputs == {"manifest.json", *(f"f{i}.txt" for i in range(0, 40, 2))}
     store = Store(cli.folder / "cache", warn=pytest.fail)
-    assert verify(store)[1] == 0
-    referenced = {d for entry in [*results(store), *checkpoints(store)] for d in entry.blobs}
+    assert verify(store.index, store.blobs)[1] == 0
+    referenced = {
+        d for entry in [*results(store.index), *checkpoints(store.index)] for d in entry.blobs
+    }
     assert {digest for digest, _, _ in store.blobs.stored()} == referenced
     store.close()
 
@@ -156,7 +158,7 @@ def test_many_processes_compute_each_result_once(cli, pack, count):
     assert sorted(ran) == sorted({f"n{i}" for i in range(40)})
     assert all(digests == ends[0][0] for digests, _ in ends)
     store = Store(cli.folder / "cache")
-    assert sum(end["ran"] for _, end in ends) == len(list(results(store)))
+    assert sum(end["ran"] for _, end in ends) == len(list(results(store.index)))
     store.close()
 
 
@@ -292,7 +294,7 @@ def test_a_clock_that_jumps(cli, pack):
         digests, end = run(cli, pack, CLOCK=str(clock))
         assert (digests, end["ran"]) == (first, 0)
     store = Store(cli.folder / "cache")
-    ahead = [entry for entry in results(store) if entry.used > time.time() + 6 * year]
+    ahead = [entry for entry in results(store.index) if entry.used > time.time() + 6 * year]
     store.close()
     assert not ahead, "a use in the far future is put right by the next one"
 
@@ -323,6 +325,16 @@ def test_a_jump_of_the_clock_takes_no_living_process_its_file(tmp_path, monkeypa
     monkeypatch.setattr(time, "time", lambda: now + 10**8)
     Blobs(tmp_path)
     assert mine.exists()
+
+
+def test_what_can_not_be_written_leaves_nothing_behind(tmp_path):
+    file, folder = tmp_path / "new" / "file", tmp_path / "folder"
+    leftovers.write_whole(file, b"whole")
+    assert file.read_bytes() == b"whole"
+    (folder / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):
+        leftovers.write_whole(folder, b"a file can't replace a folder")
+    assert {path.name for path in tmp_path.rglob("*")} == {"new", "file", "folder", "inside"}
 
 
 def test_a_blob_has_its_name_only_when_it_is_whole(tmp_path):

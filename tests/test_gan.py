@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from gans import METHODS, SMALL, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
-from lending import PLAIN, Shelf
+from gans import METHODS, SMALL, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import PLAIN, Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank, initialise

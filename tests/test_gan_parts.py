@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gans import METHODS, assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
-from lending import Shelf
+from gans import METHODS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import Shelf
 
 from artgraph.models import gan_features, sampler
 from artgraph.models.diffaugment import Augmentation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gans import assert_same, one_thread, pictures, quick, train  # noqa: F401 - fixtures
-from lending import Shelf
+from gans import assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank

@@ -6,14 +6,16 @@ import math
 
 import pytest
 import torch
-from gans import one_thread, pictures, train  # noqa: F401 - a fixture
-from lending import PLAIN, Shelf
+from gans import pictures, train
+from shelf import PLAIN, Shelf
 
 from artgraph.models import gan_features, gan_watch
 from artgraph.models.gan_pictures import TrainingSet
 from artgraph.models.gan_watch import Look, Watch
 from artgraph.models.rng import rng
 from artgraph.pictures.styles import render
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 STYLES = ("mondrian", "truchet")
 

@@ -6,26 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
-
-GRAPHS = sorted((Path(__file__).parent.parent / "graphs").glob("*.yaml"))
-
-
-def small(path):
-    """Settings that make a graph quick: few steps, few pictures, 32 px."""
-    graph = yaml.safe_load(path.read_text())
-    knobs = {"size": 32, "gan_size": 32, "frames": 3, "stations": 3}
-    for name in graph["knobs"]:
-        if name.endswith("steps"):
-            yield f"knobs.{name}=2"
-        elif name in knobs:
-            yield f"knobs.{name}={knobs[name]}"
-    for name, node in graph["nodes"].items():
-        if node["node"] == "procedural_art":
-            yield f"{name}.count=64"
-        if node["node"] == "style_transfer":
-            yield f"{name}.steps=3"
-        if node["node"] == "train_gan":
-            yield f"{name}.batch=8"
+from small_graphs import GRAPHS, small
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)

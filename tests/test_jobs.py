@@ -3,20 +3,21 @@
 import json
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_faults import TREE, last
 
 from artgraph.models.numerics import Numerics
+from artgraph.nodes.contract import NodeSpec
 from artgraph.nodes.registry import load_nodes
+from artgraph.nodes.sockets import Image, Number
 from artgraph.runner.binding import bind
 from artgraph.runner.document import parse_document
 from artgraph.runner.events import Progressed
 from artgraph.runner.execute import Run
 from artgraph.runner.folders import Folders
-from artgraph.runner.locks import Locks
+from artgraph.runner.job import Job
 from artgraph.runner.publish import Publisher
 from artgraph.runner.store import Store
 
@@ -41,63 +42,82 @@ def test_the_number_of_jobs_changes_no_digest(cli, pack):
     assert list(manifest["nodes"])[:3] == ["n0", "n1", "n2"], "in the graph's order"
 
 
-def in_process(tmp_path, pack, text, change=lambda spec: spec, watch=("nap",), **options):
-    """Run in this process; how many of the watched nodes were at work at most, and the run."""
-    specs = dict(load_nodes([str(pack)]))
-    active, most, lock = 0, 0, threading.Lock()
+class Work:
+    """Nodes that are at work for a while, and how many of them were so at a time at most."""
 
-    def watched(function):
-        def call(*args, **named):
-            nonlocal active, most
-            with lock:
-                active += 1
-                most = max(most, active)
-            time.sleep(0.2)
-            with lock:
-                active -= 1
-            return function(*args, **named)
+    def __init__(self):
+        self.most = 0
+        self._active, self._mutex = 0, threading.Lock()
 
-        return call
+    def registry(self, pack):
+        def work(*, salt: int = 0) -> Number:
+            with self:
+                return salt
 
-    for name in watch:
-        spec = replace(specs[name], function=specs[name].function)
-        spec.__dict__.update(_signature=specs[name]._signature, outputs=specs[name].outputs)
-        specs[name] = change(spec)
-        object.__setattr__(specs[name], "function", watched(specs[name].function))
-    graph = bind(parse_document(text, "g.yaml", tmp_path), specs, Folders(*[tmp_path] * 3))
-    store = Store(tmp_path / "cache")
-    publisher = Publisher(tmp_path / "out", "")
+        def look(image: Image) -> Number:
+            with self:
+                return round(float(image.mean()), 3)
+
+        found = dict(load_nodes([str(pack)]))
+        for name, function, device in (
+            ("work", work, False),
+            ("work_on_device", work, True),
+            ("look", look, False),
+        ):
+            found[name] = NodeSpec(name, name, "test", 1, function, device)
+        return found
+
+    def __enter__(self):
+        with self._mutex:
+            self._active += 1
+            self.most = max(self.most, self._active)
+        time.sleep(0.2)
+
+    def __exit__(self, *_):
+        with self._mutex:
+            self._active -= 1
+
+
+def most_at_a_time(folder, pack, text, **options):
+    """Run in this process; how many nodes were at work at a time at most."""
+    work = Work()
+    graph = bind(
+        parse_document(text, "g.yaml", folder), work.registry(pack), Folders(*[folder] * 3)
+    )
+    store = Store(folder / "cache")
     try:
-        running = Run(graph, store, Numerics(), publisher, lambda event: None, **options)
+        publisher = Publisher(folder / "out", "")
+        running = Run(Job(graph, store, Numerics(), publisher, lambda event: None, **options))
         running.execute()
     finally:
         store.close()
     assert running.exit_code == 0
-    return most, running
+    return work.most
+
+
+def four(node):
+    return "artgraph: 1\nnodes:\n" + "".join(
+        f"  n{i}: {{node: {node}, with: {{salt: {i}}}}}\n" for i in range(4)
+    )
 
 
 def test_independent_nodes_run_side_by_side(tmp_path, pack):
-    assert in_process(tmp_path / "a", pack, NAPS, jobs=1)[0] == 1
-    assert in_process(tmp_path / "b", pack, NAPS, jobs=3)[0] == 3
+    assert most_at_a_time(tmp_path / "a", pack, four("work"), jobs=1) == 1
+    assert most_at_a_time(tmp_path / "b", pack, four("work"), jobs=3) == 3
 
 
 def test_one_node_at_a_time_on_the_device(tmp_path, pack):
-    def on_device(spec):
-        object.__setattr__(spec, "device", True)
-        return spec
-
-    assert in_process(tmp_path, pack, NAPS, on_device, jobs=4)[0] == 1
+    assert most_at_a_time(tmp_path, pack, four("work_on_device"), jobs=4) == 1
 
 
 def test_a_memory_budget_makes_nodes_wait(tmp_path, pack):
     text = "artgraph: 1\nnodes:\n" + "".join(
         f"  g{i}: {{node: grey, with: {{count: {i}00}}}}\n"
-        f"  m{i}: {{node: mean, from: {{image: g{i}}}}}\n"
+        f"  m{i}: {{node: look, from: {{image: g{i}}}}}\n"
         for i in range(1, 5)
     )
-    watch = ("mean",)
-    assert in_process(tmp_path / "a", pack, text, watch=watch, jobs=4)[0] > 1
-    assert in_process(tmp_path / "b", pack, text, watch=watch, jobs=4, memory=1)[0] == 1
+    assert most_at_a_time(tmp_path / "a", pack, text, jobs=4) > 1
+    assert most_at_a_time(tmp_path / "b", pack, text, jobs=4, memory=1) == 1
 
 
 def test_a_failure_and_a_lost_blob_beside_others(cli, pack):
@@ -116,27 +136,6 @@ def test_a_failure_and_a_lost_blob_beside_others(cli, pack):
     assert "lost or damaged" in done.stderr
 
 
-def test_locks_hold_between_threads_and_stores_of_one_process(tmp_path):
-    one, two = Locks(tmp_path / "locks"), Locks(tmp_path / "locks")
-    waited = threading.Event()
-    got = []
-
-    def want():
-        with two.hold("ab" * 16, waited.set):
-            got.append(time.monotonic())
-
-    with one.hold("ab" * 16):
-        Locks(tmp_path / "locks").close()  # which must not drop what others hold
-        thread = threading.Thread(target=want)
-        thread.start()
-        assert waited.wait(10)
-        assert not got
-    thread.join()
-    assert got
-    one.close()
-    two.close()
-
-
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
     text = "artgraph: 1\nnodes: {t: {node: slow_training, with: {steps: 100000, pause: 0.01}}}"
@@ -151,10 +150,10 @@ def test_cancelling_waits_for_what_runs(tmp_path, pack, jobs):
         if isinstance(event, Progressed) and event.done > 1:
             running.cancel()
 
-    running = Run(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs)
+    running = Run(Job(graph, store, Numerics(), Publisher(tmp_path, ""), hear, jobs=jobs))
     assert running.execute().status == "interrupted"
     assert running.exit_code == 130
-    assert store.index.execute("SELECT max(step) FROM checkpoints").fetchone()[0] > 1
+    assert store.index.row("SELECT max(step) FROM checkpoints")[0] > 1
     store.close()
 
 

@@ -31,7 +31,7 @@ def run(cli, pack):
 
 def stored(cli, node):
     store = Store(cli.folder / "cache")
-    count = sum(entry.node == node for entry in results(store))
+    count = sum(entry.node == node for entry in results(store.index))
     store.close()
     return count
 

@@ -57,12 +57,12 @@ def test_no_write_ahead_log_there(tmp_path, mounted):
     warnings = []
     mode = "PRAGMA journal_mode"
     store = Store(tmp_path / "cache", warnings.append)
-    assert (store.index.execute(mode).fetchone()[0], warnings) == ("wal", [])
+    assert (store.index.row(mode), warnings) == (("wal",), [])
     store.put(Key("ab" * 16, {"node": "test"}), {"out": (socket_of(Number), 3)}, 1.0)
     store.close()
     mounted(cache="nfs4")
     store = Store(tmp_path / "cache", warnings.append)
-    assert store.index.execute(mode).fetchone()[0] == "truncate"
+    assert store.index.row(mode) == ("truncate",)
     assert store.lookup("ab" * 16).outputs["out"].inline == 3
     assert len(warnings) == 1
     assert "network file system (nfs4)" in warnings[0]

@@ -121,7 +121,6 @@ def test_a_models_memory_is_free_before_the_next_one(cli, jobs):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_devices_memory_is_free_before_the_next_one(cli):
     code = MODELS.replace("weights = Weights()", "weights = big()").replace(
         "class Weights", GPU + "\nclass Weights"

@@ -6,8 +6,8 @@ import json
 
 import pytest
 import torch
-from lending import PLAIN, Shelf, lent
-from test_vae import _one_thread, discs  # noqa: F401
+from shelf import PLAIN, Shelf, lent
+from test_vae import discs
 
 from artgraph.models.blocks import blank
 from artgraph.models.flow import between, integrate, times
@@ -20,6 +20,8 @@ from artgraph.nodes.context import Context
 from artgraph.nodes.data import Dataset
 from artgraph.nodes.errors import NodeError
 from artgraph.nodes.sockets import Vae
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Unchanged:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from shelf import PLAIN, silent
 
-from artgraph.models.numerics import Numerics
 from artgraph.models.patch_voting import vote
 from artgraph.models.rng import rng
 from artgraph.models.sliced_wasserstein import (
@@ -15,19 +15,7 @@ from artgraph.models.sliced_wasserstein import (
     transfer,
 )
 
-PLAIN = Numerics("cpu", "float32", 1)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def silent(done, total, preview=None):
-    pass
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def halves(count: int, height: int, width: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lending import Shelf, lent
+from shelf import Shelf, lent
 from torch import Tensor, nn
 
 from artgraph.models.average import Average

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from classifying import NAMES, patterns, trained
-from lending import Shelf, lent
+from shelf import Shelf, lent
 
 from artgraph.models import sampler
 from artgraph.models.classifier import ClassifierConfig
@@ -57,7 +57,6 @@ def test_parts_resume_bit_for_bit(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_processor_never_waits_for_a_gpu():
     images, labels = patterns(60, 64, seed=2)
     settings, numerics = ClassifierSettings(seed=1, batch=16), Numerics.of("cuda")
@@ -74,7 +73,6 @@ def test_the_processor_never_waits_for_a_gpu():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_data_on_a_gpu_gives_what_the_processor_has():
     images, _ = patterns(20, 24, seed=2)
     numerics = Numerics.of("cuda")

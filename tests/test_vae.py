@@ -7,19 +7,13 @@ import json
 
 import pytest
 import torch
-from lending import PLAIN, Shelf, lent
+from shelf import PLAIN, Shelf, lent
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.rng import rng
 from artgraph.models.vae import VaeConfig, VaeSettings, decode, encode, make_vae, train_vae
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def discs(count: int, size: int, seed: int) -> torch.Tensor:

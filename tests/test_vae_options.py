@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
-from lending import PLAIN, Shelf
-from test_vae import _one_thread, discs, trained  # noqa: F401
+from shelf import PLAIN, Shelf
+from test_vae import discs, trained
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import Features, ResidualNet
@@ -21,6 +21,7 @@ from artgraph.nodes.context import Context
 from artgraph.nodes.data import Dataset
 from artgraph.nodes.errors import NodeError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LEVELS = (8, 5, 4, 3)
 
 

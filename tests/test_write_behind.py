@@ -97,16 +97,15 @@ def test_what_fails_keeps_no_lock(two):
 
 def test_an_interrupted_writing_is_taken_back(two):
     def interrupted():
-        with two[0].writing():
-            two[0].index.execute("BEGIN IMMEDIATE")
-            two[0].index.execute("INSERT INTO facts VALUES ('half', 1)")
+        with two[0].index.writing() as connection:
+            connection.execute("INSERT INTO facts VALUES ('half', 1)")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     compute(two[0], KEYS[0], seconds=1.0)
     assert two[1].lookup(KEYS[0]) is not None
-    assert not two[1].index.execute("SELECT 1 FROM facts WHERE name = 'half'").fetchall()
+    assert two[1].index.row("SELECT 1 FROM facts WHERE name = 'half'") is None
 
 
 def test_writing_ends_a_snapshot(two):

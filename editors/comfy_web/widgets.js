@@ -4,8 +4,16 @@ import { app } from '/scripts/app.js'
 
 const CONTROLS = ['fixed', 'increment', 'decrement', 'randomize']
 
+const seeds = new Map() // by class: its widgets behind which the editor puts a control
+
 app.registerExtension({
   name: 'artgraph.widgets',
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!nodeData.name.startsWith('Artgraph_')) return
+    const inputs = Object.entries({ ...nodeData.input?.required, ...nodeData.input?.optional })
+    const controlled = inputs.filter(([, input]) => input[1]?.control_after_generate)
+    seeds.set(nodeData.name, new Set(controlled.map(([name]) => name)))
+  },
   beforeConfigureGraph(graph) {
     const inner = (graph.definitions?.subgraphs ?? []).flatMap((subgraph) => subgraph.nodes ?? [])
     for (const node of [...(graph.nodes ?? []), ...inner]) {
@@ -22,8 +30,8 @@ function putInOrder(node) {
   node.widgets_values = known
     .filter((widget) => widget.serialize !== false)
     .map((widget) => {
-      const isControl = last === 'seed' && CONTROLS.includes(widget.value)
-      last = isControl ? 'seed control' : widget.name
+      const isControl = seeds.get(node.type)?.has(last) && CONTROLS.includes(widget.value)
+      last = isControl ? `${last} control` : widget.name
       return saved.has(last) ? saved.get(last) : widget.value
     })
 }
@@ -36,7 +44,8 @@ function valuesByName(node) {
   for (const name of names) {
     if (!values.length) return null
     saved.set(name, values.shift())
-    if (name === 'seed' && CONTROLS.includes(values[0])) saved.set('seed control', values.shift())
+    const hasControl = seeds.get(node.type)?.has(name) && CONTROLS.includes(values[0])
+    if (hasControl) saved.set(`${name} control`, values.shift())
   }
   return values.length ? null : saved
 }

@@ -29,7 +29,7 @@ from .engine import Engine
 from .graphs import Graphs
 from .guard import add_headers, guard
 from .hub import Hub
-from .jobs import Jobs
+from .jobs import RunQueue
 from .services import SERVICES, Services
 from .settings import Settings
 
@@ -58,7 +58,7 @@ def static_root() -> Path:
     try:
         return Path(str(files("comfyui_frontend_package") / "static"))
     except ModuleNotFoundError as error:
-        raise GraphError(f"the editor is not installed - {_INSTALL}") from error
+        raise GraphError("the editor is not installed", _INSTALL) from error
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -103,7 +103,7 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     """Start the parts, and stop them in turn."""
     settings.state.mkdir(parents=True, exist_ok=True)
     registry = load_nodes(settings.packs)
-    hub, jobs = Hub(), Jobs(settings.state / "editor.sqlite")
+    hub, jobs = Hub(), RunQueue(settings.state / "editor.sqlite")
     engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
     app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
     engine.start()
@@ -146,7 +146,7 @@ def serve(settings: Settings, say: Callable[[str], None], open_browser: bool) ->
     locks = Locks(settings.state / "lock")
 
     def taken() -> None:
-        raise GraphError(f"an editor is open on {settings.folder} already - use that one")
+        raise GraphError(f"an editor is open on {settings.folder} already", "use that one")
 
     with locks.hold("0", taken), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(settings, say, open_browser))
@@ -162,7 +162,7 @@ async def _serve(settings: Settings, say: Callable[[str], None], open_browser: b
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
             raise GraphError(
-                f"{place} can't be used: {error.strerror} - try another --port"
+                f"{place} can't be used: {error.strerror}", "try another --port"
             ) from error
         address = f"http://{_host(settings.host)}:{runner.addresses[0][1]}/"
         if settings.token is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...nodes.contract import NodeSpec
+from ...pictures.suffixes import is_shown
 from ..comfy_forms import class_id, object_info
-from .follow import PICTURES
 
 _LISTED = 1_000
 
@@ -23,13 +23,16 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
     Here, where there are no others, our categories need no folder of their own on top.
     """
     found = object_info(registry)
-    for definition in found.values():
-        definition["category"] = definition["category"].removeprefix("artgraph/")
     pictures = input_pictures(input_folder)
-    ours = found.get(class_id("load_image"))
-    if ours is not None:
-        _, options = ours["input"]["required"]["path"]
-        ours["input"]["required"]["path"] = [pictures, _upload(options["tooltip"])]
+    for spec in registry.values():
+        definition = found[class_id(spec.id)]
+        definition["category"] = definition["category"].removeprefix("artgraph/")
+        inputs = definition["input"]["required"]
+        for name, widget in spec.widgets.items():
+            if widget.is_picture:
+                inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
+            elif widget.kind == "folder":
+                inputs[name][1]["folder_upload"] = True  # for our own script in the page
     return found | _core(pictures)
 
 
@@ -37,7 +40,7 @@ def input_pictures(folder: Path) -> list[str]:
     """The pictures in the input folder and its sub-folders, by their path in it."""
     found: list[str] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.suffix.lower() in PICTURES and not path.name.startswith("."):
+        if is_shown(path) and not path.name.startswith("."):
             found.append(path.relative_to(folder).as_posix())
             if len(found) == _LISTED:
                 break

@@ -18,7 +18,7 @@ from typing import Any
 
 from .follow import Follower
 from .hub import Hub
-from .jobs import FINISHED, WAITING, Job, Jobs
+from .jobs import FINISHED, WAITING, QueuedRun, RunQueue
 from .settings import Settings
 
 _LINE = 64 * 2**20  # bytes of one event at most
@@ -28,12 +28,12 @@ _PATIENCE = 10.0  # seconds until an interrupted node that doesn't listen is kil
 class Engine:
     """Runs the jobs of the queue, one after the other."""
 
-    def __init__(self, settings: Settings, jobs: Jobs, hub: Hub) -> None:
+    def __init__(self, settings: Settings, jobs: RunQueue, hub: Hub) -> None:
         self._settings, self.jobs, self._hub = settings, jobs, hub
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._follower: Follower | None = None
-        self._current: Job | None = None
+        self._current: QueuedRun | None = None
         self._interrupted = False
         self._loop_task: asyncio.Task[None] | None = None
         self.logs: deque[tuple[float, str]] = deque(maxlen=1_000)
@@ -51,7 +51,7 @@ class Engine:
 
     # What routes ask for
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: QueuedRun) -> None:
         self.jobs.save(job)
         self._wake.set()
         self.tell_status()
@@ -112,7 +112,7 @@ class Engine:
                 continue
             await self._run(job)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: QueuedRun) -> None:
         job.status, job.started, job.outputs = "in_progress", time.time(), {}
         self.jobs.save(job)
         self._current, self._interrupted = job, False
@@ -124,12 +124,12 @@ class Engine:
         except Exception as error:  # whatever is wrong with one run, the queue goes on
             self.log(f"a run could not be followed: {type(error).__name__}: {error}\n")
             await self._end_process(1.0)
-            end = {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+            end = {"status": "failed", "what": f"{type(error).__name__}: {error}", "advice": ""}
         finally:
             self._current = self._follower = None
         self._finish(job, follower, end)
 
-    async def _follow(self, job: Job, follower: Follower) -> dict[str, Any]:
+    async def _follow(self, job: QueuedRun, follower: Follower) -> dict[str, Any]:
         """Hand the job to the process and pass on its events; how it ended."""
         process = await self._ensure_process()
         shown = {"shown": str(self.folder(job.id))}
@@ -146,13 +146,14 @@ class Engine:
         self._process = None
         if self._interrupted:
             return {"status": "interrupted"}
-        return {"status": "failed", "message": _death(code, self._last_words())}
+        what, advice = _death(code, self._last_words())
+        return {"status": "failed", "what": what, "advice": advice}
 
     def _last_words(self) -> str:
         """The last line that the process printed."""
         return next((line for _, text in reversed(self.logs) if (line := text.strip())), "")
 
-    def _finish(self, job: Job, follower: Follower, end: dict[str, Any]) -> None:
+    def _finish(self, job: QueuedRun, follower: Follower, end: dict[str, Any]) -> None:
         job.ended = time.time()
         statuses = {"done": "completed", "failed": "failed", "interrupted": "cancelled"}
         job.status = statuses[end["status"]]  # type: ignore[assignment]
@@ -161,7 +162,7 @@ class Engine:
         elif job.status == "cancelled":
             follower.finish("execution_interrupted", **follower.place(), executed=[])
         else:
-            job.error = follower.error(end.get("message"))
+            job.error = follower.error(end.get("what", "the run failed"), end.get("advice", ""))
             follower.finish("execution_error", **job.error)
         self.jobs.save(job)
         old = self.jobs.found(FINISHED, offset=self._settings.history)
@@ -212,7 +213,7 @@ class Engine:
         self.logs.append((time.time(), text))
         self._hub.log(*self.logs[-1])
 
-    def _kill(self, job: Job) -> None:
+    def _kill(self, job: QueuedRun) -> None:
         if self._current is job and self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -232,12 +233,12 @@ class Engine:
             await process.wait()
 
 
-def _death(code: int, last_words: str) -> str:
-    """In plain words, what ended the process."""
+def _death(code: int, last_words: str) -> tuple[str, str]:
+    """Returns in plain words what ended the process, and what to do."""
     if code < 0:
         how = f"was killed (signal {-code})"
         advice = "it may have run out of memory: make size, count or batch smaller"
     else:
         how = f"ended (code {code})"
         advice = f"it said: {last_words[:300]}" if last_words else "look into the terminal"
-    return f"the process that ran the graph {how} - {advice}; what was finished is kept"
+    return f"the process that ran the graph {how}", f"{advice}; what was finished is kept"

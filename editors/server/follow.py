@@ -8,18 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...pictures.suffixes import is_shown
+from ...runner.leftovers import write_whole
 from .hub import Hub
-from .jobs import Job
-from .paths import write_whole
+from .jobs import QueuedRun
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
 FileInfo = dict[str, str]
 
 
 class Follower:
     """Follows one job, whose history finds its files in `folder`."""
 
-    def __init__(self, job: Job, hub: Hub, folder: Path) -> None:
+    def __init__(self, job: QueuedRun, hub: Hub, folder: Path) -> None:
         self.job, self._hub, self._folder = job, hub, folder
         self._cached: list[str] = []
         self._planned = False
@@ -57,18 +57,18 @@ class Follower:
         """The node that runs, or ran last."""
         return {"node_id": self._node, "node_type": self._type}
 
-    def error(self, message: str | None) -> dict[str, Any]:
-        """The failure as the editor tells it: that of the first node, else of the run."""
+    def error(self, what: str, advice: str) -> dict[str, Any]:
+        """Returns the failure of the first node, else that of the run, in the editor's form."""
         first = next((f for f in self.failures if f["because"] is None), None)
         if first is None:  # not a node's own failure: the process that ran it has ended
-            first = {**self.place(), "message": message or "the run failed", "because": None}
+            first = {**self.place(), "what": what, "advice": advice, "because": None}
             self.send("artgraph.failed", **first)
-        what, _, advice = first["message"].partition(" - ")
+        lines = filter(None, (first["what"], first["advice"]))
         return {
             "node_id": first["node_id"],
             "node_type": first["node_type"],
             "executed": list(self.job.outputs),
-            "exception_message": f"{what[:1].upper()}{what[1:]}\n{advice[:1].upper()}{advice[1:]}",
+            "exception_message": "\n".join(line[:1].upper() + line[1:] for line in lines),
             "exception_type": "artgraph",
             "traceback": [],
             "current_inputs": {},
@@ -145,7 +145,8 @@ class Follower:
         failure = {
             "node_id": node,
             "node_type": event["type"],
-            "message": event["message"],
+            "what": event["what"],
+            "advice": event["advice"],
             "because": self.job.names.get(because, because),
         }
         self.failures.append(failure)
@@ -161,13 +162,13 @@ class Follower:
         shown = event.get("shown", {})
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
-        pictures = [self._keep(path) for path in files if path.suffix.lower() in PICTURES]
+        pictures = [self._keep(path) for path in files if is_shown(path)]
         plots = [self._named(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
         if len(pictures) == 1 and _is_animated(files[0]):
             output["artgraph_animated"] = True  # `animated` would have it taken for a video
-        others = [path for path in files if path.suffix.lower() not in PICTURES]
+        others = [path for path in files if not is_shown(path)]
         for path in others:
             self._keep(path)
         if node in self._warnings:

@@ -19,10 +19,11 @@ from ...nodes.contract import NodeSpec
 from ...nodes.errors import ArtgraphError
 from ...runner.document import Document, parse_document
 from ...runner.folders import Folders
+from ...runner.leftovers import write_whole
 from ...runner.nesting import files_inside
 from ..convert import check, from_comfy
 from ..workflow_write import to_workflow
-from .paths import file_info, inside, write_whole
+from .paths import file_info, inside
 from .saving import text_to_save
 from .settings import Settings
 from .watch import Watch

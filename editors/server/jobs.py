@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, number);
 
 
 @dataclass
-class Job:
+class QueuedRun:
     """One run of a graph, waiting, running or done."""
 
     id: str
@@ -57,7 +57,7 @@ class Job:
         return names
 
 
-class Jobs:
+class RunQueue:
     """All jobs; what ran when the server ended waits again, as its results are kept."""
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +69,7 @@ class Jobs:
     def close(self) -> None:
         self._db.close()
 
-    def save(self, job: Job) -> None:
+    def save(self, job: QueuedRun) -> None:
         """Write a job as it is now."""
         data = (job.request, job.task, job.outputs, job.error)
         written = (json.dumps(d) if d is not None else None for d in data)
@@ -78,17 +78,17 @@ class Jobs:
             (job.id, job.number, job.status, job.created, job.started, job.ended, *written),
         )
 
-    def get(self, job_id: str) -> Job | None:
+    def get(self, job_id: str) -> QueuedRun | None:
         return next(iter(self._select("WHERE id = ?", job_id)), None)
 
-    def next(self) -> Job | None:
+    def next(self) -> QueuedRun | None:
         """The job whose turn it is."""
         found = self._select("WHERE status = 'pending' ORDER BY number LIMIT 1")
         return next(iter(found), None)
 
     def found(
         self, statuses: tuple[str, ...] = (), limit: int | None = None, offset: int = 0
-    ) -> list[Job]:
+    ) -> list[QueuedRun]:
         """Jobs of these states (all where none is named), the newest first."""
         where, values = _where(statuses)
         order = f"{where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
@@ -107,10 +107,10 @@ class Jobs:
     def delete(self, job_ids: list[str]) -> None:
         self._db.executemany("DELETE FROM jobs WHERE id = ?", [(i,) for i in job_ids])
 
-    def _select(self, rest: str, *values: object) -> list[Job]:
+    def _select(self, rest: str, *values: object) -> list[QueuedRun]:
         rows = self._db.execute(f"SELECT * FROM jobs {rest}", values)  # noqa: S608 - no outside text
         return [
-            Job(
+            QueuedRun(
                 id=row[0],
                 number=row[1],
                 status=row[2],

@@ -6,34 +6,35 @@ else remains or it is what was asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...nodes.contract import NodeSpec
-from ...nodes.errors import ArtgraphError, GraphError
+from ...nodes.errors import GraphError
+from ...nodes.problem import Kind, Problem
 from ...runner.binding import bind
-from ...runner.document import Document, NodeEntry, Problem
+from ...runner.document import Document, NodeEntry
 from ...runner.folders import Folders
+from ...runner.wiring import wanted
 from .translate import from_prompt, with_workflow
 
 _MAX_NODES = 10_000
 
-# What a problem is called in the editor, by the words it is told in; and what to do about it
-# there, where that differs from a file.
-_KINDS = (
-    (r"there is no node type|has no counterpart here", "missing_node_type", None),
-    (r"is not wired", "required_input_missing", "connect {giver}"),
-    (r"takes an? .*, but .* gives", "return_type_mismatch", "connect {giver}"),
-    (r"there is no node ", "bad_linked_input", "connect it again"),
-    (r"has no output", "bad_linked_input", "connect it again"),
-    (r"form a loop", "dependency_cycle", "cut one of the wires"),
-    (r"is no choice", "value_not_in_list", None),
-    (r"is too small", "value_smaller_than_min", None),
-    (r"is too large", "value_bigger_than_max", None),
-    (r"has no value", "required_input_missing", "fill it in"),
-)
+# What a problem is called in the editor; and what to do about it there, if that differs from what
+# to do in a file.
+_IN_EDITOR: dict[Kind, tuple[str, str | None]] = {
+    "unknown_type": ("missing_node_type", None),
+    "missing_input": ("required_input_missing", "connect a node that gives {wanted}"),
+    "missing_value": ("required_input_missing", "fill it in"),
+    "wrong_socket": ("return_type_mismatch", "connect a node that gives {wanted}"),
+    "unknown_source": ("bad_linked_input", "connect it again"),
+    "loop": ("dependency_cycle", "cut one of the wires"),
+    "not_a_choice": ("value_not_in_list", None),
+    "too_small": ("value_smaller_than_min", None),
+    "too_large": ("value_bigger_than_max", None),
+}
+_OTHERWISE = ("custom_validation_failed", None)
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ def prepare(
     """
     _check_form(prompt)
     try:
-        document, ids = from_prompt(prompt, registry, file, folders.graph)
-    except ArtgraphError as error:
-        what, _, advice = str(error).partition(" - ")
-        raise PromptError("invalid_prompt", _plain(what, file), advice) from error
+        document, ids, strangers = from_prompt(prompt, registry, file, folders.graph)
+    except GraphError as error:
+        problem = error.problems[0]
+        raise PromptError("invalid_prompt", _capital(problem.what), problem.advice) from error
     wrong: dict[str, list[Problem]] = {}
     try:
         graph = bind(document, registry, folders)
@@ -86,7 +87,7 @@ def prepare(
         asked = [name for name, node_id in ids.items() if node_id in {str(t) for t in targets}]
         if not asked:
             raise PromptError("prompt_no_outputs", "None of the nodes asked for is in the graph")
-    errors = _node_errors(prompt, ids, wrong)
+    errors = _node_errors(prompt, ids | strangers, wrong)
     ends = asked if asked is not None else _ends(document)
     sick = _reached(wrong, _users(document))
     sound = [] if "" in wrong else [name for name in ends if name not in sick]
@@ -118,8 +119,7 @@ def _check_form(prompt: Any) -> None:
 def _by_node(error: GraphError) -> dict[str, list[Problem]]:
     wrong: dict[str, list[Problem]] = {}
     for problem in error.problems:
-        if isinstance(problem, Problem):
-            wrong.setdefault(problem.node or "", []).append(problem)
+        wrong.setdefault(problem.node or "", []).append(problem)
     return wrong
 
 
@@ -159,7 +159,7 @@ def _refused(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> Prom
         message = f"{len(problems)} things in the graph need mending"
         details = "; ".join(problem.message for problem in problems[:5])
         return PromptError("prompt_outputs_failed_validation", message, details, **errors)
-    kind, message, details = _told(problems[0])
+    kind, message, details = in_editor(problems[0])
     kind = kind if kind == "missing_node_type" else "prompt_outputs_failed_validation"
     return PromptError(kind, message, details, **errors)
 
@@ -170,8 +170,7 @@ def _node_errors(
     """What is wrong with each node, by the editor's id."""
     found = {}
     for name, problems in wrong.items():
-        unknown = re.search(r"\(#(.+)\)$", name)  # what has no counterpart here has no name either
-        node_id = ids.get(name, unknown[1] if unknown else "")
+        node_id = ids.get(name, "")
         if node_id in prompt:
             kind = prompt[node_id]["class_type"]
             errors = _one_an_input(map(_error, problems))
@@ -188,30 +187,19 @@ def _one_an_input(errors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _error(problem: Problem) -> dict[str, Any]:
-    kind, message, details = _told(problem)
-    where = re.search(r"(?:input|widget|wire to) '([^']+)'", problem.message)
-    extra = {"input_name": where[1]} if where else {}
+    kind, message, details = in_editor(problem)
+    extra = {"input_name": problem.subject} if problem.subject else {}
     return {"type": kind, "message": message, "details": details, "extra_info": extra}
 
 
-def _told(problem: Problem) -> tuple[str, str, str]:
-    """A problem's kind, what is wrong, and what to do about it in the editor."""
-    what, _, advice = problem.message.partition(" - ")
-    for words, kind, instead in _KINDS:
-        if re.search(words, what):
-            if instead is not None:
-                giver = re.search(
-                    r"naming a node that gives (.*)|wire a node that gives (.*)", advice
-                )
-                given = next(filter(None, giver.groups()), "it") if giver else "it"
-                advice = instead.format(giver=f"a node that gives {given}")
-            return kind, _capital(what), _capital(advice)
-    return "custom_validation_failed", _capital(what), _capital(advice)
-
-
-def _plain(message: str, file: str) -> str:
-    """A message without the place in a file that nobody sees."""
-    return _capital(re.sub(rf"^{re.escape(file)}(:\d+)?: ", "", message))
+def in_editor(problem: Problem) -> tuple[str, str, str]:
+    """Returns a problem's kind in the editor, what is wrong, and what to do about it there."""
+    kind, advice = _IN_EDITOR.get(problem.kind, _OTHERWISE)
+    if advice is None:
+        advice = problem.advice
+    elif problem.accepts:
+        advice = advice.format(wanted=wanted(problem.accepts, problem.givers))
+    return kind, _capital(problem.what), _capital(advice)
 
 
 def _capital(text: str) -> str:

@@ -10,12 +10,12 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...nodes.sockets import is_file_name
-from .follow import PICTURES
-from .paths import inside, write_whole
+from ...pictures.suffixes import is_read, is_shown
+from ...runner.leftovers import write_whole
+from .paths import inside
 from .services import SERVICES, Services
 
 routes = web.RouteTableDef()
-_UPLOADS = PICTURES | {".bmp", ".tif", ".tiff"}
 _MAX_PIXELS = 200_000_000
 
 
@@ -25,7 +25,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     path = _viewed(request.app[SERVICES], request)
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
-    is_picture = path.suffix.lower() in PICTURES
+    is_picture = is_shown(path)
     if is_picture and ("preview" in request.query):
         return await _smaller(path)
     headers = {"Cache-Control": "no-cache"}
@@ -75,7 +75,7 @@ async def upload(request: web.Request) -> web.Response:
     if not (request.content_type or "").startswith("multipart/"):
         raise web.HTTPBadRequest(text="a form with a picture is expected")
     fields, name, data = await _form(request, services.settings.max_upload)
-    if Path(name).suffix.lower() not in _UPLOADS:
+    if not is_read(Path(name)):
         raise web.HTTPUnsupportedMediaType(text=f"{name[:80]!r} is no picture that artgraph reads")
     folder = fields.get("subfolder", "")
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)

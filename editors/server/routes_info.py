@@ -137,6 +137,7 @@ async def help_page(request: web.Request) -> web.Response:
     lines = [f"# {spec.title}", "", spec.doc, ""]
     for widget in spec.widgets.values():
         lines.append(f"- **{widget.name}**: {widget.description}")
+        lines += [f"  - {line}" for line in widget.choice_lines]
     return web.Response(text="\n".join(lines), content_type="text/markdown")
 
 

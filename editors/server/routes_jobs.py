@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .jobs import FINISHED, WAITING, Job, workflow_of
+from .jobs import FINISHED, WAITING, QueuedRun, workflow_of
 from .services import SERVICES, json_object, whole_number
 
 routes = web.RouteTableDef()
@@ -102,12 +102,12 @@ def _texts(value: Any) -> list[str]:
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
-def _queue_entry(job: Job) -> list[Any]:
+def _queue_entry(job: QueuedRun) -> list[Any]:
     extra = job.request["extra_data"] | {"client_id": job.client, "create_time": _ms(job.created)}
     return [job.number, job.id, job.request["prompt"], extra, list(job.names.values())]
 
 
-def _history_entry(job: Job) -> dict[str, Any]:
+def _history_entry(job: QueuedRun) -> dict[str, Any]:
     messages: list[Any] = []
     if job.error is not None:
         messages.append(["execution_error", job.error | {"prompt_id": job.id}])
@@ -124,7 +124,7 @@ def _history_entry(job: Job) -> dict[str, Any]:
     }
 
 
-def _job_entry(job: Job) -> dict[str, Any]:
+def _job_entry(job: QueuedRun) -> dict[str, Any]:
     pictures = [
         picture | {"nodeId": node, "mediaType": "images"}
         for node, output in job.outputs.items()

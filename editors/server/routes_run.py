@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 
 from ...nodes.sockets import is_file_name
 from ...runner.folders import Folders
-from .jobs import WAITING, Job, workflow_of
+from .jobs import WAITING, QueuedRun, workflow_of
 from .prompts import PromptError, prepare
 from .services import SERVICES, json_object
 
@@ -76,7 +76,7 @@ async def post_prompt(request: web.Request) -> web.Response:
     return web.json_response(answer)
 
 
-def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[Job, dict[str, Any]]:
+def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, dict[str, Any]]:
     services = request.app[SERVICES]
     settings = services.settings
     extra = body.get("extra_data") if isinstance(body.get("extra_data"), dict) else {}
@@ -102,7 +102,7 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[Job, dict[str
         "prompt": body["prompt"],
         "extra_data": extra,
     }
-    return Job(str(uuid.uuid4()), 0.0, request_kept, task), prepared.node_errors
+    return QueuedRun(str(uuid.uuid4()), 0.0, request_kept, task), prepared.node_errors
 
 
 def _graph_file(workflow: dict[str, Any] | None) -> Path:

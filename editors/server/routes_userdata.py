@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from .paths import file_info, inside, write_whole
+from ...runner.leftovers import write_whole
+from .paths import file_info, inside
 from .services import SERVICES, Services, json_body, json_object
 
 routes = web.RouteTableDef()

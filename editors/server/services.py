@@ -12,7 +12,7 @@ from ...nodes.contract import NodeSpec
 from .engine import Engine
 from .graphs import Graphs
 from .hub import Hub
-from .jobs import Jobs
+from .jobs import RunQueue
 from .paths import read_json
 from .settings import Settings
 
@@ -26,7 +26,7 @@ class Services:
     settings: Settings
     registry: Mapping[str, NodeSpec]
     hub: Hub
-    jobs: Jobs
+    jobs: RunQueue
     engine: Engine
     graphs: Graphs
 

@@ -38,14 +38,14 @@ def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -
 
 def _plotted(table: Table, path: Path, digest: str) -> str | None:
     """Write the curves of a table that holds some; the file's name."""
-    steps = table.columns.get("step")
+    steps = table.columns.get(table.x)
     if steps is None or len(steps) < 2:
         return None
     from ...pictures.encoding import encode_still
     from ...pictures.plot import PlotError, plot
 
     try:
-        pixels = plot(table.columns, "curves", "", 640, 400)
+        pixels = plot(table.columns, table.x, "curves", "", 640, 400)
     except PlotError:
         return None
     path = path.with_stem(f"{path.stem}-{digest[:8]}")

@@ -17,10 +17,14 @@ from ..convert_nodes import Assembler
 
 
 class Translated(NamedTuple):
-    """A graph of the editor as a document, with the editor's id of each node by name."""
+    """A graph of the editor as a document, with the editor's id of each node by name.
+
+    `strangers` are the ids of the nodes without a counterpart here, by what problems call them.
+    """
 
     document: Document
     ids: dict[str, str]
+    strangers: dict[str, str]
 
 
 def from_prompt(
@@ -33,25 +37,26 @@ def from_prompt(
     assembler = Assembler(read_api(prompt), registry, file)
     document = document_of(assembler.data(), file, folder)
     document.problems.extend(assembler.problems)
-    return Translated(document, {name: number for number, name in assembler.names.items()})
+    ids = {name: number for number, name in assembler.names.items()}
+    return Translated(document, ids, assembler.strangers())
 
 
 def with_workflow(
     graph: Graph, ids: dict[str, str], workflow: Any, registry: Mapping[str, NodeSpec]
-) -> Translated:
+) -> tuple[Document, dict[str, str]]:
     """The graph of a prompt as its workflow tells it, if that runs the very same.
 
     A prompt is what runs; title, knobs and layout stand in the workflow alone.
     """
-    plain, document = Translated(graph.document, ids), graph.document
+    plain = (graph.document, ids)
     try:
-        told = from_comfy(workflow, registry, document.file, document.folder)
+        told = from_comfy(workflow, registry, graph.document.file, graph.document.folder)
         same = bind(told.document, registry, graph.folders)
     except ArtgraphError:
         return plain
     if _what_runs(same, told.ids) != _what_runs(graph, ids):
         return plain
-    return Translated(told.document, told.ids)
+    return told.document, told.ids
 
 
 def _what_runs(graph: Graph, ids: Mapping[str, str]) -> dict[str, Any]:

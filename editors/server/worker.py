@@ -25,9 +25,10 @@ from ...nodes.registry import load_nodes
 from ...runner.binding import bind
 from ...runner.devices import numerics_for
 from ...runner.document import parse_document
-from ...runner.events import Cached, Event, Failed, Finished, NodeEvent, Planned
+from ...runner.events import Cached, Event, Finished, NodeEvent, Planned
 from ...runner.execute import Run
 from ...runner.folders import Folders
+from ...runner.job import Job
 from ...runner.publish import Publisher
 from ...runner.store import Store
 from .shown import shown_outputs
@@ -82,9 +83,9 @@ class Worker:
         try:
             return {"status": self._execute(task)}
         except ArtgraphError as error:
-            return {"status": "failed", "message": str(error)}
+            return {"status": "failed", "what": error.what, "advice": error.advice}
         except Exception as error:
-            return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+            return {"status": "failed", "what": f"{type(error).__name__}: {error}", "advice": ""}
 
     def _execute(self, task: dict[str, Any]) -> str:
         folders = {name: Path(path) for name, path in self._settings["folders"].items()}
@@ -105,13 +106,11 @@ class Worker:
                 return  # the end is told by `end`
             if isinstance(event, Planned) and event.action != "cached":
                 return
-            if isinstance(event, Failed):
-                data["message"] = event.message.split(f": node {event.node!r}: ", 1)[-1]
             self._send(data)
 
         try:
             numerics = numerics_for(self._settings["device"])
-            run = Run(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS)
+            run = Run(Job(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS))
             with self._lock:
                 self._run = run
                 if task["id"] in self._cancelled:

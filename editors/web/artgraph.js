@@ -11,6 +11,8 @@ import {
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader']
 
+const folderWidgets = new Map() // by class: the widget that names a folder
+
 /** The editor's built-in first graph needs nodes that are not here: ours comes instead. */
 function replaceFirstGraph() {
   const load = app.loadGraphData.bind(app)
@@ -136,9 +138,13 @@ app.registerExtension({
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
+    const inputs = Object.entries(nodeData.input?.required ?? {})
+    const folder = inputs.find(([, input]) => input[1]?.folder_upload)
+    if (folder) folderWidgets.set(nodeData.name, folder[0])
   },
 
   nodeCreated(node) {
-    if (node.comfyClass === 'Artgraph_load_dataset') addUploadButton(node)
+    const folder = folderWidgets.get(node.comfyClass)
+    if (folder) addUploadButton(node, folder)
   }
 })

@@ -59,21 +59,21 @@ function setWidget(node, name, value) {
   widget.callback?.(value)
 }
 
-/** A button that takes a folder of the user's pictures in; its sub-folders are the classes. */
-export function addUploadButton(node) {
+/** A button that uploads a folder of the user's pictures, whose path the widget then names. */
+export function addUploadButton(node, widget) {
   const options = { serialize: false } // of the prompt
-  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node), options)
+  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node, widget), options)
   button.serialize = false // of the workflow
 }
 
-function choose(node) {
+function choose(node, widget) {
   const input = document.createElement('input')
   Object.assign(input, { type: 'file', multiple: true, webkitdirectory: true })
-  input.onchange = () => takeIn(node, [...input.files])
+  input.onchange = () => takeIn(node, widget, [...input.files])
   input.click()
 }
 
-async function takeIn(node, files) {
+async function takeIn(node, widget, files) {
   const pictures = files.filter((file) => PICTURE.test(file.name))
   if (!pictures.length) return tell('warn', 'No pictures there', 'The folder holds none that artgraph reads.')
   const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
@@ -82,6 +82,6 @@ async function takeIn(node, files) {
     const folder = file.webkitRelativePath.split('/').slice(0, -1).join('/') || root
     if (await upload(file, folder)) done++
   }
-  setWidget(node, 'folder', root)
+  setWidget(node, widget, root)
   tell('success', `${done} pictures taken in`, `They are in the input folder, under ${root}.`)
 }

@@ -5,7 +5,7 @@ import { app } from '/scripts/app.js'
 const PAGES = [
   ['Run', 'Press Run. What was computed before is reused and marked so; a training that was made longer goes on where it was.'],
   ['Add a node', 'Double-click the canvas and type, or drag one out of the node library. Wires join sockets of one colour.'],
-  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load data set” and choose a folder. Its sub-folders are the classes.'],
+  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load pictures” and choose a folder. Its sub-folders are the classes.'],
   ['Train', 'The node shows samples while it learns. Stop whenever you like: nothing is lost, and Run goes on from there.'],
   ['Results', 'They appear on the nodes, under Assets in this bar, and in the folder “out” beside your graphs.'],
   ['The picture is the graph', 'Drop a PNG that artgraph saved on the canvas: the graph that made it opens.'],

@@ -76,9 +76,9 @@ function showReused() {
 export function markRefused(errors) {
   clearNotes(REFUSED)
   for (const [node_id, { errors: found }] of Object.entries(errors ?? {})) {
-    const texts = found.map(({ message, details }) => (details ? `${message} - ${details}` : message))
+    const lines = found.flatMap(({ message, details }) => problem(message, details))
     const node = findNode(node_id)
-    if (node) showNote(node, texts.flatMap(problem), REFUSED)
+    if (node) showNote(node, lines, REFUSED)
   }
 }
 
@@ -88,18 +88,17 @@ export function markFailed(failure) {
   if (found === marks.get(shownGraph())) showFailure(failure)
 }
 
-function showFailure({ node_id, message, because }) {
+function showFailure({ node_id, what, advice }) {
   const node = findNode(node_id)
-  const lines = problem(because ? message.split(' - ')[0] : message)
+  const lines = problem(what, advice)
   if (node) showNote(node, lines, FAILED)
   else tell('error', ...lines.map((line) => line.textContent))
 }
 
 /** What is wrong, and below it what to do. */
-function problem(message) {
-  const [what, ...advice] = message.split(' - ')
+function problem(what, advice) {
   const lines = [element('b', capital(what))]
-  if (advice.length) lines.push(element('p', capital(advice.join(' - '))))
+  if (advice) lines.push(element('p', capital(advice)))
   return lines
 }
 

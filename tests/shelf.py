@@ -1,4 +1,4 @@
-"""What a runner lends to a training, for tests: a shelf of states, a silent progress."""
+"""What trainings that no runner runs are given by tests: where states go, progress, numerics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Shelf:
         step = max((step for step in self.states if step <= at_most), default=None)
         if step is None:
             return None
-        return step, {key: value.clone() for key, value in self.states[step].items()}
+        return step, {name: tensor.clone() for name, tensor in self.states[step].items()}
 
     def save(self, step: int, state: State) -> None:
         row_major = torch.contiguous_format
@@ -28,7 +28,6 @@ class Shelf:
 
 
 def silent(done, total, preview=None):
-    """Looks at the preview of the first step alone."""
     if preview is not None and done == 1:
         assert preview().dtype == torch.uint8
 

@@ -1,0 +1,69 @@
+"""What is wrong with a graph, as data: programs read the kind, people read the sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "unknown_type",  # there is no such node type
+    "unknown_source",  # a wire comes from a node or an output that is not there
+    "unknown_name",  # there is no such input, widget, knob or key
+    "missing_input",  # a required input is not wired
+    "missing_value",  # a required widget has no value
+    "wrong_socket",  # a wire carries another kind of value than its end takes
+    "bad_wire",  # a wire that is wrong in another way
+    "loop",  # wires lead back to where they come from
+    "not_a_choice",
+    "too_small",
+    "too_large",
+    "bad_value",  # a value that is wrong in another way
+    "bad_file",  # the graph is right, but a file or folder that it reads is not
+    "bad_form",  # the text or the structure of a graph file
+    "other",
+]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: `file:line: node 'name': what is wrong - what to do`.
+
+    subject: the input, widget or knob that is concerned.
+    accepts: the kinds of value that an input takes, if a wire is missing or wrong.
+    givers:  some types of nodes that give such a value.
+    """
+
+    kind: Kind
+    subject: str | None
+    what: str
+    advice: str = ""
+    file: str = ""
+    line: int | None = None
+    node: str | None = None
+    accepts: tuple[str, ...] = ()
+    givers: tuple[str, ...] = ()
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the graph is right, but not a file that it reads."""
+        return self.kind == "bad_file"
+
+    @property
+    def place(self) -> str:
+        """Where it is, ready to stand in front of what is wrong; empty if that is not known."""
+        file = f"{self.file}:{self.line}" if self.line else self.file
+        parts = (file, f"node {self.node!r}" if self.node else "")
+        return "".join(f"{part}: " for part in parts if part)
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to do, without the place."""
+        return sentence(self.what, self.advice)
+
+    def __str__(self) -> str:
+        return self.place + self.message
+
+
+def sentence(what: str, advice: str) -> str:
+    """Returns `what is wrong - what to do`; without advice, what is wrong."""
+    return f"{what} - {advice}" if advice else what

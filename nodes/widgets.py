@@ -1,0 +1,235 @@
+"""Plain values of a node, and the roles that a parameter may have, marked in its annotation.
+
+No rule of the runner or of an editor depends on the name of a parameter. A rule depends on a role.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import Field
+
+Kind = Literal["int", "float", "bool", "text", "choice", "file", "folder"]
+
+
+@dataclass(frozen=True)
+class PathRole:
+    """Marks a widget as the path of an input file or folder; the node receives a `Path`.
+
+    is_picture: the file is a picture; editors offer the pictures of the input folder.
+    """
+
+    kind: Literal["file", "folder"]
+    is_picture: bool = False
+
+
+class Length:
+    """Marks the widget that says how long to train; the runner extends instead of repeating."""
+
+
+class SeedRole:
+    """Marks the widget that seeds random numbers; editors offer to draw another seed."""
+
+
+class FileNameRole:
+    """Marks the widget that names the saved file; the name of the node is used if it is empty."""
+
+
+class Fallback:
+    """Marks an input that replaces the node's file or folder, and is not used if that is given."""
+
+
+class Choices:
+    """Describes each value of a `Literal` in one line."""
+
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        self.lines = dict(lines)
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Marks the value of a widget with which the node computes what it did without the widget.
+
+    While a widget has this value, it is not part of the keys of results and of trainings. So a
+    widget that is added later leaves everything stored before it valid. The value must never be
+    changed: stored results would be found under the wrong meaning.
+    """
+
+    value: Any
+
+
+InputFile = Annotated[Path, PathRole("file")]
+InputPicture = Annotated[Path, PathRole("file", is_picture=True)]
+InputFolder = Annotated[Path, PathRole("folder")]
+Seed = Annotated[
+    int,
+    Field(ge=0, le=2**53 - 1, description="Same seed, same result; another seed, another"),
+    SeedRole,
+]
+FileName = Annotated[
+    str,
+    Field(max_length=100, description="The file's name without ending; empty: the node's own"),
+    FileNameRole,
+]
+Steps = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=10_000_000,
+        description="Optimisation steps in all; raising it goes on from the last checkpoint",
+    ),
+    Length,
+]
+
+
+class Hint(NamedTuple):
+    """An annotation without None and Annotated, and what these said; the innermost extra first."""
+
+    base: Any
+    extras: tuple[Any, ...]
+    nullable: bool
+
+    def has(self, role: type) -> bool:
+        """Whether a role is marked."""
+        return any(extra is role for extra in self.extras)
+
+
+def read_hint(annotation: Any) -> Hint:
+    """Take an annotation apart."""
+    extras: tuple[Any, ...] = ()
+    nullable = False
+    while True:
+        if get_origin(annotation) is Annotated:
+            extras = annotation.__metadata__ + extras
+            annotation = annotation.__origin__
+        elif get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
+            annotation = next(a for a in get_args(annotation) if a is not NoneType)
+            nullable = True
+        else:
+            return Hint(annotation, extras, nullable)
+
+
+@dataclass(frozen=True)
+class Widget:
+    """A plain value of a node; `annotation` carries bounds and description for pydantic."""
+
+    name: str
+    annotation: Any
+    kind: Kind
+    required: bool
+    default: Any
+    nullable: bool
+
+    @cached_property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of a choice."""
+        return get_args(self._hint.base) if self.kind == "choice" else ()
+
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """One line about each value of a choice, if the node describes them."""
+        return next((e.lines for e in self._hint.extras if isinstance(e, Choices)), {})
+
+    @cached_property
+    def limits(self) -> dict[str, Any]:
+        """Bounds and lengths by their JSON-like names: ge, le, gt, lt, min_length, ..."""
+        found: dict[str, Any] = {}
+        names = ("ge", "le", "gt", "lt", "multiple_of", "min_length", "max_length", "pattern")
+        for extra in self._fields:
+            for rule in extra.metadata:
+                for name in names:
+                    if getattr(rule, name, None) is not None:
+                        found[name] = getattr(rule, name)
+        return found
+
+    @cached_property
+    def takes_whole(self) -> bool:
+        """Whether 2 and 2.0 are one value, the int: JSON and browsers don't tell them apart."""
+        base = self._hint.base
+        return base is int or base == int | float
+
+    @property
+    def description(self) -> str:
+        """One line for tooltips and help; `lines` has more about a choice."""
+        return next((f.description for f in reversed(self._fields) if f.description), "")
+
+    @property
+    def choice_lines(self) -> list[str]:
+        """Each value that is described, with its line."""
+        return [f"{value}: {line}" for value, line in self.lines.items()]
+
+    @cached_property
+    def is_length(self) -> bool:
+        """Whether it says how long to train."""
+        return self._hint.has(Length)
+
+    @cached_property
+    def neutral(self) -> Neutral | None:
+        """The value with which the node computes what it did without this widget."""
+        return next((extra for extra in self._hint.extras if isinstance(extra, Neutral)), None)
+
+    @cached_property
+    def is_seed(self) -> bool:
+        """Whether it seeds random numbers."""
+        return self._hint.has(SeedRole)
+
+    @cached_property
+    def is_file_name(self) -> bool:
+        """Whether it names the saved file."""
+        return self._hint.has(FileNameRole)
+
+    @cached_property
+    def is_path(self) -> bool:
+        """Whether it is the path of an input file or folder."""
+        return self.kind in ("file", "folder")
+
+    @cached_property
+    def is_picture(self) -> bool:
+        """Whether it is the path of a picture file."""
+        return any(isinstance(e, PathRole) and e.is_picture for e in self._hint.extras)
+
+    @cached_property
+    def _hint(self) -> Hint:
+        return read_hint(self.annotation)
+
+    @property
+    def _fields(self) -> list[Any]:
+        return [extra for extra in self._hint.extras if hasattr(extra, "description")]
+
+
+def widget_of(name: str, annotation: Any, default: Any) -> Widget:
+    """The widget that a keyword-only parameter declares.
+
+    Raises: TypeError if the annotation is not one of a widget.
+    """
+    hint = read_hint(annotation)
+    required = default is inspect.Parameter.empty
+    nullable = not required and default is None
+    widget = Widget(name, annotation, _kind(name, hint), required, default, nullable)
+    if widget.lines and widget.lines.keys() != set(widget.choices):
+        raise TypeError(
+            f"widget {name!r}: Choices describes {', '.join(widget.lines)}, and the choices are"
+            f" {', '.join(map(str, widget.choices))} - describe each of them once"
+        )
+    return widget
+
+
+def _kind(name: str, hint: Hint) -> Kind:
+    base = hint.base
+    role = next((extra for extra in hint.extras if isinstance(extra, PathRole)), None)
+    if role is not None:
+        return role.kind
+    if get_origin(base) is Literal:
+        return "choice"
+    kinds: dict[Any, Kind] = {int: "int", float: "float", bool: "bool", str: "text"}
+    if base in kinds:
+        return kinds[base]
+    if base == int | float:
+        return "float"
+    raise TypeError(f"widget {name!r} has type {base!r}; use int, float, bool, str or Literal")

@@ -1,0 +1,167 @@
+"""The one way in which a node gets its result: found in the store, or computed and stored.
+
+A run, from the command line or the editor, and ComfyUI both come here. What differs between them
+is a `Host`: where inputs come from, and who hears of progress, warnings and a wish to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from ..models.numerics import Numerics
+from ..nodes.context import Context
+from ..nodes.contract import NodeSpec
+from ..nodes.sockets import Socket, SocketError, socket_of
+from .events import Action
+from .keys import Key
+from .results import Result
+from .store import Store
+
+_NO_SWITCHES = nullcontext()
+
+
+class Host(Protocol):
+    """What the program in which a node runs provides for one execution of it."""
+
+    @property
+    def numerics(self) -> Numerics: ...
+
+    def inputs(self) -> dict[str, Any]:
+        """The values of the wired inputs, fresh from the store."""
+
+    def progress(self, done: float, total: float, preview: Any = None) -> None:
+        """Report progress (nodes.context.Progress). Raises: Cancelled if the user wants to stop."""
+
+    def log(self, message: str) -> None:
+        """Show one line about the work."""
+
+    def warn(self, message: str) -> None:
+        """Show one line about the result."""
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled if the user wants to stop."""
+
+    def started(self, step: int | None) -> None:
+        """Called right before the node runs; `step` is where its training resumes."""
+
+    def computed(self) -> None:
+        """Called once nothing but storing the outputs is left."""
+
+    def switches(self) -> AbstractContextManager[None]:
+        """Set torch's process-wide switches for a node that computes on the device."""
+
+
+class Computed(NamedTuple):
+    """A node's result, and how it came about; `from_step` is where its training resumed."""
+
+    result: Result
+    action: Action
+    from_step: int | None = None
+
+
+def find_or_compute(
+    spec: NodeSpec,
+    widgets: Mapping[str, Any],
+    key: Key,
+    store: Store,
+    host: Host,
+    forced: bool = False,
+    asked_remote: bool = False,
+) -> Computed:
+    """Return the result under `key`, computing it first unless it is stored.
+
+    forced:        compute it even if it is stored, without its training's checkpoints.
+    asked_remote:  the remote cache was asked for this key before, and does not have it.
+
+    Raises: whatever the node raises; Cancelled, SocketError, CacheError.
+    """
+    result = None if forced else store.lookup(key.digest, far=False)
+    if result is None:
+        with store.lock(key.digest, host.check_cancelled):
+            # Another process or machine may have computed it while this one waited.
+            if not forced:
+                result = store.lookup(key.digest, far=not asked_remote)
+            if result is None:
+                return _compute(spec, widgets, key, store, host, forced)
+    return reuse(result, host)
+
+
+def reuse(result: Result, host: Host) -> Computed:
+    """Return a stored result; its warnings are shown again."""
+    for message in result.warnings:
+        host.warn(message)
+    return Computed(result, "cached")
+
+
+def _compute(
+    spec: NodeSpec,
+    widgets: Mapping[str, Any],
+    key: Key,
+    store: Store,
+    host: Host,
+    forced: bool,
+) -> Computed:
+    warnings: list[str] = []
+
+    def warn(message: str) -> None:
+        warnings.append(message)
+        host.warn(message)
+
+    numerics = host.numerics
+    context = Context(numerics, host.progress, log=host.log, warn=warn)
+    from_step = None
+    if key.training is not None:
+        total = widgets[spec.length or ""]
+        checkpoint = store.checkpoint(key.training, total, spec.id)
+        if forced:
+            checkpoint.clear()
+        from_step = checkpoint.longest(total)
+        context = replace(context, checkpoint=checkpoint)
+    inputs = host.inputs()
+    host.started(from_step)
+    if spec.device:
+        numerics.release()
+    with host.switches() if spec.device else _NO_SWITCHES:
+        start = time.perf_counter()
+        outputs = _call(spec, inputs, widgets, context)
+        seconds = time.perf_counter() - start
+        del inputs  # storing needs memory, too
+        host.computed()
+        values = {
+            name: (_socket(spec, name, value), value)
+            for name, value in outputs.items()
+            if value is not None or not spec.outputs[name].optional
+        }
+        # Still with the switches set: large batches of pictures are computed as they are stored.
+        result = store.put(key, values, seconds, warnings)
+    del outputs, values
+    if spec.device:
+        numerics.release()
+    return Computed(result, "run" if from_step is None else "extend", from_step)
+
+
+def _call(
+    spec: NodeSpec, inputs: Mapping[str, Any], widgets: Mapping[str, Any], context: Context
+) -> dict[str, Any]:
+    try:
+        return spec(inputs, widgets, context)
+    except SystemExit as error:
+        raise RuntimeError(f"it tried to end the process ({error})") from error
+
+
+def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:
+    """The socket of an output; if several are possible, the value's own.
+
+    Raises: SocketError for a value of a kind that the output does not declare.
+    """
+    sockets = spec.outputs[output].sockets
+    if len(sockets) == 1:
+        return sockets[0]
+    socket = socket_of(type(value))
+    if socket not in sockets or socket is None:
+        raise SocketError(f"{output} is a {type(value).__name__}")
+    return socket

@@ -1,0 +1,30 @@
+"""What one run is asked to do, and with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..models.numerics import Numerics
+from .events import Listener
+from .graph import Graph
+from .publish import Publisher
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """A graph to run, where its results and files go, and who follows the run.
+
+    previews: seconds between two pictures of a node's work, None for none.
+    jobs:     how many nodes may run at a time; the results don't depend on it.
+    memory:   bytes that the inputs of nodes that run side by side may take; None: half of all.
+    """
+
+    graph: Graph
+    store: Store
+    numerics: Numerics
+    publisher: Publisher
+    listener: Listener
+    previews: float | None = 5.0
+    jobs: int = 1
+    memory: int | None = None

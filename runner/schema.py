@@ -1,0 +1,70 @@
+"""The tables of the store's index, and the rows that travel between files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FORMAT = 2  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    parts TEXT NOT NULL,    -- JSON: what the key was made of
+    outputs TEXT NOT NULL,  -- JSON: name to [digest, size in bytes or null, inline JSON]
+    seconds REAL NOT NULL,
+    created REAL NOT NULL,
+    used REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS results_by_node ON results (node, created);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    training TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    kept INTEGER NOT NULL,  -- 1: a length that was asked for
+    created REAL NOT NULL,
+    PRIMARY KEY (training, step)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs (  -- manifests, whose results are kept
+    manifest TEXT PRIMARY KEY,
+    finished REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (
+    name TEXT PRIMARY KEY,
+    value REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+# These came later: created in every cache that lacks them, under the same format.
+LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS trainings (  -- whose states `checkpoints` holds
+    training TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    used REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
+    digest TEXT PRIMARY KEY,
+    stamp TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class ResultRow(NamedTuple):
+    """The first columns of `results`, all that does not depend on the time of storing.
+
+    A remote cache stores them as a JSON list in this order.
+    """
+
+    key: str
+    node: str
+    parts: str
+    outputs: str
+    seconds: float

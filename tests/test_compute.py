@@ -1,0 +1,253 @@
+"""A node is done in one way, whether a run or ComfyUI asks for it."""
+
+import gc
+import sys
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+
+from artgraph.editors import comfy_host, comfy_run
+from artgraph.models.numerics import Numerics
+from artgraph.nodes.batches import PictureBatch
+from artgraph.nodes.context import Context
+from artgraph.nodes.contract import NodeSpec
+from artgraph.nodes.errors import NodeError
+from artgraph.nodes.sockets import GanLatent, Image, Latent, Number, Table, Text, VaeLatent
+from artgraph.runner.binding import bind
+from artgraph.runner.document import parse_document
+from artgraph.runner.events import Cached, Failed, Finished, Warned
+from artgraph.runner.execute import Run
+from artgraph.runner.folders import Folders
+from artgraph.runner.job import Job
+from artgraph.runner.publish import Publisher
+from artgraph.runner.store import Store
+
+
+def spec(function, device=False):
+    """A node of our own."""
+    return NodeSpec(function.__name__, "Title", "test", 1, function, device)
+
+
+class InRun:
+    """The nodes of a graph run as the command line does it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *specs, widget=None):
+        """Run nodes, each wired to the one before, the last by a widget; the events."""
+        lines = ["artgraph: 1", "nodes:"]
+        for number, node in enumerate(specs):
+            wired = [*node.inputs, *(name for name in node.widgets if name == widget)]
+            wires = [f"{name}: n{number - 1}" for name in wired]
+            lines.append(f"  n{number}: {{node: {node.id}, from: {{{', '.join(wires)}}}}}")
+        document = parse_document("\n".join(lines), "g.yaml", self.folder)
+        graph = bind(document, {node.id: node for node in specs}, Folders(*[self.folder] * 3))
+        store, events = Store(self.folder / "cache"), []
+        try:
+            publisher = Publisher(self.folder / "out", "")
+            Run(Job(graph, store, Numerics(), publisher, events.append)).execute()
+        finally:
+            store.close()
+        for event in events:
+            if isinstance(event, Failed):
+                raise NodeError(event.message)
+        return events
+
+
+class InComfy:
+    """The nodes of a prompt run as ComfyUI does it."""
+
+    def __call__(self, *specs):
+        """Run nodes, each wired to the one before; what the wires carry."""
+        carried = []
+        with torch.inference_mode():
+            for node in specs:
+                given = dict.fromkeys(node.inputs, carried[-1] if carried else None)
+                carried += comfy_run.run_node(node, given, {}).values
+        return carried
+
+
+@pytest.fixture
+def in_run(tmp_path):
+    return InRun(tmp_path)
+
+
+@pytest.fixture
+def in_comfy(tmp_path, monkeypatch):
+    """On the same cache, with the same numerics."""
+    monkeypatch.setenv("ARTGRAPH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ARTGRAPH_DEVICE", "cpu")
+    comfy_host.store.cache_clear()
+    comfy_host.numerics.cache_clear()
+    yield InComfy()
+    comfy_host.store().close()
+    comfy_host.store.cache_clear()
+    comfy_host.numerics.cache_clear()
+
+
+@pytest.fixture(params=["in_run", "in_comfy"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
+def points() -> VaeLatent:
+    """A latent."""
+    return VaeLatent(torch.ones(2, 1, 2, 2))
+
+
+def test_a_value_that_the_output_does_not_declare_is_refused(either):
+    def wrong(latent: Latent) -> Latent:
+        """Return a table where a latent is declared."""
+        return Table({"a": [1]})
+
+    with pytest.raises(NodeError, match="returned what it must not: latent is a Table"):
+        either(spec(points), spec(wrong))
+
+
+def doubtful(*, number: int = 3, ctx: Context) -> Number:
+    """A number, and a word about it."""
+    ctx.warn(f"{number} is a lot")
+    return number
+
+
+def in_log(caplog):
+    return [record.message for record in caplog.records if record.name == "artgraph"]
+
+
+def test_a_warning_in_comfyui_is_kept_for_it_and_for_the_command_line(in_comfy, in_run, caplog):
+    for _ in range(2):
+        caplog.clear()
+        in_comfy(spec(doubtful))
+        assert in_log(caplog) == ["3 is a lot"]
+    events = in_run(spec(doubtful))
+    assert [e.message for e in events if isinstance(e, Warned)] == ["3 is a lot"]
+    assert any(isinstance(e, Cached) for e in events)
+
+
+def test_a_warning_of_a_run_is_shown_in_comfyui(in_comfy, in_run, caplog):
+    assert any(isinstance(e, Finished) for e in in_run(spec(doubtful)))
+    caplog.clear()
+    in_comfy(spec(doubtful))
+    assert in_log(caplog) == ["3 is a lot"]
+
+
+def test_inputs_are_freed_before_the_outputs_are_stored(either):
+    seen = {}
+
+    def turned(latent: VaeLatent) -> Image:
+        """Pictures that are computed as they are stored, and look whether the input is there."""
+        seen["input"] = weakref.ref(latent)
+
+        def read(rows):
+            gc.collect()
+            seen["left"] = seen["input"]()
+            return torch.zeros(len(rows), 8, 8, 3)
+
+        return PictureBatch((8, 8, 3), range(2), read)
+
+    either(spec(points), spec(turned))
+    assert seen["left"] is None
+
+
+def test_what_is_computed_while_it_is_stored_finds_torchs_switches_set(either):
+    seen = []
+
+    def lazy(*, count: int = 2) -> Image:
+        """Pictures that are computed as they are stored."""
+
+        def read(rows):
+            seen.append(torch.are_deterministic_algorithms_enabled())
+            return torch.zeros(len(rows), 8, 8, 3)
+
+        return PictureBatch((8, 8, 3), range(count), read)
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        either(spec(lazy, device=True))
+        after = torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(before)
+    assert set(seen) == {True}
+    assert after is not isinstance(either, InComfy), "ComfyUI's own switches come back"
+
+
+def test_a_node_that_ends_the_process_only_fails(either):
+    def ends() -> Number:
+        """End the process."""
+        sys.exit(3)
+
+    with pytest.raises((NodeError, RuntimeError), match="it tried to end the process"):
+        either(spec(ends))
+
+
+def damage(folder):
+    """Change a byte of the one blob in the cache."""
+    (blob,) = Path(folder / "cache" / "blobs").rglob("*.safetensors")
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+
+
+def test_a_damaged_result_is_made_again_when_comfyui_queues_again(in_comfy, in_run, tmp_path):
+    def second(latent: VaeLatent) -> Number:
+        """How many there are."""
+        return len(latent.z)
+
+    in_run(spec(points))
+    damage(tmp_path)
+    with pytest.raises(NodeError, match="queue again"):
+        in_comfy(spec(points), spec(second))
+    assert in_comfy(spec(points), spec(second))[1] == 2
+
+
+def test_a_damaged_text_wired_to_a_widget_is_made_again(in_run, tmp_path):
+    def long() -> Text:
+        """A text too long for the index."""
+        return "word " * 20_000
+
+    def count(*, text: str = "") -> Number:
+        """How many letters there are."""
+        return len(text)
+
+    for damaged in (False, True):
+        if damaged:
+            damage(tmp_path)
+        events = in_run(spec(long), spec(count), widget="text")
+        ran = [event.node for event in events if isinstance(event, Finished)]
+        assert ran == (["n0"] if damaged else ["n0", "n1"])
+
+
+def test_memory_is_released_for_a_node_on_the_device(either):
+    """Python's cycles hold tensors until they are collected, which it may do late."""
+
+    class Cycle:
+        def __init__(self):
+            self.itself = self
+
+    left = []
+
+    def fit(*, count: int = 2) -> Text:
+        """Leave a cycle behind, and note those that are there."""
+        left.append(weakref.ref(Cycle()))
+        return "done"
+
+    gc.disable()
+    try:
+        either(spec(fit, device=True))
+        assert left[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_both_kinds_of_latent_pass(either):
+    def double(latent: Latent) -> Latent:
+        """Twice the latent."""
+        if isinstance(latent, GanLatent):
+            return GanLatent(latent.z * 2, latent.classes)
+        return VaeLatent(latent.z * 2)
+
+    either(spec(points), spec(double))

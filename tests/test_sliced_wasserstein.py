@@ -32,7 +32,7 @@ def stripes(count: int, height: int, width: int) -> torch.Tensor:
 
 
 def transferred(content, style, **settings):
-    defaults = {"steps": 24, "seed": 0, "numerics": PLAIN, "report": silent}
+    defaults = {"steps": 24, "seed": 0, "numerics": PLAIN, "progress": silent}
     return transfer(content, style, **(defaults | settings))
 
 
@@ -106,7 +106,7 @@ def test_reports_each_step_and_can_be_stopped():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        transferred(halves(1, 24, 24), stripes(1, 24, 24), steps=9, report=watch)
+        transferred(halves(1, 24, 24), stripes(1, 24, 24), steps=9, progress=watch)
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
     assert len({total for _, total in seen}) == 1
 

@@ -17,7 +17,7 @@ from artgraph.contract.context import Context
 from artgraph.contract.spec import Seed, node
 from artgraph.contract.values.kinds import Dataset, Image
 from artgraph.models.blocks import to_signed
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 BATCH = 32  # as our own trainings have it
 NOISE = 100
@@ -133,7 +133,7 @@ def _small_weights(module: nn.Module) -> None:
 
 
 def _batch(dataset: Dataset, seed: int, step: int) -> Tensor:
-    rows = torch.randint(len(dataset), (BATCH,), generator=generator(seed, step))
+    rows = torch.randint(len(dataset), (BATCH,), generator=rng(seed, step))
     return to_signed(dataset.images[rows]).contiguous()
 
 

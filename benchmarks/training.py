@@ -32,7 +32,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.numerics import M_TRIM_THRESHOLD, Numerics, of_libc
-from artgraph.models.training import State, Trainee, generator, train
+from artgraph.models.rng import rng
+from artgraph.models.training import State, Trainee, TrainingRun, train
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512
@@ -56,13 +57,12 @@ class Plain:
 
     def __init__(self, trainee: Trainee) -> None:
         self.trainee = trainee
-        parts = trainee.parts().values()
-        for part in parts:
-            if isinstance(part, torch.optim.Optimizer):
-                for group in part.param_groups:
+        for item in trainee.stateful().values():
+            if isinstance(item, torch.optim.Optimizer):
+                for group in item.param_groups:
                     group["fused"] = group["foreach"] = None
-            elif isinstance(part, nn.Module):
-                for module in part.modules():
+            elif isinstance(item, nn.Module):
+                for module in item.modules():
                     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                         module.register_forward_pre_hook(_usual_order)
         average = trainee.average  # type: ignore[attr-defined]
@@ -85,39 +85,57 @@ def _follow(average: nn.Module, source: nn.Module) -> None:
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The residual classifier."""
     from artgraph.models.classifier import ClassifierConfig
-    from artgraph.models.classifier_training import ClassifierTrainee, Recipe
+    from artgraph.models.classifier_training import ClassifierSettings, ClassifierTrainee
 
     config = ClassifierConfig("residual", images.shape[1], CLASSES)
-    recipe = Recipe(batch, augment=True, seed=1, numerics=numerics)
-    return ClassifierTrainee(config, images, labels, torch.arange(len(images)), recipe)
+    settings, rows = ClassifierSettings(seed=1, batch=batch), torch.arange(len(images))
+    return ClassifierTrainee(config, images, labels, rows, settings, numerics)
 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The residual VAE."""
-    from artgraph.models.vae_networks import VaeConfig
-    from artgraph.models.vae_training import VaeRecipe, VaeTrainee
+    from artgraph.models.vae_config import VaeConfig
+    from artgraph.models.vae_training import VaeSettings, VaeTrainee
 
     config = VaeConfig("residual", images.shape[1], 16)
-    recipe = VaeRecipe(batch, beta=5e-4, seed=1, numerics=numerics)
-    return VaeTrainee(config, images, recipe, None, None)
+    return VaeTrainee(config, images, VaeSettings(seed=1, batch=batch), numerics, None, None)
 
 
 def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The projected GAN on a classifier's features."""
     from artgraph.models.classifier import ClassifierConfig, Features, ResidualNet, make_classifier
+    from artgraph.models.diffaugment import Augmentation
     from artgraph.models.gan_config import GanConfig
-    from artgraph.models.gan_pictures import Pictures
-    from artgraph.models.gan_projected_training import ProjectedTrainee
-    from artgraph.models.gan_training import Recipe
+    from artgraph.models.gan_method import GanSettings, GanSetup
+    from artgraph.models.gan_pictures import TrainingSet
+    from artgraph.models.gan_projected_training import ProjectedMethod
+    from artgraph.models.gan_training import GanTrainee
 
     size = images.shape[1]
     network = blank(lambda: make_classifier(ClassifierConfig("residual", size, CLASSES)))
-    initialise(network, generator(2))
+    initialise(network, rng(2))
     assert isinstance(network, ResidualNet)
     config = GanConfig.default("projected", size, CLASSES, None)
-    recipe = Recipe(batch, 1, numerics, "off")
-    pictures = Pictures(images, labels, len(CLASSES), flip=True)
-    return ProjectedTrainee(config, pictures, recipe, Features(network))
+    settings = GanSettings(seed=1, batch=batch, augment="off")
+    augmentation = Augmentation(settings.augment, len(images), settings.seed, numerics.device)
+    method = ProjectedMethod(GanSetup(config, settings, numerics, augmentation), Features(network))
+    data = TrainingSet(images, labels, len(CLASSES), settings.mirror, numerics)
+    return GanTrainee(method, data, silent_run(numerics))
+
+
+class Nowhere:
+    """A checkpoint that stores nothing."""
+
+    def load(self, at_most: int) -> None:
+        return None
+
+    def save(self, step: int, state: State) -> None:
+        pass
+
+
+def silent_run(numerics: Numerics) -> TrainingRun:
+    """Returns a run without checkpoints that reports to nobody."""
+    return TrainingRun(numerics, Nowhere(), lambda done, total, preview=None: None)
 
 
 MODELS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -125,16 +143,6 @@ MODELS: dict[str, tuple[Callable[..., Any], int]] = {
     "vae": (make_vae, 32),
     "gan": (make_gan, 32),
 }
-
-
-class Nowhere:
-    """A checkpoint that keeps nothing."""
-
-    def load(self, at_most: int) -> None:
-        return None
-
-    def save(self, step: int, state: State) -> None:
-        pass
 
 
 class Stopwatch:
@@ -159,14 +167,14 @@ def seconds_a_step(
     took: tuple[list[float], list[float]] = [], []
     start = watch.now()
 
-    def report(done: int, total: int, preview: object = None) -> None:
+    def progress(done: float, total: float, preview: object = None) -> None:
         nonlocal start
         if done % block:
             return
         end = watch.now()
         if mallopt := of_libc("mallopt"):
             mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc comes to with tensors of this size
-        for step in range(done - block, done):
+        for step in range(int(done) - block, int(done)):
             plain.step(step)
         last = watch.now()
         numerics.apply()
@@ -174,7 +182,7 @@ def seconds_a_step(
         took[1].append((last - end) / block)
         start = watch.now()
 
-    train(ours, steps=block * (rounds + 1), checkpoint=Nowhere(), report=report)
+    train(ours, steps=block * (rounds + 1), run=replace(silent_run(numerics), progress=progress))
     return took[0][1:], took[1][1:]
 
 
@@ -182,7 +190,7 @@ def roofline(numerics: Numerics) -> float:
     """Floating-point operations a second of a large matrix product in our precision."""
     device = numerics.device
     n = 8192 if device.startswith("cuda") else 1024
-    a = torch.randn(n, n, generator=generator(3)).to(device, getattr(torch, numerics.precision))
+    a = torch.randn(n, n, generator=rng(3)).to(device, getattr(torch, numerics.precision))
     watch, best = Stopwatch(device), 0.0
     for _ in range(8):
         start = watch.now()
@@ -218,7 +226,7 @@ def main() -> None:
         numerics = replace(numerics, precision=options.precision)
     numerics.apply()
     images = torch.randint(
-        256, (PICTURES, options.size, options.size, 3), dtype=torch.uint8, generator=generator(0)
+        256, (PICTURES, options.size, options.size, 3), dtype=torch.uint8, generator=rng(0)
     )
     labels = torch.arange(PICTURES) % len(CLASSES)
     peak = roofline(numerics)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..models.numerics import Numerics
 
 if TYPE_CHECKING:
     import torch
 
-    from ..models.training import Checkpoint, Preview, State
+    from ..models.training import Checkpoint, Preview, Progress, State, TrainingRun
 
 Log = Callable[[str], None]
-
-
-class Progress(Protocol):
-    """Hears of progress; raises `Cancelled` where the user has asked to stop."""
-
-    def __call__(self, done: float, total: float, preview: Preview | None = None) -> None: ...
 
 
 def _silent(done: float, total: float, preview: Preview | None = None) -> None:
@@ -65,11 +59,18 @@ class Context:
         """cpu, cuda, cuda:1 or mps."""
         return self.numerics.device
 
-    def generator(self, seed: int, *counters: int) -> torch.Generator:
+    def rng(self, seed: int, *counters: int) -> torch.Generator:
         """A CPU generator that depends on the seed and the counters alone."""
-        from ..models.training import generator
+        from ..models.rng import rng
 
-        return generator(seed, *counters)
+        return rng(seed, *counters)
+
+    @property
+    def training_run(self) -> TrainingRun:
+        """What a training borrows from this context."""
+        from ..models.training import TrainingRun
+
+        return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log)
 
     def part(self, start: float, end: float) -> Context:
         """A context whose progress fills `start`..`end` (in 0..1) of this one's."""

@@ -12,7 +12,7 @@
 
 From the signature follow validation, the YAML schema, the command line's help and the editors'
 forms. A node never changes its inputs, is deterministic (randomness only from a seed widget, by
-`ctx.generator`), and writes no files: a node that saves returns `Files`. The function itself
+`ctx.rng`), and writes no files: a node that saves returns `Files`. The function itself
 stays an ordinary callable.
 """
 

@@ -21,7 +21,7 @@ def blank(make: Callable[[], Net]) -> Net:
     return net.to_empty(device="cpu")
 
 
-def initialise(net: nn.Module, generator: torch.Generator) -> None:
+def initialise(net: nn.Module, random: torch.Generator) -> None:
     """Set every weight and buffer from `generator` alone.
 
     Convolutions and linear layers: He et al. 2015, eq. 14, for leaky ReLU; norms: identity;
@@ -29,9 +29,9 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
     `initialise_(generator)`, called after its children are done.
     """
     for module in net.children():
-        initialise(module, generator)
+        initialise(module, random)
     if isinstance(module := net, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, LEAK, generator=generator)
+        nn.init.kaiming_normal_(module.weight, LEAK, generator=random)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
@@ -41,10 +41,10 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
     elif isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, generator=generator)
+        nn.init.normal_(module.weight, generator=random)
     special = getattr(net, "initialise_", None)
     if special is not None:
-        special(generator)
+        special(random)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .training import generator
+from .rng import rng
 
 SHARPEST, SOFTEST = 0.05, 20.0  # temperatures that are tried
 BINS = 15  # of the calibration error
@@ -25,7 +25,7 @@ def held_back(labels: Tensor, share: float, seed: int) -> Tensor:
     held = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique().tolist():
         members = torch.nonzero(labels == label)[:, 0]
-        order = torch.randperm(len(members), generator=generator(seed, HELD, label))
+        order = torch.randperm(len(members), generator=rng(seed, HELD, label))
         held[members[order[: round(share * len(members))]]] = True
     return held
 
@@ -71,10 +71,10 @@ def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
     return float(sums.abs().sum() / len(labels))
 
 
-def report(
+def metrics_and_confusion(
     probabilities: Tensor, labels: Tensor, classes: tuple[str, ...]
 ) -> tuple[Columns, Columns]:
-    """A table of metrics, and the confusion, of probabilities (N, C) for labels (N,).
+    """Returns a table of metrics, and the confusion, of probabilities (N, C) for labels (N,).
 
     The table has a row for accuracy, negative log-likelihood and calibration error, then the
     share recognised of each class that is present. The confusion has a row for each true class

@@ -15,98 +15,89 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .augment import moved_pictures, recoloured, repainted, spliced
+from .average import Average
 from .blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from .calibration import fit_temperature, held_back
 from .classifier import ClassifierConfig, Method, logits_of, make_classifier
 from .numerics import Numerics
-from .training import (
-    Average,
-    Checkpoint,
-    Report,
-    Sampler,
-    State,
-    Stateful,
-    generator,
-    micro_batches,
-    train,
-)
+from .rng import rng
+from .sampler import Sampler, micro_batches
+from .training import State, Stateful, TrainingResult, TrainingRun, train
 
 RATE = {"residual": 3e-3, "classic": 1e-3}  # of AdamW, and of the article's Adam
 WARM_UP = 20  # steps of linear warm-up
 DECAY = 0.998  # of the averaged weights
 SMOOTHING = 0.1  # of the labels (Szegedy et al. 2016, section 7)
-MEASURED = 512  # pictures that tell the batch norms their statistics in the end
+MEASURED = 512  # pictures used to measure the batch norms' statistics in the end
 PREVIEWS = 16
 
 
-class Trained(NamedTuple):
-    """What comes of a training."""
+class HeldOut(NamedTuple):
+    """Of the pictures that were not trained on; there may be none."""
 
-    config: ClassifierConfig  # with the temperature that was fitted
-    state: State  # the averaged weights
-    curves: dict[str, list[float]]  # step, loss, accuracy in 0..1 on the training pictures
-    probabilities: Tensor  # calibrated, (M, classes), of the held-out pictures
-    labels: Tensor  # theirs, (M,); M may be 0
+    probabilities: Tensor  # calibrated, (M, classes)
+    labels: Tensor  # (M,)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train.
+class ClassifierSettings:
+    """How to train a classifier.
 
-    augment: mirror, shift and recolour the pictures, and splice some.
+    seed:      decides all random numbers.
+    method:    of a new network; ignored if the training goes on from a classifier.
+    batch:     pictures in a step.
+    augment:   whether to mirror, shift and recolour the pictures, and splice some.
+    held_out:  share of each class that is not trained on; these pictures fit the temperature.
     """
 
-    batch: int
-    augment: bool
     seed: int
-    numerics: Numerics
+    method: Method = "residual"
+    batch: int = 64
+    augment: bool = True
+    held_out: float = 0.1
 
 
 def train_classifier(
     images: Tensor,
     labels: Tensor,
     classes: tuple[str, ...],
-    recipe: Recipe,
+    settings: ClassifierSettings,
+    run: TrainingRun,
     *,
-    method: Method = "residual",
-    start: tuple[ClassifierConfig, State] | None = None,
-    held_out: float = 0.1,
     steps: int,
-    checkpoint: Checkpoint,
-    report: Report,
-) -> Trained:
+    start: tuple[ClassifierConfig, State] | None = None,
+) -> TrainingResult[ClassifierConfig, HeldOut]:
     """Train on uint8 images (N, S, S, 3) with int64 labels (N,), indices into `classes`.
 
     start: a classifier to go on from; its method, width and depth hold. Rows of its last layer
         are matched by the classes' names.
-    held_out: share of each class that is not trained on; these pictures fit the temperature.
 
-    Raises: ValueError where the pictures are not square, or a label has no class.
+    Returns the averaged weights, and a config with the temperature that was fitted. The curves
+    have the loss, and the accuracy in 0..1 on the training pictures.
+    Raises: ValueError if the pictures are not square, or a label has no class.
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(f"labels must be in 0..{len(classes) - 1}, for {len(classes)} classes")
-    config = _started(method, images.shape[1], classes, None if start is None else start[0])
-    config = replace(config, mirrored=recipe.augment)
-    held = held_back(labels, held_out, recipe.seed)
-    trainee = ClassifierTrainee(config, images, labels, torch.nonzero(~held)[:, 0], recipe)
+    known = None if start is None else start[0]
+    config = _started(settings.method, images.shape[1], classes, known)
+    config = replace(config, mirrored=settings.augment)
+    held = held_back(labels, settings.held_out, settings.seed)
+    chosen = torch.nonzero(~held)[:, 0]
+    trainee = ClassifierTrainee(config, images, labels, chosen, settings, run.numerics)
     if start is not None:
         trainee.start_from(*start)
-    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
+    curves = train(trainee, steps=steps, run=run)
     network = trainee.settled()
     rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
     if len(rows):
-        logits = logits_of(network, images[rows], recipe.numerics, mirrored=config.mirrored)
+        logits = logits_of(network, images[rows], run.numerics, mirrored=config.mirrored)
     temperature = fit_temperature(logits, labels[rows])
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-    return Trained(
-        replace(config, temperature=temperature),
-        state,
-        curves,
-        (logits / temperature).softmax(1),
-        labels[rows],
-    )
+    config = replace(config, temperature=temperature)
+    held_out = HeldOut((logits / temperature).softmax(1), labels[rows])
+    return TrainingResult(config, state, curves, held_out)
 
 
 def _started(
@@ -128,15 +119,15 @@ class ClassifierTrainee:
         images: Tensor,
         labels: Tensor,
         rows: Tensor,
-        recipe: Recipe,
+        settings: ClassifierSettings,
+        numerics: Numerics,
     ) -> None:
         """`rows`: the numbers of the pictures to train on."""
-        self._config, self._recipe = config, recipe
-        numerics, seed = recipe.numerics, recipe.seed
+        self._config, self._settings, self._numerics = config, settings, numerics
         self._images, self._labels = numerics.keep(images), numerics.keep(labels)
         self._rows = rows
         network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
-        initialise(network, generator(seed, 0, 0))
+        initialise(network, rng(settings.seed, 0, 0))
         self._network = numerics.compile(numerics.place(network))
         self.average = Average(self._network, numerics.place(copy), DECAY)
         self._rate = RATE[config.method]
@@ -146,7 +137,7 @@ class ClassifierTrainee:
             weight_decay=0.05 if config.method == "residual" else 0.0,
             fused=True,
         )
-        self._sampler = Sampler(len(rows), recipe.batch, seed)
+        self._sampler = Sampler(len(rows), settings.batch, settings.seed)
         counts = labels[rows].bincount(minlength=len(config.classes)).float()
         present = (counts > 0).sum()
         # "Balanced": every class has the same say, however many pictures show it.
@@ -175,7 +166,7 @@ class ClassifierTrainee:
         self._network.load_state_dict(weights)
         self.average.network.load_state_dict(weights)
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def stateful(self) -> Mapping[str, Stateful]:
         return {
             "network": self._network,
             "optimiser": self._optimiser,
@@ -183,9 +174,9 @@ class ClassifierTrainee:
         }
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        numerics = self._recipe.numerics
+        numerics = self._numerics
         chosen = self._rows[self._sampler.indices(step)]
-        random = generator(self._recipe.seed, 1, step)
+        random = rng(self._settings.seed, 1, step)
         labels = numerics.take(self._labels, chosen)
         total = self._weights[labels].sum()
         self._network.train()
@@ -215,30 +206,30 @@ class ClassifierTrainee:
 
         Augmented where that is on; both on the device.
         """
-        numerics = self._recipe.numerics
+        numerics = self._numerics
         truth = F.one_hot(labels, len(self._config.classes)).float()
-        if not self._recipe.augment:
+        if not self._settings.augment:
             return to_signed(numerics.take(self._images, chosen)), truth
         pictures = to_signed(numerics.put(moved_pictures(self._images, chosen, random)))
         return spliced(recoloured(repainted(pictures, random), random), truth, random)
 
     def settled(self) -> nn.Module:
         """The averaged network, its batch norms measured on training pictures as they are."""
-        numerics = self._recipe.numerics
-        order = torch.randperm(len(self._rows), generator=generator(self._recipe.seed, 2, 0))
+        numerics = self._numerics
+        order = torch.randperm(len(self._rows), generator=rng(self._settings.seed, 2, 0))
         chosen = self._rows[order[:MEASURED]]
-        parts = micro_batches(len(chosen), self._config.size)
+        slices = micro_batches(len(chosen), self._config.size)
         with numerics.autocast():
             measure_norms(
                 self.average.network,
-                (to_signed(numerics.take(self._images, chosen[part])) for part in parts),
+                (to_signed(numerics.take(self._images, chosen[part])) for part in slices),
             )
         return self.average.network
 
     @torch.no_grad()
     def preview(self) -> Tensor:
         """Pictures spread over the set, framed in green where their class is found, else red."""
-        numerics = self._recipe.numerics
+        numerics = self._numerics
         chosen = torch.unique(torch.linspace(0, len(self._images) - 1, PREVIEWS).long())
         pictures = to_signed(numerics.take(self._images, chosen))
         network = self.average.network.eval()

@@ -7,9 +7,7 @@ knows no classes: class weights are accepted and ignored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +15,7 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
-from .gan_pictures import Pictures
-from .gan_training import Batch, GanTrainee, Recipe, adam
-
-Loss = Literal["non-saturating", "min-max"]
+from .gan_method import Batch, GanMethod, GanSetup, Loss, Metrics
 
 RATE, BETAS = 2e-4, (0.5, 0.999)
 
@@ -43,8 +38,8 @@ class ClassicGenerator(nn.Module):
         """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
         return self.layers(z[:, :, None, None]).float().tanh()  # type: ignore[no-any-return]
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _initialise_all(self, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        _initialise_all(self, random)
 
 
 class ClassicCritic(nn.Module):
@@ -65,40 +60,37 @@ class ClassicCritic(nn.Module):
         """(N, 3, S, S) -> logits (N,): high for what looks real."""
         return self.layers(images).flatten().float()  # type: ignore[no-any-return]
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _initialise_all(self, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        _initialise_all(self, random)
 
 
-class ClassicTrainee(GanTrainee[Batch]):
+class ClassicMethod(GanMethod[Batch]):
     """Goodfellow 2014, algorithm 1, with Radford 2015's optimiser."""
 
-    def __init__(
-        self,
-        config: GanConfig,
-        pictures: Pictures,
-        recipe: Recipe,
-        loss: Loss,
-    ) -> None:
-        critic = blank(lambda: ClassicCritic(config))
-        super().__init__(config, pictures, recipe, ClassicGenerator, critic)
-        self._loss = loss
-        recipe.numerics.compile(self.critic)
-        self.optimisers = {
-            "generator_adam": adam(self.generator.parameters(), RATE * recipe.rate, BETAS),
-            "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, BETAS),
-        }
+    betas = BETAS, BETAS
 
-    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+    def __init__(self, setup: GanSetup) -> None:
+        super().__init__(setup, ClassicGenerator, blank(lambda: ClassicCritic(setup.config)))
+        self.numerics.compile(self.critic)
+
+    def rates(self, step: int, age: int) -> tuple[float, float]:
+        rate = RATE * self.setup.settings.rate
+        return rate, rate
+
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> Batch:
+        return self.plain_batch(reals, classes, z, counters)
+
+    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
         with self.numerics.autocast():
-            real_logits = self.critic(self.seen(batch.reals, 0, *batch.counters))
-            logits = self.critic(self.seen(batch.drawn.detach(), 1, *batch.counters))
+            real_logits = self.critic(self.augmentation(batch.reals, 0, *batch.counters))
+            logits = self.critic(self.augmentation(batch.drawn.detach(), 1, *batch.counters))
         loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
         return loss, real_logits, {"critic": loss}
 
-    def generator_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            logits = self.critic(self.seen(batch.drawn, 2, *batch.counters))
-        loss = adversarial_loss(logits, self._loss)
+            logits = self.critic(self.augmentation(batch.drawn, 2, *batch.counters))
+        loss = adversarial_loss(logits, self.setup.settings.loss)
         return loss, {"generator": loss}
 
 
@@ -109,10 +101,10 @@ def adversarial_loss(logits: Tensor, loss: Loss) -> Tensor:
     return F.softplus(-logits).mean()
 
 
-def _initialise_all(net: nn.Module, generator: torch.Generator) -> None:
+def _initialise_all(net: nn.Module, random: torch.Generator) -> None:
     """Radford 2015, section 4: N(0, 0.02^2); batch norms' weights N(1, 0.02^2)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0, 0.02, generator=generator)
+            nn.init.normal_(module.weight, 0, 0.02, generator=random)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1, 0.02, generator=generator)
+            nn.init.normal_(module.weight, 1, 0.02, generator=random)

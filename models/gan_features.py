@@ -8,16 +8,17 @@ Image Rotations').
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import LEAK, initialise
-from .gan_pictures import FEATURES, Pictures
+from .gan_pictures import FEATURES, TrainingSet
 from .numerics import Numerics
-from .training import generator, micro_batches
+from .rng import rng
+from .sampler import micro_batches
+from .training import Progress
 
 STEPS, BATCH, RATE = 900, 64, 3e-3
 
@@ -55,26 +56,26 @@ class FeatureNet(nn.Module):
 
 def train_features(
     net: FeatureNet,
-    pictures: Pictures,
+    data: TrainingSet,
     seed: int,
     numerics: Numerics,
-    pause: Callable[[float], None] = lambda share: None,
+    progress: Progress,
 ) -> None:
     """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures, fewer large ones.
 
     AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
-    weights; nothing else is drawn from. `pause` hears the share done, and may raise to stop.
+    weights; no other random numbers are drawn.
     """
-    initialise(net.to("cpu"), generator(seed, FEATURES))
+    initialise(net.to("cpu"), rng(seed, FEATURES))
     numerics.place(net)
     net.train().requires_grad_(True)
-    batch = micro_batches(BATCH, pictures.images.shape[1])[0].stop
+    batch = micro_batches(BATCH, data.images.shape[1])[0].stop
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
     for step in range(STEPS):
-        random = generator(seed, FEATURES, step)
-        numbers = torch.randint(len(pictures.images), (batch,), generator=random)
-        images, answers = pictures.take(numbers, random), pictures.labels[numbers]
-        if pictures.classes == 1:
+        random = rng(seed, FEATURES, step)
+        numbers = torch.randint(len(data.images), (batch,), generator=random)
+        images, answers = data.take(numbers, random), data.labels[numbers]
+        if data.classes == 1:
             images, answers = _turned(images)
         optimiser.param_groups[0]["lr"] = RATE * one_cycle(step / STEPS)
         with numerics.autocast():
@@ -83,7 +84,7 @@ def train_features(
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-        pause((step + 1) / STEPS)
+        progress((step + 1) / STEPS, 1)
     net.eval().requires_grad_(False)
 
 

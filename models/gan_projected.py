@@ -1,9 +1,4 @@
-"""The networks of the projected GAN: a FiLM generator, and small critics on frozen features.
-
-Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic judges features of a
-fixed network instead of pixels, at several depths. Here that network is small and ours (see
-gan_features.py), so there is one more critic on the pixels, which sees what the features miss.
-"""
+"""The generator of the projected GAN: class and latent steer every layer (FiLM)."""
 
 from __future__ import annotations
 
@@ -16,8 +11,7 @@ from torch.nn import functional as F
 
 from .blocks import LEAK
 from .gan_config import GanConfig
-from .gan_pictures import GROUP
-from .gan_training import ClassEmbedding, initialise_patches
+from .gan_layers import ClassEmbedding, initialise_normal, initialise_patches
 
 STYLE = 128  # width of the vector that steers every block
 HEAD = 32  # channels of an attention head
@@ -94,12 +88,12 @@ class ProjectedGenerator(nn.Module):
                 drawn = drawn + self.details[level - self.config.base_levels](x, style)
         return drawn.tanh()  # type: ignore[no-any-return]
 
-    def initialise_(self, generator: torch.Generator) -> None:
+    def initialise_(self, random: torch.Generator) -> None:
         """Smaller than He et al. 2015: a style that moves too much at first starts as noise."""
-        nn.init.normal_(self.places, 0, 0.1, generator=generator)
+        nn.init.normal_(self.places, 0, 0.1, generator=random)
         for layer in (self.start, *self.between, *self.mapping):
             if isinstance(layer, nn.Linear | nn.Conv2d):
-                _normal(layer, 1, generator)
+                initialise_normal(layer, 1, random)
 
 
 class NoiseInput(nn.Conv2d):
@@ -108,8 +102,8 @@ class NoiseInput(nn.Conv2d):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(channels, width, 3, padding=1, bias=False)
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _normal(self, 0.6, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_normal(self, 0.6, random)
 
 
 class Film(nn.Module):
@@ -124,8 +118,8 @@ class Film(nn.Module):
         values = self.steer(style)[:, :, None, None].chunk(2 * self._pairs, 1)
         return tuple(1 + v if i % 2 == 0 else v for i, v in enumerate(values))
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _normal(self.steer, self._gain, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_normal(self.steer, self._gain, random)
 
 
 class FilmBlock(nn.Module):
@@ -145,8 +139,8 @@ class FilmBlock(nn.Module):
         hidden = F.leaky_relu(torch.addcmul(shift2, hidden, scale2), LEAK)
         return x + self.second(hidden)  # type: ignore[no-any-return]
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _normal(self.second, 0.3, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_normal(self.second, 0.3, random)
 
 
 class Attention(nn.Module):
@@ -168,9 +162,9 @@ class Attention(nn.Module):
         seen = seen.transpose(2, 3).reshape(x.shape)
         return x + self.answer(seen)  # type: ignore[no-any-return]
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        _normal(self.ask, 1, generator)
-        _normal(self.answer, 0.1, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_normal(self.ask, 1, random)
+        initialise_normal(self.answer, 0.1, random)
 
 
 class PatchOutput(nn.Module):
@@ -190,95 +184,12 @@ class PatchOutput(nn.Module):
         pixels = self.pixels(F.leaky_relu(torch.addcmul(shift, x, scale), LEAK))
         return F.pixel_shuffle(pixels, self.patch).float()
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        initialise_patches(self.pixels, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_patches(self.pixels, random)
         if self._blank:
             nn.init.zeros_(self.pixels.weight)
-
-
-class ProjectedCritic(nn.Module):
-    """One head for each of what `critic_views` gives."""
-
-    def __init__(self, views: list[tuple[int, int]], classes: int, width: int, fine: int) -> None:
-        """`views`: (channels, pixels of a side) of each; `fine`: of the first head's."""
-        super().__init__()
-        self.heads = nn.ModuleList(
-            CriticHead(channels, side, classes, width, fine if number == 0 else 0)
-            for number, (channels, side) in enumerate(views)
-        )
-
-    def forward(self, views: list[Tensor], class_weights: Tensor) -> list[Tensor]:
-        """Scores of each head, (N, places) each: high for what looks real."""
-        return [h(x, class_weights) for h, x in zip(self.heads, views, strict=True)]
-
-
-def critic_views(images: Tensor, features: nn.Module, base_size: int) -> list[Tensor]:
-    """What the heads see of pictures (N, 3, S, S): the pixels, and all maps of `features`.
-
-    A grown GAN's heads see the picture reduced to the base size, as they know it; further heads
-    see the pixels and the finest map of each larger size.
-    """
-    sizes = [images]
-    while sizes[-1].shape[2] > base_size:
-        sizes.append(F.avg_pool2d(sizes[-1], 2))
-    base, *finer = reversed(sizes)
-    views = [F.pixel_unshuffle(base, 2), *features(base)]
-    for view in finer:
-        views += [F.pixel_unshuffle(view, 2), features(view)[0]]
-    return views
-
-
-class CriticHead(nn.Module):
-    """Down to 8 px or less, then a score for every place, given the class.
-
-    The class enters by projection (Miyato and Koyama 2018, eq. 3). Beside the features stands
-    how much the pictures of a group differ there (Karras et al. 2018, section 3, but within one
-    class), so that a generator that repeats itself is found out.
-    """
-
-    def __init__(self, channels: int, side: int, classes: int, width: int, fine: int) -> None:
-        """`fine`: width of two convolutions before it goes down, which see thin lines; 0: none."""
-        super().__init__()
-        layers: list[nn.Module] = []
-        for inputs in (channels, fine) if fine else ():
-            layers += [nn.Conv2d(inputs, fine, 3, 1, 1), nn.LeakyReLU(LEAK)]
-            channels = fine
-        while side > 8:
-            layers += [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
-            channels, side = width, side // 2
-        layers += [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(LEAK)]
-        self.body = nn.Sequential(*layers)
-        self.mix = nn.Conv2d(width + 1, width, 1)
-        self.score = nn.Conv2d(width, 1, 1)
-        self.embedding = ClassEmbedding(classes, width, std=1 / math.sqrt(width))
-
-    def forward(self, x: Tensor, class_weights: Tensor) -> Tensor:
-        """(N, channels, side, side), with N a multiple of GROUP, to scores (N, places)."""
-        hidden = self.body(x)
-        hidden = torch.cat([hidden, group_deviation(hidden).to(hidden.dtype)], 1)
-        hidden = F.leaky_relu(self.mix(hidden), LEAK)
-        wanted = self.embedding(class_weights)[:, :, None, None]
-        scores: Tensor = self.score(hidden) + (hidden * wanted).sum(1, keepdim=True)
-        return scores.flatten(1).float()
-
-    def initialise_(self, generator: torch.Generator) -> None:
-        _normal(self.score, 0.6, generator)
 
 
 def unit_size(x: Tensor) -> Tensor:
     """Features of root mean square 1 over the channels of each place (Zhang and Sennrich 2019)."""
     return x / x.float().square().mean(1, keepdim=True).add(1e-3).sqrt().to(x.dtype)
-
-
-def group_deviation(x: Tensor) -> Tensor:
-    """Standard deviation within each group, averaged over channels: (N, 1, H, W) float32."""
-    groups = x.float().view(-1, GROUP, *x.shape[1:])
-    mean = groups.mean(1)  # Tensor.var is several times slower across an outer dimension
-    variance = (groups * groups).mean(1) - mean * mean
-    deviation = variance.clamp_min(1e-6).sqrt().mean(1, keepdim=True)
-    return deviation.repeat_interleave(GROUP, 0)
-
-
-def _normal(layer: nn.Linear | nn.Conv2d, gain: float, generator: torch.Generator) -> None:
-    """Weights of N(0, gain^2 / inputs)."""
-    nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()), generator=generator)

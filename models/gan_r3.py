@@ -7,7 +7,6 @@ graphics card computes the paper's grouped ones ten times slower; the critic hal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -16,8 +15,8 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, halvings
 from .gan_config import GanConfig
-from .gan_pictures import Pictures
-from .gan_training import Batch, ClassEmbedding, GanTrainee, Recipe, adam, initialise_patches
+from .gan_layers import ClassEmbedding, initialise_patches
+from .gan_method import Batch, GanMethod, GanSetup, Metrics
 
 RATE = 2e-4
 
@@ -49,8 +48,8 @@ class R3Generator(nn.Module):
             x = blocks(x)
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        initialise_patches(self.pixels, generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        initialise_patches(self.pixels, random)
 
 
 class ResidualBlock(nn.Module):
@@ -68,7 +67,7 @@ class ResidualBlock(nn.Module):
         change: Tensor = self.second(F.leaky_relu(self.first(F.leaky_relu(x, LEAK)), LEAK))
         return x + change
 
-    def initialise_(self, generator: torch.Generator) -> None:
+    def initialise_(self, random: torch.Generator) -> None:
         nn.init.zeros_(self.second.weight)
 
 
@@ -95,40 +94,39 @@ class StridedCritic(nn.Module):
         return scores.float()
 
 
-class R3Trainee(GanTrainee[Batch]):
+class R3Method(GanMethod[Batch]):
     """Relativistic pairing with both zero-centred gradient penalties (Huang 2024, eq. 2 and 4)."""
 
-    def __init__(
-        self,
-        config: GanConfig,
-        pictures: Pictures,
-        recipe: Recipe,
-    ) -> None:
-        # Not compiled, which would leave it without second derivatives.
-        critic = blank(lambda: StridedCritic(config))
-        super().__init__(config, pictures, recipe, R3Generator, critic)
-        self.gamma = penalty_weight(config.size)
-        self.optimisers = {
-            "generator_adam": adam(self.generator.parameters(), RATE * recipe.rate, (0.0, 0.99)),
-            "critic_adam": adam(self.critic.parameters(), RATE * recipe.rate, (0.0, 0.99)),
-        }
+    betas = (0.0, 0.99), (0.0, 0.99)
 
-    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+    def __init__(self, setup: GanSetup) -> None:
+        # The critic is not compiled, which would leave it without second derivatives.
+        super().__init__(setup, R3Generator, blank(lambda: StridedCritic(setup.config)))
+        self._gamma = penalty_weight(setup.config.size)
+
+    def rates(self, step: int, age: int) -> tuple[float, float]:
+        rate = RATE * self.setup.settings.rate
+        return rate, rate
+
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> Batch:
+        return self.plain_batch(reals, classes, z, counters)
+
+    def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
         """In float32: penalties by half-precision gradients are off."""
         reals = batch.reals.requires_grad_(True)
         drawn = batch.drawn.detach().requires_grad_(True)
-        real_scores = self.critic(self.seen(reals, 0, *batch.counters), batch.classes)
-        scores = self.critic(self.seen(drawn, 1, *batch.counters), batch.classes)
+        real_scores = self.critic(self.augmentation(reals, 0, *batch.counters), batch.classes)
+        scores = self.critic(self.augmentation(drawn, 1, *batch.counters), batch.classes)
         loss = F.softplus(scores - real_scores).mean()
         r1, r2 = gradient_penalty(reals, real_scores), gradient_penalty(drawn, scores)
         metrics = {"critic": loss, "r1": r1, "r2": r2}
-        return loss + self.gamma / 2 * (r1 + r2), real_scores - scores, metrics
+        return loss + self._gamma / 2 * (r1 + r2), real_scores - scores, metrics
 
-    def generator_loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            scores = self.critic(self.seen(batch.drawn, 2, *batch.counters), batch.classes)
+            scores = self.critic(self.augmentation(batch.drawn, 2, *batch.counters), batch.classes)
             with torch.no_grad():
-                reals = self.seen(batch.reals, 3, *batch.counters)
+                reals = self.augmentation(batch.reals, 3, *batch.counters)
                 real_scores = self.critic(reals, batch.classes)
         loss = F.softplus(real_scores - scores).mean()
         return loss, {"generator": loss}

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .gan_config import GanConfig
-from .gan_training import ClassEmbedding, GanTrainee
+from .gan_layers import ClassEmbedding
+from .gan_training import GanTrainee
 from .training import State
 
 # Steps that the rates and the average take a fine-tuned GAN to have behind it: many where it is to
@@ -36,7 +37,7 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
 
     Raises: ValueError where the weights are not of such a GAN.
     """
-    for prefix, network in trainee.networks().items():
+    for prefix, network in trainee.method.networks.items():
         classed = {
             f"{name}.weight"
             for name, module in network.named_modules()
@@ -58,7 +59,7 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
                 raise ValueError(f"the GAN to start from has another {prefix} ({name} differs)")
             weights[name] = value
         network.load_state_dict(weights)
-    trainee.average.network.load_state_dict(trainee.generator.state_dict())
+    trainee.average.network.load_state_dict(trainee.method.generator.state_dict())
     knows_all = set(trainee.config.classes) <= set(start.classes)
     trainee.age = AGE if knows_all and trainee.config.size == start.size else NEW_AGE
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,10 @@ from torch.nn import functional as F
 
 from .blocks import blank, initialise, to_signed
 from .distances import diversity, frechet_by_halves, nearest, real_floor, recall
-from .gan_pictures import WATCH, Pictures
+from .gan_pictures import WATCH, TrainingSet
 from .numerics import Numerics
 from .parts import in_parts
-from .training import generator
+from .rng import rng
 
 COMPARED = 512  # pictures that are drawn for a look, about
 KNOWN = 1024  # training pictures at most among which copies are looked for
@@ -68,7 +69,7 @@ class Onlooker(nn.Module):
 
 @dataclass(frozen=True)
 class Look:
-    """The figures of one step. NaN stands for what cannot be told.
+    """The figures of one step. NaN stands for what is not known.
 
     distance:  Fréchet distance between textures, in floors: 1 for pictures as good as real ones.
     recall:    share of the real pictures that lie among drawn ones, in 0..1.
@@ -91,11 +92,22 @@ class Look:
     novelty: float
 
 
+class Watched(NamedTuple):
+    """What the looks found.
+
+    progress:  the figures of `Look` as columns, a row for each look.
+    warnings:  what is wrong with the pictures in the end, in plain words.
+    """
+
+    progress: dict[str, list[float]]
+    warnings: list[str]
+
+
 class Watch:
     """The looks at one training; a part of its checkpoint."""
 
-    def __init__(self, pictures: Pictures, seed: int, numerics: Numerics) -> None:
-        self._pictures, self._seed, self._numerics = pictures, seed, numerics
+    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics) -> None:
+        self._data, self._seed, self._numerics = data, seed, numerics
         self._looks: list[Look] = []
         self._real: _Real | None = None
 
@@ -107,7 +119,7 @@ class Watch:
     def look(self, step: int, draw: Draw) -> Look:
         """The figures after `step` steps."""
         if self._real is None:
-            self._real = _Real(self._pictures, self._seed, self._numerics)
+            self._real = _Real(self._data, self._seed, self._numerics)
         return self._real.compare(step, draw)
 
     def visit(self, step: int, draw: Draw) -> list[str]:
@@ -117,13 +129,13 @@ class Watch:
         self._looks.append(look)
         return [text for kind, text in self.warnings(look).items() if kind not in before]
 
-    def finish(self, step: int, draw: Draw) -> tuple[dict[str, list[float]], list[str]]:
-        """The looks as columns, the last after `step` steps, and what is wrong then."""
+    def finish(self, step: int, draw: Draw) -> Watched:
+        """Returns the looks, the last after `step` steps, and what is wrong then."""
         looks = [*self._looks]
         if not looks or looks[-1].step < step:
             looks.append(self.look(step, draw))
         columns = {f.name: [getattr(look, f.name) for look in looks] for f in fields(Look)}
-        return columns, [*self.warnings(looks[-1]).values()]
+        return Watched(columns, [*self.warnings(looks[-1]).values()])
 
     def state_dict(self) -> dict[str, Tensor]:
         rows = [astuple(look) for look in self._looks]
@@ -166,21 +178,21 @@ class Watch:
 class _Real:
     """What drawn pictures are compared with: vectors of real ones, and the network for them."""
 
-    def __init__(self, pictures: Pictures, seed: int, numerics: Numerics) -> None:
-        self._numerics, self._mirror = numerics, pictures.flip
+    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics) -> None:
+        self._numerics, self._mirror = numerics, data.mirror
         onlooker = blank(Onlooker)
-        initialise(onlooker, generator(0))
+        initialise(onlooker, rng(0))
         self._onlooker = numerics.place(onlooker)
-        known = _spread_out(pictures, KNOWN, generator(seed, WATCH, 0))
-        chosen = known[_per_class(pictures.labels[known], COMPARED)]
+        known = _spread_out(data, KNOWN, rng(seed, WATCH, 0))
+        chosen = known[_per_class(data.labels[known], COMPARED)]
         self._onlooker.train()
-        self._vectors(pictures.images[chosen])  # for the norms
+        self._vectors(data.images[chosen])  # for the norms
         self._onlooker.eval()
-        vectors, layouts = self._vectors(pictures.images[known])
+        vectors, layouts = self._vectors(data.images[known])
         self._scale = vectors.std(0, correction=0).clamp_min(1e-3)
         self._known = [(v, float(nearest(v).mean())) for v in (vectors / self._scale, layouts)]
-        self._labels = pictures.labels[chosen]
-        vectors, layouts = self._vectors(pictures.images[chosen])
+        self._labels = data.labels[chosen]
+        vectors, layouts = self._vectors(data.images[chosen])
         self._compared = vectors / self._scale
         self._apart = float(nearest(layouts).mean())
         textures = self._compared[:, COLOURS:]
@@ -235,9 +247,9 @@ def _over(distances: Tensor, usual: float) -> float:
     return float(distances.mean()) / usual if usual > 0 else math.nan
 
 
-def _spread_out(pictures: Pictures, most: int, random: torch.Generator) -> Tensor:
+def _spread_out(data: TrainingSet, most: int, random: torch.Generator) -> Tensor:
     """Numbers of up to `most` pictures, as many of each class as can be."""
-    members = pictures.members()
+    members = data.members()
     each = max(4, most // len(members))
     chosen = [numbers[torch.randperm(len(numbers), generator=random)[:each]] for numbers in members]
     return torch.cat(chosen)

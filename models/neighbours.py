@@ -42,7 +42,7 @@ def nearest_rows(
     images: Tensor,
     count: int,
     vectors: Vectors,
-    report: Callable[[float, float], None],
+    progress: Callable[[float, float], None],
 ) -> tuple[Tensor, Tensor]:
     """For each given picture its `count` nearest of `images`, mirrored or not, nearest first.
 
@@ -58,7 +58,7 @@ def nearest_rows(
         distances, rows = torch.cat([distances, found], 1), torch.cat([rows, numbers], 1)
         order = distances.argsort(dim=1, stable=True)[:, :count]
         distances, rows = distances.gather(1, order), rows.gather(1, order)
-        report(min(start + PART, len(images)), len(images))
+        progress(min(start + PART, len(images)), len(images))
     return rows, distances
 
 

@@ -135,6 +135,14 @@ def sent(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=cuda)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device or the machine had too little memory; torch has no one error for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in text for words in ("out of memory", "can't allocate memory")
+    )
+
+
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
     """The outermost parts of a network that are not torch's own, which it would not compile."""
     for part in module.children():

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .numerics import is_out_of_memory
+
 
 def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
     """`function` of the tensors, `batch` rows at a time, its results joined.
@@ -30,11 +32,3 @@ def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> T
             torch.cuda.empty_cache()
         warnings.warn(f"out of memory; going on with {batch} pictures at a time", stacklevel=2)
     return torch.cat(rows)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine had too little memory."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        words in text for words in ("out of memory", "can't allocate memory")
-    )

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .average import Average
 from .blocks import blank, initialise, to_bytes
 from .flow import EVALUATIONS, between, integrate, times
 from .numerics import Numerics
 from .prior_network import WIDEST, PriorConfig, PriorNet
-from .training import Average, Checkpoint, Report, Sampler, State, Stateful, generator, train
+from .rng import rng
+from .sampler import Sampler
+from .training import Progress, State, Stateful, TrainingResult, TrainingRun, train
 from .vae import decode, encode
-from .vae_networks import Vae
+from .vae_networks import VaeNetwork
 
 RATE = 1e-3
 WARM_UP = 50  # steps of linear warm-up
@@ -30,7 +33,7 @@ UNKNOWN = 0.1  # share of the pictures whose class is withheld (Ho and Salimans 
 CLIP = 1.0  # longest gradient
 PART = 8  # latents that are drawn together: always as many, so that each has the same bits
 PREVIEW_EVALUATIONS = 16  # a look is not to hold up the training
-ENCODED = 256  # pictures encoded between two reports
+ENCODED = 256  # pictures encoded between two calls of progress
 WEIGHTS, BATCHES, NOISE, PREVIEW = range(4)  # first counters of the random streams
 
 
@@ -39,61 +42,70 @@ def make_prior(channels: int, config: PriorConfig) -> PriorNet:
     return PriorNet(channels, config)
 
 
+@dataclass(frozen=True)
+class PriorSettings:
+    """How to train a prior.
+
+    seed:          decides all random numbers.
+    batch:         latents in a step.
+    width, depth:  of a new network, as in PriorConfig.
+    """
+
+    seed: int
+    batch: int = 32
+    width: int = 128
+    depth: int = 6
+
+
 def train_prior(
     latents: Tensor,
     labels: Tensor,
     classes: tuple[str, ...],
+    settings: PriorSettings,
+    run: TrainingRun,
     *,
-    vae: Vae,
+    vae: VaeNetwork,
     steps: int,
-    seed: int,
-    batch: int = 32,
-    width: int = 128,
-    depth: int = 6,
     start: tuple[PriorConfig, State] | None = None,
-    numerics: Numerics,
-    checkpoint: Checkpoint,
-    report: Report,
-) -> tuple[PriorConfig, State, dict[str, list[float]]]:
+) -> TrainingResult[PriorConfig, None]:
     """Train on latents (N, C, h, w) as `encode` gives them, with labels (N,); N may be any.
 
     vae: what the latents are of; it draws the previews.
-    width, depth: of the network, as in PriorConfig.
     start: a prior to go on from; its rows of the class table are matched by name.
 
-    Returns the config, the averaged weights and the curves (step, loss).
-    Raises: ValueError where `start` is a prior of other latents.
+    Returns the averaged weights; the curves have the loss.
+    Raises: ValueError if `start` is a prior of other latents.
     """
     side = max(latents.shape[2:])
     patch = math.ceil(side / WIDEST)
-    config = PriorConfig(classes, width, depth, patch)
+    config = PriorConfig(classes, settings.width, settings.depth, patch)
     if start is not None:
         if start[0].patch != patch:
             raise ValueError("the prior to start from is one of larger or smaller latents")
         config = replace(start[0], classes=classes)
-    trainee = _Training(config, latents, labels, vae, batch, seed, start, numerics)
-    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
+    trainee = PriorTrainee(config, latents, labels, vae, settings, run.numerics, start)
+    curves = train(trainee, steps=steps, run=run)
     state = {
         key: value.cpu().contiguous() for key, value in trainee.average.network.state_dict().items()
     }
-    return config, state, curves
+    return TrainingResult(config, state, curves, None)
 
 
 def encode_all(
-    vae: Vae, images: Tensor, mirror: bool, numerics: Numerics, report: Report
+    vae: VaeNetwork, images: Tensor, mirror: bool, numerics: Numerics, progress: Progress
 ) -> Tensor:
     """Latents, float16 (N, C, h, w), of uint8 images; with `mirror` 2 N: then of their mirrors."""
     parts, count = [], len(images) * (2 if mirror else 1)
     for flipped in (False, True)[: 2 if mirror else 1]:
         for part in images.split(ENCODED):
             parts.append(encode(vae, part.flip(2) if flipped else part, numerics).half())
-            report(min(count, len(parts) * ENCODED), count)
+            progress(min(count, len(parts) * ENCODED), count)
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def sample_prior(
-    vae: Vae,
+    vae: VaeNetwork,
     prior: nn.Module,
     noise: Tensor,
     classes: Tensor,
@@ -101,7 +113,7 @@ def sample_prior(
     guidance: float = 1.0,
     evaluations: int = EVALUATIONS,
     numerics: Numerics,
-    report: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Latents (N, C, h, w), as `decode` takes them, from noise of that shape.
 
@@ -116,8 +128,8 @@ def sample_prior(
     drawn = []
     for points, weights in zip(noise.split(PART), classes.split(PART), strict=True):
         drawn.append(_drawn(prior, points, weights, guidance, evaluations, numerics))
-        if report is not None:
-            report(min(count, len(drawn) * PART), count)
+        if progress is not None:
+            progress(min(count, len(drawn) * PART), count)
     return vae.snapped(torch.cat(drawn)[:count].cpu())
 
 
@@ -144,7 +156,7 @@ def _drawn(
     return integrate(velocity, noise, evaluations)
 
 
-class _Training:
+class PriorTrainee:
     """The trainee: network, optimiser and averaged weights."""
 
     def __init__(
@@ -152,18 +164,17 @@ class _Training:
         config: PriorConfig,
         latents: Tensor,
         labels: Tensor,
-        vae: Vae,
-        batch: int,
-        seed: int,
-        start: tuple[PriorConfig, State] | None,
+        vae: VaeNetwork,
+        settings: PriorSettings,
         numerics: Numerics,
+        start: tuple[PriorConfig, State] | None,
     ) -> None:
         self._config, self._labels, self._vae = config, labels, vae
         self._latents = numerics.keep(latents)
-        self._seed, self._numerics = seed, numerics
+        self._seed, self._numerics = settings.seed, numerics
         network, copy = (blank(lambda: make_prior(latents.shape[1], config)) for _ in range(2))
         if start is None:
-            initialise(network, generator(seed, WEIGHTS))
+            initialise(network, rng(settings.seed, WEIGHTS))
         else:
             _start_from(network, config, *start)
         self._network = numerics.compile(numerics.place(network))
@@ -171,14 +182,14 @@ class _Training:
         self._optimiser = torch.optim.AdamW(
             network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
-        self._sampler = Sampler(len(latents), batch, seed)
+        self._sampler = Sampler(len(latents), settings.batch, settings.seed)
         self._age = 0 if start is None else STEADY
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def stateful(self) -> Mapping[str, Stateful]:
         return {"network": self._network, "optimiser": self._optimiser, "average": self.average}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        chosen, random = self._sampler.indices(step), generator(self._seed, NOISE, step)
+        chosen, random = self._sampler.indices(step), rng(self._seed, NOISE, step)
         put = self._numerics.put
         data = self._numerics.take(self._latents, chosen).float()
         noise = torch.randn(data.shape, generator=random)
@@ -209,7 +220,7 @@ class _Training:
     def preview(self) -> Tensor:
         """Samples of the average, up to eight classes in turn."""
         labels = torch.arange(8) % min(8, len(self._config.classes))
-        random = generator(self._seed, PREVIEW)
+        random = rng(self._seed, PREVIEW)
         noise = torch.randn(8, *self._latents.shape[1:], generator=random)
         found = sample_prior(
             self._vae,

@@ -62,9 +62,9 @@ class Block(nn.Module):
         self.widen = nn.Conv2d(width, width, 3, 1, 1)
         self.narrow = nn.Linear(width, width)
 
-    def initialise_(self, generator: torch.Generator) -> None:
+    def initialise_(self, random: torch.Generator) -> None:
         nn.init.zeros_(self.offsets)
-        nn.init.xavier_uniform_(self.ask.weight, generator=generator)
+        nn.init.xavier_uniform_(self.ask.weight, generator=random)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Maps (N, h, w, width) to such maps; the condition is (N, 6, width)."""
@@ -103,10 +103,10 @@ class PriorNet(nn.Module):
         self.blocks = nn.ModuleList(Block(width) for _ in range(config.depth))
         self.leave = nn.Linear(width, values)
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        nn.init.normal_(self.classes, generator=generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        nn.init.normal_(self.classes, generator=random)
         nn.init.zeros_(self.leave.weight)
-        nn.init.normal_(self.condition.weight, 0, 0.02, generator=generator)
+        nn.init.normal_(self.condition.weight, 0, 0.02, generator=random)
 
     def forward(self, points: Tensor, times: Tensor, classes: Tensor) -> Tensor:
         """Points (N, C, h, w) at times (N,), weights of the classes (N, K): velocities.

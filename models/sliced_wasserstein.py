@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from .blocks import to_bytes
 from .numerics import Numerics
 from .patch_voting import vote
-from .training import Report, generator
+from .rng import rng
+from .training import Progress
 
 COARSEST = 16  # pixels of the shorter side at the first scale
 SCALE = math.sqrt(2)  # from one scale to the next, at most
@@ -41,14 +42,14 @@ def transfer(
     keep: float = 0.5,
     seed: int,
     numerics: Numerics,
-    report: Report,
+    progress: Progress,
 ) -> Tensor:
     """Paint each content picture (N, 3, H, W) in the style of its partner (N, 3, h, w).
 
     Pictures are float in -1..1, of at least 16 px a side; the sizes may differ.
     steps:  of Adam in all, shared out evenly among the scales.
     keep:   how firmly light and dark stay where the content has them: 0 not, 1 very.
-    report: hears of the votes as well, so its total is a little more than `steps`.
+    progress: counts the votes as well, so its total is a little more than `steps`.
 
     Returns float32 (N, 3, H, W) in -1..1 on the CPU; works in inference mode too. Pictures in
     a batch do not influence each other.
@@ -70,13 +71,13 @@ def transfer(
             kept = keep * (1 - k / max(1, len(factors) - 1))
             match = _Match(picture, example, _light_and_dark(small, example), kept)
             for step in range(here):
-                match.step(0.5 + 0.5 * math.cos(math.pi * step / here), generator(seed, k, step))
+                match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
                 done += 1
-                report(done, total, match.preview)
+                progress(done, total, match.preview)
             for _ in range(VOTES):
                 match.vote()
                 done += 1
-                report(done, total, match.preview)
+                progress(done, total, match.preview)
             picture = match.picture.detach()
         assert picture is not None
         return picture.clamp(-1, 1).cpu()

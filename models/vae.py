@@ -15,76 +15,65 @@ from .blocks import to_signed
 from .fsq import LEVELS
 from .numerics import Numerics
 from .parts import in_parts
-from .training import Checkpoint, Report, State, train
-from .vae_networks import FACTOR, Method, Quantiser, ResidualVae, Vae, VaeConfig, make_vae
-from .vae_sharpen import Sharpen, make_sharpener
-from .vae_training import VaeRecipe, VaeTrainee, spread
+from .training import State, TrainingResult, TrainingRun, train
+from .vae_config import FACTOR, Method, VaeConfig
+from .vae_networks import ResidualVae, VaeNetwork, make_vae
+from .vae_sharpen import make_sharpener
+from .vae_training import VaeSettings, VaeTrainee, spread
 
-__all__ = ["Method", "Vae", "VaeConfig", "decode", "encode", "make_vae", "train_vae"]
+__all__ = ["Method", "VaeConfig", "VaeSettings", "decode", "encode", "make_vae", "train_vae"]
 
 CHANNELS = {"residual": 16, "classic": 32}
 QUANTISED_CHANNELS = 32  # as many bits as 16 channels that are not quantised
-BETA = {"residual": 5e-4, "classic": 1.0}
-MEASURED = 1024  # pictures that tell the latents' mean and variance
+MEASURED = 1024  # pictures used to measure the latents' mean and variance
 
 
 def train_vae(
     images: Tensor,
+    settings: VaeSettings,
+    run: TrainingRun,
     *,
-    method: Method = "residual",
-    quantiser: Quantiser = "kl",
-    sharpen: Sharpen = "none",
     steps: int,
-    seed: int,
-    batch: int = 32,
-    channels: int | None = None,
-    beta: float | None = None,
     start: tuple[VaeConfig, State] | None = None,
-    keep_latents: bool = False,
     features: nn.Module | None = None,
-    numerics: Numerics,
-    checkpoint: Checkpoint,
-    report: Report,
-) -> tuple[VaeConfig, State, dict[str, list[float]]]:
-    """Train on uint8 images (N, S, S, 3).
+) -> TrainingResult[VaeConfig, None]:
+    """Train on uint8 images (N, S, S, 3); the weights returned are the averaged ones.
 
-    channels: of a latent; None: the method's and the quantiser's own.
-    beta: weight of the divergence from N(0, I) (Higgins et al. 2017); None: the method's own.
     start: a VAE to go on from, whose method, quantiser and channels stay; not its prior, unless
         keep_latents is set: then the decoder alone learns, and latents mean what they did.
     features: a network that gives feature maps, for sharpening by them.
 
-    Returns the config, the averaged weights and the curves (step, loss, error, divergence).
-    Raises: ValueError where the pictures' size, or these settings together, will not do.
+    The curves have loss, error and divergence.
+    Raises: ValueError if the pictures' size, or these settings together, will not do.
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
-    weights = None
-    if start is None:
-        if keep_latents:
-            raise ValueError("there are no latents to keep without a VAE to start from")
-        levels = LEVELS if quantiser == "fsq" else ()
-        usual = QUANTISED_CHANNELS if levels else CHANNELS[method]
-        config = VaeConfig(method, images.shape[1], channels or usual, levels=levels)
-    else:
-        config = _started_config(start[0], images.shape[1], keep_latents)
+    config, weights = _new_config(settings, images.shape[1]), None
+    if start is not None:
+        config = _started_config(start[0], images.shape[1], settings.keep_latents)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
-    if config.method == "classic" and sharpen != "none":
+    elif settings.keep_latents:
+        raise ValueError("there are no latents to keep without a VAE to start from")
+    if config.method == "classic" and settings.sharpen != "none":
         raise ValueError("the classic VAE is not sharpened")
-    beta = BETA[config.method] if beta is None else beta
-    recipe = VaeRecipe(batch, beta, seed, numerics, keep_latents)
-    sharpener = make_sharpener(sharpen, features, seed, numerics)
-    trainee = VaeTrainee(config, images, recipe, weights, sharpener)
-    curves = train(trainee, steps=steps, checkpoint=checkpoint, report=report)
+    sharpener = make_sharpener(settings.sharpen, features, settings.seed, run.numerics)
+    trainee = VaeTrainee(config, images, settings, run.numerics, weights, sharpener)
+    curves = train(trainee, steps=steps, run=run)
     network = trainee.average.network
-    assert isinstance(network, Vae)
+    assert isinstance(network, VaeNetwork)
     state = {}
-    if keep_latents and start is not None:
+    if settings.keep_latents and start is not None:
         state = {key: value for key, value in start[1].items() if key.startswith("prior.")}
     else:
-        _measure_latents(network, images, numerics)
+        _measure_latents(network, images, run.numerics)
     state |= {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-    return config, state, curves
+    return TrainingResult(config, state, curves, None)
+
+
+def _new_config(settings: VaeSettings, size: int) -> VaeConfig:
+    levels = LEVELS if settings.quantiser == "fsq" else ()
+    usual = QUANTISED_CHANNELS if levels else CHANNELS[settings.method]
+    return VaeConfig(settings.method, size, settings.channels or usual, levels=levels)
 
 
 def _started_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
@@ -98,7 +87,7 @@ def _started_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfi
     return replace(start, size=size, prior=start.prior if keep_latents else None)
 
 
-def encode(network: Vae, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
+def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
     """Mean latents, float32 (N, C, h, w), of images (N, H, W, 3), uint8 or float in 0..1.
 
     About mean 0 and variance 1 in each channel over the training pictures. Puts the network
@@ -119,7 +108,7 @@ def encode(network: Vae, images: Tensor, numerics: Numerics, batch: int = 64) ->
     return in_parts(encoded, images, batch=batch)
 
 
-def decode(network: Vae, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
+def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
     """Images, float32 (N, H, W, 3) in 0..1, of latents as `encode` gives them."""
     numerics.place(network).eval()
 
@@ -132,7 +121,7 @@ def decode(network: Vae, latents: Tensor, numerics: Numerics, batch: int = 64) -
     return in_parts(decoded, latents, batch=batch)
 
 
-def _measure_latents(network: Vae, images: Tensor, numerics: Numerics) -> None:
+def _measure_latents(network: VaeNetwork, images: Tensor, numerics: Numerics) -> None:
     """Set the buffers that give the latents mean 0 and variance 1."""
     initial = torch.zeros_like(network.latent_mean), torch.ones_like(network.latent_std)
     network.latent_mean.copy_(initial[0])

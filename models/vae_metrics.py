@@ -12,7 +12,7 @@ from torch.nn import functional as F
 WINDOW, SPREAD = 11, 1.5  # of SSIM's Gaussian window, in pixels
 STEADY1, STEADY2 = 0.01**2, 0.03**2  # SSIM's constants, for a range of 1
 LUMINANCE = (0.299, 0.587, 0.114)
-BEST_PSNR = 100.0  # dB, told of pictures without any error
+BEST_PSNR = 100.0  # dB, of pictures without any error
 
 
 def psnr(found: Tensor, wanted: Tensor) -> Tensor:

@@ -1,93 +1,19 @@
-"""The networks of the VAEs: what they are made from, encoder and decoder."""
+"""The networks of the VAEs: encoder and decoder."""
 
 from __future__ import annotations
-
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configs import check_choice, check_whole, read_config
 from .fsq import nearest, quantise
-from .prior_network import PriorConfig
+from .vae_config import FACTOR, VaeConfig
 
-Method = Literal["residual", "classic"]
-Quantiser = Literal["kl", "fsq"]
-
-FACTOR = 8  # pixels of a side that one position of a residual VAE's latent stands for
-START_LOG_VARIANCE = -4.0  # of the posterior, where the latents' own variance is 1
+START_LOG_VARIANCE = -4.0  # of the posterior at first; the latents' own variance is 1
 HIDDEN = 400  # units of the classic VAE's hidden layers
-MOST_CODES = 1 << 16
 
 
-@dataclass(frozen=True)
-class VaeConfig:
-    """What a VAE's networks are made from.
-
-    size:      side of the training pictures in pixels, a multiple of 8.
-    channels:  of a latent: (channels, size / 8, size / 8), or (channels, 1, 1) for "classic".
-    width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
-    prior:     of the latents, where one was trained.
-    levels:    of quantised latents (fsq.py), repeated over the channels; empty: not quantised.
-    """
-
-    method: Method
-    size: int
-    channels: int
-    width: int = 64
-    prior: PriorConfig | None = None
-    levels: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_choice("method", self.method, get_args(Method))
-        # The classic network's dense layers grow with the picture: 157 MB at 128 px.
-        check_whole("size", self.size, 32, 128 if self.method == "classic" else 512)
-        check_whole("channels", self.channels, 1, 256 if self.method == "classic" else 64)
-        check_whole("width", self.width, 16, 128)
-        if self.size % FACTOR or self.width % 8:
-            raise ValueError(
-                f"size and width must be multiples of 8, not {self.size}, {self.width}"
-            )
-
-        self._check_levels()
-
-    def _check_levels(self) -> None:
-        if not isinstance(self.levels, tuple):
-            raise ValueError(f"levels must be a list of whole numbers, not {self.levels!r:.80}")
-        for count in self.levels:
-            check_whole("each of levels", count, 3, 64)
-        if not self.levels:
-            return
-        if self.method == "classic":
-            raise ValueError("the classic VAE's latents are not quantised")
-        if self.channels % len(self.levels) or math.prod(self.levels) > MOST_CODES:
-            raise ValueError(
-                f"quantised latents have a multiple of {len(self.levels)} channels, and at most"
-                f" {MOST_CODES} codes, not {self.channels} channels"
-            )
-
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """Of one latent: (channels, height, width)."""
-        side = self.size // FACTOR if self.method == "residual" else 1
-        return self.channels, side, side
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
-        """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
-        prior = data.get("prior")
-        if prior is not None:
-            if not isinstance(prior, Mapping):
-                raise ValueError(f"prior must be settings by name, not {prior!r:.80}")
-            data = {**data, "prior": PriorConfig.from_dict(prior)}
-        return read_config(cls, data)
-
-
-class Vae(nn.Module):
+class VaeNetwork(nn.Module):
     """What both VAEs share: latents as others see them have mean 0 and variance 1 per channel.
 
     The two buffers say which raw latents these are; they are measured after training.
@@ -101,7 +27,7 @@ class Vae(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(channels, 1, 1))
         self.register_buffer("latent_std", torch.ones(channels, 1, 1))
 
-    def initialise_(self, generator: torch.Generator) -> None:
+    def initialise_(self, random: torch.Generator) -> None:
         nn.init.zeros_(self.latent_mean)
         nn.init.ones_(self.latent_std)
 
@@ -135,7 +61,7 @@ class Block(nn.Module):
         self.norm2 = nn.GroupNorm(8, width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1)
 
-    def initialise_(self, generator: torch.Generator) -> None:
+    def initialise_(self, random: torch.Generator) -> None:
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,7 +82,7 @@ class Up(nn.Module):
         return larger
 
 
-class ResidualVae(Vae):
+class ResidualVae(VaeNetwork):
     """Convolutions alone, so any multiple of 8 px is welcome; f = 8 (Rombach et al. 2022).
 
     Encoder and decoder add to a linear autoencoder of 8 x 8 px patches, which starts at its
@@ -193,13 +119,13 @@ class ResidualVae(Vae):
             nn.SiLU(),
             Up(fine, full),
         )
-        # At full size, and shown the linear picture: it mends the seams between the patches.
+        # At full size, beside the linear picture: it repairs the seams between the patches.
         self.finish = nn.Sequential(
             nn.Conv2d(full + 3, full, 3, 1, 1), nn.SiLU(), nn.Conv2d(full, 3, 3, 1, 1)
         )
 
-    def initialise_(self, generator: torch.Generator) -> None:
-        super().initialise_(generator)
+    def initialise_(self, random: torch.Generator) -> None:
+        super().initialise_(random)
         for last in (self.encoder[-1], self.finish[-1]):
             assert isinstance(last, nn.Conv2d)
             nn.init.zeros_(last.weight)
@@ -257,7 +183,7 @@ class ResidualVae(Vae):
         return pictures
 
 
-class ClassicVae(Vae):
+class ClassicVae(VaeNetwork):
     """Dense layers alone (Kingma and Welling 2014, appendix C), for one size of picture."""
 
     def __init__(self, size: int, channels: int) -> None:
@@ -291,7 +217,7 @@ class ClassicVae(Vae):
         return self.logits(latents).sigmoid() * 2 - 1
 
 
-def make_vae(config: VaeConfig) -> Vae:
+def make_vae(config: VaeConfig) -> VaeNetwork:
     """The network of a config, its weights yet to come."""
     if config.method == "classic":
         return ClassicVae(config.size, config.channels)

@@ -10,25 +10,26 @@ from torch import Tensor
 
 from .fsq import codes
 from .numerics import Numerics
-from .training import Report
+from .training import Progress
 from .vae import decode, encode
 from .vae_metrics import absolute_error, gradient_energy, psnr, ssim
-from .vae_networks import ResidualVae, Vae
+from .vae_networks import ResidualVae, VaeNetwork
 
 PART = 64  # pictures at a time
 
 
-def report(
-    network: Vae,
+def reconstruction_table(
+    network: VaeNetwork,
     images: Tensor,
     labels: Tensor,
     classes: tuple[str, ...],
     numerics: Numerics,
-    progress: Report,
+    progress: Progress,
 ) -> dict[str, list[Any]]:
-    """Columns style, pictures, psnr, error, ssim, sharpness; a row for each class and for all.
+    """Returns columns style, pictures, psnr, error, ssim, sharpness.
 
-    Of a VAE with quantised latents also codes: the share of them that occurs.
+    There is a row for each class and one for all. With quantised latents there is also `codes`:
+    the share of the codes that occurs.
     """
     measured, used = [], []
     levels = network.levels if isinstance(network, ResidualVae) else ()

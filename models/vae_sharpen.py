@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from .blocks import LEAK, blank, initialise
 from .numerics import Numerics
-from .training import Stateful, generator
+from .rng import rng
+from .training import Stateful
 
 Sharpen = Literal["none", "features", "adversarial"]
 
@@ -29,8 +30,8 @@ CRITIC = 4  # first counter of the critic's random stream
 class Sharpener(Protocol):
     """Pulls at drawn pictures."""
 
-    def parts(self) -> Mapping[str, Stateful]:
-        """Everything that training changes, by name."""
+    def stateful(self) -> Mapping[str, Stateful]:
+        """Returns everything that training changes, by name."""
 
     def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The gradient (N, 3, H, W) by the drawn pictures, and metrics.
@@ -51,7 +52,7 @@ class FeatureSharpener:
     def __init__(self, features: nn.Module, numerics: Numerics) -> None:
         self._features, self._numerics = numerics.place(features).eval(), numerics
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def stateful(self) -> Mapping[str, Stateful]:
         return {}
 
     def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
@@ -108,13 +109,13 @@ class AdversarialSharpener:
 
     def __init__(self, seed: int, numerics: Numerics) -> None:
         critic = blank(PatchCritic)
-        initialise(critic, generator(seed, CRITIC))
+        initialise(critic, rng(seed, CRITIC))
         self._critic, self._numerics = numerics.place(critic), numerics
         self._optimiser = torch.optim.Adam(
             critic.parameters(), CRITIC_RATE, betas=(0.5, 0.99), fused=True
         )
 
-    def parts(self) -> Mapping[str, Stateful]:
+    def stateful(self) -> Mapping[str, Stateful]:
         return {"critic": self._critic, "critic_adam": self._optimiser}
 
     def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:

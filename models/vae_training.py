@@ -10,35 +10,50 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .average import Average
 from .blocks import blank, initialise, to_bytes, to_signed
 from .numerics import Numerics
-from .training import Average, Sampler, State, Stateful, generator, micro_batches
-from .vae_networks import ClassicVae, ResidualVae, Vae, VaeConfig, make_vae
-from .vae_sharpen import Sharpener, pulled
+from .rng import rng
+from .sampler import Sampler, micro_batches
+from .training import State, Stateful
+from .vae_config import Method, Quantiser, VaeConfig
+from .vae_networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
+from .vae_sharpen import Sharpen, Sharpener, pulled
 
 RATE = {"residual": 3e-3, "classic": 1e-3}
+BETA = {"residual": 5e-4, "classic": 1.0}
 EDGES, ABSOLUTE = 0.5, 0.2  # weights in the reconstruction error
 WARM_UP = 20  # steps of linear warm-up
 STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
 AGE = 4000  # steps that a VAE started from counts as having behind it
 DECAY = 0.998  # of the averaged weights
 AVERAGED = 100  # steps that the average of a VAE started from counts, so that it soon follows
-START_PIXELS = 1 << 21  # of training pictures, that tell the principal components
+START_PIXELS = 1 << 21  # training pixels used to fit the principal components
 PREVIEWS = 8
 
 
 @dataclass(frozen=True)
-class VaeRecipe:
-    """How to train.
+class VaeSettings:
+    """How to train a VAE.
 
-    beta:          weight of the divergence from N(0, I); without effect on quantised latents.
+    seed:          decides all random numbers.
+    method, quantiser, channels:
+                   of a new VAE; ignored if the training goes on from another. channels: of a
+                   latent; None for the method's and the quantiser's own.
+    sharpen:       what sharpens the pictures beside the error of pixels.
+    batch:         pictures in a step.
+    beta:          weight of the divergence from N(0, I) (Higgins et al. 2017), without effect on
+                   quantised latents; None for the method's own.
     keep_latents:  whether the encoder stays as it is, and the decoder alone learns.
     """
 
-    batch: int
-    beta: float
     seed: int
-    numerics: Numerics
+    method: Method = "residual"
+    quantiser: Quantiser = "kl"
+    sharpen: Sharpen = "none"
+    batch: int = 32
+    channels: int | None = None
+    beta: float | None = None
     keep_latents: bool = False
 
 
@@ -49,29 +64,30 @@ class VaeTrainee:
         self,
         config: VaeConfig,
         images: Tensor,
-        recipe: VaeRecipe,
+        settings: VaeSettings,
+        numerics: Numerics,
         start: State | None,
         sharpener: Sharpener | None,
     ) -> None:
         """`images`: uint8 (N, S, S, 3); `start`: the weights to begin with."""
-        self._config, self._recipe = config, recipe
-        self._images = recipe.numerics.keep(images)
+        self._config, self._numerics, self._seed = config, numerics, settings.seed
+        self._beta = BETA[config.method] if settings.beta is None else settings.beta
+        self._images = numerics.keep(images)
         self._sharpener = sharpener
         network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
         if start is not None:
             network.load_state_dict(start)
         else:
-            initialise(network, generator(recipe.seed, 0, 0))
+            initialise(network, rng(settings.seed, 0, 0))
             if isinstance(network, ResidualVae):
                 chosen = spread(len(images), START_PIXELS // config.size**2)
                 network.start_from(to_signed(images[chosen]))
         self._age = 0 if start is None else AGE
-        numerics = recipe.numerics
-        self._network: Vae = numerics.compile(numerics.place(network))  # type: ignore[assignment]
+        self._network: VaeNetwork = numerics.compile(numerics.place(network))  # type: ignore[assignment]
         self.average = Average(network, numerics.place(copy), DECAY)
-        if recipe.keep_latents:
-            for part in network.encoders():
-                part.requires_grad_(False)
+        if settings.keep_latents:
+            for encoder in network.encoders():
+                encoder.requires_grad_(False)
         self._rate = RATE[config.method]
         self._optimiser = torch.optim.AdamW(
             [p for p in network.parameters() if p.requires_grad],
@@ -80,10 +96,10 @@ class VaeTrainee:
             weight_decay=0.01,
             fused=True,
         )
-        self._sampler = Sampler(len(images), recipe.batch, recipe.seed)
+        self._sampler = Sampler(len(images), settings.batch, settings.seed)
 
-    def parts(self) -> Mapping[str, Stateful]:
-        more = {} if self._sharpener is None else self._sharpener.parts()
+    def stateful(self) -> Mapping[str, Stateful]:
+        more = {} if self._sharpener is None else self._sharpener.stateful()
         own: dict[str, Stateful] = {
             "network": self._network,
             "optimiser": self._optimiser,
@@ -92,13 +108,13 @@ class VaeTrainee:
         return {**own, **more}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        numerics, beta = self._recipe.numerics, self._recipe.beta
+        numerics, beta = self._numerics, self._beta
         chosen = self._sampler.indices(step)
         noise = torch.randn(
-            len(chosen), *self._config.latent_shape, generator=generator(self._recipe.seed, 1, step)
+            len(chosen), *self._config.latent_shape, generator=rng(self._seed, 1, step)
         )
         noise = numerics.put(noise)
-        told: list[dict[str, Tensor]] = []
+        shares: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
         for part in micro_batches(len(chosen), self._config.size):
             pictures = to_signed(numerics.take(self._images, chosen[part]))
@@ -109,15 +125,15 @@ class VaeTrainee:
             if self._sharpener is not None:
                 loss, metrics = pulled(error, drawn, pictures, self._sharpener, step, share)
             ((loss + beta * divergence) * share).backward()
-            parts = {"loss": error + beta * divergence, "error": error, "divergence": divergence}
-            told.append({k: v.detach() * share for k, v in (parts | metrics).items()})
+            losses = {"loss": error + beta * divergence, "error": error, "divergence": divergence}
+            shares.append({k: v.detach() * share for k, v in (losses | metrics).items()})
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * self._pace(step)
         self._optimiser.step()
         if self._sharpener is not None:
             self._sharpener.learn()
         self.average.update(self._network, (AVERAGED if self._age else 0) + step)
-        return {name: torch.stack([part[name] for part in told]).sum() for name in told[0]}
+        return {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
 
     def _pace(self, step: int) -> float:
         """Factor of the learning rate."""
@@ -143,10 +159,10 @@ class VaeTrainee:
     def preview(self) -> Tensor:
         """Pictures spread over the set, each followed by its reconstruction."""
         chosen = spread(len(self._images), PREVIEWS)
-        pictures = to_signed(self._recipe.numerics.take(self._images, chosen))
+        pictures = to_signed(self._numerics.take(self._images, chosen))
         network = self.average.network
-        assert isinstance(network, Vae)
-        with self._recipe.numerics.autocast():
+        assert isinstance(network, VaeNetwork)
+        with self._numerics.autocast():
             again = network.picture(network.posterior(pictures)[0])
         return to_bytes(torch.stack([pictures, again], 1).flatten(0, 1)).cpu()
 

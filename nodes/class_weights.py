@@ -34,7 +34,7 @@ def class_weights(
 
     weights = torch.zeros(len(names))
     if style == "mixed" and len(names) > 1:
-        random = ctx.generator(seed, index, 1)
+        random = ctx.rng(seed, index, 1)
         first, second = torch.randperm(len(names), generator=random)[:2].tolist()
         share = 0.3 + 0.4 * torch.rand((), generator=random)
         weights[first], weights[second] = share, 1 - share

@@ -64,9 +64,9 @@ def train_classifier(
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".
     """
-    from ..models.calibration import report
+    from ..models.calibration import metrics_and_confusion
     from ..models.classifier import ClassifierConfig
-    from ..models.classifier_training import Recipe
+    from ..models.classifier_training import ClassifierSettings
     from ..models.classifier_training import train_classifier as train
 
     if len(dataset.classes) < 2:
@@ -74,22 +74,24 @@ def train_classifier(
             "the dataset has one class only", "put the pictures into a sub-folder for each class"
         )
     with advised("change the dataset or the widgets"):
-        config, state, curves, found, truth = train(
+        trained = train(
             dataset.images,
             dataset.labels,
             dataset.classes,
-            Recipe(batch, augment, seed, ctx.numerics),
-            method=method,
+            ClassifierSettings(
+                seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
+            ),
+            ctx.training_run,
+            steps=steps,
             start=None
             if start is None
             else (ClassifierConfig.from_dict(start.config), start.state),
-            held_out=held_out,
-            steps=steps,
-            checkpoint=ctx.checkpoint,
-            report=ctx.progress,
         )
-    tables = map(Table, report(found, truth, dataset.classes)) if len(truth) else (None, None)
-    return TrainedClassifier(Classifier(asdict(config), state), Table(dict(curves)), *tables)
+    report, confusion = None, None
+    if len(trained.extra.labels):
+        report, confusion = map(Table, metrics_and_confusion(*trained.extra, dataset.classes))
+    classifier = Classifier(asdict(trained.config), trained.state)
+    return TrainedClassifier(classifier, Table(dict(trained.curves)), report, confusion)
 
 
 @node(title="Classify", category="cnn", device=True)
@@ -138,14 +140,10 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     """
     import torch
 
-    from ..models.calibration import report
+    from ..models.calibration import metrics_and_confusion
     from ..models.classifier import predict
 
-    if dataset.size != classifier.size:
-        raise NodeError(
-            f"the pictures are {dataset.size} px, the classifier's {classifier.size} px",
-            "load both in one size",
-        )
+    classifier.check_size(dataset.size)
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
         raise NodeError(
@@ -153,5 +151,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
         )
     probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
     truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])
-    table, confusion = report(probabilities, truth[dataset.labels], classifier.classes)
+    table, confusion = metrics_and_confusion(
+        probabilities, truth[dataset.labels], classifier.classes
+    )
     return Evaluated(Table(table), Table(confusion))

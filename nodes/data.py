@@ -197,7 +197,7 @@ def split_dataset(
         if len(members) < 2:
             continue
         count = min(max(1, round(len(members) * fraction)), len(members) - 1)
-        order = torch.randperm(len(members), generator=ctx.generator(seed, label))
+        order = torch.randperm(len(members), generator=ctx.rng(seed, label))
         held[members[order[:count]]] = True
     if not held.any():
         raise NodeError("no class has two pictures", "a data set to split needs more")

@@ -92,7 +92,7 @@ def train_gan(
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
-    from ..models.gan import GanConfig
+    from ..models.gan import GanConfig, GanSettings
     from ..models.gan import train_gan as train
 
     if dataset.size not in SIZES:
@@ -108,25 +108,24 @@ def train_gan(
             dataset.images,
             dataset.labels,
             dataset.classes,
-            method=method,
+            GanSettings(
+                seed=seed,
+                method=method,
+                batch=batch,
+                augment=augment,
+                mirror=mirror,
+                loss=loss,
+                rate=rate,
+            ),
+            ctx.training_run,
             steps=steps,
-            batch=batch,
-            augment=augment,
-            flip=mirror,
-            loss=loss,
-            rate=rate,
-            seed=seed,
             features=features,
             start=None if start is None else (GanConfig.from_dict(start.config), start.state),
-            numerics=ctx.numerics,
-            checkpoint=ctx.checkpoint,
-            report=ctx.progress,
-            say=ctx.log,
         )
-    for warning in trained.warnings:
+    for warning in trained.extra.warnings:
         ctx.warn(warning)
     gan = Gan(trained.config.to_dict(), trained.state)
-    return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.progress)))
+    return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
 
 
 class Drawn(NamedTuple):
@@ -185,4 +184,4 @@ def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
     from ..models.gan import GanConfig
 
     size = GanConfig.from_dict(gan.config).latent_dim
-    return torch.randn(size, generator=ctx.generator(seed, index))
+    return torch.randn(size, generator=ctx.rng(seed, index))

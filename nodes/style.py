@@ -52,6 +52,6 @@ def style_transfer(
             keep=1 - strength,
             seed=seed,
             numerics=ctx.numerics,
-            report=ctx.progress,
+            progress=ctx.progress,
         )
     return result.add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()

@@ -85,31 +85,31 @@ def train_vae(
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
     "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
     """
-    from ..models.vae import VaeConfig
+    from ..models.vae import VaeConfig, VaeSettings
     from ..models.vae import train_vae as train
 
     features = None
     if classifier is not None and sharpen == "features":
         features = features_of(classifier, ctx.device)
     with advised("change the dataset, the widgets or what is wired"):
-        config, state, curves = train(
+        trained = train(
             dataset.images,
-            method=method,
-            quantiser=quantiser,
-            sharpen=sharpen,
+            VaeSettings(
+                seed=seed,
+                method=method,
+                quantiser=quantiser,
+                sharpen=sharpen,
+                batch=batch,
+                channels=channels,
+                beta=beta,
+                keep_latents=keep_latents,
+            ),
+            ctx.training_run,
             steps=steps,
-            batch=batch,
-            channels=channels,
-            beta=beta,
             start=None if start is None else (VaeConfig.from_dict(start.config), start.state),
-            keep_latents=keep_latents,
             features=features,
-            seed=seed,
-            numerics=ctx.numerics,
-            checkpoint=ctx.checkpoint,
-            report=ctx.progress,
         )
-    return TrainedVae(Vae(asdict(config), state), Table(dict(curves)))
+    return TrainedVae(Vae(asdict(trained.config), trained.state), Table(dict(trained.curves)))
 
 
 @node(title="VAE encode", category="vae", device=True)
@@ -151,16 +151,14 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
     Raises: NodeError for a dataset of another size.
     Paper: Wang et al. 2004, "Image quality assessment" (ssim).
     """
-    from ..models.vae_report import report
+    from ..models.vae_report import reconstruction_table
 
-    if dataset.size != vae.size:
-        raise NodeError(
-            f"the pictures are {dataset.size} px, the VAE's {vae.size} px", "load both in one size"
-        )
+    vae.check_size(dataset.size)
     network = vae.network(ctx.device)
-    return Table(
-        report(network, dataset.images, dataset.labels, dataset.classes, ctx.numerics, ctx.progress)
+    columns = reconstruction_table(
+        network, dataset.images, dataset.labels, dataset.classes, ctx.numerics, ctx.progress
     )
+    return Table(columns)
 
 
 class TrainedPrior(NamedTuple):
@@ -196,33 +194,28 @@ def train_prior(
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
-    from ..models.prior import encode_all
+    from ..models.prior import PriorSettings, encode_all
     from ..models.prior import train_prior as train
 
-    if dataset.size != vae.size:
-        raise NodeError(
-            f"the pictures are {dataset.size} px, the VAE's {vae.size} px", "load both in one size"
-        )
+    vae.check_size(dataset.size)
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
     with advised("change the dataset or what is wired to `start`"):
-        config, state, curves = train(
+        trained = train(
             latents,
             dataset.labels,
             dataset.classes,
+            PriorSettings(seed=seed, batch=batch),
+            rest.training_run,
             vae=network,
             steps=steps,
-            batch=batch,
-            seed=seed,
             start=None if start is None else _prior_of(start, vae),
-            numerics=ctx.numerics,
-            checkpoint=ctx.checkpoint,
-            report=rest.progress,
         )
     kept = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
-    kept |= {f"prior.{key}": value for key, value in state.items()}
-    return TrainedPrior(Vae({**vae.config, "prior": asdict(config)}, kept), Table(dict(curves)))
+    kept |= {f"prior.{key}": value for key, value in trained.state.items()}
+    both = Vae({**vae.config, "prior": asdict(trained.config)}, kept)
+    return TrainedPrior(both, Table(dict(trained.curves)))
 
 
 class SampledVae(NamedTuple):
@@ -260,7 +253,7 @@ def vae_sample(
     if prior is None:
         raise NodeError("the VAE has no prior to draw from", "wire it through train_prior first")
     shape = vae.latent_shape
-    noise = [torch.randn(shape, generator=ctx.generator(seed, index)) for index in range(count)]
+    noise = [torch.randn(shape, generator=ctx.rng(seed, index)) for index in range(count)]
     weights = [class_weights(vae.classes, style, ctx, seed, index) for index in range(count)]
     network = vae.network(ctx.device)
     z = sample_prior(
@@ -270,7 +263,7 @@ def vae_sample(
         torch.stack(weights),
         guidance=guidance,
         numerics=ctx.numerics,
-        report=ctx.progress,
+        progress=ctx.progress,
     )
     return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
 

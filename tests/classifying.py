@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import torch
-from shelf import PLAIN, Shelf, silent
+from shelf import PLAIN, lent
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import make_classifier
-from artgraph.models.classifier_training import Recipe, train_classifier
-from artgraph.models.training import generator
+from artgraph.models.classifier_training import ClassifierSettings, train_classifier
+from artgraph.models.rng import rng
 
 NAMES = ("rows", "columns", "checks")
 
 
 def patterns(count: int, size: int, seed: int, noise: int = 20):
     """Stripes this way, that way, and both, in noise."""
-    random = generator(seed)
+    random = rng(seed)
     labels = torch.arange(count) % 3
     wave = 60 * torch.sin(torch.arange(size) * 2.0)
     rows, columns = wave[:, None].expand(size, size), wave[None].expand(size, size)
@@ -25,11 +25,11 @@ def patterns(count: int, size: int, seed: int, noise: int = 20):
 
 
 def trained(
-    images, labels, names=NAMES, *, batch=16, augment=True, seed=1, numerics=PLAIN, **settings
+    images, labels, names=NAMES, *, steps=4, start=None, shelf=None, numerics=PLAIN, **settings
 ):
-    defaults = {"steps": 4, "held_out": 0.0, "checkpoint": Shelf(), "report": silent}
-    recipe = Recipe(batch, augment, seed, numerics)
-    return train_classifier(images, labels, names, recipe, **(defaults | settings))
+    settings = ClassifierSettings(**({"seed": 1, "batch": 16, "held_out": 0.0} | settings))
+    run = lent(shelf, numerics=numerics)
+    return train_classifier(images, labels, names, settings, run, steps=steps, start=start)
 
 
 def network_of(done):

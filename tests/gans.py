@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from shelf import Shelf
+from shelf import lent
 
 from artgraph.models import gan_features, gan_watch
-from artgraph.models.gan import train_gan
-from artgraph.models.numerics import Numerics
-from artgraph.models.training import generator
+from artgraph.models.gan import GanSettings, train_gan
+from artgraph.models.rng import rng
 
-NUMERICS = Numerics("cpu", "float32", 1)
 SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
 METHODS = tuple(SMALL)
 
@@ -25,26 +23,22 @@ def quick(monkeypatch, one_thread):
 
 
 def pictures(count, classes, size=32):
-    random = generator(7, count, classes)
+    random = rng(7, count, classes)
     images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=random)
     return images, torch.arange(count) % classes
 
 
-def train(images, labels, classes, steps, shelf=None, **options):
-    """`classes`: their names, or how many."""
-    options = {"method": "projected", "seed": 3, "batch": 8, "numerics": NUMERICS} | options
-    options.setdefault("report", lambda done, total, preview=None: None)
+def train(images, labels, classes, steps, shelf=None, *, features=None, start=None, **options):
+    """`classes`: their names, or how many; `options`: settings, and what is lent but the shelf."""
+    run = lent(shelf, **{k: options.pop(k) for k in ("log", "progress") if k in options})
+    options = {"seed": 3, "batch": 8} | options
     if isinstance(classes, int):
         classes = tuple(f"class {i}" for i in range(classes))
-    if "start" not in options:
-        options.setdefault("channels", SMALL.get(options["method"]))
+    if start is None:
+        options.setdefault("channels", SMALL.get(options.get("method", "projected")))
+    settings = GanSettings(**options)
     return train_gan(
-        images,
-        labels,
-        classes,
-        steps=steps,
-        checkpoint=shelf or Shelf(),
-        **options,
+        images, labels, classes, settings, run, steps=steps, features=features, start=start
     )
 
 

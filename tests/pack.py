@@ -93,6 +93,7 @@ def slow_training(
     import torch
 
     from artgraph.models import training
+    from artgraph.models.rng import rng
 
     training.CHECKPOINT_SECONDS = 0.05
 
@@ -103,13 +104,13 @@ def slow_training(
             torch.nn.init.zeros_(self.weight.bias)
             self.adam = torch.optim.Adam(self.weight.parameters(), rate, fused=True)
 
-        def parts(self):
+        def stateful(self):
             return {"weight": self.weight, "adam": self.adam}
 
         def step(self, step):
             note(f"step {step}")
             time.sleep(pause)
-            target = torch.randn(1, generator=training.generator(seed, step))
+            target = torch.randn(1, generator=rng(seed, step))
             loss = (self.weight(torch.ones(1)) - target).square().sum()
             loss.backward()
             self.adam.step()
@@ -122,7 +123,7 @@ def slow_training(
     before = torch.random.get_rng_state()
     walk = Walk()
     torch.random.set_rng_state(before)
-    curves = training.train(walk, steps=steps, checkpoint=ctx.checkpoint, report=ctx.progress)
+    curves = training.train(walk, steps=steps, run=ctx.training_run)
     curves["weight"] = [walk.weight.weight.item()] * len(curves["step"])
     return Table(curves)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from artgraph.models.numerics import Numerics
-from artgraph.models.training import State
+from artgraph.models.training import State, TrainingRun
 
 PLAIN = Numerics("cpu", "float32", 1)
 
@@ -30,3 +30,8 @@ class Shelf:
 def silent(done, total, preview=None):
     if preview is not None and done == 1:
         assert preview().dtype == torch.uint8
+
+
+def lent(shelf=None, *, numerics=PLAIN, progress=silent, log=lambda line: None):
+    """A run with a shelf of its own if none is given."""
+    return TrainingRun(numerics, shelf or Shelf(), progress, log)

@@ -17,7 +17,7 @@ from artgraph.models.classifier import (
     make_classifier,
     predict,
 )
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -74,23 +74,23 @@ def test_colours_alone_can_make_a_class():
 @pytest.mark.parametrize("method", ["residual", "classic"])
 def test_resumes_bit_for_bit_and_leaves_its_surroundings_alone(method):
     images, labels = patterns(30, 24, seed=2)
-    before, rng = images.clone(), torch.get_rng_state()
+    before, random = images.clone(), torch.get_rng_state()
     shelf = Shelf()
-    trained(images, labels, method=method, steps=3, checkpoint=shelf)
-    resumed = trained(images, labels, method=method, steps=8, checkpoint=shelf)
+    trained(images, labels, method=method, steps=3, shelf=shelf)
+    resumed = trained(images, labels, method=method, steps=8, shelf=shelf)
     straight = trained(images, labels, method=method, steps=8)
     assert resumed.curves == straight.curves
     assert all(torch.equal(resumed.state[key], straight.state[key]) for key in straight.state)
     assert all(value.is_contiguous() for value in straight.state.values())
     assert torch.equal(images, before)
-    assert torch.equal(torch.get_rng_state(), rng)
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 @pytest.mark.parametrize("size", [16, 30, 64, 100, 512])
 def test_any_square_size(size):
     config = ClassifierConfig("residual", size, NAMES, width=8)
     network = blank(lambda: make_classifier(config))
-    initialise(network, generator(0))
+    initialise(network, rng(0))
     maps = network.eval().features(torch.zeros(2, 3, size, size))
     assert [m.shape[1] for m in maps] == list(network.widths)
     assert maps[0].shape[2:] == (size // 2, size // 2)
@@ -165,24 +165,24 @@ def test_training_refuses_pictures_and_labels_that_do_not_fit():
 def test_augmentation_is_light():
     images, _ = patterns(6, 32, seed=0, noise=0)
     chosen = torch.tensor([4, 4, 1, 0])
-    moved = moved_pictures(images, chosen, generator(1))
-    again = moved_pictures(images, chosen, generator(1))
+    moved = moved_pictures(images, chosen, rng(1))
+    again = moved_pictures(images, chosen, rng(1))
     assert moved.shape == (4, 32, 32, 3)
     assert torch.equal(moved, again)
     assert not torch.equal(moved[0], moved[1])
     assert (moved.float().mean((1, 2)) - images[chosen].float().mean((1, 2))).abs().max() < 12
-    colour = torch.rand(4, 3, 8, 8, generator=generator(0)) * 2 - 1
-    changed = recoloured(colour.clone(), generator(2))
+    colour = torch.rand(4, 3, 8, 8, generator=rng(0)) * 2 - 1
+    changed = recoloured(colour.clone(), rng(2))
     assert changed.abs().max() <= 1
     assert 0 < (changed - colour).abs().mean() < 0.4
 
 
 def test_half_of_the_pictures_get_another_palette():
-    pictures = torch.rand(1000, 3, 2, 2, generator=generator(0)) * 2 - 1
+    pictures = torch.rand(1000, 3, 2, 2, generator=rng(0)) * 2 - 1
     before = pictures.clone()
-    changed = repainted(pictures, generator(3))
+    changed = repainted(pictures, rng(3))
     assert torch.equal(pictures, before)
-    assert torch.equal(changed, repainted(pictures, generator(3)))
+    assert torch.equal(changed, repainted(pictures, rng(3)))
     kept = (changed == before).flatten(1).all(1).double().mean()
     assert 0.5 < kept < 0.62  # one exchange of channels in six changes nothing
     spread = (t.std((2, 3)).sort(1).values for t in (changed, before))
@@ -195,7 +195,7 @@ def test_a_spliced_picture_shows_as_much_of_a_class_as_its_truth_says():
     truth = torch.eye(4)
     mixed = 0
     for seed in range(20):
-        images, shares = spliced(pictures, truth, generator(seed))
+        images, shares = spliced(pictures, truth, rng(seed))
         seen = torch.stack([(images[:, 0] == k).flatten(1).double().mean(1) for k in range(4)], 1)
         assert torch.allclose(seen, shares.double(), atol=1e-6)
         mixed += not torch.equal(images, pictures)

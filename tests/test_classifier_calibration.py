@@ -11,15 +11,15 @@ from artgraph.models.calibration import (
     calibration_error,
     fit_temperature,
     held_back,
+    metrics_and_confusion,
     negative_log_likelihood,
-    report,
 )
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 
 def drawn(count: int, classes: int, too_sure: float):
     """Logits that are `too_sure` times what the labels were drawn by."""
-    random = generator(4)
+    random = rng(4)
     logits = 2 * torch.randn(count, classes, generator=random)
     labels = torch.multinomial(logits.softmax(1), 1, generator=random)[:, 0]
     return logits * too_sure, labels
@@ -75,7 +75,9 @@ def test_calibration_error_is_confidence_less_accuracy():
 
 def test_the_report_counts_and_measures():
     probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]])
-    table, confusion = report(probabilities, torch.tensor([0, 1, 1]), ("a", "b", "true class"))
+    table, confusion = metrics_and_confusion(
+        probabilities, torch.tensor([0, 1, 1]), ("a", "b", "true class")
+    )
     rows = dict(zip(table["metric"], table["value"], strict=True))
     assert rows["accuracy"] == pytest.approx(2 / 3)
     assert rows["negative log-likelihood"] == pytest.approx(-math.log(0.9 * 0.8 * 0.4) / 3)

@@ -50,7 +50,7 @@ def test_the_nearest_comes_first_and_fresh_pictures_are_new():
 
 def test_a_slightly_changed_copy_is_not_new():
     dataset = art(64)
-    noise = torch.randn(8, 32, 32, 3, generator=CTX.generator(1)) * 0.05
+    noise = torch.randn(8, 32, 32, 3, generator=CTX.rng(1)) * 0.05
     image = (as_image(dataset.images[:8]) * 0.95 + noise).clamp(0, 1)
     table = nearest(image, dataset, count=1).table.columns
     assert table["name"][1::2] == list(dataset.names[:8])

@@ -29,8 +29,8 @@ def test_a_compiled_training_learns_the_same_and_goes_on_bit_for_bit():
     straight = trained(images, labels, numerics=COMPILED, **settings)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     shelf = Shelf()
-    trained(images, labels, numerics=COMPILED, steps=2, checkpoint=shelf, **settings)
-    resumed = trained(images, labels, numerics=COMPILED, checkpoint=shelf, **settings)
+    trained(images, labels, numerics=COMPILED, steps=2, shelf=shelf, **settings)
+    resumed = trained(images, labels, numerics=COMPILED, shelf=shelf, **settings)
     assert resumed.curves == straight.curves
     assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
     plain = trained(images, labels, **settings)

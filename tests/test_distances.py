@@ -25,11 +25,11 @@ from artgraph.models.distances import (
 )
 from artgraph.models.gan_features import FeatureNet
 from artgraph.models.numerics import Numerics
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 
 def normal(count, width, *counters):
-    return torch.randn(count, width, generator=generator(5, *counters)).double()
+    return torch.randn(count, width, generator=rng(5, *counters)).double()
 
 
 def exactly(vectors, mean, covariance):
@@ -167,9 +167,9 @@ def test_features_of_our_networks(kind):
         if kind == "classifier"
         else blank(lambda: FeatureNet(2, (4, 8, 16, 16)))
     )
-    initialise(network, generator(0))
+    initialise(network, rng(0))
     network.eval()
-    images = torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8, generator=generator(1))
+    images = torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8, generator=rng(1))
     found = features(network, images, Numerics("cpu", "float32", 1), batch=2)
     assert found.dtype == torch.float64
     assert found.shape == (5, 32 if kind == "classifier" else 40)

@@ -7,31 +7,26 @@ import random
 import numpy as np
 import pytest
 import torch
-from gans import METHODS, NUMERICS, SMALL, assert_same, pictures, quick, train  # noqa: F401 - fixtures
-from shelf import Shelf
+from gans import METHODS, SMALL, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from shelf import PLAIN, Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.gan import GanConfig, generate, make_generator
 from artgraph.models.gan_classic import adversarial_loss
 from artgraph.models.gan_energy import energy
-from artgraph.models.gan_pictures import GROUP, Batches, Pictures
-from artgraph.models.gan_projected import (
-    STYLE,
-    Attention,
-    FilmBlock,
-    ProjectedCritic,
-    group_deviation,
-)
-from artgraph.models.gan_projected_training import ProjectedTrainee
+from artgraph.models.gan_pictures import GROUP, Batches, TrainingSet
+from artgraph.models.gan_projected import STYLE, Attention, FilmBlock
+from artgraph.models.gan_projected_critic import ProjectedCritic, group_deviation
+from artgraph.models.gan_projected_training import ProjectedMethod
 from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
 from artgraph.models.gan_training import GanTrainee
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 
 def make(config, seed=0):
     network = blank(lambda: make_generator(config))
-    initialise(network, generator(seed))
+    initialise(network, rng(seed))
     return network
 
 
@@ -39,14 +34,14 @@ def make(config, seed=0):
 def test_going_on_equals_an_undisturbed_run(method):
     images, labels = pictures(20, 3)
     before = images.clone()
-    config, state, curves, progress, _ = train(images, labels, 3, 14, method=method)
+    config, state, curves, extra = train(images, labels, 3, 14, method=method)
     shelf = Shelf()
     train(images, labels, 3, 5, shelf, method=method)
     again = train(images, labels, 3, 14, shelf, method=method)
     assert again.config == config
     assert_same(again.state, state)
     assert again.curves == curves
-    assert again.progress == progress
+    assert again.extra == extra
     assert curves["step"] == [10, 14]
     assert np.isfinite([v for values in curves.values() for v in values]).all()
     assert torch.equal(images, before)
@@ -81,7 +76,7 @@ def test_any_number_of_classes_even_with_a_picture_each(classes):
 @pytest.mark.parametrize("classes", [1, 2, 3, 8, 25])
 def test_a_batch_is_groups_of_one_class_and_classes_take_turns(classes):
     images, labels = pictures(10 * classes, classes, size=2)
-    batches = Batches(Pictures(images, labels, classes, flip=True), 32, seed=0)
+    batches = Batches(TrainingSet(images, labels, classes, mirror=True), 32, seed=0)
     seen = torch.zeros(classes)
     for step in range(25):
         reals, chosen = batches.reals(step)
@@ -94,7 +89,7 @@ def test_a_batch_is_groups_of_one_class_and_classes_take_turns(classes):
 
 def test_a_class_without_pictures_is_left_out():
     images, labels = pictures(8, 2, size=2)
-    batches = Batches(Pictures(images, 2 * labels, 3, flip=False), 8, seed=0)
+    batches = Batches(TrainingSet(images, 2 * labels, 3, mirror=False), 8, seed=0)
     assert set(batches.reals(0)[1].tolist()) == {0, 2}
 
 
@@ -102,15 +97,15 @@ def test_a_class_without_pictures_is_left_out():
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_pictures_have_the_size_and_the_range(method, size):
     config = GanConfig.default(method, size, ("a", "b"))
-    z = torch.randn(3, config.latent_dim, generator=generator(1))
+    z = torch.randn(3, config.latent_dim, generator=rng(1))
     weights = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.3, 0.7]])
     network = make(config)
     with torch.inference_mode():
-        images = generate(network, z, weights, NUMERICS, batch=2)
+        images = generate(network, z, weights, PLAIN, batch=2)
     assert images.shape == (3, size, size, 3)
     assert images.dtype == torch.float32
     assert 0 <= images.min() < images.max() <= 1
-    alone = generate(network, z[2:], weights[2:], NUMERICS)
+    alone = generate(network, z[2:], weights[2:], PLAIN)
     torch.testing.assert_close(alone, images[2:])
 
 
@@ -119,7 +114,7 @@ def test_gradients_reach_every_weight_of_the_generator(method):
     config = GanConfig.default(method, 32, ("a", "b"))
     network = make(config)
     for parameter in network.parameters():  # past the zeros that a start may have
-        torch.nn.init.normal_(parameter, 0, 0.05, generator=generator(2))
+        torch.nn.init.normal_(parameter, 0, 0.05, generator=rng(2))
     network(torch.randn(4, config.latent_dim), torch.eye(2).repeat(2, 1)).square().sum().backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not without
@@ -130,7 +125,7 @@ def test_a_normed_block_does_not_see_how_large_its_features_are():
     changes = {}
     for normed in (True, False):
         block = blank(lambda: FilmBlock(8, normed))  # noqa: B023 - called at once
-        initialise(block, generator(0))
+        initialise(block, rng(0))
         with torch.no_grad():
             changes[normed] = [block(k * x, style) - k * x for k in (10.0, 1000.0)]
     torch.testing.assert_close(*changes[True], rtol=1e-2, atol=1e-2)
@@ -141,8 +136,8 @@ def test_only_the_pixel_head_looks_further_around():
     reach = {}
     for fine in (0, 8):
         critic = blank(lambda: ProjectedCritic([(12, 16), (6, 16)], 2, 16, fine))  # noqa: B023
-        initialise(critic, generator(0))
-        views = [torch.randn(GROUP, c, 16, 16, generator=generator(1)) for c in (12, 6)]
+        initialise(critic, rng(0))
+        views = [torch.randn(GROUP, c, 16, 16, generator=rng(1)) for c in (12, 6)]
         views = [view.requires_grad_() for view in views]
         for scores in critic(views, torch.eye(2).repeat(2, 1)):
             scores.unflatten(1, (8, 8))[0, 3, 3].backward()
@@ -157,17 +152,17 @@ def test_the_small_network_is_as_wide_as_the_config_says():
 
 
 def test_the_generators_gradient_is_clipped(monkeypatch):
-    monkeypatch.setattr(ProjectedTrainee, "clip", 0.01)
+    monkeypatch.setattr(ProjectedMethod, "clip", 0.01)
     norms = []
-    plain = GanTrainee.apply
+    plain = GanTrainee._update
 
-    def watched(self, optimiser):
-        if optimiser == "generator_adam":
-            squares = [p.grad.square().sum() for p in self.generator.parameters()]
+    def watched(self, name, rate):
+        if name == "generator_adam":
+            squares = [p.grad.square().sum() for p in self.method.generator.parameters()]
             norms.append(float(torch.stack(squares).sum().sqrt()))
-        plain(self, optimiser)
+        plain(self, name, rate)
 
-    monkeypatch.setattr(GanTrainee, "apply", watched)
+    monkeypatch.setattr(GanTrainee, "_update", watched)
     train(*pictures(12, 2), 2, 1)
     assert norms == pytest.approx([0.01], rel=1e-3)
 
@@ -175,7 +170,7 @@ def test_the_generators_gradient_is_clipped(monkeypatch):
 @pytest.mark.parametrize("width", [32, 40, 96])
 def test_every_place_attends_to_all_wherever_they_lie(width):
     attention = blank(lambda: Attention(width))
-    initialise(attention, generator(0))
+    initialise(attention, rng(0))
     x, style = torch.randn(2, width, 4, 6), torch.randn(2, STYLE)
     with torch.no_grad():
         before = attention(x, style)
@@ -269,9 +264,9 @@ def test_given_features_are_used_and_not_kept():
 def test_gradient_penalty_is_the_squared_slope():
     config = GanConfig.default("r3", 32, ("a",), SMALL["r3"])
     critic = blank(lambda: StridedCritic(config))
-    initialise(critic, generator(0))
-    weight, bias = torch.randn(3 * 32 * 32, generator=generator(1)), 0.5
-    images = torch.rand(2, 3, 32, 32, generator=generator(2)).requires_grad_(True)
+    initialise(critic, rng(0))
+    weight, bias = torch.randn(3 * 32 * 32, generator=rng(1)), 0.5
+    images = torch.rand(2, 3, 32, 32, generator=rng(2)).requires_grad_(True)
     linear = images.flatten(1) @ weight + bias
     torch.testing.assert_close(gradient_penalty(images, linear), weight.square().sum())
 
@@ -302,7 +297,7 @@ def test_adversarial_losses_agree_where_the_critic_is_undecided():
 
 def test_energy_prefers_the_same_distribution_and_variety():
     def draws(*counters):
-        return torch.randn(64 * GROUP, 5, generator=generator(0, *counters))
+        return torch.randn(64 * GROUP, 5, generator=rng(0, *counters))
 
     same, shifted = energy(draws(1), draws(2), 1), energy(draws(1) + 2, draws(2), 1)
     collapsed = energy(torch.zeros(64 * GROUP, 5), draws(2), 1)
@@ -311,7 +306,7 @@ def test_energy_prefers_the_same_distribution_and_variety():
 
 
 def test_group_deviation_sees_repetition():
-    x = torch.randn(2 * GROUP, 6, 3, 3, generator=generator(0))
+    x = torch.randn(2 * GROUP, 6, 3, 3, generator=rng(0))
     x[GROUP:] = x[GROUP]
     deviation = group_deviation(x)
     assert deviation.shape == (2 * GROUP, 1, 3, 3)

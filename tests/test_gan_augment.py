@@ -16,7 +16,7 @@ from artgraph.models.diffaugment import (
     recolour,
     translate,
 )
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 
 def always(images, random):
@@ -26,11 +26,11 @@ def always(images, random):
 @pytest.mark.parametrize("change", [always, recolour, translate, cutout])
 @pytest.mark.parametrize("size", [32, 64])
 def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
-    images = torch.rand(6, 3, size, size, generator=generator(0)).mul(2).sub(1)
+    images = torch.rand(6, 3, size, size, generator=rng(0)).mul(2).sub(1)
     images.requires_grad_(True)
-    changed = change(images, generator(1))
+    changed = change(images, rng(1))
     assert changed.shape == images.shape
-    assert torch.equal(changed, change(images, generator(1)))
+    assert torch.equal(changed, change(images, rng(1)))
     assert not torch.equal(changed, images)
     changed.sum().backward()
     assert images.grad.isfinite().all()
@@ -38,18 +38,18 @@ def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
 
 
 def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
-    grey = torch.rand(5, 1, 8, 8, generator=generator(0)).expand(-1, 3, -1, -1)
-    recoloured = recolour(grey, generator(1))
+    grey = torch.rand(5, 1, 8, 8, generator=rng(0)).expand(-1, 3, -1, -1)
+    recoloured = recolour(grey, rng(1))
     torch.testing.assert_close(recoloured, recoloured[:, :1].expand(-1, 3, -1, -1))
-    share = (cutout(torch.ones(200, 3, 16, 16), generator(2)) == 0).float().mean((1, 2, 3))
+    share = (cutout(torch.ones(200, 3, 16, 16), rng(2)) == 0).float().mean((1, 2, 3))
     assert share.max() == pytest.approx(0.25)
     assert share.min() > 0
 
 
 def test_the_strength_is_how_often_a_picture_is_changed():
-    images = torch.rand(400, 3, 8, 8, generator=generator(0))
+    images = torch.rand(400, 3, 8, 8, generator=rng(0))
     for strength, untouched in ((0.0, 1.0), (0.5, 0.5**3), (1.0, 0.0)):
-        changed = diff_augment(images, torch.tensor(strength), generator(1))
+        changed = diff_augment(images, torch.tensor(strength), rng(1))
         share = (changed == images).flatten(1).all(1).float().mean()
         assert share == pytest.approx(untouched, abs=0.06)
 

@@ -7,15 +7,15 @@ import torch
 from gans import METHODS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 
-from artgraph.models import gan_features, training
+from artgraph.models import gan_features, sampler
+from artgraph.models.diffaugment import Augmentation
 from artgraph.models.gan import GanConfig
-from artgraph.models.gan_training import GanTrainee
 
 
 @pytest.fixture
 def in_parts(monkeypatch):
     """A function that lets no more than `most` pictures of 32 px be seen at once."""
-    return lambda most: monkeypatch.setattr(training, "PIXELS_AT_ONCE", most * 32**2)
+    return lambda most: monkeypatch.setattr(sampler, "PIXELS_AT_ONCE", most * 32**2)
 
 
 @pytest.mark.parametrize("method", ["projected", "r3"])  # the classic's norms see the batch
@@ -48,13 +48,13 @@ def test_parts_go_on_bit_for_bit(method, in_parts):
 def test_no_more_pictures_are_seen_at_once(method, in_parts, monkeypatch):
     in_parts(4)
     seen = []
-    plain = GanTrainee.seen
+    plain = Augmentation.__call__
 
     def watched(self, images, *counters):
         seen.append(len(images))
         return plain(self, images, *counters)
 
-    monkeypatch.setattr(GanTrainee, "seen", watched)
+    monkeypatch.setattr(Augmentation, "__call__", watched)
     trained = train(*pictures(20, 2), 2, 1, method=method, batch=12)
     assert set(seen) == {4}
     assert trained.config == GanConfig.from_dict(trained.config.to_dict())

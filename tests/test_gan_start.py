@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gans import NUMERICS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
+from gans import assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank
 from artgraph.models.gan import GanConfig, make_generator
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 
 
 def network(config, state):
@@ -64,7 +64,7 @@ def test_a_larger_size_begins_with_the_enlarged_picture(size):
     assert GanConfig.from_dict(config.to_dict()) == config
     large = train(*pictures(12, 3, size), 3, 1, start=small[:2], rate=1e-6)
     assert large.config == config
-    z = torch.randn(4, config.latent_dim, generator=generator(1))
+    z = torch.randn(4, config.latent_dim, generator=rng(1))
     with torch.no_grad():
         weights = torch.eye(3)[[0, 1, 2, 0]]
         expected = network(small.config, small.state)(z, weights).atanh()

@@ -6,13 +6,13 @@ import math
 
 import pytest
 import torch
-from gans import NUMERICS, pictures, train
-from shelf import Shelf
+from gans import pictures, train
+from shelf import PLAIN, Shelf
 
 from artgraph.models import gan_features, gan_watch
-from artgraph.models.gan_pictures import Pictures
+from artgraph.models.gan_pictures import TrainingSet
 from artgraph.models.gan_watch import Look, Watch
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 from artgraph.pictures.styles import render
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -29,7 +29,7 @@ def art(count, seed):
 def look(drawn, step=1000, count=60, flip=True):
     """A look at a training on `count` pictures whose generator draws the pictures given."""
     images, labels = art(count, 1)
-    watch = Watch(Pictures(images, labels, 2, flip), 0, NUMERICS)
+    watch = Watch(TrainingSet(images, labels, 2, flip), 0, PLAIN)
 
     def draw(classes):
         seen = [0, 0]
@@ -76,7 +76,7 @@ def test_one_class_that_collapsed_is_told():
 @pytest.mark.parametrize("flip", [True, False])
 def test_layouts_that_return_in_other_colours_are_told(flip):
     images, labels = art(12, 2)
-    factors = torch.rand(5, 1, 1, 1, 3, generator=generator(0)) + 0.4
+    factors = torch.rand(5, 1, 1, 1, 3, generator=rng(0)) + 0.4
     tinted = (images * factors).clamp(0, 255).byte().flatten(0, 1)
     found = look((tinted, labels.repeat(5)), flip=flip)
     assert found.layouts < 0.4
@@ -90,7 +90,7 @@ def test_layouts_that_return_in_other_colours_are_told(flip):
 @pytest.mark.parametrize("flip", [True, False])
 def test_copies_are_told_also_mirrored_ones(flip):
     images, labels = art(60, 1)
-    noise = torch.randint(-3, 4, images.shape, generator=generator(0))
+    noise = torch.randint(-3, 4, images.shape, generator=rng(0))
     noisy = (images + noise).clamp(0, 255).byte()
     mirrored = (noisy.flip(2), labels)
     assert look((noisy, labels), flip=flip).novelty < 0.3
@@ -101,7 +101,7 @@ def test_copies_are_told_also_mirrored_ones(flip):
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_a_handful_of_pictures_gives_what_can_be_told(count):
     images, labels = art(count, 1)
-    watch = Watch(Pictures(images, labels % 1, 1, flip=True), 0, NUMERICS)
+    watch = Watch(TrainingSet(images, labels % 1, 1, mirror=True), 0, PLAIN)
     found = watch.look(300, lambda classes: images[: len(classes)])
     assert found.novelty == pytest.approx(0) or count == 1
     assert math.isnan(found.distance) or found.distance >= 0
@@ -121,11 +121,11 @@ def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeyp
     whole = train(images, labels, 2, 5)
     shelf = Shelf()
     short = train(images, labels, 2, 3, shelf)
-    assert short.progress["step"] == [2, 3]
-    assert train(images, labels, 2, 5, shelf).progress == whole.progress
-    assert whole.progress["step"] == [2, 4, 6]  # with a step in which the weights settle
-    assert {name: column[0] for name, column in whole.progress.items()} == {
-        name: column[0] for name, column in short.progress.items()
+    assert short.extra.progress["step"] == [2, 3]
+    assert train(images, labels, 2, 5, shelf).extra.progress == whole.extra.progress
+    assert whole.extra.progress["step"] == [2, 4, 6]  # with a step in which the weights settle
+    assert {name: column[0] for name, column in whole.extra.progress.items()} == {
+        name: column[0] for name, column in short.extra.progress.items()
     }
 
 
@@ -136,31 +136,31 @@ def test_a_warning_is_told_once_and_at_the_end(monkeypatch):
     monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: True))
     monkeypatch.setattr(Watch, "warnings", staticmethod(lambda look: bad if look.step > 1 else {}))
     heard = []
-    trained = train(*pictures(10, 2), 2, 4, say=heard.append)
+    trained = train(*pictures(10, 2), 2, 4, log=heard.append)
     assert heard[2:] == ["step 2: all alike"]
-    assert trained.warnings == ["all alike"]
+    assert trained.extra.warnings == ["all alike"]
 
 
 def test_few_pictures_and_no_start_are_told_at_once(monkeypatch):
     monkeypatch.setattr(gan_features, "STEPS", 2)
     monkeypatch.setattr(gan_watch, "COMPARED", 8)
     heard = []
-    first = train(*pictures(10, 2), 2, 1, say=heard.append)
+    first = train(*pictures(10, 2), 2, 1, log=heard.append)
     assert heard[0].startswith("10 pictures are few")
-    train(*pictures(10, 2), 2, 1, say=heard.append, start=first[:2])
-    train(*pictures(200, 2), 2, 1, say=heard.append)
+    train(*pictures(10, 2), 2, 1, log=heard.append, start=first[:2])
+    train(*pictures(200, 2), 2, 1, log=heard.append)
     assert sum("few" in line for line in heard) == 1
 
 
 def test_the_first_network_can_be_stopped():
-    def report(done, total, preview=None):
+    def stop(done, total, preview=None):
         if done > 0:
             shares.append(done / total)
             raise KeyboardInterrupt
 
     shares = []
     with pytest.raises(KeyboardInterrupt):
-        train(*pictures(8, 2), 2, 5, report=report)
+        train(*pictures(8, 2), 2, 5, progress=stop)
     assert 0 < shares[0] < 1 / 5
 
 

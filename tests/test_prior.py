@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from shelf import PLAIN, Shelf
+from shelf import PLAIN, Shelf, lent
 from test_vae import discs
 
 from artgraph.contract.context import Context
@@ -14,9 +14,9 @@ from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import Vae
 from artgraph.models.blocks import blank
 from artgraph.models.flow import between, integrate, times
-from artgraph.models.prior import encode_all, make_prior, sample_prior, train_prior
+from artgraph.models.prior import PriorSettings, encode_all, make_prior, sample_prior, train_prior
 from artgraph.models.prior_network import PriorConfig
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 from artgraph.models.vae import VaeConfig, make_vae
 from artgraph.nodes import vae as nodes
 from artgraph.nodes.data import Dataset
@@ -37,22 +37,16 @@ def network_of(config, state, channels):
     return network
 
 
-def learned(latents, labels, classes, **settings):
-    defaults = {"steps": 3, "seed": 1, "batch": 16, "numerics": PLAIN, "checkpoint": Shelf()}
+def learned(latents, labels, classes, *, steps=3, batch=16, shelf=None, start=None):
+    settings = PriorSettings(seed=1, batch=batch, width=32, depth=2)
+    run = lent(shelf, progress=lambda *_: None)  # no preview: `Unchanged` draws no pictures
     return train_prior(
-        latents,
-        labels,
-        classes,
-        vae=Unchanged(),
-        width=32,
-        depth=2,
-        report=lambda *told: None,
-        **(defaults | settings),
+        latents, labels, classes, settings, run, vae=Unchanged(), steps=steps, start=start
     )
 
 
 def test_a_straight_flow_is_followed_exactly():
-    random = generator(3)
+    random = rng(3)
     noise, data = torch.randn(2, 5, 2, 4, 4, generator=random)
     assert torch.allclose(integrate(lambda points, t: data - noise, noise, 4), data, atol=1e-5)
     assert torch.equal(between(noise, data, torch.zeros(5)), noise)
@@ -66,11 +60,11 @@ def test_a_straight_flow_is_followed_exactly():
 @pytest.mark.parametrize("shape", [(2, 4, 4), (6, 1, 1)])
 def test_learns_what_each_class_looks_like(shape):
     """Two classes: +1 with little spread, and -1; the middle, where N(0, 1) lies, is empty."""
-    random = generator(0)
+    random = rng(0)
     labels = torch.arange(256) % 2
     centres = (1 - 2 * labels.float()).view(-1, 1, 1, 1)
     latents = centres + 0.1 * torch.randn(256, *shape, generator=random)
-    config, state, curves = learned(latents, labels, ("plus", "minus"), steps=250)
+    config, state, curves, _ = learned(latents, labels, ("plus", "minus"), steps=250)
     prior = network_of(config, state, shape[0])
     noise = torch.randn(40, *shape, generator=random)
     classes = torch.eye(2)[torch.arange(40) % 2]
@@ -82,12 +76,12 @@ def test_learns_what_each_class_looks_like(shape):
 
 
 def test_resumes_bit_for_bit():
-    random = generator(5)
+    random = rng(5)
     latents, labels = torch.randn(20, 3, 4, 4, generator=random), torch.arange(20) % 3
     before, shelf = latents.clone(), Shelf()
-    learned(latents, labels, ("a", "b", "c"), checkpoint=shelf)
-    _, resumed, curves = learned(latents, labels, ("a", "b", "c"), steps=7, checkpoint=shelf)
-    _, straight, expected = learned(latents, labels, ("a", "b", "c"), steps=7)
+    learned(latents, labels, ("a", "b", "c"), shelf=shelf)
+    _, resumed, curves, _ = learned(latents, labels, ("a", "b", "c"), steps=7, shelf=shelf)
+    _, straight, expected, _ = learned(latents, labels, ("a", "b", "c"), steps=7)
     assert curves == expected
     assert all(torch.equal(resumed[key], straight[key]) for key in straight)
     assert torch.equal(latents, before)
@@ -95,8 +89,8 @@ def test_resumes_bit_for_bit():
 
 @pytest.mark.parametrize("side", [1, 4, 5, 8, 17, 33, 64])
 def test_latents_of_any_size(side):
-    latents, labels = torch.randn(2, 4, side, side, generator=generator(1)), torch.zeros(2).long()
-    config, state, _ = learned(latents, labels, ("a",), steps=1, batch=2)
+    latents, labels = torch.randn(2, 4, side, side, generator=rng(1)), torch.zeros(2).long()
+    config, state, *_ = learned(latents, labels, ("a",), steps=1, batch=2)
     prior = network_of(config, state, 4)
     weights = torch.ones(2, 1)
     drawn = sample_prior(
@@ -107,9 +101,9 @@ def test_latents_of_any_size(side):
 
 
 def test_goes_on_from_a_prior_with_other_classes():
-    latents, labels = torch.randn(8, 2, 4, 4, generator=generator(1)), torch.arange(8) % 2
+    latents, labels = torch.randn(8, 2, 4, 4, generator=rng(1)), torch.arange(8) % 2
     old = learned(latents, labels, ("a", "b"))[:2]
-    config, state, _ = learned(latents, labels, ("b", "c"), steps=0, start=old)
+    config, state, *_ = learned(latents, labels, ("b", "c"), steps=0, start=old)
     assert config.classes == ("b", "c")
     assert torch.equal(state["classes"][0], old[1]["classes"][1])
     assert torch.equal(state["classes"][1], old[1]["classes"].mean(0))

@@ -7,13 +7,13 @@ import torch
 from shelf import PLAIN, silent
 
 from artgraph.models.patch_voting import vote
+from artgraph.models.rng import rng
 from artgraph.models.sliced_wasserstein import (
     blurred_brightness,
     patch_distance,
     recoloured_by_brightness,
     transfer,
 )
-from artgraph.models.training import generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,12 +32,12 @@ def stripes(count: int, height: int, width: int) -> torch.Tensor:
 
 
 def transferred(content, style, **settings):
-    defaults = {"steps": 24, "seed": 0, "numerics": PLAIN, "report": silent}
+    defaults = {"steps": 24, "seed": 0, "numerics": PLAIN, "progress": silent}
     return transfer(content, style, **(defaults | settings))
 
 
 def distance(pictures: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-    directions = torch.randn(64, 3, 5, 5, generator=generator(99))
+    directions = torch.randn(64, 3, 5, 5, generator=rng(99))
     return patch_distance(pictures, style, directions)
 
 
@@ -106,7 +106,7 @@ def test_reports_each_step_and_can_be_stopped():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        transferred(halves(1, 24, 24), stripes(1, 24, 24), steps=9, report=watch)
+        transferred(halves(1, 24, 24), stripes(1, 24, 24), steps=9, progress=watch)
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
     assert len({total for _, total in seen}) == 1
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from shelf import Shelf, silent
+from shelf import Shelf, lent
 from torch import Tensor, nn
 
+from artgraph.models.average import Average
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.curves import Curves
-from artgraph.models.training import Average, Sampler, generator, train
+from artgraph.models.numerics import Numerics
+from artgraph.models.rng import rng
+from artgraph.models.sampler import Sampler
+from artgraph.models.training import train
+from artgraph.contract.context import Context
 
 
 class Toy:
@@ -21,19 +26,19 @@ class Toy:
 
         self.seed = seed
         self.network, copy = blank(make), blank(make)
-        initialise(self.network, generator(seed, 0, 0))
+        initialise(self.network, rng(seed, 0, 0))
         self.network.to(memory_format=torch.channels_last)
         self.average = Average(self.network, copy.to(memory_format=torch.channels_last), 0.99)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), 1e-2, fused=True)
         self.sampler = Sampler(10, 4, seed)
-        self.pictures = torch.randn(10, 3, 8, 8, generator=generator(seed, 0, 1))
+        self.pictures = torch.randn(10, 3, 8, 8, generator=rng(seed, 0, 1))
 
-    def parts(self):
+    def stateful(self):
         return {"network": self.network, "optimiser": self.optimiser, "average": self.average}
 
     def step(self, step: int):
         chosen = self.pictures[self.sampler.indices(step)]
-        noise = 0.1 * torch.randn(chosen.shape, generator=generator(self.seed, 1, step))
+        noise = 0.1 * torch.randn(chosen.shape, generator=rng(self.seed, 1, step))
         blurred = nn.functional.avg_pool2d(chosen, 5, 1)
         loss = (self.network(chosen + noise) - blurred).square().mean()
         self.optimiser.zero_grad()
@@ -53,32 +58,32 @@ def weights(toy: Toy) -> list[Tensor]:
 @pytest.mark.parametrize("stops", [(1,), (7,), (10,), (20, 23), (26, 27)])
 def test_resuming_repeats_an_undisturbed_run_bit_for_bit(stops):
     straight, shelf = Toy(3), Shelf()
-    expected = train(straight, steps=27, checkpoint=Shelf(), report=silent)
+    expected = train(straight, steps=27, run=lent())
     for steps in (*stops, 27):
         resumed = Toy(3)
-        curves = train(resumed, steps=steps, checkpoint=shelf, report=silent)
+        curves = train(resumed, steps=steps, run=lent(shelf))
     assert curves == expected
     assert all(map(torch.equal, weights(resumed), weights(straight)))
 
 
 def test_a_shorter_run_after_a_longer_one_starts_from_what_it_may_use():
     shelf = Shelf()
-    train(Toy(0), steps=5, checkpoint=shelf, report=silent)
-    train(Toy(0), steps=9, checkpoint=shelf, report=silent)
+    train(Toy(0), steps=5, run=lent(shelf))
+    train(Toy(0), steps=9, run=lent(shelf))
     again, straight = Toy(0), Toy(0)
-    train(again, steps=7, checkpoint=shelf, report=silent)
-    train(straight, steps=7, checkpoint=Shelf(), report=silent)
+    train(again, steps=7, run=lent(shelf))
+    train(straight, steps=7, run=lent())
     assert all(map(torch.equal, weights(again), weights(straight)))
 
 
 def test_training_to_steps_already_done_gives_the_same_curves():
     shelf = Shelf()
-    first = train(Toy(0), steps=13, checkpoint=shelf, report=silent)
-    assert train(Toy(0), steps=13, checkpoint=shelf, report=silent) == first
+    first = train(Toy(0), steps=13, run=lent(shelf))
+    assert train(Toy(0), steps=13, run=lent(shelf)) == first
     assert first["step"] == [10, 13]
 
 
-def test_an_interrupt_in_report_saves_a_checkpoint():
+def test_an_interrupt_in_progress_saves_a_checkpoint():
     def stop_at_6(done, total, preview=None):
         assert total == 20
         if done == 6:
@@ -86,17 +91,17 @@ def test_an_interrupt_in_report_saves_a_checkpoint():
 
     shelf, interrupted, straight = Shelf(), Toy(1), Toy(1)
     with pytest.raises(KeyboardInterrupt):
-        train(interrupted, steps=20, checkpoint=shelf, report=stop_at_6)
+        train(interrupted, steps=20, run=lent(shelf, progress=stop_at_6))
     assert list(shelf.states) == [6]
     resumed = Toy(1)
-    curves = train(resumed, steps=20, checkpoint=shelf, report=silent)
-    assert curves == train(straight, steps=20, checkpoint=Shelf(), report=silent)
+    curves = train(resumed, steps=20, run=lent(shelf))
+    assert curves == train(straight, steps=20, run=lent())
     assert all(map(torch.equal, weights(resumed), weights(straight)))
 
 
 def test_training_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    train(Toy(2), steps=3, checkpoint=Shelf(), report=silent)
+    train(Toy(2), steps=3, run=lent())
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -148,7 +153,7 @@ def test_the_average_follows_weights_and_buffers():
 
 def test_generators_depend_on_seed_and_counters_alone():
     def draw(*numbers: int) -> float:
-        return torch.rand(1, dtype=torch.float64, generator=generator(*numbers)).item()
+        return torch.rand(1, dtype=torch.float64, generator=rng(*numbers)).item()
 
     keys = [(s, *k) for s in (0, 1, 2, -1, 2**63) for k in ((), (0,), (1,), (0, 1), (1, 0), (0, 0))]
     assert len({draw(*key) for key in keys}) == len(keys)
@@ -157,3 +162,19 @@ def test_generators_depend_on_seed_and_counters_alone():
     assert abs(many.mean() - 0.5) < 0.03
     neighbours = torch.corrcoef(torch.stack([many[1:], many[:-1]]))[0, 1]
     assert abs(neighbours) < 0.05
+
+
+def test_a_context_lends_a_training_what_it_has():
+    calls, lines = [], []
+    context = Context(
+        numerics=Numerics("cpu", "float32", 2),
+        progress=lambda done, total, preview: calls.append((done, total)),
+        checkpoint=Shelf(),
+        log=lines.append,
+    )
+    run = context.part(0.5, 1).training_run
+    train(Toy(0), steps=4, run=run)
+    assert calls == [(0.625, 1), (0.75, 1), (0.875, 1), (1, 1)]
+    assert [*context.checkpoint.states] == [4]
+    run.log("a line")
+    assert (run.numerics, lines) == (context.numerics, ["a line"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from classifying import NAMES, patterns, trained
-from shelf import Shelf, silent
+from shelf import Shelf, lent
 
-from artgraph.models import training
+from artgraph.models import sampler
 from artgraph.models.classifier import ClassifierConfig
-from artgraph.models.classifier_training import ClassifierTrainee, Recipe
+from artgraph.models.classifier_training import ClassifierSettings, ClassifierTrainee
 from artgraph.models.numerics import Numerics
-from artgraph.models.training import micro_batches
+from artgraph.models.sampler import micro_batches
+from artgraph.models.training import train
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_parts_hold_the_batch_once_and_bound_its_pixels(batch, size, group):
     parts = micro_batches(batch, size, group)
     assert [i for part in parts for i in range(batch)[part]] == [*range(batch)]
     lengths = [part.stop - part.start for part in parts]
-    assert all(n * size**2 <= training.PIXELS_AT_ONCE or n == group for n in lengths)
+    assert all(n * size**2 <= sampler.PIXELS_AT_ONCE or n == group for n in lengths)
     assert all(n % group == 0 for n in lengths)
     assert max(lengths) - min(lengths) <= max(group, len(parts)), "no picture is left alone"
 
@@ -36,7 +37,7 @@ def test_parts_train_as_the_whole_does(monkeypatch):
     images, labels = patterns(30, 24, seed=2)
     settings = {"method": "classic", "steps": 5, "augment": False}
     whole = trained(images, labels, **settings)
-    monkeypatch.setattr(training, "PIXELS_AT_ONCE", 5 * 24**2)
+    monkeypatch.setattr(sampler, "PIXELS_AT_ONCE", 5 * 24**2)
     parts = trained(images, labels, **settings)
     assert parts.curves["accuracy"] == whole.curves["accuracy"]
     assert parts.curves["loss"] == pytest.approx(whole.curves["loss"], rel=1e-4)
@@ -45,11 +46,11 @@ def test_parts_train_as_the_whole_does(monkeypatch):
 
 
 def test_parts_resume_bit_for_bit(monkeypatch):
-    monkeypatch.setattr(training, "PIXELS_AT_ONCE", 5 * 24**2)
+    monkeypatch.setattr(sampler, "PIXELS_AT_ONCE", 5 * 24**2)
     images, labels = patterns(30, 24, seed=2)
     shelf = Shelf()
-    trained(images, labels, steps=2, checkpoint=shelf)
-    resumed = trained(images, labels, steps=4, checkpoint=shelf)
+    trained(images, labels, steps=2, shelf=shelf)
+    resumed = trained(images, labels, steps=4, shelf=shelf)
     straight = trained(images, labels, steps=4)
     assert resumed.curves == straight.curves
     assert all(torch.equal(resumed.state[name], value) for name, value in straight.state.items())
@@ -58,10 +59,11 @@ def test_parts_resume_bit_for_bit(monkeypatch):
 @pytest.mark.gpu
 def test_the_processor_never_waits_for_a_gpu():
     images, labels = patterns(60, 64, seed=2)
-    recipe = Recipe(16, augment=True, seed=1, numerics=Numerics.of("cuda"))
+    settings, numerics = ClassifierSettings(seed=1, batch=16), Numerics.of("cuda")
     config = ClassifierConfig("residual", 64, NAMES)
-    trainee = ClassifierTrainee(config, images, labels, torch.arange(60), recipe)
-    training.train(trainee, steps=11, checkpoint=Shelf(), report=silent)
+    rows = torch.arange(60)
+    trainee = ClassifierTrainee(config, images, labels, rows, settings, numerics)
+    train(trainee, steps=11, run=lent(numerics=numerics))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(11, 32):

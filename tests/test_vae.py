@@ -7,18 +7,18 @@ import json
 
 import pytest
 import torch
-from shelf import PLAIN, Shelf, silent
+from shelf import PLAIN, Shelf, lent
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.training import generator
-from artgraph.models.vae import VaeConfig, decode, encode, make_vae, train_vae
+from artgraph.models.rng import rng
+from artgraph.models.vae import VaeConfig, VaeSettings, decode, encode, make_vae, train_vae
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def discs(count: int, size: int, seed: int) -> torch.Tensor:
     """A coloured disc on a coloured ground."""
-    random = generator(seed)
+    random = rng(seed)
     at = (torch.arange(size) + 0.5) / size
     x, y = 0.25 + 0.5 * torch.rand(2, count, 1, 1, generator=random)
     inside = (at[None, None] - x) ** 2 + (at[None, :, None] - y) ** 2 < 0.04
@@ -26,15 +26,15 @@ def discs(count: int, size: int, seed: int) -> torch.Tensor:
     return torch.where(inside[..., None], disc, ground).to(torch.uint8)
 
 
-def trained(images, **settings):
-    defaults = {"steps": 4, "seed": 1, "batch": 8, "numerics": PLAIN, "checkpoint": Shelf()}
-    return train_vae(images, report=silent, **(defaults | settings))
+def trained(images, *, steps=4, shelf=None, start=None, features=None, **settings):
+    settings = VaeSettings(**({"seed": 1, "batch": 8} | settings))
+    return train_vae(images, settings, lent(shelf), steps=steps, start=start, features=features)
 
 
 @pytest.mark.parametrize("method", ["residual", "classic"])
 def test_reconstructs_far_better_than_the_mean_picture(method):
     images, unseen = discs(128, 32, seed=0), discs(32, 32, seed=9)
-    config, state, curves = trained(images, method=method, steps=80)
+    config, state, curves, _ = trained(images, method=method, steps=80)
     network = blank(lambda: make_vae(config))
     network.load_state_dict(state)
     with torch.inference_mode():
@@ -54,7 +54,7 @@ def test_reconstructs_far_better_than_the_mean_picture(method):
 @pytest.mark.parametrize("method", ["residual", "classic"])
 def test_latents_have_mean_zero_and_variance_one(method):
     images = discs(64, 32, seed=3)
-    config, state, _ = trained(images, method=method, steps=10)
+    config, state, *_ = trained(images, method=method, steps=10)
     network = blank(lambda: make_vae(config))
     network.load_state_dict(state)
     latents = encode(network, images, PLAIN)
@@ -67,23 +67,23 @@ def test_latents_have_mean_zero_and_variance_one(method):
 @pytest.mark.parametrize("method", ["residual", "classic"])
 def test_resumes_bit_for_bit_and_leaves_its_surroundings_alone(method):
     images = discs(20, 32, seed=2)
-    before, rng = images.clone(), torch.get_rng_state()
+    before, random = images.clone(), torch.get_rng_state()
     shelf = Shelf()
-    trained(images, method=method, steps=3, checkpoint=shelf)
-    _, resumed, curves = trained(images, method=method, steps=8, checkpoint=shelf)
-    _, straight, expected = trained(images, method=method, steps=8)
+    trained(images, method=method, steps=3, shelf=shelf)
+    _, resumed, curves, _ = trained(images, method=method, steps=8, shelf=shelf)
+    _, straight, expected, _ = trained(images, method=method, steps=8)
     assert curves == expected
     assert all(torch.equal(resumed[key], straight[key]) for key in straight)
     assert all(value.is_contiguous() for value in straight.values())
     assert torch.equal(images, before)
-    assert torch.equal(torch.get_rng_state(), rng)
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (40, 72), (512, 256)])
 def test_the_residual_vae_takes_any_multiple_of_8(height, width):
     network = blank(lambda: make_vae(VaeConfig("residual", 64, 4, width=16)))
-    initialise(network, generator(0))
-    images = torch.rand(1, height, width, 3, generator=generator(1))
+    initialise(network, rng(0))
+    images = torch.rand(1, height, width, 3, generator=rng(1))
     latents = encode(network, images, PLAIN)
     assert latents.shape == (1, 4, height // 8, width // 8)
     assert decode(network, latents, PLAIN).shape == images.shape

@@ -14,7 +14,7 @@ from artgraph.contract.errors import NodeError
 from artgraph.models.blocks import blank
 from artgraph.models.classifier import Features, ResidualNet
 from artgraph.models.fsq import codes, nearest, quantise
-from artgraph.models.training import generator
+from artgraph.models.rng import rng
 from artgraph.models.vae import VaeConfig, decode, encode, make_vae
 from artgraph.models.vae_metrics import absolute_error, gradient_energy, psnr, ssim
 from artgraph.models.vae_report import share_of_codes
@@ -22,7 +22,6 @@ from artgraph.nodes import vae as nodes
 from artgraph.nodes.data import Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
 LEVELS = (8, 5, 4, 3)
 
 
@@ -31,7 +30,7 @@ def features():
     from artgraph.models.blocks import initialise
 
     net = blank(lambda: ResidualNet(32, 8, 2))
-    initialise(net, generator(4))
+    initialise(net, rng(4))
     return Features(net).eval().requires_grad_(False)
 
 
@@ -70,7 +69,7 @@ def test_gradients_pass_the_rounding():
 
 def test_a_quantised_vae_gives_codes_and_reconstructs():
     images, unseen = discs(128, 32, seed=0), discs(16, 32, seed=9)
-    config, state, curves = trained(images, quantiser="fsq", steps=60)
+    config, state, curves, _ = trained(images, quantiser="fsq", steps=60)
     network = network_of(config, state)
     latents = encode(network, unseen, PLAIN)
     assert torch.allclose(network.snapped(latents), latents, atol=1e-6)
@@ -92,9 +91,9 @@ def test_resumes_bit_for_bit(settings, monkeypatch):
     monkeypatch.setattr("artgraph.models.vae_sharpen.PATIENCE", 1)
     settings = {**settings, "features": features()}
     images, shelf = discs(20, 32, seed=2), Shelf()
-    trained(images, steps=3, checkpoint=shelf, **settings)
-    _, resumed, curves = trained(images, steps=6, checkpoint=shelf, **settings)
-    _, straight, expected = trained(images, steps=6, **settings)
+    trained(images, steps=3, shelf=shelf, **settings)
+    _, resumed, curves, _ = trained(images, steps=6, shelf=shelf, **settings)
+    _, straight, expected, _ = trained(images, steps=6, **settings)
     assert curves == expected
     assert all(torch.equal(resumed[key], straight[key]) for key in straight)
     if "sharpen" in settings:
@@ -106,9 +105,9 @@ def test_resumes_bit_for_bit(settings, monkeypatch):
 def test_a_batch_in_parts_trains_alike(sharpen, monkeypatch):
     """A step of 7 pictures, whole and as 3, 3 and 1: the same but for rounding."""
     images = discs(7, 32, seed=2)
-    whole, curves = trained(images, steps=1, batch=7, sharpen=sharpen)[1:]
-    monkeypatch.setattr("artgraph.models.training.PIXELS_AT_ONCE", 3 * 32 * 32)
-    parts, expected = trained(images, steps=1, batch=7, sharpen=sharpen)[1:]
+    whole, curves = trained(images, steps=1, batch=7, sharpen=sharpen)[1:3]
+    monkeypatch.setattr("artgraph.models.sampler.PIXELS_AT_ONCE", 3 * 32 * 32)
+    parts, expected = trained(images, steps=1, batch=7, sharpen=sharpen)[1:3]
     assert curves["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     changed = whole["linear_decoder.weight"]
     assert torch.allclose(changed, parts["linear_decoder.weight"], atol=1e-4)
@@ -116,9 +115,9 @@ def test_a_batch_in_parts_trains_alike(sharpen, monkeypatch):
 
 
 def test_goes_on_in_another_size_and_loses_the_prior():
-    config, state, _ = trained(discs(8, 32, seed=1), steps=2, channels=8)
+    config, state, *_ = trained(discs(8, 32, seed=1), steps=2, channels=8)
     state = {**state, "prior.x": torch.zeros(1)}
-    larger, same, _ = trained(discs(8, 64, seed=2), start=(config, state), steps=0)
+    larger, same, *_ = trained(discs(8, 64, seed=2), start=(config, state), steps=0)
     assert (larger.size, larger.channels, larger.prior) == (64, 8, None)
     assert "prior.x" not in same
     assert torch.equal(same["decoder.0.weight"], state["decoder.0.weight"])
@@ -128,9 +127,9 @@ def test_goes_on_in_another_size_and_loses_the_prior():
 
 def test_kept_latents_stay_with_their_prior():
     images = discs(8, 32, seed=1)
-    config, state, _ = trained(images, steps=2)
+    config, state, *_ = trained(images, steps=2)
     state = {**state, "prior.x": torch.ones(1)}
-    other, changed, _ = trained(
+    other, changed, *_ = trained(
         discs(8, 32, seed=5), start=(config, state), keep_latents=True, steps=3
     )
     assert other == config
@@ -176,7 +175,7 @@ def test_metrics_by_hand():
     # Flat pictures have no spread, so that the means alone decide.
     by_mean = [1e-4 / (level**2 + 1e-4) for level in (0.1, 0.5)]
     assert ssim(grey, black).tolist() == pytest.approx(by_mean, rel=1e-3)
-    noise = torch.rand(2, 16, 16, 3, generator=generator(1))
+    noise = torch.rand(2, 16, 16, 3, generator=rng(1))
     assert ssim(noise, noise).tolist() == pytest.approx([1, 1])
     stripes = black.clone()
     stripes[:, :, ::2] = 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from ..errors import NodeError
 from .socket import Blob, Buffers, Json, require
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
     from ...models.classifier import ClassicNet, ResidualNet
     from ...models.prior_network import PriorNet
-    from ...models.vae_networks import Vae as VaeNetwork
-    from ...models.vae_networks import VaeConfig
+    from ...models.vae_config import VaeConfig
+    from ...models.vae_networks import VaeNetwork
 
 Network = TypeVar("Network", bound="nn.Module")
 
@@ -22,6 +23,8 @@ Network = TypeVar("Network", bound="nn.Module")
 @dataclass(frozen=True)
 class Model:
     """A trained model: plain config and state dict; `network()` builds it, in eval mode."""
+
+    noun: ClassVar[str] = "model"  # what messages call it
 
     config: dict[str, Any]
     state: dict[str, Tensor]
@@ -47,9 +50,19 @@ class Model:
         """Edge of the pictures it was trained on, in pixels."""
         return int(self.config["size"])
 
+    def check_size(self, size: int) -> None:
+        """Raises: NodeError if pictures of `size` px are larger or smaller than this model's."""
+        if size != self.size:
+            raise NodeError(
+                f"the pictures are {size} px, the {self.noun}'s {self.size} px",
+                "load both in one size",
+            )
+
 
 class Gan(Model):
     """A generative adversarial network; `network()` is its generator."""
+
+    noun = "GAN"
 
     def network(self, device: str = "cpu") -> nn.Module:
         from ...models.gan import GanConfig, make_generator
@@ -64,6 +77,8 @@ class Gan(Model):
 
 class Vae(Model):
     """A variational autoencoder, perhaps with a prior: what draws latents of it."""
+
+    noun = "VAE"
 
     def network(self, device: str = "cpu") -> VaeNetwork:
         from ...models.vae import make_vae
@@ -104,6 +119,8 @@ class Vae(Model):
 
 class Classifier(Model):
     """A convolutional classifier."""
+
+    noun = "classifier"
 
     def network(self, device: str = "cpu") -> ResidualNet | ClassicNet:
         from ...models.classifier import ClassifierConfig, make_classifier

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...contract.errors import ArtgraphError, InputError, NodeError
 from ...contract.values.kinds import SocketError
+from ...models.numerics import is_out_of_memory
 from ..graph.bound import BoundNode
 from ..store.results import Result
 from .events import Action, Cached, Event, Failed, Finished, RunFinished
@@ -138,17 +139,10 @@ class Record:
             return error.what, error.advice
         if isinstance(error, SocketError):
             return f"returned what it must not: {error}", f"a bug in {node.spec.id}"
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             return "out of memory", "make size, count or batch smaller"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())
         what = " ".join(str(error).split())[:300]
         return f"{type(error).__name__}: {what}", f"the details are in {path}"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Torch has no one error for it (compare models.parts)."""
-    text = str(error).lower()
-    words = ("out of memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(word in text for word in words)

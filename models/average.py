@@ -1,0 +1,32 @@
+"""The averaged weights of a network in training."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Average(nn.Module):
+    """Exponential moving average of a network's weights and buffers (`network` holds it).
+
+    The decay grows from 0 towards `decay`, so that early averages follow quickly:
+    min(decay, (1 + t) / (10 + t)).
+    """
+
+    def __init__(self, source: nn.Module, blank: nn.Module, decay: float) -> None:
+        """`blank` is a network like `source` whose weights may be overwritten."""
+        super().__init__()
+        self.network = blank.requires_grad_(False)
+        self.network.load_state_dict(source.state_dict())
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, source: nn.Module, step: int) -> None:
+        decay = min(self._decay, (1 + step) / (10 + step))
+        theirs = source.state_dict()
+        pairs = [(value, theirs[name]) for name, value in self.network.state_dict().items()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+        if counts:
+            torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])

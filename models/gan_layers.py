@@ -1,0 +1,40 @@
+"""Layers that the networks of several GANs share, and how they begin."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class ClassEmbedding(nn.Module):
+    """Vectors of the classes, mixed by soft weights: (N, C) to (N, width)."""
+
+    def __init__(self, classes: int, width: int, std: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, width))
+        self._std = std
+
+    def forward(self, class_weights: Tensor) -> Tensor:
+        return class_weights @ self.weight
+
+    def initialise_(self, random: torch.Generator) -> None:
+        nn.init.normal_(self.weight, 0, self._std, generator=random)
+
+
+def initialise_normal(layer: nn.Linear | nn.Conv2d, gain: float, random: torch.Generator) -> None:
+    """Weights of N(0, gain^2 / inputs)."""
+    nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()), generator=random)
+
+
+def initialise_patches(pixels: nn.Conv2d, random: torch.Generator) -> None:
+    """All pixels of a patch alike, so that no grid shows at first (Aitken et al. 2017, ICNR).
+
+    `pixels` goes before a pixel shuffle to three channels.
+    """
+    weight = pixels.weight
+    one = torch.empty(3, 1, *weight.shape[1:])
+    nn.init.normal_(one, 0, 0.6 / math.sqrt(weight[0].numel()), generator=random)
+    with torch.no_grad():
+        weight.copy_(one.expand(-1, len(weight) // 3, -1, -1, -1).reshape(weight.shape))

@@ -11,9 +11,9 @@ from quality_runs import Bench
 from torch import Tensor
 
 from artgraph.contract.values.kinds import Classifier, Dataset
-from artgraph.models.classifier import predict
+from artgraph.models.classifier.networks import predict
 from artgraph.models.distances import compare, features, spread
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 from artgraph.pictures.styles import STYLES
 
 JUDGED, REAL = 901, 902  # seeds of the pictures that the judge learns, and of those held against

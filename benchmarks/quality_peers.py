@@ -17,7 +17,7 @@ from artgraph.contract.context import Context
 from artgraph.contract.spec import Seed, node
 from artgraph.contract.values.kinds import Dataset, Image
 from artgraph.models.blocks import to_signed
-from artgraph.models.rng import rng
+from artgraph.models.training.rng import rng
 
 BATCH = 32  # as our own trainings have it
 NOISE = 100

@@ -19,7 +19,7 @@ from PIL import Image as Picture
 
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.formats.load import load_graph
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 from artgraph.pictures.sheet import contact_sheet, lay_out
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.bound import Graph

@@ -43,7 +43,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
     """Reading, binding and running; the last with plan, keys, results stored and the manifest."""
     from artgraph.cli.options import collect_rarely
     from artgraph.contract.registry import load_nodes
-    from artgraph.models.numerics import Numerics
+    from artgraph.models.training.numerics import Numerics
     from artgraph.runner.graph.binding import bind
     from artgraph.runner.graph.document import parse_document
     from artgraph.runner.graph.folders import Folders

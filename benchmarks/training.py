@@ -10,7 +10,7 @@ in turns of a few steps. "Plain" is what a first loop in PyTorch does:
 - memory is given back to the system as the C library does by itself;
 - `.item()` of every metric after every step.
 
-"Ours" is the loop that the nodes run: `artgraph.models.training.train`, without its files.
+"Ours" is the loop that the nodes run: `artgraph.models.training.loop.train`, without its files.
 
 The roofline is what the machine does in one large bfloat16 matrix product; the share is the
 floating-point operations of our step (torch.utils.flop_counter) over what it could have done in
@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.numerics import M_TRIM_THRESHOLD, Numerics, of_libc
-from artgraph.models.rng import rng
-from artgraph.models.training import State, Trainee, TrainingRun, train
+from artgraph.models.training.loop import State, Trainee, TrainingRun, train
+from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, of_libc
+from artgraph.models.training.rng import rng
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512
@@ -84,8 +84,8 @@ def _follow(average: nn.Module, source: nn.Module) -> None:
 
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The residual classifier."""
-    from artgraph.models.classifier import ClassifierConfig
-    from artgraph.models.classifier_training import ClassifierSettings, ClassifierTrainee
+    from artgraph.models.classifier.networks import ClassifierConfig
+    from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
 
     config = ClassifierConfig("residual", images.shape[1], CLASSES)
     settings, rows = ClassifierSettings(seed=1, batch=batch), torch.arange(len(images))
@@ -94,8 +94,8 @@ def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The residual VAE."""
-    from artgraph.models.vae_config import VaeConfig
-    from artgraph.models.vae_training import VaeSettings, VaeTrainee
+    from artgraph.models.vae.config import VaeConfig
+    from artgraph.models.vae.trainee import VaeSettings, VaeTrainee
 
     config = VaeConfig("residual", images.shape[1], 16)
     return VaeTrainee(config, images, VaeSettings(seed=1, batch=batch), numerics, None, None)
@@ -103,13 +103,18 @@ def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
 def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """The projected GAN on a classifier's features."""
-    from artgraph.models.classifier import ClassifierConfig, Features, ResidualNet, make_classifier
-    from artgraph.models.diffaugment import Augmentation
-    from artgraph.models.gan_config import GanConfig
-    from artgraph.models.gan_method import GanSettings, GanSetup
-    from artgraph.models.gan_pictures import TrainingSet
-    from artgraph.models.gan_projected_training import ProjectedMethod
-    from artgraph.models.gan_training import GanTrainee
+    from artgraph.models.classifier.networks import (
+        ClassifierConfig,
+        Features,
+        ResidualNet,
+        make_classifier,
+    )
+    from artgraph.models.gan.augment import Augmentation
+    from artgraph.models.gan.batches import TrainingSet
+    from artgraph.models.gan.config import GanConfig
+    from artgraph.models.gan.method import GanSettings, GanSetup
+    from artgraph.models.gan.projected import ProjectedMethod
+    from artgraph.models.gan.trainee import GanTrainee
 
     size = images.shape[1]
     network = blank(lambda: make_classifier(ClassifierConfig("residual", size, CLASSES)))

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..models.numerics import Numerics
+from ..models.training.numerics import Numerics
 
 if TYPE_CHECKING:
     import torch
 
-    from ..models.training import Checkpoint, Preview, Progress, State, TrainingRun
+    from ..models.training.loop import Checkpoint, Preview, Progress, State, TrainingRun
 
 Log = Callable[[str], None]
 
@@ -61,14 +61,14 @@ class Context:
 
     def rng(self, seed: int, *counters: int) -> torch.Generator:
         """A CPU generator that depends on the seed and the counters alone."""
-        from ..models.rng import rng
+        from ..models.training.rng import rng
 
         return rng(seed, *counters)
 
     @property
     def training_run(self) -> TrainingRun:
         """What a training borrows from this context."""
-        from ..models.training import TrainingRun
+        from ..models.training.loop import TrainingRun
 
         return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log)
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from .blocks import to_signed
-from .numerics import Numerics
-from .parts import in_parts
+from .training.in_parts import in_parts
+from .training.numerics import Numerics
 
 ROWS = 512  # of a table of distances that are in memory at a time
 NEIGHBOURS = 5  # whose distance is the radius of a picture's surroundings (Naeem et al. 2020)

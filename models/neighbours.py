@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import to_signed
-from .numerics import Numerics
+from .training.numerics import Numerics
 
 Vectors = Callable[[Tensor], Tensor]  # uint8 (N, S, S, 3) to float32 (N, D) on the processor
 

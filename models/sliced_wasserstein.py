@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .blocks import to_bytes
-from .numerics import Numerics
 from .patch_voting import vote
-from .rng import rng
-from .training import Progress
+from .training.loop import Progress
+from .training.numerics import Numerics
+from .training.rng import rng
 
 COARSEST = 16  # pixels of the shorter side at the first scale
 SCALE = math.sqrt(2)  # from one scale to the next, at most

@@ -64,10 +64,10 @@ def train_classifier(
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".
     """
-    from ..models.calibration import metrics_and_confusion
-    from ..models.classifier import ClassifierConfig
-    from ..models.classifier_training import ClassifierSettings
-    from ..models.classifier_training import train_classifier as train
+    from ..models.classifier.calibration import metrics_and_confusion
+    from ..models.classifier.networks import ClassifierConfig
+    from ..models.classifier.trainee import ClassifierSettings
+    from ..models.classifier.trainee import train_classifier as train
 
     if len(dataset.classes) < 2:
         raise NodeError(
@@ -103,7 +103,7 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     0), class, probability, and the probability of each class.
     """
     from ..models.blocks import fit_square
-    from ..models.classifier import predict
+    from ..models.classifier.networks import predict
 
     square = each_part(lambda part: fit_square(part, classifier.size), image)
     square = square.mul(255).add(0.5).byte()
@@ -140,8 +140,8 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     """
     import torch
 
-    from ..models.calibration import metrics_and_confusion
-    from ..models.classifier import predict
+    from ..models.classifier.calibration import metrics_and_confusion
+    from ..models.classifier.networks import predict
 
     classifier.check_size(dataset.size)
     unknown = [name for name in dataset.classes if name not in classifier.classes]

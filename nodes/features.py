@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def features_of(classifier: Classifier, device: str) -> nn.Module:
     """The classifier's network as one that gives its feature maps."""
-    from ..models.classifier import Features, ResidualNet
+    from ..models.classifier.networks import Features, ResidualNet
 
     network = classifier.network(device)
     if not isinstance(network, ResidualNet):

@@ -92,8 +92,8 @@ def train_gan(
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
-    from ..models.gan import GanConfig, GanSettings
-    from ..models.gan import train_gan as train
+    from ..models.gan.api import GanConfig, GanSettings
+    from ..models.gan.api import train_gan as train
 
     if dataset.size not in SIZES:
         raise NodeError(
@@ -167,8 +167,8 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
 
     Raises: NodeError for latents of another GAN.
     """
-    from ..models.gan import GanConfig
-    from ..models.gan import generate as draw
+    from ..models.gan.api import GanConfig
+    from ..models.gan.api import generate as draw
 
     config = GanConfig.from_dict(gan.config)
     expected = (config.latent_dim, len(config.classes))
@@ -181,7 +181,7 @@ def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
     """A latent (D,) of N(0, 1)."""
     import torch
 
-    from ..models.gan import GanConfig
+    from ..models.gan.api import GanConfig
 
     size = GanConfig.from_dict(gan.config).latent_dim
     return torch.randn(size, generator=ctx.rng(seed, index))

@@ -18,7 +18,7 @@ from .features import features_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..models.prior_network import PriorConfig
+    from ..models.vae.prior_network import PriorConfig
 
 
 class TrainedVae(NamedTuple):
@@ -85,8 +85,8 @@ def train_vae(
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
     "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
     """
-    from ..models.vae import VaeConfig, VaeSettings
-    from ..models.vae import train_vae as train
+    from ..models.vae.api import VaeConfig, VaeSettings
+    from ..models.vae.api import train_vae as train
 
     features = None
     if classifier is not None and sharpen == "features":
@@ -116,7 +116,7 @@ def train_vae(
 def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents; they are cropped and resized to the VAE's size first."""
     from ..models.blocks import fit_square
-    from ..models.vae import encode
+    from ..models.vae.api import encode
 
     square = each_part(lambda part: fit_square(part, vae.size), image)
     return VaeLatent(encode(vae.network(ctx.device), square, ctx.numerics))
@@ -128,7 +128,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
 
     Raises: NodeError for latents of another VAE.
     """
-    from ..models.vae import decode
+    from ..models.vae.api import decode
 
     expected = vae.latent_shape
     if tuple(latent.z.shape[1:]) != expected:
@@ -151,7 +151,7 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
     Raises: NodeError for a dataset of another size.
     Paper: Wang et al. 2004, "Image quality assessment" (ssim).
     """
-    from ..models.vae_report import reconstruction_table
+    from ..models.vae.report import reconstruction_table
 
     vae.check_size(dataset.size)
     network = vae.network(ctx.device)
@@ -194,8 +194,8 @@ def train_prior(
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
-    from ..models.prior import PriorSettings, encode_all
-    from ..models.prior import train_prior as train
+    from ..models.vae.prior import PriorSettings, encode_all
+    from ..models.vae.prior import train_prior as train
 
     vae.check_size(dataset.size)
     network = vae.network(ctx.device)
@@ -246,8 +246,8 @@ def vae_sample(
     """
     import torch
 
-    from ..models.prior import sample_prior
-    from ..models.vae import decode
+    from ..models.vae.api import decode
+    from ..models.vae.prior import sample_prior
 
     prior = vae.prior(ctx.device)
     if prior is None:
@@ -270,7 +270,7 @@ def vae_sample(
 
 def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
     """Config and weights of the prior of `start`, which must be one of latents like `vae`'s."""
-    from ..models.vae import VaeConfig
+    from ..models.vae.api import VaeConfig
 
     config = VaeConfig.from_dict(start.config)
     if config.prior is None:

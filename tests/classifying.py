@@ -6,9 +6,9 @@ import torch
 from shelf import PLAIN, lent
 
 from artgraph.models.blocks import blank
-from artgraph.models.classifier import make_classifier
-from artgraph.models.classifier_training import ClassifierSettings, train_classifier
-from artgraph.models.rng import rng
+from artgraph.models.classifier.networks import make_classifier
+from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier
+from artgraph.models.training.rng import rng
 
 NAMES = ("rows", "columns", "checks")
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from shelf import lent
 
-from artgraph.models import gan_features, gan_watch
-from artgraph.models.gan import GanSettings, train_gan
-from artgraph.models.rng import rng
+from artgraph.models.gan.api import GanSettings, train_gan
+from artgraph.models.gan.api import projected_features as gan_features
+from artgraph.models.gan.api import watch as gan_watch
+from artgraph.models.training.rng import rng
 
 SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
 METHODS = tuple(SMALL)

@@ -92,8 +92,8 @@ def slow_training(
     """Train one weight towards noise, with the real loop."""
     import torch
 
-    from artgraph.models import training
-    from artgraph.models.rng import rng
+    from artgraph.models.training.loop import loop as training
+    from artgraph.models.training.rng import rng
 
     training.CHECKPOINT_SECONDS = 0.05
 
@@ -220,7 +220,7 @@ def little_memory(*, count: int = 23) -> Number:
     """Go through rows on a machine that has memory for five at a time."""
     import torch
 
-    from artgraph.models.parts import in_parts
+    from artgraph.models.training.in_parts import in_parts
 
     def double(part):
         if len(part) > 5:

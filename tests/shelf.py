@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from artgraph.models.numerics import Numerics
-from artgraph.models.training import State, TrainingRun
+from artgraph.models.training.loop import State, TrainingRun
+from artgraph.models.training.numerics import Numerics
 
 PLAIN = Numerics("cpu", "float32", 1)
 

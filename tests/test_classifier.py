@@ -10,14 +10,14 @@ import torch
 from classifying import NAMES, network_of, patterns, trained
 from shelf import PLAIN, Shelf
 
-from artgraph.models.augment import moved_pictures, recoloured, repainted, spliced
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.classifier import (
+from artgraph.models.classifier.augment import moved_pictures, recoloured, repainted, spliced
+from artgraph.models.classifier.networks import (
     ClassifierConfig,
     make_classifier,
     predict,
 )
-from artgraph.models.rng import rng
+from artgraph.models.training.rng import rng
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

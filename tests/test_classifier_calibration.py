@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 
-from artgraph.models.calibration import (
+from artgraph.models.classifier.calibration import (
     calibration_error,
     fit_temperature,
     held_back,
     metrics_and_confusion,
     negative_log_likelihood,
 )
-from artgraph.models.rng import rng
+from artgraph.models.training.rng import rng
 
 
 def drawn(count: int, classes: int, too_sure: float):

@@ -12,7 +12,7 @@ from shelf import PLAIN
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.values.kinds import Classifier, Dataset
-from artgraph.models.classifier import predict
+from artgraph.models.classifier.networks import predict
 
 
 def accuracy(done, images, truth):

@@ -11,9 +11,9 @@ from shelf import PLAIN, Shelf
 
 from artgraph.contract.errors import GraphError
 from artgraph.models.blocks import blank
-from artgraph.models.classifier import ClassifierConfig, make_classifier
-from artgraph.models.gan import GanConfig, make_generator
-from artgraph.models.numerics import Numerics
+from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
+from artgraph.models.gan.api import GanConfig, make_generator
+from artgraph.models.training.numerics import Numerics
 from artgraph.runner.run import devices
 from artgraph.runner.run.devices import numerics_for
 

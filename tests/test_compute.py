@@ -15,7 +15,7 @@ from artgraph.contract.values.kinds import GanLatent, Image, Latent, Number, Tab
 from artgraph.contract.values.pictures import PictureBatch
 from artgraph.editors.comfy import host as comfy_host
 from artgraph.editors.comfy import run as comfy_run
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders

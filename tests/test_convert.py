@@ -13,7 +13,7 @@ from artgraph.editors.formats.api_json import to_api
 from artgraph.editors.formats.convert import check, from_comfy, read_json, with_graph, write_graph
 from artgraph.editors.formats.load import load_document, shipped_graphs
 from artgraph.editors.formats.workflow_write import to_workflow
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document, read_document
 from artgraph.runner.graph.folders import Folders

@@ -9,7 +9,7 @@ import torch
 
 from artgraph.models import distances
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.classifier import ClassifierConfig, make_classifier
+from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
 from artgraph.models.distances import (
     compare,
     coverage,
@@ -23,9 +23,9 @@ from artgraph.models.distances import (
     recall,
     spread,
 )
-from artgraph.models.gan_features import FeatureNet
-from artgraph.models.numerics import Numerics
-from artgraph.models.rng import rng
+from artgraph.models.gan.projected_features import FeatureNet
+from artgraph.models.training.numerics import Numerics
+from artgraph.models.training.rng import rng
 
 
 def normal(count, width, *counters):

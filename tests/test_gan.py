@@ -12,16 +12,16 @@ from shelf import PLAIN, Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.gan import GanConfig, generate, make_generator
-from artgraph.models.gan_classic import adversarial_loss
-from artgraph.models.gan_energy import energy
-from artgraph.models.gan_pictures import GROUP, Batches, TrainingSet
-from artgraph.models.gan_projected import STYLE, Attention, FilmBlock
-from artgraph.models.gan_projected_critic import ProjectedCritic, group_deviation
-from artgraph.models.gan_projected_training import ProjectedMethod
-from artgraph.models.gan_r3 import StridedCritic, gradient_penalty
-from artgraph.models.gan_training import GanTrainee
-from artgraph.models.rng import rng
+from artgraph.models.gan.api import GanConfig, generate, make_generator
+from artgraph.models.gan.batches import GROUP, Batches, TrainingSet
+from artgraph.models.gan.classic import adversarial_loss
+from artgraph.models.gan.energy import energy
+from artgraph.models.gan.projected import ProjectedMethod
+from artgraph.models.gan.projected_critic import ProjectedCritic, group_deviation
+from artgraph.models.gan.projected_networks import STYLE, Attention, FilmBlock
+from artgraph.models.gan.r3 import StridedCritic, gradient_penalty
+from artgraph.models.gan.trainee import GanTrainee
+from artgraph.models.training.rng import rng
 
 
 def make(config, seed=0):

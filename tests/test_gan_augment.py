@@ -7,8 +7,8 @@ import torch
 from gans import assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 
-from artgraph.models import diffaugment
-from artgraph.models.diffaugment import (
+from artgraph.models.gan.api import augment as diffaugment
+from artgraph.models.gan.augment import (
     STRONGEST,
     Strength,
     cutout,
@@ -16,7 +16,7 @@ from artgraph.models.diffaugment import (
     recolour,
     translate,
 )
-from artgraph.models.rng import rng
+from artgraph.models.training.rng import rng
 
 
 def always(images, random):

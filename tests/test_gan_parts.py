@@ -7,9 +7,10 @@ import torch
 from gans import METHODS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 
-from artgraph.models import gan_features, sampler
-from artgraph.models.diffaugment import Augmentation
-from artgraph.models.gan import GanConfig
+from artgraph.models.gan.api import GanConfig
+from artgraph.models.gan.api import projected_features as gan_features
+from artgraph.models.gan.augment import Augmentation
+from artgraph.models.training.loop import sampler
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from shelf import Shelf
 from torch.nn import functional as F
 
 from artgraph.models.blocks import blank
-from artgraph.models.gan import GanConfig, make_generator
-from artgraph.models.rng import rng
+from artgraph.models.gan.api import GanConfig, make_generator
+from artgraph.models.training.rng import rng
 
 
 def network(config, state):

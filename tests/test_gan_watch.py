@@ -9,10 +9,11 @@ import torch
 from gans import pictures, train
 from shelf import PLAIN, Shelf
 
-from artgraph.models import gan_features, gan_watch
-from artgraph.models.gan_pictures import TrainingSet
-from artgraph.models.gan_watch import Look, Watch
-from artgraph.models.rng import rng
+from artgraph.models.gan.api import projected_features as gan_features
+from artgraph.models.gan.api import watch as gan_watch
+from artgraph.models.gan.batches import TrainingSet
+from artgraph.models.gan.watch import Look, Watch
+from artgraph.models.training.rng import rng
 from artgraph.pictures.styles import render
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,7 +11,7 @@ from test_faults import TREE, last
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Image, Number
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders

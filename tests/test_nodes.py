@@ -9,7 +9,7 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.models.numerics import Numerics
+from artgraph.models.training.numerics import Numerics
 
 NODES = {k: s for k, s in load_nodes().items() if s.function.__module__.startswith("artgraph.")}
 SMALL = {

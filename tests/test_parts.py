@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from artgraph.models.parts import in_parts
+from artgraph.models.training.in_parts import in_parts
 
 
 def test_memory_that_runs_out_makes_the_parts_smaller():
@@ -30,7 +30,7 @@ def test_memory_that_runs_out_makes_the_parts_smaller():
 REAL = """
 import resource, warnings
 import torch
-from artgraph.models.parts import in_parts
+from artgraph.models.training.in_parts import in_parts
 
 values = torch.arange(64.0)
 torch.set_num_threads(1)

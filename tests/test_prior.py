@@ -13,11 +13,17 @@ from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import Vae
 from artgraph.models.blocks import blank
-from artgraph.models.flow import between, integrate, times
-from artgraph.models.prior import PriorSettings, encode_all, make_prior, sample_prior, train_prior
-from artgraph.models.prior_network import PriorConfig
-from artgraph.models.rng import rng
-from artgraph.models.vae import VaeConfig, make_vae
+from artgraph.models.training.rng import rng
+from artgraph.models.vae.api import VaeConfig, make_vae
+from artgraph.models.vae.flow import between, integrate, times
+from artgraph.models.vae.prior import (
+    PriorSettings,
+    encode_all,
+    make_prior,
+    sample_prior,
+    train_prior,
+)
+from artgraph.models.vae.prior_network import PriorConfig
 from artgraph.nodes import vae as nodes
 from artgraph.nodes.data import Dataset
 

@@ -7,13 +7,13 @@ import torch
 from shelf import PLAIN, silent
 
 from artgraph.models.patch_voting import vote
-from artgraph.models.rng import rng
 from artgraph.models.sliced_wasserstein import (
     blurred_brightness,
     patch_distance,
     recoloured_by_brightness,
     transfer,
 )
+from artgraph.models.training.rng import rng
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

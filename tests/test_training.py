@@ -7,14 +7,14 @@ import torch
 from shelf import Shelf, lent
 from torch import Tensor, nn
 
-from artgraph.models.average import Average
-from artgraph.models.blocks import blank, initialise
-from artgraph.models.curves import Curves
-from artgraph.models.numerics import Numerics
-from artgraph.models.rng import rng
-from artgraph.models.sampler import Sampler
-from artgraph.models.training import train
 from artgraph.contract.context import Context
+from artgraph.models.blocks import blank, initialise
+from artgraph.models.training.average import Average
+from artgraph.models.training.curves import Curves
+from artgraph.models.training.loop import train
+from artgraph.models.training.numerics import Numerics
+from artgraph.models.training.rng import rng
+from artgraph.models.training.sampler import Sampler
 
 
 class Toy:

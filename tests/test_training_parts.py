@@ -7,12 +7,11 @@ import torch
 from classifying import NAMES, patterns, trained
 from shelf import Shelf, lent
 
-from artgraph.models import sampler
-from artgraph.models.classifier import ClassifierConfig
-from artgraph.models.classifier_training import ClassifierSettings, ClassifierTrainee
-from artgraph.models.numerics import Numerics
-from artgraph.models.sampler import micro_batches
-from artgraph.models.training import train
+from artgraph.models.classifier.networks import ClassifierConfig
+from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
+from artgraph.models.training.loop import sampler, train
+from artgraph.models.training.numerics import Numerics
+from artgraph.models.training.sampler import micro_batches
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import torch
 from shelf import PLAIN, Shelf, lent
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.rng import rng
-from artgraph.models.vae import VaeConfig, VaeSettings, decode, encode, make_vae, train_vae
+from artgraph.models.training.rng import rng
+from artgraph.models.vae.api import VaeConfig, VaeSettings, decode, encode, make_vae, train_vae
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

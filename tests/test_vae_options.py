@@ -12,12 +12,12 @@ from test_vae import discs, trained
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.models.blocks import blank
-from artgraph.models.classifier import Features, ResidualNet
-from artgraph.models.fsq import codes, nearest, quantise
-from artgraph.models.rng import rng
-from artgraph.models.vae import VaeConfig, decode, encode, make_vae
-from artgraph.models.vae_metrics import absolute_error, gradient_energy, psnr, ssim
-from artgraph.models.vae_report import share_of_codes
+from artgraph.models.classifier.networks import Features, ResidualNet
+from artgraph.models.training.rng import rng
+from artgraph.models.vae.api import VaeConfig, decode, encode, make_vae
+from artgraph.models.vae.fsq import codes, nearest, quantise
+from artgraph.models.vae.metrics import absolute_error, gradient_energy, psnr, ssim
+from artgraph.models.vae.report import share_of_codes
 from artgraph.nodes import vae as nodes
 from artgraph.nodes.data import Dataset
 
@@ -88,7 +88,7 @@ def test_a_quantised_vae_gives_codes_and_reconstructs():
     ids=lambda settings: "-".join(settings.values()),
 )
 def test_resumes_bit_for_bit(settings, monkeypatch):
-    monkeypatch.setattr("artgraph.models.vae_sharpen.PATIENCE", 1)
+    monkeypatch.setattr("artgraph.models.vae.sharpen.PATIENCE", 1)
     settings = {**settings, "features": features()}
     images, shelf = discs(20, 32, seed=2), Shelf()
     trained(images, steps=3, shelf=shelf, **settings)
@@ -106,7 +106,7 @@ def test_a_batch_in_parts_trains_alike(sharpen, monkeypatch):
     """A step of 7 pictures, whole and as 3, 3 and 1: the same but for rounding."""
     images = discs(7, 32, seed=2)
     whole, curves = trained(images, steps=1, batch=7, sharpen=sharpen)[1:3]
-    monkeypatch.setattr("artgraph.models.sampler.PIXELS_AT_ONCE", 3 * 32 * 32)
+    monkeypatch.setattr("artgraph.models.training.sampler.PIXELS_AT_ONCE", 3 * 32 * 32)
     parts, expected = trained(images, steps=1, batch=7, sharpen=sharpen)[1:3]
     assert curves["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     changed = whole["linear_decoder.weight"]

@@ -12,10 +12,10 @@ from .socket import Blob, Buffers, Json, require
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ...models.classifier import ClassicNet, ResidualNet
-    from ...models.prior_network import PriorNet
-    from ...models.vae_config import VaeConfig
-    from ...models.vae_networks import VaeNetwork
+    from ...models.classifier.networks import ClassicNet, ResidualNet
+    from ...models.vae.config import VaeConfig
+    from ...models.vae.networks import VaeNetwork
+    from ...models.vae.prior_network import PriorNet
 
 Network = TypeVar("Network", bound="nn.Module")
 
@@ -65,7 +65,7 @@ class Gan(Model):
     noun = "GAN"
 
     def network(self, device: str = "cpu") -> nn.Module:
-        from ...models.gan import GanConfig, make_generator
+        from ...models.gan.api import GanConfig, make_generator
 
         config = GanConfig.from_dict(self.config)
         return _load(lambda: make_generator(config), self.state, "generator.", device)
@@ -81,7 +81,7 @@ class Vae(Model):
     noun = "VAE"
 
     def network(self, device: str = "cpu") -> VaeNetwork:
-        from ...models.vae import make_vae
+        from ...models.vae.api import make_vae
 
         config = self._checked()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
@@ -89,7 +89,7 @@ class Vae(Model):
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """The prior's network, where there is one."""
-        from ...models.prior_network import PriorNet
+        from ...models.vae.prior_network import PriorNet
 
         config = self._checked()
         prior = config.prior
@@ -112,7 +112,7 @@ class Vae(Model):
         return self._checked().latent_shape
 
     def _checked(self) -> VaeConfig:
-        from ...models.vae import VaeConfig
+        from ...models.vae.api import VaeConfig
 
         return VaeConfig.from_dict(self.config)
 
@@ -123,7 +123,7 @@ class Classifier(Model):
     noun = "classifier"
 
     def network(self, device: str = "cpu") -> ResidualNet | ClassicNet:
-        from ...models.classifier import ClassifierConfig, make_classifier
+        from ...models.classifier.networks import ClassifierConfig, make_classifier
 
         config = ClassifierConfig.from_dict(self.config)
         return _load(lambda: make_classifier(config), self.state, "", device)

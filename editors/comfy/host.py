@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import Cancelled, InputError
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 from ...runner.graph.folders import Folders
 from ...runner.run.devices import numerics_for
 from ...runner.store.place import cache_folder

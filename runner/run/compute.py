@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from ...contract.context import Context
 from ...contract.spec import NodeSpec
 from ...contract.values.kinds import Socket, SocketError, socket_of
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 from ..store.keys import Key
 from ..store.results import Result
 from ..store.store import Store

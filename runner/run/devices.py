@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...contract.errors import GraphError
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 
 
 def numerics_for(device: str) -> Numerics:

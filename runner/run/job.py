@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
 from ..store.store import Store
 from .events import Listener

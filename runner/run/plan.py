@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ...contract.errors import NodeError
 from ...contract.values.kinds import Socket
 from ...contract.wording import shown
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph, Source
 from ..store.blobs import BlobError
 from ..store.keys import Key, make_key

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...contract.errors import ArtgraphError, InputError, NodeError
 from ...contract.values.kinds import SocketError
-from ...models.numerics import is_out_of_memory
+from ...models.training.numerics import is_out_of_memory
 from ..graph.bound import BoundNode
 from ..store.results import Result
 from .events import Action, Cached, Event, Failed, Finished, RunFinished

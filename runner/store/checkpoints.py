@@ -10,11 +10,11 @@ from .blobs import BlobError, Blobs
 from .index import Index
 
 if TYPE_CHECKING:
-    from ...models.training import State
+    from ...models.training.loop import State
 
 
 class StoredCheckpoint:
-    """The states of one training by step (models.training.Checkpoint).
+    """The states of one training by step (models.training.loop.Checkpoint).
 
     The state at a length that was asked for stays; on the way there, each replaces the one before.
     `training` is its key, `total` the length asked for now, `node` the id of the node that trains.

@@ -18,7 +18,7 @@ from typing import Any
 from blake3 import blake3
 
 from ...contract.spec import NodeSpec
-from ...models.numerics import Numerics
+from ...models.training.numerics import Numerics
 
 Fingerprint = Callable[[Path], str]
 

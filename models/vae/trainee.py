@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .average import Average
-from .blocks import blank, initialise, to_bytes, to_signed
-from .numerics import Numerics
-from .rng import rng
-from .sampler import Sampler, micro_batches
-from .training import State, Stateful
-from .vae_config import Method, Quantiser, VaeConfig
-from .vae_networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
-from .vae_sharpen import Sharpen, Sharpener, pulled
+from ..blocks import blank, initialise, to_bytes, to_signed
+from ..training.average import Average
+from ..training.loop import State, Stateful
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from ..training.sampler import Sampler, micro_batches
+from .config import Method, Quantiser, VaeConfig
+from .networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
+from .sharpen import Sharpen, Sharpener, pulled
 
 RATE = {"residual": 3e-3, "classic": 1e-3}
 BETA = {"residual": 5e-4, "classic": 1.0}

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .numerics import sent
+from ..training.numerics import sent
 
 REPAINTED = 0.5  # share of the pictures
 SPLICED = 0.5  # share of the batches

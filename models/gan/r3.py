@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK, blank, halvings
-from .gan_config import GanConfig
-from .gan_layers import ClassEmbedding, initialise_patches
-from .gan_method import Batch, GanMethod, GanSetup, Metrics
+from ..blocks import LEAK, blank, halvings
+from .config import GanConfig
+from .layers import ClassEmbedding, initialise_patches
+from .method import Batch, GanMethod, GanSetup, Metrics
 
 RATE = 2e-4
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK
-from .gan_config import GanConfig
-from .gan_layers import ClassEmbedding, initialise_normal, initialise_patches
+from ..blocks import LEAK
+from .config import GanConfig
+from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
 STYLE = 128  # width of the vector that steers every block
 HEAD = 32  # channels of an attention head

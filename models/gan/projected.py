@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import blank
-from .gan_energy import patch_energy, picture_energy
-from .gan_features import FeatureNet, train_features
-from .gan_method import Batch, GanMethod, GanSetup, Metrics
-from .gan_pictures import PATCHES, TrainingSet
-from .gan_projected import ProjectedGenerator
-from .gan_projected_critic import ProjectedCritic, critic_views
-from .rng import rng
-from .training import TrainingRun
+from ..blocks import blank
+from ..training.loop import TrainingRun
+from ..training.rng import rng
+from .batches import PATCHES, TrainingSet
+from .energy import patch_energy, picture_energy
+from .method import Batch, GanMethod, GanSetup, Metrics
+from .projected_critic import ProjectedCritic, critic_views
+from .projected_features import FeatureNet, train_features
+from .projected_networks import ProjectedGenerator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3
 WARM_UP, PLATEAU = 20, 300  # steps: the rates rise to these, stay until PLATEAU, then fall

@@ -10,13 +10,13 @@ from typing import Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .blocks import blank, initialise
-from .diffaugment import Augment, Augmentation
-from .gan_config import GanConfig, Method
-from .gan_pictures import WEIGHTS, TrainingSet
-from .numerics import Numerics
-from .rng import rng
-from .training import TrainingRun
+from ..blocks import blank, initialise
+from ..training.loop import TrainingRun
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from .augment import Augment, Augmentation
+from .batches import WEIGHTS, TrainingSet
+from .config import GanConfig, Method
 
 Loss = Literal["non-saturating", "min-max"]
 Metrics = Mapping[str, Tensor]

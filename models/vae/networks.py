@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .config import FACTOR, VaeConfig
 from .fsq import nearest, quantise
-from .vae_config import FACTOR, VaeConfig
 
 START_LOG_VARIANCE = -4.0  # of the posterior at first; the latents' own variance is 1
 HIDDEN = 400  # units of the classic VAE's hidden layers

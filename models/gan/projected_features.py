@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK, initialise
-from .gan_pictures import FEATURES, TrainingSet
-from .numerics import Numerics
-from .rng import rng
-from .sampler import micro_batches
-from .training import Progress
+from ..blocks import LEAK, initialise
+from ..training.loop import Progress
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from ..training.sampler import micro_batches
+from .batches import FEATURES, TrainingSet
 
 STEPS, BATCH, RATE = 900, 64, 3e-3
 

@@ -11,15 +11,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from .blocks import to_signed
+from ..blocks import to_signed
+from ..training.in_parts import in_parts
+from ..training.loop import State, TrainingResult, TrainingRun, train
+from ..training.numerics import Numerics
+from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
-from .numerics import Numerics
-from .parts import in_parts
-from .training import State, TrainingResult, TrainingRun, train
-from .vae_config import FACTOR, Method, VaeConfig
-from .vae_networks import ResidualVae, VaeNetwork, make_vae
-from .vae_sharpen import make_sharpener
-from .vae_training import VaeSettings, VaeTrainee, spread
+from .networks import ResidualVae, VaeNetwork, make_vae
+from .sharpen import make_sharpener
+from .trainee import VaeSettings, VaeTrainee, spread
 
 __all__ = ["Method", "VaeConfig", "VaeSettings", "decode", "encode", "make_vae", "train_vae"]
 

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import blank, initialise, to_signed
-from .distances import diversity, frechet_by_halves, nearest, real_floor, recall
-from .gan_pictures import WATCH, TrainingSet
-from .numerics import Numerics
-from .parts import in_parts
-from .rng import rng
+from ..blocks import blank, initialise, to_signed
+from ..distances import diversity, frechet_by_halves, nearest, real_floor, recall
+from ..training.in_parts import in_parts
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from .batches import WATCH, TrainingSet
 
 COMPARED = 512  # pictures that are drawn for a look, about
 KNOWN = 1024  # training pictures at most among which copies are looked for

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .rng import rng
+from ..training.rng import rng
 
 SHARPEST, SOFTEST = 0.05, 20.0  # temperatures that are tried
 BINS = 15  # of the calibration error

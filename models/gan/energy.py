@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .gan_pictures import GROUP
-from .numerics import sent
+from ..training.numerics import sent
+from .batches import GROUP
 
 PATCH = 4  # pixels of a side of the patches compared as such
 PLACES = 32  # where patches are compared, in each feature map

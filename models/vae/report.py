@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..training.loop import Progress
+from ..training.numerics import Numerics
+from .api import decode, encode
 from .fsq import codes
-from .numerics import Numerics
-from .training import Progress
-from .vae import decode, encode
-from .vae_metrics import absolute_error, gradient_energy, psnr, ssim
-from .vae_networks import ResidualVae, VaeNetwork
+from .metrics import absolute_error, gradient_energy, psnr, ssim
+from .networks import ResidualVae, VaeNetwork
 
 PART = 64  # pictures at a time
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .gan_config import GanConfig
-from .gan_layers import ClassEmbedding
-from .gan_training import GanTrainee
-from .training import State
+from ..training.loop import State
+from .config import GanConfig
+from .layers import ClassEmbedding
+from .trainee import GanTrainee
 
 # Steps that the rates and the average take a fine-tuned GAN to have behind it: many where it is to
 # become better at what it knows, few where it has a class to learn, which takes larger steps.

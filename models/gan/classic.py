@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK, blank, halvings
-from .gan_config import GanConfig
-from .gan_method import Batch, GanMethod, GanSetup, Loss, Metrics
+from ..blocks import LEAK, blank, halvings
+from .config import GanConfig
+from .method import Batch, GanMethod, GanSetup, Loss, Metrics
 
 RATE, BETAS = 2e-4, (0.5, 0.999)
 

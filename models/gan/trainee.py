@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .average import Average
-from .blocks import to_bytes
-from .gan_method import B, GanMethod, Metrics, adam
-from .gan_pictures import GROUP, LATENTS, PREVIEW, WATCH, Batches, TrainingSet
-from .gan_watch import Watch
-from .parts import in_parts
-from .rng import rng
-from .sampler import micro_batches
-from .training import Stateful, TrainingRun
+from ..blocks import to_bytes
+from ..training.average import Average
+from ..training.in_parts import in_parts
+from ..training.loop import Stateful, TrainingRun
+from ..training.rng import rng
+from ..training.sampler import micro_batches
+from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, TrainingSet
+from .method import B, GanMethod, Metrics, adam
+from .watch import Watch
 
 MOST_COOL_STEPS = 500  # at the end, for a fifth of the training's steps
 # The average's window grows with the run, an eighteenth of it, up to 1,000 steps: so a short

@@ -1,7 +1,6 @@
 """Generative adversarial networks: training one, and drawing pictures with it.
 
-The methods: `projected` (gan_projected_training.py), `r3` (gan_r3.py), `classic`
-(gan_classic.py).
+The methods: `projected` (projected.py), `r3` (r3.py), `classic` (classic.py).
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .diffaugment import Augmentation
-from .gan_classic import ClassicGenerator, ClassicMethod
-from .gan_config import GanConfig, Method
-from .gan_method import GanMethod, GanSettings, GanSetup, Loss
-from .gan_pictures import GROUP, TrainingSet
-from .gan_projected import ProjectedGenerator
-from .gan_projected_training import ProjectedMethod
-from .gan_r3 import R3Generator, R3Method
-from .gan_start import start_from, started_config
-from .gan_training import GanTrainee, cool_steps
-from .gan_watch import Watched
-from .numerics import Numerics
-from .parts import in_parts
-from .training import Preview, State, TrainingResult, TrainingRun, train
+from ..training.in_parts import in_parts
+from ..training.loop import Preview, State, TrainingResult, TrainingRun, train
+from ..training.numerics import Numerics
+from .augment import Augmentation
+from .batches import GROUP, TrainingSet
+from .classic import ClassicGenerator, ClassicMethod
+from .config import GanConfig, Method
+from .method import GanMethod, GanSettings, GanSetup, Loss
+from .projected import ProjectedMethod
+from .projected_networks import ProjectedGenerator
+from .r3 import R3Generator, R3Method
+from .start import start_from, started_config
+from .trainee import GanTrainee, cool_steps
+from .watch import Watched
 
 __all__ = ["GanConfig", "GanSettings", "Loss", "Method", "generate", "make_generator", "train_gan"]
 

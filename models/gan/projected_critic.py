@@ -2,7 +2,7 @@
 
 Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic judges features of a
 fixed network instead of pixels, at several depths. Here that network is small and ours (see
-gan_features.py), so there is one more critic on the pixels, which sees what the features miss.
+projected_features.py), so there is one more critic on the pixels, which sees what the features miss.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK
-from .gan_layers import ClassEmbedding, initialise_normal
-from .gan_pictures import GROUP
+from ..blocks import LEAK
+from .batches import GROUP
+from .layers import ClassEmbedding, initialise_normal
 
 
 class ProjectedCritic(nn.Module):

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
+from ..training.average import Average
+from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from ..training.sampler import Sampler, micro_batches
 from .augment import moved_pictures, recoloured, repainted, spliced
-from .average import Average
-from .blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from .calibration import fit_temperature, held_back
-from .classifier import ClassifierConfig, Method, logits_of, make_classifier
-from .numerics import Numerics
-from .rng import rng
-from .sampler import Sampler, micro_batches
-from .training import State, Stateful, TrainingResult, TrainingRun, train
+from .networks import ClassifierConfig, Method, logits_of, make_classifier
 
 RATE = {"residual": 3e-3, "classic": 1e-3}  # of AdamW, and of the article's Adam
 WARM_UP = 20  # steps of linear warm-up

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configs import check_names, check_whole, read_config
+from ..configs import check_names, check_whole, read_config
 
 HEAD = 32  # channels of an attention head
 FREQUENCIES = 64  # of the time's sines and cosines

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .blocks import to_signed
-from .numerics import Numerics
-from .rng import rng
-from .sampler import Sampler
+from ..blocks import to_signed
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from ..training.sampler import Sampler
 
 GROUP = 4  # pictures of one class that stand together in a batch
 

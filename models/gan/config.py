@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .blocks import halvings
-from .configs import check_choice, check_whole, read_config
+from ..blocks import halvings
+from ..configs import check_choice, check_whole, read_config
 
 Method = Literal["projected", "r3", "classic"]
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import to_signed
-from .configs import check_choice, check_names, check_whole, read_config
-from .numerics import Numerics
-from .parts import in_parts
+from ..blocks import to_signed
+from ..configs import check_choice, check_names, check_whole, read_config
+from ..training.in_parts import in_parts
+from ..training.numerics import Numerics
 
 Method = Literal["residual", "classic"]
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .gan_pictures import AUGMENT
-from .numerics import sent
-from .rng import rng
+from ..training.numerics import sent
+from ..training.rng import rng
+from .batches import AUGMENT
 
 Augment = Literal["auto", "on", "off"]
 

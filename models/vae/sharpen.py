@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import LEAK, blank, initialise
-from .numerics import Numerics
-from .rng import rng
-from .training import Stateful
+from ..blocks import LEAK, blank, initialise
+from ..training.loop import Stateful
+from ..training.numerics import Numerics
+from ..training.rng import rng
 
 Sharpen = Literal["none", "features", "adversarial"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .configs import check_choice, check_whole, read_config
+from ..configs import check_choice, check_whole, read_config
 from .prior_network import PriorConfig
 
 Method = Literal["residual", "classic"]

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .average import Average
-from .blocks import blank, initialise, to_bytes
+from ..blocks import blank, initialise, to_bytes
+from ..training.average import Average
+from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
+from ..training.numerics import Numerics
+from ..training.rng import rng
+from ..training.sampler import Sampler
+from .api import decode, encode
 from .flow import EVALUATIONS, between, integrate, times
-from .numerics import Numerics
+from .networks import VaeNetwork
 from .prior_network import WIDEST, PriorConfig, PriorNet
-from .rng import rng
-from .sampler import Sampler
-from .training import Progress, State, Stateful, TrainingResult, TrainingRun, train
-from .vae import decode, encode
-from .vae_networks import VaeNetwork
 
 RATE = 1e-3
 WARM_UP = 50  # steps of linear warm-up

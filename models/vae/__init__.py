@@ -1,0 +1,1 @@
+"""Variational autoencoders, and priors that draw their latents."""

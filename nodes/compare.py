@@ -10,7 +10,6 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Classifier, Dataset, Image, Table
-from .features import features_of
 
 
 class Neighbours(NamedTuple):
@@ -63,7 +62,7 @@ def nearest_images(
     given = fit_square(image, dataset.size).mul(255).add(0.5).byte()
     vectors: Vectors = pixel_vectors
     if classifier is not None:
-        vectors = feature_vectors(features_of(classifier, ctx.device), ctx.numerics)
+        vectors = feature_vectors(classifier.features(ctx.device), ctx.numerics)
     rows, distances = nearest_rows(given, dataset.images, count, vectors, ctx.progress)
     usual = usual_distance(dataset.images, vectors)
     batch = torch.cat([given[:, None], dataset.images[rows]], 1).flatten(0, 1)

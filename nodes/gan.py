@@ -10,8 +10,7 @@ from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import Choices, Seed, Steps, node
 from ..contract.values.kinds import Classifier, Dataset, Gan, GanLatent, Image, Table
-from .class_weights import Style, class_weights
-from .features import features_of
+from .latent import Style, class_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +101,7 @@ def train_gan(
         )
     features = None
     if classifier is not None and method == "projected":
-        features = features_of(classifier, ctx.device)
+        features = classifier.features(ctx.device)
     with advised("change the dataset or the widgets"):
         trained = train(
             dataset.images,

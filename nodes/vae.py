@@ -12,8 +12,7 @@ from ..contract.errors import NodeError, advised
 from ..contract.spec import Choices, Seed, Steps, node
 from ..contract.values.kinds import Classifier, Dataset, Image, Pictures, Table, Vae, VaeLatent
 from ..contract.values.pictures import each_part
-from .class_weights import Style, class_weights
-from .features import features_of
+from .latent import Style, class_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +89,7 @@ def train_vae(
 
     features = None
     if classifier is not None and sharpen == "features":
-        features = features_of(classifier, ctx.device)
+        features = classifier.features(ctx.device)
     with advised("change the dataset, the widgets or what is wired"):
         trained = train(
             dataset.images,

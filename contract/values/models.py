@@ -132,6 +132,21 @@ class Classifier(Model):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config["classes"])
 
+    def features(self, device: str) -> nn.Module:
+        """Returns a network that returns the feature maps of this one.
+
+        Raises: NodeError for a classic classifier, whose features are too few.
+        """
+        from ...models.classifier.networks import Features, ResidualNet
+
+        network = self.network(device)
+        if not isinstance(network, ResidualNet):
+            raise NodeError(
+                "a classic classifier has no features for other nodes",
+                "train it with method residual, or leave `classifier` unwired",
+            )
+        return Features(network)
+
 
 def _load(
     make: Callable[[], Network], state: dict[str, Tensor], prefix: str, device: str

@@ -1,8 +1,9 @@
 """The critics of the projected GAN: small heads on frozen features and on the pixels.
 
 Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic judges features of a
-fixed network instead of pixels, at several depths. Here that network is small and ours (see
-projected_features.py), so there is one more critic on the pixels, which sees what the features miss.
+fixed network instead of pixels, at several depths. Here that network is small and ours
+(projected_features.py), so there is one more critic on the pixels, which sees what the features
+miss.
 """
 
 from __future__ import annotations

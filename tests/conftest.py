@@ -45,6 +45,19 @@ def judged(report, config):
     return report
 
 
+@pytest.fixture(autouse=True, scope="module")
+def only_our_nodes():
+    """A pack that a file of tests loads in this process is unknown to the next file."""
+    from artgraph.contract import registry
+
+    known, loaded = dict(registry.load_nodes()), set(registry._loaded)
+    yield
+    registry.REGISTRY.clear()
+    registry.REGISTRY.update(known)
+    registry._loaded.clear()
+    registry._loaded.update(loaded)
+
+
 @dataclass
 class Cli:
     """Runs `artgraph` in a folder of its own, through the real entry point."""

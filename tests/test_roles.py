@@ -17,7 +17,7 @@ from artgraph.contract.values.kinds import Number, Table
 from artgraph.editors.comfy.help import help_page
 from artgraph.editors.formats.convert import from_comfy
 from artgraph.editors.formats.forms import node_form
-from artgraph.editors.formats.json_schema import widget_schema
+from artgraph.editors.formats.json_schema import graph_schema
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.nodes.table import join_tables, plot_table
 from artgraph.runner.graph.document import parse_document
@@ -28,6 +28,10 @@ NODES = {**load_nodes(), **MINE}
 
 def spec_of(function):
     return NodeSpec(function.__name__, "Title", "test", 1, function, device=False)
+
+
+def node_rules(schema):
+    return schema["properties"]["nodes"]["additionalProperties"]["allOf"]
 
 
 def test_a_fallback_is_not_run_if_its_folder_is_given(cli, pack):
@@ -138,7 +142,9 @@ def test_choices_are_described_wherever_a_widget_is(cli, pack):
     assert f"): The die\n{lines}" in reference_page(NODES)
     assert f"**: The die\n{lines}" in help_page(spec)
     help_text = "The die\nsix: a cube\ntwenty: an icosahedron"
-    assert widget_schema(spec.widgets["sides"])["description"] == help_text
+    (rule,) = [r for r in node_rules(graph_schema(NODES)) if "chance" in str(r["if"])]
+    values = rule["then"]["properties"]["with"]["properties"]
+    assert values["sides"]["description"] == help_text
     words = {"a cube": "ein Würfel", "The die": "Der Würfel", ": ": " - "}
     translated = node_form(spec, lambda text: words.get(text, text)).widgets[2].options
     assert translated["tooltip"] == "Der Würfel\nsix - ein Würfel\ntwenty - an icosahedron"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .problem import Kind, Problem
 
 if TYPE_CHECKING:
-    from .spec import Widget
+    from .widgets import Widget
 
 _KINDS = {
     "int": "a whole number",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["browsing"]
-PACK = Path(__file__).parent / "pack.py"
+PACK = Path(__file__).parent / "support" / "pack.py"
 
 
 def pytest_addoption(parser):

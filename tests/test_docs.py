@@ -20,18 +20,12 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
+from pages import BLOCK, PAGES, ROOT
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
-BLOCK = re.compile(
-    r"((?:^<!-- .* -->\n)*)^```(python|yaml|console)\n((?:(?!```).*\n)*)```$", re.MULTILINE
-)
 MARK = re.compile(r"<!-- (file|node of|with|exit|not run):? ?(.*?) -->")
 CHECKER = doctest.OutputChecker()
 PROGRESS = re.compile(r"^\w+: \d+ %\n", re.MULTILINE)  # said where a machine is slow

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
+PATHS = os.pathsep.join([str(HERE), str(HERE / "support")])
 SKIPPED = "import pytest\n\ndef test_it():\n    pytest.skip('a reason')\n"
 FIXTURE = (
     "import pytest\n\n@pytest.fixture\ndef it():\n    pytest.skip('a reason')\n\n"
@@ -21,7 +23,7 @@ def run(folder, text, *options):
     words = [sys.executable, "-m", "pytest", "-p", "conftest", "-c", os.devnull, *options]
     return subprocess.run(
         [*words, "--rootdir", folder, folder],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTEST_ADDOPTS": ""},
+        env=os.environ | {"PYTHONPATH": PATHS, "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -14,9 +14,9 @@ def test_versions_rise_with_the_code():
     lines = [f"{node}: {', '.join(names[:5])} changed" for node, names in changed.items()]
     assert not changed, (
         "\n".join(lines) + "\nraise the version of each node whose result changes, then run"
-        " `python tests/record_versions.py`"
+        " `python tests/support/record_versions.py`"
     )
-    assert now == recorded, "run `python tests/record_versions.py` and commit versions.json"
+    assert now == recorded, "run `python tests/support/record_versions.py` and commit versions.json"
 
 
 def test_every_node_is_recorded_with_its_version():

@@ -1,0 +1,56 @@
+"""All that a pack of nodes may import; everything else may change without notice.
+
+    from artgraph.api import Context, Image, Seed, node
+
+What needs torch is imported when it is first used. So import `train`, `Trainee`, `in_parts` and
+`rng` inside the function of a node.
+"""
+
+# ruff: noqa: F401 - these are the names
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+
+from .contract.context import Context
+from .contract.errors import InputError, NodeError
+from .contract.registry import load_nodes
+from .contract.spec import node
+from .contract.values.files import Files, file_name
+from .contract.values.kinds import (
+    Dataset,
+    GanLatent,
+    Image,
+    Latent,
+    Number,
+    Pictures,
+    Table,
+    Text,
+    VaeLatent,
+)
+from .contract.values.models import Classifier, Gan, Model, Vae
+from .contract.values.pictures import PictureBatch, by_part
+from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
+from .contract.widgets import (
+    Choices,
+    Fallback,
+    FileName,
+    InputFile,
+    InputFolder,
+    InputPicture,
+    Neutral,
+    Seed,
+    Steps,
+)
+
+_WITH_TORCH = {
+    "Trainee": ".models.training.loop",
+    "in_parts": ".models.training.in_parts",
+    "rng": ".models.training.rng",
+    "train": ".models.training.loop",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_import_module(_WITH_TORCH[name], __package__), name)

@@ -1,0 +1,49 @@
+"""What the tests of GANs share: small sets, short trainings."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from shelf import lent
+
+from artgraph.models.gan import projected_features as gan_features
+from artgraph.models.gan import watch as gan_watch
+from artgraph.models.gan.api import GanSettings, train_gan
+from artgraph.models.training.rng import rng
+
+SMALL = {"projected": (16, 8), "r3": (16, 16, 8), "classic": (16, 16, 8)}
+METHODS = tuple(SMALL)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, one_thread):
+    """A first network and looks of a moment; one thread."""
+    monkeypatch.setattr(gan_features, "STEPS", 3)
+    monkeypatch.setattr(gan_features, "BATCH", 8)
+    monkeypatch.setattr(gan_watch, "COMPARED", 16)
+
+
+def pictures(count, classes, size=32):
+    random = rng(7, count, classes)
+    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=random)
+    return images, torch.arange(count) % classes
+
+
+def train(images, labels, classes, steps, shelf=None, *, features=None, start=None, **options):
+    """`classes`: their names, or how many; `options`: settings, and what is lent but the shelf."""
+    run = lent(shelf, **{k: options.pop(k) for k in ("log", "progress") if k in options})
+    options = {"seed": 3, "batch": 8} | options
+    if isinstance(classes, int):
+        classes = tuple(f"class {i}" for i in range(classes))
+    if start is None:
+        options.setdefault("channels", SMALL.get(options.get("method", "projected")))
+    settings = GanSettings(**options)
+    return train_gan(
+        images, labels, classes, settings, run, steps=steps, features=features, start=start
+    )
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key

@@ -1,0 +1,94 @@
+"""The imports of ours, folder to folder: `python tests/support/imports.py` draws them.
+
+Every relative import counts: at the top, inside a function, and for annotations alone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").is_file())
+
+# From the ground up: each folder, and what it may import besides itself, which are rows above it.
+# `models` is the files of that folder, `models/` also those of the folders in it.
+MAY_IMPORT = {
+    "models/training": (),
+    "models": ("models/training",),
+    "models/classifier": ("models", "models/training"),
+    "models/gan": ("models", "models/training"),
+    "models/vae": ("models", "models/training"),
+    "pictures": (),
+    "contract": ("models/",),
+    "nodes": ("contract", "models/", "pictures"),
+    "runner/graph": ("contract",),
+    "runner/store": ("contract", "models/training"),
+    "runner/run": ("contract", "models/training", "pictures", "runner/graph", "runner/store"),
+    "editors/formats": ("contract", "pictures", "runner/graph", "runner/run"),
+    "editors/comfy": ("contract", "editors/formats", "models/training", "pictures", "runner/"),
+    "editors/server": ("contract", "editors/formats", "pictures", "runner/"),
+    "cli": ("contract", "editors/", "pictures", "runner/"),
+}
+
+
+def folder_of(file: Path) -> str:
+    """The row of MAY_IMPORT that a file belongs to, the longest that fits."""
+    place = f"{file.relative_to(ROOT).parent.as_posix()}/"
+    return max((row for row in MAY_IMPORT if place.startswith(f"{row}/")), key=len)
+
+
+def rows_of(name: str) -> set[str]:
+    """The rows that an entry of MAY_IMPORT names."""
+    return {
+        row for row in MAY_IMPORT if row == name or (f"{row}/".startswith(name) and name[-1] == "/")
+    }
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """The Python files of the package's folders, but for `__init__.py`, which import nothing."""
+    tops = dict.fromkeys(row.split("/")[0] for row in MAY_IMPORT)
+    found = (path for top in tops for path in sorted((ROOT / top).rglob("*.py")))
+    return tuple(path for path in found if path.name != "__init__.py")
+
+
+def imported(path: Path) -> Iterator[Path]:
+    """The files of ours that a file imports."""
+    for item in ast.walk(ast.parse(path.read_text())):
+        if isinstance(item, ast.ImportFrom) and item.level:
+            target = path.parents[item.level - 1].joinpath(*(item.module or "").split("."))
+            for alias in item.names:
+                module = target / f"{alias.name}.py"
+                whole = target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
+                yield module if module.is_file() else whole
+
+
+@cache
+def arrows() -> dict[Path, tuple[Path, ...]]:
+    """Each file, and the files that it imports."""
+    return {path: tuple(dict.fromkeys(imported(path))) for path in files()}
+
+
+def drawing() -> str:
+    """The imports between folders as a Mermaid diagram; the numbers count importing files."""
+    count: Counter[tuple[str, str]] = Counter()
+    for path, targets in arrows().items():
+        here = folder_of(path)
+        there = {folder_of(target) for target in targets if target.parent != ROOT}
+        count.update((here, folder) for folder in there if folder != here)
+    rows = list(MAY_IMPORT)
+    lines = [f"    {_key(row)}[{row}/]" for row in reversed(rows)]
+    ordered = sorted(count.items(), key=lambda a: (-rows.index(a[0][0]), -rows.index(a[0][1])))
+    lines += [f"    {_key(a)} -->|{n}| {_key(b)}" for (a, b), n in ordered]
+    return "\n".join(["flowchart TD", *lines])
+
+
+def _key(folder: str) -> str:
+    return folder.replace("/", "_")
+
+
+if __name__ == "__main__":
+    print(drawing())

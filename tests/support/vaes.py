@@ -1,0 +1,40 @@
+"""Small VAEs and priors, and the pictures that they learn."""
+
+from __future__ import annotations
+
+import torch
+from shelf import lent
+
+from artgraph.models.training.rng import rng
+from artgraph.models.vae.api import VaeSettings, train_vae
+from artgraph.models.vae.prior import PriorSettings, train_prior
+
+
+def discs(count: int, size: int, seed: int) -> torch.Tensor:
+    """A coloured disc on a coloured ground."""
+    random = rng(seed)
+    at = (torch.arange(size) + 0.5) / size
+    x, y = 0.25 + 0.5 * torch.rand(2, count, 1, 1, generator=random)
+    inside = (at[None, None] - x) ** 2 + (at[None, :, None] - y) ** 2 < 0.04
+    disc, ground = torch.rand(2, count, 1, 1, 3, generator=random) * 255
+    return torch.where(inside[..., None], disc, ground).to(torch.uint8)
+
+
+def trained(images, *, steps=4, shelf=None, start=None, features=None, **settings):
+    settings = VaeSettings(**({"seed": 1, "batch": 8} | settings))
+    return train_vae(images, settings, lent(shelf), steps=steps, start=start, features=features)
+
+
+class Unchanged:
+    """Stands for a VAE where no picture is looked at."""
+
+    def snapped(self, latents):
+        return latents
+
+
+def learned(latents, labels, classes, *, steps=3, batch=16, shelf=None, start=None):
+    settings = PriorSettings(seed=1, batch=batch, width=32, depth=2)
+    run = lent(shelf, progress=lambda *_: None)  # no preview: `Unchanged` draws no pictures
+    return train_prior(
+        latents, labels, classes, settings, run, vae=Unchanged(), steps=steps, start=start
+    )

@@ -76,6 +76,12 @@ class Tree:
             found[f"{one.name}.{name}"] = digest_of(ast.Module(members, []))
         return found
 
+    def names(self, path: Path) -> set[str]:
+        """What a file defines, and the members of its classes as `Class.member`."""
+        tops = self._read(path)[0]
+        classes = [item for item in tops.values() if isinstance(item, ast.ClassDef)]
+        return {*tops, *(f"{c.name}.{member}" for c in classes for member in _members(c))}
+
     def _item(self, one: Definition) -> ast.stmt:
         name, _, member = one.name.partition(".")
         item = self._read(one.path)[0][name]

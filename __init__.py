@@ -17,7 +17,9 @@ async def comfy_entrypoint() -> object:
 def __getattr__(name: str) -> object:
     """The version, and the pack's V1 form; the latter only for a ComfyUI that has no V3."""
     if name == "__version__":
-        return _version()
+        from .contract.version import version
+
+        return version()
     if name in ("NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS") and not _has_v3():
         from .editors.comfy import v1 as comfy_v1
 
@@ -31,17 +33,3 @@ def _has_v3() -> bool:
     except ImportError:
         return False
     return True
-
-
-def _version() -> str:
-    """That of the installed package; of a clone that is none, what its pyproject.toml says."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("artgraph")
-    except PackageNotFoundError:
-        import tomllib
-        from pathlib import Path
-
-        with (Path(__file__).parent / "pyproject.toml").open("rb") as file:
-            return str(tomllib.load(file)["project"]["version"])

@@ -273,9 +273,9 @@ def version_option(
 ) -> None:
     """Deep-learning art as a graph of typed nodes."""
     if version:
-        from .. import __version__
+        from ..contract.version import version as artgraph_version
 
-        typer.echo(f"artgraph {__version__}")
+        typer.echo(f"artgraph {artgraph_version()}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

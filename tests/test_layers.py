@@ -16,8 +16,7 @@ def test_a_file_imports_what_its_folder_may(path):
     here = folder_of(path)
     allowed = {here}.union(*map(rows_of, MAY_IMPORT[here]))
     for target in arrows()[path]:
-        if target != ROOT / "__init__.py":  # the version
-            assert folder_of(target) in allowed, f"{name(path)} imports {name(target)}"
+        assert folder_of(target) in allowed, f"{name(path)} imports {name(target)}"
 
 
 def test_a_folder_may_only_import_those_above_it_in_the_table():

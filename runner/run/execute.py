@@ -186,11 +186,11 @@ class Run:
             self._store.forget(key)
 
     def _write_manifest(self, finished: RunFinished, plan: list[Step]) -> None:
-        from ... import __version__
+        from ...contract.version import version
 
         self._publisher.write_manifest(
             {
-                "artgraph": __version__,
+                "artgraph": version(),
                 "file": self._graph.document.file,
                 "numerics": self._numerics.name(),
                 "finished": finished.time,

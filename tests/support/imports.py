@@ -77,7 +77,7 @@ def drawing() -> str:
     count: Counter[tuple[str, str]] = Counter()
     for path, targets in arrows().items():
         here = folder_of(path)
-        there = {folder_of(target) for target in targets if target.parent != ROOT}
+        there = {folder_of(target) for target in targets}
         count.update((here, folder) for folder in there if folder != here)
     rows = list(MAY_IMPORT)
     lines = [f"    {_key(row)}[{row}/]" for row in reversed(rows)]

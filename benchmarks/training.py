@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.training.loop import State, Trainee, TrainingRun, train
-from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, of_libc
+from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_function
 from artgraph.models.training.rng import rng
 
 CLASSES = tuple("abcdefgh")
@@ -177,7 +177,7 @@ def seconds_a_step(
         if done % block:
             return
         end = watch.now()
-        if mallopt := of_libc("mallopt"):
+        if mallopt := libc_function("mallopt"):
             mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc comes to with tensors of this size
         for step in range(int(done) - block, int(done)):
             plain.step(step)

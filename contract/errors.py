@@ -85,9 +85,9 @@ class Cancelled(ArtgraphError):  # noqa: N818 - named for what happened, as in a
 
 
 @contextmanager
-def advised(advice: str) -> Iterator[None]:
+def advised(advice: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
     """Let a model's ValueError, which says what is wrong, reach the user with what to do."""
     try:
         yield
-    except ValueError as error:
+    except kind as error:
         raise NodeError(str(error), advice) from error

@@ -93,6 +93,7 @@ def train_gan(
     """
     from ..models.gan.api import GanConfig, GanSettings
     from ..models.gan.api import train_gan as train
+    from ..models.training.curves import DivergedError
 
     if dataset.size not in SIZES:
         raise NodeError(
@@ -102,7 +103,7 @@ def train_gan(
     features = None
     if classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
-    with advised("change the dataset or the widgets"):
+    with advised("change the dataset or the widgets"), advised("lower `rate`", DivergedError):
         trained = train(
             dataset.images,
             dataset.labels,

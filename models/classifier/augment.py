@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..training.numerics import sent
+from ..training.numerics import to_device
 
 REPAINTED = 0.5  # share of the pictures
 SPLICED = 0.5  # share of the batches
@@ -31,7 +31,7 @@ def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> T
     columns = torch.where(mirrored, size - 1 - columns, columns)
     rows, columns = ((size - 1) - ((size - 1) - at.abs()).abs() for at in (rows, columns))
     places = chosen[:, None, None], rows[:, :, None], columns[:, None, :]
-    return images[tuple(sent(place, images.device) for place in places)]
+    return images[tuple(to_device(place, images.device) for place in places)]
 
 
 def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -40,7 +40,7 @@ def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
     contrast = torch.exp(torch.rand(count, 1, 1, 1, generator=random) - 0.5)
     brightness = 0.6 * torch.rand(count, 1, 1, 1, generator=random) - 0.3
     tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
-    gain, lift = (sent(v, pictures.device) for v in (contrast, brightness + tint))
+    gain, lift = (to_device(v, pictures.device) for v in (contrast, brightness + tint))
     middle = pictures.mean((1, 2, 3), keepdim=True)
     return pictures.sub_(middle).mul_(gain).add_(lift + middle).clamp_(-1, 1)
 
@@ -57,7 +57,9 @@ def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:
     channels = torch.where(draw < REPAINTED, others, torch.arange(3))
     sign = torch.where(draw < REPAINTED / 2, -1.0, 1.0)[..., None, None]
     device = pictures.device
-    rows, channels, sign = (sent(v, device) for v in (torch.arange(count)[:, None], channels, sign))
+    rows, channels, sign = (
+        to_device(v, device) for v in (torch.arange(count)[:, None], channels, sign)
+    )
     return pictures[rows, channels].mul_(sign).contiguous(memory_format=torch.channels_last)
 
 
@@ -69,7 +71,7 @@ def spliced(pictures: Tensor, truth: Tensor, random: torch.Generator) -> tuple[T
     """
     size = pictures.shape[-1]
     mixed, area, *centre = torch.rand(4, generator=random).tolist()
-    others = sent(torch.randperm(len(pictures), generator=random), pictures.device)
+    others = to_device(torch.randperm(len(pictures), generator=random), pictures.device)
     if mixed >= SPLICED:
         return pictures, truth
     reach = size * math.sqrt(area) / 2

@@ -124,7 +124,7 @@ class ClassifierTrainee:
     ) -> None:
         """`rows`: the numbers of the pictures to train on."""
         self._config, self._settings, self._numerics = config, settings, numerics
-        self._images, self._labels = numerics.keep(images), numerics.keep(labels)
+        self._images, self._labels = numerics.preload(images), numerics.preload(labels)
         self._rows = rows
         network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
         initialise(network, rng(settings.seed, 0, 0))
@@ -210,7 +210,7 @@ class ClassifierTrainee:
         truth = F.one_hot(labels, len(self._config.classes)).float()
         if not self._settings.augment:
             return to_signed(numerics.take(self._images, chosen)), truth
-        pictures = to_signed(numerics.put(moved_pictures(self._images, chosen, random)))
+        pictures = to_signed(numerics.to_device(moved_pictures(self._images, chosen, random)))
         return spliced(recoloured(repainted(pictures, random), random), truth, random)
 
     def settled(self) -> nn.Module:

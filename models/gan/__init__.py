@@ -1,1 +1,1 @@
-"""Generative adversarial networks: three methods, one trainee."""
+"""Generative adversarial networks: three methods, and one trainee for all of them."""

@@ -1,4 +1,4 @@
-"""What a GAN is trained on: the pictures, and balanced batches of them."""
+"""The training set of a GAN, and batches in which all classes are equally frequent."""
 
 from __future__ import annotations
 
@@ -12,48 +12,54 @@ from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
 
-GROUP = 4  # pictures of one class that stand together in a batch
+GROUP = 4  # number of consecutive pictures in a batch that have the same class
 
-# Counters that keep the random streams of one seed apart.
+# The first counters of the random streams that depend on one seed.
 WEIGHTS, REALS, LATENTS, AUGMENT, FEATURES, PATCHES, PREVIEW, WATCH = range(8)
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Pictures to train on: uint8 (N, S, S, 3), perhaps a memory map, and its int64 labels (N,)."""
+    """Pictures to train on.
+
+    images:   uint8 (N, S, S, 3), perhaps a memory map.
+    labels:   int64 (N,), the numbers of their classes.
+    classes:  number of classes.
+    mirror:   whether each picture of a batch is mirrored with a probability of 1/2.
+    """
 
     images: Tensor
     labels: Tensor
     classes: int
-    mirror: bool  # whether every second picture is mirrored, by chance
+    mirror: bool
     numerics: Numerics = field(default_factory=Numerics)
 
     @classmethod
-    def kept(
+    def preloaded(
         cls, images: Tensor, labels: Tensor, classes: int, mirror: bool, numerics: Numerics
     ) -> TrainingSet:
-        """The set where its batches are quickest to get."""
-        return cls(numerics.keep(images), labels, classes, mirror, numerics)
+        """Returns the training set, with the pictures in a GPU's memory if they fit."""
+        return cls(numerics.preload(images), labels, classes, mirror, numerics)
 
     def members(self) -> list[Tensor]:
-        """For each class that has pictures, their numbers."""
-        found = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
-        return [numbers for numbers in found if len(numbers)]
+        """Returns the indices of the pictures of each class that has pictures."""
+        members = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
+        return [indices for indices in members if len(indices)]
 
-    def take(self, numbers: Tensor, random: torch.Generator) -> Tensor:
-        """Those pictures as float32 (N, 3, S, S) in -1..1, channels-last, on the device."""
-        pictures = to_signed(self.numerics.take(self.images, numbers))
+    def take(self, indices: Tensor, random: torch.Generator) -> Tensor:
+        """Returns pictures as float32 (N, 3, S, S) in -1..1, channels-last, on the device."""
+        pictures = to_signed(self.numerics.take(self.images, indices))
         if self.mirror:
-            mirrored = self.numerics.put(torch.rand(len(pictures), generator=random) < 0.5)
+            mirrored = self.numerics.to_device(torch.rand(len(pictures), generator=random) < 0.5)
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
         return pictures.contiguous(memory_format=torch.channels_last)
 
 
 class Batches:
-    """Batches of groups: GROUP pictures of the same class, every class equally often.
+    """Batches that consist of groups: GROUP pictures of the same class each.
 
-    Groups let a critic compare pictures of one class with each other, whatever the number of
-    classes: with fewer classes than groups some come twice, with more they take turns.
+    With groups, a critic can compare pictures of one class for any number of classes. Classes take
+    turns: if a batch has more groups than classes, some classes have several groups in it.
     """
 
     def __init__(self, data: TrainingSet, batch: int, seed: int) -> None:
@@ -62,14 +68,14 @@ class Batches:
         self._turns = Sampler(len(self._members), -(-batch // GROUP), seed)
 
     def reals(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in -1..1 and their labels (B,), for step number `step`."""
+        """Returns pictures (B, 3, S, S) in -1..1 and their labels (B,) for step number `step`."""
         random = rng(self._seed, REALS, step)
-        numbers = torch.cat(
+        indices = torch.cat(
             [self._group(self._members[turn], random) for turn in self._turns.indices(step)]
         )
-        return self._data.take(numbers, random), self._data.labels[numbers]
+        return self._data.take(indices, random), self._data.labels[indices]
 
     def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
-        """GROUP of the class's pictures: distinct ones where it has enough."""
+        """Returns GROUP of the class's pictures; different ones if there are enough."""
         chosen = torch.randperm(len(members), generator=random)[:GROUP]
         return members[chosen.repeat(GROUP)[:GROUP]]

@@ -2,7 +2,7 @@
 
 Paper: Radford et al. 2015, 'Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks'; the losses are those of Goodfellow et al. 2014, section 3. It
-knows no classes: class weights are accepted and ignored.
+has no classes: class weights are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..blocks import LEAK, blank, halvings
 from .config import GanConfig
 from .method import Batch, GanMethod, GanSetup, Loss, Metrics
 
-RATE, BETAS = 2e-4, (0.5, 0.999)
+RATE, BETAS = 2e-4, (0.5, 0.999)  # of Adam, for generator and critic
 
 
 class ClassicGenerator(nn.Module):
@@ -35,7 +35,7 @@ class ClassicGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
+        """Returns pictures float32 (N, 3, S, S) in -1..1 for latents; ignores class weights."""
         return self.layers(z[:, :, None, None]).float().tanh()  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:
@@ -57,7 +57,7 @@ class ClassicCritic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, S, S) -> logits (N,): high for what looks real."""
+        """Returns logits (N,) of (N, 3, S, S): high for pictures that look real."""
         return self.layers(images).flatten().float()  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:
@@ -65,7 +65,7 @@ class ClassicCritic(nn.Module):
 
 
 class ClassicMethod(GanMethod[Batch]):
-    """Goodfellow 2014, algorithm 1, with Radford 2015's optimiser."""
+    """Goodfellow 2014, algorithm 1, with the optimiser of Radford 2015."""
 
     betas = BETAS, BETAS
 
@@ -83,26 +83,29 @@ class ClassicMethod(GanMethod[Batch]):
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
         with self.numerics.autocast():
             real_logits = self.critic(self.augmentation(batch.reals, 0, *batch.counters))
-            logits = self.critic(self.augmentation(batch.drawn.detach(), 1, *batch.counters))
+            logits = self.critic(self.augmentation(batch.fakes.detach(), 1, *batch.counters))
         loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
         return loss, real_logits, {"critic": loss}
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            logits = self.critic(self.augmentation(batch.drawn, 2, *batch.counters))
+            logits = self.critic(self.augmentation(batch.fakes, 2, *batch.counters))
         loss = adversarial_loss(logits, self.setup.settings.loss)
         return loss, {"generator": loss}
 
 
 def adversarial_loss(logits: Tensor, loss: Loss) -> Tensor:
-    """With D = sigmoid(logits): -log D, or log(1 - D) as in Goodfellow 2014, eq. 1."""
+    """Returns the mean of -log D, or of log(1 - D) as in Goodfellow 2014, eq. 1.
+
+    D = sigmoid(logits).
+    """
     if loss == "min-max":
         return -F.softplus(logits).mean()
     return F.softplus(-logits).mean()
 
 
 def _initialise_all(net: nn.Module, random: torch.Generator) -> None:
-    """Radford 2015, section 4: N(0, 0.02^2); batch norms' weights N(1, 0.02^2)."""
+    """Draw weights from N(0, 0.02^2), of norms from N(1, 0.02^2) (Radford 2015, section 4)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0, 0.02, generator=random)

@@ -1,9 +1,10 @@
-"""Energy distances between drawn and real pictures: a steady pull beside the critic's.
+"""Energy distances between generated and real pictures, as losses beside the critic's.
 
-Between two sets, 2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo 2013, eq. 5) is zero only
-where they are distributed alike. Being a distance over pictures of one class in one batch, it
-keeps a generator from collapsing while the critic is still poor (compare Bellemare et al. 2017,
-'The Cramer Distance'). The term of the reals alone is constant and left out.
+The energy distance of two distributions, 2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo
+2013, eq. 5), is zero only if they are equal. Here x are generated and y real pictures of one class
+in one batch. The loss prevents a collapse of the generator while the critic is still poor (compare
+Bellemare et al. 2017, 'The Cramer Distance'). The last term depends on real
+pictures alone and is left out.
 """
 
 from __future__ import annotations
@@ -12,72 +13,76 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..training.numerics import sent
+from ..training.numerics import to_device
 from .batches import GROUP
 
-PATCH = 4  # pixels of a side of the patches compared as such
-PLACES = 32  # where patches are compared, in each feature map
+PATCH = 4  # edge of the compared patches, in pixels
+PLACES = 32  # number of random places in each map at which patches are compared
 
 
 def picture_energy(
-    images: Tensor, maps: list[Tensor], reals: Tensor, real_maps: list[Tensor]
+    fakes: Tensor, fake_maps: list[Tensor], reals: Tensor, real_maps: list[Tensor]
 ) -> Tensor:
-    """Distance of whole pictures, by coarse colours and by the features' layout and statistics."""
-    total = images.new_zeros(())
-    for cell in (images.shape[2] // 8, images.shape[2] // 4):
-        drawn, real = (2 * F.avg_pool2d(x, cell).flatten(1) for x in (images, reals))
-        total = total + 2 * energy(drawn, real, 1)
-    for drawn_map, real_map in zip(maps, real_maps, strict=True):
-        a, b = drawn_map.float(), real_map.float()
+    """Returns the distance of whole pictures, by their coarse colours and their features.
+
+    Of the features, it compares the layout and the statistics.
+    """
+    total = fakes.new_zeros(())
+    for cell in (fakes.shape[2] // 8, fakes.shape[2] // 4):
+        fake, real = (2 * F.avg_pool2d(x, cell).flatten(1) for x in (fakes, reals))
+        total = total + 2 * energy(fake, real, 1)
+    for fake_map, real_map in zip(fake_maps, real_maps, strict=True):
+        a, b = fake_map.float(), real_map.float()
         total = total + energy(_layout(a), _layout(b), 1)
         total = total + energy(_statistics(a), _statistics(b), 1)
     return total
 
 
 def patch_energy(
-    images: Tensor,
-    maps: list[Tensor],
+    fakes: Tensor,
+    fake_maps: list[Tensor],
     reals: Tensor,
     real_maps: list[Tensor],
     random: torch.Generator,
 ) -> Tensor:
-    """Distance of patches, at random places, each against those of the group's other pictures."""
-    pairs = [*zip(maps, real_maps, strict=True)]
-    pairs.append((F.pixel_unshuffle(images, PATCH), F.pixel_unshuffle(reals, PATCH)))
-    total = images.new_zeros(())
-    for drawn, real in pairs:
-        places = torch.randint(drawn.shape[2] * drawn.shape[3], (PLACES,), generator=random)
-        places = sent(places, images.device)
-        a, b = (m.flatten(2)[:, :, places].transpose(1, 2).flatten(0, 1) for m in (drawn, real))
+    """Returns the distance of patches at random places, compared within each group."""
+    pairs = [*zip(fake_maps, real_maps, strict=True)]
+    pairs.append((F.pixel_unshuffle(fakes, PATCH), F.pixel_unshuffle(reals, PATCH)))
+    total = fakes.new_zeros(())
+    for fake, real in pairs:
+        places = torch.randint(fake.shape[2] * fake.shape[3], (PLACES,), generator=random)
+        places = to_device(places, fakes.device)
+        a, b = (m.flatten(2)[:, :, places].transpose(1, 2).flatten(0, 1) for m in (fake, real))
         total = total + energy(a, b, PLACES)
     return total
 
 
-def energy(drawn: Tensor, real: Tensor, each: int) -> Tensor:
-    """2 E|x - y| - E|x - x'| within each group, on vectors (N * each, D), averaged over groups.
+def energy(fakes: Tensor, reals: Tensor, each: int) -> Tensor:
+    """Returns 2 E|x - y| - E|x - x'| within each group, averaged over the groups.
 
-    `each` vectors come from one picture; those of the same picture are not compared.
+    fakes, reals: vectors (N * each, D). Each picture has `each` vectors, and E|x - x'| is over
+    those of different pictures.
     """
-    scale = drawn.shape[1] ** -0.5
-    x, y = (scale * v.float().view(-1, GROUP * each, v.shape[1]) for v in (drawn, real))
+    scale = fakes.shape[1] ** -0.5
+    x, y = (scale * v.float().view(-1, GROUP * each, v.shape[1]) for v in (fakes, reals))
     others = 1 - torch.eye(GROUP, device=x.device)
     others = others.repeat_interleave(each, 0).repeat_interleave(each, 1)
     return 2 * _distances(x, y).mean() - (_distances(x, x) * others).sum() / (others.sum() * len(x))
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """(G, N, D) and (G, M, D) to Euclidean distances (G, N, M), smooth at 0."""
+    """Returns the Euclidean distances (G, N, M) of (G, N, D) and (G, M, D), smooth at 0."""
     squares = (x * x).sum(2)[:, :, None] + (y * y).sum(2)[:, None] - 2 * x @ y.mT
     return (squares.clamp_min(0) + 1e-3).sqrt()
 
 
 def _layout(x: Tensor) -> Tensor:
-    """(N, C, H, W) to averages over 4x4 places, or 2x2 of a small map."""
+    """Returns the averages of (N, C, H, W) over 4x4 cells, or 2x2 cells if H is at most 4."""
     return F.avg_pool2d(x, max(1, x.shape[2] // (4 if x.shape[2] > 4 else 2))).flatten(1)
 
 
 def _statistics(x: Tensor) -> Tensor:
-    """(N, C, H, W) to the mean and the deviation of each channel, (N, 2 C)."""
+    """Returns the mean and the standard deviation of each channel of (N, C, H, W): (N, 2 C)."""
     mean = x.mean((2, 3))
     variance = (x * x).mean((2, 3)) - mean * mean
     return torch.cat([mean, (variance + 1e-4).clamp_min(1e-4).sqrt()], 1)

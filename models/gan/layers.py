@@ -1,4 +1,4 @@
-"""Layers that the networks of several GANs share, and how they begin."""
+"""Layers that several GANs share, and initialisations of weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ClassEmbedding(nn.Module):
-    """Vectors of the classes, mixed by soft weights: (N, C) to (N, width)."""
+    """Vectors of the classes, averaged by class weights: (N, C) to (N, width)."""
 
     def __init__(self, classes: int, width: int, std: float = 1.0) -> None:
         super().__init__()
@@ -24,14 +24,15 @@ class ClassEmbedding(nn.Module):
 
 
 def initialise_normal(layer: nn.Linear | nn.Conv2d, gain: float, random: torch.Generator) -> None:
-    """Weights of N(0, gain^2 / inputs)."""
+    """Draw the weights from N(0, gain^2 / inputs)."""
     nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()), generator=random)
 
 
 def initialise_patches(pixels: nn.Conv2d, random: torch.Generator) -> None:
-    """All pixels of a patch alike, so that no grid shows at first (Aitken et al. 2017, ICNR).
+    """Make all pixels of a patch equal, so that no grid is visible at first.
 
-    `pixels` goes before a pixel shuffle to three channels.
+    `pixels` is the layer before a pixel shuffle to three channels.
+    Paper: Aitken et al. 2017, ICNR.
     """
     weight = pixels.weight
     one = torch.empty(3, 1, *weight.shape[1:])

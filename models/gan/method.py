@@ -1,4 +1,7 @@
-"""What a method of training GANs is: networks, losses and rates; `gan_training` does the steps."""
+"""The base class of the methods of training GANs: networks, losses and learning rates.
+
+`GanTrainee` in trainee.py does the training steps.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,15 @@ Betas = tuple[float, float]
 class GanSettings:
     """How to train a GAN.
 
-    seed:      decides all random numbers.
-    method:    of training; ignored if the training goes on from a GAN, as that has its own.
-    batch:     pictures in a step, a multiple of 4: it consists of fours of the same class.
-    augment:   whether the critic sees augmented pictures: always, never, or (auto), in sets of
-               less than SMALL_SET pictures, as often as its certainty calls for.
+    seed:      seed of all random numbers.
+    method:    the method of training; ignored if the training continues from a GAN.
+    batch:     number of pictures in a step, a multiple of GROUP.
+    augment:   whether the critic sees augmented pictures: always ("on"), never ("off"), or with an
+               adaptive probability if there are fewer than SMALL_SET pictures ("auto").
     mirror:    whether pictures may be mirrored left to right.
-    loss:      of the classic generator alone.
-    rate:      the learning rates, as a multiple of the method's own.
-    channels:  of the generator's levels; None for those of `GanConfig.default`.
+    loss:      the generator's loss; the methods projected and r3 have their own.
+    rate:      factor of the method's learning rates.
+    channels:  width of the generator's levels; None for that of `GanConfig.default`.
     """
 
     seed: int
@@ -50,24 +53,27 @@ class GanSettings:
 
 @dataclass(frozen=True)
 class GanSetup:
-    """What every method is made from."""
+    """What every method is created from."""
 
     config: GanConfig
     settings: GanSettings
     numerics: Numerics
-    augmentation: Augmentation  # of what the critic sees
+    augmentation: Augmentation  # augments the pictures that the critic sees
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of a step, or of a slice of it, (B, 3, S, S) in -1..1, all on the device.
+    """The pictures of a step, or of a slice of it, on the device.
 
-    counters: keep the random numbers of this slice apart from others', (step, first picture).
+    reals:     real pictures (B, 3, S, S) in -1..1.
+    fakes:     generated pictures, likewise.
+    classes:   class weights (B, C) of the real and of the generated pictures.
+    counters:  (step, index of the first picture), for random numbers of this slice alone.
     """
 
     reals: Tensor
-    drawn: Tensor
-    classes: Tensor  # weights (B, C), of both
+    fakes: Tensor
+    classes: Tensor
     counters: tuple[int, ...]
 
 
@@ -75,12 +81,12 @@ B = TypeVar("B", bound=Batch)
 
 
 class GanMethod(ABC, Generic[B]):
-    """One way to train a GAN.
+    """A method of training a GAN.
 
-    networks:  "generator", "critic" and what else is trained with them; the GAN's weights are
-               stored under these names.
-    betas:     Adam's, of the generator and of the critic.
-    clip:      largest norm of the generator's gradient.
+    networks:  "generator", "critic", and further networks of the GAN; their weights are stored
+               under these names.
+    betas:     the betas of Adam for the generator and for the critic.
+    clip:      largest norm of the generator's gradient; None for no limit.
     """
 
     betas: tuple[Betas, Betas]
@@ -89,7 +95,7 @@ class GanMethod(ABC, Generic[B]):
     def __init__(
         self, setup: GanSetup, make: Callable[[GanConfig], nn.Module], critic: nn.Module
     ) -> None:
-        """`make`: the generator's class; `critic`: a blank one."""
+        """Create and initialise the generator with `make`, and initialise the blank `critic`."""
         self.setup, self._make = setup, make
         self.numerics, self.augmentation = setup.numerics, setup.augmentation
         generator, seed = self.blank_generator(), setup.settings.seed
@@ -100,44 +106,44 @@ class GanMethod(ABC, Generic[B]):
         self.networks = {"generator": self.generator, "critic": self.critic}
 
     def blank_generator(self) -> nn.Module:
-        """Returns a generator without weights."""
+        """Returns a generator with uninitialised weights."""
         return blank(lambda: self._make(self.setup.config))
 
     def prepare(self, data: TrainingSet, run: TrainingRun) -> None:
-        """Do what comes before the first step of a training from nothing."""
+        """Prepare the networks before the first step, unless the training continues from a GAN."""
 
     @abstractmethod
     def rates(self, step: int, age: int) -> tuple[float, float]:
-        """Returns the learning rates of generator and critic at step number `step`.
+        """Returns the learning rates of the generator and the critic at step number `step`.
 
-        age: steps that the GAN started from has behind it.
+        age: number of earlier steps to assume for the GAN that the training continues from.
         """
 
     @abstractmethod
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> B:
-        """Returns real pictures beside drawn ones; gradients flow from these to the generator."""
+        """Returns real and generated pictures; gradients of the latter reach the generator."""
 
     @abstractmethod
     def critic_loss(self, batch: B) -> tuple[Tensor, Tensor, Metrics]:
-        """Returns the critic's loss, scores of the real pictures, and metrics.
+        """Returns the critic's loss, its scores of the real pictures, and metrics.
 
-        The loss is a mean over groups of pictures; no gradient reaches the generator. The signs of
-        the scores say how certain the critic is.
+        The loss is a mean over groups of pictures. No gradient may reach the generator. The share
+        of positive scores measures how certain the critic is of the real pictures.
         """
 
     @abstractmethod
     def generator_loss(self, batch: B) -> tuple[Tensor, Metrics]:
-        """Returns the generator's loss, a mean likewise, and metrics. The critic is frozen."""
+        """Returns the generator's loss, a mean over groups, and metrics. The critic is frozen."""
 
     def plain_batch(
         self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]
     ) -> Batch:
-        """Returns the pictures as they are, for methods whose losses augment them."""
+        """Returns a batch without augmentation, for methods that augment in their losses."""
         with self.numerics.autocast():
-            drawn = self.generator(z, classes)
-        return Batch(reals, drawn, classes, counters)
+            fakes = self.generator(z, classes)
+        return Batch(reals, fakes, classes, counters)
 
 
 def adam(network: nn.Module, betas: Betas) -> torch.optim.Adam:
-    """Returns Adam in its fused form: one pass over all weights. Each step sets the rate."""
+    """Returns fused Adam, which updates all weights in one kernel. Each step sets its rate."""
     return torch.optim.Adam(network.parameters(), betas=betas, fused=True)

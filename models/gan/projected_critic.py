@@ -1,9 +1,8 @@
-"""The critics of the projected GAN: small heads on frozen features and on the pixels.
+"""The critic of the projected GAN: small heads on frozen features and on the pixels.
 
-Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic judges features of a
-fixed network instead of pixels, at several depths. Here that network is small and ours
-(projected_features.py), so there is one more critic on the pixels, which sees what the features
-miss.
+Paper: Sauer et al. 2021, 'Projected GANs Converge Faster': the critic sees features of a
+frozen network instead of pixels, at several depths. This network is small here
+(projected_features.py) and misses details, so one more head sees the pixels.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from .layers import ClassEmbedding, initialise_normal
 
 
 class ProjectedCritic(nn.Module):
-    """One head for each of what `critic_views` gives."""
+    """A critic with one head for each tensor that `critic_views` returns."""
 
     def __init__(self, views: list[tuple[int, int]], classes: int, width: int, fine: int) -> None:
-        """`views`: (channels, pixels of a side) of each; `fine`: of the first head's."""
+        """`views`: (channels, edge) of each tensor; `fine`: see `CriticHead`, first head only."""
         super().__init__()
         self.heads = nn.ModuleList(
             CriticHead(channels, side, classes, width, fine if number == 0 else 0)
@@ -31,15 +30,15 @@ class ProjectedCritic(nn.Module):
         )
 
     def forward(self, views: list[Tensor], class_weights: Tensor) -> list[Tensor]:
-        """Scores of each head, (N, places) each: high for what looks real."""
-        return [h(x, class_weights) for h, x in zip(self.heads, views, strict=True)]
+        """Returns scores of each head, (N, places) each: high for pictures that look real."""
+        return [head(x, class_weights) for head, x in zip(self.heads, views, strict=True)]
 
 
 def critic_views(images: Tensor, features: nn.Module, base_size: int) -> list[Tensor]:
-    """What the heads see of pictures (N, 3, S, S): the pixels, and all maps of `features`.
+    """Returns the inputs of the heads for pictures (N, 3, S, S): pixels, and maps of `features`.
 
-    A grown GAN's heads see the picture reduced to the base size, as they know it; further heads
-    see the pixels and the finest map of each larger size.
+    If fine-tuning has doubled the size, the first heads see the picture reduced to the base size.
+    For each larger size, two more heads see its pixels and its finest map.
     """
     sizes = [images]
     while sizes[-1].shape[2] > base_size:
@@ -52,15 +51,15 @@ def critic_views(images: Tensor, features: nn.Module, base_size: int) -> list[Te
 
 
 class CriticHead(nn.Module):
-    """Down to 8 px or less, then a score for every place, given the class.
+    """Convolutions down to 8 px or less, then a score for every place, given the class.
 
-    The class enters by projection (Miyato and Koyama 2018, eq. 3). Beside the features stands
-    how much the pictures of a group differ there (Karras et al. 2018, section 3, but within one
-    class), so that a generator that repeats itself is found out.
+    The class is an input by projection (Miyato and Koyama 2018, eq. 3). One more feature is the
+    standard deviation within the group (Karras et al. 2018, section 3, but within one class), so
+    that the critic detects a generator that repeats itself.
     """
 
     def __init__(self, channels: int, side: int, classes: int, width: int, fine: int) -> None:
-        """`fine`: width of two convolutions before it goes down, which see thin lines; 0: none."""
+        """`fine`: width of two convolutions at full size, which see thin lines; 0 for none."""
         super().__init__()
         layers: list[nn.Module] = []
         for inputs in (channels, fine) if fine else ():
@@ -76,12 +75,12 @@ class CriticHead(nn.Module):
         self.embedding = ClassEmbedding(classes, width, std=1 / math.sqrt(width))
 
     def forward(self, x: Tensor, class_weights: Tensor) -> Tensor:
-        """(N, channels, side, side), with N a multiple of GROUP, to scores (N, places)."""
+        """Returns scores (N, places) for x (N, channels, side, side), N a multiple of GROUP."""
         hidden = self.body(x)
         hidden = torch.cat([hidden, group_deviation(hidden).to(hidden.dtype)], 1)
         hidden = F.leaky_relu(self.mix(hidden), LEAK)
-        wanted = self.embedding(class_weights)[:, :, None, None]
-        scores: Tensor = self.score(hidden) + (hidden * wanted).sum(1, keepdim=True)
+        class_vector = self.embedding(class_weights)[:, :, None, None]
+        scores: Tensor = self.score(hidden) + (hidden * class_vector).sum(1, keepdim=True)
         return scores.flatten(1).float()
 
     def initialise_(self, random: torch.Generator) -> None:
@@ -89,9 +88,9 @@ class CriticHead(nn.Module):
 
 
 def group_deviation(x: Tensor) -> Tensor:
-    """Standard deviation within each group, averaged over channels: (N, 1, H, W) float32."""
+    """Returns the standard deviation within each group, averaged over channels: (N, 1, H, W)."""
     groups = x.float().view(-1, GROUP, *x.shape[1:])
-    mean = groups.mean(1)  # Tensor.var is several times slower across an outer dimension
+    mean = groups.mean(1)  # Tensor.var is several times slower over an outer dimension
     variance = (groups * groups).mean(1) - mean * mean
     deviation = variance.clamp_min(1e-6).sqrt().mean(1, keepdim=True)
     return deviation.repeat_interleave(GROUP, 0)

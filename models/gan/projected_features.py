@@ -1,8 +1,8 @@
-"""A small network whose features the projected GAN's critics see, trained on the same pictures.
+"""A small network that computes features for the projected GAN's critic.
 
-It learns to tell the classes apart or, where there is only one, by how many quarter turns a
-picture was rotated (Gidaris et al. 2018, 'Unsupervised Representation Learning by Predicting
-Image Rotations').
+It is trained on the same pictures to classify them. If there is only one class, it learns by how
+many quarter turns a picture was rotated (Gidaris et al. 2018, 'Unsupervised Representation
+Learning by Predicting Image Rotations').
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from ..training.rng import rng
 from ..training.sampler import micro_batches
 from .batches import FEATURES, TrainingSet
 
-STEPS, BATCH, RATE = 900, 64, 3e-3
+STEPS, BATCH = 900, 64
+RATE = 3e-3  # highest learning rate
 
 
 class FeatureNet(nn.Module):
-    """Four strided convolutions with batch norms; `forward` returns the last three's maps."""
+    """Four strided convolutions with batch norms; `forward` returns the last three maps."""
 
     def __init__(self, classes: int, widths: tuple[int, ...]) -> None:
-        """`widths`: channels of the four."""
+        """`widths`: number of channels of each convolution."""
         super().__init__()
-        ways = classes if classes > 1 else 4
+        outputs = classes if classes > 1 else 4
         inputs = (3, *widths)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in zip(inputs, widths, strict=False)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
-        self.answer = nn.Linear(sum(widths[1:]), ways)
+        self.answer = nn.Linear(sum(widths[1:]), outputs)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Pictures (N, 3, S, S) in -1..1 to maps of S/4, S/8 and S/16 px."""
+        """Returns maps of S/4, S/8 and S/16 px for pictures (N, 3, S, S) in -1..1."""
         maps = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = F.leaky_relu(norm(convolution(x)), LEAK)
@@ -46,11 +47,11 @@ class FeatureNet(nn.Module):
         return maps[1:]
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) in -1..1 to what the last layer decides on: (N, D)."""
+        """Returns the inputs (N, D) of the last layer for pictures (N, 3, S, S) in -1..1."""
         return torch.cat([m.mean((2, 3)) for m in self(x)], 1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(N, classes), or (N, 4) for the quarter turns."""
+        """Returns logits (N, classes), or (N, 4) for the quarter turns."""
         return self.answer(self.pooled(x))  # type: ignore[no-any-return]
 
 
@@ -61,10 +62,10 @@ def train_features(
     numerics: Numerics,
     progress: Progress,
 ) -> None:
-    """Initialise and train `net`, then freeze it: STEPS steps of BATCH pictures, fewer large ones.
+    """Initialise `net`, train it for STEPS steps of BATCH pictures, and freeze it.
 
-    AdamW on one cycle (Smith and Topin 2018), label smoothing 0.1. The same seed gives the same
-    weights; no other random numbers are drawn.
+    It uses AdamW, one cycle of the learning rate (Smith and Topin 2018) and label smoothing 0.1.
+    Batches of large pictures are smaller. The weights depend on the seed and the data alone.
     """
     initialise(net.to("cpu"), rng(seed, FEATURES))
     numerics.place(net)
@@ -73,14 +74,14 @@ def train_features(
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
     for step in range(STEPS):
         random = rng(seed, FEATURES, step)
-        numbers = torch.randint(len(data.images), (batch,), generator=random)
-        images, answers = data.take(numbers, random), data.labels[numbers]
+        indices = torch.randint(len(data.images), (batch,), generator=random)
+        images, targets = data.take(indices, random), data.labels[indices]
         if data.classes == 1:
-            images, answers = _turned(images)
+            images, targets = _rotated(images)
         optimiser.param_groups[0]["lr"] = RATE * one_cycle(step / STEPS)
         with numerics.autocast():
             logits = net.logits(images)
-        loss = F.cross_entropy(logits.float(), numerics.put(answers), label_smoothing=0.1)
+        loss = F.cross_entropy(logits.float(), numerics.to_device(targets), label_smoothing=0.1)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -89,14 +90,14 @@ def train_features(
 
 
 def one_cycle(progress: float, warm: float = 0.2) -> float:
-    """Factor of the learning rate: half a cosine up to 1 at `warm`, then one down to 0."""
+    """Returns the factor of the learning rate: half a cosine up to 1 at `warm`, then down to 0."""
     if progress < warm:
         return 0.52 - 0.48 * math.cos(math.pi * progress / warm)
     return 0.5 + 0.5 * math.cos(math.pi * (progress - warm) / (1 - warm))
 
 
-def _turned(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Each picture rotated by a quarter turn more than the one before; the turns (N,)."""
+def _rotated(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the pictures, rotated by 0, 1, 2, 3, 0, ... quarter turns, and these numbers (N,)."""
     turns = torch.arange(len(images)) % 4
     rotated = [torch.rot90(image, int(k), (1, 2)) for image, k in zip(images, turns, strict=True)]
     return torch.stack(rotated).contiguous(memory_format=torch.channels_last), turns

@@ -1,4 +1,4 @@
-"""The generator of the projected GAN: class and latent steer every layer (FiLM)."""
+"""The generator of the projected GAN: class and latent modulate every layer (FiLM)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from ..blocks import LEAK
 from .config import GanConfig
 from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
-STYLE = 128  # width of the vector that steers every block
-HEAD = 32  # channels of an attention head
+STYLE = 128  # width of the vector that modulates every block
+HEAD = 32  # number of channels of an attention head
 
 
 class ProjectedGenerator(nn.Module):
-    """Global latent and class weights steer every layer; noise maps place the detail.
+    """Global latent and class weights modulate every layer; noise maps decide the details.
 
-    Residual blocks at 8, 16, ... px, steered by FiLM (Perez et al. 2018); the last layer draws
-    patches (pixel shuffle, Shi et al. 2016). On coarse maps places attend to each other, so that
-    what is far apart fits together. A level that a fine-tuning added draws details upon the
-    enlarged picture of the level before (as Karras et al. 2020, StyleGAN2, section 4), and begins
-    with none.
+    The levels are residual blocks at 8, 16, ... px, modulated by FiLM (Perez et al. 2018). The last
+    layer draws patches (pixel shuffle, Shi et al. 2016). Coarse levels have self-attention, so that
+    distant places match. A level that fine-tuning added draws details on the enlarged picture of
+    the level before (as Karras et al. 2020, StyleGAN2, section 4); they are zero at first.
     """
 
     def __init__(self, config: GanConfig) -> None:
@@ -61,7 +60,7 @@ class ProjectedGenerator(nn.Module):
         self.details = nn.ModuleList(PatchOutput(width, 2, blank=True) for width in widths[base:])
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S) in -1..1."""
+        """Returns pictures float32 (N, 3, S, S) in -1..1 for latents and class weights (N, C)."""
         shapes = self.config.noise_maps
         sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
         vector, *flat = torch.split(z, sizes, 1)
@@ -89,7 +88,7 @@ class ProjectedGenerator(nn.Module):
         return drawn.tanh()  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:
-        """Smaller than He et al. 2015: a style that moves too much at first starts as noise."""
+        """Use smaller weights than He et al. 2015, as large style vectors give noise at first."""
         nn.init.normal_(self.places, 0, 0.1, generator=random)
         for layer in (self.start, *self.between, *self.mapping):
             if isinstance(layer, nn.Linear | nn.Conv2d):
@@ -97,7 +96,7 @@ class ProjectedGenerator(nn.Module):
 
 
 class NoiseInput(nn.Conv2d):
-    """A noise map as an addition to the features of its level."""
+    """Convolves a noise map; the result is added to the features of its level."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(channels, width, 3, padding=1, bias=False)
@@ -107,7 +106,7 @@ class NoiseInput(nn.Conv2d):
 
 
 class Film(nn.Module):
-    """(N, STYLE) to `pairs` scales around 1 and as many shifts, (N, width, 1, 1) each."""
+    """Maps a style (N, STYLE) to `pairs` scales around 1 and `pairs` shifts: (N, width, 1, 1)."""
 
     def __init__(self, width: int, pairs: int, gain: float) -> None:
         super().__init__()
@@ -123,7 +122,7 @@ class Film(nn.Module):
 
 
 class FilmBlock(nn.Module):
-    """x + conv(act(film(norm(conv(act(film(norm(x)))))))), the same width throughout."""
+    """x + conv(act(film(norm(conv(act(film(norm(x)))))))), without a change of width."""
 
     def __init__(self, width: int, normed: bool) -> None:
         super().__init__()
@@ -155,12 +154,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.film(style)
-        asked = self.ask(torch.addcmul(shift, unit_size(x), scale)).flatten(2).transpose(1, 2)
-        # (N, H W, 3 C) to three of (N, heads, H W, C / heads)
-        query, key, value = asked.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        seen = seen.transpose(2, 3).reshape(x.shape)
-        return x + self.answer(seen)  # type: ignore[no-any-return]
+        projected = self.ask(torch.addcmul(shift, unit_size(x), scale)).flatten(2).transpose(1, 2)
+        # (N, H W, 3 C) becomes three tensors (N, heads, H W, C / heads)
+        query, key, value = projected.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attended.transpose(2, 3).reshape(x.shape)
+        return x + self.answer(attended)  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:
         initialise_normal(self.ask, 1, random)
@@ -168,9 +167,9 @@ class Attention(nn.Module):
 
 
 class PatchOutput(nn.Module):
-    """Features to pixels, not yet bounded: each place draws a patch of `patch` px.
+    """Maps features to unbounded pixels; each place draws a patch of `patch` px.
 
-    At first it has one colour or, where it is `blank`, nothing on it.
+    At first all pixels of a patch are equal or, if `blank`, zero.
     """
 
     def __init__(self, width: int, patch: int, blank: bool) -> None:
@@ -191,5 +190,5 @@ class PatchOutput(nn.Module):
 
 
 def unit_size(x: Tensor) -> Tensor:
-    """Features of root mean square 1 over the channels of each place (Zhang and Sennrich 2019)."""
+    """Returns features with RMS 1 over the channels of each place (Zhang and Sennrich 2019)."""
     return x / x.float().square().mean(1, keepdim=True).add(1e-3).sqrt().to(x.dtype)

@@ -1,8 +1,8 @@
 """A plain convolutional GAN with a loss that provably converges: R3GAN.
 
 Paper: Huang et al. 2024, 'The GAN is dead; long live the GAN! A Modern GAN Baseline'. The loss
-is the paper's. The networks are smaller and of dense convolutions, since a processor without a
-graphics card computes the paper's grouped ones ten times slower; the critic halves by strides.
+is the paper's. The networks are smaller, with dense convolutions: without a graphics card, the
+paper's grouped convolutions are ten times slower. The critic uses strided convolutions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .config import GanConfig
 from .layers import ClassEmbedding, initialise_patches
 from .method import Batch, GanMethod, GanSetup, Metrics
 
-RATE = 2e-4
+RATE = 2e-4  # learning rate of generator and critic
 
 
 class R3Generator(nn.Module):
@@ -36,9 +36,10 @@ class R3Generator(nn.Module):
         self.pixels = nn.Conv2d(widths[-1], 12, 3, padding=1)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Latents (N, latent_dim), class weights (N, C) -> float32 (N, 3, S, S), about -1..1.
+        """Returns pictures float32 (N, 3, S, S), about -1..1, for latents and class weights (N, C).
 
-        Not bounded, as in the paper: a tanh saturates under so strong a critic, and learning ends.
+        They are not bounded, as in the paper: the critic is so strong that a tanh would saturate,
+        and its gradient would vanish.
         """
         x = self.start(torch.cat([z, self.embedding(class_weights)], 1)).unflatten(1, (-1, 4, 4))
         x = x.contiguous(memory_format=torch.channels_last)
@@ -53,9 +54,9 @@ class R3Generator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(act(conv(act(x)))), with a last convolution that starts at zero.
+    """x + conv(act(conv(act(x)))), with the last convolution zero at first.
 
-    Paper: Zhang et al. 2019, 'Fixup Initialization', which lets it do without norms.
+    Paper: Zhang et al. 2019, 'Fixup Initialization': so initialised, it needs no norms.
     """
 
     def __init__(self, width: int) -> None:
@@ -72,7 +73,10 @@ class ResidualBlock(nn.Module):
 
 
 class StridedCritic(nn.Module):
-    """Halves a picture down to 4 px, then one score, given the class (Miyato and Koyama 2018)."""
+    """Strided convolutions down to 4 px, and a score, given the class.
+
+    The class is an input by projection (Miyato and Koyama 2018, eq. 3).
+    """
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
@@ -87,7 +91,7 @@ class StridedCritic(nn.Module):
         self.embedding = ClassEmbedding(len(config.classes), 64, std=1 / 8)
 
     def forward(self, images: Tensor, class_weights: Tensor) -> Tensor:
-        """(N, 3, S, S) -> scores (N,): high for what looks real."""
+        """Returns scores (N,) of (N, 3, S, S): high for pictures that look real."""
         hidden: Tensor = self.body(images)
         match = (hidden * self.embedding(class_weights)).sum(1)
         scores: Tensor = self.score(hidden)[:, 0] + match
@@ -100,7 +104,7 @@ class R3Method(GanMethod[Batch]):
     betas = (0.0, 0.99), (0.0, 0.99)
 
     def __init__(self, setup: GanSetup) -> None:
-        # The critic is not compiled, which would leave it without second derivatives.
+        # The critic is not compiled: compiled networks do not have second derivatives.
         super().__init__(setup, R3Generator, blank(lambda: StridedCritic(setup.config)))
         self._gamma = penalty_weight(setup.config.size)
 
@@ -112,19 +116,19 @@ class R3Method(GanMethod[Batch]):
         return self.plain_batch(reals, classes, z, counters)
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
-        """In float32: penalties by half-precision gradients are off."""
+        """Computed in float32: penalties from bfloat16 gradients are inexact."""
         reals = batch.reals.requires_grad_(True)
-        drawn = batch.drawn.detach().requires_grad_(True)
+        fakes = batch.fakes.detach().requires_grad_(True)
         real_scores = self.critic(self.augmentation(reals, 0, *batch.counters), batch.classes)
-        scores = self.critic(self.augmentation(drawn, 1, *batch.counters), batch.classes)
+        scores = self.critic(self.augmentation(fakes, 1, *batch.counters), batch.classes)
         loss = F.softplus(scores - real_scores).mean()
-        r1, r2 = gradient_penalty(reals, real_scores), gradient_penalty(drawn, scores)
+        r1, r2 = gradient_penalty(reals, real_scores), gradient_penalty(fakes, scores)
         metrics = {"critic": loss, "r1": r1, "r2": r2}
         return loss + self._gamma / 2 * (r1 + r2), real_scores - scores, metrics
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            scores = self.critic(self.augmentation(batch.drawn, 2, *batch.counters), batch.classes)
+            scores = self.critic(self.augmentation(batch.fakes, 2, *batch.counters), batch.classes)
             with torch.no_grad():
                 reals = self.augmentation(batch.reals, 3, *batch.counters)
                 real_scores = self.critic(reals, batch.classes)
@@ -133,11 +137,11 @@ class R3Method(GanMethod[Batch]):
 
 
 def gradient_penalty(images: Tensor, scores: Tensor) -> Tensor:
-    """Mean over pictures of |d score / d picture|^2 (Mescheder et al. 2018, eq. 9), exactly."""
-    (slope,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return slope.square().sum((1, 2, 3)).mean()
+    """Returns the mean over pictures of |d score / d picture|^2 (Mescheder et al. 2018, eq. 9)."""
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
 
 
 def penalty_weight(size: int) -> float:
-    """The penalties' gamma, growing with the number of pixels: 0.3 at 32 px."""
+    """Returns gamma, the weight of the penalties: 0.3 at 32 px, proportional to the area."""
     return 0.3 * (size / 32) ** 2

@@ -1,4 +1,4 @@
-"""Going on from a trained GAN on other pictures: fine-tuning, perhaps with other classes."""
+"""Fine-tuning: continuing from a trained GAN on other pictures, perhaps with other classes."""
 
 from __future__ import annotations
 
@@ -13,65 +13,69 @@ from .config import GanConfig
 from .layers import ClassEmbedding
 from .trainee import GanTrainee
 
-# Steps that the rates and the average take a fine-tuned GAN to have behind it: many where it is to
-# become better at what it knows, few where it has a class to learn, which takes larger steps.
-AGE, NEW_AGE = 2000, 400
+# Number of earlier steps that learning rates and average assume for a GAN that is fine-tuned. New
+# classes and sizes need higher learning rates, so the number is smaller.
+SAME_TASK_AGE, NEW_TASK_AGE = 2000, 400
 
 
-def started_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
-    """The start's networks for these classes and, with a level for each doubling, this size.
+def fine_tuned_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
+    """Returns the config of `start` for these classes, with one more level for each doubled size.
 
-    Raises: ValueError where the pictures are smaller, or the method cannot grow.
+    Raises: ValueError if the pictures are smaller, or the method has a fixed size.
     """
     if size < start.size:
         raise ValueError(
-            f"the GAN to start from draws {start.size} px, the pictures are only {size} px"
+            f"the GAN to start from draws {start.size} px, but the pictures are only {size} px"
         )
     return replace(start.enlarged(size), classes=classes)
 
 
 def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None:
-    """Give a trainee the weights of a trained GAN, its embeddings matched by class name.
+    """Load the weights of a trained GAN into a trainee, and match its classes by their names.
 
-    A class that the start does not know begins as the mean of those it does.
+    The embedding of a new class is the mean of the old ones.
 
-    Raises: ValueError where the weights are not of such a GAN.
+    Raises: ValueError if the weights do not fit.
     """
     for prefix, network in trainee.method.networks.items():
-        classed = {
+        embeddings = {
             f"{name}.weight"
             for name, module in network.named_modules()
             if isinstance(module, ClassEmbedding)
         }
         weights = {}
-        for name, mine in network.state_dict().items():
+        for name, own in network.state_dict().items():
             value = state.get(f"{prefix}.{name}")
             if value is None:
                 if not _is_added(prefix, name, trainee.config, start, state):
-                    raise ValueError(f"the GAN to start from has no weights for its {prefix}")
-                value = mine
-            elif name in classed:
-                value = _matched(value, start.classes, trainee.config.classes)
+                    raise ValueError(f"the GAN to start from has no weight {prefix}.{name}")
+                value = own
+            elif name in embeddings:
+                value = _match_classes(value, start.classes, trainee.config.classes)
             elif name.startswith("answer."):
-                # What tells the old classes apart is not needed to look at pictures.
-                value = torch.zeros_like(mine)
-            elif value.shape != mine.shape:
-                raise ValueError(f"the GAN to start from has another {prefix} ({name} differs)")
+                # The layer that classifies pictures was only needed to train the features.
+                value = torch.zeros_like(own)
+            elif value.shape != own.shape:
+                raise ValueError(
+                    f"the {prefix} of the GAN to start from has another shape ({name} differs)"
+                )
             weights[name] = value
         network.load_state_dict(weights)
     trainee.average.network.load_state_dict(trainee.method.generator.state_dict())
-    knows_all = set(trainee.config.classes) <= set(start.classes)
-    trainee.age = AGE if knows_all and trainee.config.size == start.size else NEW_AGE
+    same_task = (
+        set(trainee.config.classes) <= set(start.classes) and trainee.config.size == start.size
+    )
+    trainee.age = SAME_TASK_AGE if same_task else NEW_TASK_AGE
 
 
 def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state: State) -> bool:
-    """Whether a weight is of a level or a head that the start, being smaller, lacks as a whole."""
-    whole = ".".join([prefix, *name.split(".")[:2], ""])
-    return config.grown > start.grown and not any(key.startswith(whole) for key in state)
+    """Returns whether a weight is in a level or a head that the smaller `start` does not have."""
+    module = ".".join([prefix, *name.split(".")[:2], ""])
+    return config.grown > start.grown and not any(key.startswith(module) for key in state)
 
 
-def _matched(rows: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
-    """Embeddings (C, width) of the new classes from those of the old."""
-    known = dict(zip(old, rows, strict=True))
+def _match_classes(rows: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
+    """Returns embeddings (C, width) of the new classes, from `rows` of the old ones."""
+    by_name = dict(zip(old, rows, strict=True))
     mean = rows.mean(0)
-    return torch.stack([known.get(name, mean) for name in new])
+    return torch.stack([by_name.get(name, mean) for name in new])

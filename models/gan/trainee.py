@@ -1,4 +1,4 @@
-"""How a GAN trains, whatever the method: one step, the average, looks from outside, the preview."""
+"""The training steps of a GAN with any method, its average for drawing, and its preview."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, TrainingSet
 from .method import B, GanMethod, Metrics, adam
 from .watch import Watch
 
-MOST_COOL_STEPS = 500  # at the end, for a fifth of the training's steps
-# The average's window grows with the run, an eighteenth of it, up to 1,000 steps: so a short
-# training and a long one both end well without a schedule (compare Karras et al. 2024, EDM2).
+MAX_COOLDOWN_STEPS = 500  # largest number of cool-down steps; usually a fifth of the steps
+# Decay of the average at the end of a long training. The window of the average is an eighteenth of
+# the steps so far, up to 1,000 steps. So it suits short and long trainings without a schedule
+# (compare Karras et al. 2024, EDM2).
 EMA_DECAY = 0.999
 
 
 class GanTrainee(Generic[B]):
-    """A Trainee that does the steps of a method.
+    """A Trainee for any method of training a GAN.
 
-    cooling:  factor of the learning rates, below 1 in the last steps.
-    age:      steps that a GAN started from has behind it.
+    rate_factor:  factor of the learning rates; below 1 in the cool-down steps.
+    age:          number of earlier steps to assume for the GAN that the training continues from.
     """
 
     def __init__(self, method: GanMethod[B], data: TrainingSet, run: TrainingRun) -> None:
@@ -44,7 +45,7 @@ class GanTrainee(Generic[B]):
         }
         self.batches = Batches(data, self.settings.batch, self.settings.seed)
         self.watch = Watch(data, self.settings.seed, self._numerics)
-        self.cooling, self.age = 1.0, 0
+        self.rate_factor, self.age = 1.0, 0
 
     def stateful(self) -> Mapping[str, Stateful]:
         networks = dict(self.method.networks)
@@ -59,10 +60,10 @@ class GanTrainee(Generic[B]):
         }
 
     def step(self, step: int) -> Metrics:
-        """Do optimisation step number `step`: the critic's, then the generator's.
+        """Do optimisation step number `step`: of the critic, then of the generator.
 
-        A batch of large pictures goes through in slices, which are drawn once for either side,
-        since together they would not fit.
+        A batch of large pictures is divided into slices. They do not fit into memory together, so
+        each is generated twice: for the critic, and for the generator.
         """
         method, metrics, signs = self.method, dict[str, Tensor](), []
         if step == 0 and not self.age:
@@ -75,72 +76,78 @@ class GanTrainee(Generic[B]):
         def batch_of(part: slice) -> B:
             return method.batch(reals[part], classes[part], z[part], (step, part.start))
 
-        def learn(part: slice, loss: Tensor, found: Metrics) -> None:
+        def backward(part: slice, loss: Tensor, part_metrics: Metrics) -> None:
             share = (part.stop - part.start) / len(reals)
             (loss * share).backward()
-            for name, value in found.items():
+            for name, value in part_metrics.items():
                 metrics[name] = metrics.get(name, 0) + value.detach() * share
 
         for part in slices:
             batch = batch_of(part)
-            loss, scores, found = method.critic_loss(batch)
+            loss, scores, part_metrics = method.critic_loss(batch)
             signs.append(scores.detach().sign().flatten())
-            learn(part, loss, found)
+            backward(part, loss, part_metrics)
         self._update("critic_adam", rates[1])
         method.critic.requires_grad_(False)
         for part in slices:
-            loss, found = method.generator_loss(batch if len(slices) == 1 else batch_of(part))
-            learn(part, loss, found)
+            batch = batch if len(slices) == 1 else batch_of(part)
+            loss, part_metrics = method.generator_loss(batch)
+            backward(part, loss, part_metrics)
         method.critic.requires_grad_(True)
         if method.clip is not None:
             nn.utils.clip_grad_norm_(method.generator.parameters(), method.clip)
         self._update("generator_adam", rates[0])
-        # Half the step makes the average's window half as long.
+        # Half the number of steps makes the window of the average half as long.
         self.average.update(method.generator, (self.age + step) // 2)
-        self._look(step + 1)
-        certainty = method.augmentation.follow(torch.cat(signs), self.settings.batch)
+        self._evaluate(step + 1)
+        certainty = method.augmentation.adapt(torch.cat(signs), self.settings.batch)
         return {**metrics, **certainty}
 
     def _reals(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
+        """Returns pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
         pictures, labels = self.batches.reals(step)
         weights = F.one_hot(labels, len(self.config.classes)).float()
-        return pictures, self._numerics.put(weights)
+        return pictures, self._numerics.to_device(weights)
 
     def _latents(self, count: int, *counters: int) -> Tensor:
-        """(count, latent_dim) of N(0, 1), on the device."""
+        """Returns latent vectors (count, latent_dim) of N(0, 1), on the device."""
         random = rng(self.settings.seed, LATENTS, *counters)
-        return self._numerics.put(torch.randn(count, self.config.latent_dim, generator=random))
+        return self._numerics.to_device(
+            torch.randn(count, self.config.latent_dim, generator=random)
+        )
 
     def _update(self, name: str, rate: float) -> None:
-        """Let the named optimiser use up the gradients."""
+        """Do a step of the named optimiser, and clear the gradients."""
         optimiser = self.optimisers[name]
-        optimiser.param_groups[0]["lr"] = rate * self.cooling
+        optimiser.param_groups[0]["lr"] = rate * self.rate_factor
         optimiser.step()
         optimiser.zero_grad()
 
-    def _look(self, steps: int) -> None:
-        """Take the look that may be due after so many steps."""
-        if self.cooling == 1 and self.watch.is_due(steps):
-            for line in self.watch.visit(steps, self.draw):
+    def _evaluate(self, steps: int) -> None:
+        """Evaluate the generated pictures if that is due after so many steps."""
+        if self.rate_factor == 1 and self.watch.is_due(steps):
+            for line in self.watch.evaluate(steps, self.draw):
                 self._run.log(f"step {steps}: {line}")
 
     def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
-        """Pictures of the average, of these classes: uint8 (N, S, S, 3); always the same ones."""
+        """Returns pictures of these classes by the average: uint8 (N, S, S, 3).
+
+        The latents are the same on every call with the same `stream`.
+        """
         weights = F.one_hot(labels, len(self.config.classes)).float()
 
-        def drawn(z: Tensor, weights: Tensor) -> Tensor:
+        def draw_part(z: Tensor, weights: Tensor) -> Tensor:
             with torch.no_grad(), self._numerics.autocast():
                 return to_bytes(self.average.network(z, weights.to(z.device))).cpu()
 
-        return in_parts(drawn, self._latents(len(labels), stream), weights, batch=64)
+        return in_parts(draw_part, self._latents(len(labels), stream), weights, batch=64)
 
     def preview(self) -> Tensor:
-        """Pictures of the average: uint8 (N, S, S, 3), up to eight classes in turn."""
+        """Returns pictures by the average, uint8 (16, S, S, 3), of the first 8 classes in turn."""
         return self.draw(torch.arange(16) % min(len(self.config.classes), 8), PREVIEW)
 
     def weights(self) -> dict[str, Tensor]:
-        """The networks' weights as they are stored: `generator.*` is the average."""
+        """Returns the weights of the networks for storage; `generator.*` is the average."""
         networks = {**self.method.networks, "generator": self.average.network}
         return {
             f"{name}.{key}": value.detach().cpu()
@@ -149,19 +156,19 @@ class GanTrainee(Generic[B]):
         }
 
     def cool_down(self, steps: int) -> None:
-        """Some steps after the last one, at rates that fall to nothing.
+        """Do the cool-down steps after step number `steps`: their learning rates fall to 0.
 
-        Large steps keep the weights in motion around what they tend to, and small ones let them
-        settle there (Hu et al. 2024, 'MiniCPM', section 4: warm-up, stable, decay). No checkpoint
-        contains these steps: a longer training goes on from where they began.
+        With a constant rate the weights fluctuate around a minimum; with a falling rate they
+        converge to it (Hu et al. 2024, 'MiniCPM', section 4: warm-up, stable, decay).
+        Checkpoints do not contain these steps: a longer training continues from before them.
         """
-        count = cool_steps(steps)
+        count = cooldown_steps(steps)
         for step in range(steps, steps + count):
-            self.cooling = (steps + count - step) / (count + 1)
+            self.rate_factor = (steps + count - step) / (count + 1)
             self.step(step)
             self._run.progress(step + 1, steps + count, self.preview)
 
 
-def cool_steps(steps: int) -> int:
-    """How many steps a training of so many steps ends with, in addition."""
-    return min(steps // 5, MOST_COOL_STEPS)
+def cooldown_steps(steps: int) -> int:
+    """Returns the number of cool-down steps that follow a training of so many steps."""
+    return min(steps // 5, MAX_COOLDOWN_STEPS)

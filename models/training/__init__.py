@@ -1,1 +1,1 @@
-"""The training loop, and what all trainings share."""
+"""The training loop, and what all kinds of training share."""

@@ -1,4 +1,4 @@
-"""The averaged weights of a network in training."""
+"""The average of a network's weights over a training."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import nn
 
 
 class Average(nn.Module):
-    """Exponential moving average of a network's weights and buffers (`network` holds it).
+    """Exponential moving average of a network's weights and buffers, stored in `network`.
 
-    The decay grows from 0 towards `decay`, so that early averages follow quickly:
-    min(decay, (1 + t) / (10 + t)).
+    The decay of step t is min(decay, (1 + t) / (10 + t)). It is small at first, so that the average
+    soon forgets the initial weights.
     """
 
     def __init__(self, source: nn.Module, blank: nn.Module, decay: float) -> None:
-        """`blank` is a network like `source` whose weights may be overwritten."""
+        """`blank` is a network with the same structure as `source`; its weights are overwritten."""
         super().__init__()
         self.network = blank.requires_grad_(False)
         self.network.load_state_dict(source.state_dict())
@@ -22,9 +22,10 @@ class Average(nn.Module):
 
     @torch.no_grad()
     def update(self, source: nn.Module, step: int) -> None:
+        """Move the average towards the weights of `source` after step number `step`."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        theirs = source.state_dict()
-        pairs = [(value, theirs[name]) for name, value in self.network.state_dict().items()]
+        current = source.state_dict()
+        pairs = [(value, current[name]) for name, value in self.network.state_dict().items()]
         floats = [pair for pair in pairs if pair[0].is_floating_point()]
         counts = [pair for pair in pairs if not pair[0].is_floating_point()]
         torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)

@@ -1,4 +1,4 @@
-"""Going through many pictures in parts that fit into memory."""
+"""Processing many pictures in parts that fit into memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .numerics import is_out_of_memory
 
 
 def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
-    """`function` of the tensors, `batch` rows at a time, its results joined.
+    """Returns the joined results of `function`, called with `batch` rows of each tensor at a time.
 
-    Where memory runs out, it goes on with half as many rows, and a warning says so. On some
-    devices the last bits of a row depend on how many are computed with it.
+    If memory runs out, it warns and continues with half as many rows. On some devices the last bits
+    of a row depend on how many rows are computed together.
     """
     rows: list[Tensor] = []
     start = 0
@@ -27,8 +27,8 @@ def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> T
         except (MemoryError, RuntimeError) as error:
             if batch == 1 or not is_out_of_memory(error):
                 raise
-        batch //= 2  # here, where the error no longer holds on to its tensors
+        batch //= 2  # not in `except`: the error still references its tensors there
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        warnings.warn(f"out of memory; going on with {batch} pictures at a time", stacklevel=2)
+        warnings.warn(f"out of memory; continuing with {batch} pictures at a time", stacklevel=2)
     return torch.cat(rows)

@@ -1,10 +1,10 @@
-"""The one training loop: steps, checkpoints, curves and previews, shared by every model.
+"""The training loop that all models share: steps, checkpoints, curves and previews.
 
-A model brings a `Trainee`: its networks and optimisers by name, one optimisation step, and a
-preview. Randomness is counted, never carried on: what step k draws depends on (seed, k) alone,
-so a resumed or extended run repeats an undisturbed one bit for bit, and a checkpoint needs no
-generator state (compare edm2, Karras et al. 2024, which seeds by images seen). For the same
-reason no schedule may depend on the total number of steps.
+A model provides a `Trainee`: its networks and optimisers by name, one optimisation step, and a
+preview. The random numbers of step k depend on (seed, k) alone. So a resumed or extended training
+equals an uninterrupted one bit for bit, and a checkpoint contains no state of random number
+generators (compare EDM2, Karras et al. 2024, which seeds by the number of images seen). For the
+same reason no schedule may depend on the total number of steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from .curves import Curves
 from .numerics import Numerics
 
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = 10.0  # shortest time between two checkpoints, but for the last
 
 State = dict[str, Tensor]
 Preview = Callable[[], Tensor]
@@ -32,7 +32,7 @@ class Checkpoint(Protocol):
     """Stores the state of one training."""
 
     def load(self, at_most: int) -> tuple[int, State] | None:
-        """Returns the state after the most steps that are at most `at_most`, with their number."""
+        """Returns the latest (step, state) with step <= at_most, or None."""
 
     def save(self, step: int, state: State) -> None:
         """Store the state after `step` steps."""
@@ -46,12 +46,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What the runner lends to a training.
+    """What a training needs from the runner.
 
     numerics:    device, precision and threads to compute with.
-    checkpoint:  stores the state along the way.
+    checkpoint:  stores the state during the training.
     progress:    called after each step.
-    log:         called with lines for the user, such as an early warning.
+    log:         called with a line for the user, such as an early warning.
     """
 
     numerics: Numerics
@@ -63,10 +63,10 @@ class TrainingRun:
 class TrainingResult(NamedTuple, Generic[Config, Extra]):
     """What a training returns.
 
-    config:  what the networks are made from.
-    state:   their weights.
-    curves:  `step`, and the mean of each metric over the steps before it.
-    extra:   what only some trainings have, or None.
+    config:  the settings from which the networks can be rebuilt.
+    state:   the weights of the networks.
+    curves:  `step`, and the mean of each metric over the steps since the row before.
+    extra:   further results of some kinds of training, or None.
     """
 
     config: Config
@@ -76,30 +76,30 @@ class TrainingResult(NamedTuple, Generic[Config, Extra]):
 
 
 class Stateful(Protocol):
-    """A network, an optimiser or an average: anything with a state dict."""
+    """Anything with a state dict: a network, an optimiser or an average."""
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Any, /) -> Any: ...
 
 
 class Trainee(Protocol):
-    """What one kind of model brings to the loop."""
+    """What a kind of model provides to the training loop."""
 
     def stateful(self) -> Mapping[str, Stateful]:
-        """Returns everything that training changes, by name: a checkpoint contains its state."""
+        """Returns everything that training changes, by name; checkpoints contain the states."""
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        """Do optimisation step number `step` (from 0); returns metrics, scalars on the device."""
+        """Do optimisation step number `step` (from 0). Returns metrics: scalars on the device."""
 
     def preview(self) -> Tensor:
         """Returns pictures that show the progress, uint8 (N, H, W, 3); changes no state."""
 
 
 def train(trainee: Trainee, *, steps: int, run: TrainingRun) -> dict[str, list[float]]:
-    """Train up to `steps` steps in all, going on from the latest checkpoint.
+    """Train until `steps` steps are done in total, from the latest checkpoint if there is one.
 
-    Returns the curves: `step` and the mean of each metric over the steps before it.
-    Raises: ValueError if a metric is no longer finite.
+    Returns the curves: `step`, and the mean of each metric over the steps since the row before.
+    Raises: DivergedError if a metric is not finite.
     """
     saved = run.checkpoint.load(steps)
     done, curves = 0, Curves()
@@ -128,7 +128,7 @@ def train(trainee: Trainee, *, steps: int, run: TrainingRun) -> dict[str, list[f
 
 
 class LivePreview:
-    """The preview of a training under way; called, it returns pictures."""
+    """The preview of a running training. Calling it returns the pictures."""
 
     def __init__(self, trainee: Trainee, curves: Curves) -> None:
         self._trainee, self._curves = trainee, curves
@@ -137,12 +137,12 @@ class LivePreview:
         return self._trainee.preview()
 
     def metrics(self) -> dict[str, float]:
-        """Returns the last row of the curves, by name; empty before there is one."""
+        """Returns the last row of the curves by name; empty if there is none yet."""
         return self._curves.latest()
 
 
 def _state_of(stateful: Mapping[str, Stateful]) -> State:
-    """Flatten state dicts to `name.key` tensors; the code decides an optimiser's settings."""
+    """Flatten state dicts to tensors named `name.key`; an optimiser's settings are not included."""
     state: State = {}
     for name, item in stateful.items():
         values = item.state_dict()
@@ -157,18 +157,18 @@ def _state_of(stateful: Mapping[str, Stateful]) -> State:
 
 def _load(stateful: Mapping[str, Stateful], state: State) -> None:
     for name, item in stateful.items():
-        mine = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+        own = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
         if isinstance(item, torch.optim.Optimizer):
-            _load_optimiser(item, mine)
+            _load_optimiser(item, own)
         else:
-            item.load_state_dict(mine)
+            item.load_state_dict(own)
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Restore the slots, each in its parameter's memory layout.
+    """Restore an optimiser's state, each tensor in the memory layout of its parameter.
 
-    Fused kernels walk both side by side, and a file contains plain row-major tensors even if the
-    parameter is channels-last.
+    Fused kernels need the same layout for both, and a checkpoint contains row-major tensors even if
+    the parameter is channels-last.
     """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}

@@ -1,6 +1,6 @@
-"""Where a model computes and in which precision: device, mixed precision, threads.
+"""The device, the precision and the number of threads that a model computes with.
 
-Torch is imported inside the methods, so that a plan can name its numerics without torch.
+Torch is imported inside the methods, so that planning a run does not import it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """What decides the bits of a computation, besides its code and its inputs.
+    """What the bits of a result depend on, besides the code and the inputs.
 
-    `precision` is that of matrix products and convolutions under autocast; weights, optimiser
-    states and losses stay in float32. `compiled`: whether networks are compiled for training.
+    `precision` is that of matrix products and convolutions under autocast. Weights, optimiser
+    states and losses stay in float32. If `compiled` is True, networks are compiled for training.
     """
 
     device: str = "cpu"
@@ -35,13 +35,13 @@ class Numerics:
 
     @classmethod
     def of(cls, device: str) -> Numerics:
-        """The precision that pays on `device` (cpu, cuda, cuda:1, mps), and all its threads."""
+        """Returns the fastest precision on `device` (cpu, cuda, cuda:1, mps), with all threads."""
         if device == "cpu":
             return cls(device, "bfloat16" if _cpu_has_bfloat16() else "float32", _threads())
         return cls(device, "bfloat16" if device.startswith("cuda") else "float32")
 
     def name(self) -> str:
-        """The part of a cache key that says which bits to expect."""
+        """Returns the part of a cache key for the device, the precision and the threads."""
         kind = self.device.split(":")[0]
         threads = f"/{self.threads}" if kind == "cpu" else ""
         return f"{kind}/{self.precision}{threads}" + ("/compiled" if self.compiled else "")
@@ -50,18 +50,18 @@ class Numerics:
         """Set torch's process-wide switches: thread count and deterministic algorithms."""
         import torch
 
-        if self.device.startswith("cuda"):  # cuBLAS reads it when it first works
+        if self.device.startswith("cuda"):  # cuBLAS reads the variable when it starts
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         if self.device == "cpu":
             torch.set_num_threads(self.threads)
-            _keep_freed_memory()
+            _reuse_freed_memory()
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # With it, every empty tensor would first be filled with NaN, which only debugging needs.
+        # Deterministic algorithms also fill every empty tensor with NaN; only debugging needs that.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     def release(self) -> None:
-        """Give memory that no tensor uses back to the device, before the next model comes."""
+        """Return memory that no tensor uses to the system, before another model needs it."""
         import gc
 
         import torch
@@ -69,11 +69,11 @@ class Numerics:
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        elif self.device == "cpu" and (trim := of_libc("malloc_trim")):
+        elif self.device == "cpu" and (trim := libc_function("malloc_trim")):
             trim(0)
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """Mixed precision where this machine gains by it, else nothing."""
+        """Returns a context of mixed precision; it does nothing if `precision` is float32."""
         import torch
 
         if self.precision == "float32":
@@ -81,34 +81,35 @@ class Numerics:
         return torch.autocast(self.device.split(":")[0], torch.bfloat16)
 
     def place(self, module: torch.nn.Module) -> torch.nn.Module:
-        """Move a network to the device, its convolutions in channels-last order."""
+        """Move a network to the device, with its convolutions in channels-last order."""
         import torch
 
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def compile(self, module: torch.nn.Module) -> torch.nn.Module:
-        """The same network, its blocks compiled when they are first used, where that is on.
+        """Returns the same network; if `compiled` is True, its blocks compile on first use.
 
-        Each block for itself: like blocks share their code, so the first step is sooner done.
-        Code is made for each shape, lest the bits depend on which shape came first.
+        Each block compiles on its own: equal blocks share their code, so the first step takes less
+        time. Shapes are not dynamic: each has its own code, so that the bits do not depend on
+        which shape came first.
         """
         if self.compiled:
             import torch
 
-            # a block's code may be wanted at each level of a network, to train and to draw
+            # a block may need code for each level of a network, for training and for evaluation
             torch._dynamo.config.recompile_limit = 64
             for block in [*_blocks(module)] or [module]:
                 block.compile(dynamic=False)
         return module
 
-    def put(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The tensor on the device; the processor does not wait until it is there."""
-        return sent(tensor, self.device)
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Returns the tensor on the device (see the function `to_device`)."""
+        return to_device(tensor, self.device)
 
-    def keep(self, data: torch.Tensor) -> torch.Tensor:
-        """Training data where its batches are quickest to get: in a GPU's memory, if it has room.
+    def preload(self, data: torch.Tensor) -> torch.Tensor:
+        """Returns training data in a GPU's memory, if half of the free memory is enough for it.
 
-        Room is half the memory that no tensor uses; a memory map stays one otherwise.
+        Otherwise the data is unchanged, perhaps a memory map. `take` reads batches from either.
         """
         if not self.device.startswith("cuda"):
             return data
@@ -118,16 +119,17 @@ class Numerics:
         return data.to(self.device) if data.nbytes <= free // 2 else data
 
     def take(self, data: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Those rows (numbers on the processor) of data that `keep` keeps, on the device."""
+        """Returns rows of preloaded data on the device; `rows` are indices on the processor."""
         if data.device.type == "cpu":
-            return self.put(data[rows])
-        return data[self.put(rows)]
+            return self.to_device(data[rows])
+        return data[self.to_device(rows)]
 
 
-def sent(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
-    """The tensor on a device; where that is CUDA, the processor does not wait until it is there.
+def to_device(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """Returns the tensor on a device; copying to CUDA does not block the processor.
 
-    Elsewhere it does: MPS would read memory that may be freed (PyTorch's issue 189690).
+    Copying to MPS does, because MPS might read memory that is already freed (PyTorch's issue
+    189690).
     """
     cuda = str(device).startswith("cuda")
     if cuda and tensor.device.type == "cpu":
@@ -136,7 +138,7 @@ def sent(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine had too little memory; torch has no one error for it."""
+    """Returns whether an error means that memory ran out; torch raises several kinds of errors."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(
         words in text for words in ("out of memory", "can't allocate memory")
@@ -144,26 +146,26 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """The outermost parts of a network that are not torch's own, which it would not compile."""
-    for part in module.children():
-        if type(part).__module__.startswith("torch."):
-            yield from _blocks(part)
+    """Yield the outermost modules that torch does not define; torch does not compile its own."""
+    for child in module.children():
+        if type(child).__module__.startswith("torch."):
+            yield from _blocks(child)
         else:
-            yield part
+            yield child
 
 
-def _keep_freed_memory() -> None:
-    """Let the C library keep what one step frees for the next, where it is glibc.
+def _reuse_freed_memory() -> None:
+    """Make glibc reuse the memory that a step frees, instead of returning it to the system.
 
-    Given back to the system, each page would be asked for and cleared again: 7 to 10 % of a step.
+    Otherwise the system provides and clears each page anew, which takes 7 to 10 % of a step.
     """
-    if mallopt := of_libc("mallopt"):
-        mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest it takes
+    if mallopt := libc_function("mallopt"):
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest value that mallopt accepts
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
-def of_libc(name: str) -> Callable[..., int] | None:
-    """A function of the C library; None where it has none of that name."""
+def libc_function(name: str) -> Callable[..., int] | None:
+    """Returns a function of the C library, or None if there is none of that name."""
     import ctypes
 
     try:
@@ -173,10 +175,10 @@ def of_libc(name: str) -> Callable[..., int] | None:
 
 
 def _threads() -> int:
-    """OMP_NUM_THREADS where it is set, as torch has it, else one a core that we may use."""
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    if wish.isdigit() and int(wish) > 0:
-        return int(wish)
+    """Returns OMP_NUM_THREADS if it is set, else the number of cores that we may use."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdigit() and int(setting) > 0:
+        return int(setting)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
@@ -184,10 +186,11 @@ def _threads() -> int:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """True where the processor multiplies bfloat16 faster than float32.
+    """Returns whether the processor multiplies matrices faster in bfloat16 than in float32.
 
-    That is by AMX, or by AVX-512 on those before AVX512-FP16 came; later ones leave it to AMX, and
-    where a virtual machine hides that, they are slower in bfloat16 (0.6 of float32's speed).
+    Processors with AMX do, and those with AVX512-BF16 but without AVX512-FP16. Processors with
+    AVX512-FP16 need AMX for it: if a virtual machine hides AMX, bfloat16 has 0.6 of the speed of
+    float32.
     """
     try:
         flags = set(Path("/proc/cpuinfo").read_text(errors="replace").split())

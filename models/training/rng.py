@@ -1,4 +1,4 @@
-"""Random numbers that are counted: what is drawn depends on a seed and counters alone."""
+"""Random numbers that depend on a seed and counters alone, and not on what was drawn before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ def rng(seed: int, *counters: int) -> torch.Generator:
 
 
 def _splitmix(x: int) -> int:
-    """Steele, Lea and Flood 2014, 'Fast splittable pseudorandom number generators'."""
+    """Returns the next value of SplitMix64.
+
+    Paper: Steele, Lea and Flood 2014, 'Fast splittable pseudorandom number generators'.
+    """
     x = (x + 0x9E3779B97F4A7C15) & _MASK
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK

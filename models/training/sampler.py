@@ -1,4 +1,4 @@
-"""Which pictures a training step sees, and how many of them at once."""
+"""Which pictures a training step uses, and how many of them at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from .rng import rng
 
-PIXELS_AT_ONCE = 1 << 21  # pixels of a batch's pictures that a network sees together
+PIXELS_AT_ONCE = 1 << 21  # largest number of pixels that a network processes at once
 
 
 class Sampler:
-    """Which of `count` pictures each step sees: every epoch is a fresh permutation.
+    """Chooses the pictures of each step: every epoch is a new permutation of `count` pictures.
 
     The permutation of an epoch depends on (seed, epoch) alone.
     """
@@ -23,7 +23,7 @@ class Sampler:
         self._epochs: dict[int, Tensor] = {}
 
     def indices(self, step: int) -> Tensor:
-        """(batch,) int64, of step number `step` (from 0)."""
+        """Returns the indices of the pictures of step number `step` (from 0), int64 (batch,)."""
         start = step * self._batch
         first, last = start // self._count, (start + self._batch - 1) // self._count
         self._epochs = {e: self._epoch(e) for e in range(first, last + 1)}
@@ -31,18 +31,18 @@ class Sampler:
         return order[start - first * self._count :][: self._batch]
 
     def _epoch(self, epoch: int) -> Tensor:
-        known = self._epochs.get(epoch)
-        if known is not None:
-            return known
+        if epoch in self._epochs:
+            return self._epochs[epoch]
         return torch.randperm(self._count, generator=rng(self._seed, epoch))
 
 
 def micro_batches(batch: int, size: int, group: int = 1) -> list[slice]:
-    """Returns the slices of a batch of pictures of `size` px that go through one after another.
+    """Returns slices that divide a batch of pictures of `size` px; each is processed on its own.
 
-    They bound the memory of a step: each has at most PIXELS_AT_ONCE pixels, or one group, and is a
-    multiple of `group`; gradients are summed over them. Usual sizes have a single slice. The slices
-    depend on these numbers alone: free memory must not decide the bits.
+    This bounds the memory of a step; gradients are summed over the slices. Each slice consists of
+    whole groups of `group` pictures, and has at most PIXELS_AT_ONCE pixels or a single group.
+    Batches of usual sizes need one slice. The slices depend on the arguments alone, not on free
+    memory, so that every machine computes the same bits.
     """
     most = max(group, PIXELS_AT_ONCE // size**2 // group * group)
     count = math.ceil(batch / most)

@@ -170,7 +170,7 @@ class PriorTrainee:
         start: tuple[PriorConfig, State] | None,
     ) -> None:
         self._config, self._labels, self._vae = config, labels, vae
-        self._latents = numerics.keep(latents)
+        self._latents = numerics.preload(latents)
         self._seed, self._numerics = settings.seed, numerics
         network, copy = (blank(lambda: make_prior(latents.shape[1], config)) for _ in range(2))
         if start is None:
@@ -190,7 +190,7 @@ class PriorTrainee:
 
     def step(self, step: int) -> Mapping[str, Tensor]:
         chosen, random = self._sampler.indices(step), rng(self._seed, NOISE, step)
-        put = self._numerics.put
+        put = self._numerics.to_device
         data = self._numerics.take(self._latents, chosen).float()
         noise = torch.randn(data.shape, generator=random)
         t = times(len(data), random)

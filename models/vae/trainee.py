@@ -72,7 +72,7 @@ class VaeTrainee:
         """`images`: uint8 (N, S, S, 3); `start`: the weights to begin with."""
         self._config, self._numerics, self._seed = config, numerics, settings.seed
         self._beta = BETA[config.method] if settings.beta is None else settings.beta
-        self._images = numerics.keep(images)
+        self._images = numerics.preload(images)
         self._sharpener = sharpener
         network, copy = (blank(lambda: make_vae(config)) for _ in range(2))
         if start is not None:
@@ -113,7 +113,7 @@ class VaeTrainee:
         noise = torch.randn(
             len(chosen), *self._config.latent_shape, generator=rng(self._seed, 1, step)
         )
-        noise = numerics.put(noise)
+        noise = numerics.to_device(noise)
         shares: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
         for part in micro_batches(len(chosen), self._config.size):

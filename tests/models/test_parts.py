@@ -22,7 +22,7 @@ def test_memory_that_runs_out_makes_the_parts_smaller():
     with pytest.warns(UserWarning, match="out of memory") as told:
         assert torch.equal(in_parts(double, values, batch=16), values * 2)
     assert [str(warning.message) for warning in told] == [
-        f"out of memory; going on with {count} pictures at a time" for count in (8, 4)
+        f"out of memory; continuing with {count} pictures at a time" for count in (8, 4)
     ]
     assert sizes == [16, 8, 4, 4, 4, 4, 4, 3]
 
@@ -52,7 +52,7 @@ def test_memory_that_really_runs_out_makes_the_parts_smaller():
     assert ran.returncode == 0, ran.stderr
     told = ran.stdout.splitlines()
     assert 2 <= len(told) <= 4
-    assert told[:2] == [f"out of memory; going on with {n} pictures at a time" for n in (32, 16)]
+    assert told[:2] == [f"out of memory; continuing with {n} pictures at a time" for n in (32, 16)]
 
 
 def test_one_at_a_time_is_the_least_and_other_errors_pass():
@@ -80,7 +80,7 @@ def test_the_user_is_told_each_time(cli, pack):
     )
     done = cli("run", "g.yaml", "--pack", pack, "--jobs", 1)
     assert done.returncode == 0, done.stderr
-    said = [f"warning: out of memory; going on with {n} pictures at a time" for n in (8, 4)]
+    said = [f"warning: out of memory; continuing with {n} pictures at a time" for n in (8, 4)]
     assert done.stderr.splitlines() == said * 2
 
 

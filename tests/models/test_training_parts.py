@@ -76,7 +76,7 @@ def test_the_processor_never_waits_for_a_gpu():
 def test_data_on_a_gpu_gives_what_the_processor_has():
     images, _ = patterns(20, 24, seed=2)
     numerics = Numerics.of("cuda")
-    kept, rows = numerics.keep(images), torch.tensor([3, 0, 19])
+    kept, rows = numerics.preload(images), torch.tensor([3, 0, 19])
     assert kept.is_cuda
     assert torch.equal(numerics.take(kept, rows).cpu(), images[rows])
     assert torch.equal(numerics.take(images, rows).cpu(), images[rows])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from shelf import lent
 
+from artgraph.models.gan import evaluation
 from artgraph.models.gan import projected_features as gan_features
-from artgraph.models.gan import watch as gan_watch
 from artgraph.models.gan.api import GanSettings, train_gan
 from artgraph.models.training.rng import rng
 
@@ -17,10 +17,10 @@ METHODS = tuple(SMALL)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, one_thread):
-    """A first network and looks of a moment; one thread."""
+    """Shortens the training of the features and the evaluations; one thread."""
     monkeypatch.setattr(gan_features, "STEPS", 3)
     monkeypatch.setattr(gan_features, "BATCH", 8)
-    monkeypatch.setattr(gan_watch, "COMPARED", 16)
+    monkeypatch.setattr(evaluation, "COMPARED", 16)
 
 
 def pictures(count, classes, size=32):

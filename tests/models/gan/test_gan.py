@@ -11,6 +11,9 @@ from gans import METHODS, SMALL, assert_same, pictures, quick, train  # noqa: F4
 from shelf import PLAIN, Shelf
 from torch.nn import functional as F
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Dataset
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.gan.api import GanConfig, generate, make_generator
 from artgraph.models.gan.batches import GROUP, Batches, TrainingSet
@@ -21,7 +24,9 @@ from artgraph.models.gan.projected_critic import ProjectedCritic, group_deviatio
 from artgraph.models.gan.projected_networks import STYLE, Attention, FilmBlock
 from artgraph.models.gan.r3 import StridedCritic, gradient_penalty
 from artgraph.models.gan.trainee import GanTrainee
+from artgraph.models.training.curves import DivergedError
 from artgraph.models.training.rng import rng
+from artgraph.nodes.gan import train_gan
 
 
 def make(config, seed=0):
@@ -233,16 +238,16 @@ def test_a_config_lacks_nothing():
     ("message", "options"),
     [
         ("multiple of 4", {"batch": 6}),
-        ("classic method alone", {"loss": "min-max"}),
+        ("needs the method classic", {"loss": "min-max"}),
         ("one of", {"method": "biggan"}),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(message, options):
+def test_settings_that_cannot_be_used_are_reported(message, options):
     with pytest.raises(ValueError, match=message):
         train(*pictures(8, 2), 2, 1, **options)
 
 
-def test_pictures_that_cannot_be_used_are_told():
+def test_pictures_that_cannot_be_used_are_reported():
     images, labels = pictures(8, 2)
     for wrong in (images.float(), images[:, :16], images[:0], images[:, :24, :24]):
         with pytest.raises(ValueError, match=r"pictures|images|size"):
@@ -251,7 +256,7 @@ def test_pictures_that_cannot_be_used_are_told():
         train(images, labels + 1, 2, 1)
 
 
-def test_given_features_are_used_and_not_kept():
+def test_features_that_are_passed_are_used_and_not_returned():
     class Halves(torch.nn.Module):
         def forward(self, x):
             return [F.avg_pool2d(x, 2), F.avg_pool2d(x, 4)]
@@ -315,8 +320,17 @@ def test_group_deviation_sees_repetition():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_training_that_breaks_down_says_so_and_is_not_kept(method):
+def test_a_training_that_diverges_says_so_and_saves_no_checkpoint(method):
     shelf = Shelf()
-    with pytest.raises(ValueError, match=r"\Athe training broke down: [^\n]* after \d+ steps"):
+    with pytest.raises(DivergedError, match=r"\Athe training diverged: [^\n]* after \d+ steps"):
         train(*pictures(8, 2), 2, 12, shelf, method=method, rate=1e30)
     assert not shelf.states
+
+
+def test_the_node_advises_a_lower_rate_if_the_training_diverges():
+    images, labels = pictures(8, 2)
+    dataset = Dataset(images, labels, ("a", "b"), tuple(f"{i}.png" for i in range(8)))
+    with pytest.raises(NodeError) as caught:
+        train_gan(dataset, method="r3", steps=12, batch=8, rate=1e30, ctx=Context.quiet())
+    assert caught.value.what.startswith("the training diverged: ")
+    assert caught.value.advice == "lower `rate`"

@@ -1,4 +1,4 @@
-"""Looks at a training from outside: its table over the steps, and its warnings."""
+"""The evaluations of a training: the table over the steps, and the warnings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from gans import pictures, train
 from shelf import PLAIN, Shelf
 
+from artgraph.models.gan import evaluation
 from artgraph.models.gan import projected_features as gan_features
-from artgraph.models.gan import watch as gan_watch
 from artgraph.models.gan.batches import TrainingSet
-from artgraph.models.gan.watch import Look, Watch
+from artgraph.models.gan.evaluation import Evaluation
+from artgraph.models.gan.watch import Watch
 from artgraph.models.training.rng import rng
 from artgraph.pictures.styles import render
 
@@ -27,8 +28,8 @@ def art(count, seed):
     return torch.stack(painted), torch.arange(count) % 2
 
 
-def look(drawn, step=1000, count=60, flip=True):
-    """A look at a training on `count` pictures whose generator draws the pictures given."""
+def evaluate(drawn, step=1000, count=60, flip=True):
+    """Evaluates a training on `count` pictures whose generator returns pictures of `drawn`."""
     images, labels = art(count, 1)
     watch = Watch(TrainingSet(images, labels, 2, flip), 0, PLAIN)
 
@@ -41,11 +42,11 @@ def look(drawn, step=1000, count=60, flip=True):
             seen[number] += 1
         return torch.stack(rows)
 
-    return watch.look(step, draw)
+    return watch.measure(step, draw)
 
 
 def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
-    found = look(art(60, 2))
+    found = evaluate(art(60, 2))
     assert 0.3 < found.distance < 3
     assert found.recall > 0.5
     assert found.diversity == pytest.approx(1, abs=0.15)
@@ -54,69 +55,69 @@ def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
     assert Watch.warnings(found) == {}
 
 
-def test_a_collapse_is_told():
-    found = look(art(2, 2))
+def test_a_collapse_is_reported():
+    found = evaluate(art(2, 2))
     assert found.diversity == found.least == 0
     assert found.distance > 3
     assert [*Watch.warnings(found)] == ["collapsed"]
     (text,) = Watch.warnings(found).values()
-    assert "nearly all alike" in text
+    assert "almost the same" in text
     assert "\n" not in text
-    assert Watch.warnings(look(art(2, 2), step=10)) == {}
+    assert Watch.warnings(evaluate(art(2, 2), step=10)) == {}
 
 
-def test_one_class_that_collapsed_is_told():
+def test_one_class_that_collapsed_is_reported():
     images, labels = art(60, 2)
     same = torch.where((labels == 1)[:, None, None, None], images[1], images)
-    found = look((same, labels))
+    found = evaluate((same, labels))
     assert found.least == 0
     assert found.diversity == pytest.approx(0.5, abs=0.1)
     assert [*Watch.warnings(found)] == ["narrow"]
 
 
 @pytest.mark.parametrize("flip", [True, False])
-def test_layouts_that_return_in_other_colours_are_told(flip):
+def test_layouts_that_repeat_in_other_colours_are_reported(flip):
     images, labels = art(12, 2)
     factors = torch.rand(5, 1, 1, 1, 3, generator=rng(0)) + 0.4
     tinted = (images * factors).clamp(0, 255).byte().flatten(0, 1)
-    found = look((tinted, labels.repeat(5)), flip=flip)
+    found = evaluate((tinted, labels.repeat(5)), flip=flip)
     assert found.layouts < 0.4
     assert found.diversity > 0.8
     assert [*Watch.warnings(found)] == ["repeated"]
-    copies = look(((art(60, 1)[0] * 0.5).byte(), labels.repeat(5)), flip=flip)
+    copies = evaluate(((art(60, 1)[0] * 0.5).byte(), labels.repeat(5)), flip=flip)
     assert copies.novelty < 0.3, "in other colours, too"
     assert copies.layouts == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("flip", [True, False])
-def test_copies_are_told_also_mirrored_ones(flip):
+def test_copies_are_reported_also_mirrored_ones(flip):
     images, labels = art(60, 1)
     noise = torch.randint(-3, 4, images.shape, generator=rng(0))
     noisy = (images + noise).clamp(0, 255).byte()
     mirrored = (noisy.flip(2), labels)
-    assert look((noisy, labels), flip=flip).novelty < 0.3
-    assert [*Watch.warnings(look((noisy, labels), flip=flip))] == ["copied"]
-    assert (look(mirrored, flip=flip).novelty < 0.3) == flip
+    assert evaluate((noisy, labels), flip=flip).novelty < 0.3
+    assert [*Watch.warnings(evaluate((noisy, labels), flip=flip))] == ["copied"]
+    assert (evaluate(mirrored, flip=flip).novelty < 0.3) == flip
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_a_handful_of_pictures_gives_what_can_be_told(count):
+def test_a_handful_of_pictures_gives_the_metrics_that_it_can(count):
     images, labels = art(count, 1)
     watch = Watch(TrainingSet(images, labels % 1, 1, mirror=True), 0, PLAIN)
-    found = watch.look(300, lambda classes: images[: len(classes)])
+    found = watch.measure(300, lambda classes: images[: len(classes)])
     assert found.novelty == pytest.approx(0) or count == 1
     assert math.isnan(found.distance) or found.distance >= 0
     assert found.diversity == pytest.approx(1) or count == 1
 
 
-def test_looks_are_due_at_steps_that_know_no_last_one():
+def test_evaluations_are_due_at_steps_that_do_not_depend_on_the_last_one():
     due = [step for step in range(1, 2001) if Watch.is_due(step)]
     assert due == [*range(100, 1001, 100), 1500, 2000]
 
 
 def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeypatch):
     monkeypatch.setattr(gan_features, "STEPS", 2)
-    monkeypatch.setattr(gan_watch, "COMPARED", 8)
+    monkeypatch.setattr(evaluation, "COMPARED", 8)
     monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: step % 2 == 0))
     images, labels = pictures(10, 2)
     whole = train(images, labels, 2, 5)
@@ -124,33 +125,33 @@ def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeyp
     short = train(images, labels, 2, 3, shelf)
     assert short.extra.progress["step"] == [2, 3]
     assert train(images, labels, 2, 5, shelf).extra.progress == whole.extra.progress
-    assert whole.extra.progress["step"] == [2, 4, 6]  # with a step in which the weights settle
+    assert whole.extra.progress["step"] == [2, 4, 6]  # with a cool-down step
     assert {name: column[0] for name, column in whole.extra.progress.items()} == {
         name: column[0] for name, column in short.extra.progress.items()
     }
 
 
-def test_a_warning_is_told_once_and_at_the_end(monkeypatch):
+def test_a_warning_is_logged_once_and_returned_at_the_end(monkeypatch):
     bad = {"collapsed": "all alike"}
     monkeypatch.setattr(gan_features, "STEPS", 2)
-    monkeypatch.setattr(gan_watch, "COMPARED", 8)
+    monkeypatch.setattr(evaluation, "COMPARED", 8)
     monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: True))
-    monkeypatch.setattr(Watch, "warnings", staticmethod(lambda look: bad if look.step > 1 else {}))
-    heard = []
-    trained = train(*pictures(10, 2), 2, 4, log=heard.append)
-    assert heard[2:] == ["step 2: all alike"]
+    monkeypatch.setattr(Watch, "warnings", staticmethod(lambda row: bad if row.step > 1 else {}))
+    lines = []
+    trained = train(*pictures(10, 2), 2, 4, log=lines.append)
+    assert lines[2:] == ["step 2: all alike"]
     assert trained.extra.warnings == ["all alike"]
 
 
-def test_few_pictures_and_no_start_are_told_at_once(monkeypatch):
+def test_few_pictures_and_no_start_are_logged_at_once(monkeypatch):
     monkeypatch.setattr(gan_features, "STEPS", 2)
-    monkeypatch.setattr(gan_watch, "COMPARED", 8)
-    heard = []
-    first = train(*pictures(10, 2), 2, 1, log=heard.append)
-    assert heard[0].startswith("10 pictures are few")
-    train(*pictures(10, 2), 2, 1, log=heard.append, start=first[:2])
-    train(*pictures(200, 2), 2, 1, log=heard.append)
-    assert sum("few" in line for line in heard) == 1
+    monkeypatch.setattr(evaluation, "COMPARED", 8)
+    lines = []
+    first = train(*pictures(10, 2), 2, 1, log=lines.append)
+    assert lines[0].startswith("10 pictures are few")
+    train(*pictures(10, 2), 2, 1, log=lines.append, start=first[:2])
+    train(*pictures(200, 2), 2, 1, log=lines.append)
+    assert sum("few" in line for line in lines) == 1
 
 
 def test_the_first_network_can_be_stopped():
@@ -165,6 +166,6 @@ def test_the_first_network_can_be_stopped():
     assert 0 < shares[0] < 1 / 5
 
 
-def test_a_look_has_a_line_for_each_of_its_figures():
-    for name in Look.__dataclass_fields__:
-        assert name == "step" or f"{name}: " in Look.__doc__
+def test_an_evaluation_documents_each_of_its_metrics():
+    for name in Evaluation.__dataclass_fields__:
+        assert name == "step" or f"{name}: " in Evaluation.__doc__

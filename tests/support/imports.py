@@ -6,7 +6,6 @@ Every relative import counts: at the top, inside a function, and for annotations
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -73,17 +72,13 @@ def arrows() -> dict[Path, tuple[Path, ...]]:
 
 
 def drawing() -> str:
-    """The imports between folders as a Mermaid diagram; the numbers count importing files."""
-    count: Counter[tuple[str, str]] = Counter()
-    for path, targets in arrows().items():
-        here = folder_of(path)
-        there = {folder_of(target) for target in targets}
-        count.update((here, folder) for folder in there if folder != here)
-    rows = list(MAY_IMPORT)
-    lines = [f"    {_key(row)}[{row}/]" for row in reversed(rows)]
-    ordered = sorted(count.items(), key=lambda a: (-rows.index(a[0][0]), -rows.index(a[0][1])))
-    lines += [f"    {_key(a)} -->|{n}| {_key(b)}" for (a, b), n in ordered]
-    return "\n".join(["flowchart TD", *lines])
+    """The imports between folders as a Mermaid diagram, from the top down."""
+    rows = list(reversed(MAY_IMPORT))
+    pairs = {(folder_of(a), folder_of(b)) for a, targets in arrows().items() for b in targets}
+    ordered = sorted(pairs, key=lambda pair: (rows.index(pair[0]), rows.index(pair[1])))
+    boxes = [f"    {_key(row)}[{row}/]" for row in rows]
+    lines = [f"    {_key(a)} --> {_key(b)}" for a, b in ordered if a != b]
+    return "\n".join(["flowchart TD", *boxes, *lines])
 
 
 def _key(folder: str) -> str:

@@ -1,21 +1,21 @@
 """artgraph: deep-learning art as a graph of typed nodes.
 
-Nothing is imported here at the top: tools import this file alone, by its path, and ComfyUI
-imports it as a node pack.
+This file has no imports at its top level: tools import it alone, by its path, and ComfyUI imports
+it as a node pack.
 """
 
-WEB_DIRECTORY = "./editors/comfy/web"  # what ComfyUI serves to its editor
+WEB_DIRECTORY = "./editors/comfy/web"  # the folder that ComfyUI serves to its editor
 
 
 async def comfy_entrypoint() -> object:
-    """What ComfyUI calls for the pack's nodes in its V3 form."""
+    """Returns the pack's nodes in ComfyUI's V3 form. ComfyUI calls this function."""
     from .editors.comfy.v3 import Extension
 
     return Extension()
 
 
 def __getattr__(name: str) -> object:
-    """The version, and the pack's V1 form; the latter only for a ComfyUI that has no V3."""
+    """Returns the version, or the pack's V1 form. The latter exists only if ComfyUI has no V3."""
     if name == "__version__":
         from .contract.version import version
 

@@ -1,4 +1,4 @@
-"""`python -m artgraph`."""
+"""Runs the command line: `python -m artgraph`."""
 
 from .cli.main import main
 

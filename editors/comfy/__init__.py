@@ -1,1 +1,1 @@
-"""The node pack inside ComfyUI."""
+"""The node pack for ComfyUI."""

@@ -1,7 +1,9 @@
-"""Makes the files of the ComfyUI pack that follow from others; a test checks that they are current.
+"""Generates files of the ComfyUI pack: help pages, locales and example workflows.
 
-python -m artgraph.editors.comfy.build_pack          # all but the icon and the banner
-python -m artgraph.editors.comfy.build_pack --art    # these too
+python -m artgraph.editors.comfy.build_pack          # all except the icon and the banner
+python -m artgraph.editors.comfy.build_pack --art    # the icon and the banner as well
+
+A test checks that the generated files are current.
 """
 
 from __future__ import annotations
@@ -19,21 +21,21 @@ from ..formats.convert import check
 from ..formats.forms import class_id
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
-from .help import LOCALES, WORDS, ZH, help_page, node_definitions, texts
+from .help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 
 ROOT = Path(__file__).parents[2]
 WEB = Path("editors/comfy/web")
 EXAMPLES = Path("example_workflows")
 
 
-def made_files() -> dict[Path, str]:
-    """Every text that is made from the registry and the shipped graphs, by its place."""
+def generated_files() -> dict[Path, str]:
+    """Returns the texts generated from the registry and the shipped graphs, by path."""
     registry = load_nodes()
     files = {
         WEB / "docs" / f"{class_id(spec.id)}.md": help_page(spec) for spec in registry.values()
     }
-    for language, told in LOCALES.items():
-        definitions = node_definitions(registry, told)
+    for language, translate in LOCALES.items():
+        definitions = node_definitions(registry, translate)
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
@@ -42,16 +44,16 @@ def made_files() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write what is not current, remove what is made no more, and name what has no Chinese."""
-    files = made_files()
+    """Write outdated files, delete obsolete ones, and print the texts without a translation."""
+    files = generated_files()
     for path, text in files.items():
         _write(ROOT / path, text.encode())
         if path.parent == EXAMPLES:
             _write((ROOT / path).with_suffix(".jpg"), _picture(path.stem, json.loads(text)))
-    kept = {path.stem for path in files}
+    current = {path.stem for path in files}
     for folder in (WEB / "docs", EXAMPLES):
         for path in (ROOT / folder).iterdir():
-            if path.stem not in kept:
+            if path.stem not in current:
                 path.unlink()
     name_untranslated(load_nodes())
     if "--art" in arguments:
@@ -59,10 +61,10 @@ def main(arguments: list[str]) -> None:
 
 
 def name_untranslated(registry: Mapping[str, NodeSpec]) -> None:
-    """Print each text that ComfyUI's Chinese editor will show in English."""
-    for text in texts(registry):
+    """Print each text that has no Chinese translation; ComfyUI shows it in English."""
+    for text in translatable_texts(registry):
         if text not in ZH:
-            print(f"no Chinese in editors/comfy/{WORDS.name}: {text!r}")
+            print(f"no translation in editors/comfy/{WORDS.name}: {text!r}")
 
 
 def _json(data: object) -> str:
@@ -76,7 +78,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _picture(name: str, workflow: dict[str, object]) -> bytes:
-    """What the editor's templates show of a graph, as JPEG."""
+    """Returns the picture of a graph in ComfyUI's list of templates, as JPEG."""
     from PIL import Image
 
     from ..formats.thumbnails import thumbnail
@@ -88,7 +90,7 @@ def _picture(name: str, workflow: dict[str, object]) -> bytes:
 
 
 def _draw_art(folder: Path) -> None:
-    """The icon, and a banner of 21 to 9: our own procedural pictures."""
+    """Draw the icon and a banner of 21:9 from procedural pictures."""
     from PIL import Image
 
     from ...pictures.styles import STYLES, render

@@ -1,9 +1,10 @@
-"""Our store offered to ComfyUI for other packs' nodes: set ARTGRAPH_COMFY_CACHE=1.
+"""Lets ComfyUI cache the results of other packs' nodes in our store, if ARTGRAPH_COMFY_CACHE=1.
 
-ComfyUI's key says nothing of code, versions, devices and the files that nodes read, neither of
-the node nor of those above it. All of these go into ours, so a changed pack, model or input file
-makes everything anew: safe, and rarely a loss. Kept are nodes that neither save nor show anything,
-and whose outputs are tensors, numbers and texts in lists and mappings; the others run as ever.
+ComfyUI's key does not cover the code, the versions, the device and the files that a node and its
+sources read. Our key covers all of them for the whole installation. After a change of any pack,
+model or input file, all nodes run again: this is safe, and rarely costs much. Results are cached
+for nodes that neither save nor show anything, and only if the outputs consist of tensors, numbers
+and texts in lists and mappings. All other nodes run as without this cache.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from ...runner.store.keys import Key, digest_of, torch_version
 from ..formats.forms import node_id
 from . import host
 
-_CODE = (".py", ".json", ".yaml", ".toml", ".so", ".pyd")
+_CODE = (".py", ".json", ".yaml", ".toml", ".so", ".pyd")  # suffixes of files that count as code
 
 
-class UnkeptError(ValueError):
-    """A value of a kind that is not kept."""
+class UnsupportedValueError(ValueError):
+    """A value of a type that can't be cached."""
 
 
 def _encode(value: Any) -> tuple[Json, Buffers]:
@@ -43,8 +44,8 @@ def _encode(value: Any) -> tuple[Json, Buffers]:
         if type(part) in (list, tuple):
             return {type(part).__name__: [packed(item) for item in part]}
         if type(part) is dict and all(type(key) is str for key in part):
-            return {"dict": [[key, packed(item)] for key, item in part.items()]}  # in its order
-        raise UnkeptError(type(part).__name__)
+            return {"dict": [[key, packed(item)] for key, item in part.items()]}  # ordered
+        raise UnsupportedValueError(type(part).__name__)
 
     return packed(value), tensors
 
@@ -62,22 +63,22 @@ def _decode(meta: Json, blob: Blob | None) -> Any:
     return tuple(items) if kind == "tuple" else items
 
 
-OUTPUTS = Socket("comfy outputs", "what a node of another pack gave", _encode, _decode)
+OUTPUTS = Socket("comfy outputs", "the outputs of another pack's node", _encode, _decode)
 
 
 class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
-    """ComfyUI asks it for what it has not in memory, and tells it what ran."""
+    """ComfyUI looks up results here that are not in its memory, and stores new ones."""
 
     def __init__(self) -> None:
-        self._surroundings = ""
+        self._environment = ""
 
     def on_prompt_start(self, prompt_id: str) -> None:
-        self._surroundings = surroundings()
+        self._environment = environment_digest()
 
     def should_cache(self, context: Any, value: Any = None) -> bool:
-        shows = value is not None and value.ui
+        has_ui = value is not None and value.ui
         is_ours = node_id(context.class_type) is not None
-        return bool(self._surroundings) and not (is_ours or shows or _saves(context.class_type))
+        return bool(self._environment) and not (is_ours or has_ui or _saves(context.class_type))
 
     async def on_lookup(self, context: Any) -> Any:
         import torch
@@ -90,7 +91,7 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
                 outputs = host.store().value(OUTPUTS, result.outputs["outputs"])
         except BlobError:
             return None
-        host.log.debug("%s was found in the cache", context.class_type)
+        host.log.debug("%s: found in the cache", context.class_type)
         return ComfyAPI.Caching.CacheValue(outputs=outputs)
 
     async def on_store(self, context: Any, value: Any) -> None:
@@ -99,26 +100,29 @@ class StoreProvider(ComfyAPI.Caching.CacheProvider):  # type: ignore[misc]
             if host.store().lookup(key.digest) is None:
                 host.store().put(key, {"outputs": (OUTPUTS, list(value.outputs))}, 0.0)
                 host.store().flush()
-        except (UnkeptError, OverflowError, KeyError) as error:
-            host.log.debug("%s is not kept: %s", context.class_type, error)
+        except (UnsupportedValueError, OverflowError, KeyError) as error:
+            host.log.debug("%s: not cached: %s", context.class_type, error)
 
     def _key(self, context: Any) -> Key:
         parts = {
             "node": f"comfy {context.class_type}",
             "comfy key": context.cache_key_hash,
-            "surroundings": self._surroundings,
+            "surroundings": self._environment,
         }
         return Key(digest_of(parts), parts)
 
 
 def _saves(class_type: str) -> bool:
-    """Whether a class is run for its effect."""
-    known = sys.modules["nodes"].NODE_CLASS_MAPPINGS  # ComfyUI's module
-    return bool(getattr(known.get(class_type), "OUTPUT_NODE", False))
+    """Returns whether a node of this class has effects besides its outputs, such as a file."""
+    classes = sys.modules["nodes"].NODE_CLASS_MAPPINGS  # ComfyUI's module
+    return bool(getattr(classes.get(class_type), "OUTPUT_NODE", False))
 
 
-def surroundings() -> str:
-    """A digest of all that may decide a result besides a prompt: code, versions, device, files."""
+def environment_digest() -> str:
+    """Returns a digest of all that affects a result besides the prompt.
+
+    It covers the code, the versions, the device, and the model and input files.
+    """
     import comfyui_version
     import folder_paths
 
@@ -134,12 +138,15 @@ def surroundings() -> str:
 
 
 def _model_folders(folder_paths: Any) -> list[Any]:
-    known: Mapping[str, Any] = folder_paths.folder_names_and_paths
-    return [entry for name, entry in known.items() if name != "custom_nodes"]
+    folders: Mapping[str, Any] = folder_paths.folder_names_and_paths
+    return [entry for name, entry in folders.items() if name != "custom_nodes"]
 
 
-def _stamps(roots: list[Any], endings: tuple[str, ...] = ("",)) -> Iterator[list[Any]]:
-    """Path, size and time of change of every file below, links followed once."""
+def _stamps(roots: list[Any], suffixes: tuple[str, ...] = ("",)) -> Iterator[list[Any]]:
+    """Yields path, size and modification time of every file below the roots.
+
+    Links to folders are followed, but each folder is read once.
+    """
     for root in dict.fromkeys(map(str, roots)):
         walk = os.walk(root, followlinks=True) if Path(root).is_dir() else [("", [], [root])]
         seen: set[str] = set()
@@ -152,12 +159,12 @@ def _stamps(roots: list[Any], endings: tuple[str, ...] = ("",)) -> Iterator[list
             seen.add(real)
             for name in names:
                 path = Path(folder) / name
-                if name.endswith(endings) and path.exists():
+                if name.endswith(suffixes) and path.exists():
                     status = path.stat()
                     yield [str(path), status.st_size, status.st_mtime_ns]
 
 
-async def offer() -> None:
-    """Register with ComfyUI."""
+async def register() -> None:
+    """Register the store with ComfyUI."""
     await ComfyAPI().caching.register_provider(StoreProvider())
-    host.log.info("other packs' results are kept in %s", host.store().folder)
+    host.log.info("results of other packs' nodes are cached in %s", host.store().folder)

@@ -1,4 +1,4 @@
-"""Help pages and translations of the nodes, from their docstrings and a file of words."""
+"""Help pages and translations of the nodes, from their docstrings and a file of translations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORDS = Path(__file__).with_name("words_zh.json")  # English to Chinese
 
 
 def help_page(spec: NodeSpec) -> str:
-    """A node's help as Markdown."""
+    """Returns a node's help as Markdown."""
     form = node_form(spec)
     lines = [f"# {form.title}", "", spec.doc, ""]
     for title, sockets in (
@@ -33,43 +33,45 @@ def help_page(spec: NodeSpec) -> str:
 
 
 def node_definitions(
-    registry: Mapping[str, NodeSpec], told: Callable[[str], str]
+    registry: Mapping[str, NodeSpec], translate: Callable[[str], str]
 ) -> dict[str, Any]:
-    """What ComfyUI reads as `nodeDefs.json`, in the language of `told`.
+    """Returns the content of a `nodeDefs.json`, in the language of `translate`.
 
-    Its editor takes names and tooltips from there; the choices of a widget stay as they are.
+    ComfyUI's editor reads names and tooltips from this file. The choices of a widget are not
+    translated, except in its tooltip.
     """
     definitions = {}
     for spec in sorted(registry.values(), key=lambda spec: spec.id):
-        form = node_form(spec, told)
+        form = node_form(spec, translate)
         definitions[class_id(spec.id)] = {
             "display_name": form.title,
             "description": form.description,
             "inputs": {
-                i.name: {"name": told(i.name), "tooltip": i.options["tooltip"]} for i in form.inputs
+                i.name: {"name": translate(i.name), "tooltip": i.options["tooltip"]}
+                for i in form.inputs
             },
             "outputs": {
-                str(number): {"name": told(output.name), "tooltip": output.tooltip}
+                str(number): {"name": translate(output.name), "tooltip": output.tooltip}
                 for number, output in enumerate(form.outputs)
             },
         }
     return definitions
 
 
-def texts(registry: Mapping[str, NodeSpec]) -> list[str]:
-    """Each text that a translation is asked for, once; names of one letter need none."""
-    asked: dict[str, None] = {}
+def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
+    """Returns each text that needs a translation, once. Names of one letter do not need one."""
+    texts: dict[str, None] = {}
 
-    def told(text: str) -> str:
-        asked[text] = None
+    def collect(text: str) -> str:
+        texts[text] = None
         return text
 
-    node_definitions(registry, told)
-    return [text for text in asked if len(text) > 1]
+    node_definitions(registry, collect)
+    return [text for text in texts if len(text) > 1]
 
 
 def in_chinese(text: str) -> str:
-    """The text in Chinese, or as it is where there is none yet."""
+    """Returns the text in Chinese, or unchanged if there is no translation."""
     return ZH.get(text, text)
 
 

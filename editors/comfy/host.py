@@ -1,6 +1,6 @@
 """What a running node uses of ComfyUI: its folders, its progress bar, its Cancel button.
 
-Each part is looked up when it is used, so that this file imports anywhere.
+ComfyUI's modules are imported inside the functions, so that this file can be imported without them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ...runner.store.place import cache_folder
 from ...runner.store.store import Store
 
 log = logging.getLogger("artgraph")
-_PREVIEW_SECONDS = 3.0
-_PREVIEW_EDGE = 512  # pixels
+_PREVIEW_SECONDS = 3.0  # shortest time between two previews
+_PREVIEW_EDGE = 512  # longest edge of a preview in pixels
 
 
 @cache
 def store() -> Store:
-    """The store that the command line uses; `$ARTGRAPH_CACHE` names another folder.
+    """Returns the store that the command line uses; `$ARTGRAPH_CACHE` names another folder.
 
     Raises: CacheError.
     """
@@ -37,17 +37,17 @@ def store() -> Store:
 
 @cache
 def numerics() -> Numerics:
-    """What the command line would compute on; `$ARTGRAPH_DEVICE` is its `--device`."""
+    """Returns the numerics that the command line uses; `$ARTGRAPH_DEVICE` is its `--device`."""
     return numerics_for(os.environ.get("ARTGRAPH_DEVICE", "auto"))
 
 
 def resolve(text: str, kind: str) -> Path:
-    """The file or folder that a widget names.
+    """Returns the file or folder that a widget names.
 
-    It lies in ComfyUI's input or output folder, or in one that `extra_model_paths.yaml` names
-    under `artgraph`.
+    It must be in ComfyUI's input or output folder, or in a folder that `extra_model_paths.yaml`
+    names under `artgraph`.
 
-    Raises: InputError where it is missing or elsewhere.
+    Raises: InputError if it does not exist or is elsewhere.
     """
     import folder_paths
 
@@ -63,11 +63,11 @@ def resolve(text: str, kind: str) -> Path:
     raise last
 
 
-class Running:
-    """A node that runs in ComfyUI, a `Host`; `read` returns the values of its inputs.
+class RunningNode:
+    """The `Host` of a node that runs in ComfyUI. `read` returns the values of its inputs.
 
-    ComfyUI's bar shows its progress and pictures of its work; what it says is in ComfyUI's log,
-    and on the node if this ComfyUI can show it there.
+    ComfyUI's bar shows the progress and the previews. Messages are written to ComfyUI's log, and
+    shown on the node if this version of ComfyUI can do so.
     """
 
     def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
@@ -82,7 +82,7 @@ class Running:
         return ProgressBar(100)
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
-        """Move ComfyUI's bar. Raises: Cancelled, caused by what ComfyUI wants to see raised."""
+        """Move ComfyUI's bar. Raises: Cancelled, with ComfyUI's own exception as its cause."""
         from ...pictures.tiles import tiled
 
         self.check_cancelled()
@@ -94,7 +94,7 @@ class Running:
             self._bar.update_absolute(done, total, picture)
 
     def check_cancelled(self) -> None:
-        """Raise Cancelled, caused by what ComfyUI wants to see raised, after a click on Cancel."""
+        """Raise Cancelled, with ComfyUI's own exception as its cause, after a click on Cancel."""
         import comfy.model_management
 
         with _interruptible():
@@ -122,14 +122,14 @@ class Running:
             show("\n".join(self._lines), running.node_id, server.client_id)
 
     def started(self, step: int | None) -> None:
-        """ComfyUI shows that by itself."""
+        """Nothing to do: ComfyUI shows by itself which node runs."""
 
     def computed(self) -> None:
-        """ComfyUI runs one node at a time."""
+        """Nothing to do: ComfyUI runs one node at a time."""
 
     @contextmanager
     def switches(self) -> Iterator[None]:
-        """Set torch's process-wide switches as our keys name them; ComfyUI's come back after."""
+        """Set torch's process-wide switches to the numerics in our keys, and restore them after."""
         import torch
 
         fill = torch.utils.deterministic
@@ -152,7 +152,7 @@ class Running:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn ComfyUI's interruption, which its bar may raise as well, into Cancelled."""
+    """Raise Cancelled instead of ComfyUI's interruption, which its bar may raise as well."""
     from comfy.model_management import InterruptProcessingException
 
     try:
@@ -162,7 +162,10 @@ def _interruptible() -> Iterator[None]:
 
 
 def save_file(name: str, data: bytes) -> dict[str, str]:
-    """Write into ComfyUI's output folder under a name not used yet; where, for its editor."""
+    """Write a file to ComfyUI's output folder under an unused name.
+
+    Returns the place of the file, as ComfyUI's editor expects it.
+    """
     import folder_paths
 
     path = Path(name)
@@ -174,21 +177,21 @@ def save_file(name: str, data: bytes) -> dict[str, str]:
         try:
             with (Path(folder) / filename).open("xb") as file:
                 file.write(data)
-        except FileExistsError:  # of another ending, which ComfyUI does not count
+        except FileExistsError:  # ComfyUI did not count this file
             number += 1
         else:
             return {"filename": filename, "subfolder": subfolder, "type": "output"}
 
 
-def keeps_metadata() -> bool:
-    """Whether the user lets pictures carry their graph (ComfyUI's --disable-metadata)."""
+def saves_metadata() -> bool:
+    """Returns whether pictures contain their graph: not with ComfyUI's --disable-metadata."""
     from comfy.cli_args import args
 
     return not args.disable_metadata
 
 
 def node_title(hidden: Mapping[str, Any]) -> str | None:
-    """The title of the node that runs, as its user sees it."""
+    """Returns the title of the running node in ComfyUI's editor."""
     prompt, number = hidden.get("prompt") or {}, str(hidden.get("unique_id"))
     node = prompt.get(number) if isinstance(prompt, dict) else None
     return ((node or {}).get("_meta") or {}).get("title")

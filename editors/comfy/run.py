@@ -1,7 +1,7 @@
-"""Running one node inside ComfyUI, with the command line's store, keys and checkpoints.
+"""Runs one node inside ComfyUI, with the same store, keys and checkpoints as the command line.
 
-ComfyUI runs every node under `torch.inference_mode()`, where nothing can be trained; reading and
-computing happen outside of it here, on values that came from the store.
+ComfyUI runs every node under `torch.inference_mode()`, in which a model can't be trained. This file
+leaves that mode to read values from the store and to run the node.
 """
 
 from __future__ import annotations
@@ -21,55 +21,55 @@ from ...runner.store.results import Result
 from ..formats.forms import from_comfy_value
 from . import host
 from . import wires as comfy_wires
-from .strict import Refused
+from .strict import InvalidValue
 from .wires import PLAIN, Ref, ref_to, remember, value_of
 
 
 @dataclass
 class Outcome:
-    """What ComfyUI gets of a node: its outputs in order, and where its files are."""
+    """What ComfyUI receives from a node: its outputs in order, and the places of its files."""
 
     values: tuple[Any, ...]
     files: list[dict[str, str]] = field(default_factory=list)
 
 
-def run_node(spec: NodeSpec, given: Mapping[str, Any], hidden: Mapping[str, Any]) -> Outcome:
-    """Run a node, or find its result.
+def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, Any]) -> Outcome:
+    """Run a node, or read its result from the store.
 
-    Raises: what ComfyUI raises on Cancel; NodeError of one line; another exception where the
+    Raises: ComfyUI's own exception on Cancel; NodeError with one line; another exception if the
     node has a bug.
     """
     import torch
 
-    with torch.inference_mode(False), _one_line():
+    with torch.inference_mode(False), _one_line_errors():
         inputs = {
-            name: ref_to(spec, name, given[name])
+            name: ref_to(spec, name, arguments[name])
             for name in spec.inputs
-            if given.get(name) is not None
+            if arguments.get(name) is not None
         }
-        _check_ties(spec, inputs)
-        widgets = checked_widgets(spec, given)
+        _check_type_variables(spec, inputs)
+        widgets = checked_widgets(spec, arguments)
         store = host.store()
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
-        running = host.Running(lambda: {name: value_of(ref) for name, ref in inputs.items()})
+        running = host.RunningNode(lambda: {name: value_of(ref) for name, ref in inputs.items()})
         result = find_or_compute(spec, widgets, key, store, running).result
         store.flush()
         outcome = _outcome(spec, inputs, result, hidden)
-        if hidden:  # a node that saves, which is near the end of a run
+        if hidden:  # a node that saves files runs near the end of a graph
             store.keep_within_budget()
         return outcome
 
 
 def checked_widgets(
-    spec: NodeSpec, given: Mapping[str, Any], wired: Collection[str] = ()
+    spec: NodeSpec, arguments: Mapping[str, Any], wired: Collection[str] = ()
 ) -> dict[str, Any]:
-    """All widget values, strictly checked but for those `wired`; paths as `Path`.
+    """Returns all widget values, strictly checked, with paths as `Path`; `wired` ones are None.
 
-    Raises: NodeError with all that is wrong, in one line; InputError for a path.
+    Raises: NodeError with all problems in one line; InputError for a wrong path.
     """
     names = [name for name in spec.widgets if name not in wired]
-    plain = {n: from_comfy_value(spec.widgets[n], given[n]) for n in names if n in given}
+    plain = {n: from_comfy_value(spec.widgets[n], arguments[n]) for n in names if n in arguments}
     values, wrong = spec.check(plain)
     problems = [problem for problem in wrong if problem.subject in names]
     if problems:
@@ -81,39 +81,43 @@ def checked_widgets(
     return {name: values.get(name) for name in spec.widgets}
 
 
-def validate(spec: NodeSpec, given: Mapping[str, Any]) -> None:
-    """Check what is known before the run; ComfyUI hands a wired widget over as None.
+def validate(spec: NodeSpec, arguments: Mapping[str, Any]) -> None:
+    """Check the widget values before the run. ComfyUI passes None for a wired widget.
 
-    Raises: NodeError with all that is wrong, in one line; InputError for a path.
+    Raises: NodeError with all problems in one line; InputError for a wrong path.
     """
-    if any(isinstance(value, Refused) for value in given.values()):
-        return  # ComfyUI has that already, at its input
-    with _one_line():
-        checked_widgets(spec, given, [name for name in spec.widgets if given.get(name) is None])
+    if any(isinstance(value, InvalidValue) for value in arguments.values()):
+        return  # ComfyUI has already reported this at the node's input
+    wired = [name for name in spec.widgets if arguments.get(name) is None]
+    with _one_line_errors():
+        checked_widgets(spec, arguments, wired)
 
 
-def fingerprint(spec: NodeSpec, given: Mapping[str, Any]) -> str:
-    """What ComfyUI's own cache can't know of a node: the content of the files that it reads."""
-    parts = [f"version {spec.version}", f"lost {comfy_wires.lost}"]
+def fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> str:
+    """Returns a text that changes if a node must run again although its inputs are the same.
+
+    It covers what ComfyUI's own cache does not check, such as the content of files.
+    """
+    parts = [f"version {spec.version}", f"lost {comfy_wires.lost_values}"]
     for name, widget in spec.widgets.items():
-        if widget.kind in ("file", "folder") and given.get(name):
+        if widget.kind in ("file", "folder") and arguments.get(name):
             try:
-                path = host.resolve(given[name], widget.kind)
+                path = host.resolve(arguments[name], widget.kind)
                 parts.append(host.store().fingerprint(path))
             except ArtgraphError as error:
                 parts.append(f"{error} {time.time()}")
     return "; ".join(parts)
 
 
-def _check_ties(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
-    """Inputs that a type variable ties take one kind of value."""
+def _check_type_variables(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
+    """Check that inputs with the same type variable have the same kind of value."""
     kinds: dict[str, str] = {}
     for name, ref in inputs.items():
         variable = spec.inputs[name].variable
         if variable and kinds.setdefault(variable, ref.socket.name) != ref.socket.name:
             raise NodeError(
-                f"{name} is a {ref.socket.name}, and {kinds[variable]} came in before",
-                "wire values of one kind",
+                f"{name} is wired to {ref.socket.name}, another input to {kinds[variable]}",
+                "wire values of the same kind",
             )
 
 
@@ -122,7 +126,7 @@ def _outcome(
 ) -> Outcome:
     values: list[Any] = []
     files: list[dict[str, str]] = []
-    tied = {
+    by_variable = {
         port.variable: inputs[name].socket for name, port in spec.inputs.items() if name in inputs
     }
     for name, port in spec.outputs.items():
@@ -130,9 +134,8 @@ def _outcome(
         if stored is None:
             values.append(None)
             continue
-        ref = Ref(
-            tied.get(port.variable, port.sockets[0]) if port.variable else port.sockets[0], stored
-        )
+        socket = port.sockets[0]
+        ref = Ref(by_variable.get(port.variable, socket) if port.variable else socket, stored)
         value = value_of(ref) if ref.socket.name in PLAIN else ref
         if ref.socket.name == "image":
             remember(value, stored)
@@ -145,19 +148,22 @@ def _outcome(
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """What goes wrong as ComfyUI shows it: its own interruption, or one line."""
+def _one_line_errors() -> Iterator[None]:
+    """Raise errors as ComfyUI shows them best: its own interruption, or one line of text."""
     try:
         yield
     except Cancelled as error:
         raise error.__cause__ or error from None
     except SocketError as error:
-        raise NodeError(f"returned what it must not: {error}", "a bug in the node") from error
+        raise NodeError(f"the node returned a wrong value: {error}", "report this bug") from error
     except ArtgraphError as error:
         what, advice = (" ".join(part.split()) for part in (error.what, error.advice))
-        raise _named(type(error))(what, advice) from None
+        raise _with_module_artgraph(type(error))(what, advice) from None
 
 
-def _named(kind: type[ArtgraphError]) -> type[ArtgraphError]:
-    """An error as `artgraph.NodeError`: ComfyUI shows an error's module, which there is a path."""
+def _with_module_artgraph(kind: type[ArtgraphError]) -> type[ArtgraphError]:
+    """Returns the class with `artgraph` as its module.
+
+    ComfyUI shows an error's module, and the module of a node pack is a path.
+    """
     return type(kind.__name__, (kind,), {"__module__": "artgraph"})

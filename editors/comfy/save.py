@@ -1,4 +1,4 @@
-"""Files that a node gives, into ComfyUI's output folder, each picture with its graph."""
+"""Saves the files of a node in ComfyUI's output folder, each PNG picture with its graph."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from . import host
 
 
 def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Write them under names that are not used yet; where, for ComfyUI's editor."""
-    texts = graph_texts(hidden) if host.keeps_metadata() else {}
+    """Write files under unused names; returns their places, as ComfyUI's editor expects them."""
+    texts = graph_texts(hidden) if host.saves_metadata() else {}
     stem = file_stem(node_name(host.node_title(hidden) or "", spec.id))
     saved = []
-    for given, data in files.files.items():
-        name = f"{stem}{given[1:]}" if given.startswith("@") else given
+    for pattern, data in files.files.items():
+        name = f"{stem}{pattern[1:]}" if pattern.startswith("@") else pattern
         if is_png(data):
             for keyword, text in texts.items():
                 data = add_text(data, keyword, text)
@@ -34,9 +34,9 @@ def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[
 
 
 def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
-    """What a picture carries: the graph as ComfyUI ran it and drew it, and as our YAML.
+    """Returns the texts for a PNG file: the graph in ComfyUI's formats and as our YAML.
 
-    A graph with other packs' nodes has no YAML.
+    A graph with other packs' nodes is saved without YAML.
     """
     prompt, extra = hidden.get("prompt"), hidden.get("extra_pnginfo") or {}
     texts = {str(key): json.dumps(part) for key, part in extra.items()}
@@ -53,8 +53,8 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def shown(files: list[dict[str, str]]) -> dict[str, Any]:
-    """What ComfyUI's editor shows on the node: pictures as such, other files by name."""
+def ui_for(files: list[dict[str, str]]) -> dict[str, Any]:
+    """Returns what ComfyUI's editor shows on the node: pictures, and the names of other files."""
     pictures = [f for f in files if is_shown(Path(f["filename"]))]
     others = [f["filename"] for f in files if f not in pictures]
     animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)

@@ -1,8 +1,8 @@
-"""Strict values before ComfyUI's loose conversion: `"false"` is not true, 3.9 not 3.
+"""Checks values strictly before ComfyUI converts them: `"false"` is not true, and 3.9 is not 3.
 
-ComfyUI converts a prompt's values, then has them checked. So ours are checked when a prompt
-arrives; a wrong value is replaced by one that can't be converted, which ComfyUI reports at its
-input, with our words.
+ComfyUI converts the values of a prompt before the nodes can check them. Therefore our values are
+checked when a prompt arrives. A wrong value is replaced by an object whose conversion fails.
+ComfyUI then reports the message of the error at the node's input.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ..formats.api_json import is_link
 from ..formats.forms import from_comfy_value, node_id, widget_type
 
 
-class Refused(str):
-    """A wrong value; converting it says what is wrong."""
+class InvalidValue(str):
+    """A wrong value. Converting it to a number or a bool raises an error with `message`."""
 
     message: str
 
-    def _refuse(self) -> NoReturn:
+    def _fail(self) -> NoReturn:
         raise ValueError(self.message)
 
-    __bool__ = __int__ = __float__ = _refuse
+    __bool__ = __int__ = __float__ = _fail
 
 
 def make_strict(data: Any, registry: Mapping[str, NodeSpec]) -> Any:
-    """A request to run a prompt, as it comes to ComfyUI's server, with wrong values marked."""
+    """Mark the wrong values in a request to run a prompt, and return the request."""
     prompt = data.get("prompt") if isinstance(data, dict) else None
     for node in prompt.values() if isinstance(prompt, dict) else ():
         spec = registry.get(node_id(str(node.get("class_type"))) or "")
@@ -39,22 +39,22 @@ def make_strict(data: Any, registry: Mapping[str, NodeSpec]) -> Any:
 
 
 def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
-    given = {
+    values = {
         name: from_comfy_value(widget, inputs[name])
         for name, widget in spec.widgets.items()
         if name in inputs and not is_link(inputs[name])
     }
-    _, wrong = spec.check(given)
-    for problem in wrong:
+    _, problems = spec.check(values)
+    for problem in problems:
         name = problem.subject or ""
-        if name in given and widget_type(spec.widgets[name]) in ("INT", "FLOAT", "BOOLEAN"):
-            inputs[name] = refused = Refused(given[name])
-            refused.message = problem.message
+        if name in values and widget_type(spec.widgets[name]) in ("INT", "FLOAT", "BOOLEAN"):
+            inputs[name] = invalid = InvalidValue(values[name])
+            invalid.message = problem.message
 
 
 @cache
-def watch() -> None:
-    """From now on, check every prompt that comes to ComfyUI's server; without one, nothing."""
+def check_prompts() -> None:
+    """Check all prompts that ComfyUI's server receives from now on, if there is a server."""
     try:
         from server import PromptServer
 

@@ -1,4 +1,4 @@
-"""ComfyUI's V1 classes, made from the registry alone."""
+"""ComfyUI's V1 classes, made from the registry."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ..formats.forms import NodeForm, node_form
 from . import run as comfy_run
-from .save import shown
-from .strict import watch
+from .save import ui_for
+from .strict import check_prompts
 
 HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 
 
 class ComfyV1:
-    """What all V1 classes share; `FORM` is the node's."""
+    """The base class of all V1 classes. `FORM` is the form of the node."""
 
     FORM: NodeForm
     FUNCTION = "run"
@@ -25,22 +25,22 @@ class ComfyV1:
         return cls.FORM.input_types()
 
     @classmethod
-    def VALIDATE_INPUTS(cls, **given: Any) -> bool:  # noqa: N802
-        comfy_run.validate(cls.FORM.spec, given)
+    def VALIDATE_INPUTS(cls, **arguments: Any) -> bool:  # noqa: N802
+        comfy_run.validate(cls.FORM.spec, arguments)
         return True
 
     @classmethod
-    def IS_CHANGED(cls, **given: Any) -> str:  # noqa: N802
-        return comfy_run.fingerprint(cls.FORM.spec, given)
+    def IS_CHANGED(cls, **arguments: Any) -> str:  # noqa: N802
+        return comfy_run.fingerprint(cls.FORM.spec, arguments)
 
-    def run(self, **given: Any) -> dict[str, Any]:
-        hidden = {name: given.pop(name, None) for name in HIDDEN} if self.FORM.saves else {}
-        outcome = comfy_run.run_node(self.FORM.spec, given, hidden)
-        return {"ui": shown(outcome.files), "result": outcome.values}
+    def run(self, **arguments: Any) -> dict[str, Any]:
+        hidden = {name: arguments.pop(name, None) for name in HIDDEN} if self.FORM.saves else {}
+        outcome = comfy_run.run_node(self.FORM.spec, arguments, hidden)
+        return {"ui": ui_for(outcome.files), "result": outcome.values}
 
 
 def v1_class(spec: NodeSpec) -> type[ComfyV1]:
-    """The class of one node."""
+    """Returns the class of one node."""
     form = node_form(spec)
     members = {
         "__doc__": spec.doc,
@@ -57,11 +57,11 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
 
 
 def mappings() -> dict[str, type[ComfyV1]]:
-    """NODE_CLASS_MAPPINGS."""
-    watch()
+    """Returns NODE_CLASS_MAPPINGS."""
+    check_prompts()
     return {cls.FORM.class_id: cls for cls in map(v1_class, load_nodes().values())}
 
 
 def display_names() -> dict[str, str]:
-    """NODE_DISPLAY_NAME_MAPPINGS."""
+    """Returns NODE_DISPLAY_NAME_MAPPINGS."""
     return {name: cls.FORM.title for name, cls in mappings().items()}

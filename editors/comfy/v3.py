@@ -1,4 +1,4 @@
-"""ComfyUI's V3 classes, made from the registry alone. Imports only where ComfyUI has V3."""
+"""ComfyUI's V3 classes, made from the registry. Importing this file fails if ComfyUI has no V3."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ..formats.forms import InputForm, NodeForm, node_form
 from . import run as comfy_run
-from .save import shown
-from .strict import watch
+from .save import ui_for
+from .strict import check_prompts
 
 _WIDGETS = {
     "INT": io.Int,
@@ -26,7 +26,7 @@ _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 
 
 class ComfyV3(io.ComfyNode):  # type: ignore[misc]
-    """What all V3 classes share; `FORM` is the node's."""
+    """The base class of all V3 classes. `FORM` is the form of the node."""
 
     FORM: NodeForm
 
@@ -52,20 +52,20 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         return io.Schema(**{name: part for name, part in schema.items() if name in _SCHEMA_FIELDS})
 
     @classmethod
-    def validate_inputs(cls, **given: Any) -> bool:
-        comfy_run.validate(cls.FORM.spec, given)
+    def validate_inputs(cls, **arguments: Any) -> bool:
+        comfy_run.validate(cls.FORM.spec, arguments)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, **given: Any) -> str:
-        return comfy_run.fingerprint(cls.FORM.spec, given)
+    def fingerprint_inputs(cls, **arguments: Any) -> str:
+        return comfy_run.fingerprint(cls.FORM.spec, arguments)
 
     @classmethod
-    def execute(cls, **given: Any) -> Any:
+    def execute(cls, **arguments: Any) -> Any:
         names = ("prompt", "extra_pnginfo", "unique_id")
         hidden = {name: getattr(cls.hidden, name) for name in names} if cls.FORM.saves else {}
-        outcome = comfy_run.run_node(cls.FORM.spec, given, hidden)
-        return io.NodeOutput(*outcome.values, ui=shown(outcome.files) or None)
+        outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
+        return io.NodeOutput(*outcome.values, ui=ui_for(outcome.files) or None)
 
 
 def _input(form: InputForm) -> Any:
@@ -74,7 +74,7 @@ def _input(form: InputForm) -> Any:
 
 
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:
-    """The class of one node."""
+    """Returns the class of one node."""
     form = node_form(spec)
     return type(form.class_id, (ComfyV3,), {"__doc__": spec.doc, "FORM": form})
 
@@ -83,12 +83,12 @@ class Extension(ComfyExtension):  # type: ignore[misc]
     """All nodes of the registry."""
 
     async def on_load(self) -> None:
-        """Check prompts strictly; offer our store for other packs' nodes, where the user asks."""
-        watch()
+        """Check prompts strictly, and register the cache for other packs' nodes if it is on."""
+        check_prompts()
         if os.environ.get("ARTGRAPH_COMFY_CACHE") == "1" and hasattr(ComfyAPI, "Caching"):
-            from .cache_provider import offer
+            from .cache_provider import register
 
-            await offer()
+            await register()
 
     async def get_node_list(self) -> list[type[ComfyV3]]:
         return [v3_class(spec) for spec in load_nodes().values()]

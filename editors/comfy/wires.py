@@ -1,9 +1,10 @@
-"""What wires carry between nodes in ComfyUI.
+"""The values on wires between nodes in ComfyUI.
 
-Between two of our nodes a wire carries a `Ref`: where the store has the value, under which
-digest. So nothing is digested twice, each node reads its inputs fresh, as in a run from the
-command line, and ComfyUI's memory holds no models. Pictures, numbers and texts are plain values
-there, for other packs' nodes; the pictures that we gave are known again by their identity.
+A wire between two of our nodes carries a `Ref`, which names a value in the store. Therefore no
+digest is computed twice, each node reads its inputs from the store, as in a run from the command
+line, and ComfyUI keeps no models in memory. Pictures, numbers and texts are passed as plain
+values, so that other packs' nodes can use them. Pictures that came from our store are recognized
+by their identity.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ...runner.store.blobs import BlobError
 from ...runner.store.results import Stored
 from . import host
 
-PLAIN = ("image", "number", "text")  # carried as they are, for other packs' nodes
+PLAIN = ("image", "number", "text")  # sockets whose values are passed as plain values
 
 
 @dataclass(frozen=True)
@@ -31,36 +32,37 @@ class Ref:
 
 
 class LostError(NodeError):
-    """A stored value that a wire carries is gone."""
+    """A stored value on a wire is no longer in the cache."""
 
 
-lost = 0  # how many such there were: a new number makes ComfyUI ask our nodes again
-_known: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # our pictures, by id
+lost_values = 0  # number of LostErrors, part of each fingerprint: if it grows, all our nodes rerun
+_stored_images: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # by the tensor's id
 
 
 def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
-    """Where the value of an input is stored; one that another pack made is stored first."""
+    """Returns a reference to the stored value of an input. Another pack's value is stored first."""
     sockets = spec.inputs[name].sockets
     if isinstance(value, Ref):
-        for own in sockets:
-            if own.name == value.socket.name:
-                return Ref(own, value.stored)  # read in the input's own way
-        wanted = " or ".join(socket.name for socket in sockets)
-        raise NodeError(f"{name} takes a {wanted}, not a {value.socket.name}", "wire another")
-    socket = sockets[0] if len(sockets) == 1 else socket_of(type(value))
-    if socket is None:
-        raise NodeError(f"{name} can't take a {type(value).__name__}", "wire one of our nodes")
-    known = _known.get(id(value))
-    if known is not None and known[0]() is value and known[1] == value._version:  # type: ignore[union-attr]
-        return Ref(socket, known[2])
+        for socket in sockets:
+            if socket.name == value.socket.name:
+                return Ref(socket, value.stored)  # read the value with the input's own socket
+        accepted = " or ".join(socket.name for socket in sockets)
+        raise NodeError(f"{name} is wired to {value.socket.name}", f"wire it to {accepted}")
+    own = sockets[0] if len(sockets) == 1 else socket_of(type(value))
+    if own is None:
+        what = f"{name} does not accept values of type {type(value).__name__}"
+        raise NodeError(what, "wire the output of an artgraph node")
+    image = _stored_images.get(id(value))
+    if image is not None and image[0]() is value and image[1] == value._version:  # type: ignore[union-attr]
+        return Ref(own, image[2])
     try:
-        return Ref(socket, host.store().keep(socket, _own(value)))
+        return Ref(own, host.store().keep(own, _as_our_images(value)))
     except SocketError as error:
-        raise NodeError(f"{name}: {error}", "wire something else") from error
+        raise NodeError(f"{name}: {error}", "wire another value") from error
 
 
-def _own(value: Any) -> Any:
-    """Pictures of any number of channels as ours have: three, float32, without negative steps."""
+def _as_our_images(value: Any) -> Any:
+    """Returns pictures in our form: three channels, float32, own memory. Other values unchanged."""
     import torch
 
     if not isinstance(value, torch.Tensor) or value.ndim != 4:
@@ -72,22 +74,21 @@ def _own(value: Any) -> Any:
 
 
 def value_of(ref: Ref) -> Any:
-    """The value, fresh from the store."""
-    global lost
+    """Returns the value, read from the store."""
+    global lost_values
     try:
         return host.store().value(ref.socket, ref.stored)
     except BlobError as error:
-        lost += 1
-        raise LostError("a stored result is gone from the cache", "queue again to remake it") from (
-            error
-        )
+        lost_values += 1
+        what = "a stored result is no longer in the cache"
+        raise LostError(what, "queue again to compute it") from error
 
 
 def remember(value: Any, stored: Stored) -> None:
-    """Know this tensor again, as long as nobody wrote into it."""
+    """Remember where this tensor is stored. It is valid until the tensor is changed in place."""
     number = id(value)
 
     def forget(_: Any, number: int = number) -> None:
-        _known.pop(number, None)
+        _stored_images.pop(number, None)
 
-    _known[number] = (weakref.ref(value, forget), value._version, stored)
+    _stored_images[number] = (weakref.ref(value, forget), value._version, stored)

@@ -1,1 +1,1 @@
-"""Other systems' forms of nodes and graphs."""
+"""Nodes and graphs in the formats of other systems."""

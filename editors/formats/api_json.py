@@ -1,7 +1,8 @@
-"""Graph files to ComfyUI's API JSON (what runs) and back.
+"""Converts graph files to ComfyUI's API JSON (the format that ComfyUI runs) and back.
 
-API JSON has no place for a graph's title, knobs and layout; they stand in its nodes' `_meta`,
-which ComfyUI leaves alone: each node's knobs at the node, the rest at the first one.
+API JSON has no fields for a graph's title, knobs and layout. They are stored in the nodes'
+`_meta`, which ComfyUI does not change: the knobs of each node in its own `_meta`, the rest in
+that of the first node.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import ABOUT, Document
-from .assemble import Foreign, ForeignGraph, default_values
+from .assemble import ForeignGraph, ForeignNode, default_values
 from .forms import class_id
 
 META = "artgraph"
 
 
 def is_api(data: Any) -> bool:
-    """Whether JSON data look like a graph in the API's format."""
+    """Returns whether JSON data look like a graph in the API's format."""
     return (
         isinstance(data, dict)
         and bool(data)
@@ -27,23 +28,23 @@ def is_api(data: Any) -> bool:
 
 
 def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """A checked document as API JSON, its nodes numbered in their order."""
+    """Returns a checked document as API JSON. The nodes are numbered in their order."""
     numbers = {name: str(i) for i, name in enumerate(document.nodes, 1)}
     prompt: dict[str, Any] = {}
     for entry in document.nodes.values():
         spec = registry[entry.type]
-        given = {name: mark.value for name, mark in entry.values.items()}
+        values = {name: mark.value for name, mark in entry.values.items()}
         links: dict[str, Any] = {}
         knobs: dict[str, str] = {}
         for name, mark in entry.wires.items():
             owner, _, output = mark.value.partition(".")
             if owner == "knobs":
                 knobs[name] = output
-                given[name] = document.knobs[output].value
+                values[name] = document.knobs[output].value
             else:
                 outputs = list(registry[document.nodes[owner].type].outputs)
                 links[name] = [numbers[owner], outputs.index(output) if output else 0]
-        inputs = default_values(spec, given) | links
+        inputs = default_values(spec, values) | links
         meta: dict[str, Any] = {"title": entry.name}
         ours = {"knobs": knobs, "about": entry.about}
         if knobs or entry.about:
@@ -55,39 +56,39 @@ def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, An
             },
             "_meta": meta,
         }
-    facts = graph_facts(document)
-    if facts and prompt:
-        prompt["1"]["_meta"].setdefault(META, {})["graph"] = facts
+    metadata = graph_metadata(document)
+    if metadata and prompt:
+        prompt["1"]["_meta"].setdefault(META, {})["graph"] = metadata
     return prompt
 
 
-def graph_facts(document: Document) -> dict[str, Any]:
-    """What a document says besides its nodes."""
+def graph_metadata(document: Document) -> dict[str, Any]:
+    """Returns what a document contains besides its nodes: title, knobs, layout and so on."""
     plain = document.plain()
     return {key: plain[key] for key in (*ABOUT, "knobs", "layout") if key in plain}
 
 
 def read_api(prompt: Mapping[str, Any]) -> ForeignGraph:
-    """The nodes of API JSON.
+    """Returns the nodes of API JSON.
 
-    Raises: TypeError where a node is not of the API's form.
+    Raises: TypeError if a node does not have the API's format.
     """
-    nodes: dict[str, Foreign] = {}
-    facts: dict[str, Any] = {}
+    nodes: dict[str, ForeignNode] = {}
+    metadata: dict[str, Any] = {}
     for number, node in prompt.items():
         inputs, meta = node.get("inputs", {}), _mapping(node.get("_meta"))
         if not isinstance(node["class_type"], str) or not isinstance(inputs, dict):
-            raise TypeError(f"node #{number} is not of the API's form")
+            raise TypeError(f"node #{number} does not have the API's format")
         ours = _mapping(meta.get(META))
         links = {name: (str(v[0]), v[1]) for name, v in inputs.items() if is_link(v)}
         values = {name: value for name, value in inputs.items() if name not in links}
         knobs = _mapping(ours.get("knobs"))
-        facts = _mapping(ours.get("graph")) or facts
+        metadata = _mapping(ours.get("graph")) or metadata
         title = str(meta.get("title") or "")
-        nodes[number] = Foreign(
+        nodes[number] = ForeignNode(
             number, node["class_type"], title, values, links, knobs, ours.get("about")
         )
-    return ForeignGraph(nodes, facts)
+    return ForeignGraph(nodes, metadata)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def is_link(value: Any) -> bool:
-    """Whether an input's value is a link: node and output number."""
+    """Returns whether an input's value is a link: a pair of node and output number."""
     return (
         isinstance(value, list)
         and len(value) == 2

@@ -1,7 +1,8 @@
-"""From the nodes of a ComfyUI graph, however they were written, to a graph file's data.
+"""Makes the data of a graph file from the nodes of a ComfyUI graph.
 
-ComfyUI's two formats are first read into `Foreign` nodes (api_json.py, workflow_read.py);
-here these get names, our node types, wires and values. All that has no counterpart is gathered.
+ComfyUI's two formats are first read into `ForeignNode` objects (api_json.py, workflow_read.py).
+This file finds the names, our node types, the wires and the values. Everything that has no
+counterpart here is collected as a list of problems.
 """
 
 from __future__ import annotations
@@ -17,101 +18,101 @@ from ...contract.values.kinds import is_file_name
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT, NAME
 from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
-from .forms import from_comfy_value, is_empty_number, node_id, to_comfy
-from .names import node_name, plain_name, unused
+from .forms import from_comfy_value, is_empty_number, node_id, to_comfy_value
+from .names import node_name, unused_name, valid_name
 
 
 @dataclass
-class Foreign:
-    """A node as ComfyUI knows it: values and links (node, output number) by input."""
+class ForeignNode:
+    """A node of a ComfyUI graph: values and links (node, output number) by input."""
 
     id: str
     type: str
     title: str
     values: dict[str, Any] = field(default_factory=dict)
     links: dict[str, tuple[str, int]] = field(default_factory=dict)
-    knobs: dict[str, str] = field(default_factory=dict)  # widgets whose value is a knob's
+    knobs: dict[str, str] = field(default_factory=dict)  # the knob of each widget that has one
     about: Any = None
 
 
 @dataclass
 class ForeignGraph:
-    """All nodes of a ComfyUI graph, and what a graph file says besides them."""
+    """All nodes of a ComfyUI graph, and what a graph file contains besides nodes."""
 
-    nodes: dict[str, Foreign]
-    facts: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
+    nodes: dict[str, ForeignNode]
+    metadata: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
     left_out: list[str] = field(default_factory=list)  # titles of muted nodes
-    layout: dict[str, Any] = field(default_factory=dict)  # by id, read from a workflow
+    layout: dict[str, Any] = field(default_factory=dict)  # of a workflow; nodes by their ids
 
 
 class Assembler:
-    """Makes the data of a graph file; what can't be carried over is in `problems`."""
+    """Makes the data of a graph file. `problems` lists everything that can't be converted."""
 
     def __init__(self, graph: ForeignGraph, registry: Mapping[str, NodeSpec], file: str) -> None:
         self.graph, self.registry, self.file = graph, registry, file
         self.problems: list[Problem] = []
         self.names: dict[str, str] = {}
         self.knobs: dict[str, Any] = {}
-        self.knob_names: dict[str, str] = {}  # of primitives, by id
+        self.knob_names: dict[str, str] = {}  # names of knobs by the ids of primitive nodes
         self._saved_as: set[str] = set()
 
-    def complain(self, node: Foreign, problem: Problem) -> None:
+    def report(self, node: ForeignNode, problem: Problem) -> None:
         self.problems.append(replace(problem, file=self.file, node=self.label(node)))
 
-    def label(self, node: Foreign) -> str:
-        """Returns what a node is called in a problem: its name, if it has a counterpart here."""
+    def label(self, node: ForeignNode) -> str:
+        """Returns a node's name for messages; without a counterpart here, its title and id."""
         return self.names.get(node.id) or f"{node.title or node.type} (#{node.id})"
 
-    def strangers(self) -> dict[str, str]:
-        """Returns the ids of the nodes without a name here, by label."""
+    def unnamed_nodes(self) -> dict[str, str]:
+        """Returns the ids of the nodes that have no name here, by label."""
         nodes = self.graph.nodes.values()
         return {self.label(node): node.id for node in nodes if node.id not in self.names}
 
     def data(self) -> dict[str, Any]:
-        """The graph as plain data, as `Document.plain` gives it."""
+        """Returns the graph as plain data, in the form that `Document.plain` returns."""
         for node in self.graph.nodes.values():
             if not is_primitive(node.type):
                 self.name(node)
-        self.gather_knobs()
+        self.collect_knobs()
         nodes = {}
         for node in self.graph.nodes.values():
             if is_primitive(node.type):
                 continue
             spec = self.spec(node)
             if spec is None:
-                what = f"{node.type!r} is none of artgraph's and has no counterpart here"
-                advice = "replace it, or leave it out"
-                self.complain(node, Problem("unknown_type", None, what, advice))
+                what = f"artgraph has no node that corresponds to {node.type!r}"
+                advice = "replace or remove it"
+                self.report(node, Problem("unknown_type", None, what, advice))
             else:
                 nodes[self.names[node.id]] = self.entry(node, spec)
-        facts = self.graph.facts
-        data = {"artgraph": FORMAT, **{key: facts[key] for key in ABOUT if key in facts}}
+        metadata = self.graph.metadata
+        data = {"artgraph": FORMAT, **{key: metadata[key] for key in ABOUT if key in metadata}}
         if self.knobs:
             data["knobs"] = self.knobs
         data["nodes"] = nodes
-        if facts.get("layout"):
-            data["layout"] = facts["layout"]
+        if metadata.get("layout"):
+            data["layout"] = metadata["layout"]
         return data
 
-    def spec(self, node: Foreign) -> NodeSpec | None:
+    def spec(self, node: ForeignNode) -> NodeSpec | None:
         core = CORE.get(node.type)
         ours = core.node if core is not None else node_id(node.type)
         return self.registry.get(ours) if ours is not None else None
 
-    def name(self, node: Foreign) -> None:
-        """A node's title as its name where it can be one."""
+    def name(self, node: ForeignNode) -> None:
+        """Use a node's title as its name, if the title can be a name."""
         spec, title = self.spec(node), node.title
         if spec is None:
             return
-        default = title == spec.title or "".join(title.split()) == node.type  # as Save Image
+        default = title == spec.title or "".join(title.split()) == node.type  # e.g. Save Image
         default = default and not NAME.fullmatch(title)
         name = spec.id if default else node_name(title, spec.id)
-        self.names[node.id] = unused(name, set(self.names.values()))
+        self.names[node.id] = unused_name(name, set(self.names.values()))
 
-    def gather_knobs(self) -> None:
-        """Knobs that the graph file had, then ComfyUI's primitives."""
-        known = self.graph.facts.get("knobs", {})
-        self.knobs = dict(known)
+    def collect_knobs(self) -> None:
+        """Collect the knobs of the original graph file, then those of ComfyUI's primitives."""
+        original = self.graph.metadata.get("knobs", {})
+        self.knobs = dict(original)
         uses: dict[str, str] = {}
         for node in self.graph.nodes.values():
             for name, (source, _) in node.links.items():
@@ -121,80 +122,86 @@ class Assembler:
                 continue
             value = node.values.get("value")
             default = node.title in ("", node.type, "PrimitiveNode", *PRIMITIVE_TITLES)
-            name = plain_name("" if default else node.title, uses[node.id])
-            if name in known and knob_value(self.knobs[name]) != value:
-                self.knobs[name] = with_value(known[name], value)
-            elif name not in known:
-                name = unused(name, {k for k, v in self.knobs.items() if v != value})
+            name = valid_name("" if default else node.title, uses[node.id])
+            if name in original and knob_value(self.knobs[name]) != value:
+                self.knobs[name] = with_value(original[name], value)
+            elif name not in original:
+                name = unused_name(name, {k for k, v in self.knobs.items() if v != value})
                 self.knobs[name] = value
             self.knob_names[node.id] = name
 
-    def entry(self, node: Foreign, spec: NodeSpec) -> dict[str, Any]:
+    def entry(self, node: ForeignNode, spec: NodeSpec) -> dict[str, Any]:
         core = CORE.get(node.type)
         wires: dict[str, str] = {}
         values: dict[str, Any] = {}
-        known = {*spec.inputs, *spec.widgets}
-        for given in (*node.links, *(name for name in node.values if name not in node.links)):
-            name = core.inputs.get(given, given) if core is not None else given
-            if name not in known:
+        names = {*spec.inputs, *spec.widgets}
+        for slot in (*node.links, *(slot for slot in node.values if slot not in node.links)):
+            name = core.inputs.get(slot, slot) if core is not None else slot
+            if name not in names:
                 if core is None:
-                    what, hint = f"{spec.id} has no input {given!r}", suggestion(given, known)
-                    self.complain(node, Problem("unknown_name", given, what, hint))
-            elif given in node.links:
-                wire = None if self.is_empty(node, spec, given) else self.wire(node, given)
+                    what, hint = f"{spec.id} has no input {slot!r}", suggestion(slot, names)
+                    self.report(node, Problem("unknown_name", slot, what, hint))
+            elif slot in node.links:
+                wire = None if self.is_empty(node, spec, slot) else self.wire(node, slot)
                 if wire is not None:
                     wires[name] = wire
             else:
-                self.value(node, spec, name, node.values[given], wires, values)
+                self.value(node, spec, name, node.values[slot], wires, values)
         about = node.about if isinstance(node.about, str) else None
         parts = {"about": about, "from": ordered(wires, spec), "with": ordered(values, spec)}
         return {"node": spec.id} | {key: part for key, part in parts.items() if part}
 
-    def is_empty(self, node: Foreign, spec: NodeSpec, given: str) -> bool:
-        """Whether a primitive gives a widget the number that stands for nothing: no knob is."""
-        source, widget = self.graph.nodes.get(node.links[given][0]), spec.widgets.get(given)
+    def is_empty(self, node: ForeignNode, spec: NodeSpec, slot: str) -> bool:
+        """Returns whether a primitive sets a widget to the number that means "empty".
+
+        Such a link does not become a knob.
+        """
+        source, widget = self.graph.nodes.get(node.links[slot][0]), spec.widgets.get(slot)
         if source is None or widget is None or source.id not in self.knob_names:
             return False
         return is_empty_number(widget, source.values.get("value"))
 
-    def wire(self, node: Foreign, given: str) -> str | None:
-        """What a link comes from, as `node.output` or `knobs.name`."""
-        source_id, slot = node.links[given]
+    def wire(self, node: ForeignNode, slot: str) -> str | None:
+        """Returns the source of a link, as `node.output` or `knobs.name`."""
+        source_id, number = node.links[slot]
         if source_id in self.knob_names:
             return f"knobs.{self.knob_names[source_id]}"
         source = self.graph.nodes.get(source_id)
         if source is None:
-            what = f"input {given!r} comes from #{source_id}, which is not there"
-            self.complain(node, Problem("unknown_source", given, what))
+            what = f"input {slot!r} is linked to node #{source_id}, which does not exist"
+            self.report(node, Problem("unknown_source", slot, what))
             return None
         core = CORE.get(source.type)
-        if core is not None and core.passes is not None:
-            if core.passes in source.links:
-                return self.wire(source, core.passes)
-            return None  # the binder says that its own input is not wired
+        if core is not None and core.passthrough is not None:
+            if core.passthrough in source.links:
+                return self.wire(source, core.passthrough)
+            return None  # the binder reports that the core node's own input is not wired
         spec = self.spec(source)
         if spec is None:
             return None  # reported at that node
         outputs = core.outputs if core is not None else tuple(spec.outputs)
-        output = outputs[slot] if 0 <= slot < len(outputs) else None
+        output = outputs[number] if 0 <= number < len(outputs) else None
         if output is None:
-            start = f"output {slot} of {source.type}"
-            what = f"input {given!r} comes from {start}, which has no counterpart here"
-            self.complain(node, Problem("unknown_source", given, what))
+            origin = f"output {number} of {source.type}"
+            what = f"input {slot!r} is linked to {origin}, which artgraph does not have"
+            self.report(node, Problem("unknown_source", slot, what))
             return None
         name = self.names[source.id]
         return name if len(spec.outputs) == 1 else f"{name}.{output}"
 
     def value(
         self,
-        node: Foreign,
+        node: ForeignNode,
         spec: NodeSpec,
         name: str,
         value: Any,
         wires: dict[str, str],
         values: dict[str, Any],
     ) -> None:
-        """Keep a value that is no default, as a knob where it was one and still has its value."""
+        """Store a value that is not the default.
+
+        A value that came from a knob stays wired to the knob if both are still equal.
+        """
         if isinstance(value, dict) and "__value__" in value:
             value = value["__value__"]
         knob = node.knobs.get(name)
@@ -205,15 +212,19 @@ class Assembler:
             value = self.core_text(spec, name, value)
         widget = spec.widgets.get(name)
         if widget is None:
-            what = f"input {name!r} takes no value"
-            self.complain(node, Problem("bad_value", name, what, "wire it"))
+            what = f"input {name!r} has a value, but needs a wire"
+            self.report(node, Problem("bad_value", name, what, "wire it"))
             return
         value = from_comfy_value(widget, value)
-        if widget.required or not is_same(value, widget.default):
+        if widget.required or not is_default(value, widget.default):
             values[name] = value
 
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
-        """A path without ComfyUI's folder mark; a file's prefix as a plain name, each once."""
+        """Returns a text of one of ComfyUI's nodes as the value of our widget.
+
+        A path loses ComfyUI's folder mark. A file's prefix becomes a plain file name, or empty if
+        it can't be one or another node has it.
+        """
         widget = spec.widgets.get(name)
         if widget is not None and widget.is_path:
             return FOLDER_MARK.sub("", text)
@@ -226,28 +237,29 @@ class Assembler:
         return name
 
 
-def ordered(given: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
-    """In the order of the node's signature."""
-    return {name: given[name] for name in (*spec.inputs, *spec.widgets) if name in given}
+def ordered(entries: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
+    """Returns the entries in the order of the node's signature."""
+    return {name: entries[name] for name in (*spec.inputs, *spec.widgets) if name in entries}
 
 
-def is_same(value: Any, default: Any) -> bool:
-    """Whether a value is a widget's default: 1 and 1.0 are one number, as in JSON; true is none."""
+def is_default(value: Any, default: Any) -> bool:
+    """Returns whether a value is the default. As in JSON, 1 equals 1.0, but true does not."""
     return bool(value == default) and (type(value) is bool) == (type(default) is bool)
 
 
 def knob_value(knob: Any) -> Any:
-    """A knob's value, however it is written."""
+    """Returns a knob's value. A knob is a plain value or a mapping with the key `value`."""
     return knob["value"] if isinstance(knob, dict) else knob
 
 
 def with_value(knob: Any, value: Any) -> Any:
-    """The knob with another value."""
+    """Returns the knob with another value."""
     return {**knob, "value": value} if isinstance(knob, dict) else value
 
 
-def default_values(spec: NodeSpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All widgets' values as ComfyUI holds them: given, or the default; None is an empty text."""
-    values, _ = spec.check(given)
+def default_values(spec: NodeSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of all widgets as ComfyUI represents them, with defaults filled in."""
+    checked, _ = spec.check(values)
     defaults = {name: None if w.required else w.default for name, w in spec.widgets.items()}
-    return {name: to_comfy(w, (defaults | values)[name]) for name, w in spec.widgets.items()}
+    complete = defaults | checked
+    return {name: to_comfy_value(w, complete[name]) for name, w in spec.widgets.items()}

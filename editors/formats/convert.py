@@ -1,7 +1,8 @@
-"""Graphs between artgraph's YAML, ComfyUI's API JSON, its workflow JSON, and PNG files.
+"""Converts graphs between artgraph's YAML, ComfyUI's API JSON and workflow JSON, and PNG files.
 
-What decides a result survives each way unchanged: a graph that went to ComfyUI and back has the
-same keys in the cache. Titles, knobs, places, colours, groups and notes survive as well.
+No conversion changes anything that affects a result: a graph that was converted to ComfyUI's
+format and back has the same keys in the cache. Titles, knobs, positions, colours, groups and notes
+are preserved as well.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from .workflow_read import is_workflow, read_workflow
 from .workflow_write import to_workflow
 
 API_ENDING = ".api.json"
-_TEXTS = (GRAPH_KEY, "prompt", "workflow")  # in this order: what surely ran comes first
+_TEXTS = (GRAPH_KEY, "prompt", "workflow")  # a PNG's text keywords, the most reliable one first
 
 
 class Converted(NamedTuple):
-    """A document made of ComfyUI's JSON, with the node there of each name here."""
+    """A document made from ComfyUI's JSON.
+
+    ids:      the id in ComfyUI of each node, by its name here.
+    left_out: titles of the nodes that are muted or depend on a muted one.
+    """
 
     document: Document
     ids: dict[str, str]
@@ -38,12 +43,12 @@ class Converted(NamedTuple):
 
 
 def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: Path) -> Converted:
-    """The graph in ComfyUI's API or workflow JSON; `file` is its name in messages.
+    """Returns the graph in ComfyUI's API or workflow JSON. `file` is its name in messages.
 
-    Raises: GraphError that names all that has no counterpart here.
+    Raises: GraphError that lists everything that has no counterpart here.
     """
     if isinstance(data, dict) and is_api(data.get("prompt")):
-        data = data["prompt"]  # as it is sent to a server
+        data = data["prompt"]  # a request to ComfyUI's server contains the graph as `prompt`
     try:
         if is_workflow(data):
             graph = read_workflow(data, registry)
@@ -51,7 +56,7 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
             graph = read_api(data)
         else:
             raise GraphError(
-                f"{file}: no graph of ComfyUI's", "export the workflow from its editor"
+                f"{file}: not a ComfyUI graph", "export the workflow from ComfyUI's editor"
             )
         assembler = Assembler(graph, registry, file)
         document = document_of(assembler.data(), file, folder)
@@ -71,7 +76,7 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
 def _named_layout(
     layout: dict[str, Any], assembler: Assembler, document: Document
 ) -> dict[str, Any]:
-    """The layout by names; without the places where these are what `arrange` gives anyway."""
+    """Returns the layout by names of nodes, without positions if they are those of `arrange`."""
     named = dict(layout)
     for key in ("nodes", "colors"):
         by_id = layout.get(key, {})
@@ -85,50 +90,47 @@ def _named_layout(
 
 
 def read_json(data: bytes | str, file: str) -> Any:
-    """JSON data from a stranger.
+    """Returns the data in a JSON text from an untrusted source.
 
-    Raises: GraphError where they are none.
+    Raises: GraphError if the text is not valid JSON.
     """
     try:
-        return json.loads(data, parse_constant=_refuse)
+        return json.loads(data, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise GraphError(
-            f"{file}: no JSON that can be read ({error})", "export it again"
-        ) from error
+        raise GraphError(f"{file}: not valid JSON ({error})", "export it again") from error
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+def _reject_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def document_in_json(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
-    """The graph in a JSON file of ComfyUI's.
+    """Returns the graph in a JSON file of ComfyUI.
 
     Raises: GraphError, InputError.
     """
-    return from_comfy(read_json(_bytes(path), str(path)), registry, str(path), path.parent).document
+    data = read_json(_read_bytes(path), str(path))
+    return from_comfy(data, registry, str(path), path.parent).document
 
 
 def document_in_png(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
-    """The graph that a PNG carries: artgraph's own, or what ComfyUI ran or drew.
+    """Returns the graph in a PNG file: that of artgraph if there is one, else that of ComfyUI.
 
     Raises: GraphError, InputError.
     """
-    data = _bytes(path)
+    data = _read_bytes(path)
     texts = {key: text for key in _TEXTS if (text := read_text(data, key)) is not None}
     if GRAPH_KEY in texts:
         return parse_document(texts[GRAPH_KEY], str(path), path.parent)
     for text in texts.values():
         return from_comfy(read_json(text, str(path)), registry, str(path), path.parent).document
-    raise GraphError(
-        f"{path}: carries no graph", "only PNG files that artgraph or ComfyUI saved do"
-    )
+    raise GraphError(f"{path}: contains no graph", "use a PNG file that artgraph or ComfyUI saved")
 
 
 def check(document: Document, registry: Mapping[str, NodeSpec]) -> Document:
-    """Check a document but for the files that it reads, which may be on another machine.
+    """Check a document, but not whether the files that it reads exist.
 
-    Returns the document with the nodes of the graphs inside it in their place.
+    Returns the document, with each inner graph replaced by its nodes.
 
     Raises: GraphError with all problems.
     """
@@ -142,11 +144,14 @@ def check(document: Document, registry: Mapping[str, NodeSpec]) -> Document:
 
 
 def write_graph(document: Document, target: Path, registry: Mapping[str, NodeSpec]) -> str:
-    """Write a checked document in the format that the target's name asks for; which that is.
+    """Write a checked document in the format that the target's suffix names.
 
-    `.yaml`; `.api.json`; `.json` for a workflow; an existing `.png`, which then carries it all.
+    The suffixes are `.yaml` and `.yml` (a graph file), `.api.json`, `.json` (a workflow) and `.png`
+    (an existing picture, which then contains the graph in all three formats).
 
-    Raises: GraphError for another name, or where the file can't be written.
+    Returns what was written, for a message.
+
+    Raises: GraphError if the suffix is another one, or if the file can't be written.
     """
     name = target.name.lower()
     try:
@@ -161,31 +166,31 @@ def write_graph(document: Document, target: Path, registry: Mapping[str, NodeSpe
             return "a ComfyUI workflow"
         if name.endswith(".png"):
             target.write_bytes(with_graph(target.read_bytes(), document, registry))
-            return "a picture that carries the graph"
+            return "a picture that contains the graph"
     except OSError as error:
         raise GraphError(
             f"{target}: can't be written: {error.strerror}", "check the path"
         ) from error
     raise GraphError(
-        f"{target}: no format is known by this name",
-        f"end it in .yaml, {API_ENDING}, .json or .png",
+        f"{target}: unknown file format",
+        f"use a name that ends in .yaml, {API_ENDING}, .json or .png",
     )
 
 
 def with_graph(data: bytes, document: Document, registry: Mapping[str, NodeSpec]) -> bytes:
-    """A PNG with the graph in it, for artgraph and for ComfyUI."""
+    """Returns a PNG with the graph in it, for artgraph and for ComfyUI."""
     if not is_png(data):
-        raise GraphError("the target is no PNG", "name a PNG that is to carry the graph")
+        raise GraphError("the target is not a PNG file", "name an existing PNG file")
     data = without_text(data, _TEXTS)
     data = add_text(data, "workflow", json.dumps(to_workflow(document, registry)))
     data = add_text(data, "prompt", json.dumps(to_api(document, registry)))
     return add_text(data, GRAPH_KEY, document.yaml())
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > 4 * MAX_BYTES:
-            raise GraphError(f"{path}: larger than {4 * MAX_BYTES >> 20} MiB", "too large to read")
+            raise GraphError(f"{path}: larger than {4 * MAX_BYTES >> 20} MiB", "use a smaller file")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error

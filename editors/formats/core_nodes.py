@@ -1,4 +1,4 @@
-"""ComfyUI's own nodes that have a counterpart here."""
+"""The nodes of ComfyUI itself that have a counterpart in artgraph."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Core:
-    """What one of ComfyUI's own nodes is here; `passes` is the input that an output repeats."""
+class CoreNode:
+    """Our counterpart of one of ComfyUI's own nodes.
+
+    inputs:      our name of each input that the two nodes share.
+    outputs:     our name of each output; None if we do not have it.
+    passthrough: the input that the node returns unchanged, if it has such an output.
+    """
 
     node: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: tuple[str | None, ...] = ()
-    passes: str | None = None
+    passthrough: str | None = None
 
 
 CORE = {
-    "LoadImage": Core("load_image", {"image": "path"}, ("image", None)),
-    "SaveImage": Core("save_image", {"images": "image", "filename_prefix": "name"}, (), "images"),
-    "PreviewImage": Core("save_image", {"images": "image"}, (), "images"),
+    "LoadImage": CoreNode("load_image", {"image": "path"}, ("image", None)),
+    "SaveImage": CoreNode(
+        "save_image", {"images": "image", "filename_prefix": "name"}, (), "images"
+    ),
+    "PreviewImage": CoreNode("save_image", {"images": "image"}, (), "images"),
 }
 CORE_WIDGETS = {
     "LoadImage": ["image", "upload"],
@@ -31,11 +38,11 @@ CORE_WIDGETS = {
     "PrimitiveString": ["value"],
     "PrimitiveStringMultiline": ["value"],
 }
-FOLDER_MARK = re.compile(r" \[(input|output|temp)\]$")
+FOLDER_MARK = re.compile(r" \[(input|output|temp)\]$")  # e.g. "cat.png [input]"
 
 
 def is_primitive(kind: str) -> bool:
-    """Whether a node of ComfyUI's own only holds a value, as a knob does."""
+    """Returns whether a node type is one of ComfyUI's primitives, which contain only a value."""
     return kind.startswith("Primitive") and kind in CORE_WIDGETS
 
 

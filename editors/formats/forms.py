@@ -1,6 +1,6 @@
-"""A node's form in ComfyUI: what its class is called, its inputs, widgets and outputs.
+"""The form of a node in ComfyUI: the name of its class, its inputs, widgets and outputs.
 
-The V1 classes, the V3 classes, `object_info` and the conversion of graphs all read this one form.
+The V1 classes, the V3 classes, `object_info` and the conversion of graphs all use this one form.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from ...contract.spec import NodeSpec, Port, Widget
 
 PREFIX = "Artgraph_"
-_SAFE = 2**53 - 1  # the largest whole number that a browser keeps exact
-_LONG = 1_000  # texts that may be longer get a box of several lines
+_SAFE = 2**53 - 1  # largest integer that JavaScript represents exactly
+_LONG = 1_000  # texts that may have this many characters get a box with several lines
 
-# Ours by the name of the socket; the others are ARTGRAPH_ and that name. A number fits any widget
-# that holds one, a text also a choice.
+# ComfyUI's types for our sockets, by the socket's name. The type of any other socket is ARTGRAPH_
+# and its name. A number can be wired to any widget with a number, a text also to a choice.
 _CORE_TYPES = {"image": "IMAGE", "number": "INT,FLOAT,BOOLEAN", "text": "STRING,COMBO"}
 _WIDGET_TYPES = {
     "int": "INT",
@@ -52,7 +52,7 @@ class OutputForm:
 
 @dataclass(frozen=True)
 class NodeForm:
-    """All that ComfyUI knows of a node."""
+    """Everything that ComfyUI needs to show a node."""
 
     spec: NodeSpec
     class_id: str
@@ -65,8 +65,8 @@ class NodeForm:
 
     @property
     def saves(self) -> bool:
-        """Whether it writes files, and so runs without anything that needs it."""
-        return any(is_files(port) for port in self.spec.outputs.values())
+        """Whether the node writes files, and therefore runs even if no other node needs it."""
+        return any(carries_files(port) for port in self.spec.outputs.values())
 
     @property
     def widgets(self) -> list[InputForm]:
@@ -74,7 +74,7 @@ class NodeForm:
         return [form for form in self.inputs if form.is_widget]
 
     def input_types(self) -> dict[str, dict[str, Any]]:
-        """What a V1 class returns from INPUT_TYPES."""
+        """Returns what a V1 class returns from INPUT_TYPES."""
         types: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
         for form in self.inputs:
             group = "optional" if form.optional else "required"
@@ -89,58 +89,62 @@ class NodeForm:
 
 
 def class_id(node_id: str) -> str:
-    """The name of a node's class in ComfyUI."""
+    """Returns the name of a node's class in ComfyUI."""
     return PREFIX + node_id
 
 
 def node_id(class_name: str) -> str | None:
-    """The node of a class in ComfyUI, None where it is none of ours."""
+    """Returns the node's id for the name of a class in ComfyUI; None if it is not one of ours."""
     return class_name.removeprefix(PREFIX) if class_name.startswith(PREFIX) else None
 
 
-def is_files(port: Port) -> bool:
-    """Whether a port carries files for the output folder."""
+def carries_files(port: Port) -> bool:
+    """Returns whether a port carries files for the output folder."""
     return port.sockets[0].name == "files"
 
 
 def socket_type(port: Port) -> str:
-    """The ComfyUI type of a port; several kinds stand as `A,B`."""
+    """Returns the ComfyUI type of a port. Several types are written as `A,B`."""
     names = [socket.name for socket in port.sockets]
     return ",".join(_CORE_TYPES.get(name, f"ARTGRAPH_{name.upper()}") for name in names)
 
 
-def node_form(spec: NodeSpec, told: Callable[[str], str] = str) -> NodeForm:
-    """The form of one node: sockets, then widgets, then sockets that may stay unwired.
+def node_form(spec: NodeSpec, translate: Callable[[str], str] = str) -> NodeForm:
+    """Returns the form of one node: required sockets, then widgets, then optional sockets.
 
-    `told` says a text in another language; the names of inputs and outputs are left to the caller.
+    `translate` translates a text. The names of inputs and outputs are not translated here.
     """
     sockets = [
         InputForm(
-            port.name, socket_type(port), {"tooltip": _about(port, told)}, port.optional, False
+            port.name,
+            socket_type(port),
+            {"tooltip": _socket_tooltip(port, translate)},
+            port.optional,
+            False,
         )
         for port in spec.inputs.values()
     ]
     widgets = [
-        InputForm(widget.name, widget_type(widget), _options(widget, told), False, True)
+        InputForm(widget.name, widget_type(widget), _options(widget, translate), False, True)
         for widget in spec.widgets.values()
     ]
     return NodeForm(
         spec=spec,
         class_id=class_id(spec.id),
-        title=told(spec.title),
+        title=translate(spec.title),
         category=f"artgraph/{spec.category}",
-        description=told(spec.summary),
+        description=translate(spec.summary),
         aliases=[spec.id, spec.id.replace("_", " "), f"artgraph {spec.category}"],
         inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
         outputs=[
-            OutputForm(port.name, socket_type(port), _about(port, told))
+            OutputForm(port.name, socket_type(port), _socket_tooltip(port, translate))
             for port in spec.outputs.values()
         ],
     )
 
 
 def object_info(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """What ComfyUI's editor asks a server for: the definition of each class, JSON-ready."""
+    """Returns the definitions of all classes, as ComfyUI's server sends them to its editor."""
     return {class_id(spec.id): _definition(node_form(spec)) for spec in registry.values()}
 
 
@@ -168,16 +172,23 @@ def _definition(form: NodeForm) -> dict[str, Any]:
     }
 
 
-def _about(port: Port, told: Callable[[str], str]) -> str:
-    names = told(" or ").join(told(socket.name).replace("_", " ") for socket in port.sockets)
-    text = names + told(": ") + told("; ").join(told(socket.about) for socket in port.sockets)
-    return text + told(" (may stay unwired)") if port.optional else text
+def _socket_tooltip(port: Port, translate: Callable[[str], str]) -> str:
+    names = translate(" or ").join(
+        translate(socket.name).replace("_", " ") for socket in port.sockets
+    )
+    text = (
+        names
+        + translate(": ")
+        + translate("; ").join(translate(socket.about) for socket in port.sockets)
+    )
+    return text + translate(" (may stay unwired)") if port.optional else text
 
 
 def empty_number(widget: Widget) -> float | None:
-    """The number that stands for nothing in ComfyUI, where a number can't be left empty.
+    """Returns the number that means "empty" in ComfyUI, which has no empty number widgets.
 
-    It is below all that the widget takes. None where the widget is no such number.
+    The number is below the range of the widget. Returns None if the widget is not a number or
+    can't be empty.
     """
     if not widget.nullable or widget.kind not in ("int", "float"):
         return None
@@ -185,8 +196,8 @@ def empty_number(widget: Widget) -> float | None:
     return low
 
 
-def to_comfy(widget: Widget, value: Any) -> Any:
-    """A widget's value as ComfyUI holds it; nothing is an empty text, or the empty number."""
+def to_comfy_value(widget: Widget, value: Any) -> Any:
+    """Returns a widget's value as ComfyUI represents it; None is `""` or the empty number."""
     if value is None:
         number = empty_number(widget)
         return "" if number is None else number
@@ -194,7 +205,7 @@ def to_comfy(widget: Widget, value: Any) -> Any:
 
 
 def from_comfy_value(widget: Widget, value: Any) -> Any:
-    """A widget's value as we hold it."""
+    """Returns a widget's value as artgraph represents it. The inverse of `to_comfy_value`."""
     if widget.nullable and (value == "" or is_empty_number(widget, value)):
         return None
     if widget.nullable and widget.kind == "bool" and value in ("true", "false"):
@@ -203,7 +214,7 @@ def from_comfy_value(widget: Widget, value: Any) -> Any:
 
 
 def is_empty_number(widget: Widget, value: Any) -> bool:
-    """Whether a number is below all that the widget takes."""
+    """Returns whether a number is below the range of a widget that can be empty."""
     if empty_number(widget) is None or type(value) not in (int, float):
         return False
     limits = widget.limits
@@ -211,17 +222,17 @@ def is_empty_number(widget: Widget, value: Any) -> bool:
 
 
 def widget_type(widget: Widget) -> str:
-    """The ComfyUI type of a widget."""
+    """Returns the ComfyUI type of a widget."""
     return "COMBO" if widget.nullable and widget.kind == "bool" else _WIDGET_TYPES[widget.kind]
 
 
-def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
-    """Default, bounds and tooltip of a widget."""
-    options: dict[str, Any] = {"tooltip": _help(widget, told)}
+def _options(widget: Widget, translate: Callable[[str], str]) -> dict[str, Any]:
+    """Returns the default, the bounds and the tooltip of a widget."""
+    options: dict[str, Any] = {"tooltip": _widget_tooltip(widget, translate)}
     if widget_type(widget) == "COMBO":
-        nothing = [""] if widget.nullable else []
-        options |= {"options": nothing + list(widget.choices or ("true", "false"))}
-        options["default"] = to_comfy(widget, widget.default)
+        empty_choice = [""] if widget.nullable else []
+        options |= {"options": empty_choice + list(widget.choices or ("true", "false"))}
+        options["default"] = to_comfy_value(widget, widget.default)
     elif widget.kind == "bool":
         options["default"] = bool(widget.default)
     elif widget.kind in ("int", "float"):
@@ -229,7 +240,7 @@ def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
         empty = empty_number(widget)
         if empty is not None:
             options |= {"min": empty}
-            options["tooltip"] += told(" ({:g} is empty)").format(empty)
+            options["tooltip"] += translate(" ({:g} is empty)").format(empty)
     else:
         options["default"] = "" if widget.required else widget.default or ""
         options["multiline"] = widget.limits.get("max_length", 0) >= _LONG
@@ -238,10 +249,10 @@ def _options(widget: Widget, told: Callable[[str], str]) -> dict[str, Any]:
     return options
 
 
-def _help(widget: Widget, told: Callable[[str], str]) -> str:
-    """The tooltip of a widget: what it is for, and a line for each choice that is described."""
-    choices = (f"{value}{told(': ')}{told(line)}" for value, line in widget.lines.items())
-    return "\n".join([told(widget.description), *choices])
+def _widget_tooltip(widget: Widget, translate: Callable[[str], str]) -> str:
+    """Returns the description of a widget, and a line for each choice that has a description."""
+    choices = (f"{value}{translate(': ')}{translate(line)}" for value, line in widget.lines.items())
+    return "\n".join([translate(widget.description), *choices])
 
 
 def _bounds(widget: Widget) -> dict[str, Any]:
@@ -255,9 +266,14 @@ def _bounds(widget: Widget) -> dict[str, Any]:
         step: float = limits.get("multiple_of", 1)
     else:
         step = 0.01 if high - low <= 10 else 0.1
-    options = {"default": to_comfy(widget, widget.default), "min": low, "max": high, "step": step}
+    options = {
+        "default": to_comfy_value(widget, widget.default),
+        "min": low,
+        "max": high,
+        "step": step,
+    }
     if widget.is_seed:
-        options["control_after_generate"] = "fixed"  # a new seed each time would train anew
+        options["control_after_generate"] = "fixed"  # a new seed in each run would train again
     if not whole:
         options["round"] = False
     return options

@@ -1,7 +1,7 @@
-"""The JSON Schema of graph files, made from the registry: editors complete and check by it.
+"""The JSON Schema of graph files, made from the registry. Text editors use it to check files.
 
-It accepts what `artgraph validate` accepts, as far as a schema can say: not whether the nodes,
-outputs, knobs and files that a graph names are there.
+The schema accepts what `artgraph validate` accepts. It can't check whether the nodes, outputs,
+knobs and files that a graph names exist.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _knob() -> Schema:
 
 
 def _any_node(registry: Mapping[str, NodeSpec]) -> Schema:
-    file = {"pattern": r"\.ya?ml$", "description": "The file of a graph that is put here"}
+    file = {"pattern": r"\.ya?ml$", "description": "The file of a graph to insert here"}
     kinds = [({"const": spec.id}, _node(spec)) for _, spec in sorted(registry.items())]
     return {
         "type": "object",
@@ -75,7 +75,7 @@ def _any_node(registry: Mapping[str, NodeSpec]) -> Schema:
 
 
 def _inner_graph() -> Schema:
-    """Returns the schema of a node that is a graph, whose knobs and nodes only its file lists."""
+    """Returns the schema of a node that is a graph. It accepts the name of any knob or node."""
     return _parts(
         {"type": ["object", "null"], "additionalProperties": _WIRE},
         {"type": ["object", "null"], "additionalProperties": {"type": [*_SCALAR, "null"]}},
@@ -95,7 +95,7 @@ def _node(spec: NodeSpec) -> Schema:
         "properties": _values(spec),
         "additionalProperties": False,
     }
-    rules = [_given(name, widget.required) for name, widget in spec.widgets.items()]
+    rules = [_wire_or_value(name, widget.required) for name, widget in spec.widgets.items()]
     return {
         "description": spec.summary,
         **_parts(wires, values),
@@ -112,16 +112,16 @@ def _parts(wires: Schema, values: Schema) -> Schema:
 
 
 def _values(spec: NodeSpec) -> Schema:
-    """Returns the schema of each widget's value, as the node's own model has it."""
+    """Returns the schema of each widget's value, taken from the node's pydantic model."""
     properties: Schema = spec.model.model_json_schema().get("properties", {})
     for name, widget in spec.widgets.items():
         properties[name]["description"] = "\n".join([widget.description, *widget.choice_lines])
         if widget.nullable:
-            properties[name]["anyOf"].append({"const": ""})  # a form's empty field
+            properties[name]["anyOf"].append({"const": ""})  # an empty field of a form
     return properties
 
 
-def _given(name: str, required: bool) -> Schema:
+def _wire_or_value(name: str, required: bool) -> Schema:
     """Returns the rule that a widget has a wire or a value, but not both."""
     wired, valued = (
         {"required": [part], "properties": {part: {"type": "object", "required": [name]}}}

@@ -1,4 +1,4 @@
-"""Finding the graph that a command names: a file of ours or ComfyUI's, or a shipped graph."""
+"""Loads the graph that a command names: a file of artgraph or ComfyUI, or a shipped graph."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ...runner.graph.folders import SHIPPED, Folders
 
 
 def shipped_graphs() -> dict[str, Path]:
-    """The graphs that come with artgraph, by name."""
+    """Returns the files of the graphs that are part of artgraph, by name."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
 
 
 def load_document(name: str) -> Document:
-    """The graph that `name` names.
+    """Returns the graph in the file `name`, or the shipped graph of this name.
 
-    Raises: InputError where there is none, GraphError where it is not readable as a graph.
+    Raises: InputError if there is neither, GraphError if the file is not a graph.
     """
     path = Path(name)
     if not path.exists():
@@ -35,7 +35,7 @@ def load_document(name: str) -> Document:
             raise InputError(f"{name}: there is no such file", "check the path")
         raise InputError(f"{name}: there is no such graph", suggestion(name, shipped))
     if path.is_dir():
-        raise InputError(f"{name}: is a folder", "name a graph file in it")
+        raise InputError(f"{name}: this is a folder", "name a graph file in it")
     if path.suffix.lower() == ".json":
         from .convert import document_in_json
 
@@ -43,8 +43,8 @@ def load_document(name: str) -> Document:
     if path.suffix.lower() in (".yaml", ".yml"):
         return read_document(path)
     with path.open("rb") as file:
-        begin = file.read(8)
-    if not is_png(begin):
+        signature = file.read(8)
+    if not is_png(signature):
         return read_document(path)
     from .convert import document_in_png
 
@@ -58,7 +58,7 @@ def load_graph(
     input_folder: Path | None = None,
     output_folder: Path | None = None,
 ) -> Graph:
-    """The bound graph that `name` names, `--set` texts applied.
+    """Returns the bound graph that `name` names, with the `--set` options applied.
 
     Raises: GraphError, InputError.
     """

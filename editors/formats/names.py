@@ -1,4 +1,4 @@
-"""Names of nodes, their order and names of their values in a graph of ComfyUI's."""
+"""Finds names and an order for the nodes of a ComfyUI graph, and the names of widget values."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from ...runner.graph.document import NAME, NODE_NAME
 _CONTROLS = ("fixed", "increment", "decrement", "randomize")
 
 
-def node_name(text: str, otherwise: str) -> str:
-    """A title as a node's name, which may be that of an inner graph's node: `outer/inner`."""
-    return text if "/" in text and NODE_NAME.fullmatch(text) else plain_name(text, otherwise)
+def node_name(text: str, default: str) -> str:
+    """Returns a title as the name of a node. Names of inner nodes (`outer/inner`) are valid."""
+    return text if "/" in text and NODE_NAME.fullmatch(text) else valid_name(text, default)
 
 
-def plain_name(text: str, otherwise: str) -> str:
-    """A text as the name of a node or a knob; `otherwise` where nothing of it can be kept."""
+def valid_name(text: str, default: str) -> str:
+    """Returns a valid name for a node or a knob, made from a text.
+
+    Returns `default` if the text has no usable character, or has any that is not ASCII.
+    """
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")[:100] if text.isascii() else ""
     if NAME.fullmatch(text):
         name = text
     elif name and not NAME.fullmatch(name):
         name = f"n_{name}"[:100]
-    return "knobs_" if name == "knobs" else name or otherwise
+    return "knobs_" if name == "knobs" else name or default
 
 
-def unused(name: str, taken: set[str]) -> str:
-    """The name, with a number where it is taken."""
+def unused_name(name: str, taken: set[str]) -> str:
+    """Returns the name, with a number at its end if it is taken."""
     if name not in taken:
         return name
     return next(n for n in (f"{name[:90]}_{i}" for i in range(2, len(taken) + 3)) if n not in taken)
 
 
-def sources_first(sources: Mapping[str, Collection[str]]) -> list[str]:
-    """Nodes in their order, but each after its sources; loops stay at the end."""
+def topological_order(sources: Mapping[str, Collection[str]]) -> list[str]:
+    """Returns the nodes in topological order, stable otherwise. Nodes in loops come last."""
     places = {name: place for place, name in enumerate(sources)}
     waiting = {name: set(owners) & sources.keys() for name, owners in sources.items()}
     targets: dict[str, list[str]] = {name: [] for name in sources}
@@ -55,17 +58,18 @@ def sources_first(sources: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def values_by_name(
-    names: list[str], given: list[Any], seeds: Collection[str]
+    names: list[str], values: list[Any], seeds: Collection[str]
 ) -> tuple[dict[str, Any], int]:
-    """Returns values by the names in their order, and how many have none.
+    """Returns values by name, assigned in order, and the number of values without a name.
 
-    Editors put the value of a control behind that of each widget in `seeds`; it is left out.
+    After the value of a widget in `seeds`, ComfyUI's editor saves the value of its control, such as
+    "randomize". The values of controls are skipped.
     """
-    values, position = {}, 0
+    by_name, position = {}, 0
     for name in names:
-        if position < len(given):
-            values[name] = given[position]
+        if position < len(values):
+            by_name[name] = values[position]
             position += 1
-        if name in seeds and position < len(given) and given[position] in _CONTROLS:
+        if name in seeds and position < len(values) and values[position] in _CONTROLS:
             position += 1
-    return values, len(given) - position
+    return by_name, len(values) - position

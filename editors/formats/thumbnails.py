@@ -1,4 +1,4 @@
-"""What a shipped graph looks like in the templates dialog: its picture, else its plan drawn."""
+"""Thumbnails of the shipped graphs for the templates dialog."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _GROUND, _NODE, _HEAD, _WIRE = "#1b1b1f", "#3a3a42", "#5aa9e6", "#7bc47f"
 
 
 def thumbnail(name: str, workflow: Mapping[str, Any]) -> bytes:
-    """A WebP of the graph `name`, laid out as in `workflow`."""
+    """Returns a WebP of the graph `name`: its stored picture, or else a drawing of `workflow`."""
     path = PICTURES / f"{name}.webp"
-    return path.read_bytes() if path.is_file() else _drawn(workflow)
+    return path.read_bytes() if path.is_file() else _draw(workflow)
 
 
-def _drawn(workflow: Mapping[str, Any]) -> bytes:
-    """The nodes as boxes, joined by wires."""
+def _draw(workflow: Mapping[str, Any]) -> bytes:
+    """Returns a drawing of the nodes as boxes that are joined by wires."""
     from PIL import Image, ImageDraw
 
     boxes = {n["id"]: (*n["pos"], *n["size"]) for n in workflow["nodes"] if "Note" not in n["type"]}
@@ -34,17 +34,17 @@ def _drawn(workflow: Mapping[str, Any]) -> bytes:
     )
     shift = [(s - e * scale) / 2 for s, e in zip(_SIZE, (right - left, low - top), strict=True)]
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def to_pixels(x: float, y: float) -> tuple[float, float]:
         return (x - left) * scale + shift[0], (y - top) * scale + shift[1]
 
     image = Image.new("RGB", _SIZE, _GROUND)
     draw = ImageDraw.Draw(image)
     for _, source, _, target, *_ in workflow["links"]:
         x, y, width, _ = boxes[source]
-        draw.line([place(x + width, y), place(*boxes[target][:2])], _WIRE, 1)
+        draw.line([to_pixels(x + width, y), to_pixels(*boxes[target][:2])], _WIRE, 1)
     for x, y, width, height in boxes.values():
-        draw.rounded_rectangle([*place(x, y), *place(x + width, y + height)], 2, _NODE)
-        draw.rectangle([*place(x, y), *place(x + width, y + 24)], _HEAD)
+        draw.rounded_rectangle([*to_pixels(x, y), *to_pixels(x + width, y + height)], 2, _NODE)
+        draw.rectangle([*to_pixels(x, y), *to_pixels(x + width, y + 24)], _HEAD)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=85)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a workflow has besides nodes that run: places, colours, groups and notes."""
+"""The parts of a workflow that do not run: positions, colours, groups and notes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ NOTES = ("Note", "MarkdownNote")
 
 
 def read_layout(workflow: Mapping[str, Any]) -> dict[str, Any]:
-    """A graph file's `layout`, its nodes and colours by the workflow's ids."""
+    """Returns a workflow's layout as in a graph file, but nodes and colours by the node's id."""
     nodes, colors, notes = {}, {}, []
     for node in workflow["nodes"]:
         box = [*_pair(node.get("pos"), (0, 0)), *_pair(node.get("size"), (300, 120))]
-        paint = {key: node[key] for key in ("color", "bgcolor") if node.get(key)}
+        node_colors = {key: node[key] for key in ("color", "bgcolor") if node.get(key)}
         if node["type"] in NOTES:
             if (node.get("properties") or {}).get("artgraph") != "about":
                 text = (node.get("widgets_values") or [""])[0]
                 notes.append(
                     {"title": str(node.get("title") or "Note"), "text": str(text)}
                     | {"box": box}
-                    | paint
+                    | node_colors
                 )
             continue
         nodes[str(node["id"])] = box
-        if paint:
-            colors[str(node["id"])] = [paint.get("color", ""), paint.get("bgcolor", "")]
+        if node_colors:
+            colors[str(node["id"])] = [node_colors.get("color", ""), node_colors.get("bgcolor", "")]
     groups = [
         {"title": str(group.get("title", "")), "box": list(group["bounding"])}
         | ({"color": group["color"]} if group.get("color") else {})
@@ -35,19 +35,19 @@ def read_layout(workflow: Mapping[str, Any]) -> dict[str, Any]:
     return {key: part for key, part in parts.items() if part}
 
 
-def about_text(facts: Mapping[str, Any]) -> str:
-    """The note with a graph's title and what it is about; empty where it has neither."""
-    lines = [f"# {facts['title']}"] if "title" in facts else []
-    lines += [str(facts["about"])] if "about" in facts else []
+def about_text(metadata: Mapping[str, Any]) -> str:
+    """Returns the text of the note with a graph's title and description; empty without both."""
+    lines = [f"# {metadata['title']}"] if "title" in metadata else []
+    lines += [str(metadata["about"])] if "about" in metadata else []
     return "\n\n".join(lines)
 
 
-def read_about(workflow: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
-    """The title and what the graph is about, where their note was changed; else nothing."""
+def read_about(workflow: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the title and the description from their note, if it was edited; else nothing."""
     for node in workflow["nodes"]:
         if node["type"] in NOTES and (node.get("properties") or {}).get("artgraph") == "about":
             text = str((node.get("widgets_values") or [""])[0])
-            if text == about_text(facts):
+            if text == about_text(metadata):
                 return {}
             heading, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
             parts = {"title": heading[2:].strip(), "about": rest.removeprefix("\n")}
@@ -55,8 +55,8 @@ def read_about(workflow: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     return {}
 
 
-def _pair(given: Any, otherwise: tuple[float, float]) -> list[float]:
-    """Two numbers, which old workflows have as `{"0": x, "1": y}`."""
-    if isinstance(given, dict):
-        given = [given["0"], given["1"]]
-    return [float(n) if n % 1 else int(n) for n in given[:2]] if given else list(otherwise)
+def _pair(pair: Any, default: tuple[float, float]) -> list[float]:
+    """Returns two numbers as a list. Old workflows contain them as `{"0": x, "1": y}`."""
+    if isinstance(pair, dict):
+        pair = [pair["0"], pair["1"]]
+    return [float(n) if n % 1 else int(n) for n in pair[:2]] if pair else list(default)

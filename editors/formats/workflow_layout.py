@@ -1,4 +1,4 @@
-"""Where the nodes of a workflow stand: columns from left to right, each node after its sources."""
+"""Arranges the nodes of a workflow in columns, each node to the right of its sources."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class Box(NamedTuple):
 
 
 def node_height(form: NodeForm) -> int:
-    """About as high as the editor draws it."""
+    """Returns about the height at which the editor draws the node."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
     boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
     return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + 16
 
 
-def _room(form: NodeForm) -> int:
-    """What a node grows by in a run, as it shows pictures; a training's with its loss below."""
+def _extra_height(form: NodeForm) -> int:
+    """Returns the height that a node needs during a run for its pictures and its plot of losses."""
     return 320 if form.spec.length else 220 if form.saves else 0
 
 
 def arrange(
     document: Document, registry: Mapping[str, NodeSpec], knobs: Iterable[str] = ()
 ) -> dict[str, Box]:
-    """A box for each node, and for each of `knobs` left of them.
+    """Returns a box for each node and each of `knobs`. The knobs are left of all nodes.
 
-    A node stands one column right of the last of its sources, and no higher than those on
-    average.
+    A node is one column to the right of its rightmost source, and not above the mean of the tops
+    of its sources.
     """
     sources = {
         entry.name: [
@@ -60,18 +60,18 @@ def arrange(
         top += 82 + _GAP_Y
     forms = {name: node_form(registry[entry.type]) for name, entry in document.nodes.items()}
     for number, names in enumerate(columns):
-        wanted = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
+        desired = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
         top = 0.0
-        for name in sorted(names, key=lambda name: wanted[name]):
-            top = max(top, wanted[name])
+        for name in sorted(names, key=lambda name: desired[name]):
+            top = max(top, desired[name])
             height = node_height(forms[name])
             boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, height)
-            top += _TITLE + height + _room(forms[name]) + _GAP_Y
+            top += _TITLE + height + _extra_height(forms[name]) + _GAP_Y
     return boxes
 
 
 def _columns(sources: Mapping[str, list[str]]) -> list[list[str]]:
-    """Nodes by the longest way to them, found without recursion."""
+    """Returns the names of nodes by column: the length of the longest path to the node."""
     targets: dict[str, list[str]] = {name: [] for name in sources}
     waiting = {name: len(set(above)) for name, above in sources.items()}
     for name, above in sources.items():
@@ -97,14 +97,14 @@ def _mean(numbers: list[float]) -> float:
 
 
 def read_boxes(layout: Any) -> dict[str, Box]:
-    """The boxes of nodes that a graph file's `layout` tells; what is malformed is passed over."""
+    """Returns the boxes of nodes in a graph file's `layout`. Malformed entries are skipped."""
     nodes = layout.get("nodes") if isinstance(layout, dict) else None
     boxes = nodes.items() if isinstance(nodes, dict) else ()
-    return {name: box for name, given in boxes if (box := read_box(given)) is not None}
+    return {name: box for name, numbers in boxes if (box := read_box(numbers)) is not None}
 
 
-def read_box(given: Any) -> Box | None:
-    """Four numbers as a box, None where they are none."""
-    if not isinstance(given, list) or len(given) != 4:
+def read_box(numbers: Any) -> Box | None:
+    """Returns a list of four numbers as a box; None for anything else."""
+    if not isinstance(numbers, list) or len(numbers) != 4:
         return None
-    return Box(*given) if all(isinstance(n, int | float) for n in given) else None
+    return Box(*numbers) if all(isinstance(n, int | float) for n in numbers) else None

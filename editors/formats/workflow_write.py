@@ -1,7 +1,7 @@
-"""Graph files to ComfyUI's workflow JSON, laid out as a person would.
+"""Converts graph files to ComfyUI's workflow JSON, with the nodes arranged from left to right.
 
-Knobs become the editor's own primitive nodes, so that one turn of a knob there reaches all its
-widgets; groups, notes and colours that a graph file keeps under `layout` come back.
+Knobs become the editor's primitive nodes, so that changing one changes all widgets that are wired
+to the knob. Groups, notes and colours come from the graph file's `layout`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import Document, NodeEntry
-from .api_json import META, graph_facts
+from .api_json import META, graph_metadata
 from .assemble import default_values
 from .forms import InputForm, node_form
 from .workflow_extras import about_text
@@ -22,7 +22,7 @@ _GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
 
 
 def to_workflow(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """A checked document as workflow JSON."""
+    """Returns a checked document as workflow JSON."""
     return _Writer(document, registry).workflow()
 
 
@@ -52,8 +52,8 @@ class _Writer:
         everything = [*knob_nodes, *nodes, *notes]
         for order, node in enumerate(everything):
             node["order"] = order
-        facts = graph_facts(self.document)
-        facts.pop("layout", None)  # it stands in the workflow's own terms
+        metadata = graph_metadata(self.document)
+        metadata.pop("layout", None)  # the workflow has its own positions, groups and notes
         return {
             "last_node_id": max((node["id"] for node in everything), default=0),
             "last_link_id": len(self.links),
@@ -69,17 +69,17 @@ class _Writer:
                 for group in self.extras("groups")
             ],
             "config": {},
-            "extra": {META: facts},
+            "extra": {META: metadata},
             "version": VERSION,
         }
 
     def extras(self, key: str) -> list[dict[str, Any]]:
-        """The mappings in one list of the layout."""
+        """Returns the mappings in one list of the layout."""
         items = self.layout.get(key)
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
     def knobs(self) -> dict[tuple[str, str], int]:
-        """A number for each knob and type of widget that it turns."""
+        """Returns an id for the primitive node of each knob and type of widget wired to it."""
         number = len(self.ids)
         for entry in self.document.nodes.values():
             widgets = {form.name: form for form in node_form(self.registry[entry.type]).widgets}
@@ -93,16 +93,16 @@ class _Writer:
 
     def node(self, entry: NodeEntry) -> dict[str, Any]:
         form = node_form(self.registry[entry.type])
-        given = {name: mark.value for name, mark in entry.values.items()}
+        values = {name: mark.value for name, mark in entry.values.items()}
         for name, mark in entry.wires.items():
             if mark.value.startswith("knobs."):
-                given[name] = self.document.knobs[mark.value[len("knobs.") :]].value
-        values: list[Any] = []
-        complete = default_values(form.spec, given)
+                values[name] = self.document.knobs[mark.value[len("knobs.") :]].value
+        complete = default_values(form.spec, values)
+        widgets_values: list[Any] = []
         for widget in form.widgets:
-            values.append(complete[widget.name])
+            widgets_values.append(complete[widget.name])
             if "control_after_generate" in widget.options:
-                values.append("fixed")
+                widgets_values.append("fixed")
         node = {
             "id": self.ids[entry.name],
             "type": form.class_id,
@@ -116,7 +116,7 @@ class _Writer:
             "title": entry.name,
             "properties": {"Node name for S&R": form.class_id}
             | ({"about": entry.about} if entry.about else {}),
-            "widgets_values": values,
+            "widgets_values": widgets_values,
         }
         colors = self.layout.get("colors")
         if isinstance(colors, dict) and isinstance(colors.get(entry.name), list):
@@ -124,7 +124,7 @@ class _Writer:
         return node
 
     def inputs(self, entry: NodeEntry, forms: list[InputForm]) -> list[dict[str, Any]]:
-        """All inputs; those of widgets tell what the values stand for, also in later versions."""
+        """Returns all inputs. Those of widgets name the values, also for later versions."""
         inputs: list[dict[str, Any]] = []
         for form in forms:
             slot: dict[str, Any] = {"name": form.name, "type": form.type, "link": None}
@@ -149,7 +149,7 @@ class _Writer:
         return link
 
     def knob(self, name: str, number: int) -> dict[str, Any]:
-        """The editor's primitive node: it has the form of the widget that it turns."""
+        """Returns the primitive node of a knob. Its output has the type of the wired widget."""
         widget = self.knob_widgets[number]
         value = self.document.knobs[name].value
         output = {"name": widget.type, "type": widget.type, "widget": {"name": widget.name}}
@@ -169,7 +169,7 @@ class _Writer:
         }
 
     def notes(self, number: int, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
-        """The notes of the layout, and one with the title and what the graph is about."""
+        """Returns the notes of the layout, and a note with the graph's title and description."""
         notes = [_note(number + i, note) for i, note in enumerate(self.extras("notes"))]
         text = about_text(self.document.about)
         if text:
@@ -198,5 +198,5 @@ def _note(number: int, note: Mapping[str, Any]) -> dict[str, Any]:
         "title": str(note.get("title", "Note")),
         "properties": {},
         "widgets_values": [str(note.get("text", ""))],
-        **({"color": "#432", "bgcolor": ""} | colors),  # an empty one is that of the palette
+        **({"color": "#432", "bgcolor": ""} | colors),  # "" is the colour of the editor's palette
     }

@@ -38,7 +38,7 @@ def from_prompt(
     document = document_of(assembler.data(), file, folder)
     document.problems.extend(assembler.problems)
     ids = {name: number for number, name in assembler.names.items()}
-    return Translated(document, ids, assembler.strangers())
+    return Translated(document, ids, assembler.unnamed_nodes())
 
 
 def with_workflow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from shelf import Shelf, lent
+from shelf import Shelf, training_run
 from torch import Tensor, nn
 
 from artgraph.contract.context import Context
@@ -58,28 +58,28 @@ def weights(toy: Toy) -> list[Tensor]:
 @pytest.mark.parametrize("stops", [(1,), (7,), (10,), (20, 23), (26, 27)])
 def test_resuming_repeats_an_undisturbed_run_bit_for_bit(stops):
     straight, shelf = Toy(3), Shelf()
-    expected = train(straight, steps=27, run=lent())
+    expected = train(straight, steps=27, run=training_run())
     for steps in (*stops, 27):
         resumed = Toy(3)
-        curves = train(resumed, steps=steps, run=lent(shelf))
+        curves = train(resumed, steps=steps, run=training_run(shelf))
     assert curves == expected
     assert all(map(torch.equal, weights(resumed), weights(straight)))
 
 
 def test_a_shorter_run_after_a_longer_one_starts_from_what_it_may_use():
     shelf = Shelf()
-    train(Toy(0), steps=5, run=lent(shelf))
-    train(Toy(0), steps=9, run=lent(shelf))
+    train(Toy(0), steps=5, run=training_run(shelf))
+    train(Toy(0), steps=9, run=training_run(shelf))
     again, straight = Toy(0), Toy(0)
-    train(again, steps=7, run=lent(shelf))
-    train(straight, steps=7, run=lent())
+    train(again, steps=7, run=training_run(shelf))
+    train(straight, steps=7, run=training_run())
     assert all(map(torch.equal, weights(again), weights(straight)))
 
 
 def test_training_to_steps_already_done_gives_the_same_curves():
     shelf = Shelf()
-    first = train(Toy(0), steps=13, run=lent(shelf))
-    assert train(Toy(0), steps=13, run=lent(shelf)) == first
+    first = train(Toy(0), steps=13, run=training_run(shelf))
+    assert train(Toy(0), steps=13, run=training_run(shelf)) == first
     assert first["step"] == [10, 13]
 
 
@@ -91,17 +91,17 @@ def test_an_interrupt_in_progress_saves_a_checkpoint():
 
     shelf, interrupted, straight = Shelf(), Toy(1), Toy(1)
     with pytest.raises(KeyboardInterrupt):
-        train(interrupted, steps=20, run=lent(shelf, progress=stop_at_6))
+        train(interrupted, steps=20, run=training_run(shelf, progress=stop_at_6))
     assert list(shelf.states) == [6]
     resumed = Toy(1)
-    curves = train(resumed, steps=20, run=lent(shelf))
-    assert curves == train(straight, steps=20, run=lent())
+    curves = train(resumed, steps=20, run=training_run(shelf))
+    assert curves == train(straight, steps=20, run=training_run())
     assert all(map(torch.equal, weights(resumed), weights(straight)))
 
 
 def test_training_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    train(Toy(2), steps=3, run=lent())
+    train(Toy(2), steps=3, run=training_run())
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from classifying import NAMES, patterns, trained
-from shelf import Shelf, lent
+from shelf import Shelf, training_run
 
 from artgraph.models.classifier.networks import ClassifierConfig
 from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
@@ -63,7 +63,7 @@ def test_the_processor_never_waits_for_a_gpu():
     config = ClassifierConfig("residual", 64, NAMES)
     rows = torch.arange(60)
     trainee = ClassifierTrainee(config, images, labels, rows, settings, numerics)
-    train(trainee, steps=11, run=lent(numerics=numerics))
+    train(trainee, steps=11, run=training_run(numerics=numerics))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(11, 32):

@@ -1,6 +1,6 @@
 """The editor in a real Chromium: one browser, one server and one tab for all tests of a process.
 
-With ARTGRAPH_SCREENSHOTS=FOLDER the pictures of docs/editor.md are taken on the way.
+With ARTGRAPH_SCREENSHOTS=FOLDER, the tests also take the screenshots of docs/editor.md.
 """
 
 import base64
@@ -47,13 +47,13 @@ nodes:
 
 @pytest.fixture(scope="session")
 def browser():
-    """A Chromium; where there is none, the test is left out."""
+    """A running Chromium. The test is skipped if a requirement is not installed."""
     pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
     pytest.importorskip("comfyui_frontend_package", reason="the extra `edit` is not installed")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
     with api.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
@@ -69,7 +69,7 @@ def studio(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def editor(browser, studio):
-    """A tab; nothing that it did may have failed in its scripts or asked another site."""
+    """A tab. At the end, no script may have failed, and no request may have gone to another site."""
     editor = Editor(browser, studio)
     yield editor
     assert editor.outside == []
@@ -105,7 +105,7 @@ class Editor:
         return self.page.evaluate(script, argument)
 
     def show(self, text, name="graph", **values):
-        """Open a graph from its YAML, and close all others."""
+        """Open a graph from its YAML, and close all other graphs."""
         for key, value in values.items():
             text = text.replace(key.upper(), str(value))
         self.ask(
@@ -132,7 +132,7 @@ class Editor:
         self.page.get_by_test_id("queue-button").click()
 
     def newest(self, *statuses):
-        """The newest job if it is in one of these states."""
+        """Returns the newest job if it has one of these statuses, else None."""
         jobs = self.server.get("/jobs?limit=1").json()["jobs"]
         return jobs[0] if jobs and jobs[0]["status"] in statuses else None
 
@@ -140,13 +140,13 @@ class Editor:
         return until(lambda: self.newest("completed", "failed", "cancelled"))
 
     def pictures(self, title):
-        """How many pictures the node of this title shows."""
+        """Returns the number of pictures that the node with this title shows."""
         return self.ask(
             "title => app.graph.nodes.find(n => n.title === title)?.imgs?.length ?? 0", title
         )
 
     def shot(self, name, **options):
-        """A picture for the documentation."""
+        """Save a screenshot for the documentation, if ARTGRAPH_SCREENSHOTS is set."""
         folder = os.environ.get("ARTGRAPH_SCREENSHOTS")
         if folder:
             self.page.wait_for_timeout(700)
@@ -179,6 +179,6 @@ def _save(png, path):
 
 
 def widget(title, name):
-    """The script of a node's widget."""
+    """Returns a JavaScript expression for a widget of the node with this title."""
     node = f"app.graph.nodes.find(n => n.title === '{title}')"
     return f"{node}?.widgets.find(w => w.name === '{name}')"

@@ -1,9 +1,9 @@
-"""Small classifiers for tests: patterns to learn, and a training without a runner."""
+"""Patterns that classifiers learn in tests, and a short training without a runner."""
 
 from __future__ import annotations
 
 import torch
-from shelf import PLAIN, lent
+from shelf import PLAIN, training_run
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import make_classifier
@@ -14,7 +14,7 @@ NAMES = ("rows", "columns", "checks")
 
 
 def patterns(count: int, size: int, seed: int, noise: int = 20):
-    """Stripes this way, that way, and both, in noise."""
+    """Returns noisy pictures of horizontal stripes, vertical stripes and both, with labels."""
     random = rng(seed)
     labels = torch.arange(count) % 3
     wave = 60 * torch.sin(torch.arange(size) * 2.0)
@@ -28,7 +28,7 @@ def trained(
     images, labels, names=NAMES, *, steps=4, start=None, shelf=None, numerics=PLAIN, **settings
 ):
     settings = ClassifierSettings(**({"seed": 1, "batch": 16, "held_out": 0.0} | settings))
-    run = lent(shelf, numerics=numerics)
+    run = training_run(shelf, numerics=numerics)
     return train_classifier(images, labels, names, settings, run, steps=steps, start=start)
 
 

@@ -1,10 +1,11 @@
 """Runs this repository as ComfyUI runs a node pack, without ComfyUI.
 
-A program of its own, since it takes the place of ComfyUI's modules: it writes as much of them as
-the pack uses into a folder, loads the pack from a path-like name beside another module called
-`nodes`, and runs the prompts that it reads, one a line; it answers each with a line of JSON.
-
     python comfy_stand_in.py v1|v3 PACK FOLDER
+
+It is a separate program because it replaces ComfyUI's modules. It writes those that the pack uses,
+with only the functions that the pack uses, into FOLDER. Then it loads the pack under a name that
+is a path, while another module called `nodes` exists, as in ComfyUI. It reads one task per line
+from its standard input, and prints one line of JSON for each: first a description of all nodes.
 """
 
 import asyncio
@@ -119,7 +120,7 @@ io = SimpleNamespace(
 
 
 class Host:
-    """Loads the pack as ComfyUI's `load_custom_node` does, and runs prompts node by node."""
+    """Loads the pack as ComfyUI's `load_custom_node` does, and runs the nodes of prompts."""
 
     def __init__(self, pack):
         name = str(pack).replace(".", "_x_")
@@ -170,23 +171,27 @@ class Host:
         return described
 
     def run(self, prompt):
-        """As ComfyUI: what has run with the same inputs and fingerprint is kept in memory."""
+        """Run a prompt as ComfyUI does, and return the saved files.
+
+        A node is skipped if the last run of this node had the same inputs and fingerprint.
+        """
         import torch
 
         files = []
         with torch.inference_mode():
-            for number, node in prompt.items():  # sources come first
+            for number, node in prompt.items():  # each node comes after its sources
                 cls = self.classes[node["class_type"]]
                 linked = {k: tuple(v) for k, v in node["inputs"].items() if isinstance(v, list)}
                 plain = {k: v for k, v in node["inputs"].items() if k not in linked}
-                told = plain | dict.fromkeys(linked)
-                (cls.VALIDATE_INPUTS if self.is_v1 else cls.validate_inputs)(**told)
-                print_ = (cls.IS_CHANGED if self.is_v1 else cls.fingerprint_inputs)(**told)
+                known = plain | dict.fromkeys(linked)  # ComfyUI passes None for linked inputs
+                (cls.VALIDATE_INPUTS if self.is_v1 else cls.validate_inputs)(**known)
+                fingerprint = (cls.IS_CHANGED if self.is_v1 else cls.fingerprint_inputs)(**known)
                 values = {k: self.outputs[source][1][slot] for k, (source, slot) in linked.items()}
                 sources = {
                     k: (self.outputs[source][0], slot) for k, (source, slot) in linked.items()
                 }
-                signature = json.dumps([node["class_type"], plain, sources, print_], default=list)
+                parts = [node["class_type"], plain, sources, fingerprint]
+                signature = json.dumps(parts, default=list)
                 if number in self.outputs and self.outputs[number][0] == signature:
                     continue
                 hidden = {"prompt": prompt, "extra_pnginfo": {}, "unique_id": number}
@@ -195,35 +200,36 @@ class Host:
                 files += (ui or {}).get("images", [])
         return files
 
-    def keep(self, class_type, with_ui):
-        """Offer a value to the pack's cache provider, and ask for it."""
+    def cache(self, class_type, with_ui):
+        """Store a value in the pack's cache provider; returns what is found before and after."""
         import torch
         from comfy_api.latest import Caching, providers
 
         (provider,) = providers
         context = SimpleNamespace(node_id="1", class_type=class_type, cache_key_hash="00")
-        value = [[{"samples": torch.arange(3.0), "n": (1, None)}], ["text"]]
-        told = Caching.CacheValue(value, {"images": []} if with_ui else None)
+        outputs = [[{"samples": torch.arange(3.0), "n": (1, None)}], ["text"]]
+        value = Caching.CacheValue(outputs, {"images": []} if with_ui else None)
         provider.on_prompt_start("a prompt")
         before = asyncio.run(provider.on_lookup(context))
-        if provider.should_cache(context, told):
-            asyncio.run(provider.on_store(context, told))
+        if provider.should_cache(context, value):
+            asyncio.run(provider.on_store(context, value))
         after = asyncio.run(provider.on_lookup(context))
         return [part and str(part.outputs) for part in (before, after)]
 
-    def execute(self, cls, given, hidden):
+    def execute(self, cls, inputs, hidden):
+        """Run one node; returns its outputs and what the editor shows on it."""
         if self.is_v1:
-            asked = cls.INPUT_TYPES().get("hidden", {})
-            done = cls().run(**given, **{name: hidden[name] for name in asked})
-            return done["result"], done["ui"]
+            names = cls.INPUT_TYPES().get("hidden", {})
+            output = cls().run(**inputs, **{name: hidden[name] for name in names})
+            return output["result"], output["ui"]
         for name in cls.define_schema().hidden:
             setattr(cls.hidden, name, hidden[name])
-        done = cls.execute(**given)
-        return done.result, done.ui
+        output = cls.execute(**inputs)
+        return output.result, output.ui
 
 
 def main(form, pack, folder):
-    if hasattr(os, "sched_setaffinity"):  # one thread: quicker where others compute too
+    if hasattr(os, "sched_setaffinity"):  # one core is faster if other tests run at the same time
         os.sched_setaffinity(0, [random.choice(sorted(os.sched_getaffinity(0)))])
     for name, text in (COMMON | (V3 if form == "v3" else {})).items():
         path = Path(folder) / name
@@ -245,8 +251,8 @@ def main(form, pack, folder):
         task = json.loads(line)
         comfy.model_management.stop_after = task.get("stop_after", -1)
         comfy.utils.calls.clear()
-        if "keep" in task:
-            print(json.dumps(host.keep(*task["keep"])), flush=True)
+        if "cache" in task:
+            print(json.dumps(host.cache(*task["cache"])), flush=True)
             continue
         try:
             answer = {"files": host.run(task["prompt"])}

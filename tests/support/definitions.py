@@ -1,7 +1,7 @@
-"""The definitions of a checkout, read from its source: what each uses, and its digest.
+"""Reads the definitions of a checkout from its source: what each uses, and its digest.
 
-Names are followed through the relative imports. Docstrings, comments, descriptions, imports, what
-errors say and the names of files do not count, so that moving code changes no digest.
+Names are followed through relative imports. Docstrings, comments, descriptions, imports, error
+messages and the names of files do not count, so that moving code changes no digest.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").is_file())
-BY_MEMBER = "Context"  # each execution is given one: what a node does not use of it is no part
+BY_MEMBER = "Context"  # the class of which only the members that a node uses count
 
 
 class Definition(NamedTuple):
-    """A name at the top of a file, or `Class.member` of a class that counts by its members."""
+    """A name at the top level of a file, or `Class.member` for the class in BY_MEMBER."""
 
     path: Path
     name: str
@@ -34,7 +34,7 @@ class Tree:
         self._files: dict[Path, tuple[dict[str, ast.stmt], dict[str, tuple[Path, str]]]] = {}
 
     def nodes(self) -> dict[str, tuple[int, Definition]]:
-        """The version and the definition of every node, by id."""
+        """Returns the version and the definition of every node, by id."""
         found = {}
         for path in sorted((self.root / "nodes").rglob("*.py")):
             for name, item in self._read(path)[0].items():
@@ -42,12 +42,12 @@ class Tree:
                     filter(None, map(_node_call, getattr(item, "decorator_list", ()))), None
                 )
                 if call is not None:
-                    given = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-                    found[name] = (given.get("version", 1), Definition(path, name))
+                    arguments = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+                    found[name] = (arguments.get("version", 1), Definition(path, name))
         return dict(sorted(found.items()))
 
     def reach(self, start: Definition) -> set[Definition]:
-        """A definition and all that it uses, directly or through others."""
+        """Returns a definition and all that it uses, directly or indirectly."""
         done, waiting = set(), [start]
         while waiting:
             one = waiting.pop()
@@ -57,7 +57,7 @@ class Tree:
         return done
 
     def digests(self, one: Definition) -> dict[str, str]:
-        """The digest of a definition, that of a class by its members."""
+        """Returns the digest of a definition by name, with one for each member of a class."""
         if one not in self._digests:
             self._digests[one] = self._digests_of(one)
         return self._digests[one]
@@ -126,7 +126,7 @@ class Tree:
         return used - {one}
 
     def _resolve(self, path: Path, name: str) -> Definition | None:
-        """Where a name is defined, through files that only pass it on."""
+        """Returns the definition of a name, also if files in between only import it."""
         while name and path.is_file():
             tops, imports = self._read(path)
             if name in tops:
@@ -135,7 +135,10 @@ class Tree:
         return None
 
     def _read(self, path: Path) -> tuple[dict[str, ast.stmt], dict[str, tuple[Path, str]]]:
-        """A file's definitions, and its imports: the file and the name there, "" for all of it."""
+        """Returns a file's definitions and imports by name.
+
+        An import is a file and the name in that file, or "" if it is the whole module.
+        """
         if path not in self._files:
             module = ast.parse(path.read_text())
             tops = {name: item for item in module.body for name in _names(item)}
@@ -157,7 +160,7 @@ def _members(item: ast.ClassDef) -> dict[str, ast.stmt]:
 
 
 def _names(item: ast.stmt) -> list[str]:
-    """What a statement at the top of a file or class defines."""
+    """Returns the names that a statement at the top level of a file or class defines."""
     if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [item.name]
     if isinstance(item, ast.Assign | ast.AnnAssign):
@@ -171,7 +174,7 @@ def _names(item: ast.stmt) -> list[str]:
 
 
 def _imports(path: Path, *items: ast.stmt) -> dict[str, tuple[Path, str]]:
-    """What the relative imports among statements bind: the file and the name in it."""
+    """Returns the relative imports in statements by name, as file and name in the file."""
     found = {}
     for item in items:
         for inner in ast.walk(item):
@@ -194,9 +197,9 @@ _TYPES = {"type_params": []} if sys.version_info >= (3, 12) else {}
 
 
 class _Plain(ast.NodeTransformer):
-    """Code without what changes no result.
+    """Removes from code what does not affect results.
 
-    That is: docstrings, descriptions, imports, what errors say, and the decorator of a node.
+    These are docstrings, descriptions, imports, error messages and the decorator of a node.
     """
 
     def visit_Raise(self, item: ast.Raise) -> ast.Raise:

@@ -1,4 +1,4 @@
-"""A real server of the editor for tests, and a tab that listens to it."""
+"""A real server of the editor for tests, and a client that listens to it as a browser's tab does."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ PACK = Path(__file__).parent / "pack.py"
 
 @dataclass
 class Answer:
-    """What a server said."""
+    """The response of a server."""
 
     status: int
     headers: dict
@@ -44,9 +44,9 @@ class Server:
             stderr=self._log,
             text=True,
         )
-        self.said = self.process.stdout.readline()
-        found = re.search(r"http://[^:]+:(\d+)/(\S*)", self.said)
-        assert found, self.said + (self.folder / "server.log").read_text()
+        self.first_line = self.process.stdout.readline()
+        found = re.search(r"http://[^:]+:(\d+)/(\S*)", self.first_line)
+        assert found, self.first_line + (self.folder / "server.log").read_text()
         self.port, self.query = int(found[1]), found[2]
         self.address = f"http://127.0.0.1:{self.port}"
 
@@ -57,7 +57,7 @@ class Server:
         self.stop()
 
     def stop(self, number=signal.SIGTERM):
-        """End it; its exit code."""
+        """Stop the server and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(20)
@@ -66,7 +66,7 @@ class Server:
         return code
 
     def ask(self, method, path, body=None, **headers):
-        """One request on a connection of its own."""
+        """Send one request on a new connection, and return the response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         data = json.dumps(body).encode() if isinstance(body, dict | list) else body
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -84,40 +84,37 @@ class Server:
         return self.ask("POST", path, body, **headers)
 
     def run(self, prompt, client="tab", **more):
-        """Queue a prompt; the answer."""
+        """Queue a prompt, and return the response."""
         return self.post("/prompt", {"prompt": prompt, "client_id": client, **more})
 
     def finished(self, prompt_id, seconds=60):
-        """The job, once it has ended."""
+        """Wait until a job has ended, and return it."""
         return until(lambda: self.job(prompt_id, "completed", "failed", "cancelled"), seconds)
 
     def job(self, prompt_id, *statuses):
-        """The job if it is in one of these states."""
+        """Returns the job if it has one of these statuses, else None."""
         job = self.get(f"/jobs/{prompt_id}").json()
         return job if job["status"] in statuses else None
 
     def upload(self, name, data, **fields):
-        """Send a picture as a form."""
-        edge = "----edge"
+        """Upload a picture as a form."""
+        start = "------edge\r\nContent-Disposition: form-data; "
         parts = [
-            f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
-            for key, value in fields.items()
+            f'{start}name="{key}"\r\n\r\n{value}\r\n'.encode() for key, value in fields.items()
         ]
-        head = (
-            f'--{edge}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'
-        )
-        body = b"".join([*parts, head.encode(), data, f"\r\n--{edge}--\r\n".encode()])
-        kind = f"multipart/form-data; boundary={edge}"
+        head = f'{start}name="image"; filename="{name}"\r\n\r\n'
+        body = b"".join([*parts, head.encode(), data, b"\r\n------edge--\r\n"])
+        kind = "multipart/form-data; boundary=----edge"
         return self.post("/upload/image", body, Content_Type=kind)
 
     def workers(self):
-        """The processes that it started."""
+        """Returns the ids of the processes that the server started."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(word) for word in path.read_text().split()]
 
 
 class Tab:
-    """Listens as a browser's tab does, in a thread of its own."""
+    """Receives the server's messages as a browser's tab does, in a separate thread."""
 
     def __init__(self, server, client="tab"):
         self.url = f"{server.address}/ws?clientId={client}"
@@ -151,8 +148,8 @@ class Tab:
         async for message in socket:
             data = message.data
             if isinstance(data, str):
-                told = json.loads(data)
-                self.messages.append((told["type"], told["data"]))
+                event = json.loads(data)
+                self.messages.append((event["type"], event["data"]))
             elif struct.unpack(">I", data[:4]) == (4,):
                 (length,) = struct.unpack(">I", data[4:8])
                 about = json.loads(data[8 : 8 + length])
@@ -167,22 +164,22 @@ class Tab:
         return [name for name, _ in list(self.messages)]
 
     def wait(self, kind, count=1, seconds=60):
-        """The data of the n-th message of a kind, once it is there."""
+        """Wait for the n-th message of a kind (n is `count`), and return its data."""
         return until(lambda: self.of(kind)[count - 1 : count], seconds)[0]
 
 
-def until(ask, seconds=60):
-    """What `ask` gives, once it gives something."""
+def until(poll, seconds=60):
+    """Call `poll` until it returns something true, and return that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := ask():
+        if found := poll():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"nothing after {seconds} seconds")
+    raise AssertionError(f"nothing was found within {seconds} seconds")
 
 
 def node(kind, title=None, **inputs):
-    """A node of a prompt; a link is a pair of id and output number."""
+    """Returns a node of a prompt. A link is a tuple of node id and output number."""
     entry = {"class_type": f"Artgraph_{kind}", "inputs": {k: _linked(v) for k, v in inputs.items()}}
     return entry | ({"_meta": {"title": title}} if title else {})
 

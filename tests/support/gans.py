@@ -1,10 +1,10 @@
-"""What the tests of GANs share: small sets, short trainings."""
+"""Small data sets and short trainings for the tests of GANs."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from shelf import lent
+from shelf import training_run
 
 from artgraph.models.gan import evaluation
 from artgraph.models.gan import projected_features as gan_features
@@ -30,8 +30,12 @@ def pictures(count, classes, size=32):
 
 
 def train(images, labels, classes, steps, shelf=None, *, features=None, start=None, **options):
-    """`classes`: their names, or how many; `options`: settings, and what is lent but the shelf."""
-    run = lent(shelf, **{k: options.pop(k) for k in ("log", "progress") if k in options})
+    """Train a small GAN.
+
+    classes: the names of the classes, or their number.
+    options: settings of the GAN, and arguments of `training_run`.
+    """
+    run = training_run(shelf, **{k: options.pop(k) for k in ("log", "progress") if k in options})
     options = {"seed": 3, "batch": 8} | options
     if isinstance(classes, int):
         classes = tuple(f"class {i}" for i in range(classes))

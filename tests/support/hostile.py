@@ -1,4 +1,4 @@
-"""Requests that no editor sends: bytes for a server that must refuse them and go on."""
+"""Malformed and hostile requests, as bytes. The server must refuse them and continue to work."""
 
 import itertools
 import json
@@ -7,9 +7,10 @@ import struct
 
 _DOTS = ["..", "%2e%2e", "%2E.", "%252e%252e", "%c0%ae%c0%ae", "%e0%80%ae.", "%uff0e.", "..%00"]
 _DOTS += ["..;", "%2e%2e%20", "．．", "...", "%5c..", "..%5c..", "..%2f..", "%2f%2e%2e"]
-_ROOMS = ["/", "/api/", "/view?type=input&filename=", "/view?type=temp&filename=a&subfolder="]
-_ROOMS += ["/userdata/", "/userdata/workflows%2f", "/userdata?dir=", "/templates/"]
-_ROOMS += ["/extensions/artgraph/", "/extensions/artgraph/docs/", "/assets/", "/scripts/", "/jobs/"]
+_ROUTES = ["/", "/api/", "/view?type=input&filename=", "/view?type=temp&filename=a&subfolder="]
+_ROUTES += ["/userdata/", "/userdata/workflows%2f", "/userdata?dir=", "/templates/"]
+_ROUTES += ["/extensions/artgraph/", "/extensions/artgraph/docs/"]
+_ROUTES += ["/assets/", "/scripts/", "/jobs/"]
 
 _NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5_000, "1e-400", "-0", "2e308"]
 _WRONG = ["null", "true", "[]", "{}", '""', '"x"', "[[]]", '{"": {}}', '"\\ud800"', '"\\u0000"']
@@ -44,18 +45,18 @@ def _request(method, path, body=b"", *headers):
 
 
 def paths_outside():
-    """`..` in all encodings, wherever a name is taken."""
-    for room, dots in itertools.product(_ROOMS, _DOTS):
-        slash = "/" if room in ("/", "/api/", "/assets/", "/scripts/") else "%2f"
-        yield _request("GET", room + slash.join([dots] * 6 + ["etc", "passwd"]))
+    """Yields paths with `..` in many encodings, for each route that contains a name."""
+    for route, dots in itertools.product(_ROUTES, _DOTS):
+        slash = "/" if route in ("/", "/api/", "/assets/", "/scripts/") else "%2f"
+        yield _request("GET", route + slash.join([dots] * 6 + ["etc", "passwd"]))
 
 
 def wrong_values():
-    """JSON of the right form with the wrong values, and JSON that is none."""
+    """Yields JSON of the right structure with wrong values, and invalid JSON."""
     for path, fields in _FIELDS.items():
         for field, value in itertools.product(fields, _WRONG + _NUMBERS + _DEEP):
-            sound = f'"prompt": {{"1": {_NODE}}}, ' if path == "/prompt" != f"/{field}" else ""
-            yield _request("POST", path, f'{{{sound}"{field}": {value}}}'.encode())
+            prompt = f'"prompt": {{"1": {_NODE}}}, ' if path == "/prompt" != f"/{field}" else ""
+            yield _request("POST", path, f'{{{prompt}"{field}": {value}}}'.encode())
         for body in (b"{", b'{"a": ', b"\x00", b"\xef\xbb\xbf{}", b"{} {}", b"'a'", b"// a"):
             yield _request("POST", path, body)
     for key, value in itertools.product(("class_type", "inputs", "_meta"), _WRONG + _NUMBERS):
@@ -78,7 +79,7 @@ def wrong_values():
 
 
 def odd_names():
-    """Ids and names that are odd but run: they come back in messages, files and the history."""
+    """Yields unusual ids and names that are valid; messages, files and the history contain them."""
     for name in ("\\ud800", "\\u0000", "../../x", "a" * 10_000, "🎨", "__proto__", "", " ", "\\n"):
         prompt = f'{{"prompt": {{"{name}": {_NODE}}}, "client_id": "{name}"}}'
         yield _request("POST", "/prompt", prompt.encode())
@@ -89,7 +90,7 @@ def odd_names():
 
 
 def broken_http():
-    """What is no HTTP, or too much of it."""
+    """Yields requests that are not valid HTTP, or too large."""
     yield from (
         b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),  # TLS
@@ -122,7 +123,7 @@ def broken_http():
 
 
 def broken_forms():
-    """Uploads that end early, have no edge, or no picture."""
+    """Yields uploads that end early, or have no boundary or no picture."""
     part = '--e\r\nContent-Disposition: form-data; name="image"; filename="{}"\r\n\r\n'
     forms = [
         ("multipart/form-data", b"x"),
@@ -166,7 +167,7 @@ def broken_forms():
 
 
 def broken_sockets():
-    """A WebSocket, opened as it should be, with frames that should not be."""
+    """Yields invalid frames in a WebSocket that was opened correctly."""
     hello = _request(
         "GET", "/ws?clientId=x", b"", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -174,13 +175,13 @@ def broken_sockets():
     text = json.dumps({"type": "feature_flags", "data": "x"}).encode()
     frames = [
         b"\x81\x02hi",  # not masked
-        _frame(0x3, b"x"),  # an opcode that there is not
+        _frame(0x3, b"x"),  # an undefined opcode
         b"\xf1" + _frame(0x1, b"x")[1:],  # reserved bits
         b"\x81\xff" + struct.pack(">Q", 2**63 - 1) + b"mask",
         b"\x81\xff" + struct.pack(">Q", 2**40) + b"mask" + b"x" * 1_000,
         _frame(0x0, b"goes on from nothing"),
-        _frame(0x1, b"\xff\xfe\xfd"),  # no UTF-8
-        _frame(0x8, b"x"),  # half a code
+        _frame(0x1, b"\xff\xfe\xfd"),  # not UTF-8
+        _frame(0x8, b"x"),  # one byte of a status code, which has two
         _frame(0x8, struct.pack(">H", 99)),
         b"\x89\xfe" + struct.pack(">H", 200) + b"mask" + bytes(200),  # a long ping
         b"\x81",
@@ -207,13 +208,13 @@ KINDS = (paths_outside, wrong_values, odd_names, broken_http, broken_forms, brok
 
 
 def answer(port, data, seconds=1):
-    """All that a server says to these bytes before it closes or waits for more."""
-    said = b""
+    """Returns what a server responds to these bytes until it closes or waits for more."""
+    response = b""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         try:
             connection.sendall(data)
             while chunk := connection.recv(65_536):
-                said += chunk
+                response += chunk
         except (TimeoutError, ConnectionError):
-            pass  # it may close in our face
-    return said
+            pass  # the server may close the connection at any time
+    return response

@@ -1,6 +1,6 @@
-"""The imports of ours, folder to folder: `python tests/support/imports.py` draws them.
+"""The imports between the folders of the package: `python tests/support/imports.py` draws them.
 
-Every relative import counts: at the top, inside a function, and for annotations alone.
+Every relative import counts: at the top level, inside functions, and for annotations only.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").is_file())
 
-# From the ground up: each folder, and what it may import besides itself, which are rows above it.
-# `models` is the files of that folder, `models/` also those of the folders in it.
+# Each folder, and the folders that it may import besides itself, which must be in rows above it.
+# `models` means the files in that folder, `models/` also the files in its subfolders.
 MAY_IMPORT = {
     "models/training": (),
     "models": ("models/training",),
@@ -34,13 +34,13 @@ MAY_IMPORT = {
 
 
 def folder_of(file: Path) -> str:
-    """The row of MAY_IMPORT that a file belongs to, the longest that fits."""
+    """Returns the row of MAY_IMPORT that a file belongs to: the longest one that matches."""
     place = f"{file.relative_to(ROOT).parent.as_posix()}/"
     return max((row for row in MAY_IMPORT if place.startswith(f"{row}/")), key=len)
 
 
 def rows_of(name: str) -> set[str]:
-    """The rows that an entry of MAY_IMPORT names."""
+    """Returns the rows that an entry of MAY_IMPORT names."""
     return {
         row for row in MAY_IMPORT if row == name or (f"{row}/".startswith(name) and name[-1] == "/")
     }
@@ -48,14 +48,14 @@ def rows_of(name: str) -> set[str]:
 
 @cache
 def files() -> tuple[Path, ...]:
-    """The Python files of the package's folders, but for `__init__.py`, which import nothing."""
+    """Returns the Python files in the package's folders, except `__init__.py` (no imports)."""
     tops = dict.fromkeys(row.split("/")[0] for row in MAY_IMPORT)
     found = (path for top in tops for path in sorted((ROOT / top).rglob("*.py")))
     return tuple(path for path in found if path.name != "__init__.py")
 
 
 def imported(path: Path) -> Iterator[Path]:
-    """The files of ours that a file imports."""
+    """Yields the files of the package that a file imports."""
     for item in ast.walk(ast.parse(path.read_text())):
         if isinstance(item, ast.ImportFrom) and item.level:
             target = path.parents[item.level - 1].joinpath(*(item.module or "").split("."))
@@ -67,12 +67,12 @@ def imported(path: Path) -> Iterator[Path]:
 
 @cache
 def arrows() -> dict[Path, tuple[Path, ...]]:
-    """Each file, and the files that it imports."""
+    """Returns the files that each file imports."""
     return {path: tuple(dict.fromkeys(imported(path))) for path in files()}
 
 
 def drawing() -> str:
-    """The imports between folders as a Mermaid diagram, from the top down."""
+    """Returns the imports between folders as a Mermaid diagram, from the top down."""
     rows = list(reversed(MAY_IMPORT))
     pairs = {(folder_of(a), folder_of(b)) for a, targets in arrows().items() for b in targets}
     ordered = sorted(pairs, key=lambda pair: (rows.index(pair[0]), rows.index(pair[1])))

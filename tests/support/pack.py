@@ -1,4 +1,4 @@
-"""Nodes for tests: a training that counts, pictures, failures, a note of what ran."""
+"""Nodes for tests: a training, pictures, failures, and a log of the nodes that ran."""
 
 import os
 import time
@@ -30,13 +30,13 @@ from artgraph.api import (
     node,
 )
 
-if "CLOCK" in os.environ:  # a clock that is wrong by so many seconds
+if "CLOCK" in os.environ:  # makes the clock wrong by this number of seconds
     _true_time = time.time
     time.time = lambda: _true_time() + float(os.environ["CLOCK"])
 
 
 def note(word):
-    """Leave a line in the file $NOTES, so that a test sees what really ran."""
+    """Append a line to the file $NOTES, so that a test sees which nodes ran."""
     if "NOTES" in os.environ:
         with Path(os.environ["NOTES"]).open("a") as file:
             file.write(f"{word}\n")
@@ -44,14 +44,14 @@ def note(word):
 
 @node(title="Noted", category="test")
 def noted(*, value: int | float = 0, name: str = "noted") -> Number:
-    """Give the value on, and note it."""
+    """Returns the value, and notes its name."""
     note(name)
     return value
 
 
 @node(title="Parity", category="test")
 def parity(*, value: int = 0) -> Number:
-    """0 for even, 1 for odd."""
+    """Returns 0 for even numbers, 1 for odd ones."""
     note("parity")
     return value % 2
 
@@ -60,7 +60,7 @@ def parity(*, value: int = 0) -> Number:
 def nap(
     value: Number | None = None, *, seconds: float = 0.0, salt: int = 0, name: str = "nap"
 ) -> Number:
-    """Sleep, then give a number that depends on all."""
+    """Sleep, then return a number that depends on all inputs."""
     note(name)
     time.sleep(seconds)
     return (value or 0) * 31 % 1_000_003 + salt + len(name)
@@ -70,7 +70,7 @@ def nap(
 def failing(*, how: str = "node") -> Number:
     """Fail in one of several ways."""
     if how == "node":
-        raise NodeError("it is broken", "mend it")
+        raise NodeError("it is broken", "repair it")
     if how == "memory":
         raise MemoryError
     if how == "kind":
@@ -87,7 +87,7 @@ def slow_training(
     seed: Seed = 0,
     ctx: Context,
 ) -> Table:
-    """Train one weight towards noise, with the real loop."""
+    """Train one weight on random targets, with the real training loop."""
     import torch
 
     from artgraph.models.training import loop as training
@@ -128,7 +128,7 @@ def slow_training(
 
 @node(title="Grey", category="test")
 def grey(*, level: Annotated[float, Field(ge=0, le=1)] = 0.5, count: int = 1) -> Image:
-    """Grey pictures of 8 px."""
+    """Returns grey pictures of 8 px."""
     import torch
 
     note("grey")
@@ -137,14 +137,14 @@ def grey(*, level: Annotated[float, Field(ge=0, le=1)] = 0.5, count: int = 1) ->
 
 @node(title="Blacken", category="test")
 def blacken(image: Image) -> Image:
-    """Change its input in place, which no node should do."""
+    """Change the input in place, although no node should do so."""
     image.zero_()
     return image + 0
 
 
 @node(title="Mean", category="test")
 def mean(image: Image) -> Number:
-    """The mean of a picture's values."""
+    """Returns the mean of a picture's values."""
     return round(float(image.mean()), 3)
 
 
@@ -169,7 +169,7 @@ class Points(NamedTuple):
 
 @node(title="Points", category="test")
 def points() -> Points:
-    """Latents of both kinds."""
+    """Returns latents of both kinds."""
     import torch
 
     return Points(GanLatent(torch.ones(2, 3), torch.ones(2, 1)), VaeLatent(torch.ones(2, 1, 2, 2)))
@@ -177,7 +177,7 @@ def points() -> Points:
 
 @node(title="Double", category="test")
 def double(latent: Latent) -> Latent:
-    """Twice the latent."""
+    """Returns twice the latent."""
     if isinstance(latent, GanLatent):
         return GanLatent(latent.z * 2, latent.classes)
     return VaeLatent(latent.z * 2)
@@ -190,7 +190,7 @@ class Perhaps(NamedTuple):
 
 @node(title="Perhaps", category="test")
 def perhaps(*, side: str = "left") -> Perhaps:
-    """Give one of two outputs."""
+    """Returns one of two outputs."""
     return Perhaps(1 if side == "left" else None, 1 if side == "right" else None)
 
 
@@ -202,7 +202,7 @@ def save_number(value: Number) -> Files:
 
 @node(title="Big file", category="test")
 def big_file(*, salt: int = 0) -> Files:
-    """A file of 48 MiB."""
+    """Save a file of 48 MiB."""
     return Files({"@.bin": bytes([salt % 256]) * (48 << 20)})
 
 
@@ -215,7 +215,7 @@ def save_slowly(value: Number | None = None, *, seconds: float = 0.0, name: File
 
 @node(title="Little memory", category="test")
 def little_memory(*, count: int = 23) -> Number:
-    """Go through rows on a machine that has memory for five at a time."""
+    """Process rows on a machine that has memory for five at a time."""
     import torch
 
     from artgraph.models.training.in_parts import in_parts
@@ -238,14 +238,18 @@ def words(
     *,
     place: InputFolder | None = None,
 ) -> Text:
-    """The names in a folder, or another text. `fallback` has no role: a role is no name."""
+    """Returns the names in a folder, or another text.
+
+    `otherwise` has the role of a fallback. The input called `fallback` does not, because roles do
+    not depend on names.
+    """
     note("words")
     return otherwise if place is None else " ".join(sorted(p.name for p in place.iterdir()))
 
 
 @node(title="Look", category="test")
 def look(*, portrait: InputPicture | None = None) -> Text:
-    """The name of a picture."""
+    """Returns the name of a picture."""
     return "" if portrait is None else portrait.name
 
 
@@ -260,7 +264,7 @@ def chance(
         Choices({"six": "a cube", "twenty": "an icosahedron"}),
     ] = "six",
 ) -> Number:
-    """A throw of dice. `seed` has no role."""
+    """Returns a throw of dice. `dice` has the role of a seed, the widget `seed` does not."""
     return dice * 7 % {"six": 6, "twenty": 20}[sides] + seed
 
 
@@ -273,11 +277,11 @@ def save_letter(*, text: str = "", seconds: float = 0.0, title: FileName = "") -
 
 @node(title="Mirror point", category="test")
 def mirror_point(point: AnyPoint) -> AnyPoint:
-    """The point on the other side."""
+    """Returns the point on the opposite side."""
     return replace(point, z=-point.z)
 
 
 @node(title="Epochs", category="test")
 def epochs() -> Table:
-    """Curves over a column of another name."""
+    """Returns curves over a column that is not called `step`."""
     return Table({"loss": [3.0, 2.0, 1.0], "epoch": [1, 2, 4]}, x="epoch")

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the examples in them."""
+"""The pages of the documentation, and a pattern for the examples in them."""
 
 import re
 from pathlib import Path

@@ -1,11 +1,12 @@
-"""A node's version must rise when its results change: fingerprints of the code of each node.
+"""Fingerprints of the code of each node: they show when a node's version must be raised.
 
-A fingerprint covers the node's function and every definition of ours that it reaches: functions,
-classes and constants (see definitions.py). A class counts as a whole, but of `Context` only the
-members that a node uses.
+A fingerprint covers the node's function and every definition of the package that the function uses:
+functions, classes and constants (see definitions.py). A class counts as a whole, except `Context`,
+of which only the members that a node uses count.
 
-`python tests/support/record_versions.py` writes versions.json anew, after versions were raised.
-`python tests/support/record_versions.py REV..REV` prints how many nodes each commit between flags.
+`python tests/support/record_versions.py` updates versions.json, after versions were raised.
+`python tests/support/record_versions.py REV..REV` prints the number of nodes that the fingerprints
+flag in each commit of the range.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ RECORD = Path(__file__).with_name("versions.json")
 
 
 def fingerprints(root: Path = ROOT) -> dict[str, dict[str, object]]:
-    """Of a checkout: `nodes`, each id's version and fingerprint, and `definitions`, digests."""
+    """Returns the record of a checkout.
+
+    nodes:       the version and the fingerprint of each node, by id.
+    definitions: the digests of each definition, by name.
+    """
     tree = Tree(root)
     definitions: dict[str, set[str]] = defaultdict(set)
     nodes = {}
@@ -44,7 +49,7 @@ def fingerprints(root: Path = ROOT) -> dict[str, dict[str, object]]:
 
 
 def flagged(before: dict, now: dict) -> list[str]:
-    """Nodes whose code has changed, their version has not."""
+    """Returns the nodes with changed code and the same version."""
     return [
         node
         for node, (version, fingerprint) in now["nodes"].items()
@@ -54,7 +59,7 @@ def flagged(before: dict, now: dict) -> list[str]:
 
 
 def changed(node: str, before: dict, now: dict, root: Path = ROOT) -> list[str]:
-    """The changed definitions that a node reaches, each with its file."""
+    """Returns the changed definitions that a node uses, each with its file."""
     tree = Tree(root)
     lines = []
     for one in tree.reach(tree.nodes()[node][1]):
@@ -82,7 +87,7 @@ def _one_entry_a_line(found: dict[str, dict[str, object]]) -> str:
 
 
 def report(commits: str) -> None:
-    """Print, for each commit of a range, how many nodes it flags."""
+    """Print the number of flagged nodes for each commit of a range."""
     first, _, last = commits.partition("..")
     words = ["git", "-C", str(ROOT), "log", "--reverse", "--format=%h %s", f"{first}..{last}"]
     log = subprocess.run(words, capture_output=True, text=True, check=True).stdout

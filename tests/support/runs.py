@@ -1,8 +1,8 @@
-"""Runs of graphs by the command line, and what their events say."""
+"""Runs graphs by the command line, and reads their events."""
 
 import json
 
-# Forty nodes that form a tree, each with a short nap, and files of half of them.
+# Forty nodes in a tree, each of which sleeps for a short time, and files of half of them.
 TREE = (
     "artgraph: 1\nknobs: {salt: 0}\nnodes:\n"
     + "".join(
@@ -16,7 +16,7 @@ TREE = (
 
 
 def last(output):
-    """Digests by node, and the last event."""
+    """Returns the digests of each node's outputs, and the last event."""
     events = [json.loads(line) for line in output.splitlines()]
     digests = {e["node"]: e["outputs"] for e in events if e["event"] in ("finished", "cached")}
     return digests, events[-1]
@@ -27,7 +27,7 @@ def events(done):
 
 
 def run(cli, *words, code=0, **environment):
-    """Run with --json; the events by name of node, and the last one."""
+    """Run a graph with --json; returns the final event of each node, and the last event."""
     done = cli("run", *words, "--json", **environment)
     assert done.returncode == code, done.stderr
     lines = events(done)

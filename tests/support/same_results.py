@@ -1,8 +1,8 @@
-"""Whether results and keys are what they were: `python tests/support/same_results.py REV`.
+"""Checks whether results and keys are unchanged: `python tests/support/same_results.py REV`.
 
-Runs the shipped graphs with the code of commit REV, then with the code of this checkout: once on
-the same cache, where all must be reused, and once on an empty one, where all must come out the
-same to the bit. The graphs are made small, but for those named with `--whole`.
+Runs the shipped graphs with the code of commit REV, then with the code of this checkout: once with
+the same cache, so that all results must be reused, and once with an empty cache, so that all
+results must be equal bit for bit. The graphs are made small, except with `--whole`.
 
     python tests/support/same_results.py 355b874
     python tests/support/same_results.py 355b874 --whole style_remix
@@ -33,7 +33,7 @@ def unpack(commit: str, folder: Path) -> None:
 
 
 def run(code: Path, work: Path, cache: str, graph: Path, settings: list[str]) -> dict[str, Any]:
-    """Run a graph with the package below `code`; returns its last event and its nodes' results."""
+    """Run a graph with the package in `code`; returns its last event and its nodes' results."""
     command = [sys.executable, "-m", "artgraph", "run", str(graph), "--json"]
     command += ["--cache", cache, "--out", f"out-{cache}", *settings]
     environment = os.environ | {"PYTHONPATH": str(code)}
@@ -47,7 +47,7 @@ def run(code: Path, work: Path, cache: str, graph: Path, settings: list[str]) ->
 
 
 def compare(commit: str, graph: Path, whole: bool, place: Path) -> list[str]:
-    """Returns what is not as it was, in words."""
+    """Returns a line for each difference between the commit and this checkout."""
     before, now, work = place / "before", place / "now", place / graph.stem
     work.mkdir()
     shipped = before / "artgraph" / "graphs" / graph.name
@@ -60,16 +60,16 @@ def compare(commit: str, graph: Path, whole: bool, place: Path) -> list[str]:
         wrong.append(f"{reused['ran']} nodes ran again on the cache of {commit}")
     for name, result in old["nodes"].items():
         if fresh["nodes"].get(name) != result:
-            wrong.append(f"{name} came out as {fresh['nodes'].get(name)}, it was {result}")
+            wrong.append(f"the result of {name} is {fresh['nodes'].get(name)}, it was {result}")
     print(f"{graph.stem}: {reused['cached']} of {len(old['nodes'])} nodes reused", flush=True)
     return wrong
 
 
 def main() -> None:
-    """Compare, print, and exit with 1 if anything is not as it was."""
+    """Compare, print the differences, and exit with 1 if there are any."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("commit")
-    parser.add_argument("--whole", metavar="GRAPH", help="one graph as it is shipped, and no other")
+    parser.add_argument("--whole", metavar="GRAPH", help="run only this graph, in its full size")
     words = parser.parse_args()
     graphs = [g for g in GRAPHS if not words.whole or g.stem == words.whole]
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def main() -> None:
             for graph in graphs
             for line in compare(words.commit, graph, bool(words.whole), place)
         ]
-    print("\n".join(wrong) or f"all results and keys are those of {words.commit}")
+    print("\n".join(wrong) or f"all results and keys are the same as in {words.commit}")
     sys.exit(bool(wrong))
 
 

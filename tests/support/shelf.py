@@ -1,4 +1,4 @@
-"""What trainings that no runner runs are given by tests: where states go, progress, numerics."""
+"""What a training needs if no runner runs it: checkpoints, progress and numerics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLAIN = Numerics("cpu", "float32", 1)
 
 
 class Shelf:
-    """Stores each state as a file would: copies, row-major."""
+    """Stores checkpoints in memory, as copies in row-major order, as a file would contain them."""
 
     def __init__(self) -> None:
         self.states: dict[int, State] = {}
@@ -32,6 +32,6 @@ def silent(done, total, preview=None):
         assert preview().dtype == torch.uint8
 
 
-def lent(shelf=None, *, numerics=PLAIN, progress=silent, log=lambda line: None):
-    """A run with a shelf of its own if none is given."""
+def training_run(shelf=None, *, numerics=PLAIN, progress=silent, log=lambda line: None):
+    """Returns a `TrainingRun`, with a new shelf if none is passed."""
     return TrainingRun(numerics, shelf or Shelf(), progress, log)

@@ -1,4 +1,4 @@
-"""The shipped graphs, and settings that make one quick: few steps, few pictures, 32 px."""
+"""The shipped graphs, and settings that make them fast: few steps, few pictures, 32 px."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GRAPHS = sorted((ROOT / "graphs").glob("*.yaml"))
 
 
 def small(path: Path) -> Iterator[str]:
-    """Yields what to pass by `--set`."""
+    """Yields the arguments of `--set` for a graph."""
     graph = yaml.safe_load(path.read_text())
     knobs = {"size": 32, "gan_size": 32, "frames": 3, "stations": 3}
     for name in graph["knobs"]:

@@ -1,4 +1,4 @@
-// A colour for each kind of value of artgraph's: in ComfyUI, and in artgraph's own editor.
+// The colour of each of artgraph's kinds of values, in ComfyUI and in artgraph's own editor.
 import { app } from '/scripts/app.js'
 
 const COLORS = {
@@ -14,7 +14,7 @@ const COLORS = {
 
 app.registerExtension({
   name: 'artgraph.colors',
-  // Not in setup(): the editor sets its own colours after that.
+  // Not in setup(), because the editor sets its own colours after setup().
   afterConfigureGraph() {
     for (const [type, color] of Object.entries(COLORS)) {
       app.canvas.default_connection_color_byType[type] = color

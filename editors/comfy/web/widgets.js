@@ -1,10 +1,10 @@
-// Values by name: ComfyUI's editor keeps them by position, so that a graph saved before a node of
-// ours got another widget would come back with wrong values.
+// Restores widget values by name. ComfyUI's editor saves them by position, so that a graph saved
+// before one of our nodes got another widget would be loaded with wrong values.
 import { app } from '/scripts/app.js'
 
 const CONTROLS = ['fixed', 'increment', 'decrement', 'randomize']
 
-const seeds = new Map() // by class: its widgets behind which the editor puts a control
+const seeds = new Map() // for each class, the names of its widgets with a "control after generate"
 
 app.registerExtension({
   name: 'artgraph.widgets',
@@ -24,10 +24,10 @@ app.registerExtension({
 
 function putInOrder(node) {
   const saved = valuesByName(node)
-  const known = saved && window.LiteGraph.createNode(node.type)?.widgets
-  if (!known) return
+  const widgets = saved && window.LiteGraph.createNode(node.type)?.widgets
+  if (!widgets) return
   let last = ''
-  node.widgets_values = known
+  node.widgets_values = widgets
     .filter((widget) => widget.serialize !== false)
     .map((widget) => {
       const isControl = seeds.get(node.type)?.has(last) && CONTROLS.includes(widget.value)
@@ -36,7 +36,7 @@ function putInOrder(node) {
     })
 }
 
-// Nothing where the graph does not tell the names of all values.
+// Returns null if the graph does not contain the names of all values.
 function valuesByName(node) {
   const names = (node.inputs ?? []).filter((input) => input.widget).map((input) => input.name)
   const values = Array.isArray(node.widgets_values) ? [...node.widgets_values] : []

@@ -1,4 +1,4 @@
-"""The repository as a node pack of ComfyUI, in a process of its own, V1 and V3."""
+"""The repository as a node pack of ComfyUI in a separate process, in V1 and V3."""
 
 import json
 import os
@@ -41,10 +41,10 @@ nodes:
 
 
 class Comfy:
-    """The stand-in, running."""
+    """A running process of tests/support/comfy_stand_in.py."""
 
     def __init__(self, form, folder, cache):
-        program = ROOT / "tests" / "comfy_stand_in.py"
+        program = ROOT / "tests" / "support" / "comfy_stand_in.py"
         environment = {**os.environ, "ARTGRAPH_CACHE": str(cache), "ARTGRAPH_DEVICE": "cpu"}
         self.process = subprocess.Popen(
             [sys.executable, program, form, ROOT, folder],
@@ -107,7 +107,7 @@ def number_of(prompt, name):
 
 
 @pytest.mark.parametrize("form", ["v1", "v3"])
-def test_a_graph_in_comfyui_and_on_the_command_line_is_one(form, folder, prompt):
+def test_comfyui_and_the_command_line_have_the_same_results(form, folder, prompt):
     with Comfy(form, folder, folder / "there") as comfy:
         assert set(comfy.start["classes"]) == {class_id(name) for name in REGISTRY}
         assert not comfy.start["torch"]
@@ -129,13 +129,13 @@ def test_a_graph_in_comfyui_and_on_the_command_line_is_one(form, folder, prompt)
 
 
 def run_here(folder):
-    """What `artgraph run` does, keeping its results in `here`."""
+    """Do what `artgraph run` does, with its results in the folder `here`."""
     path = folder / "input" / "graph.yaml"
     graph = load_graph(str(path), REGISTRY)
     store = Store(folder / "here")
     publisher = Publisher(folder / "out", graph.document.yaml())
     numerics = numerics_for("cpu")
-    if hasattr(os, "sched_setaffinity"):  # the stand-in keeps to one core
+    if hasattr(os, "sched_setaffinity"):  # the stand-in uses one core
         numerics = replace(numerics, threads=1)
     running = Run(Job(graph, store, numerics, publisher, lambda event: None))
     running.execute()
@@ -143,7 +143,7 @@ def run_here(folder):
     assert running.exit_code == 0
 
 
-def test_what_the_command_line_made_is_found_in_comfyui(folder, prompt):
+def test_results_of_the_command_line_are_reused_in_comfyui(folder, prompt):
     run_here(folder)
     with Comfy("v3", folder, folder / "here") as comfy:
         done = comfy.run(prompt)
@@ -151,12 +151,12 @@ def test_what_the_command_line_made_is_found_in_comfyui(folder, prompt):
     assert done["progress"] == []
 
 
-def test_interrupted_and_queued_again_after_a_restart_it_goes_on(folder, prompt):
+def test_an_interrupted_training_resumes_after_a_restart(folder, prompt):
     cache = folder / "cache"
     vae = number_of(prompt, "vae")
     prompt[vae]["inputs"]["steps"] = 12
     with Comfy("v3", folder, cache) as comfy:
-        first = comfy.run(prompt, stop_after=6 + 5)  # the data set takes 6 of them
+        first = comfy.run(prompt, stop_after=6 + 5)  # 6 checks happen while pictures are loaded
         assert first["type"] == "InterruptProcessingException"
         assert [done for done, total in first["progress"] if total == 12] == [1, 2, 3, 4]
     with Comfy("v3", folder, cache) as comfy:
@@ -211,18 +211,18 @@ def test_a_changed_picture_and_a_lost_result(folder, prompt):
         assert "error" not in comfy.run(pair)
 
 
-def test_results_of_other_packs_are_kept_where_the_user_asks(folder, monkeypatch):
+def test_results_of_other_packs_are_cached_if_the_user_wants_it(folder, monkeypatch):
     monkeypatch.setenv("ARTGRAPH_COMFY_CACHE", "1")
     value = "[[{'samples': tensor([0., 1., 2.]), 'n': (1, None)}], ['text']]"
     with Comfy("v3", folder, folder / "cache") as comfy:
-        assert comfy.ask({"keep": ["Other", False]}) == [None, value]
-        assert comfy.ask({"keep": ["Shows", True]}) == [None, None]
-        assert comfy.ask({"keep": ["Saves", False]}) == [None, None]
-        assert comfy.ask({"keep": ["Artgraph_math", False]}) == [None, None]
+        assert comfy.ask({"cache": ["Other", False]}) == [None, value]
+        assert comfy.ask({"cache": ["Shows", True]}) == [None, None]
+        assert comfy.ask({"cache": ["Saves", False]}) == [None, None]
+        assert comfy.ask({"cache": ["Artgraph_math", False]}) == [None, None]
     with Comfy("v3", folder, folder / "cache") as comfy:
-        assert comfy.ask({"keep": ["Other", False]}) == [value, value]
+        assert comfy.ask({"cache": ["Other", False]}) == [value, value]
         (folder / "input" / "new.txt").touch()
-        assert comfy.ask({"keep": ["Other", False]}) == [None, value]
+        assert comfy.ask({"cache": ["Other", False]}) == [None, value]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_results_of_other_packs_are_kept_where_the_user_asks(folder, monkeypatch
         ("seed", -1, "too small"),
     ],
 )
-def test_comfyuis_loose_conversion_meets_strict_values(widget, value, words):
+def test_values_that_comfyui_would_convert_are_refused(widget, value, words):
     node = {"class_type": "Artgraph_train_gan", "inputs": {"steps": 3, "mirror": True}}
     node["inputs"][widget] = value
     sent = {"prompt": {"1": node, "2": {"class_type": "KSampler", "inputs": {"steps": "3"}}}}
@@ -266,6 +266,6 @@ def test_every_form_is_complete():
     json.dumps(object_info(REGISTRY))
 
 
-def test_v1_and_v3_say_the_same(folder):
+def test_v1_and_v3_describe_the_same_nodes(folder):
     with Comfy("v1", folder, folder / "c") as one, Comfy("v3", folder, folder / "c") as three:
         assert one.start["classes"] == three.start["classes"]

@@ -1,4 +1,4 @@
-"""The files of the ComfyUI pack that follow from others are current."""
+"""The generated files of the ComfyUI pack are current."""
 
 import json
 import re
@@ -13,25 +13,38 @@ from pydantic import Field
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Number
-from artgraph.editors.comfy.build_pack import EXAMPLES, ROOT, WEB, made_files, name_untranslated
-from artgraph.editors.comfy.help import LOCALES, WORDS, ZH, in_chinese, node_definitions, texts
+from artgraph.editors.comfy.build_pack import (
+    EXAMPLES,
+    ROOT,
+    WEB,
+    generated_files,
+    name_untranslated,
+)
+from artgraph.editors.comfy.help import (
+    LOCALES,
+    WORDS,
+    ZH,
+    in_chinese,
+    node_definitions,
+    translatable_texts,
+)
 from artgraph.editors.formats.forms import class_id
 
-FILES = made_files()
+FILES = generated_files()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMMAND = "run `python -m artgraph.editors.comfy.build_pack`"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_a_made_file_is_current(path):
+def test_a_generated_file_is_current(path):
     assert (ROOT / path).read_text(encoding="utf-8") == FILES[path], COMMAND
 
 
 def test_nothing_is_left_over():
     for folder in (EXAMPLES, WEB / "docs"):
-        there = {path.relative_to(ROOT) for path in (ROOT / folder).iterdir()}
-        made = {path for path in FILES if path.parent == folder}
-        assert {path.stem for path in there} == {path.stem for path in made}, COMMAND
+        existing = {path.stem for path in (ROOT / folder).iterdir()}
+        generated = {path.stem for path in FILES if path.parent == folder}
+        assert existing == generated, COMMAND
 
 
 def test_every_example_has_a_picture():
@@ -42,16 +55,17 @@ def test_every_example_has_a_picture():
 
 
 def test_every_chinese_text_belongs_to_a_node():
-    assert not ZH.keys() - texts(load_nodes()), f"reworded? correct editors/{WORDS.name}"
+    unused = ZH.keys() - translatable_texts(load_nodes())
+    assert not unused, f"if a text was reworded, change it in editors/comfy/{WORDS.name}"
 
 
-def test_chinese_texts_are_chinese_and_no_patterns_of_the_editors_messages():
+def test_chinese_texts_are_chinese_and_not_patterns_of_the_editors_messages():
     for text in set(ZH.values()) - {"GAN", "VAE"}:
         assert re.search("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", text), text
         assert not re.search("[{}@|]", text.replace("{:g}", "")), text
 
 
-def test_made_locales_are_in_chinese():
+def test_generated_locales_are_in_chinese():
     node = node_definitions(load_nodes(), in_chinese)["Artgraph_train_vae"]
     assert node["inputs"]["beta"]["tooltip"].endswith("（-1 表示留空）")
     assert node["inputs"]["start"]["tooltip"].startswith("VAE：VAE 的配置和权重")
@@ -64,9 +78,9 @@ def test_a_new_node_is_in_english_until_someone_translates_it(capsys):
         return value / 2
 
     registry = {"halve": NodeSpec("halve", "Halve", "number", 1, halve, device=False)}
-    made = node_definitions(registry, in_chinese)["Artgraph_halve"]
-    assert (made["display_name"], made["description"]) == ("Halve", "Halve a number.")
-    assert made["inputs"]["value"] == {"name": ZH["value"], "tooltip": "What to halve"}
+    definition = node_definitions(registry, in_chinese)["Artgraph_halve"]
+    assert (definition["display_name"], definition["description"]) == ("Halve", "Halve a number.")
+    assert definition["inputs"]["value"] == {"name": ZH["value"], "tooltip": "What to halve"}
     name_untranslated(registry)
     lines = capsys.readouterr().out.splitlines()
     assert {line.split(": ")[1] for line in lines} == {
@@ -78,8 +92,8 @@ def test_a_new_node_is_in_english_until_someone_translates_it(capsys):
 
 def test_requirements_are_the_projects_without_torch():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    wanted = [line for line in PROJECT["project"]["dependencies"] if not line.startswith("torch")]
-    assert [line for line in lines if not line.startswith("#")] == wanted
+    expected = [line for line in PROJECT["project"]["dependencies"] if not line.startswith("torch")]
+    assert [line for line in lines if not line.startswith("#")] == expected
 
 
 def test_icon_and_banner_have_the_registrys_shapes():
@@ -89,7 +103,7 @@ def test_icon_and_banner_have_the_registrys_shapes():
         assert banner.width * 9 == banner.height * 21
 
 
-def test_no_code_is_made_or_installed_at_run_time():
+def test_no_code_is_generated_or_installed_at_run_time():
     for path in ROOT.glob("*/**/*.py"):
         if path.relative_to(ROOT).parts[0] in (
             "contract",
@@ -105,7 +119,7 @@ def test_no_code_is_made_or_installed_at_run_time():
             )
 
 
-def test_help_pages_and_locales_know_every_node():
+def test_help_pages_and_locales_contain_every_node():
     names = {class_id(name) for name in load_nodes()}
     for language in LOCALES:
         path = ROOT / "locales" / language / "nodeDefs.json"

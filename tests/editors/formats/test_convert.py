@@ -1,4 +1,4 @@
-"""Graphs to ComfyUI's formats and back: nothing that decides a result may change."""
+"""Graphs to ComfyUI's formats and back: nothing that affects a result may change."""
 
 import contextlib
 import json
@@ -70,7 +70,7 @@ def keys(original, folder):
     try:
         graph = bind(original, REGISTRY, Folders(original.folder, folder, folder))
     except GraphError as error:
-        if error.exit_code != 3:  # it reads pictures that its user is to bring
+        if error.exit_code != 3:  # the graph reads pictures that the user must provide
             raise
         return [original.plain().get(part, {}).keys() for part in ("knobs", "nodes")]
     store = Store(folder / "cache")
@@ -81,20 +81,20 @@ def keys(original, folder):
 
 
 @FORMATS
-def test_all_that_a_graph_file_says_survives(write):
+def test_everything_in_a_graph_file_is_preserved(write):
     check(document(), REGISTRY)
     assert there_and_back(document(), write).plain() == document().plain()
 
 
 @FORMATS
 @pytest.mark.parametrize("name", shipped_graphs())
-def test_shipped_graphs_keep_their_keys(name, write, tmp_path):
+def test_shipped_graphs_have_the_same_keys(name, write, tmp_path):
     original = check(read_document(shipped_graphs()[name]), REGISTRY)
     back = there_and_back(original, write)
     assert keys(back, tmp_path) == keys(original, tmp_path)
 
 
-def test_a_knob_turned_in_comfyui_is_turned_here():
+def test_a_knob_changed_in_comfyui_is_changed_here():
     workflow = to_workflow(document(), REGISTRY)
     knob = next(n for n in workflow["nodes"] if n["title"] == "size")
     knob["widgets_values"][0] = 48
@@ -104,7 +104,7 @@ def test_a_knob_turned_in_comfyui_is_turned_here():
     assert back.nodes["small"].wires["width"].value == "knobs.size"
 
 
-def test_what_is_written_on_the_note_about_the_graph_is_kept():
+def test_an_edited_note_changes_the_title_and_the_description():
     workflow = to_workflow(document(), REGISTRY)
     note = next(n for n in workflow["nodes"] if n["title"] == "About")
     assert note["widgets_values"] == ["# A little of all\n\nWhat a graph file can say."]
@@ -139,7 +139,7 @@ def test_a_workflow_runs_from_left_to_right_without_overlap():
             assert apart or y >= other[1] + other[3] or other[1] >= y + h
 
 
-def test_places_chosen_in_the_editor_are_kept():
+def test_positions_from_the_editor_are_preserved():
     workflow = to_workflow(document(), REGISTRY)
     next(n for n in workflow["nodes"] if n["title"] == "mix")["pos"] = [1234.5, -7]
     back = from_comfy(workflow, REGISTRY, "x.json", Path()).document
@@ -250,7 +250,7 @@ def test_primitives_are_knobs():
     assert graph["nodes"]["dataset_images"]["with"] == {"order": "mixed"}
 
 
-def test_all_without_a_counterpart_is_named_at_once():
+def test_everything_without_a_counterpart_is_reported_at_once():
     prompt = {
         "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
         "2": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
@@ -284,7 +284,7 @@ def test_no_mutation_of_a_workflow_ends_in_a_traceback():
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "[NaN]", "[]", '{"a": {"class_type": 1}}'])
-def test_other_json_is_refused_in_a_line(text):
+def test_other_json_is_refused(text):
     with pytest.raises(GraphError):
         from_comfy(read_json(text, "x.json"), REGISTRY, "x.json", Path())
 
@@ -301,5 +301,5 @@ def test_files_of_every_format(tmp_path):
         assert json.loads(picture.info["workflow"]) == to_workflow(document(), REGISTRY)
     data = (tmp_path / "x.png").read_bytes()
     assert with_graph(data, document(), REGISTRY) == data
-    with pytest.raises(GraphError, match="no format"):
+    with pytest.raises(GraphError, match="unknown file format"):
         write_graph(document(), tmp_path / "x.txt", REGISTRY)

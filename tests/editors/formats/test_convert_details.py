@@ -1,4 +1,4 @@
-"""What ComfyUI's editor says in its own way: empty numbers, names, order, defaults."""
+"""Details that ComfyUI's editor represents differently: empty numbers, names, order, defaults."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from artgraph.contract.spec import REGISTRY, node
 from artgraph.contract.values.kinds import Number
 from artgraph.editors.formats.api_json import to_api
 from artgraph.editors.formats.convert import from_comfy
-from artgraph.editors.formats.forms import from_comfy_value, node_form, to_comfy
+from artgraph.editors.formats.forms import from_comfy_value, node_form, to_comfy_value
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
 
@@ -25,7 +25,7 @@ def empty_or_not(
     any_number: float | None = None,
     switch: bool | None = None,
 ) -> Number:
-    """Take nothing or something."""
+    """Returns a number; all widgets can be empty."""
     return 1
 
 
@@ -51,17 +51,17 @@ def written(text, write):
         ("switch", "", [True, False]),
     ],
 )
-def test_an_empty_widget_has_a_value_that_it_can_hold(name, empty, values):
+def test_an_empty_widget_has_a_value_within_its_bounds(name, empty, values):
     spec = NODES["empty_or_not"]
     form = next(form for form in node_form(spec).widgets if form.name == name)
     assert form.options["default"] == empty
     assert "STRING" not in form.type
     for value in [None, *values]:
-        held = to_comfy(spec.widgets[name], value)
-        again = from_comfy_value(spec.widgets[name], held)
+        converted = to_comfy_value(spec.widgets[name], value)
+        again = from_comfy_value(spec.widgets[name], converted)
         assert (again, type(again)) == (value, type(value))
-        assert held in form.options.get("options", [held])
-        assert form.type == "COMBO" or form.options["min"] <= held <= form.options["max"]
+        assert converted in form.options.get("options", [converted])
+        assert form.type == "COMBO" or form.options["min"] <= converted <= form.options["max"]
 
 
 @FORMATS
@@ -73,7 +73,7 @@ def test_empty_numbers_go_there_and_back(write):
     assert "with" not in nodes["none"]
 
 
-def test_a_primitive_that_empties_a_number_is_no_knob():
+def test_a_primitive_that_empties_a_number_is_not_a_knob():
     prompt = {
         "1": {"class_type": "PrimitiveFloat", "inputs": {"value": -1.0}},
         "2": {"class_type": "Artgraph_empty_or_not", "inputs": {"from_zero": ["1", 0]}},
@@ -94,13 +94,13 @@ def test_a_knob_that_is_empty_stays_wired(write):
 
 
 @FORMATS
-def test_nodes_of_inner_graphs_keep_their_names(write):
+def test_nodes_of_inner_graphs_have_the_same_names(write):
     text = "nodes:\n  up/art: {node: procedural_art}\n"
     text += "  up/in/few: {node: dataset_images, from: {dataset: up/art}}\n"
     assert list(back(written(text, write))["nodes"]) == ["up/art", "up/in/few"]
 
 
-def test_whole_floats_are_defaults_and_true_is_no_number():
+def test_whole_floats_are_defaults_and_true_is_not_a_number():
     inputs = {"truncation": 1, "seed": 0}
     prompt = {"1": {"class_type": "Artgraph_sample_latent", "inputs": inputs}}
     assert "with" not in back(prompt)["nodes"]["sample_latent"]
@@ -108,7 +108,7 @@ def test_whole_floats_are_defaults_and_true_is_no_number():
     assert back(prompt)["nodes"]["sample_latent"]["with"] == {"truncation": True}
 
 
-def test_titles_of_comfyuis_own_nodes_are_no_names():
+def test_titles_of_comfyuis_own_nodes_are_not_names():
     image = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
     image["_meta"] = {"title": "Load Image"}
     saved = {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}
@@ -116,25 +116,25 @@ def test_titles_of_comfyuis_own_nodes_are_no_names():
     assert list(back({"1": image, "2": saved})["nodes"]) == ["load_image", "save_image"]
 
 
-def test_the_order_is_the_graph_files_and_in_others_follows_the_wires():
+def test_the_order_is_that_of_the_graph_file_or_else_of_the_wires():
     text = "nodes:\n  few: {node: dataset_images, from: {dataset: art}}\n"
     text += "  art: {node: procedural_art}\n"
     workflow = written(text, to_workflow)
     for place, drawn in enumerate(workflow["nodes"]):
-        drawn["order"] = 9 - place  # as another editor that saves it
+        drawn["order"] = 9 - place  # another editor may save another order
     assert list(back(workflow)["nodes"]) == ["few", "art"]
     del workflow["extra"]["artgraph"]
     workflow["nodes"][0]["order"] = 0
     assert list(back(workflow)["nodes"]) == ["art", "few"]
 
 
-def test_a_workflow_of_an_earlier_version_keeps_its_values():
+def test_a_workflow_of_an_earlier_version_has_the_same_values():
     text = "nodes:\n  art: {node: procedural_art, with: {count: 5, size: 40, seed: 9}}\n"
     workflow = written(text, to_workflow)
     drawn = workflow["nodes"][0]
     assert [slot["name"] for slot in drawn["inputs"]] == ["count", "size", "styles", "seed"]
     assert drawn["widgets_values"] == [5, 40, "", 9, "fixed"]
-    drawn["inputs"].pop(1)  # as if there had been no `size` yet, and `seed` had stood first
+    drawn["inputs"].pop(1)  # in the earlier version there was no `size`, and `seed` was first
     drawn["inputs"].insert(0, drawn["inputs"].pop())
     drawn["widgets_values"] = [9, "randomize", 5, ""]
     assert back(workflow)["nodes"]["art"]["with"] == {"count": 5, "seed": 9}

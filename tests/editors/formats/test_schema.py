@@ -1,4 +1,4 @@
-"""The JSON Schema of graph files: accepts and refuses what `artgraph validate` does."""
+"""The JSON Schema of graph files accepts and refuses the same graphs as `artgraph validate`."""
 
 import json
 from pathlib import Path
@@ -161,7 +161,7 @@ def test_both_refuse(validator, folders, graph):
 
 
 def test_each_nullable_widget_may_be_empty(validator):
-    """Of all nodes, as an editor's empty field writes it; `validate` reads "" as null."""
+    """The editor writes "" for an empty field, and `validate` reads it as null."""
     empty = 0
     for spec in load_nodes().values():
         wires = {name: "art" for name, port in spec.inputs.items() if not port.optional}
@@ -175,7 +175,7 @@ def test_each_nullable_widget_may_be_empty(validator):
 
 
 def test_nullable_values_of_every_kind_may_be_empty():
-    """Of a pack's node, as ours have no such texts, choices and switches."""
+    """Uses a node of its own, because our nodes have no nullable texts, choices and switches."""
 
     def empty(
         *,
@@ -184,7 +184,7 @@ def test_nullable_values_of_every_kind_may_be_empty():
         switch: bool | None = None,
         count: Annotated[int | None, Field(ge=1)] = None,
     ) -> Number:
-        """Returns nothing."""
+        """Returns no number; the node is never run."""
 
     spec = NodeSpec("empty", "Empty", "test", 1, empty, device=False)
     validator = jsonschema.Draft202012Validator(graph_schema({"empty": spec}))
@@ -195,7 +195,7 @@ def test_nullable_values_of_every_kind_may_be_empty():
             assert accepted == (not spec.check({name: value})[1]) == (value in (None, "")), name
 
 
-def test_the_defaults_of_each_node_fit(validator):
+def test_the_defaults_of_each_node_are_valid(validator):
     for spec in load_nodes().values():
         wires = {name: "art" for name, port in spec.inputs.items() if not port.optional}
         values = {name: w.default for name, w in spec.widgets.items() if not w.required}
@@ -220,5 +220,5 @@ def test_the_command_prints_it(cli, validator):
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
-def test_shipped_graphs_fit(validator, path):
+def test_shipped_graphs_are_valid(validator, path):
     assert not list(validator.iter_errors(yaml.safe_load(path.read_text())))

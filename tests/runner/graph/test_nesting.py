@@ -154,7 +154,7 @@ def test_a_failure_inside_names_both_files(cli, pack):
     cli.write("inner.yaml", "artgraph: 1\nnodes:\n  bad: {node: failing}\n")
     cli.write("g.yaml", "artgraph: 1\nnodes:\n  i: {node: inner.yaml}\n")
     nodes, _ = run(cli, pack, "g.yaml", code=1)
-    message = "g.yaml:3: inner.yaml:3: node 'i/bad': it is broken - mend it"
+    message = "g.yaml:3: inner.yaml:3: node 'i/bad': it is broken - repair it"
     assert nodes["i/bad"]["message"] == message
 
 

@@ -83,8 +83,8 @@ def test_a_failure_stops_only_what_needs_it(cli, pack):
     )
     nodes, end = run(cli, graph, "--pack", pack, code=1)
     bad, needs = nodes["bad"], nodes["needs"]
-    assert bad["message"] == f"{graph}:3: node 'bad': it is broken - mend it"
-    assert (bad["what"], bad["advice"], bad["because"]) == ("it is broken", "mend it", None)
+    assert bad["message"] == f"{graph}:3: node 'bad': it is broken - repair it"
+    assert (bad["what"], bad["advice"], bad["because"]) == ("it is broken", "repair it", None)
     assert needs["message"] == f"{graph}:4: node 'needs': needs 'bad', which failed"
     assert (needs["what"], needs["advice"]) == ("needs 'bad', which failed", "")
     assert needs["because"] == "bad"

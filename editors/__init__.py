@@ -1,1 +1,1 @@
-"""What turns nodes and graphs into the forms of other systems."""
+"""Nodes and graphs in other programs: their file formats, ComfyUI, and the editor's server."""

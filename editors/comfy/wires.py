@@ -85,7 +85,7 @@ def value_of(ref: Ref) -> Any:
 
 
 def remember(value: Any, stored: Stored) -> None:
-    """Remember where this tensor is stored. It is valid until the tensor is changed in place."""
+    """Remember the stored value of a tensor, until the tensor is changed or deleted."""
     number = id(value)
 
     def forget(_: Any, number: int = number) -> None:

@@ -69,7 +69,7 @@ def studio(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def editor(browser, studio):
-    """A tab. At the end, no script may have failed, and no request may have gone to another site."""
+    """A tab. At the end, no script may have failed, and no other site may have been requested."""
     editor = Editor(browser, studio)
     yield editor
     assert editor.outside == []

@@ -1,4 +1,4 @@
-"""A real server of the editor for tests, and a client that listens to it as a browser's tab does."""
+"""A real server of the editor for tests, and a client that receives messages as a tab does."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""Networks, losses, training loops and metrics: torch only, knowing no node and no graph."""
+"""Networks, losses, training loops and metrics. They use torch, but no nodes and no graphs."""

@@ -1,4 +1,4 @@
-"""What the networks share: making one from a generator, and pixels in and out."""
+"""Helpers that all networks share: creating and initialising them, and converting pixels."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ LEAK = 0.2  # slope of the leaky ReLUs
 
 
 def blank(make: Callable[[], Net]) -> Net:
-    """A network whose weights are yet to be loaded or initialised; draws no random numbers."""
+    """Returns a network with uninitialised weights, without drawing random numbers."""
     with torch.device("meta"):
         net = make()
     return net.to_empty(device="cpu")
 
 
 def initialise(net: nn.Module, random: torch.Generator) -> None:
-    """Set every weight and buffer from `generator` alone.
+    """Initialise every weight and buffer, with random numbers from `random` only.
 
     Convolutions and linear layers: He et al. 2015, eq. 14, for leaky ReLU; norms: identity;
-    embeddings: N(0, 1). A module that wants something else has a method
-    `initialise_(generator)`, called after its children are done.
+    embeddings: N(0, 1). A module that needs other values has a method `initialise_(random)`,
+    which is called after its children are initialised.
     """
     for module in net.children():
         initialise(module, random)
@@ -49,10 +49,10 @@ def initialise(net: nn.Module, random: torch.Generator) -> None:
 
 @torch.no_grad()
 def measure_norms(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give the batch norms of `net` the statistics of these batches, and evaluation mode.
+    """Set the batch norms of `net` to the statistics of these batches; switch to evaluation mode.
 
-    What they gathered in training comes from other weights than the last, let alone the averaged
-    ones; after a few steps it is useless (Izmailov et al. 2018, section 3.2).
+    The statistics gathered in training belong to earlier weights, not to the averaged ones. After
+    a few steps they are useless (Izmailov et al. 2018, section 3.2).
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -68,18 +68,21 @@ def measure_norms(net: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def to_signed(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) to float32 (N, 3, H, W) in -1..1, in channels-last order."""
+    """Convert uint8 (N, H, W, 3) to float32 (N, 3, H, W) in -1..1, in channels-last order."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_bytes(signed: Tensor) -> Tensor:
-    """Float (N, 3, H, W), clipped to -1..1, to uint8 (N, H, W, 3)."""
+    """Convert float (N, 3, H, W), clipped to -1..1, to uint8 (N, H, W, 3)."""
     scaled = signed.float().clamp(-1, 1).add(1).mul(127.5).add(0.5)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def halvings(size: int, smallest: int) -> int:
-    """How often `size` halves until it is `smallest`; ValueError where it does not."""
+    """Returns how often `size` must be halved to reach `smallest`.
+
+    Raises: ValueError if `size` is not `smallest` times a power of two.
+    """
     times = math.log2(size / smallest)
     if times != int(times) or times < 0:
         raise ValueError(f"a size of {size} px is not {smallest} px times a power of two")
@@ -87,7 +90,7 @@ def halvings(size: int, smallest: int) -> int:
 
 
 def fit_square(images: Tensor, size: int) -> Tensor:
-    """Float (N, H, W, 3) in 0..1, cropped to the middle square and resized to `size` px."""
+    """Crop float (N, H, W, 3) in 0..1 to the middle square and resize it to `size` px."""
     height, width = images.shape[1:3]
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2

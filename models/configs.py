@@ -1,4 +1,4 @@
-"""Reading the settings of a network back from a file that anyone may have written."""
+"""Reading the settings of a network from a file. Files come from anywhere, so all is checked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ Config = TypeVar("Config")
 
 
 def read_config(kind: type[Config], data: Mapping[str, Any]) -> Config:
-    """A config dataclass from plain data, lists as tuples; ValueError for an odd key.
+    """Returns a config dataclass made from plain data; lists become tuples.
 
-    The values are checked where the dataclass is made, in its `__post_init__`.
+    The dataclass checks the values in its `__post_init__`.
+    Raises: ValueError for an unknown or a missing key, or for a wrong value.
     """
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(map(str, data.keys() - known)):
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(map(str, data.keys() - names)):
         raise ValueError(f"{kind.__name__}: unknown settings {', '.join(unknown)[:200]}")
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
     try:
@@ -25,22 +26,22 @@ def read_config(kind: type[Config], data: Mapping[str, Any]) -> Config:
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
-    """ValueError unless `value` is a whole number in low..high."""
+    """Raise a ValueError unless `value` is a whole number in low..high."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r:.80}")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """ValueError unless `value` is one of `choices`."""
+    """Raise a ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r:.80}")
 
 
 def check_names(name: str, value: object) -> None:
-    """ValueError unless `value` is a tuple of 1 to 1000 different names."""
+    """Raise a ValueError unless `value` is a tuple of 1 to 1000 different names."""
     if not isinstance(value, tuple) or not 1 <= len(value) <= 1000:
         raise ValueError(f"{name} must be a list of 1 to 1000 names")
     if not all(isinstance(entry, str) and 0 < len(entry) <= 200 for entry in value):
-        raise ValueError(f"each of {name} must be a text of 1 to 200 characters")
+        raise ValueError(f"each of the {name} must be a text of 1 to 200 characters")
     if len(set(value)) < len(value):
-        raise ValueError(f"two of {name} are the same")
+        raise ValueError(f"two of the {name} are the same")

@@ -1,11 +1,12 @@
-"""How far drawn pictures are from real ones: distances between sets of feature vectors.
+"""How far generated pictures are from real ones: distances between sets of feature vectors.
 
-Not FID: that is one of Inception's features. Here they are those of a small network of ours, so a
-Fréchet distance means nothing by itself, and is told as a multiple of that between two halves of
-the real pictures. It hardly sees pixel noise; recall, coverage and diversity see a collapse.
-Precision and density are left out, since a collapsed generator scores best there.
+This is not FID, which uses the features of Inception. The features here are those of a small
+network of ours, so the value of a Fréchet distance means nothing by itself. It is reported as a
+multiple of the distance between two halves of the real pictures. The Fréchet distance hardly
+notices pixel noise; recall, coverage and diversity notice a mode collapse. Precision and density
+are left out, since a collapsed generator scores best in them.
 
-Vectors are float64 (N, D), a row for each picture. Everything here is deterministic.
+Vectors are float64 (N, D), one row per picture. Everything here is deterministic.
 """
 
 from __future__ import annotations
@@ -22,27 +23,30 @@ from .blocks import to_signed
 from .training.in_parts import in_parts
 from .training.numerics import Numerics
 
-ROWS = 512  # of a table of distances that are in memory at a time
-NEIGHBOURS = 5  # whose distance is the radius of a picture's surroundings (Naeem et al. 2020)
+ROWS = 512  # rows of a distance table that are in memory at a time
+# The distance to this neighbour is the radius of a picture's neighbourhood (Naeem et al. 2020).
+NEIGHBOURS = 5
 
 
-class Pooling(Protocol):
-    """A network that gives a vector for a picture: what its last layer decides on."""
+class FeatureNetwork(Protocol):
+    """A network that computes a feature vector of a picture: the input of its last layer."""
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) in -1..1 to (N, D)."""
+        """Returns feature vectors (N, D) of pictures (N, 3, S, S) in -1..1."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Drawn pictures against as many real ones of the same classes.
+    """The result of comparing drawn pictures with as many real ones of the same classes.
 
-    frechet:    Fréchet distance, the mean of two, each of one half of both.
-    floor:      the same between the two halves of the real pictures: what chance leaves.
-    recall:     share of the real pictures that lie among drawn ones, in 0..1.
-    coverage:   share of the real pictures with a drawn one near, in 0..1.
-    diversity:  for each class, how far its drawn pictures are from each other, over the same of
-                its real ones: 0 where they are all alike, 1 as varied. NaN for fewer than two.
+    frechet:    Fréchet distance: the mean of two, each between one half of the real and one half
+                of the drawn pictures.
+    floor:      Fréchet distance between the two halves of the real pictures, caused by chance.
+    recall:     share of the real pictures in the neighbourhood of a drawn one, in 0..1.
+    coverage:   share of the real pictures with a drawn one in their neighbourhood, in 0..1.
+    diversity:  for each class, the mean distance between its drawn pictures, divided by that
+                between its real ones: 0 if the drawn ones are all alike, 1 if they are as varied
+                as the real ones. NaN for fewer than two pictures.
     """
 
     frechet: float
@@ -53,28 +57,29 @@ class Comparison:
 
     @property
     def multiple(self) -> float:
-        """The Fréchet distance in floors: 1 for pictures that are as good as real ones."""
+        """Fréchet distance divided by the floor: 1 for pictures that are as good as real ones."""
         return self.frechet / self.floor if self.floor > 0 else math.nan
 
     @property
     def mean_diversity(self) -> float:
-        """Over the classes that have it; NaN where none has."""
-        known = [value for value in self.diversity if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.nan
+        """Mean over the classes that have a diversity; NaN if none has."""
+        values = [value for value in self.diversity if not math.isnan(value)]
+        return sum(values) / len(values) if values else math.nan
 
 
 def compare(real: Tensor, drawn: Tensor, labels: Tensor) -> Comparison:
-    """Compare vectors (N, D) each; row i of both is a picture of class `labels[i]`, int64 (N,).
+    """Compare feature vectors (N, D) of real and drawn pictures.
 
-    Raises: ValueError where the shapes differ, or for fewer than 4 pictures.
+    Row i of both belongs to a picture of class `labels[i]`, int64 (N,).
+    Raises: ValueError if the shapes differ, or for fewer than 4 pictures.
     """
     if real.shape != drawn.shape or len(labels) != len(real):
         raise ValueError(
-            f"{len(real)} real pictures are compared with as many drawn ones of the same classes, "
-            f"not with {len(drawn)}"
+            f"{len(real)} real pictures with {len(labels)} labels need as many drawn ones, "
+            f"not {len(drawn)}"
         )
     if len(real) < 4:
-        raise ValueError(f"at least 4 pictures can be compared, not {len(real)}")
+        raise ValueError(f"a comparison needs at least 4 pictures, not {len(real)}")
     return Comparison(
         frechet_by_halves(real, drawn, labels),
         real_floor(real, labels),
@@ -84,8 +89,10 @@ def compare(real: Tensor, drawn: Tensor, labels: Tensor) -> Comparison:
     )
 
 
-def features(network: Pooling, images: Tensor, numerics: Numerics, batch: int = 256) -> Tensor:
-    """The vectors (N, D) of uint8 pictures (N, S, S, 3), on the processor."""
+def features(
+    network: FeatureNetwork, images: Tensor, numerics: Numerics, batch: int = 256
+) -> Tensor:
+    """Returns the feature vectors (N, D) of uint8 pictures (N, S, S, 3), on the CPU."""
 
     def vectors(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
@@ -95,16 +102,19 @@ def features(network: Pooling, images: Tensor, numerics: Numerics, batch: int = 
 
 
 def halves(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Two sets of row numbers with each class in turn: as many of each class as can be."""
+    """Split the rows in two halves, with the pictures of each class shared out between them.
+
+    Returns two tensors of row numbers.
+    """
     order = labels.argsort(stable=True)
     return order[::2], order[1::2]
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Between Gaussians with the vectors' means and covariances (Dowson and Landau 1982, eq. 4).
+    """Returns the distance of Gaussians with the vectors' means and covariances.
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). It is biased upwards, the more so the fewer
-    vectors there are: compare only distances of equally many.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Dowson and Landau 1982, eq. 4). The result is too
+    large for few vectors, so compare only distances that come from equal numbers of vectors.
     """
     means = [x.mean(0) for x in (first, second)]
     one, two = (torch.atleast_2d(torch.cov(x.T)) for x in (first, second))
@@ -117,19 +127,19 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
 
 
 def frechet_by_halves(real: Tensor, drawn: Tensor, labels: Tensor) -> float:
-    """The mean Fréchet distance of two, each of one half of both: to be held against the floor."""
-    parts = [frechet_distance(real[half], drawn[half]) for half in halves(labels)]
-    return sum(parts) / len(parts)
+    """Returns the mean Fréchet distance between halves of both sets, to compare with the floor."""
+    distances = [frechet_distance(real[half], drawn[half]) for half in halves(labels)]
+    return sum(distances) / len(distances)
 
 
 def real_floor(real: Tensor, labels: Tensor) -> float:
-    """The Fréchet distance between two halves of the real pictures."""
+    """Returns the Fréchet distance between two halves of the real pictures."""
     first, second = halves(labels)
     return frechet_distance(real[first], real[second])
 
 
 def recall(real: Tensor, drawn: Tensor, neighbours: int = NEIGHBOURS) -> float:
-    """Share of the real pictures within a drawn picture's surroundings.
+    """Returns the share of the real pictures that are in the neighbourhood of a drawn one.
 
     Paper: Kynkäänniemi et al. 2019, 'Improved Precision and Recall Metric', eq. 2.
     """
@@ -139,7 +149,7 @@ def recall(real: Tensor, drawn: Tensor, neighbours: int = NEIGHBOURS) -> float:
 
 
 def coverage(real: Tensor, drawn: Tensor, neighbours: int = NEIGHBOURS) -> float:
-    """Share of the real pictures that have a drawn one in their surroundings.
+    """Returns the share of the real pictures that have a drawn one in their neighbourhood.
 
     Paper: Naeem et al. 2020, 'Reliable Fidelity and Diversity Metrics', eq. 4.
     """
@@ -149,7 +159,7 @@ def coverage(real: Tensor, drawn: Tensor, neighbours: int = NEIGHBOURS) -> float
 def diversity(
     real: Tensor, real_labels: Tensor, drawn: Tensor, drawn_labels: Tensor
 ) -> list[float]:
-    """For each class, the mean distance between two drawn pictures over that of real ones."""
+    """Returns the ratio of the mean distances of drawn and of real pictures, for each class."""
     ratios = []
     for label in range(int(real_labels.max()) + 1):
         mine, theirs = (
@@ -160,7 +170,7 @@ def diversity(
 
 
 def spread(vectors: Tensor) -> float:
-    """Mean distance between two different rows; NaN for fewer than two."""
+    """Returns the mean distance between two different rows; NaN for fewer than two rows."""
     count = len(vectors)
     if count < 2:
         return math.nan
@@ -169,11 +179,11 @@ def spread(vectors: Tensor) -> float:
 
 
 def novelty(drawn: Tensor, training: Tensor, fresh: Tensor | None = None) -> float:
-    """How new the drawn pictures are: about 1 as new as others of their kind, near 0 copies.
+    """Returns how new the drawn pictures are: near 0 for copies, about 1 for new pictures.
 
-    Their mean distance to the nearest training picture, over the same of `fresh` pictures that
-    were not trained on. Without `fresh`, the training pictures themselves stand for it, each
-    against the others. NaN where those are all alike.
+    The result is the mean distance of the drawn pictures to the nearest training picture, divided
+    by that of `fresh` pictures, which were not used in training. Without `fresh`, it is divided by
+    the mean distance of a training picture to the nearest other one. NaN if those are all alike.
     """
     usual = nearest(training) if fresh is None else nearest(fresh, training)
     expected = float(usual.mean())
@@ -181,23 +191,23 @@ def novelty(drawn: Tensor, training: Tensor, fresh: Tensor | None = None) -> flo
 
 
 def nearest(vectors: Tensor, others: Tensor | None = None) -> Tensor:
-    """Distance of each row to the nearest of `others`, or of the other rows: (N,)."""
+    """Returns the distance (N,) of each row to the nearest of `others`, or of the other rows."""
     if others is None:
         return _radius(vectors, 1)
     return torch.cat([distances.amin(1) for distances in _distances(vectors, others)])
 
 
 def _radius(vectors: Tensor, neighbours: int) -> Tensor:
-    """Distance of each row to its neighbour of that number among the other rows: (N,)."""
-    number = min(neighbours + 1, len(vectors))  # the row itself comes first
-    found = [distances.kthvalue(number, 1).values for distances in _distances(vectors, vectors)]
+    """Returns the distance (N,) of each row to its `neighbours`-th nearest other row."""
+    rank = min(neighbours + 1, len(vectors))  # rank 1 is the row itself
+    found = [distances.kthvalue(rank, 1).values for distances in _distances(vectors, vectors)]
     return torch.cat(found)
 
 
 def _distances(first: Tensor, second: Tensor) -> Iterator[Tensor]:
-    """Euclidean distances (rows, M), some rows of (N, D) at a time against all of (M, D).
+    """Yields Euclidean distances (rows, M) of a few rows of (N, D) at a time to all of (M, D).
 
-    By differences and not by products, which would not put a copy at a distance of 0.
+    They are computed by differences: by matrix products, the distance of a copy would not be 0.
     """
     for part in first.split(ROWS):
         yield torch.cdist(part, second, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,9 +1,9 @@
-"""Style transfer without a network: a picture takes on the patches of another.
+"""Style transfer without a network: a picture gets the patches of another.
 
-A picture's small patches, seen along a random direction, are a heap of numbers; sorted, they
-can be compared with another picture's. Gradient descent on the pixels makes the two heaps
-alike for every direction, from coarse scales to fine ones. What descent leaves is right on the
-whole but noisy in each patch, so at the end of each scale patches vote (see patch_voting).
+The small patches of a picture are projected onto a random direction. The sorted projections are
+compared with those of the style. Gradient descent on the pixels makes both distributions alike for
+every direction, from coarse scales to fine ones. The result is right as a whole but noisy in each
+patch, so each scale ends with votes (see patch_voting).
 
 Paper: Elnekave and Weiss 2022, "Generating natural images with direct patch distributions
 matching" (GPDM); the distance is that of Rabin et al. 2011, squared.
@@ -23,15 +23,15 @@ from .training.loop import Progress
 from .training.numerics import Numerics
 from .training.rng import rng
 
-COARSEST = 16  # pixels of the shorter side at the first scale
-SCALE = math.sqrt(2)  # from one scale to the next, at most
-SIDE = 7  # pixels of a patch
-DIRECTIONS = 32  # in each step
-RATE = 0.05  # of Adam, on pixels in -1..1; falls to a twentieth within each scale
-VOTES = 3  # at each scale, after its descent
-GUIDE = 10.0  # weight of light and dark in a vote, for `keep` 1
-KEEP = 4.0  # weight of light and dark, for `keep` 1, beside the patches' distance
-BLUR = 5  # pixels; what is coarser than this may be kept from the content
+COARSEST = 16  # shorter side in pixels at the first scale
+SCALE = math.sqrt(2)  # largest factor from one scale to the next
+SIDE = 7  # side of a patch in pixels
+DIRECTIONS = 32  # random directions in each step
+RATE = 0.05  # learning rate for pixels in -1..1; falls to a twentieth within each scale
+VOTES = 3  # votes at the end of each scale
+GUIDE = 10.0  # weight of the brightness in a vote, for `keep` 1
+KEEP = 4.0  # weight of the brightness in the loss, for `keep` 1; the patches' distance has 1
+BLUR = 5  # width in pixels of the blur of the brightness that `keep` preserves
 
 
 def transfer(
@@ -46,13 +46,13 @@ def transfer(
 ) -> Tensor:
     """Paint each content picture (N, 3, H, W) in the style of its partner (N, 3, h, w).
 
-    Pictures are float in -1..1, of at least 16 px a side; the sizes may differ.
-    steps:  of Adam in all, shared out evenly among the scales.
-    keep:   how firmly light and dark stay where the content has them: 0 not, 1 very.
-    progress: counts the votes as well, so its total is a little more than `steps`.
+    Pictures are float in -1..1, with sides of at least 16 px. The sizes may differ.
+    steps:     optimisation steps in total, divided evenly among the scales.
+    keep:      how closely the result follows the brightness of the content: 0 not at all, 1 most.
+    progress:  counts the votes as well, so its total is a little more than `steps`.
 
-    Returns float32 (N, 3, H, W) in -1..1 on the CPU; works in inference mode too. Pictures in
-    a batch do not influence each other.
+    Returns float32 (N, 3, H, W) in -1..1 on the CPU. The pictures of a batch do not influence each
+    other. The function also works in inference mode.
     """
     _check(content, style)
     with torch.inference_mode(False), torch.enable_grad():
@@ -67,9 +67,9 @@ def transfer(
                 size = [*small.shape[2:]]
                 picture = F.interpolate(picture, size, mode="bicubic", align_corners=False)
             here = steps * (k + 1) // len(factors) - steps * k // len(factors)
-            # Coarse scales keep the content's composition, the finest is all the style's.
-            kept = keep * (1 - k / max(1, len(factors) - 1))
-            match = _Match(picture, example, _light_and_dark(small, example), kept)
+            # The coarse scales follow the content's brightness most, the finest scale not at all.
+            weight = keep * (1 - k / max(1, len(factors) - 1))
+            match = _Match(picture, example, _target_brightness(small, example), weight)
             for step in range(here):
                 match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
                 done += 1
@@ -86,17 +86,17 @@ def transfer(
 class _Match:
     """The optimisation at one scale."""
 
-    def __init__(self, picture: Tensor, style: Tensor, wanted: Tensor, keep: float) -> None:
+    def __init__(self, picture: Tensor, style: Tensor, brightness: Tensor, keep: float) -> None:
         self.picture = picture.detach().clone().requires_grad_()
-        self._style, self._wanted, self._keep = style, wanted, keep
+        self._style, self._brightness, self._keep = style, brightness, keep
         self._optimiser = torch.optim.Adam([self.picture], RATE, betas=(0.9, 0.99))
 
     def step(self, pace: float, random: torch.Generator) -> None:
-        """One step with random directions; `pace` falls from 1 to 0 within the scale."""
+        """Run one step with random directions; `pace` falls from 1 to 0 within the scale."""
         loss = (
             self._keep
             * KEEP
-            * (blurred_brightness(self.picture) - self._wanted).square().mean((1, 2, 3))
+            * (blurred_brightness(self.picture) - self._brightness).square().mean((1, 2, 3))
         )
         directions = _directions(random).to(self.picture.device)
         loss = loss + patch_distance(self.picture, self._style, directions)
@@ -107,9 +107,9 @@ class _Match:
         self._optimiser.step()
 
     def vote(self) -> None:
-        """Snap the picture to real patches of the style."""
+        """Replace the patches of the picture by patches of the style."""
         weight = (self._keep * GUIDE) ** 0.5
-        guides = weight * self._wanted, weight * blurred_brightness(self._style)
+        guides = weight * self._brightness, weight * blurred_brightness(self._style)
         repainted = map(vote, self.picture.detach(), self._style, *guides)
         self.picture = torch.stack([*repainted])
 
@@ -119,84 +119,88 @@ class _Match:
 
 
 def patch_distance(pictures: Tensor, style: Tensor, directions: Tensor) -> Tensor:
-    """Squared sliced Wasserstein distance (N,) between the patches of pictures and of styles.
+    """Returns the squared sliced Wasserstein distances (N,) of the pictures' and styles' patches.
 
-    directions: (K, 3, side, side). Where the styles have more or fewer patches, their
-    quantiles are interpolated.
+    directions: (K, 3, side, side).
+    If the styles have more or fewer patches than the pictures, their quantiles are interpolated.
     """
-    ours = _seen_along(pictures, directions).sort(-1).values
+    ours = _project(pictures, directions).sort(-1).values
     with torch.no_grad():
-        theirs = _seen_along(style, directions).sort(-1).values
+        theirs = _project(style, directions).sort(-1).values
         if theirs.shape[-1] != ours.shape[-1]:
             theirs = F.interpolate(theirs, ours.shape[-1], mode="linear", align_corners=True)
     return (ours - theirs).square().mean((1, 2))
 
 
-def _seen_along(pictures: Tensor, directions: Tensor) -> Tensor:
-    """(N, K, patches): each patch times each direction, around every pixel by reflection.
+def _project(pictures: Tensor, directions: Tensor) -> Tensor:
+    """Returns the projection of each patch onto each direction, (N, K, patches).
 
-    Without the reflection border pixels lie in few patches, and keep the noise of the search.
+    There is a patch around every pixel, as the borders are padded by reflection. Without padding,
+    pixels at the border would be in few patches only and stay noisy.
     """
     padded = F.pad(pictures, [directions.shape[-1] // 2] * 4, mode="reflect")
     return F.conv2d(padded, directions).flatten(2)
 
 
 def _directions(random: torch.Generator) -> Tensor:
-    """Random unit directions (DIRECTIONS, 3, SIDE, SIDE) of patch space."""
+    """Returns random unit directions (DIRECTIONS, 3, SIDE, SIDE) in the space of patches."""
     directions = torch.randn(DIRECTIONS, 3, SIDE, SIDE, generator=random)
     return F.normalize(directions.flatten(1)).view_as(directions)
 
 
 def brightness(pictures: Tensor) -> Tensor:
-    """Luma (N, 1, H, W) of pictures in -1..1 (ITU-R BT.601)."""
+    """Returns the luma (N, 1, H, W) of pictures in -1..1 (ITU-R BT.601)."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=pictures.device)
     return (pictures * weights[:, None, None]).sum(1, keepdim=True)
 
 
 def blurred_brightness(pictures: Tensor) -> Tensor:
-    """Luma of what is coarser than BLUR pixels, (N, 1, H, W)."""
+    """Returns the luma (N, 1, H, W) of pictures, blurred over BLUR pixels."""
     padded = F.pad(brightness(pictures), [BLUR // 2] * 4, mode="reflect")
     return F.avg_pool2d(padded, BLUR, 1)
 
 
-def _light_and_dark(content: Tensor, style: Tensor) -> Tensor:
-    """The content's blurred brightness, with the style's range of it: what `keep` asks for.
+def _target_brightness(content: Tensor, style: Tensor) -> Tensor:
+    """Returns the content's blurred brightness, mapped to the range of the style's.
 
-    The ranges must agree, or light and dark would be kept at the price of foreign patches.
+    With another range, no patches of the style could match the brightness.
     """
     ranks = _ranks(blurred_brightness(content))
-    return _at(blurred_brightness(style).flatten(1).sort(1).values[:, None], ranks)
+    return _look_up(blurred_brightness(style).flatten(1).sort(1).values[:, None], ranks)
 
 
 def recoloured_by_brightness(content: Tensor, style: Tensor) -> Tensor:
-    """A gradient map of the content: each pixel takes the style's colour of its rank in luma.
+    """Returns the content as a gradient map: pixels get the style's colour of the same luma rank.
 
-    Equal pixels stay equal.
+    Pixels that are equal stay equal.
     """
     order = brightness(style).flatten(1).argsort(1)
     colours = style.flatten(2).gather(2, order[:, None].expand(-1, 3, -1))
     reach = max(1, colours.shape[2] // 16)
     padded = F.pad(colours, [reach, reach], mode="replicate")
-    return _at(F.avg_pool1d(padded, 2 * reach + 1, 1), _ranks(brightness(content)))
+    return _look_up(F.avg_pool1d(padded, 2 * reach + 1, 1), _ranks(brightness(content)))
 
 
 def _ranks(values: Tensor) -> Tensor:
-    """Mean rank in 0..1 of each value (N, 1, H, W) in its picture; equal values rank equally."""
+    """Returns the mean rank in 0..1 of each value (N, 1, H, W) in its picture.
+
+    Equal values have the same rank.
+    """
     flat = values.flatten(1)
     ordered = flat.sort(1).values
     ranks = torch.searchsorted(ordered, flat) + torch.searchsorted(ordered, flat, right=True) - 1
     return (ranks / (2 * flat.shape[1] - 2)).view(values.shape)
 
 
-def _at(table: Tensor, ranks: Tensor) -> Tensor:
-    """(N, C, H, W): what stands at these ranks (N, 1, H, W) in the tables (N, C, L)."""
+def _look_up(table: Tensor, ranks: Tensor) -> Tensor:
+    """Returns the values (N, C, H, W) at ranks (N, 1, H, W) of tables (N, C, L)."""
     places = (ranks * (table.shape[2] - 1)).round().long().flatten(2)
     found = table.gather(2, places.expand(-1, table.shape[1], -1))
     return found.view(len(table), table.shape[1], *ranks.shape[2:])
 
 
 def _factors(side: int) -> list[float]:
-    """Of each scale's size, evenly spaced in the logarithm, from COARSEST / side up to 1."""
+    """Returns the scales' sizes as factors from COARSEST / side up to 1, in geometric steps."""
     count = 1 + math.ceil(math.log(side / COARSEST, SCALE) - 1e-9)
     return [(side / COARSEST) ** (k / max(1, count - 1) - 1) for k in range(count)]
 
@@ -208,8 +212,8 @@ def _resized(pictures: Tensor, factor: float) -> Tensor:
 
 def _check(content: Tensor, style: Tensor) -> None:
     if len(content) != len(style):
-        raise ValueError(f"{len(content)} content pictures, but {len(style)} styles")
+        raise ValueError(f"{len(content)} content pictures need as many styles, not {len(style)}")
     if content.shape[1] != 3 or style.shape[1] != 3:
         raise ValueError("content and style must have three channels")
     if min(*content.shape[2:], *style.shape[2:]) < COARSEST:
-        raise ValueError(f"content and style must be at least {COARSEST} px a side")
+        raise ValueError(f"the sides of content and style must be at least {COARSEST} px")

@@ -1,1 +1,1 @@
-"""Convolutional classifiers."""
+"""Convolutional classifiers: networks, training and calibration."""

@@ -1,7 +1,8 @@
-"""Augmentation for small sets: nothing that would change what a picture is.
+"""Augmentation for small sets of pictures, which should not change what a picture shows.
 
-Colours are the exception: half of the pictures get another palette, for a class of a few pictures
-is told by their palettes otherwise, and half keep theirs, for a palette may be what makes a class.
+Colours are the exception. Half of the pictures get another palette: with few pictures per class,
+the network would learn the palettes of the pictures instead of the classes. The other half keep
+their palette, since the palette may be what defines a class.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from torch import Tensor
 
 from ..training.numerics import to_device
 
-REPAINTED = 0.5  # share of the pictures
-SPLICED = 0.5  # share of the batches
+REPAINTED = 0.5  # share of the pictures that get another palette
+MIXED = 0.5  # share of the batches whose pictures are mixed
 
 
-def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> Tensor:
-    """The chosen uint8 images (B, S, S, 3), each mirrored by chance and shifted by up to S / 16.
+def flipped_and_shifted(images: Tensor, chosen: Tensor, random: torch.Generator) -> Tensor:
+    """Returns the chosen uint8 images (B, S, S, 3), mirrored at random and shifted by up to S / 16.
 
-    What a shift uncovers is filled by reflection. The images may lie on a device, the choice
-    and the generator are the processor's.
+    What a shift uncovers is filled by reflection. `images` may be on any device, `chosen` and
+    `random` must be on the CPU.
     """
     size, count = images.shape[1], len(chosen)
     reach = max(1, size // 16)
@@ -35,7 +36,7 @@ def moved_pictures(images: Tensor, chosen: Tensor, random: torch.Generator) -> T
 
 
 def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Pictures (B, 3, S, S) in -1..1 with other contrast and brightness, and a little tint."""
+    """Change contrast, brightness and, a little, the tint of pictures (B, 3, S, S) in -1..1."""
     count = len(pictures)
     contrast = torch.exp(torch.rand(count, 1, 1, 1, generator=random) - 0.5)
     brightness = 0.6 * torch.rand(count, 1, 1, 1, generator=random) - 0.3
@@ -46,10 +47,10 @@ def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
 
 
 def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Pictures (B, 3, S, S) in -1..1, half of them with another palette.
+    """Replace the palette of half of the pictures (B, 3, S, S) in -1..1.
 
-    Their channels are exchanged, and of these pictures half become negatives: both keep every
-    edge and as much contrast.
+    Their channels are permuted, and half of them also become negatives. Both preserve edges and
+    contrast.
     """
     count = len(pictures)
     others = torch.rand(count, 3, generator=random).argsort(1)
@@ -63,16 +64,18 @@ def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:
     return pictures[rows, channels].mul_(sign).contiguous(memory_format=torch.channels_last)
 
 
-def spliced(pictures: Tensor, truth: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Every other batch with a rectangle in each picture from another one of them.
+def cutmix(pictures: Tensor, truth: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """In half of the batches, copy a rectangle into each picture from another one of the batch.
 
-    truth: how much of each class a picture (B, 3, S, S) shows, (B, C); it changes by the area.
+    truth: the share of each class in each picture (B, 3, S, S), as (B, C).
+
+    Returns the pictures, and `truth` changed by the area of the rectangle.
     Paper: Yun et al. 2019, "CutMix", equation 2, with an area uniform in 0..1.
     """
     size = pictures.shape[-1]
     mixed, area, *centre = torch.rand(4, generator=random).tolist()
     others = to_device(torch.randperm(len(pictures), generator=random), pictures.device)
-    if mixed >= SPLICED:
+    if mixed >= MIXED:
         return pictures, truth
     reach = size * math.sqrt(area) / 2
     (top, bottom), (left, right) = (

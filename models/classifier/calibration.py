@@ -1,4 +1,4 @@
-"""How good a classifier's probabilities are: calibration, and the report on labelled pictures."""
+"""Calibration of a classifier's probabilities, and its metrics on labelled pictures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from torch import Tensor
 
 from ..training.rng import rng
 
-SHARPEST, SOFTEST = 0.05, 20.0  # temperatures that are tried
-BINS = 15  # of the calibration error
-HELD = 3  # counter that keeps the choice of held-out pictures apart from other draws
+SHARPEST, SOFTEST = 0.05, 20.0  # lowest and highest temperature
+BINS = 15  # bins of the calibration error
+HELD = 3  # first counter of the random stream that chooses the held-out pictures
 
 Columns = dict[str, list[Any]]
 
 
-def held_back(labels: Tensor, share: float, seed: int) -> Tensor:
-    """Which pictures to keep from training, as a mask (N,): `share` of each class, rounded.
+def held_out_mask(labels: Tensor, share: float, seed: int) -> Tensor:
+    """Choose the pictures that are not trained on: `share` of each class, rounded.
 
-    So a class too small for that gives none.
+    The share of a small class may be rounded to zero pictures.
+
+    Returns a mask (N,).
     """
     held = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique().tolist():
@@ -31,42 +33,43 @@ def held_back(labels: Tensor, share: float, seed: int) -> Tensor:
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature by which to divide logits (N, C), so that the softmax of labels (N,) fits.
+    """Returns the temperature that calibrates the logits (N, C) of pictures with labels (N,).
 
-    The negative log-likelihood is convex in 1 / temperature: its slope is bisected (Guo et al.
-    2017, "On calibration of modern neural networks", section 4.2). The true class counts for
-    (N + 1) / (N + 2) and the others share the rest (Platt 1999, section 2.2), so that a few
-    pictures, all recognised, don't make it certain.
+    Logits are to be divided by it. The negative log-likelihood is convex in 1 / temperature, so the
+    root of its slope is found by bisection (Guo et al. 2017, "On calibration of modern neural
+    networks", section 4.2). The target is (N + 1) / (N + 2) for the true class, and the others
+    share the rest (Platt 1999, section 2.2), so that the classifier does not become overconfident
+    if there are few pictures and all of them are recognised.
     """
     count, classes = logits.shape
     if count == 0 or classes < 2:
         return 1.0
     logits = logits.double()
-    wanted = torch.full_like(logits, 1 / (count + 2) / (classes - 1))
-    wanted[torch.arange(count), labels] = (count + 1) / (count + 2)
+    targets = torch.full_like(logits, 1 / (count + 2) / (classes - 1))
+    targets[torch.arange(count), labels] = (count + 1) / (count + 2)
     low, high = 1 / SOFTEST, 1 / SHARPEST
     for _ in range(50):
         sharpness = math.sqrt(low * high)
-        slope = (((logits * sharpness).softmax(1) - wanted) * logits).sum()
+        slope = (((logits * sharpness).softmax(1) - targets) * logits).sum()
         low, high = (low, sharpness) if slope > 0 else (sharpness, high)
     return 1 / math.sqrt(low * high)
 
 
 def negative_log_likelihood(probabilities: Tensor, labels: Tensor) -> float:
-    """The mean of -ln of the true class's probability, of (N, C) for labels (N,)."""
+    """Returns the mean of -ln p of the true classes, from probabilities (N, C) and labels (N,)."""
     true = probabilities[torch.arange(len(labels)), labels].double()
     return float(-true.clamp(min=1e-12).log().mean())
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
-    """Expected calibration error: by how much confidence differs from accuracy, 0..1.
+    """Returns the expected calibration error: how much confidence differs from accuracy, in 0..1.
 
-    Over BINS equal bins of the likeliest class's probability, weighted by their pictures (Guo et
-    al. 2017, eq. 5). Few pictures make it too large.
+    It is the mean over BINS equal bins of the likeliest class's probability, weighted by the
+    number of pictures in them (Guo et al. 2017, eq. 5). It is too large for few pictures.
     """
-    sure, found = probabilities.double().max(1)
-    excess = sure - (found == labels).double()
-    bins = (sure * BINS).ceil().long().clamp(1, BINS) - 1
+    confidence, predicted = probabilities.double().max(1)
+    excess = confidence - (predicted == labels).double()
+    bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
     sums = torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, excess)
     return float(sums.abs().sum() / len(labels))
 
@@ -74,11 +77,11 @@ def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
 def metrics_and_confusion(
     probabilities: Tensor, labels: Tensor, classes: tuple[str, ...]
 ) -> tuple[Columns, Columns]:
-    """Returns a table of metrics, and the confusion, of probabilities (N, C) for labels (N,).
+    """Returns a table of metrics and the confusion matrix, from probabilities (N, C), labels (N,).
 
-    The table has a row for accuracy, negative log-likelihood and calibration error, then the
-    share recognised of each class that is present. The confusion has a row for each true class
-    with the counts of what its pictures were taken for.
+    The table has rows for accuracy, negative log-likelihood and calibration error, then for the
+    accuracy of each class that is present. The confusion matrix has a row for each true class,
+    with the number of its pictures that were predicted as each class.
     """
     count = len(classes)
     cells = torch.bincount(labels * count + probabilities.argmax(1), minlength=count * count)
@@ -99,5 +102,5 @@ def metrics_and_confusion(
 
 
 def _column(name: str, taken: Columns) -> str:
-    """A column's name that is not taken yet: a class may be called "true class"."""
+    """Returns a column name that is not in use, as a class may be called "true class"."""
     return name if name not in taken else f"{name} (class)"

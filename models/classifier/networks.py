@@ -1,6 +1,6 @@
-"""Which class does a picture belong to? A small residual network, and the article's classic one.
+"""Classifiers of pictures: configs, networks and predictions. `trainee` trains them.
 
-What they are made from, and what they make of pictures; `classifier_training` trains them.
+There is a small residual network, and the classic one of textbooks.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from ..training.numerics import Numerics
 
 Method = Literal["residual", "classic"]
 
-HALVINGS = (3, 6)  # of a residual net: the fewest and the most
-TEMPERATURES = (0.01, 100.0)
+HALVINGS = (3, 6)  # fewest and most halvings in a residual net
+TEMPERATURES = (0.01, 100.0)  # lowest and highest temperature of a config
 
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """What a classifier's network is made from.
+    """What defines a classifier's network.
 
-    size:   side of the training pictures in pixels.
-    width:  channels of the first stage; the last has four times as many ("classic": twice).
-    halvings:     how often the residual net halves a picture; 0: until about 8 px are left.
-    temperature:  what the logits are divided by, so that probabilities are calibrated.
-    mirrored:     whether a picture's logits are the mean of its own and its mirror image's
-                  (Krizhevsky et al. 2012, section 4.1): where training mirrored pictures, too.
+    size:         side of the training pictures in pixels.
+    width:        channels of the first stage; the last has four times as many ("classic": twice).
+    halvings:     how often the residual net halves a picture; 0 halves it to about 8 px.
+    temperature:  number by which logits are divided, to calibrate the probabilities.
+    mirrored:     whether a picture's logits are the mean of those of the picture and of its mirror
+                  image (Krizhevsky et al. 2012, section 4.1). It is set if the network was trained
+                  with mirrored pictures.
     """
 
     method: Method
@@ -55,7 +56,9 @@ class ClassifierConfig:
             check_whole("halvings", self.halvings, *HALVINGS)
         low, high = TEMPERATURES
         if type(self.temperature) is not float or not low <= self.temperature <= high:
-            raise ValueError(f"temperature must be from {low} to {high}, not {self.temperature!r}")
+            raise ValueError(
+                f"temperature must be from {low} to {high}, not {self.temperature!r:.80}"
+            )
         if type(self.mirrored) is not bool:
             raise ValueError(f"mirrored must be true or false, not {self.mirrored!r:.80}")
 
@@ -66,12 +69,18 @@ class ClassifierConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClassifierConfig:
-        """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
+        """Returns the config of a dict made by `dataclasses.asdict`.
+
+        Raises: ValueError for a wrong value, or an unknown or a missing key.
+        """
         return read_config(cls, data)
 
 
 def make_classifier(config: ClassifierConfig) -> ResidualNet | ClassicNet:
-    """The network for pictures (N, 3, size, size) in -1..1, giving logits (N, classes)."""
+    """Returns a network without trained weights.
+
+    It maps pictures (N, 3, size, size) in -1..1 to logits (N, classes).
+    """
     network: ResidualNet | ClassicNet
     if config.method == "classic":
         network = ClassicNet(config.size, config.width, len(config.classes))
@@ -103,10 +112,10 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualNet(nn.Module):
-    """A stem at half the size, then stages that halve until it was done `halvings` times.
+    """A residual network whose stem and stages halve the picture `halvings` times in all.
 
-    With width w the stages have w, (w, ...,) 2w, 4w and 4w channels; the last keeps its size.
-    Pictures of other sizes than the trained one are accepted too.
+    With width w, the stages have w, (w, ...,) 2w, 4w and 4w channels. The last stage does not
+    change the size. Pictures may have another size than in training.
     """
 
     temperature, mirrored = 1.0, False
@@ -125,7 +134,7 @@ class ResidualNet(nn.Module):
         self.widths = tuple(widths)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """The maps after each stage: (N, widths[k], about size / 2^(k+1)) squared."""
+        """Returns the maps after each stage k: (N, widths[k], s, s), s about size / 2^(k+1)."""
         x = self.stem(x)
         maps = []
         for stage in self.stages:
@@ -134,7 +143,7 @@ class ResidualNet(nn.Module):
         return maps
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) in -1..1 to what the last layer decides on: (N, widths[-1])."""
+        """Returns the last layer's inputs (N, widths[-1]), of pictures (N, 3, S, S) in -1..1."""
         return F.relu(self.norm(self.features(x)[-1])).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,14 +152,14 @@ class ResidualNet(nn.Module):
 
 
 class Features(nn.Module):
-    """A trained residual net as one that gives its feature maps, the coarser ones."""
+    """Wraps a trained residual net so that it returns its coarser feature maps."""
 
     def __init__(self, network: ResidualNet) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Pictures (N, 3, S, S) in -1..1 to maps of about S/4 px and less."""
+        """Returns the maps of S/4 px and less, of pictures (N, 3, S, S) in -1..1."""
         return self.network.features(x)[1:]
 
 
@@ -170,7 +179,7 @@ class ClassicNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2:] != (self.size, self.size):
-            raise ValueError(f"this network takes pictures of {self.size} x {self.size} px alone")
+            raise ValueError(f"this network needs pictures of {self.size} x {self.size} px")
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         logits: Tensor = self.dense2(F.relu(self.dense1(x.flatten(1))))
@@ -180,9 +189,9 @@ class ClassicNet(nn.Module):
 def predict(
     network: ResidualNet | ClassicNet, images: Tensor, numerics: Numerics, batch: int = 256
 ) -> Tensor:
-    """Calibrated probabilities (N, classes), float32, of uint8 images (N, S, S, 3).
+    """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, S, S, 3).
 
-    Puts the network on the device and into evaluation mode.
+    The network is moved to the device and set to evaluation mode.
     """
     logits = logits_of(network, images, numerics, mirrored=network.mirrored, batch=batch)
     return (logits / network.temperature).softmax(1)
@@ -191,15 +200,18 @@ def predict(
 def logits_of(
     network: nn.Module, images: Tensor, numerics: Numerics, *, mirrored: bool, batch: int = 256
 ) -> Tensor:
-    """The same before temperature and softmax; `mirrored` as in `ClassifierConfig`."""
+    """Returns the logits of `predict`, before temperature and softmax.
+
+    mirrored: as in `ClassifierConfig`.
+    """
     numerics.place(network).eval()
 
     def logits(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
             pictures = to_signed(part.to(numerics.device))
-            found: Tensor = network(pictures).float()
+            output: Tensor = network(pictures).float()
             if mirrored:
-                found = (found + network(pictures.flip(3)).float()) / 2
-        return found.cpu()
+                output = (output + network(pictures.flip(3)).float()) / 2
+        return output.cpu()
 
     return in_parts(logits, images, batch=batch)

@@ -1,7 +1,7 @@
-"""Training a classifier, from scratch or on from a trained one, and calibrating it.
+"""Training a classifier, from scratch or from a trained one, and calibrating it.
 
-From scratch it takes seconds on procedural art, and does well on an artist's folder of a few
-pictures a class; the augmentation and the averaged weights are for the latter.
+From scratch, training takes seconds on procedural art. It also works for an artist's folder with
+few pictures per class, thanks to the augmentation and the averaged weights.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
-from .augment import moved_pictures, recoloured, repainted, spliced
-from .calibration import fit_temperature, held_back
+from .augment import cutmix, flipped_and_shifted, recoloured, repainted
+from .calibration import fit_temperature, held_out_mask
 from .networks import ClassifierConfig, Method, logits_of, make_classifier
 
-RATE = {"residual": 3e-3, "classic": 1e-3}  # of AdamW, and of the article's Adam
+RATE = {"residual": 3e-3, "classic": 1e-3}  # learning rates
 WARM_UP = 20  # steps of linear warm-up
-DECAY = 0.998  # of the averaged weights
-SMOOTHING = 0.1  # of the labels (Szegedy et al. 2016, section 7)
-MEASURED = 512  # pictures used to measure the batch norms' statistics in the end
-PREVIEWS = 16
+DECAY = 0.998  # decay of the averaged weights
+SMOOTHING = 0.1  # label smoothing (Szegedy et al. 2016, section 7)
+MEASURED = 512  # pictures used to measure the batch norms' statistics at the end
+PREVIEWS = 16  # pictures in a preview
 
 
 class HeldOut(NamedTuple):
-    """Of the pictures that were not trained on; there may be none."""
+    """Predictions for the pictures that were not trained on; there may be none."""
 
     probabilities: Tensor  # calibrated, (M, classes)
     labels: Tensor  # (M,)
@@ -43,11 +43,11 @@ class HeldOut(NamedTuple):
 class ClassifierSettings:
     """How to train a classifier.
 
-    seed:      decides all random numbers.
-    method:    of a new network; ignored if the training goes on from a classifier.
-    batch:     pictures in a step.
-    augment:   whether to mirror, shift and recolour the pictures, and splice some.
-    held_out:  share of each class that is not trained on; these pictures fit the temperature.
+    seed:      seed of all random numbers.
+    method:    method of a new network; ignored if the training continues from a classifier.
+    batch:     pictures per step.
+    augment:   whether to mirror, shift and recolour the pictures, and mix some (CutMix).
+    held_out:  share of each class that is not trained on, but used to fit the temperature.
     """
 
     seed: int
@@ -67,29 +67,33 @@ def train_classifier(
     steps: int,
     start: tuple[ClassifierConfig, State] | None = None,
 ) -> TrainingResult[ClassifierConfig, HeldOut]:
-    """Train on uint8 images (N, S, S, 3) with int64 labels (N,), indices into `classes`.
+    """Train a classifier on uint8 images (N, S, S, 3).
 
-    start: a classifier to go on from; its method, width and depth hold. Rows of its last layer
-        are matched by the classes' names.
+    labels: int64 (N,), indices into `classes`.
+    start: a classifier to continue from, with its method, width and depth. The rows of its last
+        layer are matched by the names of the classes.
 
-    Returns the averaged weights, and a config with the temperature that was fitted. The curves
-    have the loss, and the accuracy in 0..1 on the training pictures.
-    Raises: ValueError if the pictures are not square, or a label has no class.
+    Returns the averaged weights, and a config with the fitted temperature. The curves contain the
+    loss, and the accuracy in 0..1 on the training pictures.
+    Raises: ValueError if the pictures are not square, or a label is not an index into `classes`.
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise ValueError(f"labels must be in 0..{len(classes) - 1}, for {len(classes)} classes")
-    known = None if start is None else start[0]
-    config = _started(settings.method, images.shape[1], classes, known)
+        raise ValueError(
+            f"labels must be in 0..{len(classes) - 1} for {len(classes)} classes, not"
+            f" {labels.min()}..{labels.max()}"
+        )
+    previous = None if start is None else start[0]
+    config = _config_for(settings.method, images.shape[1], classes, previous)
     config = replace(config, mirrored=settings.augment)
-    held = held_back(labels, settings.held_out, settings.seed)
+    held = held_out_mask(labels, settings.held_out, settings.seed)
     chosen = torch.nonzero(~held)[:, 0]
     trainee = ClassifierTrainee(config, images, labels, chosen, settings, run.numerics)
     if start is not None:
         trainee.start_from(*start)
     curves = train(trainee, steps=steps, run=run)
-    network = trainee.settled()
+    network = trainee.final_network()
     rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
     if len(rows):
         logits = logits_of(network, images[rows], run.numerics, mirrored=config.mirrored)
@@ -100,18 +104,18 @@ def train_classifier(
     return TrainingResult(config, state, curves, held_out)
 
 
-def _started(
-    method: Method, size: int, classes: tuple[str, ...], start: ClassifierConfig | None
+def _config_for(
+    method: Method, size: int, classes: tuple[str, ...], previous: ClassifierConfig | None
 ) -> ClassifierConfig:
-    """The config of a new network, or of one with the start's stages."""
-    if start is None:
+    """Returns the config of a new network, or of one that continues from a previous one."""
+    if previous is None:
         return ClassifierConfig(method, size, classes)
-    halvings = start.depth if start.method == "residual" else 0
-    return replace(start, size=size, classes=classes, halvings=halvings, temperature=1.0)
+    halvings = previous.depth if previous.method == "residual" else 0
+    return replace(previous, size=size, classes=classes, halvings=halvings, temperature=1.0)
 
 
 class ClassifierTrainee:
-    """The trainee: network, optimiser and averaged weights."""
+    """A classifier in training: network, optimiser and averaged weights."""
 
     def __init__(
         self,
@@ -122,7 +126,7 @@ class ClassifierTrainee:
         settings: ClassifierSettings,
         numerics: Numerics,
     ) -> None:
-        """`rows`: the numbers of the pictures to train on."""
+        """`rows`: numbers of the pictures to train on."""
         self._config, self._settings, self._numerics = config, settings, numerics
         self._images, self._labels = numerics.preload(images), numerics.preload(labels)
         self._rows = rows
@@ -140,16 +144,16 @@ class ClassifierTrainee:
         self._sampler = Sampler(len(rows), settings.batch, settings.seed)
         counts = labels[rows].bincount(minlength=len(config.classes)).float()
         present = (counts > 0).sum()
-        # "Balanced": every class has the same say, however many pictures show it.
+        # Balanced: every class has the same total weight, whatever its number of pictures.
         weights = len(rows) / (present * counts.clamp(min=1))
         self._weights = weights.to(numerics.device)
 
     @torch.no_grad()
     def start_from(self, start: ClassifierConfig, state: State) -> None:
-        """Take over what fits of a trained network's weights.
+        """Load the weights of a trained network that fit.
 
-        A class that it does not know begins as nothing; what has another shape, as the classic
-        method's dense layer for another size of picture, begins anew.
+        The rows of new classes become zero. Weights of another shape stay as they were initialised,
+        like the classic method's dense layer if the pictures have another size.
         """
         dense = "dense" if self._config.method == "residual" else "dense2"
         mine = self._network.state_dict()
@@ -159,9 +163,9 @@ class ClassifierTrainee:
             if value is None:
                 raise ValueError(f"the classifier to start from has no {name}")
             if name.startswith(f"{dense}."):
-                known = dict(zip(start.classes, value, strict=True))
-                nothing = torch.zeros_like(value[0])
-                value = torch.stack([known.get(c, nothing) for c in self._config.classes])
+                rows = dict(zip(start.classes, value, strict=True))
+                zero = torch.zeros_like(value[0])
+                value = torch.stack([rows.get(c, zero) for c in self._config.classes])
             weights[name] = value if value.shape == fresh.shape else fresh
         self._network.load_state_dict(weights)
         self.average.network.load_state_dict(weights)
@@ -180,7 +184,7 @@ class ClassifierTrainee:
         labels = numerics.take(self._labels, chosen)
         total = self._weights[labels].sum()
         self._network.train()
-        losses, right = [], []
+        losses, correct = [], []
         for part in micro_batches(len(chosen), self._config.size):
             pictures, truth = self._examples(chosen[part], labels[part], random)
             with numerics.autocast():
@@ -191,30 +195,30 @@ class ClassifierTrainee:
             loss = sums / total
             loss.backward()
             losses.append(loss.detach())
-            right.append(logits.argmax(1) == truth.argmax(1))
+            correct.append(logits.argmax(1) == truth.argmax(1))
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * min(1.0, (step + 1) / WARM_UP)
         self._optimiser.step()
         self._optimiser.zero_grad()
         self.average.update(self._network, step)
-        return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(right).float().mean()}
+        return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(correct).float().mean()}
 
     def _examples(
         self, chosen: Tensor, labels: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Those pictures (B, 3, S, S) in -1..1, and how much of each class they show (B, C).
+        """Returns the chosen pictures (B, 3, S, S) in -1..1, and the shares of the classes (B, C).
 
-        Augmented where that is on; both on the device.
+        Both are on the device, and augmented if the settings say so.
         """
         numerics = self._numerics
         truth = F.one_hot(labels, len(self._config.classes)).float()
         if not self._settings.augment:
             return to_signed(numerics.take(self._images, chosen)), truth
-        pictures = to_signed(numerics.to_device(moved_pictures(self._images, chosen, random)))
-        return spliced(recoloured(repainted(pictures, random), random), truth, random)
+        pictures = to_signed(numerics.to_device(flipped_and_shifted(self._images, chosen, random)))
+        return cutmix(recoloured(repainted(pictures, random), random), truth, random)
 
-    def settled(self) -> nn.Module:
-        """The averaged network, its batch norms measured on training pictures as they are."""
+    def final_network(self) -> nn.Module:
+        """Returns the averaged network, with batch norms measured without augmentation."""
         numerics = self._numerics
         order = torch.randperm(len(self._rows), generator=rng(self._settings.seed, 2, 0))
         chosen = self._rows[order[:MEASURED]]
@@ -228,20 +232,20 @@ class ClassifierTrainee:
 
     @torch.no_grad()
     def preview(self) -> Tensor:
-        """Pictures spread over the set, framed in green where their class is found, else red."""
+        """Returns pictures from the whole set, framed in green if recognised and in red if not."""
         numerics = self._numerics
         chosen = torch.unique(torch.linspace(0, len(self._images) - 1, PREVIEWS).long())
         pictures = to_signed(numerics.take(self._images, chosen))
         network = self.average.network.eval()
         with numerics.autocast():
-            found = network(pictures).argmax(1)
-        right = (found == numerics.take(self._labels, chosen)).cpu()[:, None, None, None]
+            predicted = network(pictures).argmax(1)
+        correct = (predicted == numerics.take(self._labels, chosen)).cpu()[:, None, None, None]
         pictures = pictures.cpu()
         green, red = (
             torch.tensor(rgb).view(3, 1, 1) for rgb in ([-1.0, 0.6, -1.0], [1.0, -1.0, -1.0])
         )
         edge = max(1, pictures.shape[-1] // 32)
-        framed = torch.where(right, green, red).expand_as(pictures).clone()
+        framed = torch.where(correct, green, red).expand_as(pictures).clone()
         inside = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
         framed[inside] = pictures[inside]
         return to_bytes(framed)

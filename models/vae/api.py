@@ -1,7 +1,8 @@
-"""Pictures to a small latent and back: a residual convolutional VAE, and the classic dense one.
+"""Variational autoencoders: training them, encoding pictures and decoding latents.
 
-Reconstructions and mixtures of latents look good after a minute; samples from N(0, I) do not,
-for the residual VAE's latent is a map whose parts hang together: prior.py learns to draw them.
+There is a residual convolutional VAE and the classic dense one. Reconstructions and mixtures of
+latents look good after a minute of training. Latents from N(0, I) do not: the residual VAE's latent
+is a map, and its positions depend on each other. prior.py learns to generate such maps.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
 from .networks import ResidualVae, VaeNetwork, make_vae
 from .sharpen import make_sharpener
-from .trainee import VaeSettings, VaeTrainee, spread
+from .trainee import VaeSettings, VaeTrainee, evenly_spaced
 
 __all__ = ["Method", "VaeConfig", "VaeSettings", "decode", "encode", "make_vae", "train_vae"]
 
-CHANNELS = {"residual": 16, "classic": 32}
-QUANTISED_CHANNELS = 32  # as many bits as 16 channels that are not quantised
+CHANNELS = {"residual": 16, "classic": 32}  # channels of a latent by default
+QUANTISED_CHANNELS = 32  # default if quantised; as many bits as 16 channels that are not
 MEASURED = 1024  # pictures used to measure the latents' mean and variance
 
 
@@ -37,25 +38,25 @@ def train_vae(
     start: tuple[VaeConfig, State] | None = None,
     features: nn.Module | None = None,
 ) -> TrainingResult[VaeConfig, None]:
-    """Train on uint8 images (N, S, S, 3); the weights returned are the averaged ones.
+    """Train a VAE on uint8 images (N, S, S, 3).
 
-    start: a VAE to go on from, whose method, quantiser and channels stay; not its prior, unless
-        keep_latents is set: then the decoder alone learns, and latents mean what they did.
-    features: a network that gives feature maps, for sharpening by them.
+    start: a VAE to continue from, with its method, quantiser and channels. Its prior is dropped,
+        unless `keep_latents` is set: then only the decoder is trained, and latents stay valid.
+    features: a network that returns feature maps, needed to sharpen by features.
 
-    The curves have loss, error and divergence.
-    Raises: ValueError if the pictures' size, or these settings together, will not do.
+    Returns the averaged weights. The curves contain loss, error and divergence.
+    Raises: ValueError if the pictures' size or the combination of settings is not possible.
     """
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
     config, weights = _new_config(settings, images.shape[1]), None
     if start is not None:
-        config = _started_config(start[0], images.shape[1], settings.keep_latents)
+        config = _continued_config(start[0], images.shape[1], settings.keep_latents)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
     elif settings.keep_latents:
-        raise ValueError("there are no latents to keep without a VAE to start from")
+        raise ValueError("`keep_latents` is not possible without a VAE to start from")
     if config.method == "classic" and settings.sharpen != "none":
-        raise ValueError("the classic VAE is not sharpened")
+        raise ValueError("`sharpen` is not available for the classic VAE")
     sharpener = make_sharpener(settings.sharpen, features, settings.seed, run.numerics)
     trainee = VaeTrainee(config, images, settings, run.numerics, weights, sharpener)
     curves = train(trainee, steps=steps, run=run)
@@ -72,30 +73,33 @@ def train_vae(
 
 def _new_config(settings: VaeSettings, size: int) -> VaeConfig:
     levels = LEVELS if settings.quantiser == "fsq" else ()
-    usual = QUANTISED_CHANNELS if levels else CHANNELS[settings.method]
-    return VaeConfig(settings.method, size, settings.channels or usual, levels=levels)
+    default = QUANTISED_CHANNELS if levels else CHANNELS[settings.method]
+    return VaeConfig(settings.method, size, settings.channels or default, levels=levels)
 
 
-def _started_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
-    """The config of a VAE that goes on from `start` with pictures of `size` px."""
+def _continued_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
+    """Returns the config of a VAE that continues from `start` with pictures of `size` px."""
     if start.method == "classic" and start.size != size:
         raise ValueError(
-            f"the classic VAE to start from draws {start.size} px, the pictures are {size} px"
+            f"the classic VAE to start from needs pictures of {start.size} px, not {size} px"
         )
     if keep_latents and start.prior is not None and start.size != size:
-        raise ValueError(f"the prior to keep draws {start.size} px, the pictures are {size} px")
+        raise ValueError(
+            f"the VAE's prior is for pictures of {start.size} px, not {size} px, and"
+            " `keep_latents` keeps it"
+        )
     return replace(start, size=size, prior=start.prior if keep_latents else None)
 
 
 def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
-    """Mean latents, float32 (N, C, h, w), of images (N, H, W, 3), uint8 or float in 0..1.
+    """Returns the mean latents, float32 (N, C, h, w), of images (N, H, W, 3).
 
-    About mean 0 and variance 1 in each channel over the training pictures. Puts the network
-    on the device.
+    The images are uint8, or float in 0..1. Over the training pictures, each channel of the latents
+    has about mean 0 and variance 1. The network is moved to the device.
     """
     if isinstance(network, ResidualVae) and (images.shape[1] % FACTOR or images.shape[2] % FACTOR):
         height, width = images.shape[1:3]
-        raise ValueError(f"a VAE takes sides that are multiples of 8 px, not {width} x {height}")
+        raise ValueError(f"pictures must have sides of multiples of 8 px, not {width} x {height}")
     numerics.place(network).eval()
 
     def encoded(part: Tensor) -> Tensor:
@@ -109,7 +113,7 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
 
 
 def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
-    """Images, float32 (N, H, W, 3) in 0..1, of latents as `encode` gives them."""
+    """Returns the images, float32 (N, H, W, 3) in 0..1, of latents like those of `encode`."""
     numerics.place(network).eval()
 
     def decoded(part: Tensor) -> Tensor:
@@ -122,11 +126,11 @@ def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int 
 
 
 def _measure_latents(network: VaeNetwork, images: Tensor, numerics: Numerics) -> None:
-    """Set the buffers that give the latents mean 0 and variance 1."""
+    """Set the buffers by which latents are normalised to mean 0 and variance 1."""
     initial = torch.zeros_like(network.latent_mean), torch.ones_like(network.latent_std)
     network.latent_mean.copy_(initial[0])
     network.latent_std.copy_(initial[1])
-    chosen = spread(len(images), MEASURED)
+    chosen = evenly_spaced(len(images), MEASURED)
     latents = encode(network, images[chosen], numerics)
     std, mean = torch.std_mean(latents, (0, 2, 3), correction=0)
     network.latent_mean.copy_(mean[:, None, None])

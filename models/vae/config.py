@@ -1,4 +1,4 @@
-"""What a VAE is made of: plain values for a file, checked, as anyone may write such a file."""
+"""The config of a VAE: plain values, checked, as they may come from any file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from .prior_network import PriorConfig
 Method = Literal["residual", "classic"]
 Quantiser = Literal["kl", "fsq"]
 
-FACTOR = 8  # pixels of a side that one position of a residual VAE's latent stands for
-MOST_CODES = 1 << 16
+FACTOR = 8  # side in pixels of the square that one position of a residual VAE's latent covers
+MOST_CODES = 1 << 16  # largest product of the levels
 
 
 @dataclass(frozen=True)
 class VaeConfig:
-    """What a VAE's networks are made from.
+    """What defines a VAE's networks.
 
     size:      side of the training pictures in pixels, a multiple of 8.
-    channels:  of a latent: (channels, size / 8, size / 8), or (channels, 1, 1) for "classic".
+    channels:  channels of a latent, which has the shape (channels, size / 8, size / 8), or
+               (channels, 1, 1) for "classic".
     width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
-    prior:     of the latents, where one was trained.
-    levels:    of quantised latents (fsq.py), repeated over the channels; empty: not quantised.
+    prior:     config of the prior of the latents, None if none was trained.
+    levels:    number of levels of quantised latents (fsq.py), repeated over the channels. Empty
+               if the latents are not quantised.
     """
 
     method: Method
@@ -43,7 +45,7 @@ class VaeConfig:
         check_whole("width", self.width, 16, 128)
         if self.size % FACTOR or self.width % 8:
             raise ValueError(
-                f"size and width must be multiples of 8, not {self.size}, {self.width}"
+                f"size and width must be multiples of 8, not {self.size} and {self.width}"
             )
 
         self._check_levels()
@@ -56,22 +58,26 @@ class VaeConfig:
         if not self.levels:
             return
         if self.method == "classic":
-            raise ValueError("the classic VAE's latents are not quantised")
+            raise ValueError("the classic VAE has no quantised latents, so levels must be empty")
         if self.channels % len(self.levels) or math.prod(self.levels) > MOST_CODES:
             raise ValueError(
-                f"quantised latents have a multiple of {len(self.levels)} channels, and at most"
-                f" {MOST_CODES} codes, not {self.channels} channels"
+                f"with {len(self.levels)} levels, channels must be a multiple of"
+                f" {len(self.levels)}, not {self.channels}, and the product of the levels at most"
+                f" {MOST_CODES}"
             )
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Of one latent: (channels, height, width)."""
+        """Shape of one latent: (channels, height, width)."""
         side = self.size // FACTOR if self.method == "residual" else 1
         return self.channels, side, side
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
-        """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
+        """Returns the config of a dict made by `dataclasses.asdict`.
+
+        Raises: ValueError for a wrong value, or an unknown or a missing key.
+        """
         prior = data.get("prior")
         if prior is not None:
             if not isinstance(prior, Mapping):

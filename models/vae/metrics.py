@@ -1,6 +1,6 @@
-"""How near reconstructions are to their pictures: error, structure and sharpness.
+"""How close reconstructions are to the original pictures: error, structure and sharpness.
 
-All of float pictures (N, H, W, 3) in 0..1, one number for each.
+All functions accept float pictures (N, H, W, 3) in 0..1 and return one number per picture.
 """
 
 from __future__ import annotations
@@ -9,27 +9,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-WINDOW, SPREAD = 11, 1.5  # of SSIM's Gaussian window, in pixels
+WINDOW, SPREAD = 11, 1.5  # width and standard deviation of SSIM's window, in pixels
 STEADY1, STEADY2 = 0.01**2, 0.03**2  # SSIM's constants, for a range of 1
-LUMINANCE = (0.299, 0.587, 0.114)
-BEST_PSNR = 100.0  # dB, of pictures without any error
+LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
+BEST_PSNR = 100.0  # dB, returned for pictures without any error
 
 
-def psnr(found: Tensor, wanted: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, at most BEST_PSNR."""
-    error = (found - wanted).square().mean((1, 2, 3))
+def psnr(reconstructed: Tensor, original: Tensor) -> Tensor:
+    """Returns the peak signal-to-noise ratio in dB, at most BEST_PSNR."""
+    error = (reconstructed - original).square().mean((1, 2, 3))
     return (-10 * error.log10()).clamp(max=BEST_PSNR)
 
 
-def absolute_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of the values."""
-    return (found - wanted).abs().mean((1, 2, 3))
+def absolute_error(reconstructed: Tensor, original: Tensor) -> Tensor:
+    """Returns the mean absolute error of the values."""
+    return (reconstructed - original).abs().mean((1, 2, 3))
 
 
-def ssim(found: Tensor, wanted: Tensor) -> Tensor:
-    """Structural similarity of the luminances (Wang et al. 2004, eq. 13), 1 for equal pictures."""
-    weights = torch.tensor(LUMINANCE, device=found.device)
-    x, y = ((pictures @ weights)[:, None] for pictures in (found, wanted))
+def ssim(reconstructed: Tensor, original: Tensor) -> Tensor:
+    """Returns the structural similarity of the luminances (Wang et al. 2004, eq. 13).
+
+    It is 1 for equal pictures.
+    """
+    weights = torch.tensor(LUMINANCE, device=reconstructed.device)
+    x, y = ((pictures @ weights)[:, None] for pictures in (reconstructed, original))
     mean_x, mean_y = _blurred(x), _blurred(y)
     spread_x = _blurred(x * x) - mean_x * mean_x
     spread_y = _blurred(y * y) - mean_y * mean_y
@@ -40,15 +43,15 @@ def ssim(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def gradient_energy(pictures: Tensor) -> Tensor:
-    """Mean square difference of neighbouring pixels: much in sharp pictures, little in soft."""
+    """Returns the mean squared difference of adjacent pixels, which is large for sharp pictures."""
     across, down = pictures.diff(dim=2).square(), pictures.diff(dim=1).square()
     return across.mean((1, 2, 3)) + down.mean((1, 2, 3))
 
 
 def _blurred(planes: Tensor) -> Tensor:
-    """Weighted means of windows of planes (N, 1, H, W), where they lie wholly inside."""
-    at = torch.arange(WINDOW, device=planes.device) - (WINDOW - 1) / 2
-    bell = torch.exp(-at.square() / (2 * SPREAD**2))
+    """Returns the weighted means of all windows within planes (N, 1, H, W)."""
+    offset = torch.arange(WINDOW, device=planes.device) - (WINDOW - 1) / 2
+    bell = torch.exp(-offset.square() / (2 * SPREAD**2))
     bell = bell / bell.sum()
     down = F.conv2d(planes, bell.view(1, 1, -1, 1))
     return F.conv2d(down, bell.view(1, 1, 1, -1))

@@ -9,14 +9,15 @@ from torch.nn import functional as F
 from .config import FACTOR, VaeConfig
 from .fsq import nearest, quantise
 
-START_LOG_VARIANCE = -4.0  # of the posterior at first; the latents' own variance is 1
+START_LOG_VARIANCE = -4.0  # of the posterior at the start, while the latents' variance is 1
 HIDDEN = 400  # units of the classic VAE's hidden layers
 
 
 class VaeNetwork(nn.Module):
-    """What both VAEs share: latents as others see them have mean 0 and variance 1 per channel.
+    """Base of both VAEs.
 
-    The two buffers say which raw latents these are; they are measured after training.
+    Outside of the network, latents are normalised to mean 0 and variance 1 per channel. The two
+    buffers contain the mean and the deviation of the raw latents, as measured after training.
     """
 
     latent_mean: Tensor  # (C, 1, 1)
@@ -32,27 +33,28 @@ class VaeNetwork(nn.Module):
         nn.init.ones_(self.latent_std)
 
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mean and log variance, (N, C, h, w) each, of pictures (N, 3, H, W) in -1..1.
+        """Encode pictures (N, 3, H, W) in -1..1.
 
-        Of quantised latents: these, and None.
+        Returns mean and log variance, (N, C, h, w) each, of the raw latents. If the VAE quantises
+        its latents, returns the quantised latents and None.
         """
         raise NotImplementedError
 
     def encoders(self) -> tuple[nn.Module, ...]:
-        """The parts that only `posterior` uses."""
+        """Returns the modules that only `posterior` uses."""
         raise NotImplementedError
 
     def picture(self, latents: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), about -1..1, of raw latents (N, C, h, w)."""
+        """Returns the pictures (N, 3, H, W), about in -1..1, of raw latents (N, C, h, w)."""
         raise NotImplementedError
 
-    def snapped(self, latents: Tensor) -> Tensor:
-        """The latents that this VAE might have encoded, nearest to those given."""
+    def requantised(self, latents: Tensor) -> Tensor:
+        """Returns the nearest latents that the encoder can produce: unchanged if not quantised."""
         return latents
 
 
 class Block(nn.Module):
-    """A residual block without change of shape; starts as the identity."""
+    """A residual block that does not change the shape. It is initialised to the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -71,7 +73,10 @@ class Block(nn.Module):
 
 
 class Up(nn.Module):
-    """Twice the size: nearest neighbours and a convolution; no checkerboard (Odena et al. 2016)."""
+    """Doubles the size by nearest neighbours and a convolution, without checkerboard artifacts.
+
+    Paper: Odena et al. 2016.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -83,11 +88,11 @@ class Up(nn.Module):
 
 
 class ResidualVae(VaeNetwork):
-    """Convolutions alone, so any multiple of 8 px is welcome; f = 8 (Rombach et al. 2022).
+    """A VAE of convolutions only, for sides of any multiple of 8 px; f = 8 (Rombach et al. 2022).
 
-    Encoder and decoder add to a linear autoencoder of 8 x 8 px patches, which starts at its
-    optimum, the principal components (Baldi and Hornik 1989): training has only to learn
-    what no linear map can do.
+    Encoder and decoder are residuals of a linear autoencoder of 8 x 8 px patches. It is initialised
+    to its optimum, the principal components (Baldi and Hornik 1989), so training only needs to
+    learn what a linear map can't do.
     """
 
     def __init__(self, channels: int, width: int, levels: tuple[int, ...] = ()) -> None:
@@ -119,7 +124,7 @@ class ResidualVae(VaeNetwork):
             nn.SiLU(),
             Up(fine, full),
         )
-        # At full size, beside the linear picture: it repairs the seams between the patches.
+        # Works at full size, with the linear picture as input: repairs the seams between patches.
         self.finish = nn.Sequential(
             nn.Conv2d(full + 3, full, 3, 1, 1), nn.SiLU(), nn.Conv2d(full, 3, 3, 1, 1)
         )
@@ -131,8 +136,8 @@ class ResidualVae(VaeNetwork):
             nn.init.zeros_(last.weight)
 
     @torch.no_grad()
-    def start_from(self, pictures: Tensor) -> None:
-        """Set the linear paths to the principal components of pictures (N, 3, H, W)."""
+    def fit_linear(self, pictures: Tensor) -> None:
+        """Set the linear autoencoder to the principal components of pictures (N, 3, H, W)."""
         patches = F.unfold(pictures, FACTOR, stride=FACTOR).transpose(1, 2).flatten(0, 1)
         mean = patches.mean(0)
         centred = patches - mean
@@ -144,11 +149,11 @@ class ResidualVae(VaeNetwork):
         self.linear_encoder.weight.copy_((directions / scales).T.reshape(shape))
         self.linear_decoder.weight.copy_((directions * scales).T.reshape(shape))
         if self.levels:
-            # How far the rounded parts must be stretched, to be nearest to the parts.
-            parts = (centred @ (directions / scales)).T[None, :, None]
-            rounded = quantise(parts, self.levels)
+            # The gain by which the rounded components are nearest to the components.
+            components = (centred @ (directions / scales)).T[None, :, None]
+            rounded = quantise(components, self.levels)
             energy = rounded.square().sum((0, 2, 3)).clamp(min=1e-6)
-            gain = (parts * rounded).sum((0, 2, 3)) / energy
+            gain = (components * rounded).sum((0, 2, 3)) / energy
             self.linear_decoder.weight.mul_(gain.view(-1, 1, 1, 1))
         assert self.linear_encoder.bias is not None
         assert self.linear_decoder.bias is not None
@@ -170,7 +175,7 @@ class ResidualVae(VaeNetwork):
     def encoders(self) -> tuple[nn.Module, ...]:
         return self.linear_encoder, self.encoder
 
-    def snapped(self, latents: Tensor) -> Tensor:
+    def requantised(self, latents: Tensor) -> Tensor:
         if not self.levels:
             return latents
         raw = latents * self.latent_std.cpu() + self.latent_mean.cpu()
@@ -184,7 +189,7 @@ class ResidualVae(VaeNetwork):
 
 
 class ClassicVae(VaeNetwork):
-    """Dense layers alone (Kingma and Welling 2014, appendix C), for one size of picture."""
+    """A VAE of dense layers, for one size of pictures (Kingma and Welling 2014, appendix C)."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__(channels)
@@ -203,13 +208,13 @@ class ClassicVae(VaeNetwork):
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         if pictures.shape[1:] != self.shape:
             side = self.shape[-1]
-            raise ValueError(f"this VAE takes pictures of {side} x {side} px alone")
+            raise ValueError(f"this VAE needs pictures of {side} x {side} px")
         both = self.encoder(pictures).float()[..., None, None]
         mean, log_variance = both.chunk(2, 1)
         return mean, log_variance.clamp(-20, 10)
 
     def logits(self, latents: Tensor) -> Tensor:
-        """Of the pixels' values in 0..1, (N, 3, H, W)."""
+        """Returns the logits (N, 3, H, W) of the pixels' values in 0..1."""
         values: Tensor = self.decoder(latents).float()
         return values.view(-1, *self.shape)
 
@@ -218,7 +223,7 @@ class ClassicVae(VaeNetwork):
 
 
 def make_vae(config: VaeConfig) -> VaeNetwork:
-    """The network of a config, its weights yet to come."""
+    """Returns the network of a config, without trained weights."""
     if config.method == "classic":
         return ClassicVae(config.size, config.channels)
     return ResidualVae(config.channels, config.width, config.levels)

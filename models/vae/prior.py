@@ -1,7 +1,7 @@
-"""A learned prior over a VAE's latents: what N(0, I) is not, a source of pictures.
+"""A learned prior over a VAE's latents. Unlike N(0, I), it yields latents of good pictures.
 
-A class-conditional rectified flow on the normalised latents of the training pictures, as in
-latent diffusion (Rombach et al. 2022) with the flow of Esser et al. 2024.
+It is a class-conditional rectified flow on the normalised latents of the training pictures, as in
+latent diffusion (Rombach et al. 2022), with the flow of Esser et al. 2024.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
 from .api import decode, encode
-from .flow import EVALUATIONS, between, integrate, times
+from .flow import EVALUATIONS, integrate, interpolate, sample_times
 from .networks import VaeNetwork
 from .prior_network import WIDEST, PriorConfig, PriorNet
 
 RATE = 1e-3
 WARM_UP = 50  # steps of linear warm-up
 STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
-DECAY = 0.998  # of the averaged weights
-UNKNOWN = 0.1  # share of the pictures whose class is withheld (Ho and Salimans 2022)
-CLIP = 1.0  # longest gradient
-PART = 8  # latents that are drawn together: always as many, so that each has the same bits
-PREVIEW_EVALUATIONS = 16  # a look is not to hold up the training
-ENCODED = 256  # pictures encoded between two calls of progress
+DECAY = 0.998  # decay of the averaged weights
+UNKNOWN = 0.1  # share of the pictures trained on without their class (Ho and Salimans 2022)
+CLIP = 1.0  # largest norm of the gradient
+PART = 8  # latents drawn at a time, always as many: a latent's bits depend on their number
+PREVIEW_EVALUATIONS = 16  # fewer than EVALUATIONS, so that previews do not slow down training
+ENCODED = 256  # pictures encoded between two reports of progress
 WEIGHTS, BATCHES, NOISE, PREVIEW = range(4)  # first counters of the random streams
 
 
 def make_prior(channels: int, config: PriorConfig) -> PriorNet:
-    """The network for latents of so many channels."""
+    """Returns the network of a config for latents of so many channels, without trained weights."""
     return PriorNet(channels, config)
 
 
@@ -46,9 +46,9 @@ def make_prior(channels: int, config: PriorConfig) -> PriorNet:
 class PriorSettings:
     """How to train a prior.
 
-    seed:          decides all random numbers.
-    batch:         latents in a step.
-    width, depth:  of a new network, as in PriorConfig.
+    seed:          seed of all random numbers.
+    batch:         latents per step.
+    width, depth:  size of a new network, as in PriorConfig.
     """
 
     seed: int
@@ -68,20 +68,22 @@ def train_prior(
     steps: int,
     start: tuple[PriorConfig, State] | None = None,
 ) -> TrainingResult[PriorConfig, None]:
-    """Train on latents (N, C, h, w) as `encode` gives them, with labels (N,); N may be any.
+    """Train a prior on latents like those of `encode`.
 
-    vae: what the latents are of; it draws the previews.
-    start: a prior to go on from; its rows of the class table are matched by name.
+    latents: (N, C, h, w), or (k N, C, h, w) with the same N pictures k times, as of `encode_all`.
+    labels: int64 (N,), indices into `classes`.
+    vae: the VAE of the latents, which decodes the previews.
+    start: a prior to continue from; the rows of its class table are matched by name.
 
-    Returns the averaged weights; the curves have the loss.
-    Raises: ValueError if `start` is a prior of other latents.
+    Returns the averaged weights. The curves contain the loss.
+    Raises: ValueError if `start` is a prior for latents of another size.
     """
     side = max(latents.shape[2:])
     patch = math.ceil(side / WIDEST)
     config = PriorConfig(classes, settings.width, settings.depth, patch)
     if start is not None:
         if start[0].patch != patch:
-            raise ValueError("the prior to start from is one of larger or smaller latents")
+            raise ValueError("the prior to start from is for larger or smaller latents")
         config = replace(start[0], classes=classes)
     trainee = PriorTrainee(config, latents, labels, vae, settings, run.numerics, start)
     curves = train(trainee, steps=steps, run=run)
@@ -94,7 +96,10 @@ def train_prior(
 def encode_all(
     vae: VaeNetwork, images: Tensor, mirror: bool, numerics: Numerics, progress: Progress
 ) -> Tensor:
-    """Latents, float16 (N, C, h, w), of uint8 images; with `mirror` 2 N: then of their mirrors."""
+    """Returns the latents, float16 (N, C, h, w), of uint8 images (N, H, W, 3).
+
+    With `mirror`, returns 2 N latents: then those of the mirrored images.
+    """
     parts, count = [], len(images) * (2 if mirror else 1)
     for flipped in (False, True)[: 2 if mirror else 1]:
         for part in images.split(ENCODED):
@@ -115,22 +120,22 @@ def sample_prior(
     numerics: Numerics,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Latents (N, C, h, w), as `decode` takes them, from noise of that shape.
+    """Returns latents (N, C, h, w) for `decode`, generated from noise of that shape.
 
-    classes: weights (N, K) that sum to 1. guidance: how much further than the class alone would
-    lead, away from what no class in particular does (Ho and Salimans 2022): 1 for not at all.
-    evaluations: of the network for each latent.
+    classes: weights (N, K) of the classes, which sum to 1 for each latent.
+    guidance: scale of classifier-free guidance (Ho and Salimans 2022); 1 is without guidance.
+    evaluations: how often the network is evaluated for each latent.
     """
     numerics.place(prior).eval()
     count = len(noise)
-    short = -count % PART
-    noise, classes = (torch.cat([t, t[:1].expand(short, *t.shape[1:])]) for t in (noise, classes))
+    padding = -count % PART
+    noise, classes = (torch.cat([t, t[:1].expand(padding, *t.shape[1:])]) for t in (noise, classes))
     drawn = []
     for points, weights in zip(noise.split(PART), classes.split(PART), strict=True):
         drawn.append(_drawn(prior, points, weights, guidance, evaluations, numerics))
         if progress is not None:
             progress(min(count, len(drawn) * PART), count)
-    return vae.snapped(torch.cat(drawn)[:count].cpu())
+    return vae.requantised(torch.cat(drawn)[:count].cpu())
 
 
 def _drawn(
@@ -150,14 +155,15 @@ def _drawn(
         with numerics.autocast():
             if guidance == 1:
                 return prior(points, times, classes).float()  # type: ignore[no-any-return]
-            known, unknown = prior(points.repeat(2, 1, 1, 1), times, classes).float().chunk(2)
-        return torch.lerp(unknown, known, guidance)
+            both = prior(points.repeat(2, 1, 1, 1), times, classes).float()
+        conditional, unconditional = both.chunk(2)
+        return torch.lerp(unconditional, conditional, guidance)
 
     return integrate(velocity, noise, evaluations)
 
 
 class PriorTrainee:
-    """The trainee: network, optimiser and averaged weights."""
+    """A prior in training: network, optimiser and averaged weights."""
 
     def __init__(
         self,
@@ -193,14 +199,14 @@ class PriorTrainee:
         put = self._numerics.to_device
         data = self._numerics.take(self._latents, chosen).float()
         noise = torch.randn(data.shape, generator=random)
-        t = times(len(data), random)
+        t = sample_times(len(data), random)
         known = torch.rand(len(data), 1, generator=random) >= UNKNOWN
         classes = self._one_hot(self._labels[chosen % len(self._labels)]) * known
         noise, t = put(noise), put(t)
-        points, velocity = between(noise, data, t), data - noise
+        points, velocity = interpolate(noise, data, t), data - noise
         with self._numerics.autocast():
-            found = self._network(points, t, put(classes))
-        loss = (found - velocity).square().mean()
+            predicted = self._network(points, t, put(classes))
+        loss = (predicted - velocity).square().mean()
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
@@ -211,18 +217,18 @@ class PriorTrainee:
         return {"loss": loss.detach()}
 
     def _pace(self, step: int) -> float:
-        """Factor of the learning rate."""
+        """Returns the factor of the learning rate at a step."""
         return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
 
     def _one_hot(self, labels: Tensor) -> Tensor:
         return F.one_hot(labels, len(self._config.classes)).float()
 
     def preview(self) -> Tensor:
-        """Samples of the average, up to eight classes in turn."""
+        """Returns 8 pictures drawn with the averaged weights, of up to 8 classes in turn."""
         labels = torch.arange(8) % min(8, len(self._config.classes))
         random = rng(self._seed, PREVIEW)
         noise = torch.randn(8, *self._latents.shape[1:], generator=random)
-        found = sample_prior(
+        latents = sample_prior(
             self._vae,
             self.average.network,
             noise,
@@ -230,12 +236,12 @@ class PriorTrainee:
             evaluations=PREVIEW_EVALUATIONS,
             numerics=self._numerics,
         )
-        pictures = decode(self._vae, found, self._numerics)
+        pictures = decode(self._vae, latents, self._numerics)
         return to_bytes(pictures.permute(0, 3, 1, 2) * 2 - 1)
 
 
 def _start_from(network: nn.Module, config: PriorConfig, old: PriorConfig, state: State) -> None:
-    """Load the weights of another prior; a class that it does not know begins as its mean."""
+    """Load the weights of another prior. A new class starts as the mean of the old classes."""
     rows = dict(zip(old.classes, state["classes"], strict=True))
     mean = state["classes"].mean(0)
     classes = torch.stack([rows.get(name, mean) for name in config.classes])

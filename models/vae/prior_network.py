@@ -14,18 +14,18 @@ from torch.nn import functional as F
 from ..configs import check_names, check_whole, read_config
 
 HEAD = 32  # channels of an attention head
-FREQUENCIES = 64  # of the time's sines and cosines
-WIDEST = 16  # positions of a side that the blocks work on; larger maps are cut into patches
+FREQUENCIES = 64  # number of frequencies that encode the time
+WIDEST = 16  # most positions per side in the blocks; larger maps are cut into patches
 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """What a prior is made from, besides the VAE's latents.
+    """What defines a prior's network, besides the shape of the VAE's latents.
 
-    classes:  names of the dataset's classes.
+    classes:  names of the data set's classes.
     width:    channels of the blocks, a multiple of 32.
     depth:    number of blocks.
-    patch:    side of the patches that the latent map is cut into.
+    patch:    side of the patches that the latent map is cut into, in positions.
     """
 
     classes: tuple[str, ...]
@@ -43,15 +43,19 @@ class PriorConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PriorConfig:
-        """The config of `dataclasses.asdict`, checked; ValueError says what is wrong."""
+        """Returns the config of a dict made by `dataclasses.asdict`.
+
+        Raises: ValueError for a wrong value, or an unknown or a missing key.
+        """
         return read_config(cls, data)
 
 
 class Block(nn.Module):
-    """Attention, then a convolution; time and class scale, shift and gate both.
+    """Attention, then a convolution. Time and class determine scale, shift and gate of both.
 
-    Adaptive layer norms (Peebles and Xie 2023, DiT) that share one layer and differ by an offset
-    (Chen et al. 2023, PixArt). The convolution in place of dense layers knows what is beside what.
+    The adaptive layer norms (Peebles and Xie 2023, DiT) share one layer and differ by an offset
+    (Chen et al. 2023, PixArt). A convolution is used instead of dense layers, since it depends on
+    which positions are adjacent.
     """
 
     def __init__(self, width: int) -> None:
@@ -67,7 +71,7 @@ class Block(nn.Module):
         nn.init.xavier_uniform_(self.ask.weight, generator=random)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Maps (N, h, w, width) to such maps; the condition is (N, 6, width)."""
+        """Transform maps (N, h, w, width), with the condition (N, 6, width)."""
         count, height, width, channels = x.shape
         scale1, shift1, gate1, scale2, shift2, gate2 = (condition + self.offsets)[
             :, :, None, None
@@ -75,22 +79,22 @@ class Block(nn.Module):
         hidden = modulated(x, scale1, shift1)
         heads = self.ask(hidden).view(count, height * width, 3, channels // HEAD, HEAD)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        x = x + gate1 * self.answer(seen.transpose(1, 2).reshape(x.shape))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        x = x + gate1 * self.answer(attended.transpose(1, 2).reshape(x.shape))
         hidden = modulated(x, scale2, shift2).permute(0, 3, 1, 2)
         change = self.narrow(F.silu(self.widen(hidden)).permute(0, 2, 3, 1))
-        found: Tensor = x + gate2 * change
-        return found
+        output: Tensor = x + gate2 * change
+        return output
 
 
 def modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """The layer norm of x (N, h, w, C), times 1 + scale, plus shift."""
+    """Returns the layer norm of x (N, h, w, C), times 1 + scale, plus shift."""
     normed = F.layer_norm(x, x.shape[-1:])
     return normed * (1 + scale) + shift
 
 
 class PriorNet(nn.Module):
-    """Velocities of latent maps (N, C, h, w); a patch of the map is one position of the blocks."""
+    """Predicts velocities of latent maps (N, C, h, w). Each patch is one position in the blocks."""
 
     def __init__(self, channels: int, config: PriorConfig) -> None:
         super().__init__()
@@ -109,9 +113,10 @@ class PriorNet(nn.Module):
         nn.init.normal_(self.condition.weight, 0, 0.02, generator=random)
 
     def forward(self, points: Tensor, times: Tensor, classes: Tensor) -> Tensor:
-        """Points (N, C, h, w) at times (N,), weights of the classes (N, K): velocities.
+        """Returns the velocities at points (N, C, h, w) and times (N,).
 
-        The weights of a picture sum to 1; all zero, its class is unknown.
+        classes: weights (N, K) of the classes. They sum to 1 for each picture, or are all zero if
+            its class is unknown.
         """
         height, width = points.shape[2:]
         patches = self._cut(points)
@@ -125,7 +130,7 @@ class PriorNet(nn.Module):
         return self._join(self.leave(modulated(x, scale, shift)).float())[..., :height, :width]
 
     def _cut(self, points: Tensor) -> Tensor:
-        """(N, C, h, w) to (N, h', w', C * patch**2), padded with zeros to whole patches."""
+        """Cut (N, C, h, w) into patches (N, h', w', C * patch**2), padded with zeros at the end."""
         height, width = points.shape[2:]
         padded = F.pad(points, (0, -width % self.patch, 0, -height % self.patch))
         return F.pixel_unshuffle(padded, self.patch).permute(0, 2, 3, 1)
@@ -135,14 +140,14 @@ class PriorNet(nn.Module):
 
 
 def waves(times: Tensor) -> Tensor:
-    """Cosines and sines (N, 2 * FREQUENCIES) of times (N,) in 0..1."""
+    """Returns cosines and sines (N, 2 * FREQUENCIES) of times (N,) in 0..1."""
     octaves = torch.linspace(0, math.log(1000), FREQUENCIES, device=times.device)
     angles = times[:, None] * octaves.exp()
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Cosines and sines (height, width, channels) of where a position lies in the map."""
+    """Returns cosines and sines (height, width, channels) of the positions in a map."""
     count = channels // 4
     octaves = torch.linspace(0, math.log(WIDEST), count, device=device).exp() * math.pi
     rows = (torch.arange(height, device=device) + 0.5)[:, None, None] / height * octaves

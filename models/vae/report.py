@@ -1,4 +1,4 @@
-"""What a VAE loses of pictures, class by class."""
+"""How well a VAE reconstructs pictures, class by class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .fsq import codes
 from .metrics import absolute_error, gradient_energy, psnr, ssim
 from .networks import ResidualVae, VaeNetwork
 
-PART = 64  # pictures at a time
+PART = 64  # pictures encoded at a time
 
 
 def reconstruction_table(
@@ -26,18 +26,18 @@ def reconstruction_table(
     numerics: Numerics,
     progress: Progress,
 ) -> dict[str, list[Any]]:
-    """Returns columns style, pictures, psnr, error, ssim, sharpness.
+    """Returns the columns style, pictures, psnr, error, ssim and sharpness.
 
-    There is a row for each class and one for all. With quantised latents there is also `codes`:
-    the share of the codes that occurs.
+    There is a row for each class and one for all pictures. With quantised latents, the column
+    `codes` contains the share of the codes that occur.
     """
     measured, used = [], []
     levels = network.levels if isinstance(network, ResidualVae) else ()
     for part in images.split(PART):
         latents = encode(network, part, numerics)
-        found, wanted = decode(network, latents, numerics), part.float() / 255
-        values = [metric(found, wanted) for metric in (psnr, absolute_error, ssim)]
-        values += [gradient_energy(found), gradient_energy(wanted)]
+        drawn, original = decode(network, latents, numerics), part.float() / 255
+        values = [metric(drawn, original) for metric in (psnr, absolute_error, ssim)]
+        values += [gradient_energy(drawn), gradient_energy(original)]
         measured.append(torch.stack(values, 1))
         if levels:
             raw = latents * network.latent_std.cpu() + network.latent_mean.cpu()
@@ -50,8 +50,8 @@ def reconstruction_table(
     for name, mask in chosen.items():
         if not mask.any():
             continue
-        *means, found_energy, energy = table[mask].mean(0).tolist()
-        row = [name, int(mask.sum()), *means, found_energy / energy if energy else None]
+        *means, drawn_energy, energy = table[mask].mean(0).tolist()
+        row = [name, int(mask.sum()), *means, drawn_energy / energy if energy else None]
         if numbers is not None:
             row.append(share_of_codes(numbers[mask], levels))
         rows.append(row)
@@ -61,7 +61,10 @@ def reconstruction_table(
 
 
 def share_of_codes(numbers: Tensor, levels: tuple[int, ...]) -> float:
-    """How many of all codes occur among `numbers` (N, groups, h, w): the mean over the groups."""
-    every = math.prod(levels)
-    shares = [len(group.unique()) / every for group in numbers.unbind(1)]
+    """Returns the share of all codes that occur in `numbers` (N, groups, h, w).
+
+    The result is the mean over the groups.
+    """
+    total = math.prod(levels)
+    shares = [len(group.unique()) / total for group in numbers.unbind(1)]
     return sum(shares) / len(shares)

@@ -1,7 +1,7 @@
-"""What makes a VAE's pictures sharper than the error of pixels does: features, or a critic.
+"""Losses that make a VAE's pictures sharper than the pixel error alone: features, or a critic.
 
-Either pulls at the drawn pictures with a gradient of its own. Whatever its scale, that is made
-a fixed share of the reconstruction error's (compare the adaptive weight of Esser et al. 2021,
+Either yields a gradient with respect to the drawn pictures. Its length is scaled to a fixed share
+of the gradient of the reconstruction error (compare the adaptive weight of Esser et al. 2021,
 "Taming transformers", eq. 7).
 """
 
@@ -21,33 +21,38 @@ from ..training.rng import rng
 
 Sharpen = Literal["none", "features", "adversarial"]
 
-FEATURES, ADVERSARIAL = 0.6, 0.6  # length of the pull over that of the error's gradient
-CRITIC_RATE = 5e-4
-PATIENCE, RAMP = 100, 200  # steps until the critic is heard, and then until it is heard fully
+FEATURES, ADVERSARIAL = 0.6, 0.6  # length of the gradient over that of the error's gradient
+CRITIC_RATE = 5e-4  # learning rate of the critic
+PATIENCE, RAMP = 100, 200  # steps until the critic has a weight, then until it has its full one
 CRITIC = 4  # first counter of the critic's random stream
 
 
 class Sharpener(Protocol):
-    """Pulls at drawn pictures."""
+    """A loss on drawn pictures, beside the pixel error."""
 
     def stateful(self) -> Mapping[str, Stateful]:
-        """Returns everything that training changes, by name."""
+        """Returns everything that changes in training, by name."""
 
-    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """The gradient (N, 3, H, W) by the drawn pictures, and metrics.
+    def gradient(
+        self, drawn: Tensor, real: Tensor, share: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the gradient (N, 3, H, W) with respect to the drawn pictures, and metrics.
 
-        These are `share` of a step's pictures.
+        share: the number of these pictures, divided by that of all pictures of the step.
         """
 
     def learn(self) -> None:
-        """Learn from all pictures of the step."""
+        """Train on all pictures of the step."""
 
     def weight(self, step: int) -> float:
-        """How long the pull is to be, over the error's gradient."""
+        """Returns the length of the gradient at a step, as a share of the error's gradient."""
 
 
 class FeatureSharpener:
-    """Distance in a frozen network's maps (Johnson et al. 2016; normed as in Zhang et al. 2018)."""
+    """Distance of feature maps of a frozen network (Johnson et al. 2016).
+
+    The vectors of the maps have length 1 (Zhang et al. 2018).
+    """
 
     def __init__(self, features: nn.Module, numerics: Numerics) -> None:
         self._features, self._numerics = numerics.place(features).eval(), numerics
@@ -55,16 +60,19 @@ class FeatureSharpener:
     def stateful(self) -> Mapping[str, Stateful]:
         return {}
 
-    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def gradient(
+        self, drawn: Tensor, real: Tensor, share: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = drawn.detach().requires_grad_()
         with self._numerics.autocast():
-            found = self._features(drawn)
+            drawn_maps = self._features(drawn)
             with torch.no_grad():
-                wanted = self._features(real)
-        apart = [
-            (_normed(a) - _normed(b)).square().sum(1) for a, b in zip(found, wanted, strict=True)
+                real_maps = self._features(real)
+        distances = [
+            (_normed(a) - _normed(b)).square().sum(1)
+            for a, b in zip(drawn_maps, real_maps, strict=True)
         ]
-        distance = torch.stack([part.mean() for part in apart]).sum()
+        distance = torch.stack([part.mean() for part in distances]).sum()
         (gradient,) = torch.autograd.grad(distance, drawn)
         return gradient, {"features": distance.detach()}
 
@@ -76,12 +84,12 @@ class FeatureSharpener:
 
 
 def _normed(maps: Tensor) -> Tensor:
-    """Each position's vector, of length 1."""
+    """Scale the vector at each position to length 1."""
     return F.normalize(maps.float(), dim=1)
 
 
 class PatchCritic(nn.Module):
-    """Judges patches of about 22 px, each by itself (Isola et al. 2017)."""
+    """A critic that scores each patch of about 22 px by itself (Isola et al. 2017)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,15 +104,15 @@ class PatchCritic(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (N, 1, H/4, W/4) of pictures (N, 3, H, W)."""
+        """Returns the scores (N, 1, H/4, W/4) of pictures (N, 3, H, W)."""
         scores: Tensor = self.layers(x)
         return scores.float()
 
 
 class AdversarialSharpener:
-    """A critic that learns to tell drawn pictures from real ones, with the hinge loss.
+    """A critic that learns to distinguish drawn pictures from real ones, with the hinge loss.
 
-    Lim and Ye 2017, "Geometric GAN". It is heard after PATIENCE steps.
+    Paper: Lim and Ye 2017, "Geometric GAN". Its weight is 0 for the first PATIENCE steps.
     """
 
     def __init__(self, seed: int, numerics: Numerics) -> None:
@@ -118,13 +126,15 @@ class AdversarialSharpener:
     def stateful(self) -> Mapping[str, Stateful]:
         return {"critic": self._critic, "critic_adam": self._optimiser}
 
-    def pull(self, drawn: Tensor, real: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def gradient(
+        self, drawn: Tensor, real: Tensor, share: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = drawn.detach().requires_grad_()
         with self._numerics.autocast():
-            found, wanted = self._critic(drawn), self._critic(real)
-        # What fools the critic; it is asked before it learns from these very pictures.
-        (gradient,) = torch.autograd.grad(-found.mean(), drawn, retain_graph=True)
-        loss = F.relu(1 - wanted).mean() + F.relu(1 + found).mean()
+            drawn_scores, real_scores = self._critic(drawn), self._critic(real)
+        # The generator's loss, by the critic's scores from before it trains on these pictures.
+        (gradient,) = torch.autograd.grad(-drawn_scores.mean(), drawn, retain_graph=True)
+        loss = F.relu(1 - real_scores).mean() + F.relu(1 + drawn_scores).mean()
         (loss * share).backward(inputs=list(self._critic.parameters()))
         return gradient, {"critic": loss.detach()}
 
@@ -139,31 +149,31 @@ class AdversarialSharpener:
 def make_sharpener(
     kind: Sharpen, features: nn.Module | None, seed: int, numerics: Numerics
 ) -> Sharpener | None:
-    """The sharpener of that kind, None for "none".
+    """Returns the sharpener of a kind, None for "none".
 
-    Raises: ValueError for "features" without a network that has them.
+    Raises: ValueError for "features" without a network that computes them.
     """
     if kind == "adversarial":
         return AdversarialSharpener(seed, numerics)
     if kind == "features":
         if features is None:
-            raise ValueError("sharpening by features needs a classifier that lends them")
+            raise ValueError("`sharpen: features` needs a classifier")
         return FeatureSharpener(features, numerics)
     return None
 
 
-def pulled(
+def sharpened_error(
     error: Tensor, drawn: Tensor, real: Tensor, sharpener: Sharpener, step: int, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """A loss with the gradient of `error` and that of the sharpener; and its metrics.
+    """Returns a loss with the sum of the gradients of `error` and of the sharpener, and metrics.
 
-    The pictures are `share` of those of the step.
+    share: the number of these pictures, divided by that of all pictures of the step.
     """
-    pull, metrics = sharpener.pull(drawn, real, share)
+    gradient, metrics = sharpener.gradient(drawn, real, share)
     weight = sharpener.weight(step)
     if not weight:
         return error, metrics
-    (gradient,) = torch.autograd.grad(error, drawn, retain_graph=True)
-    scale = weight * gradient.norm() / pull.norm().clamp(min=1e-12)
-    along = (drawn * (pull * scale)).sum()
-    return error + along - along.detach(), metrics
+    (error_gradient,) = torch.autograd.grad(error, drawn, retain_graph=True)
+    scale = weight * error_gradient.norm() / gradient.norm().clamp(min=1e-12)
+    added = (drawn * (gradient * scale)).sum()  # its gradient is `gradient * scale`
+    return error + added - added.detach(), metrics

@@ -1,4 +1,4 @@
-"""How a VAE trains: one step of it, whatever its method, quantiser and sharpening."""
+"""The training of a VAE: its steps, for all methods, quantisers and kinds of sharpening."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
 from .config import Method, Quantiser, VaeConfig
 from .networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
-from .sharpen import Sharpen, Sharpener, pulled
+from .sharpen import Sharpen, Sharpener, sharpened_error
 
-RATE = {"residual": 3e-3, "classic": 1e-3}
-BETA = {"residual": 5e-4, "classic": 1.0}
-EDGES, ABSOLUTE = 0.5, 0.2  # weights in the reconstruction error
+RATE = {"residual": 3e-3, "classic": 1e-3}  # learning rates
+BETA = {"residual": 5e-4, "classic": 1.0}  # default weights of the divergence
+EDGES, ABSOLUTE = 0.5, 0.2  # weights of these terms in the reconstruction error
 WARM_UP = 20  # steps of linear warm-up
 STEADY = 1000  # steps after which the rate falls with the inverse square root of the step
-AGE = 4000  # steps that a VAE started from counts as having behind it
-DECAY = 0.998  # of the averaged weights
-AVERAGED = 100  # steps that the average of a VAE started from counts, so that it soon follows
+AGE = 4000  # steps that a VAE to continue from is assumed to have been trained for
+DECAY = 0.998  # decay of the averaged weights
+# Steps that the average counts for a VAE to continue from: few, so that it soon changes.
+AVERAGED = 100
 START_PIXELS = 1 << 21  # training pixels used to fit the principal components
-PREVIEWS = 8
+PREVIEWS = 8  # pictures in a preview, beside their reconstructions
 
 
 @dataclass(frozen=True)
 class VaeSettings:
     """How to train a VAE.
 
-    seed:          decides all random numbers.
+    seed:          seed of all random numbers.
     method, quantiser, channels:
-                   of a new VAE; ignored if the training goes on from another. channels: of a
-                   latent; None for the method's and the quantiser's own.
-    sharpen:       what sharpens the pictures beside the error of pixels.
-    batch:         pictures in a step.
+                   of a new VAE; ignored if the training continues from another one. `channels`
+                   is the number of channels of a latent, None for the default.
+    sharpen:       loss that sharpens the pictures, added to the pixel error.
+    batch:         pictures per step.
     beta:          weight of the divergence from N(0, I) (Higgins et al. 2017), without effect on
-                   quantised latents; None for the method's own.
-    keep_latents:  whether the encoder stays as it is, and the decoder alone learns.
+                   quantised latents; None for the method's default.
+    keep_latents:  whether only the decoder is trained, so that latents stay valid.
     """
 
     seed: int
@@ -58,7 +59,7 @@ class VaeSettings:
 
 
 class VaeTrainee:
-    """Network, optimiser, averaged weights, and what sharpens."""
+    """A VAE in training: network, optimiser, averaged weights and sharpener."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class VaeTrainee:
         start: State | None,
         sharpener: Sharpener | None,
     ) -> None:
-        """`images`: uint8 (N, S, S, 3); `start`: the weights to begin with."""
+        """`images`: uint8 (N, S, S, 3); `start`: the weights to start with, None for new ones."""
         self._config, self._numerics, self._seed = config, numerics, settings.seed
         self._beta = BETA[config.method] if settings.beta is None else settings.beta
         self._images = numerics.preload(images)
@@ -80,8 +81,8 @@ class VaeTrainee:
         else:
             initialise(network, rng(settings.seed, 0, 0))
             if isinstance(network, ResidualVae):
-                chosen = spread(len(images), START_PIXELS // config.size**2)
-                network.start_from(to_signed(images[chosen]))
+                chosen = evenly_spaced(len(images), START_PIXELS // config.size**2)
+                network.fit_linear(to_signed(images[chosen]))
         self._age = 0 if start is None else AGE
         self._network: VaeNetwork = numerics.compile(numerics.place(network))  # type: ignore[assignment]
         self.average = Average(network, numerics.place(copy), DECAY)
@@ -123,7 +124,9 @@ class VaeTrainee:
                 error, divergence, drawn = self._errors(pictures, noise[part])
             loss, metrics = error, dict[str, Tensor]()
             if self._sharpener is not None:
-                loss, metrics = pulled(error, drawn, pictures, self._sharpener, step, share)
+                loss, metrics = sharpened_error(
+                    error, drawn, pictures, self._sharpener, step, share
+                )
             ((loss + beta * divergence) * share).backward()
             losses = {"loss": error + beta * divergence, "error": error, "divergence": divergence}
             shares.append({k: v.detach() * share for k, v in (losses | metrics).items()})
@@ -136,11 +139,11 @@ class VaeTrainee:
         return {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
 
     def _pace(self, step: int) -> float:
-        """Factor of the learning rate."""
+        """Returns the factor of the learning rate at a step."""
         return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
 
     def _errors(self, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The reconstruction error, the divergence from N(0, 1), and the pictures drawn."""
+        """Returns the reconstruction error, the divergence from N(0, I) and the drawn pictures."""
         network = self._network
         mean, log_variance = network.posterior(pictures)
         latents, divergence = mean, torch.zeros((), device=mean.device)
@@ -148,7 +151,7 @@ class VaeTrainee:
             latents = mean + (log_variance / 2).exp() * noise
             divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
         if isinstance(network, ClassicVae):
-            # The ELBO's sums, over the latent's length so that beta is 1 for any size.
+            # The ELBO's sums, divided by the latent's length, so that beta is 1 for any length.
             logits = network.logits(latents)
             total = F.binary_cross_entropy_with_logits(logits, (pictures + 1) / 2, reduction="sum")
             return total / latents.numel(), divergence, logits
@@ -157,27 +160,28 @@ class VaeTrainee:
 
     @torch.no_grad()
     def preview(self) -> Tensor:
-        """Pictures spread over the set, each followed by its reconstruction."""
-        chosen = spread(len(self._images), PREVIEWS)
+        """Returns pictures from the whole set, each followed by its reconstruction."""
+        chosen = evenly_spaced(len(self._images), PREVIEWS)
         pictures = to_signed(self._numerics.take(self._images, chosen))
         network = self.average.network
         assert isinstance(network, VaeNetwork)
         with self._numerics.autocast():
-            again = network.picture(network.posterior(pictures)[0])
-        return to_bytes(torch.stack([pictures, again], 1).flatten(0, 1)).cpu()
+            reconstructed = network.picture(network.posterior(pictures)[0])
+        return to_bytes(torch.stack([pictures, reconstructed], 1).flatten(0, 1)).cpu()
 
 
-def reconstruction_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """Square error of pixels (N, 3, H, W) and of their differences, and a little absolute error.
+def reconstruction_error(drawn: Tensor, real: Tensor) -> Tensor:
+    """Returns the reconstruction error of drawn pictures (N, 3, H, W), a weighted sum.
 
-    The differences count edges, the absolute error faint patterns on what should be flat.
+    It consists of the squared error of pixels, that of the differences of adjacent pixels, which
+    measures edges, and the absolute error, which measures faint patterns on flat areas.
     """
-    error = found - wanted
+    error = drawn - real
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
     edges = across.square().mean() + down.square().mean()
     return error.square().mean() + EDGES * edges + ABSOLUTE * error.abs().mean()
 
 
-def spread(count: int, most: int) -> Tensor:
-    """Up to `most` (at least 8) of the numbers below `count`, evenly spread."""
+def evenly_spaced(count: int, most: int) -> Tensor:
+    """Returns up to `most` (at least 8) of the numbers below `count`, evenly spaced."""
     return torch.linspace(0, count - 1, min(count, max(8, most)), dtype=torch.float64).long()

@@ -11,7 +11,7 @@ from classifying import NAMES, network_of, patterns, trained
 from shelf import PLAIN, Shelf
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.classifier.augment import moved_pictures, recoloured, repainted, spliced
+from artgraph.models.classifier.augment import cutmix, flipped_and_shifted, recoloured, repainted
 from artgraph.models.classifier.networks import (
     ClassifierConfig,
     make_classifier,
@@ -165,8 +165,8 @@ def test_training_refuses_pictures_and_labels_that_do_not_fit():
 def test_augmentation_is_light():
     images, _ = patterns(6, 32, seed=0, noise=0)
     chosen = torch.tensor([4, 4, 1, 0])
-    moved = moved_pictures(images, chosen, rng(1))
-    again = moved_pictures(images, chosen, rng(1))
+    moved = flipped_and_shifted(images, chosen, rng(1))
+    again = flipped_and_shifted(images, chosen, rng(1))
     assert moved.shape == (4, 32, 32, 3)
     assert torch.equal(moved, again)
     assert not torch.equal(moved[0], moved[1])
@@ -190,12 +190,12 @@ def test_half_of_the_pictures_get_another_palette():
     assert 0.2 < (changed.mean((1, 2, 3)) * before.mean((1, 2, 3)) < 0).double().mean() < 0.3
 
 
-def test_a_spliced_picture_shows_as_much_of_a_class_as_its_truth_says():
+def test_a_mixed_picture_shows_as_much_of_a_class_as_its_truth_says():
     pictures = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 20, 20)
     truth = torch.eye(4)
     mixed = 0
     for seed in range(20):
-        images, shares = spliced(pictures, truth, rng(seed))
+        images, shares = cutmix(pictures, truth, rng(seed))
         seen = torch.stack([(images[:, 0] == k).flatten(1).double().mean(1) for k in range(4)], 1)
         assert torch.allclose(seen, shares.double(), atol=1e-6)
         mixed += not torch.equal(images, pictures)

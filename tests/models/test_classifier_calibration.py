@@ -10,7 +10,7 @@ import torch
 from artgraph.models.classifier.calibration import (
     calibration_error,
     fit_temperature,
-    held_back,
+    held_out_mask,
     metrics_and_confusion,
     negative_log_likelihood,
 )
@@ -55,14 +55,14 @@ def test_nothing_to_fit_on_leaves_the_logits_alone():
     assert math.isfinite(fit_temperature(logits, torch.tensor([0, 1, 0])))
 
 
-def test_pictures_are_held_back_from_each_class():
+def test_pictures_are_held_out_mask_from_each_class():
     labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 3)
-    held = held_back(labels, 0.1, seed=7)
+    held = held_out_mask(labels, 0.1, seed=7)
     assert labels[held].bincount(minlength=3).tolist() == [4, 2, 0]
-    assert torch.equal(held, held_back(labels, 0.1, seed=7))
-    assert not torch.equal(held, held_back(labels, 0.1, seed=8))
-    assert not held_back(labels, 0.0, seed=7).any()
-    assert labels[~held_back(labels, 0.5, seed=7)].bincount().min() > 0
+    assert torch.equal(held, held_out_mask(labels, 0.1, seed=7))
+    assert not torch.equal(held, held_out_mask(labels, 0.1, seed=8))
+    assert not held_out_mask(labels, 0.0, seed=7).any()
+    assert labels[~held_out_mask(labels, 0.5, seed=7)].bincount().min() > 0
 
 
 def test_calibration_error_is_confidence_less_accuracy():

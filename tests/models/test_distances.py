@@ -153,7 +153,7 @@ def test_halves_share_the_classes():
 
 
 def test_what_cannot_be_compared_is_told():
-    with pytest.raises(ValueError, match="not with 7"):
+    with pytest.raises(ValueError, match="as many drawn ones, not 7"):
         compare(normal(8, 2, 0), normal(7, 2, 0), torch.zeros(8).long())
     with pytest.raises(ValueError, match="at least 4"):
         compare(normal(3, 2, 0), normal(3, 2, 0), torch.zeros(3).long())

@@ -15,7 +15,7 @@ from artgraph.contract.values.kinds import Vae
 from artgraph.models.blocks import blank
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeConfig, make_vae
-from artgraph.models.vae.flow import between, integrate, times
+from artgraph.models.vae.flow import integrate, interpolate, sample_times
 from artgraph.models.vae.prior import (
     encode_all,
     make_prior,
@@ -38,9 +38,9 @@ def test_a_straight_flow_is_followed_exactly():
     random = rng(3)
     noise, data = torch.randn(2, 5, 2, 4, 4, generator=random)
     assert torch.allclose(integrate(lambda points, t: data - noise, noise, 4), data, atol=1e-5)
-    assert torch.equal(between(noise, data, torch.zeros(5)), noise)
-    assert torch.equal(between(noise, data, torch.ones(5)), data)
-    drawn = times(1000, random)
+    assert torch.equal(interpolate(noise, data, torch.zeros(5)), noise)
+    assert torch.equal(interpolate(noise, data, torch.ones(5)), data)
+    drawn = sample_times(1000, random)
     assert 0 < drawn.min() < 0.05
     assert 0.95 < drawn.max() < 1
     assert abs(drawn.mean() - 0.5) < 0.01

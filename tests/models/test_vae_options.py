@@ -72,8 +72,8 @@ def test_a_quantised_vae_gives_codes_and_reconstructs():
     config, state, curves, _ = trained(images, quantiser="fsq", steps=60)
     network = network_of(config, state)
     latents = encode(network, unseen, PLAIN)
-    assert torch.allclose(network.snapped(latents), latents, atol=1e-6)
-    assert not torch.allclose(network.snapped(latents + 0.3), latents + 0.3, atol=0.05)
+    assert torch.allclose(network.requantised(latents), latents, atol=1e-6)
+    assert not torch.allclose(network.requantised(latents + 0.3), latents + 0.3, atol=0.05)
     assert all(len(latents[:, channel].unique()) <= 8 for channel in range(32))
     assert curves["divergence"][-1] == 0
     truth = unseen.float() / 255
@@ -146,13 +146,13 @@ def test_settings_that_do_not_go_together():
         trained(images, keep_latents=True)
     with pytest.raises(ValueError, match="multiple of 4"):
         trained(images, quantiser="fsq", channels=6)
-    with pytest.raises(ValueError, match="not quantised"):
+    with pytest.raises(ValueError, match="no quantised latents"):
         trained(images, method="classic", quantiser="fsq")
     with pytest.raises(ValueError, match="classifier"):
         trained(images, sharpen="features")
-    with pytest.raises(ValueError, match="not sharpened"):
+    with pytest.raises(ValueError, match="not available for the classic VAE"):
         trained(images, method="classic", sharpen="adversarial")
-    with pytest.raises(ValueError, match="draws 32 px, the pictures are 64 px"):
+    with pytest.raises(ValueError, match="pictures of 32 px, not 64 px"):
         trained(discs(4, 64, seed=1), start=classic)
 
 

@@ -30,7 +30,7 @@ def trained(images, *, steps=4, shelf=None, start=None, features=None, **setting
 class Unchanged:
     """Replaces a VAE in tests that draw no pictures. It returns latents unchanged."""
 
-    def snapped(self, latents):
+    def requantised(self, latents):
         return latents
 
 

@@ -1,4 +1,4 @@
-"""How many procedural pictures a second: `python benchmarks/art.py [SIZE...]`."""
+"""Measures procedural pictures per second: `python benchmarks/art.py [SIZE...]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from artgraph.pictures.styles import ALL, STYLES, render_all
 
 
 def rate(styles: list[str], size: int, seconds: float = 2.0) -> float:
-    """Pictures a second, by rendering more and more until it takes long enough."""
+    """Returns pictures per second, from rendering more and more until it takes long enough."""
     count = 16
     while True:
         out = np.empty((count, size, size, 3), np.uint8)

@@ -1,8 +1,9 @@
-"""From a folder of JPEG files to training batches: `python benchmarks/loading.py [COUNT [EDGE]]`.
+"""Measures loading training batches from JPEG files: `python benchmarks/loading.py [COUNT [EDGE]]`.
 
-Ours reads the folder once, into one array that the store then maps; a plain Pillow loop and a
-torch DataLoader decode every picture in every epoch. All take a centred square of 64 px. Batches
-of 64; medians of five turns, wall clock, the files in the system's memory.
+artgraph reads the folder once, into an array that is memory-mapped from the store afterwards. A
+plain Pillow loop and a torch DataLoader decode every picture in every epoch. All of them crop to
+the central square and resize it to 64 px, in batches of 64. Times are medians of five turns by the
+wall clock, while the files are in the system's page cache.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ SIZE, BATCH, TURNS = 64, 64, 5
 
 
 def picture(path: Path) -> torch.Tensor:
-    """What most training scripts do: open, crop to a square, resize."""
+    """Read a picture as most training scripts do: open, crop to a square, resize."""
     with Image.open(path) as opened:
         small = ImageOps.fit(opened.convert("RGB"), (SIZE, SIZE), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(small))
 
 
 class Files(Dataset[torch.Tensor]):
-    """The same for a DataLoader."""
+    """The pictures of a folder, for a DataLoader."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = sorted(folder.glob("*/*.jpg"))
@@ -50,7 +51,7 @@ class Files(Dataset[torch.Tensor]):
 
 
 def timed(call: Callable[[], object]) -> float:
-    """The median of some turns, in seconds."""
+    """Returns the median time of some turns in seconds."""
     times = []
     for _ in range(TURNS):
         start = time.perf_counter()
@@ -60,7 +61,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def write_pictures(folder: Path, count: int, edge: int) -> None:
-    """JPEG files with smooth content, in two classes."""
+    """Write JPEG files with smooth content, in two classes."""
     draw = np.random.default_rng(0)
     for number in range(count):
         coarse = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -71,7 +72,7 @@ def write_pictures(folder: Path, count: int, edge: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print all rates."""
     count, edge = (int(word) for word in (*sys.argv[1:], *("600", "512")[len(sys.argv) - 1 :]))
     load = load_nodes()["load_dataset"].function
     with tempfile.TemporaryDirectory() as place:
@@ -93,7 +94,7 @@ def main() -> None:
             for indices in order.split(BATCH):
                 images[indices]
 
-        first = {
+        epochs = {
             "artgraph, from the folder": lambda: load(
                 folder=folder, size=SIZE, ctx=Context.quiet()
             ),
@@ -101,15 +102,15 @@ def main() -> None:
             "Pillow loop": lambda: [picture(path) for path in files.paths],
             f"DataLoader, {workers} workers": lambda: list(loader()),
         }
-        latency = {
+        first_batches = {
             "artgraph, from the store": lambda: store.value(socket, stored).images[order[:BATCH]],
             "Pillow loop": lambda: [picture(path) for path in files.paths[:BATCH]],
             f"DataLoader, {workers} workers": lambda: next(iter(loader())),
         }
         print(f"{count} JPEG files of {edge} px to {SIZE} px, {os.cpu_count()} cores")
-        for name, call in first.items():
-            print(f"  {name:28}{count / timed(call):10.0f} pictures/s an epoch")
-        for name, call in latency.items():
+        for name, call in epochs.items():
+            print(f"  {name:28}{count / timed(call):10.0f} pictures/s per epoch")
+        for name, call in first_batches.items():
             print(f"  {name:28}{1000 * timed(call):10.1f} ms to the first batch")
         store.close()
 

@@ -1,15 +1,15 @@
-"""How good the models are, held against bars and against plain models, over several seeds.
+"""Measures the quality of the models over several seeds, beside bars and plain models.
 
     python benchmarks/quality.py [--only PART ...] [--seeds 0 1 2] [--out DIR] [--cache DIR]
 
-Parts: cnn, vae, base, gan, finetune, real (which needs the extra `bench`). Every training
-is a node on a cache, so that an interrupted benchmark goes on where it was. Prints tables in
-Markdown, and writes sheets of pictures, since figures alone can be fooled. The exit code is 1
-where a bar is missed. Seconds are of CPU, which other work on the machine disturbs less.
+Parts: cnn, vae, base, gan, finetune, and real, which needs the extra `bench`. Every training is a
+node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
+Markdown. It also writes sheets of pictures, since figures alone can mislead. The exit code is 1 if
+a bar is missed. Seconds are CPU time, which depends less on other work on the machine.
 
-Distances are Fréchet distances in the features of a judge: a CNN of ours, trained on pictures
-that no other model sees. They are no FID. They are told in multiples of the distance between two
-halves of real pictures, which nothing here was trained on either.
+Distances are Fréchet distances in the features of a judge: a CNN that is trained on pictures that
+no other model sees. They are not FID. They are reported as multiples of the distance between two
+halves of real pictures, on which nothing is trained either.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
 
 
 def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    """Lines of a table in Markdown: a row for each model, its seeds beside each other."""
+    """Yields the lines of a table in Markdown, with a row for each model and all its seeds."""
     names = list(next(iter(rows.values()))[0].figures)
     yield "| | " + " | ".join(names) + " |"
     yield "|---|" + "---|" * len(names)
@@ -51,7 +51,7 @@ def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
 
 
 def _cell(run: Row, name: str) -> str:
-    """A figure, in bold where it misses its bar."""
+    """Returns a figure as text, in bold if it misses its bar."""
     value = run.figures[name]
     if math.isnan(value):
         text = "-"
@@ -61,7 +61,7 @@ def _cell(run: Row, name: str) -> str:
 
 
 def _bar(run: Row, name: str) -> str:
-    """The bar of a figure in words, empty where it has none."""
+    """Returns the bar of a figure as text, empty if it has none."""
     if name not in run.bars:
         return ""
     low, high = run.bars[name]
@@ -71,26 +71,26 @@ def _bar(run: Row, name: str) -> str:
 
 
 def main() -> int:
-    """Run the parts that are asked for; 1 where a bar is missed."""
+    """Run the chosen parts. Returns 1 if a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
     parser.add_argument("--cache", type=Path, default=Path("out/quality/cache"))
-    chosen = parser.parse_args()
-    bench = Bench(chosen.cache, chosen.out)
+    options = parser.parse_args()
+    bench = Bench(options.cache, options.out)
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {bench.numerics.threads} threads, torch"
-        f" {torch.__version__}, {bench.numerics.precision}; seeds {chosen.seeds}\n"
+        f" {torch.__version__}, {bench.numerics.precision}; seeds {options.seeds}\n"
     )
     missed = []
-    for name in chosen.only:
+    for name in options.only:
         rows: dict[str, list[Row]] = {}
-        for seed in chosen.seeds:
+        for seed in options.seeds:
             for row in PARTS[name](bench, seed):
                 rows.setdefault(row.model, []).append(row)
-                found = ", ".join(f"{n} {_cell(row, n)}" for n in row.figures)
-                print(f"{name}, seed {seed}, {row.model}: {found}", file=sys.stderr, flush=True)
+                figures = ", ".join(f"{n} {_cell(row, n)}" for n in row.figures)
+                print(f"{name}, seed {seed}, {row.model}: {figures}", file=sys.stderr, flush=True)
                 missed += [f"{name}, {row.model}, seed {seed}: {n}" for n in row.missed]
         print(
             f"### {name}\n\n{inspect.getdoc(PARTS[name])}\n", *table(rows), "", sep="\n", flush=True

@@ -1,4 +1,4 @@
-"""The parts of benchmarks/quality.py: what is trained, held against what, with which bars."""
+"""The parts of benchmarks/quality.py: what is trained, compared with what, with which bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from artgraph.models.distances import novelty
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one model and seed; `bars` are the lowest and highest that will do."""
+    """The figures of one model and seed; `bars` are their lowest and highest accepted values."""
 
     model: str
     figures: Mapping[str, float]
@@ -25,12 +25,12 @@ class Row:
 
     @property
     def missed(self) -> list[str]:
-        """The figures that are not within their bars, NaN among them."""
+        """Names of the figures that are not within their bars or are NaN."""
         return [n for n, (low, high) in self.bars.items() if not low <= self.figures[n] <= high]
 
 
 def gan(bench: Bench, seed: int) -> Iterator[Row]:
-    """32 px, 1,000 steps on 4,096 pictures; only the projected one knows classes."""
+    """32 px, 1,000 steps on 4,096 pictures; only the projected GAN uses classes."""
     steps = 1000
     nodes = {
         "art": art(4096, 32, seed + 1),
@@ -59,16 +59,18 @@ def gan(bench: Bench, seed: int) -> Iterator[Row]:
     }
     for name in ("ours", "classic", "plain"):
         drawn = "plain" if name == "plain" else f"{name}_drawn.image"
-        ran = bench.run(nodes, [drawn])
-        images = ran.values[drawn]
+        results = bench.run(nodes, [drawn])
+        images = results.values[drawn]
         bench.sheet(f"gan_{name}_{seed}", images[:32], 8)
         figures = judge.figures(images, with_classes=name == "ours")
         title = {"ours": "projected", "classic": "classic", "plain": "plain DCGAN"}[name]
-        yield Row(title, figures | {"seconds": ran.took(name)}, bars if name == "ours" else {})
+        yield Row(
+            title, figures | {"seconds": results.seconds_of(name)}, bars if name == "ours" else {}
+        )
 
 
 def vae(bench: Bench, seed: int) -> Iterator[Row]:
-    """64 px, on 2,048 pictures; PSNR of 512 others: from all errors, and the mean."""
+    """64 px, on 2,048 pictures; PSNR on 512 others: of all errors, and the mean of the pictures."""
     until_400: dict[str, float] = {}
     for steps, bar in ((400, 17.5), (600, 19.0)):
         nodes: dict[str, Any] = {
@@ -85,15 +87,15 @@ def vae(bench: Bench, seed: int) -> Iterator[Row]:
         }
         nodes["held_out"]["with"] = {"count": 512}
         for name in ("residual", "classic", "plain"):
-            ran = bench.run(nodes, ["held_out.image", f"{name}_again"])
-            real, made = ran.values["held_out.image"], ran.values[f"{name}_again"]
+            results = bench.run(nodes, ["held_out.image", f"{name}_again"])
+            real, made = results.values["held_out.image"], results.values[f"{name}_again"]
             bench.sheet(f"vae_{name}_{steps}_{seed}", torch.cat([real[:16], made[:16]]), 16)
             if name == "plain":
-                seconds = ran.took("plain_again")
+                seconds = results.seconds_of("plain_again")
             elif steps == 400:
-                seconds = until_400[name] = ran.took(name)
-            else:  # it went on
-                seconds = until_400[name] + ran.took(name, since=400)
+                seconds = until_400[name] = results.seconds_of(name)
+            else:  # resumed from step 400
+                seconds = until_400[name] + results.seconds_of(name, since=400)
             yield Row(
                 f"{name}, {steps} steps",
                 {"PSNR": psnr(real, made), "mean PSNR": mean_psnr(real, made), "seconds": seconds},
@@ -114,15 +116,15 @@ def cnn(bench: Bench, seed: int) -> Iterator[Row]:
                 "from": {"classifier": "ours.classifier", "dataset": "others"},
             },
         }
-        ran = bench.run(nodes, ["report.table"])
-        table = ran.values["report.table"].columns
+        results = bench.run(nodes, ["report.table"])
+        table = results.values["report.table"].columns
         values = dict(zip(table["metric"], table["value"], strict=True))
-        figures = {"accuracy": values["accuracy"], "seconds": ran.took("ours")}
+        figures = {"accuracy": values["accuracy"], "seconds": results.seconds_of("ours")}
         yield Row(title, figures, {"accuracy": (0.95, math.inf)} if method == "residual" else {})
 
 
 def base(bench: Bench, seed: int) -> Iterator[Row]:
-    """The shipped GAN of 64 px, as `load_model` gives it."""
+    """The shipped GAN of 64 px, loaded by `load_model`."""
     nodes = {
         "model": {"node": "load_model", "with": {"path": "base/gan_64.safetensors"}},
         "drawn": {
@@ -139,32 +141,32 @@ def base(bench: Bench, seed: int) -> Iterator[Row]:
 def finetune(bench: Bench, seed: int) -> Iterator[Row]:
     """The shipped graph: 60 pictures of a ninth style, from the base GAN, within 3 minutes.
 
-    novelty: distance to the nearest training picture, over that of fresh pictures of the style.
+    novelty: distance to the nearest training picture, divided by that of new pictures of the style.
     """
     judge = judge_of(bench, 64)
-    ran = bench.run_shipped(
+    results = bench.run_shipped(
         "finetune",
         [f"knobs.seed={seed}"],
         ["pictures", "drawn.image", "dreams_grid", "nearest_grid"],
     )
-    drawn, learned = ran.values["drawn.image"], ran.values["pictures"].images
+    drawn, learned = results.values["drawn.image"], results.values["pictures"].images
     fresh = bench.run({"fresh": art(128, 64, REAL, NINTH)}, ["fresh"]).values["fresh"].images
     vectors = [judge.vectors(images) for images in (drawn, learned, fresh)]
     for name in ("dreams", "nearest"):
-        bench.sheet(f"finetune_{name}_{seed}", ran.values[f"{name}_grid"], 1)
+        bench.sheet(f"finetune_{name}_{seed}", results.values[f"{name}_grid"], 1)
     yield Row(
         "from base/gan_64",
         {
             "recognised": judge.share(drawn, NINTH),
             "novelty": novelty(*vectors),
-            "seconds": ran.took("gan"),
+            "seconds": results.seconds_of("gan"),
         },
         {"recognised": (0.95, math.inf), "novelty": (0.5, math.inf), "seconds": (0, 180)},
     )
 
 
 def through_vae(name: str, training: Mapping[str, Any]) -> dict[str, Any]:
-    """The nodes of a VAE, and of the pictures of the node `held_out` passed through it."""
+    """Returns the nodes of a VAE, and those that reconstruct the node `held_out` with it."""
     return {
         name: training,
         f"{name}_latents": {
@@ -179,13 +181,13 @@ def through_vae(name: str, training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def psnr(real: Tensor, made: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of pictures in 0..1, all as one signal.
+    """Returns the peak signal-to-noise ratio in dB of pictures in 0..1, all as one signal.
 
-    The mean of the pictures' own, which `evaluate_vae` tells, is higher.
+    The mean over the pictures, which `evaluate_vae` reports, is higher.
     """
     return -10 * math.log10(float((real - made).double().square().mean()))
 
 
 def mean_psnr(real: Tensor, made: Tensor) -> float:
-    """The mean over pictures of their own signal-to-noise ratio in dB."""
+    """Returns the mean of the pictures' signal-to-noise ratios in dB."""
     return sum(map(psnr, real, made)) / len(real)

@@ -1,6 +1,6 @@
-"""What benchmarks/quality.py compares with: a DCGAN and a VAE as a textbook has them, as nodes.
+"""The plain models that benchmarks/quality.py compares with: a textbook DCGAN and VAE, as nodes.
 
-Written for this comparison, plainly: PyTorch's defaults, float32, no averaged weights.
+They were written for this comparison, with PyTorch's defaults, float32 and no averaged weights.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from artgraph.contract.values.kinds import Dataset, Image
 from artgraph.models.blocks import to_signed
 from artgraph.models.training.rng import rng
 
-BATCH = 32  # as our own trainings have it
-NOISE = 100
-CODE = 128
+BATCH = 32  # pictures per step, as in our own trainings
+NOISE = 100  # numbers of the DCGAN's latent
+CODE = 128  # numbers of the VAE's latent
 
 Steps = Annotated[int, Field(ge=1, description="Optimisation steps")]
 
@@ -30,7 +30,7 @@ Steps = Annotated[int, Field(ge=1, description="Optimisation steps")]
 def plain_dcgan(dataset: Dataset, *, steps: Steps, count: int, seed: Seed, ctx: Context) -> Image:
     """Train a DCGAN without classes and draw `count` pictures with it.
 
-    Paper: Radford et al. 2016; Adam of rate 0.0002 and beta1 0.5, weights from N(0, 0.02).
+    Paper: Radford et al. 2016, with Adam of rate 0.0002 and beta1 0.5, weights from N(0, 0.02).
     """
     torch.manual_seed(seed)
     levels = dataset.size.bit_length() - 4  # doublings between 4 px and half the size
@@ -70,9 +70,9 @@ def plain_dcgan(dataset: Dataset, *, steps: Steps, count: int, seed: Seed, ctx: 
 
 @node(title="Plain VAE", category="bench", device=True)
 def plain_vae(dataset: Dataset, image: Image, *, steps: Steps, seed: Seed, ctx: Context) -> Image:
-    """Train a convolutional VAE and pass `image` through it.
+    """Train a convolutional VAE and reconstruct `image` with it.
 
-    Paper: Kingma and Welling 2014: squared error and divergence, summed; Adam of rate 0.001.
+    Paper: Kingma and Welling 2014, with summed squared error and divergence, Adam of rate 0.001.
     """
     torch.manual_seed(seed)
     side = dataset.size // 16

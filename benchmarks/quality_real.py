@@ -1,7 +1,7 @@
-"""Photographs for benchmarks/quality.py: patches of those that scikit-image ships in its wheel.
+"""Photographs for benchmarks/quality.py: patches of those in the wheel of scikit-image.
 
-All eight are CC0 or in the public domain, as `skimage/data/_fetchers.py` says of each. They are
-cut from the installed package and written to the out folder; none is kept in this repository.
+All eight are CC0 or in the public domain, according to `skimage/data/_fetchers.py`. The patches are
+cut from the installed package and written to the out folder; this repository contains none.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ PHOTOGRAPHS = {
     "rocket": "rocket.jpg",
     "stars": "hubble_deep_field.jpg",
 }
-EDGE = 64
+EDGE = 64  # side of a patch in pixels
 TRAINED, HELD_OUT = 60, 32  # patches of each photograph
 
 
 def cut(folder: Path) -> None:
-    """Write patches of a quarter of each photograph's shorter side into train/ and test/.
+    """Write square patches of each photograph into train/ and test/.
 
-    Those to train on lie in the left two thirds, those held out in the right third.
+    Their side is a quarter of the photograph's shorter side. The patches in train/ are from its
+    left two thirds, those in test/ from its right third.
     """
     package = importlib.util.find_spec("skimage")
     if package is None or not package.submodule_search_locations:
-        raise SystemExit("scikit-image is not there - install the extra `bench`")
+        raise SystemExit("scikit-image is not installed - install the extra `bench`")
     shipped = Path(package.submodule_search_locations[0]) / "data"
     for number, (name, file) in enumerate(PHOTOGRAPHS.items()):
         random = np.random.Generator(np.random.Philox(key=(17, number)))
@@ -64,9 +65,9 @@ def cut(folder: Path) -> None:
 
 
 def real(bench: Bench, seed: int) -> Iterator[Row]:
-    """Photographs: 60 patches of 64 px of each of eight, held against others of the same eight.
+    """Eight photographs, 60 patches of 64 px of each, compared with others of the same eight.
 
-    The GAN goes on from the shipped one. Its pictures are judged by the CNN of the same row.
+    The GAN continues from the shipped one. Its pictures are judged by the CNN of the same seed.
     """
     folder = bench.out / "real"
     cut(folder)
@@ -92,26 +93,30 @@ def real(bench: Bench, seed: int) -> Iterator[Row]:
             "with": {"count": HELD_OUT * len(PHOTOGRAPHS), "seed": seed},
         },
     }
-    ran = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
-    table = ran.values["report.table"].columns
+    results = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
+    table = results.values["report.table"].columns
     accuracy = dict(zip(table["metric"], table["value"], strict=True))["accuracy"]
-    yield Row("CNN, 300 steps", _figures(accuracy=accuracy, seconds=ran.took("judge")))
-    judge = Judge(ran.values["judge.classifier"], ran.values["others"], bench.numerics)
-    learned = ran.values["art"].images
+    yield Row("CNN, 300 steps", _figures(accuracy=accuracy, seconds=results.seconds_of("judge")))
+    judge = Judge(results.values["judge.classifier"], results.values["others"], bench.numerics)
+    learned = results.values["art"].images
     bench.sheet(f"real_{seed}", learned[:: TRAINED // 4][:32], 4)
 
-    ran = bench.run(nodes, ["held_out.image", "vae_again"])
-    before, after = ran.values["held_out.image"], ran.values["vae_again"]
+    results = bench.run(nodes, ["held_out.image", "vae_again"])
+    before, after = results.values["held_out.image"], results.values["vae_again"]
     bench.sheet(f"real_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
-    yield Row("VAE, 600 steps", _figures(PSNR=psnr(before, after), seconds=ran.took("vae")))
+    yield Row(
+        "VAE, 600 steps", _figures(PSNR=psnr(before, after), seconds=results.seconds_of("vae"))
+    )
 
-    ran = bench.run(nodes, ["drawn.image"])
-    drawn = ran.values["drawn.image"]
+    results = bench.run(nodes, ["drawn.image"])
+    drawn = results.values["drawn.image"]
     bench.sheet(f"real_gan_{seed}", drawn[:64], 8)
     vectors = [judge.vectors(images) for images in (drawn, learned, before)]
     share = judge.recognised(drawn, torch.arange(len(drawn)) % len(PHOTOGRAPHS))
-    figures = _figures(recognised=share, novelty=novelty(*vectors), seconds=ran.took("gan"))
-    yield Row("GAN, on from base/gan_64, 300 steps", figures)
+    figures = _figures(
+        recognised=share, novelty=novelty(*vectors), seconds=results.seconds_of("gan")
+    )
+    yield Row("GAN, from base/gan_64, 300 steps", figures)
 
 
 def _patches(part: str) -> dict[str, Any]:

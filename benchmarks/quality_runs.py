@@ -1,4 +1,4 @@
-"""Running the trainings of benchmarks/quality.py as graphs, on a cache, and looking at results."""
+"""Runs the trainings of benchmarks/quality.py as graphs with a cache, and writes sheets."""
 
 from __future__ import annotations
 
@@ -35,28 +35,29 @@ Nodes = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What the nodes of a graph gave, by `node` or `node.output`.
+class Results:
+    """Results of a graph's nodes.
 
-    seconds: of CPU that a node took, and the step that its training went on from.
-    digests: of what each output contains.
+    values:  by `node` or `node.output`.
+    seconds: CPU seconds of a node, and the step from which its training was resumed.
+    digests: digests of the outputs.
     """
 
     values: Mapping[str, Any]
     seconds: Mapping[str, tuple[float, int]]
     digests: Mapping[str, str]
 
-    def took(self, node: str, since: int = 0) -> float:
-        """CPU seconds of a node whose training went on from step `since`.
+    def seconds_of(self, node: str, since: int = 0) -> float:
+        """Returns the CPU seconds of a node whose training was resumed from step `since`.
 
-        NaN where it went on from another step, after an interruption.
+        Returns NaN if it was resumed from another step, after an interruption.
         """
         seconds, step = self.seconds[node]
         return seconds if step == since else math.nan
 
 
 class Bench:
-    """Runs graphs on a cache of this code: what was computed before is not computed again."""
+    """Runs graphs with a cache for this version of the code, so that nothing is computed twice."""
 
     def __init__(self, cache: Path, out: Path) -> None:
         self.out, self.numerics = out.resolve(), Numerics.of("cpu")
@@ -69,8 +70,8 @@ class Bench:
             json.loads(self._times.read_text()) if self._times.exists() else {}
         )
 
-    def run(self, nodes: Nodes, wanted: Sequence[str]) -> Ran:
-        """Run the nodes that `wanted` ("node" or "node.output") needs, and read these values."""
+    def run(self, nodes: Nodes, outputs: Sequence[str]) -> Results:
+        """Run what the `outputs` ("node" or "node.output") need, and read their values."""
         text = yaml.safe_dump({"artgraph": 1, "nodes": dict(nodes)}, sort_keys=False)
         folder = self.out
         graph = bind(
@@ -78,13 +79,13 @@ class Bench:
             self._registry,
             Folders(folder, folder, self.out),
         )
-        return self._execute(graph, wanted)
+        return self._execute(graph, outputs)
 
-    def run_shipped(self, name: str, settings: Sequence[str], wanted: Sequence[str]) -> Ran:
-        """The same for a shipped graph."""
-        return self._execute(load_graph(name, self._registry, settings), wanted)
+    def run_shipped(self, name: str, settings: Sequence[str], outputs: Sequence[str]) -> Results:
+        """Run a shipped graph as `run` does."""
+        return self._execute(load_graph(name, self._registry, settings), outputs)
 
-    def _execute(self, graph: Graph, wanted: Sequence[str]) -> Ran:
+    def _execute(self, graph: Graph, outputs: Sequence[str]) -> Results:
         began: dict[str, tuple[float, int]] = {}
         took: dict[str, tuple[float, int]] = {}
         problems: list[str] = []
@@ -101,7 +102,7 @@ class Bench:
 
         publisher = Publisher(self.out / "graphs", graph.document.yaml())
         run = Run(Job(graph, self._store, self.numerics, publisher, listen, previews=None))
-        run.execute(only={name.split(".")[0] for name in wanted})
+        run.execute(only={name.split(".")[0] for name in outputs})
         if run.exit_code:
             raise SystemExit("; ".join(problems) or f"exit code {run.exit_code}")
         digests = {
@@ -111,20 +112,20 @@ class Bench:
         }
         seconds = {}
         for node, result in run.results.items():
-            mark = " ".join(stored.digest for stored in result.outputs.values())
+            key = " ".join(stored.digest for stored in result.outputs.values())
             if node in took:
-                self.seconds[mark] = took[node]
-            first, step = self.seconds.get(mark, (math.nan, 0))
+                self.seconds[key] = took[node]
+            first, step = self.seconds.get(key, (math.nan, 0))
             seconds[node] = first, step
         self._times.write_text(json.dumps(self.seconds, indent=0))
         values = {}
-        for name in wanted:
+        for name in outputs:
             node, _, output = name.partition(".")
             spec = graph.nodes[node].spec
             output = output or next(iter(spec.outputs))
             socket = spec.outputs[output].sockets[0]
             values[name] = self._store.value(socket, run.results[node].outputs[output])
-        return Ran(values, seconds, digests)
+        return Results(values, seconds, digests)
 
     def sheet(self, name: str, images: torch.Tensor, columns: int, title: str = "") -> None:
         """Write pictures, uint8 or float in 0..1 (N, H, W, 3), as one PNG in the out folder."""
@@ -137,7 +138,7 @@ class Bench:
 
 
 def _code() -> str:
-    """A digest of all code that results can come from; a node's version may lag behind."""
+    """Returns a digest of all code that can affect results, beside the versions of the nodes."""
     here = Path(__file__).parent
     folders = [here.parent / name for name in ("models", "nodes", "pictures", "graphs")]
     files = sorted(p for f in folders for p in f.rglob("*") if p.suffix in (".py", ".safetensors"))

@@ -1,14 +1,14 @@
-"""What a node costs, in microseconds: ours and others', side by side.
+"""Measures the cost of a node in microseconds, beside other runners.
 
     python benchmarks/runner.py [--peers PYTHON] [--count N] [--repeat N]
 
-`--peers` is a Python that has the extra `bench` (this one otherwise); a peer that is not installed
-is left out, with a line that says so. Each figure is of a process of its own, the median of
-`--repeat`; "cached" is a second process on the first one's cache. Process CPU time, which other
-work on the machine disturbs less than the wall's; starting Python and importing are not in it.
+`--peers` is a Python with the extra `bench`, by default this one. A peer that is not installed is
+reported and left out. Each figure is the median of `--repeat` separate processes. "cached" is a
+second process with the cache of the first. Times are CPU times of the process, which depend less on
+other work on the machine, without the start of Python and imports.
 
-diskcache is not in the extra, as nobody maintains it and it loads pickles from its folder
-(CVE-2025-69872). To compare with it, install it into a throwaway environment and name its Python.
+diskcache is not in the extra, as it is not maintained and loads pickles from its folder
+(CVE-2025-69872). To compare with it, install it into a temporary environment and pass its Python.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SHAPES: dict[str, Callable[[int], int | None]] = {  # what node i needs
+SHAPES: dict[str, Callable[[int], int | None]] = {  # the node that node i depends on
     "chain": lambda i: i - 1 if i else None,
     "tree": lambda i: (i - 1) // 2 if i else None,
     "independent": lambda i: None,
 }
-SLOW = 1_000  # nodes at which Hamilton is measured; its time grows with the square
+SLOW = 1_000  # most nodes for Hamilton, as its time grows quadratically
 
 
 def add(a: int, b: int) -> int:
-    """The work of a node."""
+    """Add two numbers: the work of a node."""
     return a + b
 
 
 def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """Reading, binding and running; the last with plan, keys, results stored and the manifest."""
+    """Read, bind and run a graph; running includes plan, keys, stored results and the manifest."""
     from artgraph.cli.options import collect_rarely
     from artgraph.contract.registry import load_nodes
     from artgraph.models.training.numerics import Numerics
@@ -74,7 +74,7 @@ def ours(shape: str, count: int, folder: Path) -> dict[str, float]:
 
 
 def networkx(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """A loop over the sorted graph, without a cache: the floor."""
+    """Loop over the sorted graph without a cache: the lower bound."""
     import networkx as nx
 
     graph = nx.DiGraph()
@@ -99,21 +99,21 @@ def _loop(function: Callable[[int, int], int], shape: str, count: int) -> dict[s
 
 
 def joblib(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """joblib.Memory around the function."""
+    """Call the function through joblib.Memory."""
     from joblib import Memory
 
     return _loop(Memory(folder, verbose=0).cache(add), shape, count)
 
 
 def diskcache(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """Diskcache's memoize around the function."""
+    """Call the function through diskcache's `memoize`."""
     from diskcache import Cache
 
     return _loop(Cache(str(folder)).memoize()(add), shape, count)
 
 
 def dask(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """Dask's threads, without a cache."""
+    """Run the graph with Dask's threads, without a cache."""
     from dask.threaded import get
 
     graph: dict[str, Any] = {}
@@ -126,7 +126,7 @@ def dask(shape: str, count: int, folder: Path) -> dict[str, float]:
 
 
 def hamilton(shape: str, count: int, folder: Path) -> dict[str, float]:
-    """Hamilton with its cache."""
+    """Run the graph with Hamilton and its cache."""
     import logging
 
     from hamilton import ad_hoc_utils, driver
@@ -154,8 +154,8 @@ RUNNERS = {f.__name__: f for f in (networkx, ours, diskcache, dask, joblib, hami
 WITHOUT_CACHE = ("networkx", "dask")
 
 
-def measured(python: str, name: str, shape: str, count: int, folder: str) -> dict[str, float]:
-    """One run in a process of its own; microseconds a node, nothing where it can't run."""
+def measure(python: str, name: str, shape: str, count: int, folder: str) -> dict[str, float]:
+    """Run once in a separate process. Returns microseconds per node, or nothing if it fails."""
     words = [python, __file__, "--one", name, shape, str(count), folder]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -166,38 +166,40 @@ def measured(python: str, name: str, shape: str, count: int, folder: str) -> dic
 
 
 def main() -> None:
-    """Measure all and print a table a shape."""
+    """Measure all runners and print a table for each shape."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--count", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        name, shape, count, folder = given.one
+    options = parser.parse_args()
+    if options.one:
+        name, shape, count, folder = options.one
         print(json.dumps(RUNNERS[name](shape, int(count), Path(folder))))
         return
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores,", end=" ")
-    print(f"Python {platform.python_version()}; CPU microseconds a node, median of {given.repeat}")
-    for count in given.count:
+    print(
+        f"Python {platform.python_version()}; CPU microseconds per node, median of {options.repeat}"
+    )
+    for count in options.count:
         for shape in SHAPES:
-            print(f"\n{shape} of {count}: cold, cached (ours: reading the graph by itself)")
+            print(f"\n{shape} of {count}: cold, cached (ours also: reading the graph)")
             for name in RUNNERS:
                 if name == "hamilton" and count > SLOW:
                     continue
-                _line(name, shape, count, given)
+                _print_line(name, shape, count, options)
 
 
-def _line(name: str, shape: str, count: int, given: argparse.Namespace) -> None:
-    python = sys.executable if name == "ours" else given.peers
+def _print_line(name: str, shape: str, count: int, options: argparse.Namespace) -> None:
+    python = sys.executable if name == "ours" else options.peers
     cold, cached = [], []
-    for _ in range(given.repeat):
+    for _ in range(options.repeat):
         with tempfile.TemporaryDirectory() as folder:
-            cold.append(measured(python, name, shape, count, folder))
+            cold.append(measure(python, name, shape, count, folder))
             if not cold[-1]:
                 return
             if name not in WITHOUT_CACHE:
-                cached.append(measured(python, name, shape, count, folder))
+                cached.append(measure(python, name, shape, count, folder))
     figures = [statistics.median(m["run"] for m in column) for column in (cold, cached) if column]
     read = statistics.median(m.get("read", 0) for m in cold)
     more = f"   reading {read:.1f}" if read else ""

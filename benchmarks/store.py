@@ -1,9 +1,9 @@
-"""The store against safetensors' own functions: `python benchmarks/store.py [MiB]`.
+"""Compares the store with the functions of safetensors: `python benchmarks/store.py [MiB]`.
 
-Writing ends with the data on the disk (fsync) on both sides; ours digests them too. Each reading
-is by a newly opened store, as in a new process: what comes from the disk or was written to is
-digested and compared; what is in memory, checked before and not written to since is not. Medians,
-turn by turn, since both share the disk with whatever else is going on.
+Both sides write until the data are on the disk (fsync); the store also computes a digest. Each
+reading opens the store anew, as a new process does. The store verifies the digest of a blob that
+is read from the disk or was changed. It does not verify a blob again that is in memory and was not
+changed since. Times are medians of alternating turns, since other programs may use the disk too.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ TURNS = 7
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds on the wall clock."""
+    """Returns the seconds of a call by the wall clock."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
-def theirs(tensor: torch.Tensor, path: Path) -> None:
-    """What safetensors does, and the disk's part."""
+def save_and_sync(tensor: torch.Tensor, path: Path) -> None:
+    """Write a tensor with safetensors, until it is on the disk."""
     save_file({"x": tensor}, path)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-def forget(path: Path) -> None:
-    """Have the system drop a file from memory, so that reading it means the disk."""
+def evict(path: Path) -> None:
+    """Evict a file from the page cache, so that it is read from the disk."""
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def turn(number: int, size: int, place: Path) -> dict[str, float]:
-    """Seconds of each, once."""
+    """Measure everything once. Returns seconds by name."""
     tensor = torch.rand(size << 18, generator=torch.Generator().manual_seed(number))
     plain, store = place / "plain.safetensors", Store(place / "cache")
     written: list[tuple[str, int]] = []
     took = {
         "write": timed(lambda: written.append(store.blobs.write(None, {"x": tensor}))),
-        "safetensors write": timed(lambda: theirs(tensor, plain)),
+        "safetensors write": timed(lambda: save_and_sync(tensor, plain)),
     }
     digest, blob = written[0][0], store.blobs.path(written[0][0])
 
@@ -61,11 +61,11 @@ def turn(number: int, size: int, place: Path) -> dict[str, float]:
         took[f"safetensors read {where}"] = timed(lambda: load_file(plain)["x"].sum())
         opened.close()
 
-    forget(plain)
-    forget(blob)
+    evict(plain)
+    evict(blob)
     read("from disk")
     read("from memory")
-    blob.touch()  # which any writing does
+    blob.touch()  # changes the time, as writing does
     read("from memory, touched")
     store.blobs.remove(digest)
     store.close()
@@ -74,12 +74,12 @@ def turn(number: int, size: int, place: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print MiB a second, and ours as a part of theirs."""
+    """Measure and print MiB per second, and the speed as a share of safetensors' speed."""
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 256
     with tempfile.TemporaryDirectory(dir=".") as folder:
         turns = [turn(number, size, Path(folder)) for number in range(TURNS)]
     medians = {name: statistics.median(took[name] for took in turns) for name in turns[0]}
-    print(f"{size} MiB, {os.cpu_count()} cores, median of {TURNS}; reading sums the values up")
+    print(f"{size} MiB, {os.cpu_count()} cores, median of {TURNS}; reading includes a sum")
     for name, seconds in medians.items():
         peer = f"safetensors {name.removeprefix('safetensors ')}"
         ratio = medians[peer] / seconds

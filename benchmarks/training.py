@@ -1,20 +1,20 @@
-"""How fast the trainings are, beside plain PyTorch: `python benchmarks/training.py`.
+"""Measures the speed of trainings, beside plain PyTorch: `python benchmarks/training.py`.
 
 Both sides train the same networks with the same losses on the same batches, in one process and
-in turns of a few steps. "Plain" is what a first loop in PyTorch does:
+in alternating blocks of a few steps. "Plain" is a simple loop in PyTorch:
 
-- float32 throughout, weights and pictures in the usual contiguous order (NCHW);
-- torch.optim.Adam or AdamW as they are by default, not fused;
-- the pictures are indexed in the processor's memory and copied to the device when needed;
-- the averaged weights are brought up to date one tensor after the other;
-- memory is given back to the system as the C library does by itself;
+- float32 everywhere, weights and pictures in the usual contiguous order (NCHW);
+- torch.optim.Adam or AdamW with their defaults, not fused;
+- the pictures are indexed in the CPU's memory and copied to the device when needed;
+- the averaged weights are updated one tensor after the other;
+- memory is returned to the system as the C library does by default;
 - `.item()` of every metric after every step.
 
-"Ours" is the loop that the nodes run: `artgraph.models.training.loop.train`, without its files.
+"Ours" is the loop that the nodes run, `artgraph.models.training.loop.train`, without checkpoints.
 
-The roofline is what the machine does in one large bfloat16 matrix product; the share is the
-floating-point operations of our step (torch.utils.flop_counter) over what it could have done in
-the step's time.
+The roofline is the speed of one large matrix product in our precision. The share of the roofline is
+the number of floating-point operations of our step (torch.utils.flop_counter), divided by the
+number possible at that speed in the time of the step.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_f
 from artgraph.models.training.rng import rng
 
 CLASSES = tuple("abcdefgh")
-PICTURES = 512
+PICTURES = 512  # pictures of the training set
 
 
 class PlainNumerics(Numerics):
-    """float32, and every tensor as it comes."""
+    """float32, without any change of the layout of tensors."""
 
     def place(self, module: nn.Module) -> nn.Module:
         return module.to(self.device)
@@ -53,7 +53,7 @@ class PlainNumerics(Numerics):
 
 
 class Plain:
-    """A trainee whose step is done the plain way."""
+    """Wraps a trainee so that it trains like a simple loop in PyTorch."""
 
     def __init__(self, trainee: Trainee) -> None:
         self.trainee = trainee
@@ -64,26 +64,26 @@ class Plain:
             elif isinstance(item, nn.Module):
                 for module in item.modules():
                     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                        module.register_forward_pre_hook(_usual_order)
+                        module.register_forward_pre_hook(_contiguous)
         average = trainee.average  # type: ignore[attr-defined]
-        average.update = lambda source, step: _follow(average.network, source)
+        average.update = lambda source, step: _update_average(average.network, source)
 
     def step(self, step: int) -> dict[str, float]:
         return {name: value.item() for name, value in self.trainee.step(step).items()}
 
 
-def _usual_order(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(x.contiguous() for x in inputs)
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, source: nn.Module) -> None:
+def _update_average(average: nn.Module, source: nn.Module) -> None:
     for mine, theirs in zip(average.parameters(), source.parameters(), strict=True):
         mine.mul_(0.998).add_(theirs, alpha=0.002)
 
 
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
-    """The residual classifier."""
+    """Returns a trainee of the residual classifier."""
     from artgraph.models.classifier.networks import ClassifierConfig
     from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
 
@@ -93,7 +93,7 @@ def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
-    """The residual VAE."""
+    """Returns a trainee of the residual VAE."""
     from artgraph.models.vae.config import VaeConfig
     from artgraph.models.vae.trainee import VaeSettings, VaeTrainee
 
@@ -102,7 +102,7 @@ def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
 
 def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
-    """The projected GAN on a classifier's features."""
+    """Returns a trainee of the projected GAN with a classifier's features."""
     from artgraph.models.classifier.networks import (
         ClassifierConfig,
         Features,
@@ -128,7 +128,7 @@ def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
     return GanTrainee(method, data, silent_run(numerics))
 
 
-class Nowhere:
+class NoCheckpoint:
     """A checkpoint that stores nothing."""
 
     def load(self, at_most: int) -> None:
@@ -139,8 +139,8 @@ class Nowhere:
 
 
 def silent_run(numerics: Numerics) -> TrainingRun:
-    """Returns a run without checkpoints that reports to nobody."""
-    return TrainingRun(numerics, Nowhere(), lambda done, total, preview=None: None)
+    """Returns a run without checkpoints and without reports."""
+    return TrainingRun(numerics, NoCheckpoint(), lambda done, total, preview=None: None)
 
 
 MODELS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -151,7 +151,7 @@ MODELS: dict[str, tuple[Callable[..., Any], int]] = {
 
 
 class Stopwatch:
-    """Wall time; on one thread of a processor its own time, which other work disturbs less."""
+    """Measures wall time, or CPU time with one CPU thread: it depends less on other work."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -164,10 +164,10 @@ class Stopwatch:
         return self._clock()
 
 
-def seconds_a_step(
+def seconds_per_step(
     ours: Trainee, plain: Plain, numerics: Numerics, rounds: int, block: int
 ) -> tuple[list[float], list[float]]:
-    """Both sides' times in each round of `block` steps; the first round is not counted."""
+    """Returns both sides' seconds per step, for each round of `block` steps but the first."""
     watch = Stopwatch(numerics.device)
     took: tuple[list[float], list[float]] = [], []
     start = watch.now()
@@ -178,7 +178,7 @@ def seconds_a_step(
             return
         end = watch.now()
         if mallopt := libc_function("mallopt"):
-            mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc comes to with tensors of this size
+            mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc sets itself with tensors of this size
         for step in range(int(done) - block, int(done)):
             plain.step(step)
         last = watch.now()
@@ -192,7 +192,7 @@ def seconds_a_step(
 
 
 def roofline(numerics: Numerics) -> float:
-    """Floating-point operations a second of a large matrix product in our precision."""
+    """Returns floating-point operations per second of a large matrix product in our precision."""
     device = numerics.device
     n = 8192 if device.startswith("cuda") else 1024
     a = torch.randn(n, n, generator=rng(3)).to(device, getattr(torch, numerics.precision))
@@ -206,7 +206,7 @@ def roofline(numerics: Numerics) -> float:
 
 
 def operations(trainee: Trainee, step: int) -> int:
-    """Floating-point operations of a step's convolutions and matrix products."""
+    """Returns the floating-point operations of a step's convolutions and matrix products."""
     with FlopCounterMode(display=False) as counter:
         trainee.step(step)
     return counter.get_total_flops()
@@ -218,12 +218,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--models", default="cnn,vae,gan")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--batch", type=int, help="pictures in a step; usual: 64, 32 and 32")
+    parser.add_argument("--batch", type=int, help="pictures per step (default: 64, 32 and 32)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--block", type=int, default=4, help="steps of a side in each round")
+    parser.add_argument("--block", type=int, default=4, help="steps of each side in a round")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", help="float32 or bfloat16; usual: what pays here")
-    parser.add_argument("--compile", action="store_true", help="compile our side's networks")
+    parser.add_argument("--precision", help="float32 or bfloat16 (default: the faster one)")
+    parser.add_argument("--compile", action="store_true", help="compile the networks of our side")
     options = parser.parse_args()
 
     numerics = replace(Numerics.of(options.device), compiled=options.compile)
@@ -237,14 +237,14 @@ def main() -> None:
     peak = roofline(numerics)
     print(f"{numerics.name()}, torch {torch.__version__}, {options.size} px")
     print(f"one {numerics.precision} matrix product: {peak / 1e12:.2f} TFLOP/s")
-    print("       pictures a second      times plain          GFLOP     of the")
-    print("        plain      ours   median      best   a picture   roofline")
+    print("     pictures per second    times plain           GFLOP     of the")
+    print("        plain      ours   median      best  per picture  roofline")
     for name in options.models.split(","):
         make, batch = MODELS[name]
         batch = options.batch or batch
         ours = make(images, labels, batch, numerics)
         plain = Plain(make(images, labels, batch, PlainNumerics(options.device)))
-        took, plain_took = seconds_a_step(ours, plain, numerics, options.rounds, options.block)
+        took, plain_took = seconds_per_step(ours, plain, numerics, options.rounds, options.block)
         median, plain_median = statistics.median(took), statistics.median(plain_took)
         work = operations(ours, options.block * (options.rounds + 1))
         print(

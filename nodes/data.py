@@ -81,7 +81,7 @@ def load_dataset(
     Raises: InputError where no picture is found, or none can be read.
     """
     from ..pictures.reading import find_pictures
-    from ..pictures.suffixes import READ
+    from ..pictures.suffixes import READABLE
 
     if folder is None:
         if fallback is None:
@@ -92,7 +92,7 @@ def load_dataset(
     for path in outside:
         ctx.log(f"left out {_name(path, folder)!r}: the link leads out of the folder")
     if not paths:
-        looked = ", ".join(READ)
+        looked = ", ".join(READABLE)
         raise InputError(
             f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders",
             "put pictures there, or name another folder",

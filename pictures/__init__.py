@@ -1,1 +1,4 @@
-"""Pictures without learning: procedural art, picture files, sheets and plots; no torch, no node."""
+"""Pictures without learning: procedural art, picture files, sheets and plots.
+
+Nothing here uses nodes, and only `tiles` accepts a tensor.
+"""

@@ -1,4 +1,4 @@
-"""Numbers on axes: reading them from a table's cells, round ticks, short texts, smoothing."""
+"""Numbers on axes: reading them from a table, ticks, labels and smoothing."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ from typing import Any
 
 import numpy as np
 
-_UNPLACEABLE = 1e30  # numbers beyond it are left out, as sums and differences would overflow
+_LIMIT = 1e30  # larger numbers are left out, as sums and differences would overflow
 
 
 def is_text(column: Sequence[Any]) -> bool:
-    """Whether a table's column holds text."""
+    """Returns whether a table's column contains text."""
     return any(isinstance(cell, str) for cell in column)
 
 
 def numbers(column: Sequence[Any]) -> list[float | None]:
-    """A column's cells as numbers, None where there is none that can be placed on an axis."""
+    """Returns a column's cells as numbers; None for a cell that can't be placed on an axis."""
     return [
-        float(cell) if isinstance(cell, int | float) and abs(cell) < _UNPLACEABLE else None
+        float(cell) if isinstance(cell, int | float) and abs(cell) < _LIMIT else None
         for cell in column
     ]
 
 
-def ticks(values: Sequence[float], wanted: int) -> list[float]:
-    """About `wanted` round numbers in steps of 1, 2, 2.5 or 5; the outer ones hold all values."""
+def ticks(values: Sequence[float], count: int) -> list[float]:
+    """Returns about `count` round numbers, in steps of 1, 2, 2.5 or 5, that enclose all values."""
     low, high = min(values), max(values)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = abs(low) * 0.1 or 1.0
         low, high = low - margin, high + margin
-    rough = (high - low) / wanted
+    rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough * 0.999)
     first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
     return [number * step for number in range(first, last + 1)]
 
 
-def part(value: float, marks: Sequence[float]) -> float:
-    """Where a value lies between the outer ticks, 0..1."""
+def fraction(value: float, marks: Sequence[float]) -> float:
+    """Returns the position of a value between the outer ticks, in 0..1."""
     return (value - marks[0]) / (marks[-1] - marks[0])
 
 
 def tick_texts(marks: Sequence[float]) -> list[str]:
-    """The ticks with as many decimals as tell them apart; thousands as k, millions as M."""
+    """Returns the labels of ticks, with as few decimals as distinguish them.
+
+    Thousands are written as k, millions as M.
+    """
     step, peak = abs(marks[1] - marks[0]), max(map(abs, marks))
     if peak >= 1e9 or peak < 1e-4:
         return [f"{mark:.3g}" for mark in marks]
@@ -55,7 +58,7 @@ def tick_texts(marks: Sequence[float]) -> list[str]:
 
 
 def _decimals(step: float) -> int:
-    """Decimals that write multiples of a step exactly, as far as it has two figures."""
+    """Returns the number of decimals that multiples of a step need, to about three digits."""
     for decimals in range(8):
         if abs(step * 10**decimals - round(step * 10**decimals)) < 1e-3 * step * 10**decimals:
             return decimals
@@ -63,14 +66,14 @@ def _decimals(step: float) -> int:
 
 
 def number_text(number: float) -> str:
-    """A number in at most four figures, whole ones written out up to a million."""
+    """Returns a number as text of three or four digits; integers below a million are exact."""
     if number == int(number) and abs(number) < 1e6:
         return f"{int(number):,}"
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:.4g}"
 
 
 def smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Each point's y as the mean of its neighbours, a fiftieth of the curve to either side."""
+    """Replace each y by the mean over its neighbours, a fiftieth of the curve to either side."""
     reach, last = max(1, len(points) // 50), len(points) - 1
     sums = np.cumsum([0.0, *(y for _, y in points)])
     smoothed = []

@@ -1,4 +1,4 @@
-"""Pictures, animations and tables as the bytes of files; equal input gives equal bytes."""
+"""Encode pictures, animations and tables as files. The same input yields the same bytes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ Pixels = NDArray[np.uint8]
 Still = Literal["png", "jpeg", "webp"]
 Moving = Literal["gif", "webp", "apng"]
 
+# Suffixes of files by format.
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "apng": ".png"}
 
 
 def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
-    """One picture (H, W, 3). PNG, and WebP at quality 100, keep every bit."""
+    """Encode a picture (H, W, 3). PNG, and WebP at quality 100, are lossless."""
     file = io.BytesIO()
     picture = Image.fromarray(pixels)
     if kind == "png":
         picture.save(file, "PNG")
     elif kind == "jpeg":
-        sampling = 0 if quality >= 90 else 2  # full colour resolution where quality is asked for
+        sampling = 0 if quality >= 90 else 2  # full colour resolution at high quality
         picture.save(file, "JPEG", quality=quality, subsampling=sampling, optimize=True)
     else:
         picture.save(file, "WEBP", quality=quality, lossless=quality == 100)
@@ -37,12 +38,12 @@ def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
 def encode_animation(
     frames: Sequence[Pixels], kind: Moving, fps: float, loop: bool, quality: int
 ) -> bytes:
-    """Frames (H, W, 3) as an animation. APNG, and WebP at quality 100, keep every bit."""
+    """Encode frames (H, W, 3) as an animation. APNG, and WebP at quality 100, are lossless."""
     file = io.BytesIO()
     pictures = list(map(Image.fromarray, frames))
     first, *rest = map(_with_palette, pictures) if kind == "gif" else pictures
     if kind == "gif":
-        # A GIF counts in hundredths of a second, and viewers slow down what is under two.
+        # The unit of durations in a GIF is 10 ms, and viewers slow down frames shorter than 20 ms.
         duration = max(2, round(100 / fps)) * 10
         repeat = {"loop": 0} if loop else {}
         first.save(file, "GIF", save_all=True, append_images=rest, duration=duration, **repeat)
@@ -56,14 +57,17 @@ def encode_animation(
 
 
 def _with_palette(picture: Image.Image) -> Image.Image:
-    """256 colours of its own, dithered."""
-    palette = picture.quantize(256, Image.Quantize.FASTOCTREE)  # median cut takes 15 times as long
+    """Reduce a picture to 256 colours of its own, with dithering."""
+    palette = picture.quantize(256, Image.Quantize.FASTOCTREE)  # 15 times as fast as median cut
     return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def encode_table(columns: Mapping[str, Sequence[Any]], kind: Literal["csv", "json"]) -> bytes:
-    """Columns as CSV with a header (unknown is empty), or as a JSON list of rows."""
-    cells = ([_known(cell) for cell in column] for column in columns.values())
+    """Encode columns as CSV with a header, or as a JSON list of rows.
+
+    A number that is not finite becomes an empty cell or null.
+    """
+    cells = ([_finite_or_none(cell) for cell in column] for column in columns.values())
     rows: Iterable[tuple[Any, ...]] = zip(*cells, strict=True)
     if kind == "json":
         named = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -75,6 +79,6 @@ def encode_table(columns: Mapping[str, Sequence[Any]], kind: Literal["csv", "jso
     return text.getvalue().encode()
 
 
-def _known(cell: Any) -> Any:
-    """The cell, or None for a number that is not finite."""
+def _finite_or_none(cell: Any) -> Any:
+    """Returns the cell, or None for a number that is not finite."""
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell

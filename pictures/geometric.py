@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .painting import Array, Canvas, Draw, hexes, jitter, palettes, pick, product, waves
+from .painting import Array, Canvas, Draw, from_hex, jitter, palettes, pick, product, waves
 
-INK = hexes("15130f")[0]
+INK = from_hex("15130f")[0]
 
 
 def mondrian(draw: Draw, canvas: Canvas) -> None:
@@ -37,7 +37,7 @@ def mondrian(draw: Draw, canvas: Canvas) -> None:
     edges = np.array(cells, np.float32).T[:, :, None]
     across = canvas.coverage(np.maximum(edges[0] - canvas.x, canvas.x - edges[2]))
     down = canvas.coverage(np.maximum(edges[1] - canvas.y.T, canvas.y.T - edges[3]))
-    # The cells don't overlap, so painting them all is a sum over them: one matrix product.
+    # The cells don't overlap, so all are painted by one sum over them, a matrix product.
     rows = (colours - INK).T[:, :, None] * down
     canvas.fill(product(rows.transpose(0, 2, 1), across) + INK[:, None, None])
 
@@ -51,7 +51,7 @@ KANDINSKY = (
 
 
 def kandinsky(draw: Draw, canvas: Canvas) -> None:
-    """A grid of squares with concentric, slightly trembling watercolour rings."""
+    """A grid of squares with concentric watercolour rings, slightly irregular."""
     columns, rows = draw.integer(2, 4), draw.integer(2, 4)
     cells, rings = rows * columns, 4
     palette = pick(draw, palettes(*KANDINSKY))
@@ -95,7 +95,7 @@ TRUCHET = (
 
 
 def truchet(draw: Draw, canvas: Canvas) -> None:
-    """Smith's arc tiles, turned at random; their bands part the plane into two colours."""
+    """Smith's arc tiles, turned at random. Their bands divide the plane into two colours."""
     tiles = draw.integer(3, 7)
     first, second, band = jitter(draw, pick(draw, palettes(*TRUCHET))[draw.orders(1, 3)[0]], 0.04)
     turned = draw.choice(2, tiles, tiles).astype(bool)
@@ -104,11 +104,11 @@ def truchet(draw: Draw, canvas: Canvas) -> None:
     u, v = u - column, v - row
     turn = turned[row, column]
     u = np.where(turn, 1 - u, u)
-    # The arcs run around two opposite corners: (0, 0) and (1, 1) of the tile as it is turned.
+    # The arcs are centred on two opposite corners of the tile: (0, 0) and (1, 1) after turning it.
     near, far = np.sqrt(u * u + v * v), np.sqrt((1 - u) ** 2 + (1 - v) ** 2)
     arc = np.minimum(near, far) - np.float32(0.5)
     inside = canvas.coverage(arc * np.float32(1 / tiles))
-    # A tile's corners alternate between the colours as on a chessboard, so that sides agree.
+    # The colours of the corners alternate like a chessboard, so that adjacent tiles match.
     odd = (row + column + turn) % 2 == 1
     canvas.fill(first)
     canvas.paint(second, np.where(odd, inside, 1 - inside))

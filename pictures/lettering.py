@@ -1,4 +1,4 @@
-"""Text in pictures, in the font that Pillow brings along or, for other scripts, the system's."""
+"""Text in pictures, in Pillow's font or, for other scripts, in a font of the system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Fonts of Linux, macOS and Windows that hold more than Latin letters; Pillow knows the folders.
+# Fonts of Linux, macOS and Windows with more than Latin letters. Pillow finds their folders.
 _WIDER = (
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",
@@ -24,40 +24,40 @@ _WIDER = (
     "YuGothR.ttc",
     "malgun.ttf",
 )
-_NO_LETTER = "\U000fffff"  # drawn as what a font shows for a letter that it lacks
+_NO_LETTER = "\U000fffff"  # in no font, so drawn as the symbol for a missing letter
 
 
 def font_for(text: str, size: int) -> Font:
-    """A font that has the text's letters, at a size in pixels; else that which Pillow brings.
+    """Returns a font with all letters of the text, at a size in pixels; if none has, Pillow's.
 
-    Where Pillow has no FreeType, that is of one size.
+    Without FreeType, Pillow's font has one size only.
     """
-    usual = _usual(size)
+    default = _default_font(size)
     if text.isascii():
-        return usual
-    fonts = (usual, *(found for name in _WIDER if (found := _system(name, size))))
-    return next((f for f in fonts if all(_has(f, letter) for letter in set(text))), usual)
+        return default
+    fonts = (default, *(font for name in _WIDER if (font := _system_font(name, size))))
+    return next((f for f in fonts if all(_has(f, letter) for letter in set(text))), default)
 
 
 def width_of(text: str, size: int) -> int:
-    """Width in pixels."""
+    """Returns the width of a line of text in pixels."""
     return round(font_for(text, size).getlength(text))
 
 
 def height_of(size: int) -> int:
-    """Height of a line in pixels, from the top of a capital to the foot of a g."""
+    """Returns the height of a line in pixels, from the top of an A to the bottom of a g."""
     return round(size * 1.3)
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """The text in one line, its end replaced by an ellipsis where it is wider than `width`.
+    """Returns the text as one line, shortened with an ellipsis if it is wider than `width`.
 
-    Letters lose their accents where no font has these.
+    Accents are removed from letters that no font has with them.
     """
     text = " ".join(text.split())[:300]
     font = font_for(text, size)
     if not all(_has(font, letter) for letter in set(text)):
-        text = "".join(_bare(letter, font) for letter in text)
+        text = "".join(_drawable(letter, font) for letter in text)
     if width_of(text, size) <= width:
         return text
     while text and width_of(text + "…", size) > width:
@@ -65,19 +65,19 @@ def shorten(text: str, size: int, width: int) -> str:
     return text.rstrip() + "…" if text else ""
 
 
-def _bare(letter: str, font: Font) -> str:
-    """The letter, without its accents where the font has it only so."""
+def _drawable(letter: str, font: Font) -> str:
+    """Returns the letter, without its accents if the font has it only without them."""
     bare = unicodedata.normalize("NFKD", letter)[0]
     return bare if not _has(font, letter) and _has(font, bare) else letter
 
 
 @cache
-def _usual(size: int) -> Font:
+def _default_font(size: int) -> Font:
     return ImageFont.load_default(size)
 
 
 @cache
-def _system(name: str, size: int) -> Font | None:
+def _system_font(name: str, size: int) -> Font | None:
     try:
         return ImageFont.truetype(name, size)
     except (OSError, ImportError):
@@ -86,6 +86,6 @@ def _system(name: str, size: int) -> Font | None:
 
 @cache
 def _has(font: Font, letter: str) -> bool:
-    """Whether a font has a letter, by what it would draw."""
-    drawn, lacking = (bytes(font.getmask(text)) for text in (letter, _NO_LETTER))
-    return letter.isspace() or drawn != lacking
+    """Returns whether a font has a letter, by comparing its shape with a missing letter's."""
+    drawn, missing = (bytes(font.getmask(text)) for text in (letter, _NO_LETTER))
+    return letter.isspace() or drawn != missing

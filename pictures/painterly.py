@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .painting import Array, Canvas, Draw, Indices, hexes, jitter, palettes, pick, waves
+from .painting import Array, Canvas, Draw, Indices, from_hex, jitter, palettes, pick, waves
 
 ROTHKO = (
     "7a1712 e8731e f2a71b c22a1c",
@@ -24,7 +24,7 @@ ROTHKO = (
 
 
 def rothko(draw: Draw, canvas: Canvas) -> None:
-    """Two or three soft-edged fields of colour, brushed over a glowing ground."""
+    """Two or three soft-edged fields of colour on a glowing background."""
     palette = jitter(draw, pick(draw, palettes(*ROTHKO)), 0.05)[draw.orders(1, 4)[0]]
     cloud = waves(draw, canvas, 10, 2.5, 3.5)
     brush = waves(draw, canvas, 24, 9, 26)
@@ -48,7 +48,7 @@ def rothko(draw: Draw, canvas: Canvas) -> None:
     canvas.planes *= brush * np.float32(0.022) + cloud * np.float32(0.05) + np.float32(1)
 
 
-# Sky at the horizon and above, far and near land, sun, water.
+# Colours of the sky at the horizon and above, of far and near land, the sun and the water.
 SEASONS = (
     "f7c873 3f86c9 5f7fae 4f8f3e fff1b1 2f6fae",
     "ff9e4f 5a3f99 4d3a6b 1f2348 ffe27a c2557a",
@@ -63,7 +63,7 @@ SEASONS = (
 
 
 def _landscape(draw: Draw) -> Callable[[Array, Array], Array]:
-    """A landscape as a function from points x, y (N,) to colours (3, N)."""
+    """Returns a landscape as a function from points x, y (N,) to colours (3, N)."""
     seasons = jitter(draw, pick(draw, palettes(*SEASONS)), 0.05)
     low, high, far, near, sun, water = seasons[:, :, None]
     horizon, shore = draw.number(0.42, 0.66), draw.number(0.72, 0.95)
@@ -81,16 +81,16 @@ def _landscape(draw: Draw) -> Callable[[Array, Array], Array]:
         lake = water + (sun - water) * (path * (0.35 + 0.35 * np.sin(y * 90)))
         scene = np.where(y > horizon, lake, scene)
         bank = shore + 0.06 * np.sin(hill[2] * x * 1.5 + swell[1])
-        shown: Array = np.where(y > bank, near, scene)
-        return shown
+        painted: Array = np.where(y > bank, near, scene)
+        return painted
 
     return colours
 
 
 def pointillist(draw: Draw, canvas: Canvas) -> None:
-    """A landscape of dots: a pale ground, and layers of turned grids of ever smaller dots."""
+    """A landscape of dots: turned grids of ever smaller dots on a pale background."""
     scene = _landscape(draw)
-    canvas.fill(hexes("f3ead6")[0])
+    canvas.fill(from_hex("f3ead6")[0])
     for cells in (14, 17, 20, 24):
         turn = draw.number(0, math.pi / 2)
         cos, sin = np.float32(math.cos(turn) * cells), np.float32(math.sin(turn) * cells)
@@ -115,7 +115,7 @@ def pointillist(draw: Draw, canvas: Canvas) -> None:
         canvas.paint(colour.take(dot, axis=1), canvas.coverage(distance * np.float32(1 / cells)))
 
 
-# The ground, then the ribbons' colours.
+# Colours of the background and of the ribbons.
 RIVERS = (
     "101820 f2aa4c e8573f 2a9d8f f4ecd8 6a4c93",
     "f4ecd8 1d3557 457b9d e63946 f4a261 a8dadc",
@@ -131,8 +131,9 @@ RIVERS = (
 def flowfield(draw: Draw, canvas: Canvas) -> None:
     """Ribbons along the streamlines of a flow, cut into rounded strokes.
 
-    The flow is an analytic function f(z): its imaginary part is constant along a streamline, its
-    real part runs along it, both change at the rate |f'(z)|, so strokes keep their proportions.
+    The flow is an analytic function f(z). Its imaginary part is constant along a streamline, and
+    its real part is the position along it. Both change at the rate |f'(z)|, so the proportions of
+    the strokes are the same everywhere.
     """
     along, across, rate = _flow(draw, canvas)
     lanes, cuts = 64, 8
@@ -158,7 +159,7 @@ def flowfield(draw: Draw, canvas: Canvas) -> None:
 
 
 def _flow(draw: Draw, canvas: Canvas) -> tuple[Array, Array, Array]:
-    """Re f, Im f and |f'| (S, S) of f(z) = a z + sum of c exp(k z), with |f'| about 1."""
+    """Returns Re f, Im f and |f'| (S, S) of f(z) = a z + sum of c exp(k z), with |f'| about 1."""
     terms = 4
     powers = draw.uniform(1.5, 4.5, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
     sizes = draw.uniform(0.1, 0.34, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
@@ -184,7 +185,7 @@ GLASS = (
 
 
 def voronoi(draw: Draw, canvas: Canvas) -> None:
-    """Stained glass: panes in lead of even width, lit from one point."""
+    """Stained glass: panes between lead of constant width, lit from one point."""
     cells = draw.integer(4, 6)
     span = cells + 2
     steps = np.arange(-1, span - 1, dtype=np.float32)
@@ -203,11 +204,11 @@ def voronoi(draw: Draw, canvas: Canvas) -> None:
     glow = glow + waves(draw, canvas, 12, 6, 16) * np.float32(0.035)
     canvas.fill(np.ascontiguousarray(colours.T).take(pane, axis=1) * glow)
     lead = np.float32(draw.number(0.01, 0.018))
-    canvas.paint(hexes("0e0d10")[0], canvas.coverage(edge - lead))
+    canvas.paint(from_hex("0e0d10")[0], canvas.coverage(edge - lead))
 
 
 def _nearest(canvas: Canvas, cells: int, site_x: Array, site_y: Array) -> tuple[Indices, Array]:
-    """For each pixel its nearest site, and the distance to the border with the second nearest."""
+    """Returns each pixel's nearest site, and its distance to the border with the second nearest."""
     span = cells + 2
     home = ((canvas.y * cells).astype(np.intp) + 1) * span + (canvas.x * cells).astype(np.intp) + 1
     first, second = np.full((2, *home.shape), 9, np.float32)

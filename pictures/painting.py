@@ -1,6 +1,6 @@
-"""What the procedural styles paint with: counter-based chance, planes, coverage, noise, palettes.
+"""Tools of the procedural styles: random numbers, a canvas, noise and palettes.
 
-Lengths are in units of the picture's edge, so that a design does not depend on its size in
+Lengths are in units of the picture's edge, so that a design does not depend on the size in
 pixels. Colours are RGB in 0..1.
 """
 
@@ -19,10 +19,10 @@ Indices = NDArray[np.intp]
 
 
 class Draw:
-    """Random numbers of one picture, from the counter-based generator Philox.
+    """Random numbers for one picture, from the counter-based generator Philox.
 
-    They depend on (seed, stream, index) alone. Only the raw stream of bits is used: NumPy
-    guarantees that it stays the same in all its versions.
+    They depend on (seed, stream, index) only. Only Philox's raw bits are used, since NumPy
+    guarantees that they are the same in all its versions.
     """
 
     def __init__(self, seed: int, stream: int, index: int) -> None:
@@ -30,37 +30,37 @@ class Draw:
         self._bits = np.random.Philox(key=key)
 
     def uniform(self, low: float, high: float, *shape: int) -> Array:
-        """float32 of `shape` in low..high."""
+        """Returns float32 numbers of `shape` in low..high."""
         count = math.prod(shape)
         raw = self._bits.random_raw((count + 1) // 2).astype("<u8", copy=False).view("<u4")
         unit = (raw[:count].reshape(shape) >> np.uint32(8)).astype(np.float32)
         return unit * np.float32((high - low) * 2**-24) + np.float32(low)
 
     def number(self, low: float = 0.0, high: float = 1.0) -> float:
-        """One number in low..high."""
+        """Returns a number in low..high."""
         return low + (high - low) * (int(self._bits.random_raw()) >> 11) * 2**-53
 
     def integer(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Returns an integer from low to high, both included."""
         return low + int(self._bits.random_raw()) % (high - low + 1)
 
     def chance(self, probability: float) -> bool:
-        """True as often as `probability` says."""
+        """Returns True with this probability."""
         return self.number() < probability
 
     def choice(self, count: int, *shape: int) -> Indices:
-        """Indices below `count`."""
+        """Returns indices below `count`, of `shape`."""
         return (self._bits.random_raw(math.prod(shape)).reshape(shape) % np.uint64(count)).astype(
             np.intp
         )
 
     def orders(self, rows: int, count: int) -> Indices:
-        """A random order of 0..count-1 in each of `rows`: (rows, count)."""
+        """Returns (rows, count): each row contains 0..count-1 in a random order."""
         return np.argsort(self._bits.random_raw(rows * count).reshape(rows, count), axis=1)
 
 
 class Canvas:
-    """Planes (3, S, S) to paint on, and where its pixels are: x (1, S) and y (S, 1) in 0..1."""
+    """Planes (3, S, S) to paint on, and the centres of its pixels: x (1, S), y (S, 1) in 0..1."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -69,12 +69,13 @@ class Canvas:
         self.planes = np.empty((3, size, size), np.float32)
 
     def fill(self, colour: Array) -> None:
-        """Cover everything with a colour (3,), or with planes."""
+        """Fill the canvas with a colour (3,) or with planes (3, S, S)."""
         self.planes[:] = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
 
     def coverage(self, distance: Array, softness: float = 1.0) -> Array:
-        """How much of each pixel lies inside, from the signed distance to an edge (inside < 0).
+        """Returns the share of each pixel that is inside a shape.
 
+        distance: signed distance to the edge of the shape, negative inside.
         softness: width of the edge in pixels.
         """
         part = distance * np.float32(-self.size / softness)
@@ -84,14 +85,14 @@ class Canvas:
         return part
 
     def paint(self, colour: Array, coverage: Array) -> None:
-        """Lay a colour (3,) or planes (3, S, S) over the picture where `coverage` says."""
+        """Blend a colour (3,) or planes (3, S, S) into the picture; `coverage` is the opacity."""
         over = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
         step = over - self.planes
         step *= coverage
         self.planes += step
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
-        """Rows and columns of the pixels within `reach` of a point."""
+        """Returns the rows and columns of the pixels within `reach` of a point."""
 
         def span(centre: float) -> slice:
             first = math.floor((centre - reach) * self.size)
@@ -101,16 +102,16 @@ class Canvas:
         return span(y), span(x)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The picture as uint8 (S, S, 3)."""
+        """Returns the picture as uint8 (S, S, 3)."""
         levels = np.clip(self.planes, 0, 1) * np.float32(255) + np.float32(0.5)
         return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def waves(draw: Draw, canvas: Canvas, count: int, across: float, down: float) -> Array:
-    """Smooth noise (S, S) of variance 1 from `count` plane waves.
+    """Returns smooth noise (S, S) of variance 1, the sum of `count` plane waves.
 
-    across, down: the highest frequency in either direction, in cycles per picture.
-    A wave sin(a + b) is sin a cos b + cos a sin b, so their sum is one matrix product.
+    across, down: highest frequencies in both directions, in cycles per picture.
+    As sin(a + b) is sin a cos b + cos a sin b, the sum of the waves is one matrix product.
     """
     turn = np.float32(2 * math.pi)
     horizontal = draw.uniform(-across, across, count)[:, None] * turn * canvas.x
@@ -122,18 +123,18 @@ def waves(draw: Draw, canvas: Canvas, count: int, across: float, down: float) ->
 
 
 def product(rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
-    """The matrix product (..., M, K) @ (K, N), in bands of rows.
+    """Returns the matrix product (..., M, K) @ (K, N), computed in bands of rows.
 
-    The bands are so small that the linear algebra library starts no threads of its own; they
-    would get in the way of those that render other pictures.
+    The bands are so small that the linear algebra library starts no threads. These would compete
+    with the threads that render other pictures.
     """
     band = max(1, 200_000 // columns.size)
     parts = [rows[..., i : i + band, :] @ columns for i in range(0, rows.shape[-2], band)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
 
 
-def hexes(text: str) -> Array:
-    """Colours (N, 3) from hexadecimal words, as in "d8201f 1d4f9f"."""
+def from_hex(text: str) -> Array:
+    """Returns the colours (N, 3) of hexadecimal words like "d8201f 1d4f9f"."""
     return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(-1, 3).astype(
         np.float32
     ) / np.float32(255)
@@ -141,16 +142,16 @@ def hexes(text: str) -> Array:
 
 @cache
 def palettes(*texts: str) -> tuple[Array, ...]:
-    """Each text's colours, decoded once."""
-    return tuple(map(hexes, texts))
+    """Returns the colours of each text; the result is cached."""
+    return tuple(map(from_hex, texts))
 
 
 def jitter(draw: Draw, colours: Array, amount: float) -> Array:
-    """The colours, each moved by at most `amount` in every channel."""
+    """Returns the colours, changed at random by at most `amount` in every channel."""
     moved: Array = np.clip(colours + draw.uniform(-amount, amount, *colours.shape), 0, 1)
     return moved
 
 
 def pick(draw: Draw, options: Sequence[Array]) -> Array:
-    """One of several palettes."""
+    """Returns one of several palettes at random."""
     return options[draw.integer(0, len(options) - 1)]

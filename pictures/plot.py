@@ -8,18 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .axes import is_text, number_text, numbers, part, smooth, tick_texts, ticks
+from .axes import fraction, is_text, number_text, numbers, smooth, tick_texts, ticks
 from .lettering import shorten, width_of
 from .pen import FRAME, HUES, INK, MUTED, RULE, TRACK, Box, Pen, Pixels, pale
 
 Kind = Literal["curves", "bars", "confusion"]
 Columns = Mapping[str, Sequence[Any]]
 
-_SMALL, _TEXT, _TITLE = 11, 13, 18
+_SMALL, _TEXT, _TITLE = 11, 13, 18  # letter sizes in pixels
 
 
 class PlotError(ValueError):
-    """The table can't be drawn like this: what is wrong, and what to do."""
+    """A table can't be plotted: `what` is wrong, and `advice` says what to do."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what)
@@ -29,22 +29,22 @@ class PlotError(ValueError):
 def plot(
     columns: Columns, x: str, kind: Kind | None, title: str, width: int, height: int
 ) -> Pixels:
-    """Returns a table as a picture of width x height pixels.
+    """Returns a plot of a table, width x height pixels.
 
-    x:    the column over which curves are drawn; without it they are drawn over the rows.
-    kind: None draws whatever suits the table.
+    x:    name of the column with the curves' x values. If there is none, these are row numbers.
+    kind: None chooses the kind that suits the table.
 
-    Raises: PlotError where the table doesn't suit the kind.
+    Raises: PlotError if the table can't be plotted in this way or does not fit.
     """
     if not columns or not len(next(iter(columns.values()))):
-        raise PlotError("the table is empty", "wire one that has rows")
+        raise PlotError("the table is empty", "connect a table that has rows")
     pen = Pen(width, height)
     top = 12.0
     if title:
         pen.text(16, 22, shorten(title, _TITLE, width - 32), _TITLE)
         top = 42.0
     box = (16.0, top, width - 16.0, height - 10.0)
-    kind = kind or suiting(columns)
+    kind = kind or suitable_kind(columns)
     if kind == "curves":
         _curves(pen, columns, x, box)
     else:
@@ -52,8 +52,8 @@ def plot(
     return pen.pixels()
 
 
-def suiting(columns: Columns) -> Kind:
-    """The kind of plot that suits a table."""
+def suitable_kind(columns: Columns) -> Kind:
+    """Returns the kind of plot that suits a table."""
     texts = [name for name in columns if is_text(columns[name])]
     if not texts:
         return "curves"
@@ -62,12 +62,15 @@ def suiting(columns: Columns) -> Kind:
 
 
 def _curves(pen: Pen, columns: Columns, x: str, box: Box) -> None:
-    """A panel for each metric, as their scales differ."""
+    """Draw a panel for each metric, as their scales differ."""
     metrics = {n: numbers(c) for n, c in columns.items() if n != x and not is_text(c)}
     if not metrics:
-        raise PlotError(f"curves need a column of numbers beside `{x}`", "choose another kind")
+        besides = f" besides `{x}`" if x else ""
+        raise PlotError(f"curves need a column of numbers{besides}", "choose another kind")
     if len(metrics) > 24:
-        raise PlotError(f"{len(metrics)} columns are too many for curves", "name at most 24")
+        raise PlotError(
+            f"{len(metrics)} columns are too many for curves", "choose at most 24 in `columns`"
+        )
     rows = len(next(iter(metrics.values())))
     xs = numbers(columns[x]) if x in columns else [float(i) for i in range(rows)]
     left, top, right, bottom = box
@@ -78,7 +81,10 @@ def _curves(pen: Pen, columns: Columns, x: str, box: Box) -> None:
     )
     wide, high = (right - left) / across, (bottom - top) / math.ceil(count / across)
     if wide < 110 or high < 80:
-        raise PlotError(f"{count} curves don't fit", "make the plot larger")
+        raise PlotError(
+            f"{count} curves don't fit into {right - left:.0f} x {bottom - top:.0f} px",
+            "make the plot larger",
+        )
     for number, (name, values) in enumerate(metrics.items()):
         row, column = divmod(number, across)
         at, y = left + column * wide, top + row * high
@@ -87,7 +93,7 @@ def _curves(pen: Pen, columns: Columns, x: str, box: Box) -> None:
 
 
 def _badness(wide: float, high: float, count: int, across: int) -> float:
-    """How far a panel is from 1.6 to 1, and how many places stay empty."""
+    """Returns how much a panel's shape differs from 1.6 to 1, plus a penalty for empty places."""
     return abs(math.log(wide / high / 1.6)) + 0.15 * (-count % across)
 
 
@@ -99,23 +105,22 @@ def _panel(
     box: Box,
     colour: str,
 ) -> None:
-    known = [(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
+    points = [(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
     left, top, right, bottom = box
     pen.text(left, top + 9, shorten(name, _TEXT, int(right - left)), _TEXT)
-    if not known:
+    if not points:
         pen.text((left + right) / 2, (top + bottom) / 2, "no values", _TEXT, MUTED, "mm")
         return
-    x_ticks = ticks([x for x, _ in known], max(2, int((right - left) / 90)))
-    y_ticks = ticks([y for _, y in known], max(2, int((bottom - top) / 45)))
+    x_ticks = ticks([x for x, _ in points], max(2, int((right - left) / 90)))
+    y_ticks = ticks([y for _, y in points], max(2, int((bottom - top) / 45)))
     labels = tick_texts(y_ticks)
     frame_left = left + 8 + max(width_of(text, _SMALL) for text in labels)
     frame = (frame_left, top + 24, right, bottom - 20)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        part_x, part_y = part(x, x_ticks), part(y, y_ticks)
         return (
-            frame[0] + part_x * (frame[2] - frame[0]),
-            frame[3] - part_y * (frame[3] - frame[1]),
+            frame[0] + fraction(x, x_ticks) * (frame[2] - frame[0]),
+            frame[3] - fraction(y, y_ticks) * (frame[3] - frame[1]),
         )
 
     for tick, text in zip(y_ticks, labels, strict=True):
@@ -127,51 +132,59 @@ def _panel(
         pen.line([(x, foot), (x, foot + 4)], FRAME)
         pen.text(x, foot + 12, text, _SMALL, MUTED, "rm" if tick == x_ticks[-1] else "mm")
     pen.line([(frame[0], frame[3]), (frame[2], frame[3])], FRAME)
-    noisy = len(known) > 60
-    pen.line([place(x, y) for x, y in known], pale(colour) if noisy else colour, 1.5)
+    noisy = len(points) > 60
+    pen.line([place(x, y) for x, y in points], pale(colour) if noisy else colour, 1.5)
     if noisy:
-        pen.line([place(x, y) for x, y in smooth(known)], colour, 2)
-    elif len(known) <= 30:
-        pen.dots([place(x, y) for x, y in known], colour)
+        pen.line([place(x, y) for x, y in smooth(points)], colour, 2)
+    elif len(points) <= 30:
+        pen.dots([place(x, y) for x, y in points], colour)
 
 
 def _bars(pen: Pen, columns: Columns, box: Box) -> None:
-    """A bar for each row: its label is the first column of text, its length the next numbers."""
+    """Draw a bar for each row, labelled by the first column of text.
+
+    The length of the bar is the next column of numbers.
+    """
     names = list(columns)
     label = next((n for n in names if is_text(columns[n])), None)
-    behind = names[names.index(label) + 1 :] + names if label else names
-    value = next((n for n in behind if not is_text(columns[n])), None)
+    candidates = names[names.index(label) + 1 :] + names if label else names
+    value = next((n for n in candidates if not is_text(columns[n])), None)
     if value is None:
-        raise PlotError("bars need a column of numbers", "choose others")
+        raise PlotError("bars need a column of numbers", "choose other columns")
     values = numbers(columns[value])
     texts = [str(c) for c in columns[label]] if label else [str(i) for i in range(len(values))]
     left, top, right, bottom = box
     pitch = min(34.0, (bottom - top - 24) / len(values))
     if pitch < 11:
-        raise PlotError(f"{len(values)} bars don't fit", "make the plot higher")
+        raise PlotError(
+            f"{len(values)} bars don't fit into {bottom - top:.0f} px", "make the plot higher"
+        )
     size = min(_TEXT, round(pitch * 0.7))
     pen.text(right, top + 8, shorten(value, _TEXT, int(right - left)), _TEXT, MUTED, "rm")
     room = int((right - left) * 0.4)
     start = left + 10 + max(min(room, width_of(text, size)) for text in texts)
-    shown = [number_text(v) if v is not None else "unknown" for v in values]
-    end = right - 8 - max(width_of(text, size) for text in shown)
-    known = [v for v in values if v is not None]
-    axis = (min([0.0, *known]), max([0.0, *known]) or 1.0)
-    zero = start + part(0.0, axis) * (end - start)
-    for row, (text, number, written) in enumerate(zip(texts, values, shown, strict=True)):
+    value_texts = [number_text(v) if v is not None else "unknown" for v in values]
+    end = right - 8 - max(width_of(text, size) for text in value_texts)
+    finite = [v for v in values if v is not None]
+    axis = (min([0.0, *finite]), max([0.0, *finite]) or 1.0)
+    zero = start + fraction(0.0, axis) * (end - start)
+    for row, (text, number, value_text) in enumerate(zip(texts, values, value_texts, strict=True)):
         middle = top + 24 + (row + 0.5) * pitch
-        tip = start + part(number or 0.0, axis) * (end - start)
+        tip = start + fraction(number or 0.0, axis) * (end - start)
         pen.box((start, middle - pitch * 0.36, end, middle + pitch * 0.36), TRACK)
         thick = pitch * 0.36
         pen.box((min(zero, tip), middle - thick, max(zero, tip), middle + thick), HUES[0])
         pen.text(start - 8, middle, shorten(text, size, room), size, INK, "rm")
-        pen.text(end + 6, middle, written, size, MUTED)
+        pen.text(end + 6, middle, value_text, size, MUTED)
     foot = top + 24 + pitch * len(values)
     pen.line([(zero, top + 22), (zero, foot)], FRAME)
 
 
 def _confusion(pen: Pen, columns: Columns, box: Box) -> None:
-    """Rows are true classes, columns what they were taken for; shade is the share of the row."""
+    """Draw a confusion matrix: rows are true classes, columns are predicted ones.
+
+    The shade of a cell is its share of the row.
+    """
     label = next((n for n in columns if is_text(columns[n])), None)
     if label is None:
         raise PlotError("a confusion matrix needs a column of class names", "choose another kind")
@@ -187,7 +200,10 @@ def _confusion(pen: Pen, columns: Columns, box: Box) -> None:
         (right - left - names_wide - 24) / len(across), (bottom - top - names_wide - 24) / len(down)
     )
     if cell < 12:
-        raise PlotError(f"{len(down)} classes don't fit", "make the plot larger")
+        raise PlotError(
+            f"{len(down)} classes don't fit into {right - left:.0f} x {bottom - top:.0f} px",
+            "make the plot larger",
+        )
     size = min(size, round(cell * 0.8))
     x0 = left + 24 + names_wide + max(0, (right - left - names_wide - 24 - cell * len(across)) / 2)
     y0 = top + 24 + names_wide
@@ -195,9 +211,11 @@ def _confusion(pen: Pen, columns: Columns, box: Box) -> None:
     shares = counts / np.maximum(np.abs(counts).sum(axis=1, keepdims=True), 1e-9)
     pen.text(x0 + cell * len(across) / 2, top + 8, "taken for", _TEXT, MUTED, "mm")
     text_wide = width_of("true", _TEXT)
-    pen.rising(x0 - names_wide - 10, y0 + (cell * len(down) + text_wide) / 2, "true", _TEXT, MUTED)
+    pen.vertical_text(
+        x0 - names_wide - 10, y0 + (cell * len(down) + text_wide) / 2, "true", _TEXT, MUTED
+    )
     for column, name in enumerate(across):
-        pen.rising(x0 + (column + 0.5) * cell, y0 - 6, shorten(name, size, room), size)
+        pen.vertical_text(x0 + (column + 0.5) * cell, y0 - 6, shorten(name, size, room), size)
     for row, name in enumerate(down):
         y = y0 + row * cell
         pen.text(x0 - 8, y + cell / 2, shorten(name, size, room), size, INK, "rm")

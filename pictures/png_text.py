@@ -1,6 +1,6 @@
-"""Text in PNG files: a saved picture carries the graph that made it.
+"""Text in PNG files: a saved picture contains the graph that made it.
 
-PNG specification (W3C, third edition), 11.3.3: an iTXt chunk holds a keyword and UTF-8 text.
+PNG specification (W3C, third edition), 11.3.3: an iTXt chunk contains a keyword and UTF-8 text.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import zlib
 from collections.abc import Collection, Iterator
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAX_TEXT = 64 * 2**20
+_MAX_TEXT = 64 * 2**20  # bytes of a chunk; larger ones are skipped
 
 
 def is_png(data: bytes) -> bool:
-    """Whether the data begin as a PNG file does."""
+    """Returns whether the data begin with the signature of PNG files."""
     return data.startswith(_SIGNATURE)
 
 
 def add_text(data: bytes, keyword: str, text: str) -> bytes:
-    """The PNG with an uncompressed iTXt chunk right behind its header chunk."""
+    """Returns the PNG with an uncompressed iTXt chunk added after its header chunk."""
     body = keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
     chunk = struct.pack(">I", len(body)) + b"iTXt" + body
     chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
@@ -28,7 +28,7 @@ def add_text(data: bytes, keyword: str, text: str) -> bytes:
 
 
 def read_text(data: bytes, keyword: str) -> str | None:
-    """The text under `keyword` in an uncompressed iTXt or a tEXt chunk, if it is there."""
+    """Returns the text of `keyword` in an uncompressed iTXt or a tEXt chunk, or None."""
     for kind, body in _chunks(data):
         name, _, rest = body.partition(b"\0")
         if name != keyword.encode("latin-1"):
@@ -41,7 +41,7 @@ def read_text(data: bytes, keyword: str) -> str | None:
 
 
 def without_text(data: bytes, keywords: Collection[str]) -> bytes:
-    """The PNG without the text chunks under these keywords."""
+    """Returns the PNG without the text chunks of these keywords."""
     names = {keyword.encode("latin-1") for keyword in keywords}
     kept = [data[: len(_SIGNATURE)]]
     for start, end, kind in _spans(data):
@@ -58,7 +58,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _spans(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Where each chunk begins and ends, and its kind."""
+    """Yields the start, the end and the type of each chunk."""
     start = len(_SIGNATURE)
     while start + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[start : start + 8])

@@ -1,4 +1,4 @@
-"""Reading picture files that may come from anywhere: any mode, any orientation, any damage."""
+"""Reading picture files from anywhere, in any mode and orientation, possibly damaged."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .suffixes import is_read
+from .suffixes import is_readable
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
-MOST_PIXELS = 80_000_000
-_LARGE = 12_000_000
+MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
+_LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
 _one_large_at_a_time = threading.Lock()
 
 
 class UnreadableError(Exception):
-    """A file that is no picture, a damaged one, or one that is too large; says which."""
+    """A file that can't be read: not a picture, damaged or too large. The message says which."""
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The picture files under a folder in order of their names, and the links that lead out of it.
+    """Find the picture files under a folder.
 
-    Hidden files and folders are left out; links to folders are not followed.
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Returns the files in order of their names, and the links that lead out of the folder.
     """
     root = folder.resolve()
     found, outside = [], []
@@ -39,7 +41,7 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(place, name)
-            if name.startswith(".") or not is_read(path):
+            if name.startswith(".") or not is_readable(path):
                 continue
             if not path.resolve().is_relative_to(root):
                 outside.append(path)
@@ -49,11 +51,12 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def read_picture(path: Path, edge: int | None = None) -> Image.Image:
-    """A picture as RGB in sRGB, upright, on white, of at most `MOST_PIXELS` pixels.
+    """Read a picture of at most `MOST_PIXELS` pixels.
 
-    edge: the shorter edge that will be needed; a JPEG is then decoded at a fraction of its size.
+    edge: the shorter edge that is needed. A JPEG file may be decoded at a fraction of its size.
 
-    Raises: UnreadableError, whatever is wrong with the file.
+    Returns the picture in sRGB, turned upright, with transparency replaced by white.
+    Raises: UnreadableError if the file can't be read, for any reason.
     """
     try:
         with Image.open(path, formats=FORMATS) as picture:
@@ -72,15 +75,16 @@ def read_picture(path: Path, edge: int | None = None) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableError(f"it has more than {MOST_PIXELS // 10**6} million pixels") from error
     except UnidentifiedImageError as error:
-        raise UnreadableError("it is no picture, or one of a kind that can't be read") from error
+        raise UnreadableError("it is not a picture, or its format is not supported") from error
     except Exception as error:  # a damaged file can make a decoder raise anything
         raise UnreadableError(f"it is damaged ({error or type(error).__name__})") from error
 
 
 def read_square(path: Path, size: int, fit: Fit) -> Pixels:
-    """A picture as uint8 (S, S, 3).
+    """Read a picture as uint8 (S, S, 3).
 
-    crop cuts off what is beyond the middle square, pad adds white, stretch changes proportions.
+    fit: crop cuts off what is outside the middle square, pad adds white borders, and stretch
+        changes the proportions.
     """
     picture = read_picture(path, size)
     width, height = picture.size
@@ -100,12 +104,12 @@ def read_square(path: Path, size: int, fit: Fit) -> Pixels:
 
 
 def _too_large(width: int, height: int) -> str:
-    return f"it has {width} x {height} pixels, over the limit of {MOST_PIXELS // 10**6} million"
+    return f"it has {width} x {height} pixels, more than {MOST_PIXELS // 10**6} million"
 
 
 def _turn_upright(picture: Image.Image) -> None:
-    """Turn it as its EXIF orientation says; leave it as it lies where that can't be read."""
-    with suppress(Exception):  # EXIF written by anything, read by a parser that raises anything
+    """Turn a picture by its EXIF orientation, if that can be read."""
+    with suppress(Exception):  # damaged EXIF data can make the parser raise anything
         ImageOps.exif_transpose(picture, in_place=True)
 
 
@@ -120,7 +124,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
-    """Grey of 16 bits, or of floats in 0..1 or wider, as uint8."""
+    """Convert grey values of 16 bits, or floats in 0..1 or a wider range, to uint8."""
     values = np.nan_to_num(grey.astype(np.float32))
     if grey.dtype.kind == "f":
         peak = float(values.max(initial=0))
@@ -132,7 +136,7 @@ def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
 
 
 def _in_srgb(picture: Image.Image) -> Image.Image:
-    """RGB, by the embedded colour profile where there is a usable one that is not sRGB."""
+    """Convert a picture to RGB in sRGB, by its embedded colour profile if that is usable."""
     profile = picture.info.get("icc_profile")
     if picture.mode not in ("RGB", "CMYK"):
         return picture.convert("RGB")
@@ -141,8 +145,8 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
     try:
         from PIL import ImageCms
 
-        given = ImageCms.ImageCmsProfile(BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(picture, given, srgb, outputMode="RGB") or picture
+        return ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB") or picture
     except Exception:  # a profile that the colour library can't use
         return picture.convert("RGB")

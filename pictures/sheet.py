@@ -1,4 +1,4 @@
-"""A contact sheet: many pictures as one, with captions and a title."""
+"""Contact sheets: many pictures in one, with captions and a title."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from .lettering import font_for, height_of, shorten
 Pixels = NDArray[np.uint8]
 Ground = Literal["white", "grey", "black"]
 
-# Background, text.
+# Colours of the background and of the text.
 _COLOURS = {
     "white": ("#ffffff", "#26282c"),
     "grey": ("#7d7f83", "#ffffff"),
     "black": ("#0c0c0e", "#e4e4e8"),
 }
-_COMFORTABLE = 112  # pixels: smaller pictures are enlarged to at least this
+_COMFORTABLE = 112  # longer side in pixels to which smaller pictures are enlarged
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are on a sheet, in pixels."""
+    """Positions and sizes on a sheet, in pixels."""
 
     columns: int
     rows: int
-    cell: tuple[int, int]  # width and height of a picture as shown
+    cell: tuple[int, int]  # width and height of a picture on the sheet
     gap: int
-    caption: int  # letter size, 0 without captions
-    title: int  # letter size, 0 without title
+    caption: int  # letter size of captions, 0 without captions
+    title: int  # letter size of the title, 0 without a title
 
     @property
     def pitch(self) -> tuple[int, int]:
-        """From one picture to the next, across and down."""
+        """Distance from one picture to the next, across and down."""
         below = height_of(self.caption) + 3 if self.caption else 0
         return self.cell[0] + self.gap, self.cell[1] + below + self.gap
 
     @property
     def top(self) -> int:
-        """Where the first row of pictures starts."""
+        """Top of the first row of pictures."""
         return self.gap + (round(self.title * 1.9) if self.title else 0)
 
     @property
@@ -65,7 +65,11 @@ def lay_out(
     captions: bool = False,
     title: bool = False,
 ) -> Layout:
-    """The layout of `count` pictures; 0 columns: near a square, scale 0: comfortably large."""
+    """Returns the layout of `count` pictures.
+
+    columns: 0 chooses a number that makes the sheet about square.
+    scale:   factor by which pictures are enlarged; 0 enlarges small ones to a comfortable size.
+    """
     scale = scale or max(1, math.ceil(_COMFORTABLE / max(height, width)))
     cell = (width * scale, height * scale)
     columns = min(columns or square_columns(count, width / height), count)
@@ -82,7 +86,7 @@ def lay_out(
 
 
 def square_columns(count: int, aspect: float = 1.0) -> int:
-    """Columns that make a sheet near square, rather with no place left empty."""
+    """Returns a number of columns that makes a sheet about square, with few empty places."""
     root = max(1, math.ceil(math.sqrt(count / aspect) - 1e-9))
     choices = range(min(root, count), min(count, math.ceil(root * 1.4)) + 1)
     return min(choices, key=lambda columns: (-count % columns, columns))
@@ -96,7 +100,7 @@ def contact_sheet(
     captions: Sequence[str] = (),
     title: str = "",
 ) -> Pixels:
-    """The pictures (N, H, W, 3) on one sheet; small ones are enlarged pixel by pixel."""
+    """Returns the pictures (N, H, W, 3) on one sheet; small ones are enlarged pixel by pixel."""
     ground, ink = _COLOURS[background]
     sheet = Image.new("RGB", layout.size, ground)
     draw = ImageDraw.Draw(sheet)

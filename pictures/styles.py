@@ -1,7 +1,7 @@
-"""The procedural styles by name, and rendering many of their pictures.
+"""The procedural styles by name, and rendering many pictures.
 
-Picture i of a style depends on (seed, style, i) and the size alone, so that a smaller set is the
-beginning of a larger one.
+Picture i of a style depends only on (seed, style, i) and the size, so a smaller set is the start
+of a larger one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .woodblock import hokusai
 
 Pixels = NDArray[np.uint8]
 
-# The eight that the base models have learnt, and what is painted unless others are asked for.
+# The eight styles of the base models. They are painted if no styles are chosen.
 STYLES: dict[str, Callable[[Draw, Canvas], None]] = {
     "mondrian": mondrian,
     "kandinsky": kandinsky,
@@ -31,15 +31,15 @@ STYLES: dict[str, Callable[[Draw, Canvas], None]] = {
     "bauhaus": bauhaus,
     "voronoi": voronoi,
 }
-# Further ones, which no base model has seen: something new to go on with.
-FURTHER: dict[str, Callable[[Draw, Canvas], None]] = {"hokusai": hokusai}
-# A style's place in this list seeds its pictures: add new ones at the end.
-ALL = STYLES | FURTHER
+# Styles that are new to the base models, to train them further.
+EXTRA: dict[str, Callable[[Draw, Canvas], None]] = {"hokusai": hokusai}
+# The random numbers of a style depend on its position here: add new styles at the end.
+ALL = STYLES | EXTRA
 _STREAMS = {name: stream for stream, name in enumerate(ALL)}
 
 
 def render(style: str, index: int, size: int, seed: int) -> Pixels:
-    """Picture `index` of a style, uint8 (S, S, 3)."""
+    """Returns picture `index` of a style, uint8 (S, S, 3)."""
     canvas = Canvas(size)
     ALL[style](Draw(seed, _STREAMS[style], index), canvas)
     return canvas.pixels()
@@ -48,7 +48,7 @@ def render(style: str, index: int, size: int, seed: int) -> Pixels:
 def render_all(
     styles: Sequence[str], size: int, seed: int, out: Pixels, block: int = 64
 ) -> Iterator[int]:
-    """Fill `out` (N, S, S, 3), going round the styles; yields how many pictures are done."""
+    """Fill `out` (N, S, S, 3) with pictures of the styles in turn; yields how many are done."""
     starts = range(0, len(out), block)
 
     def fill(start: int) -> None:
@@ -56,7 +56,7 @@ def render_all(
             index, turn = divmod(place, len(styles))
             out[place] = render(styles[turn], index, size, seed)
 
-    # Small pictures are many short steps, which threads only slow down.
+    # Small pictures consist of many short steps, and threads would only slow them down.
     threads = min(8, os.cpu_count() or 1) if size > 128 else 1
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -1,18 +1,18 @@
-"""Which files are pictures, by the endings of their names."""
+"""Recognise picture files by the suffixes of their names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-SHOWN = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # formats that nodes save and browsers show
-READ = (*SHOWN, ".tif", ".tiff", ".bmp")  # formats that nodes read
+DISPLAYABLE = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # formats that nodes save, browsers show
+READABLE = (*DISPLAYABLE, ".tif", ".tiff", ".bmp")  # formats that nodes read
 
 
-def is_shown(path: Path) -> bool:
-    """Whether a browser shows a file of this name as a picture."""
-    return path.suffix.lower() in SHOWN
+def is_displayable(path: Path) -> bool:
+    """Returns whether browsers show a file of this name as a picture."""
+    return path.suffix.lower() in DISPLAYABLE
 
 
-def is_read(path: Path) -> bool:
-    """Whether nodes read a file of this name as a picture."""
-    return path.suffix.lower() in READ
+def is_readable(path: Path) -> bool:
+    """Returns whether nodes read a file of this name as a picture."""
+    return path.suffix.lower() in READABLE

@@ -1,4 +1,4 @@
-"""Many small pictures as one."""
+"""Many small pictures in one, for previews."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def tiled(pictures: Any) -> Image.Image:
-    """Returns pictures, uint8 (N, H, W, 3), as one that is about square."""
+    """Returns pictures, uint8 (N, H, W, 3), as one picture that is about square."""
     count, height, width, _ = pictures.shape
     columns = max(1, round(count**0.5))
     sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")

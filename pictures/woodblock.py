@@ -1,4 +1,4 @@
-"""A further style, after Japanese woodblock prints: hokusai."""
+"""A style after Japanese woodblock prints: hokusai."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .painting import Array, Canvas, Draw, jitter, palettes, pick, waves
 
-# High sky, low sky, sun, mountain, snow, deep sea, shallow sea, foam.
+# Colours of high sky, low sky, sun, mountain, snow, deep sea, shallow sea and foam.
 PRINTS = (
     "1f4e79 f3dcb0 d43d2a 46617a f7f0df 14375e 4f8fb3 f4ecd8",
     "7c2f3e f6c58f e2452b 5b2f3f f8e8d0 1d2d50 5f7fa3 f6e7cf",
@@ -25,7 +25,7 @@ def hokusai(draw: Draw, canvas: Canvas) -> None:
         draw, pick(draw, palettes(*PRINTS)), 0.025
     )
     horizon = draw.number(0.46, 0.66)
-    # The sky is wiped darker towards the top, as printers do (bokashi).
+    # The sky becomes darker towards the top, as in prints (bokashi).
     dark = np.clip(1 - canvas.y / np.float32(horizon * draw.number(0.5, 1)), 0, 1)
     canvas.fill(low)
     canvas.paint(high, np.broadcast_to(dark, (canvas.size, canvas.size)))
@@ -46,7 +46,7 @@ def hokusai(draw: Draw, canvas: Canvas) -> None:
 def _mountain(
     draw: Draw, canvas: Canvas, peak: float, horizon: float, rock: Array, snow: Array
 ) -> None:
-    """A volcano with hollow flanks, its snow ending in teeth."""
+    """Paint a volcano with concave flanks, and snow that ends in teeth."""
     tall, wide = horizon * draw.number(0.55, 0.78), draw.number(0.42, 0.62)
     away = np.maximum(np.abs(canvas.x - np.float32(peak)) - np.float32(0.035), 0)
     flank = np.maximum(1 - away / np.float32(wide), 0)
@@ -64,7 +64,7 @@ def _mountain(
 def _sea(
     draw: Draw, canvas: Canvas, horizon: float, deep: Array, shallow: Array, foam: Array
 ) -> None:
-    """Rows of discs, each row half a disc aside and before the one above, in foam-edged rings."""
+    """Paint rows of discs with rings of foam, each row shifted and in front of the one above."""
     count = draw.integer(3, 5)
     radius, shift = 0.5 / count, draw.number()
     line = draw.number(0.1, 0.15)
@@ -78,7 +78,7 @@ def _sea(
         distance = np.sqrt(across * across + down * down)
         depth = min(1.0, (middle - horizon) / (1 - horizon))
         tint = jitter(draw, shallow + (deep - shallow) * np.float32(depth), 0.02)
-        # Below its middle a disc goes on straight down, so that no row shows the sky through.
+        # Below its middle, a disc continues straight down, so that the sky is hidden.
         beyond = np.where(down > 0, np.abs(across), distance)
         planes = canvas.planes[:, rows]
         _over(planes, tint, canvas.coverage(beyond - np.float32(radius)))

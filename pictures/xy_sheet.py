@@ -1,4 +1,4 @@
-"""A sheet of pictures that says across and down what was varied."""
+"""A sheet of pictures with labels for two settings, varied across and down."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from .lettering import font_for, height_of, shorten, width_of
 
-_GAP = 8
-_MOST_WIDE = 4_096  # pixels of a sheet's pictures across, and down
-_LEAST, _MOST = 32, 512  # pixels of one picture's edge
+_GAP = 8  # pixels between pictures
+_MAX_SHEET = 4_096  # most pixels of all pictures across, and down
+_MIN_EDGE, _MAX_EDGE = 32, 512  # smallest and largest side of a picture in pixels
 _INK = "#26282c"
 
 
@@ -21,12 +21,13 @@ def xy_sheet(
     down: Sequence[str],
     titles: tuple[str, str] = ("", ""),
 ) -> Image.Image:
-    """Pictures row by row, `across` above their columns and `down` left of their rows.
+    """Returns a sheet of pictures, given row by row. A place without a picture stays empty.
 
-    titles: what varies across, and what down. Where there is no picture, the place stays empty.
+    across, down: labels of the columns and of the rows.
+    titles: names of what varies across and down.
     """
-    room = _MOST_WIDE // max(len(across), len(down))
-    edge = min(_MOST, max(_LEAST, room))
+    room = _MAX_SHEET // max(len(across), len(down))
+    edge = min(_MAX_EDGE, max(_MIN_EDGE, room))
     cells = [_fit(path, edge) for path in pictures]
     width = max((cell.width for cell in cells if cell), default=edge)
     height = max((cell.height for cell in cells if cell), default=edge)
@@ -60,13 +61,13 @@ def xy_sheet(
 
 
 def _fit(path: Path | None, edge: int) -> Image.Image | None:
-    """The picture (an animation's first), smaller where it is larger than `edge`."""
+    """Read a picture, or an animation's first one, and reduce it to `edge` if it is larger."""
     if path is None:
         return None
     with Image.open(path) as picture:
         still = picture.convert("RGB")
     small = max(still.size) * 4 <= edge
-    if small:  # enlarged pixel by pixel, so that the captions have room
+    if small:  # enlarged pixel by pixel, so that there is space for the labels
         times = max(1, min(128, edge) // max(still.size))
         still = still.resize((still.width * times, still.height * times), Image.Resampling.NEAREST)
     still.thumbnail((edge, edge), Image.Resampling.LANCZOS)

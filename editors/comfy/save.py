@@ -12,7 +12,7 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.values.kinds import Files
 from ...pictures.png_text import add_text, is_png
-from ...pictures.suffixes import is_shown
+from ...pictures.suffixes import is_displayable
 from ...runner.run.publish import GRAPH_KEY, file_stem
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
@@ -55,7 +55,7 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
 
 def ui_for(files: list[dict[str, str]]) -> dict[str, Any]:
     """Returns what ComfyUI's editor shows on the node: pictures, and the names of other files."""
-    pictures = [f for f in files if is_shown(Path(f["filename"]))]
+    pictures = [f for f in files if is_displayable(Path(f["filename"]))]
     others = [f["filename"] for f in files if f not in pictures]
     animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)
     ui: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...pictures.suffixes import is_shown
+from ...pictures.suffixes import is_displayable
 from ..formats.forms import class_id, object_info
 
 _LISTED = 1_000
@@ -40,7 +40,7 @@ def input_pictures(folder: Path) -> list[str]:
     """The pictures in the input folder and its sub-folders, by their path in it."""
     found: list[str] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if is_shown(path) and not path.name.startswith("."):
+        if is_displayable(path) and not path.name.startswith("."):
             found.append(path.relative_to(folder).as_posix())
             if len(found) == _LISTED:
                 break

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...pictures.suffixes import is_shown
+from ...pictures.suffixes import is_displayable
 from ...runner.store.temporary import write_whole
 from .hub import Hub
 from .jobs import QueuedRun
@@ -162,13 +162,13 @@ class Follower:
         shown = event.get("shown", {})
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
-        pictures = [self._keep(path) for path in files if is_shown(path)]
+        pictures = [self._keep(path) for path in files if is_displayable(path)]
         plots = [self._named(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
         if len(pictures) == 1 and _is_animated(files[0]):
             output["artgraph_animated"] = True  # `animated` would have it taken for a video
-        others = [path for path in files if not is_shown(path)]
+        others = [path for path in files if not is_displayable(path)]
         for path in others:
             self._keep(path)
         if node in self._warnings:

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.kinds import is_file_name
-from ...pictures.suffixes import is_read, is_shown
+from ...pictures.suffixes import is_displayable, is_readable
 from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
@@ -25,7 +25,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     path = _viewed(request.app[SERVICES], request)
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
-    is_picture = is_shown(path)
+    is_picture = is_displayable(path)
     if is_picture and ("preview" in request.query):
         return await _smaller(path)
     headers = {"Cache-Control": "no-cache"}
@@ -75,7 +75,7 @@ async def upload(request: web.Request) -> web.Response:
     if not (request.content_type or "").startswith("multipart/"):
         raise web.HTTPBadRequest(text="a form with a picture is expected")
     fields, name, data = await _form(request, services.settings.max_upload)
-    if not is_read(Path(name)):
+    if not is_readable(Path(name)):
         raise web.HTTPUnsupportedMediaType(text=f"{name[:80]!r} is no picture that artgraph reads")
     folder = fields.get("subfolder", "")
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)

@@ -18,7 +18,7 @@ from typing import Any
 from ...contract.errors import GraphError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...pictures.suffixes import is_shown
+from ...pictures.suffixes import is_displayable
 from ..graph.binding import bind, parse_setting
 from ..graph.bound import Graph
 from ..graph.document import Document
@@ -215,6 +215,6 @@ def _pictures(combinations: Sequence[Combination]) -> dict[str, list[Path | None
     for name in dict.fromkeys(name for c in combinations for name in c.files):
         if len({str(c.digests.get(name)) for c in combinations}) > 1:
             paths = [Path(c.files[name][0]) if name in c.files else None for c in combinations]
-            if any(path is not None and is_shown(path) for path in paths):
+            if any(path is not None and is_displayable(path) for path in paths):
                 found[name] = paths
     return found

@@ -156,12 +156,12 @@ def zipped(path):
 
 HOSTILE = {
     "huge.png": (huge_png, "pixels"),
-    "large.png": (lambda path: huge_png(path, 9_000), "9000 x 9000 pixels, over the limit"),
+    "large.png": (lambda path: huge_png(path, 9_000), "9000 x 9000 pixels, more than 80 million"),
     "truncated.jpg": (truncated, "damaged"),
-    "zip.png": (zipped, "no picture"),
-    "empty.png": (lambda path: path.write_bytes(b""), "no picture"),
-    "text.gif": (lambda path: path.write_text("GIF89a"), "damaged|no picture"),
-    "script.tif": (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n"), "no picture"),
+    "zip.png": (zipped, "not a picture"),
+    "empty.png": (lambda path: path.write_bytes(b""), "not a picture"),
+    "text.gif": (lambda path: path.write_text("GIF89a"), "damaged|not a picture"),
+    "script.tif": (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n"), "not a picture"),
 }
 
 
@@ -188,7 +188,7 @@ def test_unreadable_files_are_logged_and_left_out(tmp_path, logged):
 
 def test_all_unreadable_is_an_error(tmp_path):
     zipped(tmp_path / "zip.png")
-    with pytest.raises(InputError, match=r"none of the 1 pictures.*zip\.png: it is no picture"):
+    with pytest.raises(InputError, match=r"none of the 1 pictures.*zip\.png: it is not a picture"):
         load(tmp_path)
 
 

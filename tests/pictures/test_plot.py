@@ -9,7 +9,7 @@ from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import Table
 from artgraph.nodes.table import plot_table
 from artgraph.pictures.axes import number_text, numbers, smooth, tick_texts, ticks
-from artgraph.pictures.plot import suiting
+from artgraph.pictures.plot import suitable_kind
 
 NAMES = ["mondrian", "rothko", "voronoi"]
 CURVES = {"step": [10, 20, 30, 40], "loss": [4.0, 2.0, 1.0, 0.5], "accuracy": [0.1, 0.5, None, 0.9]}
@@ -32,7 +32,7 @@ def has_colour(image, text, tolerance=0.06):
     ("columns", "kind"), [(CURVES, "curves"), (BARS, "bars"), (CONFUSION, "confusion")]
 )
 def test_the_kind_is_seen_from_the_table(columns, kind):
-    assert suiting(columns) == kind
+    assert suitable_kind(columns) == kind
     image = plot(columns)
     assert image.shape == (1, 320, 480, 3)
     assert image.dtype == torch.float32
@@ -63,7 +63,7 @@ def test_chosen_columns():
     [
         ({}, "auto", "empty"),
         ({"step": [], "loss": []}, "auto", "empty"),
-        ({"step": [1, 2]}, "curves", "beside `step`"),
+        ({"step": [1, 2]}, "curves", "besides `step`"),
         ({"a": ["x"]}, "bars", "numbers"),
         ({"a": [1]}, "confusion", "class names"),
         ({"a": ["x"], "b": ["y"]}, "confusion", "counts"),

@@ -7,7 +7,7 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.nodes.art import procedural_art
-from artgraph.pictures.styles import ALL, FURTHER, STYLES, render
+from artgraph.pictures.styles import ALL, EXTRA, STYLES, render
 
 CTX = Context.quiet()
 MEANS = [193.5, 132.0, 93.4, 173.8, 170.7, 101.4, 86.6, 93.0]
@@ -87,7 +87,7 @@ def test_the_pictures_are_those_of_this_version():
 
 
 def test_further_styles_are_painted_only_where_they_are_asked_for():
-    assert not set(FURTHER) & set(art(16).classes)
+    assert not set(EXTRA) & set(art(16).classes)
     mixed = art(4, styles="hokusai, mondrian")
     assert mixed.classes == ("hokusai", "mondrian")
     assert torch.equal(mixed.images[1::2], art(16).images[0::8])

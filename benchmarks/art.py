@@ -19,9 +19,9 @@ def rate(styles: list[str], size: int, seconds: float = 2.0) -> float:
         start = time.perf_counter()
         for _ in render_all(styles, size, 0, out):
             pass
-        took = time.perf_counter() - start
-        if took > seconds:
-            return count / took
+        duration = time.perf_counter() - start
+        if duration > seconds:
+            return count / duration
         count *= 2
 
 

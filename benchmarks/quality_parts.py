@@ -88,8 +88,8 @@ def vae(bench: Bench, seed: int) -> Iterator[Row]:
         nodes["held_out"]["with"] = {"count": 512}
         for name in ("residual", "classic", "plain"):
             results = bench.run(nodes, ["held_out.image", f"{name}_again"])
-            real, made = results.values["held_out.image"], results.values[f"{name}_again"]
-            bench.sheet(f"vae_{name}_{steps}_{seed}", torch.cat([real[:16], made[:16]]), 16)
+            real, drawn = results.values["held_out.image"], results.values[f"{name}_again"]
+            bench.sheet(f"vae_{name}_{steps}_{seed}", torch.cat([real[:16], drawn[:16]]), 16)
             if name == "plain":
                 seconds = results.seconds_of("plain_again")
             elif steps == 400:
@@ -98,7 +98,11 @@ def vae(bench: Bench, seed: int) -> Iterator[Row]:
                 seconds = until_400[name] + results.seconds_of(name, since=400)
             yield Row(
                 f"{name}, {steps} steps",
-                {"PSNR": psnr(real, made), "mean PSNR": mean_psnr(real, made), "seconds": seconds},
+                {
+                    "PSNR": psnr(real, drawn),
+                    "mean PSNR": mean_psnr(real, drawn),
+                    "seconds": seconds,
+                },
                 {"PSNR": (bar, math.inf)} if name == "residual" else {},
             )
 
@@ -180,14 +184,14 @@ def through_vae(name: str, training: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def psnr(real: Tensor, made: Tensor) -> float:
+def psnr(real: Tensor, drawn: Tensor) -> float:
     """Returns the peak signal-to-noise ratio in dB of pictures in 0..1, all as one signal.
 
     The mean over the pictures, which `evaluate_vae` reports, is higher.
     """
-    return -10 * math.log10(float((real - made).double().square().mean()))
+    return -10 * math.log10(float((real - drawn).double().square().mean()))
 
 
-def mean_psnr(real: Tensor, made: Tensor) -> float:
+def mean_psnr(real: Tensor, drawn: Tensor) -> float:
     """Returns the mean of the pictures' signal-to-noise ratios in dB."""
-    return sum(map(psnr, real, made)) / len(real)
+    return sum(map(psnr, real, drawn)) / len(real)

@@ -123,6 +123,6 @@ def _patches(part: str) -> dict[str, Any]:
     return {"node": "load_dataset", "with": {"folder": f"real/{part}", "size": EDGE}}
 
 
-def _figures(**known: float) -> dict[str, float]:
+def _figures(**figures: float) -> dict[str, float]:
     names = ("accuracy", "PSNR", "recognised", "novelty", "seconds")
-    return {name: known.get(name, math.nan) for name in names}
+    return {name: figures.get(name, math.nan) for name in names}

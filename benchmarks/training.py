@@ -78,8 +78,8 @@ def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def _update_average(average: nn.Module, source: nn.Module) -> None:
-    for mine, theirs in zip(average.parameters(), source.parameters(), strict=True):
-        mine.mul_(0.998).add_(theirs, alpha=0.002)
+    for target, weights in zip(average.parameters(), source.parameters(), strict=True):
+        target.mul_(0.998).add_(weights, alpha=0.002)
 
 
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:

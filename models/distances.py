@@ -102,7 +102,7 @@ def features(
 
 
 def halves(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Split the rows in two halves, with the pictures of each class shared out between them.
+    """Split the rows into two halves, with half of each class in either.
 
     Returns two tensors of row numbers.
     """
@@ -122,8 +122,8 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     values, vectors = torch.linalg.eigh(one)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
     shared = torch.linalg.eigvalsh(root @ two @ root).clamp_min(0).sqrt().sum()
-    apart = (means[0] - means[1]).square().sum()
-    return max(0.0, float(apart + one.trace() + two.trace() - 2 * shared))
+    offset = (means[0] - means[1]).square().sum()
+    return max(0.0, float(offset + one.trace() + two.trace() - 2 * shared))
 
 
 def frechet_by_halves(real: Tensor, drawn: Tensor, labels: Tensor) -> float:
@@ -162,10 +162,10 @@ def diversity(
     """Returns the ratio of the mean distances of drawn and of real pictures, for each class."""
     ratios = []
     for label in range(int(real_labels.max()) + 1):
-        mine, theirs = (
+        drawn_spread, real_spread = (
             spread(x[labels == label]) for x, labels in ((drawn, drawn_labels), (real, real_labels))
         )
-        ratios.append(mine / theirs if theirs > 0 else math.nan)
+        ratios.append(drawn_spread / real_spread if real_spread > 0 else math.nan)
     return ratios
 
 
@@ -200,8 +200,8 @@ def nearest(vectors: Tensor, others: Tensor | None = None) -> Tensor:
 def _radius(vectors: Tensor, neighbours: int) -> Tensor:
     """Returns the distance (N,) of each row to its `neighbours`-th nearest other row."""
     rank = min(neighbours + 1, len(vectors))  # rank 1 is the row itself
-    found = [distances.kthvalue(rank, 1).values for distances in _distances(vectors, vectors)]
-    return torch.cat(found)
+    radii = [distances.kthvalue(rank, 1).values for distances in _distances(vectors, vectors)]
+    return torch.cat(radii)
 
 
 def _distances(first: Tensor, second: Tensor) -> Iterator[Tensor]:

@@ -61,9 +61,9 @@ def nearest_rows(
     rows = torch.zeros(len(queries), 0, dtype=torch.int64)
     distances = torch.zeros(len(queries), 0)
     for start in range(0, len(images), PART):
-        found = _distances(query_vectors, images[start : start + PART], vectors)
-        numbers = torch.arange(start, start + found.shape[1]).expand_as(found)
-        distances, rows = torch.cat([distances, found], 1), torch.cat([rows, numbers], 1)
+        more = _distances(query_vectors, images[start : start + PART], vectors)
+        numbers = torch.arange(start, start + more.shape[1]).expand_as(more)
+        distances, rows = torch.cat([distances, more], 1), torch.cat([rows, numbers], 1)
         order = distances.argsort(dim=1, stable=True)[:, :count]
         distances, rows = distances.gather(1, order), rows.gather(1, order)
         progress(min(start + PART, len(images)), len(images))

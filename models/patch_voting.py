@@ -32,7 +32,7 @@ def vote(picture: Tensor, style: Tensor, guide: Tensor, style_guide: Tensor) -> 
     inner = (slice(None), slice(reach, -reach), slice(reach, -reach))
     theirs = _patches(style[None], style_guide[inner])
     theirs = theirs[_evenly_spaced(len(theirs), MOST_STYLE)]
-    # Style patches that are far from all of ours are made nearer, so that they are used too.
+    # Distances to style patches that are far from all of ours are reduced, so these are used too.
     rarity = COMPLETE + _distances(ours[_evenly_spaced(len(ours), CHUNK)], theirs).amin(0)
     nearest = [_distances(part, theirs).div_(rarity).argmin(1) for part in torch.split(ours, CHUNK)]
     chosen = theirs[torch.cat(nearest), :-1].T[None] * theirs.shape[1] ** 0.5

@@ -195,8 +195,8 @@ def _ranks(values: Tensor) -> Tensor:
 def _look_up(table: Tensor, ranks: Tensor) -> Tensor:
     """Returns the values (N, C, H, W) at ranks (N, 1, H, W) of tables (N, C, L)."""
     places = (ranks * (table.shape[2] - 1)).round().long().flatten(2)
-    found = table.gather(2, places.expand(-1, table.shape[1], -1))
-    return found.view(len(table), table.shape[1], *ranks.shape[2:])
+    values = table.gather(2, places.expand(-1, table.shape[1], -1))
+    return values.view(len(table), table.shape[1], *ranks.shape[2:])
 
 
 def _factors(side: int) -> list[float]:

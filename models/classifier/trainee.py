@@ -156,9 +156,9 @@ class ClassifierTrainee:
         like the classic method's dense layer if the pictures have another size.
         """
         dense = "dense" if self._config.method == "residual" else "dense2"
-        mine = self._network.state_dict()
+        initial = self._network.state_dict()
         weights = {}
-        for name, fresh in mine.items():
+        for name, fresh in initial.items():
             value = state.get(name)
             if value is None:
                 raise ValueError(f"the classifier to start from has no {name}")

@@ -1,4 +1,4 @@
-"""`artgraph cache ...`: the commands that keep the store."""
+"""`artgraph cache ...`: the commands that show, check and clean the cache."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Annotated
 import typer
 
 from ..runner.store.place import size_of
-from .options import CacheOption, JsonOption, open_there
+from .options import CacheOption, JsonOption, open_existing_store
 
-app = typer.Typer(help="Look after the cache.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show, check and clean the cache.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("info")
 def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
-    """Say where the cache is and how much is in it."""
+    """Show where the cache is and how much it contains."""
     from ..runner.store.collection import info
 
-    with open_there(cache) as store:
+    with open_existing_store(cache) as store:
         facts = info(store.index, store.blobs)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -31,19 +33,22 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 
 @app.command("ls")
 def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
-    """List results and checkpoints: node, size, age, last use; whether a run's manifest pins it."""
+    """List the stored results and checkpoints.
+
+    A result is pinned, and stays in the cache, while the output folder of its run exists.
+    """
     from ..runner.store.collection import checkpoints, pinned, results
 
-    with open_there(cache) as store:
+    with open_existing_store(cache) as store:
         pins = pinned(store.index)
         for entry in [*results(store.index), *checkpoints(store.index)]:
             if as_json:
                 typer.echo(json.dumps(vars(entry) | {"pinned": entry.key in pins}))
                 continue
-            made = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
+            created = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
             name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
             typer.echo(
-                f"{name:30} {_size(entry.size):>9}  made {made}"
+                f"{name:30} {_size(entry.size):>9}  created {created}"
                 f"  used {_ago(time.time() - entry.used)}  {entry.key}"
                 f"{'  pinned' if entry.key in pins else ''}"
             )
@@ -52,50 +57,51 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 @app.command("gc")
 def collect_command(
     max_size: Annotated[
-        str, typer.Option("--max-size", help="What may stay, such as 10GB or 500MB.")
+        str, typer.Option("--max-size", help="Allowed size of the cache, such as 10GB or 500MB.")
     ] = "20GB",
     pins: Annotated[
-        bool, typer.Option(help="Keep the results of runs whose output folder is still there.")
+        bool, typer.Option(help="Keep the results of runs if their output folder still exists.")
     ] = True,
     cache: CacheOption = None,
 ) -> None:
-    """Drop what was used least recently, until the cache fits a size.
+    """Delete the least recently used results and checkpoints.
 
-    This happens by itself after a run where the cache is over $ARTGRAPH_CACHE_MAX (50GB).
+    A run does so at its end if the cache is larger than $ARTGRAPH_CACHE_MAX (50GB).
     """
     from ..runner.store.collection import collect
 
     limit = size_of("--max-size", max_size)
-    with open_there(cache) as store:
-        dropped, freed = collect(store.index, store.blobs, limit or 0, pins)
-    states = sum(entry.step is not None for entry in dropped)
+    with open_existing_store(cache) as store:
+        deleted, freed = collect(store.index, store.blobs, limit or 0, pins)
+    states = sum(entry.step is not None for entry in deleted)
     typer.echo(
-        f"dropped {len(dropped) - states} results and {states} checkpoints, freed {_size(freed)}"
+        f"deleted {len(deleted) - states} results and {states} checkpoints, freed {_size(freed)}"
     )
 
 
 @app.command("verify")
 def verify_command(cache: CacheOption = None) -> None:
-    """Read every stored value and drop those that are damaged."""
+    """Check every stored result, and delete the damaged ones."""
     from ..runner.store.collection import verify
 
-    with open_there(cache) as store:
-        sound, dropped = verify(store.index, store.blobs)
-    typer.echo(f"{sound} results and checkpoints are sound, {dropped} were damaged and dropped")
+    with open_existing_store(cache) as store:
+        intact, deleted = verify(store.index, store.blobs)
+    typer.echo(f"{intact} results and checkpoints are intact, {deleted} were damaged and deleted")
 
 
 @app.command("clear")
 def clear_command(
     cache: CacheOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Drop everything."""
+    """Delete everything in the cache."""
     from ..runner.store.collection import clear
 
-    with open_there(cache) as store:
+    with open_existing_store(cache) as store:
         if not yes:
-            typer.confirm(f"Drop everything in {store.folder}, trained models too?", abort=True)
-        typer.echo(f"dropped {clear(store.index, store.blobs)} results and checkpoints")
+            question = f"Delete everything in {store.folder}, including trained models?"
+            typer.confirm(question, abort=True)
+        typer.echo(f"deleted {clear(store.index, store.blobs)} results and checkpoints")
 
 
 def _size(count: float) -> str:

@@ -25,12 +25,12 @@ app = typer.Typer()
 
 @app.command()
 def nodes(
-    node: Annotated[str | None, typer.Argument(help="One node's id, for all about it.")] = None,
+    node: Annotated[str | None, typer.Argument(help="The id of one node to describe.")] = None,
     pack: PackOption = None,
     as_json: JsonOption = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="All nodes as a page.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")] = False,
 ) -> None:
-    """List the nodes, or tell all about one."""
+    """List all nodes, or describe one."""
     from ..contract.registry import load_nodes
     from ..contract.wording import suggestion
     from .reference import node_data, node_lines, node_list, reference_page
@@ -46,15 +46,15 @@ def nodes(
         )
         typer.echo(json.dumps(data))
     elif markdown:
-        shown = {node: registry[node]} if node else registry
-        typer.echo(reference_page(shown), nl=False)
+        described = {node: registry[node]} if node else registry
+        typer.echo(reference_page(described), nl=False)
     else:
         typer.echo("\n".join(node_lines(registry[node]) if node else node_list(registry)))
 
 
 @app.command()
 def graphs(as_json: JsonOption = False) -> None:
-    """List the shipped graphs."""
+    """List the graphs that come with artgraph."""
     from ..editors.formats.load import shipped_graphs
     from ..runner.graph.document import read_document
 
@@ -69,30 +69,31 @@ def graphs(as_json: JsonOption = False) -> None:
 @app.command()
 def new(
     file: Annotated[Path, typer.Argument(help="The graph file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented graph to start from."""
+    """Write a graph with comments, as a start for your own."""
     from .starter import STARTER
 
     if file.exists() and not force:
-        raise GraphError(f"{file}: is there already", "name another file, or add --force")
+        raise GraphError(f"{file}: already exists", "name another file, or add --force")
     try:
         file.write_text(STARTER, encoding="utf-8")
     except OSError as error:
         raise GraphError(f"{file}: can't be written: {error.strerror}", "check the path") from error
-    typer.echo(f"{file} is written; run it with `artgraph run {file}`")
+    typer.echo(f"wrote {file}; run it with `artgraph run {file}`")
 
 
 @app.command()
 def convert(
     source: GraphArgument,
     target: Annotated[Path, typer.Argument(help="A .yaml, .json, .api.json or .png file.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     pack: PackOption = None,
 ) -> None:
-    """Convert a graph: YAML, ComfyUI's workflow (.json) and API format (.api.json), PNG.
+    """Convert a graph to YAML or to a format of ComfyUI.
 
-    A PNG must be there already; the graph is put into it.
+    The suffix of the target chooses the format: .yaml, .json (ComfyUI's workflow), .api.json
+    (ComfyUI's API format) or .png. A PNG must exist; the graph is added to it.
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.convert import check, write_graph
@@ -100,16 +101,19 @@ def convert(
 
     registry = load_nodes(pack or ())
     document = load_document(source)
-    flat = check(document, registry)  # other formats know no graphs inside graphs
+    flat = check(document, registry)  # other formats do not support graphs inside graphs
     document = document if target.suffix.lower() in (".yaml", ".yml") else flat
     if target.exists() and target.suffix.lower() != ".png" and not force:
-        raise GraphError(f"{target}: is there already", "name another file, or add --force")
+        raise GraphError(f"{target}: already exists", "name another file, or add --force")
     typer.echo(f"{target}: {write_graph(document, target, registry)}")
 
 
 @app.command()
 def schema(pack: PackOption = None) -> None:
-    """Print the JSON Schema of graph files, for editors that complete and check."""
+    """Print the JSON Schema of graph files.
+
+    Text editors use it to complete and check graphs.
+    """
     from ..contract.registry import load_nodes
     from ..editors.formats.json_schema import graph_schema
 
@@ -119,14 +123,18 @@ def schema(pack: PackOption = None) -> None:
 @app.command()
 def edit(
     graph: Annotated[
-        str | None, typer.Argument(help="The graph to open; a shipped one where none is named.")
+        str | None,
+        typer.Argument(help="The graph to open; by default one that comes with artgraph."),
     ] = None,
-    folder: Annotated[Path, typer.Option(help="Where your graphs are, and are saved.")] = Path(),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 0,
+    folder: Annotated[Path, typer.Option(help="The folder of your graphs.")] = Path(),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 uses any free port.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     listen: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Let other machines in, by a token; such as 0.0.0.0."),
+        typer.Option(
+            metavar="ADDRESS",
+            help="Listen here, such as 0.0.0.0; other computers connect with a token.",
+        ),
     ] = None,
     out: OutOption = Path("out"),
     input_: InputOption = Path("input"),
@@ -134,7 +142,7 @@ def edit(
     device: DeviceOption = "auto",
     pack: PackOption = None,
 ) -> None:
-    """Open the visual editor; needs `pip install 'artgraph[edit]'`."""
+    """Open the visual editor. It needs `pip install 'artgraph[edit]'`."""
     from ..editors.server.start import edit as open_editor
 
     open_editor(

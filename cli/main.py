@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so that help is quick."""
+"""The commands. Each imports what it needs when it runs, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The entry point: errors become one line each and an exit code."""
+    """Run the command line; print an error as one line and exit with its code."""
     collect_rarely()
-    warnings.filterwarnings("always", "out of memory")  # each node's, not only the first
+    warnings.filterwarnings("always", "out of memory")  # show it for each node, not only once
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         app()
@@ -84,7 +84,7 @@ def run(
     as_json: EventsOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run a graph; what was computed before is reused."""
+    """Run a graph, and reuse the results that were computed before."""
     from tempfile import TemporaryDirectory
 
     from ..runner.run.devices import numerics_for
@@ -136,7 +136,10 @@ def sweep(
     as_json: EventsOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run every combination of some settings; ends in sheets of the pictures and a table."""
+    """Run every combination of some settings.
+
+    At the end, contact sheets of the pictures and a table of the results are written.
+    """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import load_document
     from ..runner.graph.folders import Folders
@@ -149,7 +152,7 @@ def sweep(
     from .progress import make_listener
 
     numerics, axes = numerics_for(device), parse_axes(set_)
-    most = size_of("--memory", memory)
+    max_memory = size_of("--memory", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)
@@ -165,7 +168,7 @@ def sweep(
             listener,
             previews=None,
             jobs=jobs or default_jobs(),
-            memory=most,
+            memory=max_memory,
         )
         running = Run(job)
         _stop_on_interrupt(running)
@@ -192,7 +195,7 @@ def plan(
     pack: PackOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what would run, be reused or be extended, and why."""
+    """Show what a run would do with each node, and why."""
     from ..runner.run.devices import numerics_for
     from ..runner.run.plan import make_plan, why
 
@@ -227,7 +230,7 @@ def validate(
     input_: InputOption = Path("input"),
     pack: PackOption = None,
 ) -> None:
-    """Check a graph; all problems at once, each with file, line and node."""
+    """Check a graph, and report all problems with file, line and node."""
     bound = _load(graph, set_, input_, out, pack)
     typer.echo(f"{bound.document.file}: {len(bound.nodes)} nodes, no problem")
 
@@ -242,7 +245,7 @@ def _load(
 
 
 def _stop_on_interrupt(running: Run) -> None:
-    """Ctrl-C stops at the next step, with a checkpoint; a second one stops at once."""
+    """Let Ctrl-C stop the run at the next step, with a checkpoint; a second one stops at once."""
 
     def stop_now(number: int, frame: FrameType | None) -> None:
         raise Cancelled
@@ -256,7 +259,7 @@ def _stop_on_interrupt(running: Run) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End with this code, whatever the threads of nodes that would not stop still do."""
+    """Exit with this code, without waiting for threads of nodes that did not stop."""
     from ..runner.run.schedule import THREAD_NAME
 
     if any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate()):

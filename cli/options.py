@@ -1,4 +1,4 @@
-"""What the commands share: options, the registry, the open store."""
+"""Options and functions that several commands use."""
 
 from __future__ import annotations
 
@@ -19,31 +19,39 @@ if TYPE_CHECKING:
 
 GraphArgument = Annotated[
     str,
-    typer.Argument(help="A YAML file, a shipped graph's name, or a PNG that carries its graph."),
+    typer.Argument(
+        help="A YAML file, a PNG that contains its graph, or a name from `artgraph graphs`."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NODE.WIDGET=VALUE", help="Also knobs.NAME=VALUE; repeatable."),
+    typer.Option(
+        "--set", metavar="NODE.WIDGET=VALUE", help="A setting, or knobs.NAME=VALUE; repeatable."
+    ),
 ]
 SweepOption = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="NODE.WIDGET=VALUE,VALUE,...",
-        help="Each value in turn, also of knobs.NAME; repeat it for all combinations.",
+        help="Values to try, also of knobs.NAME; repeat the option for all combinations.",
     ),
 ]
 OnlyOption = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="NODE", help="This node and what it needs; repeatable."),
+    typer.Option(
+        "--only", metavar="NODE", help="Run this node and the nodes it needs; repeatable."
+    ),
 ]
 ForceOption = Annotated[
     list[str] | None,
-    typer.Option("--force", metavar="NODE", help="Run it though it is stored; repeatable."),
+    typer.Option(
+        "--force", metavar="NODE", help="Run this node even if its result is stored; repeatable."
+    ),
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option(help="The cache's folder.", show_default="$ARTGRAPH_CACHE or your own"),
+    typer.Option(help="The folder of the cache.", show_default="$ARTGRAPH_CACHE or your own"),
 ]
 RemoteOption = Annotated[
     str | None,
@@ -51,29 +59,33 @@ RemoteOption = Annotated[
         "--cache-remote",
         metavar="URL",
         envvar="ARTGRAPH_CACHE_REMOTE",
-        help="A cache that machines share, such as s3://bucket/folder or sftp://host/folder.",
+        help="A cache shared by computers, such as s3://bucket/folder or sftp://host/folder.",
     ),
 ]
 OutOption = Annotated[
-    Path, typer.Option(help="Where outputs go, each graph's in a folder of its name.")
+    Path, typer.Option(help="The folder for outputs; each graph has a sub-folder of its name.")
 ]
 InputOption = Annotated[
-    Path, typer.Option("--input", help="A folder that graphs may read, besides their own.")
+    Path, typer.Option("--input", help="Another folder that graphs may read, besides their own.")
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option(
-        help="auto, cpu, cuda, cuda:1 or mps; cuda+compile to compile what is trained for long."
-    ),
+    typer.Option(help="auto, cpu, cuda, cuda:1 or mps; cuda+compile also compiles long trainings."),
 ]
 PackOption = Annotated[
     list[str] | None,
-    typer.Option("--pack", metavar="MODULE", help="Nodes of this module or .py file; repeatable."),
+    typer.Option(
+        "--pack", metavar="MODULE", help="A module or .py file that contains nodes; repeatable."
+    ),
 ]
 JobsOption = Annotated[
     int | None,
     typer.Option(
-        "--jobs", min=1, max=256, help="Nodes at a time.", show_default="one a core, at most 4"
+        "--jobs",
+        min=1,
+        max=256,
+        help="Number of nodes that may run at the same time.",
+        show_default="one per core, at most 4",
     ),
 ]
 MemoryOption = Annotated[
@@ -81,19 +93,21 @@ MemoryOption = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="What the inputs of nodes that run side by side may take, such as 2GB.",
-        show_default="half of it all",
+        help="Memory for the inputs of nodes that run at the same time, such as 2GB.",
+        show_default="half of the memory",
     ),
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep results.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
-EventsOption = Annotated[bool, typer.Option("--json", help="One event a line on standard output.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither reuse nor store results.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print failures only.")]
+EventsOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON event per line on standard output.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
 def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
-    """The store in this folder, closed again at the end."""
+    """Open the store in this folder, and close it at the end."""
     from ..runner.store.store import Store
 
     second = None
@@ -108,33 +122,33 @@ def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store
         store.close()
 
 
-def open_there(folder: Path | None) -> AbstractContextManager[Store]:
-    """The store in a folder that was named, which must be there: a slip makes no new one.
+def open_existing_store(folder: Path | None) -> AbstractContextManager[Store]:
+    """Returns the store in a folder. A named folder must contain one, so a typo creates nothing.
 
     Raises: CacheError.
     """
     if folder is not None and not (folder / "index.sqlite").is_file():
-        raise CacheError(f"there is no cache in {folder}", "name its folder with --cache")
+        raise CacheError(f"there is no cache in {folder}", "choose its folder with --cache")
     return open_store(folder)
 
 
 def warn(message: str) -> None:
-    """One line on standard error."""
+    """Print a warning as one line on standard error."""
     print(f"warning: {message}", file=sys.stderr)
 
 
 def default_jobs() -> int:
-    """Nodes to run at a time: one a core that we may use, at most 4."""
+    """Returns how many nodes run at the same time: one per usable core, at most 4."""
     try:
         return min(4, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on macOS and Windows
+    except AttributeError:  # macOS and Windows do not have it
         return min(4, os.cpu_count() or 1)
 
 
 def collect_rarely() -> None:
-    """Look for cycles of garbage less often: a large graph's objects all live to the end.
+    """Collect cyclic garbage less often, since a graph's objects are needed until the end.
 
-    A fifth of the time of a cached run of 10,000 nodes went into that.
+    The collections took a fifth of the time of a cached run of 10,000 nodes.
     """
     import gc
 

@@ -1,4 +1,4 @@
-"""How a person, or a program, follows a run: bars, plain lines, or one JSON event a line."""
+"""Output of a run: progress bars, plain lines, or one JSON event per line."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ..runner.run.events import (
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_LINE_SECONDS = 10.0
+_LINE_SECONDS = 10.0  # shortest time between two progress lines
 
 
 def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
-    """The listener that suits where standard output goes; `folder` is where the files land."""
+    """Returns the listener for the options and standard output; `folder` contains the outputs."""
     if as_json:
         return JsonLines()
     if quiet:
@@ -40,7 +40,7 @@ def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
 
 
 class Quiet:
-    """Failures only, on standard error."""
+    """Prints failures only, on standard error."""
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Failed) and event.because is None:
@@ -48,7 +48,7 @@ class Quiet:
 
 
 class JsonLines(Quiet):
-    """One JSON object a line on standard output."""
+    """Prints one JSON object per line on standard output."""
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -58,18 +58,18 @@ class JsonLines(Quiet):
 
 
 class Lines(Quiet):
-    """Plain lines, for logs and pipes."""
+    """Prints plain lines, for logs and pipes."""
 
     def __init__(self, folder: str, stream: TextIO | None = None) -> None:
         self._folder, self._stream = folder, stream or sys.stdout
-        self._last = 0.0
-        self._told: dict[str, list[tuple[float, float]]] = {}  # by node: when, and how far it was
+        self._last = 0.0  # time of the last progress line
+        self._history: dict[str, list[tuple[float, float]]] = {}  # (time, done) of each node
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
         if isinstance(event, Started):
             self._last = time.monotonic()
-            self._told.pop(event.node, None)  # in a sweep, it ran before
+            self._history.pop(event.node, None)  # from an earlier run of the same sweep
         line = self.progress(event) if isinstance(event, Progressed) else self.line(event)
         if line is not None:
             self.show(line)
@@ -78,25 +78,28 @@ class Lines(Quiet):
         print(line, file=self._stream, flush=True)
 
     def progress(self, event: Progressed) -> str | None:
-        """How far a node is and, at the speed of the latter half of its time, how long it takes."""
+        """Returns a node's progress and remaining time, or None if it is too early for a line.
+
+        The remaining time is estimated from the speed in the second half of the time so far.
+        """
         now = time.monotonic()
-        told = self._told.setdefault(event.node, [(now, event.done)])
+        history = self._history.setdefault(event.node, [(now, event.done)])
         if now - self._last < _LINE_SECONDS or event.done == event.total:
             return None
         self._last = now
-        told.append((now, event.done))
+        history.append((now, event.done))
         share = f"{100 * event.done / event.total:.0f} %"
-        start, before = told[(len(told) - 1) // 2]
+        start, before = history[(len(history) - 1) // 2]
         if share == "0 %" or event.done <= before:
             return f"{event.node}: {share}"
         left = (event.total - event.done) * (now - start) / (event.done - before)
         return f"{event.node}: {share}, about {_duration(left)} left"
 
     def line(self, event: Event) -> str | None:
-        """What a person needs to read of an event, if anything."""
+        """Returns the line about an event, or None if people do not need to read about it."""
         if isinstance(event, Finished):
-            extended = f", going on from step {event.extended}" if event.extended else ""
-            return f"{event.node}: done in {event.seconds:.1f} s{extended}{_files(event.files)}"
+            resumed = f", resumed from step {event.extended}" if event.extended else ""
+            return f"{event.node}: done in {event.seconds:.1f} s{resumed}{_files(event.files)}"
         if isinstance(event, Logged):
             return f"{event.node}: {event.message}"
         if isinstance(event, Warned):
@@ -106,27 +109,27 @@ class Lines(Quiet):
             settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
             return f"[{event.number}/{event.total}] {settings}"
         if isinstance(event, SweepFinished):
-            return f"the sweep is done: {', '.join(event.files)}"
+            return f"the sweep is done; see {', '.join(event.files)}"
         if isinstance(event, Failed) and event.because is not None:
-            return f"{event.node}: left out, since {event.because!r} failed"
+            return f"{event.node}: skipped, because {event.because!r} failed"
         if isinstance(event, RunFinished):
             counts = [
                 f"{count} {word}"
                 for count, word in (
                     (event.ran, "ran"),
-                    (event.extended, "went on"),
+                    (event.extended, "resumed"),
                     (event.cached, "reused"),
                     (event.failed, "failed"),
                 )
                 if count
             ]
-            what = ", ".join(counts) or "nothing ran"
-            return f"{event.status} in {event.seconds:.1f} s: {what}; see {self._folder}"
+            summary = ", ".join(counts) or "nothing ran"
+            return f"{event.status} in {event.seconds:.1f} s: {summary}; see {self._folder}"
         return None
 
 
 class Bars(Lines):
-    """A bar for the node that runs, lines above it for those that are done."""
+    """Shows a progress bar for each running node, and prints lines above the bars."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(folder)
@@ -135,13 +138,13 @@ class Bars(Lines):
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, NodeEvent):
-            self.move(event)
+            self.update(event)
         elif isinstance(event, RunFinished) and self._bars is not None:
             self._bars.stop()
             self._bars = None
         super().__call__(event)
 
-    def move(self, event: NodeEvent) -> None:
+    def update(self, event: NodeEvent) -> None:
         if isinstance(event, Started):
             bars = self.bars()
             self._tasks[event.node] = bars.add_task(event.node, total=None, note="")
@@ -180,7 +183,7 @@ class Bars(Lines):
 
 
 def _duration(seconds: float) -> str:
-    """In the two largest units that it has: 2 h 10 min, 3 min 20 s, 40 s."""
+    """Returns a duration in its two largest units: 2 h 10 min, 3 min 20 s, 40 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

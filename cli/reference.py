@@ -1,4 +1,4 @@
-"""What the registry says of nodes, as lines for people and data for programs."""
+"""Descriptions of nodes, as lines, as JSON and as a page of Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..contract.spec import NodeSpec, Port, Widget
 
 
 def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
-    """All nodes by category, one line each."""
+    """Returns all nodes by category, one line each."""
     lines: list[str] = []
     width = max(map(len, registry), default=0)
     by_category = sorted(registry.values(), key=lambda spec: (spec.category, spec.id))
@@ -26,28 +26,28 @@ def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
 
 
 def node_lines(spec: NodeSpec) -> list[str]:
-    """All about one node."""
+    """Returns the full description of one node."""
     lines = [f"{spec.id} (version {spec.version}): {spec.title}", "", spec.doc]
     if spec.inputs:
         lines += ["", "inputs (wire them under `from`)"]
         lines += [
-            f"  {port.name}: {_kind(port)}{', may stay unwired' if port.optional else ''}"
+            f"  {port.name}: {_sockets(port)}{', optional' if port.optional else ''}"
             for port in spec.inputs.values()
         ]
     if spec.widgets:
-        lines += ["", "widgets (give them under `with`, or wire them)"]
+        lines += ["", "widgets (set them under `with`, or wire them)"]
         for widget in spec.widgets.values():
             lines += [f"  {widget.name}: {_values(widget)}", f"      {widget.description}"]
             lines += [f"      - {line}" for line in widget.choice_lines]
     lines += ["", "outputs"]
     for port in spec.outputs.values():
         about = "; ".join(socket.about for socket in port.sockets)
-        lines += [f"  {port.name}: {_kind(port)} - {about}"]
+        lines += [f"  {port.name}: {_sockets(port)} - {about}"]
     return lines
 
 
 def node_data(spec: NodeSpec) -> dict[str, Any]:
-    """All about one node, JSON-ready."""
+    """Returns the full description of one node, ready for JSON."""
     return {
         "id": spec.id,
         "title": spec.title,
@@ -77,13 +77,13 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
 
 
 def reference_page(registry: Mapping[str, NodeSpec]) -> str:
-    """All about all nodes, as a page of Markdown."""
+    """Returns the full description of all nodes as a page of Markdown."""
     by_category = sorted(registry.values(), key=lambda spec: (spec.category, spec.id))
     lines = ["# Node reference", ""]
     lines += _wrapped(
-        "Written by `make docs` from the nodes themselves; `artgraph nodes NODE` says the same on"
-        " the command line. Inputs are wired under `from`; widgets get plain values under `with`,"
-        " or are wired too. [data.md](data.md) says what each kind of value is."
+        "`make docs` writes this page from the code of the nodes. `artgraph nodes NODE` prints the"
+        " description of one node. Wire inputs under `from`. Set widgets under `with`, or wire"
+        " them too. [data.md](data.md) describes each kind of value."
     )
     lines.append("")
     for category in dict.fromkeys(spec.category for spec in by_category):
@@ -107,7 +107,7 @@ def _section(spec: NodeSpec) -> Iterator[str]:
         yield from _wrapped(" ".join(paragraph.split()))
     groups = {
         "Inputs": [
-            f"- `{port.name}`: {_kind(port)}{', may stay unwired' if port.optional else ''}"
+            f"- `{port.name}`: {_sockets(port)}{', optional' if port.optional else ''}"
             for port in spec.inputs.values()
         ],
         "Widgets": [
@@ -118,7 +118,7 @@ def _section(spec: NodeSpec) -> Iterator[str]:
                 *(f"  - {line}" for line in widget.choice_lines),
             )
         ],
-        "Outputs": [f"- `{port.name}`: {_kind(port)}" for port in spec.outputs.values()],
+        "Outputs": [f"- `{port.name}`: {_sockets(port)}" for port in spec.outputs.values()],
     }
     for name, items in groups.items():
         if items:
@@ -128,7 +128,7 @@ def _section(spec: NodeSpec) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    """Markdown in lines of at most 100 characters, what looks like a tag made plain."""
+    """Returns Markdown in lines of at most 100 characters, with `<` escaped."""
     return textwrap.wrap(
         text.replace("<", "&lt;"),
         100,
@@ -138,30 +138,30 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
     )
 
 
-def _kind(port: Port) -> str:
+def _sockets(port: Port) -> str:
     return " or ".join(socket.name for socket in port.sockets)
 
 
 def _values(widget: Widget) -> str:
-    """What a widget takes, in a line."""
+    """Returns the values that a widget accepts and its default, in one line."""
     kind = " | ".join(map(str, widget.choices)) if widget.choices else widget.kind
     return ", ".join([kind, *_limits(widget.limits), _default(widget)])
 
 
 def _limits(limits: Mapping[str, Any]) -> Iterator[str]:
-    """Bounds in words."""
+    """Yields the limits of a widget's value as text."""
     low, high = limits.get("ge"), limits.get("le")
     if low is not None and high is not None:
         yield f"{low} to {high}"
     else:
         yield from [f"at least {low}"] if low is not None else []
         yield from [f"at most {high}"] if high is not None else []
-    for name, words in _WORDS.items():
+    for name, text in _LIMIT_TEXTS.items():
         if name in limits:
-            yield words.format(limits[name])
+            yield text.format(limits[name])
 
 
-_WORDS = {
+_LIMIT_TEXTS = {
     "gt": "over {}",
     "lt": "under {}",
     "multiple_of": "a multiple of {}",
@@ -171,7 +171,7 @@ _WORDS = {
 
 
 def _default(widget: Widget) -> str:
-    """As it would stand in a graph."""
+    """Returns a widget's default as one would write it in a graph."""
     if widget.required:
         return "required"
     if widget.default is None or widget.default == "":

@@ -1,32 +1,32 @@
 """The graph that `artgraph new` writes."""
 
 STARTER = """\
-# A graph of nodes. Run it:      artgraph run THIS_FILE
-# What would run, and why:       artgraph plan THIS_FILE
-# All nodes, or one of them:     artgraph nodes [NODE]
+# Run this graph:                       artgraph run THIS_FILE
+# Show what a run would do, and why:    artgraph plan THIS_FILE
+# List all nodes, or describe one:      artgraph nodes [NODE]
 artgraph: 1
 title: My first graph
-about: Learn a small set of pictures and walk between two of them.
+about: Train a VAE on a small set of pictures, and walk between two of them.
 
-# Knobs are what you mean to turn: artgraph run THIS_FILE --set knobs.steps=400
+# Knobs are settings that you can change for a run: artgraph run THIS_FILE --set knobs.steps=400
 knobs:
   size: {value: 64, about: Edge of a picture in pixels}
-  steps: {value: 200, about: Training steps; raise it and the training goes on}
+  steps: {value: 200, about: Training steps; if you raise the number, the training is resumed}
 
 nodes:
   art:
-    # Replace these three lines by your own pictures, in this file's folder:
+    # To use your own pictures, replace the next three lines by:
     #   node: load_dataset
     #   from: {size: knobs.size}
-    #   with: {folder: my_pictures}
+    #   with: {folder: my_pictures} # a folder beside this file
     node: procedural_art
     from: {size: knobs.size}
     with: {count: 512, seed: 1}
 
   vae:
     node: train_vae
-    from: {dataset: art, steps: knobs.steps} # wires: a node, node.output or knobs.name
-    with: {seed: 1} # plain values
+    from: {dataset: art, steps: knobs.steps} # wires: from a node, node.output or knobs.name
+    with: {seed: 1} # values
 
   pair:
     node: dataset_images
@@ -51,7 +51,7 @@ nodes:
     from: {image: frames}
     with: {columns: 8}
 
-  walk_sheet: # saves out/<this file's name>/walk_sheet.png
+  walk_sheet: # writes out/<the name of this file>/walk_sheet.png
     node: save_image
     from: {image: sheet}
 """

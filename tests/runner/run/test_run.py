@@ -286,7 +286,7 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
         now += seconds
         listener(Progressed(node="gan", type="train_gan", done=done, total=100))
     assert out.getvalue().splitlines() == [
-        "gan: 40 %",  # it went on from there, so nothing is known yet
+        "gan: 40 %",  # the training resumed there, so its speed is not known yet
         "gan: 49 %, about 1 min 48 s left",  # since it was last seen at 40
         "gan: 80 %, about 1 min 50 s left",
         "gan: 99 %, about 4 s left",

@@ -319,4 +319,4 @@ def test_the_list_tells_whose_states_are_kept(cli, pack):
     assert " B  made " in state
     assert "used just now" in state
     done = cli("cache", "gc", "--max-size", "0", "--no-pins")
-    assert "dropped 0 results and 1 checkpoints, freed" in done.stdout
+    assert "deleted 0 results and 1 checkpoints, freed" in done.stdout

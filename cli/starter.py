@@ -11,7 +11,7 @@ about: Train a VAE on a small set of pictures, and walk between two of them.
 # Knobs are settings that you can change for a run: artgraph run THIS_FILE --set knobs.steps=400
 knobs:
   size: {value: 64, about: Edge of a picture in pixels}
-  steps: {value: 200, about: Training steps; if you raise the number, the training is resumed}
+  steps: {value: 200, about: Training steps; raise the number to resume the training}
 
 nodes:
   art:

@@ -1,4 +1,4 @@
-"""The application: its parts put together, served, and stopped cleanly."""
+"""The application: joins the parts of the server, starts and stops them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .settings import Settings
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-# Versions of the editor that were opened, run and looked at; others are likely to work.
+# Versions of the editor that were tested in a browser. Others are likely to work.
 TESTED = ("1.45.", "1.47.", "1.50.", "1.53.", "1.55.", "1.57.", "1.58.", "1.59.")
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
-_WATCH_SECONDS = 1.0
-_PARTS = (
+_WATCH_SECONDS = 1.0  # time between two looks for changed graphs
+_ROUTES = (
     routes_run,
     routes_jobs,
     routes_files,
@@ -44,9 +44,9 @@ _PARTS = (
 
 
 def static_root() -> Path:
-    """The files of the installed editor.
+    """Returns the folder with the files of the installed editor.
 
-    Raises: GraphError where it is not installed.
+    Raises: GraphError if it is not installed.
     """
     try:
         return Path(str(files("comfyui_frontend_package") / "static"))
@@ -55,21 +55,21 @@ def static_root() -> Path:
 
 
 def make_app(settings: Settings) -> web.Application:
-    """The server's application, not yet started."""
+    """Returns the application of the server, without starting it."""
     app = web.Application(
-        middlewares=[_problems_in_words, guard(settings.token)], client_max_size=settings.max_upload
+        middlewares=[_errors_as_json, guard(settings.token)], client_max_size=settings.max_upload
     )
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(lambda app: _services(app, settings))
-    for part in _PARTS:
-        app.add_routes(part.routes)
-        app.add_routes(_under_api(part.routes))
+    for module in _ROUTES:
+        app.add_routes(module.routes)
+        app.add_routes(_under_api(module.routes))
     _add_static(app, static_root())
     return app
 
 
 def _under_api(table: Iterable[web.AbstractRouteDef]) -> list[web.RouteDef]:
-    """The same routes under /api, where the editor asks for them."""
+    """Returns the same routes under /api, since the editor calls them there."""
     defs = [route for route in table if isinstance(route, web.RouteDef)]
     return [web.RouteDef(d.method, f"/api{d.path}", d.handler, dict(d.kwargs)) for d in defs]
 
@@ -93,7 +93,7 @@ def _add_static(app: web.Application, root: Path) -> None:
 
 
 async def _services(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Start the parts, and stop them in turn."""
+    """Start the services, and stop them when the application ends."""
     settings.state.mkdir(parents=True, exist_ok=True)
     registry = load_nodes(settings.packs)
     hub, jobs = Hub(), RunQueue(settings.state / "editor.sqlite")
@@ -109,7 +109,7 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
 
 
 async def _watch(graphs: Graphs, hub: Hub) -> None:
-    """Tell the tabs of graphs that were changed on disk."""
+    """Report graphs that were changed on disk to the open tabs."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
         for found in await asyncio.to_thread(graphs.changed):
@@ -117,35 +117,36 @@ async def _watch(graphs: Graphs, hub: Hub) -> None:
 
 
 @web.middleware
-async def _problems_in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever goes wrong in a handler is an answer, not the end of a connection."""
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer with the error if a handler fails, instead of closing the connection."""
     try:
         return await handler(request)
     except (web.HTTPException, asyncio.CancelledError, ConnectionError):
         raise
     except web.RequestPayloadError as error:
-        return web.json_response({"error": f"a request that can't be read: {error}"}, status=400)
+        return web.json_response({"error": f"the request can't be read: {error}"}, status=400)
     except Exception as error:
         request.app.logger.exception("a request failed")
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
 
 
-def serve(settings: Settings, say: Callable[[str], None], open_browser: bool) -> None:
+def serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
-    Raises: GraphError where the folder is being served already, or the port is taken.
+    Raises: GraphError if an editor is already open on the folder, or the port is in use.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
     locks = Locks(settings.state / "lock")
 
-    def taken() -> None:
-        raise GraphError(f"an editor is open on {settings.folder} already", "use that one")
+    def refuse() -> None:
+        what = f"an editor is already open on {settings.folder}"
+        raise GraphError(what, "use it, or choose another --folder")
 
-    with locks.hold("0", taken), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(settings, say, open_browser))
+    with locks.hold("0", refuse), contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(settings, echo, open_browser))
 
 
-async def _serve(settings: Settings, say: Callable[[str], None], open_browser: bool) -> None:
+async def _serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -> None:
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
@@ -153,15 +154,15 @@ async def _serve(settings: Settings, say: Callable[[str], None], open_browser: b
         try:
             await site.start()
         except OSError as error:
-            place = f"{settings.host}:{settings.port}"
+            address = f"{settings.host}:{settings.port}"
             raise GraphError(
-                f"{place} can't be used: {error.strerror}", "try another --port"
+                f"{address} can't be used: {error.strerror}", "try another --port"
             ) from error
         address = f"http://{_host(settings.host)}:{runner.addresses[0][1]}/"
         if settings.token is not None:
             address += f"?token={settings.token}"
-        say(f"the editor is at {address}\ngraphs are in {settings.folder}; stop with Ctrl-C")
-        _warn_of_version(say)
+        echo(f"the editor is at {address}\ngraphs are in {settings.folder}; stop with Ctrl-C")
+        _warn_of_version(echo)
         if open_browser:
             webbrowser.open(address)
         await _until_stopped()
@@ -173,11 +174,11 @@ def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _warn_of_version(say: Callable[[str], None]) -> None:
+def _warn_of_version(echo: Callable[[str], None]) -> None:
     with contextlib.suppress(PackageNotFoundError):
-        found = version("comfyui-frontend-package")
-        if not found.startswith(TESTED):
-            say(f"note: the editor's version {found} was not tried with this artgraph")
+        installed = version("comfyui-frontend-package")
+        if not installed.startswith(TESTED):
+            echo(f"warning: version {installed} of the editor was not tested with this artgraph")
 
 
 async def _until_stopped() -> None:

@@ -1,7 +1,8 @@
-"""The nodes as the editor knows them: ours, and three of ComfyUI's own names.
+"""The definitions of the nodes for the editor: artgraph's nodes, and three of ComfyUI's.
 
-With LoadImage, SaveImage and PreviewImage a graph from ComfyUI opens here, and the editor's own
-ways of making them (dropping, pasting) work. They become load_image and save_image in YAML.
+LoadImage, SaveImage and PreviewImage are defined so that graphs from ComfyUI open, and because the
+editor creates them for pictures that are dropped or pasted. They are saved as load_image and
+save_image in YAML.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_displayable
 from ..formats.forms import class_id, object_info
 
-_LISTED = 1_000
+_MAX_LISTED = 1_000  # largest number of pictures in a list of choices
 
 
 def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[str, Any]:
-    """ComfyUI's definition of each class, JSON-ready.
+    """Returns ComfyUI's definition of each class, ready for JSON.
 
-    Here, where there are no others, our categories need no folder of their own on top.
+    Categories have no prefix `artgraph/`, since the editor has no other nodes.
     """
     found = object_info(registry)
     pictures = input_pictures(input_folder)
@@ -32,17 +33,17 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
             if widget.is_picture:
                 inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
             elif widget.kind == "folder":
-                inputs[name][1]["folder_upload"] = True  # for our own script in the page
+                inputs[name][1]["folder_upload"] = True  # web/artgraph.js reads it
     return found | _core(pictures)
 
 
 def input_pictures(folder: Path) -> list[str]:
-    """The pictures in the input folder and its sub-folders, by their path in it."""
+    """Returns the paths of the pictures in the input folder and its sub-folders."""
     found: list[str] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if is_displayable(path) and not path.name.startswith("."):
             found.append(path.relative_to(folder).as_posix())
-            if len(found) == _LISTED:
+            if len(found) == _MAX_LISTED:
                 break
     return found
 
@@ -53,7 +54,7 @@ def _upload(tooltip: str) -> dict[str, Any]:
 
 def _core(pictures: list[str]) -> dict[str, Any]:
     image: dict[str, Any] = {"images": ["IMAGE", {"tooltip": "Pictures"}]}
-    prefix = {"filename_prefix": ["STRING", {"default": "", "tooltip": "The file's name"}]}
+    prefix = {"filename_prefix": ["STRING", {"default": "", "tooltip": "Name of the file"}]}
     load = {"image": [pictures, _upload("A picture of the input folder")]}
     return {
         "LoadImage": _definition("LoadImage", "Load image", load, ["IMAGE"]),
@@ -68,7 +69,7 @@ def _definition(
     return {
         "name": name,
         "display_name": f"{title} (ComfyUI)",
-        "description": f"{title}, as graphs from ComfyUI name it.",
+        "description": f"{title}: a node of graphs from ComfyUI.",
         "category": "from ComfyUI",
         "output_node": not outputs,
         "python_module": "custom_nodes.artgraph",
@@ -78,5 +79,5 @@ def _definition(
         "output_name": [output.lower() for output in outputs],
         "output_is_list": [False] * len(outputs),
         "is_input_list": False,
-        "deprecated": True,  # known, but not offered beside ours
+        "deprecated": True,  # so that the node library does not offer it
     }

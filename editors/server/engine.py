@@ -1,7 +1,7 @@
-"""The queue's loop, and the process that runs graphs for it.
+"""The loop over the queue, and the process that runs graphs for it.
 
-The process starts when it is first needed, loads torch once and stays. When it dies, the run that
-was in it has failed, and the next run gets a new process.
+The process is started for the first run, loads torch once, and is used for all later runs. If it
+dies, its run has failed, and the next run starts a new process.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .hub import Hub
 from .jobs import FINISHED, WAITING, QueuedRun, RunQueue
 from .settings import Settings
 
-_LINE = 64 * 2**20  # bytes of one event at most
-_PATIENCE = 10.0  # seconds until an interrupted node that doesn't listen is killed
+_LINE = 64 * 2**20  # largest size of one event in bytes
+_PATIENCE = 10.0  # seconds after which the process is killed if an interrupted node does not stop
 
 
 class Engine:
-    """Runs the jobs of the queue, one after the other."""
+    """Runs the jobs of the queue one after the other."""
 
     def __init__(self, settings: Settings, jobs: RunQueue, hub: Hub) -> None:
         self._settings, self.jobs, self._hub = settings, jobs, hub
@@ -42,28 +42,31 @@ class Engine:
         self._loop_task = asyncio.create_task(self._loop())
 
     async def stop(self) -> None:
-        """End the process; the run that was in it waits for the next start."""
+        """End the process. The queue runs its job again after the next start of the server."""
         if self._loop_task is not None:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop_task
         await self._end_process(5.0)
 
-    # What routes ask for
+    # Methods for the routes
 
     def submit(self, job: QueuedRun) -> None:
         self.jobs.save(job)
         self._wake.set()
-        self.tell_status()
+        self.send_status()
 
     def cancel(self, job_id: str | None) -> bool:
-        """Interrupt this job, or with None whatever runs; False where it does not wait or run."""
+        """Interrupt a job, or the running job if `job_id` is None.
+
+        Returns False if the job neither waits nor runs.
+        """
         current = self._current
         if current is not None and job_id in (None, current.id):
             if self._interrupted:
-                self._kill(current)  # asked for twice: at once
+                self._kill(current)  # the second request stops it at once
             self._interrupted = True
-            self._tell_process({"cancel": current.id})
+            self._write({"cancel": current.id})
             asyncio.get_running_loop().call_later(_PATIENCE, self._kill, current)
             return True
         job = self.jobs.get(job_id) if job_id is not None else None
@@ -71,33 +74,33 @@ class Engine:
             return False
         job.status, job.ended = "cancelled", time.time()
         self.jobs.save(job)
-        self.tell_status()
+        self.send_status()
         return True
 
     def forget(self, job_ids: list[str]) -> None:
-        """Drop finished jobs, with what was kept of their outputs."""
+        """Delete finished jobs from the history, with the copies of their outputs."""
         finished = [j for i in job_ids if (j := self.jobs.get(i)) and j.status not in WAITING]
         self.jobs.delete([job.id for job in finished])
         for job in finished:
             shutil.rmtree(self.folder(job.id), ignore_errors=True)
 
     def folder(self, job_id: str) -> Path:
-        """Where a job's outputs are kept for the history."""
+        """Returns the folder that stores a job's outputs for the history."""
         return self._settings.state / "jobs" / job_id
 
     def status(self) -> dict[str, Any]:
         return {"status": {"exec_info": {"queue_remaining": self.jobs.count(WAITING)}}}
 
-    def tell_status(self) -> None:
+    def send_status(self) -> None:
         self._hub.broadcast("status", self.status())
 
     def replay(self, client: str) -> None:
-        """Tell a tab that came back where its run stands."""
+        """Send the state of the current run to its tab, which has connected again."""
         if self._follower is not None:
             self._follower.replay(client)
 
     async def free(self) -> None:
-        """Give memory back: the process ends if nothing runs in it."""
+        """End the process if nothing runs in it, which releases its memory."""
         if self._current is None:
             await self._end_process(1.0)
 
@@ -118,11 +121,11 @@ class Engine:
         self._current, self._interrupted = job, False
         self._follower = follower = Follower(job, self._hub, self.folder(job.id))
         follower.start()
-        self.tell_status()
+        self.send_status()
         try:
             end = await self._follow(job, follower)
-        except Exception as error:  # whatever is wrong with one run, the queue goes on
-            self.log(f"a run could not be followed: {type(error).__name__}: {error}\n")
+        except Exception as error:  # one broken run must not stop the queue
+            self.log(f"an error of the server stopped a run: {type(error).__name__}: {error}\n")
             await self._end_process(1.0)
             end = {"status": "failed", "what": f"{type(error).__name__}: {error}", "advice": ""}
         finally:
@@ -130,10 +133,10 @@ class Engine:
         self._finish(job, follower, end)
 
     async def _follow(self, job: QueuedRun, follower: Follower) -> dict[str, Any]:
-        """Hand the job to the process and pass on its events; how it ended."""
+        """Send the job to the process and pass on its events. Returns how the job ended."""
         process = await self._ensure_process()
         shown = {"shown": str(self.folder(job.id))}
-        self._tell_process({"run": job.task | shown | {"id": job.id}})
+        self._write({"run": job.task | shown | {"id": job.id}})
         assert process.stdout is not None
         while line := await process.stdout.readline():
             event = json.loads(line)
@@ -146,11 +149,11 @@ class Engine:
         self._process = None
         if self._interrupted:
             return {"status": "interrupted"}
-        what, advice = _death(code, self._last_words())
+        what, advice = _exit_problem(code, self._last_line())
         return {"status": "failed", "what": what, "advice": advice}
 
-    def _last_words(self) -> str:
-        """The last line that the process printed."""
+    def _last_line(self) -> str:
+        """Returns the last line that the process printed."""
         return next((line for _, text in reversed(self.logs) if (line := text.strip())), "")
 
     def _finish(self, job: QueuedRun, follower: Follower, end: dict[str, Any]) -> None:
@@ -160,14 +163,14 @@ class Engine:
         if job.status == "completed":
             follower.finish("execution_success")
         elif job.status == "cancelled":
-            follower.finish("execution_interrupted", **follower.place(), executed=[])
+            follower.finish("execution_interrupted", **follower.last_node(), executed=[])
         else:
             job.error = follower.error(end.get("what", "the run failed"), end.get("advice", ""))
             follower.finish("execution_error", **job.error)
         self.jobs.save(job)
-        old = self.jobs.found(FINISHED, offset=self._settings.history)
+        old = self.jobs.select(FINISHED, offset=self._settings.history)
         self.forget([job.id for job in old])
-        self.tell_status()
+        self.send_status()
 
     # The process
 
@@ -186,7 +189,7 @@ class Engine:
         self._log_task = asyncio.create_task(self._read_log(self._process))
         settings = self._settings
         folders = {"input": settings.input, "out": settings.out, "cache": settings.cache}
-        self._tell_process(
+        self._write(
             {
                 "folders": {name: str(path) for name, path in folders.items()},
                 "device": settings.device,
@@ -195,20 +198,21 @@ class Engine:
         )
         return self._process
 
-    def _tell_process(self, message: dict[str, Any]) -> None:
+    def _write(self, message: dict[str, Any]) -> None:
+        """Send a message to the process, as a line of JSON."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(ConnectionError, RuntimeError):
                 self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
-        """Pass on what nodes print."""
+        """Log the lines that nodes print."""
         assert process.stderr is not None
         with contextlib.suppress(ValueError):
             async for line in process.stderr:
                 self.log(line.decode(errors="replace"))
 
     def log(self, text: str) -> None:
-        """Write to the terminal and the editor's log panel."""
+        """Write to the terminal and to the log panel of the editor."""
         sys.stderr.write(text)
         self.logs.append((time.time(), text))
         self._hub.log(*self.logs[-1])
@@ -219,7 +223,7 @@ class Engine:
                 self._process.kill()
 
     async def _end_process(self, patience: float) -> None:
-        """Close the process's input, at which it stops with a checkpoint; then be firm."""
+        """Close the input of the process, so that it stops with a checkpoint; then kill it."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
@@ -233,12 +237,14 @@ class Engine:
             await process.wait()
 
 
-def _death(code: int, last_words: str) -> tuple[str, str]:
-    """Returns in plain words what ended the process, and what to do."""
+def _exit_problem(code: int, last_line: str) -> tuple[str, str]:
+    """Returns what ended the process, and what to do."""
     if code < 0:
         how = f"was killed (signal {-code})"
-        advice = "it may have run out of memory: make size, count or batch smaller"
+        advice = "if the memory was full, lower size, count or batch"
     else:
-        how = f"ended (code {code})"
-        advice = f"it said: {last_words[:300]}" if last_words else "look into the terminal"
-    return f"the process that ran the graph {how}", f"{advice}; what was finished is kept"
+        how = f"ended unexpectedly (exit code {code})"
+        advice = (
+            f"it printed: {last_line[:300]}" if last_line else "see the terminal for its output"
+        )
+    return f"the process that ran the graph {how}", f"{advice}; finished results are stored"

@@ -1,4 +1,7 @@
-"""A run's events as the editor's messages, and where the run stands for a tab that comes back."""
+"""Translates the events of a run to the editor's messages.
+
+It also remembers the state of the run, and sends it to a tab that connects again.
+"""
 
 from __future__ import annotations
 
@@ -17,51 +20,51 @@ FileInfo = dict[str, str]
 
 
 class Follower:
-    """Follows one job, whose history finds its files in `folder`."""
+    """Reports one job to its tab. Copies of its files for the history are stored in `folder`."""
 
     def __init__(self, job: QueuedRun, hub: Hub, folder: Path) -> None:
         self.job, self._hub, self._folder = job, hub, folder
         self._cached: list[str] = []
-        self._planned = False
-        self._states: dict[str, dict[str, Any]] = {}  # progress of each node that runs
-        self._previews: dict[str, bytes] = {}  # and the last picture of its work
-        self._warnings: dict[str, list[str]] = {}  # about the results of nodes
-        self._node = self._type = ""  # the node that runs, or ran last
+        self._sent_cached = False
+        self._states: dict[str, dict[str, Any]] = {}  # progress of each running node
+        self._previews: dict[str, bytes] = {}  # last preview of each running node
+        self._warnings: dict[str, list[str]] = {}  # warnings about each node's results
+        self._node = self._type = ""  # the node that was started last
         self.failures: list[dict[str, Any]] = []
 
     def send(self, kind: str, **data: Any) -> None:
-        """A message about this run, to the tab that asked for it."""
+        """Send a message about this run to the tab that started it."""
         self._hub.send(self.job.client, kind, {"prompt_id": self.job.id, **data})
 
     def start(self) -> None:
         self.send("execution_start", timestamp=now())
 
     def event(self, event: dict[str, Any]) -> None:
-        """Pass on one event of the worker."""
+        """Translate one event of the worker, and send it."""
         node = self.job.names.get(event["node"], event["node"])
         if event["event"] == "planned":
             self._cached.append(node)
             return
-        self._tell_planned()
+        self._send_cached()
         handle = getattr(self, f"_on_{event['event']}", None)
         if handle is not None:
             handle(node, event)
 
     def finish(self, kind: str, **data: Any) -> None:
-        """The run's last messages."""
-        self._tell_planned()
+        """Send the last messages of the run."""
+        self._send_cached()
         self.send(kind, timestamp=now(), **data)
         self.send("executing", node=None, display_node=None)
 
-    def place(self) -> dict[str, str]:
-        """The node that runs, or ran last."""
+    def last_node(self) -> dict[str, str]:
+        """Returns the node that was started last."""
         return {"node_id": self._node, "node_type": self._type}
 
     def error(self, what: str, advice: str) -> dict[str, Any]:
-        """Returns the failure of the first node, else that of the run, in the editor's form."""
+        """Returns the first failure of a node, or else that of the run, in the editor's form."""
         first = next((f for f in self.failures if f["because"] is None), None)
-        if first is None:  # not a node's own failure: the process that ran it has ended
-            first = {**self.place(), "what": what, "advice": advice, "because": None}
+        if first is None:  # no node has failed, but the process that ran it has ended
+            first = {**self.last_node(), "what": what, "advice": advice, "because": None}
             self.send("artgraph.failed", **first)
         lines = filter(None, (first["what"], first["advice"]))
         return {
@@ -75,19 +78,19 @@ class Follower:
             "current_outputs": {},
         }
 
-    def _tell_planned(self) -> None:
-        if not self._planned:
-            self._planned = True
+    def _send_cached(self) -> None:
+        if not self._sent_cached:
+            self._sent_cached = True
             self.send("execution_cached", nodes=self._cached, timestamp=now())
 
     def replay(self, client: str) -> None:
-        """Tell a tab that has come back what it missed."""
+        """Send the state of the run to its tab, which has connected again."""
         if client != self.job.client:
             return
         self.start()
         self.send("execution_cached", nodes=self._cached, timestamp=now())
         for node, output in self.job.outputs.items():
-            self._executed(node, output)
+            self._send_executed(node, output)
         for node in self._states:
             self.send("executing", node=node, display_node=node)
         self.send("progress_state", nodes=self._states)
@@ -97,35 +100,35 @@ class Follower:
     def _on_started(self, node: str, event: dict[str, Any]) -> None:
         self._node, self._type = node, event["type"]
         self.send("executing", node=node, display_node=node)
-        self._progressed(node, event.get("step") or 0, 1, "running")
+        self._send_progress(node, event.get("step") or 0, 1, "running")
         if event.get("step"):
-            self._hub.text(self.job.client, self.job.id, node, f"goes on from step {event['step']}")
+            self._hub.text(self.job.client, self.job.id, node, f"resumed from step {event['step']}")
 
     def _on_progress(self, node: str, event: dict[str, Any]) -> None:
         self.send("progress", value=event["done"], max=event["total"], node=node)
-        self._progressed(node, event["done"], event["total"], "running")
+        self._send_progress(node, event["done"], event["total"], "running")
 
     def _on_preview(self, node: str, event: dict[str, Any]) -> None:
         try:
             picture = Path(event["path"]).read_bytes()
         except OSError:
-            return  # replaced at this moment; the next one will come
+            return  # the file is being replaced, and the next preview follows
         self._previews[node] = picture
         self._send_preview(node, picture)
         if event["metrics"]:
-            told = " · ".join(f"{name} {value:.4g}" for name, value in event["metrics"].items())
-            self._hub.text(self.job.client, self.job.id, node, told)
+            text = " · ".join(f"{name} {value:.4g}" for name, value in event["metrics"].items())
+            self._hub.text(self.job.client, self.job.id, node, text)
 
     def _on_finished(self, node: str, event: dict[str, Any]) -> None:
         if node in self._previews:
-            self._keep_preview(event, self._previews.pop(node))
+            self._store_preview(event, self._previews.pop(node))
         state = self._states.get(node, {"max": 1})
-        self._progressed(node, state["max"], state["max"], "finished")
+        self._send_progress(node, state["max"], state["max"], "finished")
         self._states.pop(node)
-        self._done(node, event)
+        self._show(node, event)
 
-    def _keep_preview(self, event: dict[str, Any], picture: bytes) -> None:
-        """The last picture of the work becomes a result, in place of the live one."""
+    def _store_preview(self, event: dict[str, Any], picture: bytes) -> None:
+        """Add the last preview to the results of its node."""
         name = f"{event['node']}-samples.png"
         write_whole(self._folder / name, picture)
         shown = event.setdefault("shown", {})
@@ -156,21 +159,22 @@ class Follower:
         if node not in self._cached:
             self._cached.append(node)
             self.send("execution_cached", nodes=[node], timestamp=now())
-        self._done(node, event)
+        self._show(node, event)
 
-    def _done(self, node: str, event: dict[str, Any]) -> None:
+    def _show(self, node: str, event: dict[str, Any]) -> None:
+        """Store what the editor shows of a node's results, and send it."""
         shown = event.get("shown", {})
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
-        pictures = [self._keep(path) for path in files if is_displayable(path)]
-        plots = [self._named(name, "temp") for name in shown.get("plots", ())]
+        pictures = [self._store(path) for path in files if is_displayable(path)]
+        plots = [self._file_info(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
         if len(pictures) == 1 and _is_animated(files[0]):
-            output["artgraph_animated"] = True  # `animated` would have it taken for a video
+            output["artgraph_animated"] = True  # with `animated`, the editor would show a video
         others = [path for path in files if not is_displayable(path)]
         for path in others:
-            self._keep(path)
+            self._store(path)
         if node in self._warnings:
             output["artgraph_warnings"] = self._warnings[node]
         texts = [*shown.get("text", ()), *(f"saved {path.name}" for path in others)]
@@ -179,10 +183,10 @@ class Follower:
         if "tables" in shown:
             output["artgraph_tables"] = shown["tables"]
         self.job.outputs[node] = output
-        self._executed(node, output)
+        self._send_executed(node, output)
 
-    def _keep(self, path: Path) -> FileInfo:
-        """Link a published file into the job's folder, as the next run replaces it in `out`."""
+    def _store(self, path: Path) -> FileInfo:
+        """Link a published file into the job's folder, since the next run replaces it in `out`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         target = self._folder / path.name
         with contextlib.suppress(OSError):
@@ -191,15 +195,15 @@ class Follower:
                 target.hardlink_to(path)
             except OSError:  # another disk, or a file system without links
                 shutil.copyfile(path, target)
-        return self._named(path.name, "output")
+        return self._file_info(path.name, "output")
 
-    def _named(self, name: str, kind: str) -> FileInfo:
+    def _file_info(self, name: str, kind: str) -> FileInfo:
         return {"filename": name, "subfolder": self.job.id, "type": kind}
 
-    def _executed(self, node: str, output: dict[str, Any]) -> None:
+    def _send_executed(self, node: str, output: dict[str, Any]) -> None:
         self.send("executed", node=node, display_node=node, output=output)
 
-    def _progressed(self, node: str, value: float, maximum: float, state: str) -> None:
+    def _send_progress(self, node: str, value: float, maximum: float, state: str) -> None:
         self._states[node] = self._about(node) | {"value": value, "max": maximum, "state": state}
         self.send("progress_state", nodes=self._states)
 
@@ -228,5 +232,5 @@ def _is_animated(path: Path) -> bool:
 
 
 def now() -> int:
-    """Milliseconds since 1970."""
+    """Returns the current time in milliseconds since 1970."""
     return int(time.time() * 1000)

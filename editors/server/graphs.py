@@ -1,7 +1,8 @@
-"""The folder of graphs: YAML files, shown to the editor as its workflows.
+"""The folder of graphs. They are YAML files, and the editor reads and writes them as workflows.
 
-The YAML is the truth, its layout a part of it. Saving leaves a file's comments and form alone
-where it says the same; what someone else wrote into it meanwhile is noticed, and kept.
+The YAML contains everything, including the layout. If only the layout changes, saving preserves
+the comments and the form of a file. If someone else has changed the file meanwhile, that version
+is stored as a backup.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from .saving import text_to_save
 from .settings import Settings
 from .watch import Watch
 
-_DEPTH = 3  # folders below the user's that are looked through
-_MOST = 1_000  # graphs listed
+_DEPTH = 3  # levels of sub-folders that are searched for graphs
+_MAX_LISTED = 1_000  # largest number of graphs in the list
 
 
 class Saved(NamedTuple):
-    """Where a workflow was written, and what its user should know of that."""
+    """The file of a saved workflow, and a note for the user if it was not saved as usual."""
 
     path: Path
     note: str | None = None
 
 
 class Graphs:
-    """The editor's workflows `name.json` are the files `name.yaml` of the folder.
+    """The graphs of a folder. The editor's workflow `name.json` is the file `name.yaml`.
 
-    A workflow that can't be said in YAML yet, such as one with another pack's nodes, stays JSON:
-    no work is lost.
+    A workflow that can't be written as YAML, for example because a wire is missing or a node is
+    unknown, is saved as JSON, so that no work is lost.
     """
 
     def __init__(self, settings: Settings, registry: Mapping[str, NodeSpec]) -> None:
@@ -53,22 +54,22 @@ class Graphs:
         self._watch = Watch()
 
     def listed(self) -> list[dict[str, Any]]:
-        """All graphs of the folder."""
+        """Returns what the editor shows of each graph in the folder."""
         found: dict[str, dict[str, Any]] = {}
         for path in self._walk(self._folder, 0):
             name = path.relative_to(self._folder).with_suffix(".json").as_posix()
-            if len(found) < _MOST and (name not in found or path.suffix == ".yaml"):
+            if len(found) < _MAX_LISTED and (name not in found or path.suffix == ".yaml"):
                 found[name] = file_info(path, name)
         return list(found.values())
 
     def load(self, name: str) -> dict[str, Any]:
-        """A graph as the editor's workflow.
+        """Returns a graph of the folder as a workflow of the editor.
 
-        Raises: HTTPNotFound; HTTPUnprocessableEntity where it is no graph.
+        Raises: HTTPNotFound; HTTPUnprocessableEntity if the file is not a valid graph.
         """
         path = self._existing(name)
         text = path.read_text(encoding="utf-8-sig")
-        self._watch.know(path, text)
+        self._watch.record(path, text)
         if path.suffix == ".json":
             workflow: dict[str, Any] = json.loads(text)
             return workflow
@@ -80,7 +81,7 @@ class Graphs:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
 
     def workflow(self, text: str, path: Path) -> dict[str, Any]:
-        """A graph's YAML as the editor's workflow, with the nodes of graphs inside it.
+        """Returns a graph's YAML as a workflow of the editor, with the nodes of graphs inside it.
 
         Raises: GraphError.
         """
@@ -88,7 +89,7 @@ class Graphs:
         return to_workflow(check(document, self._registry), self._registry)
 
     def document(self, workflow: Any, path: Path) -> Document:
-        """A workflow of the editor as the graph at `path`.
+        """Returns a workflow of the editor as the graph at `path`.
 
         Raises: GraphError.
         """
@@ -97,27 +98,29 @@ class Graphs:
     def save(self, name: str, workflow: Any, overwrite: bool) -> Saved:
         """Write a workflow as YAML.
 
-        Raises: HTTPConflict where the file is there and may not be replaced.
+        Raises: HTTPConflict if the file exists and `overwrite` is false.
         """
         path = inside(self._folder, name).with_suffix(".yaml")
         plain = path.with_suffix(".json")
         if not overwrite and (path.exists() or _is_workflow(plain)):
-            raise web.HTTPConflict(text=f"{path.name} is there already")
+            raise web.HTTPConflict(text=f"{path.name} already exists")
         if not isinstance(workflow, dict):
-            raise web.HTTPBadRequest(text="a workflow is a JSON object")
+            raise web.HTTPBadRequest(text="the workflow is not a JSON object")
         try:
             document = self.document(workflow, path)
         except ArtgraphError as error:
             write_whole(plain, json.dumps(workflow, indent=1).encode())
-            return Saved(plain, f"It is kept as JSON, since it can't be said in YAML: {error}")
-        there = _text(path)
-        text, note = text_to_save(document, there, self._registry)
-        self._back_up(path, is_lost=note is not None)
-        if text != there:
+            return Saved(
+                plain, f"It is saved as JSON, because it can't be written as YAML: {error}"
+            )
+        old = _text(path)
+        text, note = text_to_save(document, old, self._registry)
+        self._back_up(path, loses_content=note is not None)
+        if text != old:
             write_whole(path, text.encode())
         if _is_workflow(plain):
             plain.unlink()
-        self._watch.know(path, text)
+        self._watch.record(path, text)
         self._watch_inside(path, parse_document(text, path.name, path.parent))
         return Saved(path, note)
 
@@ -127,21 +130,21 @@ class Graphs:
     def move(self, name: str, target: str, overwrite: bool) -> Path:
         """Rename a graph.
 
-        Raises: HTTPConflict where the new name is taken.
+        Raises: HTTPConflict if a graph with the new name exists and `overwrite` is false.
         """
         path = self._existing(name)
         new = inside(self._folder, target).with_suffix(path.suffix)
         if new.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{new.name} is there already")
+            raise web.HTTPConflict(text=f"{new.name} already exists")
         new.parent.mkdir(parents=True, exist_ok=True)
         path.replace(new)
         self._watch.move(path, new)
         return new
 
     def changed(self) -> list[dict[str, str]]:
-        """Graphs that the editor has read and that someone else has changed since the last call.
+        """Returns the open graphs that someone else has changed on disk since the last call.
 
-        Each with the name of the file that was changed, its own or that of a graph inside it.
+        `file` is the changed file: that of the graph itself, or that of a graph inside it.
         """
         return [
             {
@@ -153,7 +156,7 @@ class Graphs:
 
     def _watch_inside(self, path: Path, document: Document) -> None:
         folders = Folders(path.parent, path.parent, path.parent)
-        self._watch.know_inside(path, files_inside(document, self._registry, folders))
+        self._watch.record_inside(path, files_inside(document, self._registry, folders))
 
     def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
         try:
@@ -180,21 +183,22 @@ class Graphs:
                 return path.with_suffix(suffix)
         raise web.HTTPNotFound(text=f"there is no graph {name!r}")
 
-    def _back_up(self, path: Path, is_lost: bool) -> None:
-        """Keep what is not the editor's own, before it is replaced.
+    def _back_up(self, path: Path, loses_content: bool) -> None:
+        """Store a copy of a file before it is replaced, if its content would be lost otherwise.
 
-        That is what someone else wrote since the editor read the file, and what it can't say.
+        The content is lost if someone else has changed the file since the editor read it, or if
+        the new text can't contain all of it (`loses_content`).
         """
         if not path.exists():
             return
         data = path.read_bytes()
-        if is_lost or not self._watch.knows(path, data.decode("utf-8-sig", "replace")):
+        if loses_content or not self._watch.is_recorded(path, data.decode("utf-8-sig", "replace")):
             stamp = time.strftime("%Y%m%d-%H%M%S")
             write_whole(self._backups / f"{path.stem}-{stamp}.yaml", data)
 
 
 def _text(path: Path) -> str | None:
-    """A file's text, None where there is none to read."""
+    """Returns a file's text, or None if it can't be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -202,7 +206,7 @@ def _text(path: Path) -> str | None:
 
 
 def _is_graph(path: Path) -> bool:
-    """Whether a file is a graph of ours, by its first line that says something."""
+    """Returns whether a YAML file is a graph: it has the key `artgraph` near its beginning."""
     if path.suffix not in (".yaml", ".yml"):
         return False
     try:
@@ -213,7 +217,7 @@ def _is_graph(path: Path) -> bool:
 
 
 def _is_workflow(path: Path) -> bool:
-    """Whether a file is a workflow of the editor."""
+    """Returns whether a JSON file is a workflow of the editor."""
     if path.suffix != ".json":
         return False
     try:

@@ -1,8 +1,8 @@
-"""Who may ask, and what the browser may do with the answers.
+"""Which requests the server answers, and what the browser may do with the answers.
 
-A page of another site must not reach this server through its visitor's browser: the Host must be
-one of ours (against rebound names), and the Origin must be the Host. Where the server can be
-reached from outside, everyone needs the token.
+A page of another site must not use the server through the browser of its visitor. Therefore the
+Host must be a name of this computer (against DNS rebinding), and the Origin must be the Host. If
+other computers can reach the server, every request needs the token.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 COOKIE = "artgraph_token"
-LOCAL = {"127.0.0.1", "localhost", "::1"}
+LOCAL = {"127.0.0.1", "localhost", "::1"}  # names of this computer
 
-# No outside address anywhere: the editor must not tell anyone what its user does.
+# No other site is allowed: nobody learns what the user does in the editor.
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -47,62 +47,66 @@ _HEADERS = {
 
 
 def guard(token: str | None) -> Middleware:
-    """The middleware; with a token, any Host is served that knows it."""
+    """Returns the middleware that checks requests. With a token, every Host is accepted."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         problem = _foreign(request, token is None)
         if problem:
             return web.json_response({"error": problem}, status=403)
-        if token is not None and not _knows(request, token):
-            given = request.query.get("token", "")
-            if not hmac.compare_digest(given.encode(), token.encode()):
-                text = "Open the address that `artgraph edit` printed: it ends with the token.\n"
+        if token is not None and not _has_token(request, token):
+            if not _is_equal(request.query.get("token", ""), token):
+                text = "Open the address that `artgraph edit` printed. It ends with the token.\n"
                 return web.Response(status=401, text=text)
-            return _remember(request, token)
+            return _set_cookie(request, token)
         return await handler(request)
 
     return check
 
 
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """What every answer carries."""
+    """Add the security headers to a response."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
 
 
 def _foreign(request: web.Request, local_only: bool) -> str | None:
-    """What is wrong with where a request comes from, None where nothing is."""
+    """Returns why a request from another site or computer is refused, or None if it is not."""
     host = _host_name(request.host)
     if local_only and host not in LOCAL:
-        return f"this server answers on this machine only, not as {host!r}"
+        return f"the server accepts requests from this computer only, but the Host is {host!r}"
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
-        return "a page of another site may not ask here"
+        return "requests from pages of other sites are refused"
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         navigates = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
         if not navigates:
-            return "a page of another site may not ask here"
+            return "requests from pages of other sites are refused"
     return None
 
 
 def _host_name(host: str) -> str:
-    """The Host header without its port."""
+    """Returns the Host header without its port."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
 
 
-def _knows(request: web.Request, token: str) -> bool:
-    """Whether the request carries the token, as a cookie or in the Authorization header."""
+def _has_token(request: web.Request, token: str) -> bool:
+    """Returns whether the request has the token in a cookie or in the Authorization header."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    given = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-    return hmac.compare_digest(given.encode(), token.encode())
+    sent = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+    return _is_equal(sent, token)
 
 
-def _remember(request: web.Request, token: str) -> web.Response:
-    """Put the token into a cookie and take it out of the address."""
+def _is_equal(sent: str, token: str) -> bool:
+    """Compares in constant time, so that the time of an answer does not reveal the token."""
+    return hmac.compare_digest(sent.encode(), token.encode())
+
+
+def _set_cookie(request: web.Request, token: str) -> web.Response:
+    """Store the token in a cookie, and redirect to the address without it."""
     query = {name: value for name, value in request.query.items() if name != "token"}
     response = web.HTTPFound(request.rel_url.with_query(query))
     response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", max_age=30 * 86_400)

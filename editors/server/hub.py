@@ -1,7 +1,8 @@
-"""The open browser tabs, and what they are sent. A tab is known by its client id.
+"""The open browser tabs, and the messages to them. Each tab has a client id.
 
-A reloaded tab comes back under its id, and two windows may share one: each id has any number of
-connections. What nobody hears is dropped; a tab that comes back is told where its run stands.
+An id may have several connections, because a reloaded tab uses its id again and two windows may
+share one. A message to an id without a connection is discarded. When a tab connects again, the
+engine sends it the state of its run.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aiohttp import web
 
-_PREVIEW = 4  # the editor's numbers of its binary messages
-_TEXT = 3
+_PREVIEW = 4  # type of the editor's binary messages with a preview
+_TEXT = 3  # type of the editor's binary messages with a text
 
 
 class Hub:
-    """Sends to tabs without waiting for slow ones: each has a queue of limited length."""
+    """Sends messages to tabs. Each tab has a queue, so a slow one does not delay the others."""
 
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
@@ -41,28 +42,28 @@ class Hub:
             self._log_readers.discard(client)
 
     def send(self, client: str, kind: str, data: dict[str, Any]) -> None:
-        """A message to one tab."""
+        """Send a message to one tab."""
         for tab in self._tabs.get(client, ()):
             tab.send(kind, data)
 
     def preview(self, client: str, about: dict[str, Any], picture: bytes) -> None:
-        """A picture of the work so far, on its node."""
+        """Send a preview, which the editor shows on its node."""
         head = json.dumps(about).encode()
         message = struct.pack(">II", _PREVIEW, len(head)) + head + picture
         for tab in self._tabs.get(client, ()):
             tab.put(message)
 
     def text(self, client: str, prompt: str, node: str, text: str) -> None:
-        """A line of text on a node."""
+        """Send a line of text, which the editor shows on a node."""
         parts = [struct.pack(">I", _TEXT)]
         for part in (prompt.encode(), node.encode()):
             parts += [struct.pack(">I", len(part)), part]
         for tab in self._tabs.get(client, ()):
             tab.put(b"".join([*parts, text.encode()]))
 
-    def follow_logs(self, client: str, follows: bool) -> None:
-        """Whether a tab that is open is sent new lines of the log."""
-        if follows and client in self._tabs:
+    def follow_logs(self, client: str, enabled: bool) -> None:
+        """Start or stop sending new lines of the log to an open tab."""
+        if enabled and client in self._tabs:
             self._log_readers.add(client)
         else:
             self._log_readers.discard(client)
@@ -77,7 +78,7 @@ class Hub:
                 tab.send(kind, data)
 
     async def close(self) -> None:
-        """Say good-bye to all."""
+        """Close all connections."""
         for tab in [tab for tabs in self._tabs.values() for tab in tabs]:
             tab.stop()
             with contextlib.suppress(Exception):
@@ -85,24 +86,24 @@ class Hub:
 
 
 def log_message(lines: Iterable[tuple[float, str]]) -> dict[str, Any]:
-    """Lines of the log as the editor reads them."""
+    """Returns lines of the log in the editor's form."""
     entries = [{"t": time, "m": text} for time, text in lines]
     return {"entries": entries, "size": {"cols": 120, "rows": 40}}
 
 
 class Tab:
-    """One connection."""
+    """One connection to a browser tab."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self.socket = socket
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(10_000)
-        self._task = asyncio.create_task(self._pump())
+        self._task = asyncio.create_task(self._send_queued())
 
     def send(self, kind: str, data: dict[str, Any]) -> None:
         self.put(json.dumps({"type": kind, "data": data}))
 
     def put(self, message: str | bytes) -> None:
-        """Queue a message; a tab that has stopped listening is let go."""
+        """Queue a message. If the queue is full, the connection gets no further messages."""
         try:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
@@ -111,7 +112,7 @@ class Tab:
     def stop(self) -> None:
         self._task.cancel()
 
-    async def _pump(self) -> None:
+    async def _send_queued(self) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):
             while True:
                 message = await self._queue.get()

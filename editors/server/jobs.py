@@ -1,4 +1,4 @@
-"""The queue and the history of runs, in SQLite: they survive the server, however it ends."""
+"""The queue and the history of runs. They are stored in SQLite, and survive a crash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, number);
 
 @dataclass
 class QueuedRun:
-    """One run of a graph, waiting, running or done."""
+    """One run of a graph that is waiting, running or finished."""
 
     id: str
     number: float
@@ -47,18 +47,18 @@ class QueuedRun:
 
     @property
     def client(self) -> str:
-        """The browser tab that asked for it."""
+        """Client id of the browser tab that started the run."""
         return str(self.request.get("client_id") or "")
 
     @property
     def names(self) -> dict[str, str]:
-        """The editor's id of each node of the graph."""
+        """The editor's id of each node of the graph, by the node's name."""
         names: dict[str, str] = self.task["names"]
         return names
 
 
 class RunQueue:
-    """All jobs; what ran when the server ended waits again, as its results are kept."""
+    """All jobs. A job that was running when the server ended waits again after the next start."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -70,7 +70,7 @@ class RunQueue:
         self._db.close()
 
     def save(self, job: QueuedRun) -> None:
-        """Write a job as it is now."""
+        """Write the current state of a job."""
         data = (job.request, job.task, job.outputs, job.error)
         written = (json.dumps(d) if d is not None else None for d in data)
         self._db.execute(
@@ -82,14 +82,14 @@ class RunQueue:
         return next(iter(self._select("WHERE id = ?", job_id)), None)
 
     def next(self) -> QueuedRun | None:
-        """The job whose turn it is."""
+        """Returns the job to run next, or None if none waits."""
         found = self._select("WHERE status = 'pending' ORDER BY number LIMIT 1")
         return next(iter(found), None)
 
-    def found(
+    def select(
         self, statuses: tuple[str, ...] = (), limit: int | None = None, offset: int = 0
     ) -> list[QueuedRun]:
-        """Jobs of these states (all where none is named), the newest first."""
+        """Returns the jobs with one of these statuses, or all jobs; the newest come first."""
         where, values = _where(statuses)
         order = f"{where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
         return self._select(order, *values, -1 if limit is None else limit, offset)
@@ -100,7 +100,7 @@ class RunQueue:
         return int(row[0])
 
     def number(self, front: bool) -> float:
-        """A number behind, or before, all jobs there are."""
+        """Returns a number for a job after all others, or before all others if `front` is true."""
         low, high = self._db.execute("SELECT min(number), max(number) FROM jobs").fetchone()
         return (low or 0.0) - 1 if front else (high or 0.0) + 1
 
@@ -132,7 +132,7 @@ def _where(statuses: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 
 
 def workflow_of(extra: Any) -> dict[str, Any] | None:
-    """The workflow that was sent with a prompt."""
+    """Returns the workflow that was sent with a prompt, or None."""
     info = extra.get("extra_pnginfo")
     workflow = info.get("workflow") if isinstance(info, dict) else None
     return workflow if isinstance(workflow, dict) else None

@@ -1,4 +1,4 @@
-"""Names that a browser sends as files of ours: inside their folder, or refused."""
+"""Checks of file names that a browser sends, so that all files are inside their folder."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from ...contract.values.kinds import is_file_name
 
 
 def inside(root: Path, name: str) -> Path:
-    """The path of `name` (folders divided by /) in `root`, links followed.
+    """Returns the path of `name` in `root`. The name may contain folders, separated by `/`.
 
-    Raises: HTTPForbidden where it is no plain name, or leads outside.
+    Raises: HTTPForbidden if the name is not allowed, or the file is outside of `root`, also
+    through a link.
     """
     parts = name.split("/")
     if len(name) > 500 or not all(is_file_name(part) for part in parts):
-        raise web.HTTPForbidden(text=f"{name[:80]!r} is no name for a file here")
+        raise web.HTTPForbidden(text=f"{name[:80]!r} is not an allowed file name")
     path = root.joinpath(*parts)
     if not path.resolve().is_relative_to(root.resolve()):
-        raise web.HTTPForbidden(text=f"{name!r} lies outside its folder")
+        raise web.HTTPForbidden(text=f"{name!r} is outside its folder")
     return path
 
 
 def file_info(path: Path, name: str) -> dict[str, Any]:
-    """What the editor is told of a file; times in milliseconds since 1970."""
+    """Returns a file's name, size in bytes, and times in milliseconds since 1970."""
     status = path.stat()
     return {
         "path": name,
@@ -37,14 +38,14 @@ def file_info(path: Path, name: str) -> dict[str, Any]:
 
 
 def read_json(data: bytes) -> Any:
-    """Parsed JSON.
+    """Returns parsed JSON.
 
-    Raises: HTTPBadRequest where it is none, or nested so deep that nothing can be done with it.
+    Raises: HTTPBadRequest if the data is not JSON, or is nested too deeply.
     """
     try:
         parsed = json.loads(data)
-        if b"\\ud" in data.lower():  # halves of characters, which can't be written anywhere
+        if b"\\ud" in data.lower():  # single surrogates, which can't be encoded
             json.dumps(parsed, ensure_ascii=False).encode()
         return parsed
     except (ValueError, RecursionError) as error:
-        raise web.HTTPBadRequest(text=f"no JSON that can be read: {error}") from error
+        raise web.HTTPBadRequest(text=f"the request is not valid JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""The plan of a graph for the editor: what would run and why."""
+"""The plan of a graph for the editor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .settings import Settings
 def plan_rows(
     document: Document, registry: Mapping[str, NodeSpec], settings: Settings
 ) -> list[dict[str, str]]:
-    """One row a node: its name, what is done with it, and why.
+    """Returns a row for each node: its name, what a run would do with it, and why.
 
     Raises: ArtgraphError.
     """

@@ -1,7 +1,7 @@
-"""A prompt of the editor as a graph that can run, and its problems placed on the editor's nodes.
+"""Translates a prompt of the editor to a graph that can run, and shows problems on its nodes.
 
-What can run does: a branch with a problem is left out and reported on its nodes, unless nothing
-else remains or it is what was asked for.
+A branch with a problem is skipped and reported on its nodes, and the other branches run. The
+prompt is refused if no branch remains.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .translate import from_prompt, with_workflow
 
 _MAX_NODES = 10_000
 
-# What a problem is called in the editor; and what to do about it there, if that differs from what
-# to do in a file.
+# For each kind of problem, its type in the editor, and the advice if it differs from the advice
+# for a file.
 _IN_EDITOR: dict[Kind, tuple[str, str | None]] = {
     "unknown_type": ("missing_node_type", None),
-    "missing_input": ("required_input_missing", "connect a node that gives {wanted}"),
-    "missing_value": ("required_input_missing", "fill it in"),
-    "wrong_socket": ("return_type_mismatch", "connect a node that gives {wanted}"),
+    "missing_input": ("required_input_missing", "connect a node that outputs {wanted}"),
+    "missing_value": ("required_input_missing", "enter a value"),
+    "wrong_socket": ("return_type_mismatch", "connect a node that outputs {wanted}"),
     "unknown_source": ("bad_linked_input", "connect it again"),
-    "loop": ("dependency_cycle", "cut one of the wires"),
+    "loop": ("dependency_cycle", "remove one of the wires"),
     "not_a_choice": ("value_not_in_list", None),
     "too_small": ("value_smaller_than_min", None),
     "too_large": ("value_bigger_than_max", None),
@@ -39,16 +39,16 @@ _OTHERWISE = ("custom_validation_failed", None)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A graph that can run: its YAML, the editor's id of each node, and what is left out."""
+    """A graph that can run."""
 
     yaml: str
-    names: dict[str, str]
-    only: list[str]
-    node_errors: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str]  # the editor's id of each node, by its name
+    only: list[str]  # nodes to run, with the nodes that they need; all if empty
+    node_errors: dict[str, Any] = field(default_factory=dict)  # problems of the skipped nodes
 
 
 class PromptError(Exception):
-    """A prompt that can't run; `answer` is what the editor is told."""
+    """A prompt that can't run; `answer` is sent to the editor."""
 
     def __init__(self, kind: str, message: str, details: str = "", **node_errors: Any) -> None:
         super().__init__(message)
@@ -64,15 +64,16 @@ def prepare(
     file: str,
     targets: Collection[str] | None = None,
 ) -> Prepared:
-    """Check a prompt; its workflow adds what a prompt doesn't say.
+    """Check a prompt. Returns the graph to run.
 
-    `targets` are the ids of the nodes that are asked for, None for all.
+    The workflow adds the title, the knobs and the layout, which a prompt does not contain.
+    `targets` are the ids of the nodes to run; None runs all.
 
     Raises: PromptError.
     """
     _check_form(prompt)
     try:
-        document, ids, strangers = from_prompt(prompt, registry, file, folders.graph)
+        document, ids, unknown = from_prompt(prompt, registry, file, folders.graph)
     except GraphError as error:
         problem = error.problems[0]
         raise PromptError("invalid_prompt", _capital(problem.what), problem.advice) from error
@@ -86,33 +87,34 @@ def prepare(
     if targets is not None:
         asked = [name for name, node_id in ids.items() if node_id in {str(t) for t in targets}]
         if not asked:
-            raise PromptError("prompt_no_outputs", "None of the nodes asked for is in the graph")
-    errors = _node_errors(prompt, ids | strangers, wrong)
+            raise PromptError("prompt_no_outputs", "The graph does not contain the chosen nodes")
+    errors = _node_errors(prompt, ids | unknown, wrong)
     ends = asked if asked is not None else _ends(document)
-    sick = _reached(wrong, _users(document))
-    sound = [] if "" in wrong else [name for name in ends if name not in sick]
-    if not sound:
-        raise _refused(errors, wrong)
+    broken = _reached(wrong, _users(document))
+    runnable = [] if "" in wrong else [name for name in ends if name not in broken]
+    if not runnable:
+        raise _refusal(errors, wrong)
     if wrong:
-        needed = _reached(sound, {n: _sources(e) for n, e in document.nodes.items()})
-        kept = {name: entry for name, entry in document.nodes.items() if name in needed}
-        document = replace(document, nodes=kept, problems=[])
-    return Prepared(document.yaml(), ids, sound if asked else [], errors)
+        needed = _reached(runnable, {n: _sources(e) for n, e in document.nodes.items()})
+        nodes = {name: entry for name, entry in document.nodes.items() if name in needed}
+        document = replace(document, nodes=nodes, problems=[])
+    return Prepared(document.yaml(), ids, runnable if asked else [], errors)
 
 
 def _check_form(prompt: Any) -> None:
     if not isinstance(prompt, dict) or not prompt:
         raise PromptError("prompt_no_outputs", "The graph is empty", "Add a node, then run it")
     if len(prompt) > _MAX_NODES:
-        raise PromptError("invalid_prompt", f"The graph has over {_MAX_NODES} nodes")
+        message = f"The graph has {len(prompt)} nodes, which is too many"
+        raise PromptError("invalid_prompt", message, f"Use at most {_MAX_NODES}")
     for node_id, node in prompt.items():
         if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
             raise PromptError(
-                "missing_node_type", f"Node {node_id[:80]!r} does not say what it is", "Replace it"
+                "missing_node_type", f"Node {node_id[:80]!r} has no class_type", "Replace it"
             )
         if not isinstance(node.get("inputs", {}), dict):
             raise PromptError(
-                "invalid_prompt", f"The inputs of node {node_id[:80]!r} are unreadable"
+                "invalid_prompt", f"The inputs of node {node_id[:80]!r} are not a JSON object"
             )
 
 
@@ -124,13 +126,13 @@ def _by_node(error: GraphError) -> dict[str, list[Problem]]:
 
 
 def _ends(document: Document) -> list[str]:
-    """The nodes that no other needs."""
+    """Returns the nodes that no other node needs, or all nodes if each is needed."""
     users = _users(document)
     return [name for name in document.nodes if name not in users] or list(document.nodes)
 
 
 def _users(document: Document) -> dict[str, set[str]]:
-    """The nodes that need each node."""
+    """Returns for each node the nodes that need it."""
     users: dict[str, set[str]] = {}
     for name, entry in document.nodes.items():
         for source in _sources(entry):
@@ -143,7 +145,7 @@ def _sources(entry: NodeEntry) -> set[str]:
 
 
 def _reached(starts: Iterable[str], steps: Mapping[str, set[str]]) -> set[str]:
-    """All that can be reached from `starts`, themselves included."""
+    """Returns all nodes that can be reached from `starts`, including `starts`."""
     seen = set(starts)
     waiting = list(seen)
     while waiting:
@@ -153,10 +155,10 @@ def _reached(starts: Iterable[str], steps: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
-def _refused(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> PromptError:
+def _refusal(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> PromptError:
     problems = [problem for group in wrong.values() for problem in group]
     if len(problems) != 1:
-        message = f"{len(problems)} things in the graph need mending"
+        message = f"The graph has {len(problems)} problems"
         details = "; ".join(problem.message for problem in problems[:5])
         return PromptError("prompt_outputs_failed_validation", message, details, **errors)
     kind, message, details = in_editor(problems[0])
@@ -167,19 +169,19 @@ def _refused(errors: dict[str, Any], wrong: Mapping[str, list[Problem]]) -> Prom
 def _node_errors(
     prompt: Mapping[str, Any], ids: Mapping[str, str], wrong: Mapping[str, list[Problem]]
 ) -> dict[str, Any]:
-    """What is wrong with each node, by the editor's id."""
+    """Returns the problems of each node in the editor's form, by the editor's id."""
     found = {}
     for name, problems in wrong.items():
         node_id = ids.get(name, "")
         if node_id in prompt:
             kind = prompt[node_id]["class_type"]
-            errors = _one_an_input(map(_error, problems))
+            errors = _one_per_input(map(_error, problems))
             found[node_id] = {"errors": errors, "dependent_outputs": [], "class_type": kind}
     return found
 
 
-def _one_an_input(errors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first problem of each input: a wire that leads nowhere is not unwired as well."""
+def _one_per_input(errors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the first problem of each input, since further ones only follow from it."""
     named: dict[Any, dict[str, Any]] = {}
     for number, error in enumerate(errors):
         named.setdefault(error["extra_info"].get("input_name", number), error)
@@ -193,7 +195,7 @@ def _error(problem: Problem) -> dict[str, Any]:
 
 
 def in_editor(problem: Problem) -> tuple[str, str, str]:
-    """Returns a problem's kind in the editor, what is wrong, and what to do about it there."""
+    """Returns the type of a problem in the editor, what is wrong, and what to do in the editor."""
     kind, advice = _IN_EDITOR.get(problem.kind, _OTHERWISE)
     if advice is None:
         advice = problem.advice

@@ -1,4 +1,4 @@
-"""Pictures that the editor shows and sends."""
+"""Pictures that the editor shows and uploads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .paths import inside
 from .services import SERVICES, Services
 
 routes = web.RouteTableDef()
-_MAX_PIXELS = 200_000_000
+_MAX_PIXELS = 200_000_000  # largest picture that is made smaller for a view
 
 
 @routes.get("/view")
 async def view(request: web.Request) -> web.StreamResponse:
-    """A picture of a run, or one of the user's own."""
+    """Returns a picture of a run, or one of the input folder."""
     path = _viewed(request.app[SERVICES], request)
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
@@ -36,47 +36,47 @@ async def view(request: web.Request) -> web.StreamResponse:
 
 
 def _viewed(services: Services, request: web.Request) -> Path:
-    """The file that a query names, in one of the three folders that may be seen."""
+    """Returns the path of the file in a query: in the input folder, or a run's files."""
     kind = request.query.get("type", "output")
     name, folder = request.query.get("filename", ""), request.query.get("subfolder", "")
-    rooms = {"output": services.engine.folder(""), "input": services.settings.input}
-    rooms["temp"] = rooms["output"]
-    if kind not in rooms:
-        raise web.HTTPBadRequest(text=f"there is no kind of file {kind[:40]!r}")
-    return inside(rooms[kind], f"{folder}/{name}" if folder else name)
+    folders = {"output": services.engine.folder(""), "input": services.settings.input}
+    folders["temp"] = folders["output"]
+    if kind not in folders:
+        raise web.HTTPBadRequest(text=f"{kind[:40]!r} is not a type of file")
+    return inside(folders[kind], f"{folder}/{name}" if folder else name)
 
 
 async def _smaller(path: Path) -> web.Response:
-    """A picture as WebP, at most 512 pixels wide or high."""
+    """Returns a picture as WebP, at most 512 pixels wide and high."""
 
-    def make() -> bytes:
+    def encode() -> bytes:
         from PIL import Image
 
         with Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
-                raise web.HTTPBadRequest(text="too large a picture")
+                raise web.HTTPBadRequest(text=f"{path.name!r} has more than {_MAX_PIXELS:,} pixels")
             image.thumbnail((512, 512))
             buffer = io.BytesIO()
             image.convert("RGB").save(buffer, "WEBP", quality=85)
             return buffer.getvalue()
 
     try:
-        data = await asyncio.to_thread(make)
+        data = await asyncio.to_thread(encode)
     except (OSError, ValueError, SyntaxError) as error:
-        raise web.HTTPBadRequest(text=f"{path.name!r} is no picture that can be read") from error
+        raise web.HTTPBadRequest(text=f"{path.name!r} can't be read as a picture") from error
     return web.Response(body=data, content_type="image/webp")
 
 
 @routes.post("/upload/image")
 @routes.post("/upload/mask")
 async def upload(request: web.Request) -> web.Response:
-    """Put a picture into the input folder; the same name with another content gets a number."""
+    """Store a picture in the input folder. A number is added if another picture has its name."""
     services = request.app[SERVICES]
     if not (request.content_type or "").startswith("multipart/"):
-        raise web.HTTPBadRequest(text="a form with a picture is expected")
+        raise web.HTTPBadRequest(text="the request is not a form with a picture")
     fields, name, data = await _form(request, services.settings.max_upload)
     if not is_readable(Path(name)):
-        raise web.HTTPUnsupportedMediaType(text=f"{name[:80]!r} is no picture that artgraph reads")
+        raise web.HTTPUnsupportedMediaType(text=f"artgraph does not read files like {name[:80]!r}")
     folder = fields.get("subfolder", "")
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)
     count = 1
@@ -90,14 +90,14 @@ async def upload(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, bytes]:
-    """A form's texts, and the name and content of its picture."""
+    """Returns the texts of a form, and the name and content of its picture."""
     fields: dict[str, str] = {}
     name, data = "", bytearray()
     try:
         reader = await request.multipart()
         while (part := await reader.next()) is not None:
             if not isinstance(part, BodyPartReader):
-                raise web.HTTPBadRequest(text="a form within a form is not expected")
+                raise web.HTTPBadRequest(text="the form contains another form")
             content = bytearray()
             while chunk := await part.read_chunk():
                 content += chunk
@@ -108,7 +108,7 @@ async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, 
             elif part.name and len(fields) < 20:
                 fields[part.name] = content[:1_000].decode(errors="replace")
     except (ValueError, HttpProcessingError) as error:
-        raise web.HTTPBadRequest(text=f"a form that can't be read: {error}") from error
+        raise web.HTTPBadRequest(text=f"the form can't be read: {error}") from error
     if not data or not is_file_name(name):
-        raise web.HTTPBadRequest(text="the form has no picture with a plain name")
+        raise web.HTTPBadRequest(text="the form has no picture with a valid file name")
     return fields, name, bytes(data)

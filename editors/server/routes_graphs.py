@@ -1,4 +1,4 @@
-"""Graphs that come with artgraph or from the user, and questions about the one that is drawn."""
+"""Shipped graphs, dropped files, and the YAML and plan of the graph in the editor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .plans import plan_rows
 from .services import SERVICES, json_object
 
 routes = web.RouteTableDef()
-_START = "style_remix"
+_START = "style_remix"  # the shipped graph that the editor opens by default
 
 
 # Templates: the graphs that come with artgraph
@@ -57,23 +57,22 @@ async def template_picture(request: web.Request) -> web.Response:
 
 
 def _shipped(request: web.Request) -> dict[str, Any]:
-    """The shipped graph that is asked for, as a workflow."""
+    """Returns the requested shipped graph as a workflow."""
     path = shipped_graphs().get(request.match_info["name"])
     if path is None:
         raise web.HTTPNotFound
     return request.app[SERVICES].graphs.workflow(path.read_text(encoding="utf-8"), path)
 
 
-# Our own questions
+# Routes for artgraph's scripts in the editor
 
 
 @routes.get("/artgraph/start")
 async def start(request: web.Request) -> web.Response:
-    """The graph that the editor opens with."""
+    """Returns the graph that the editor opens at its start."""
     services = request.app[SERVICES]
-    asked = services.settings.graph
     shipped = shipped_graphs()
-    name = asked or (_START if _START in shipped else next(iter(shipped), None))
+    name = services.settings.graph or (_START if _START in shipped else next(iter(shipped), None))
     if name is None:
         return web.json_response({})
     try:
@@ -86,7 +85,7 @@ async def start(request: web.Request) -> web.Response:
 
 @routes.post("/artgraph/open")
 async def open_file(request: web.Request) -> web.Response:
-    """The graph in a dropped YAML file or PNG; an empty answer where there is none."""
+    """Returns the graph in a dropped YAML file or PNG, or an empty object if there is none."""
     services = request.app[SERVICES]
     data = await request.read()
     name = Path(request.query.get("name", "graph")).stem
@@ -104,7 +103,7 @@ async def open_file(request: web.Request) -> web.Response:
 
 @routes.post("/artgraph/yaml")
 async def as_yaml(request: web.Request) -> web.Response:
-    """A workflow of the editor as YAML."""
+    """Returns a workflow of the editor as YAML."""
     services = request.app[SERVICES]
     workflow = await json_object(request)
     try:
@@ -116,7 +115,7 @@ async def as_yaml(request: web.Request) -> web.Response:
 
 @routes.post("/artgraph/plan")
 async def plan(request: web.Request) -> web.Response:
-    """What running a workflow would do, node by node."""
+    """Returns what a run of a workflow would do with each node."""
     services = request.app[SERVICES]
     workflow = await json_object(request)
     try:

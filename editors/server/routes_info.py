@@ -1,4 +1,4 @@
-"""What the editor asks about us: nodes, extensions, the system; and its own files."""
+"""Information for the editor: the nodes, the system, the log; and artgraph's files for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .services import SERVICES, Services, json_object
 
 routes = web.RouteTableDef()
 WEB = Path(__file__).parent / "web"
-SHARED = WEB.parents[1] / "comfy" / "web"  # with the pack for ComfyUI
+SHARED = WEB.parents[1] / "comfy" / "web"  # scripts that the pack for ComfyUI uses too
 
 
 @routes.get("/object_info")
@@ -58,7 +58,7 @@ async def system_stats(request: web.Request) -> web.Response:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes in all and free; 0 where the system doesn't say."""
+    """Returns the total and the free memory in bytes, or zeros if the system does not report it."""
     try:
         page = os.sysconf("SC_PAGE_SIZE")
         return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
@@ -66,30 +66,33 @@ def _memory() -> tuple[int, int]:
         return 0, 0
 
 
-# Optional parts of the editor that we have nothing for
+# Optional parts of the editor that artgraph does not use
 
 
-def _empty(answer: Any) -> Any:
+def _constant(answer: Any) -> Any:
     async def handler(_: web.Request) -> web.Response:
         return web.json_response(answer)
 
     return handler
 
 
-_ON_NODE = "What is wrong, and what to do about it, stands on the node."
-_LOOK = {"message": _ON_NODE, "toastMessage": _ON_NODE}
-# The editor's words where ours are better: errors, of which the node says more, and names.
+_SEE_NODE = "The node shows what is wrong and what to do."
+_ERROR = {"message": _SEE_NODE, "toastMessage": _SEE_NODE}
 _SECTIONS = {"sections": {"comfyNodes": "Editor", "extensions": "artgraph"}}
-_WORDS = {
+# Texts that replace the editor's own: errors refer to the node, and names do not say ComfyUI.
+_TEXTS = {
     "errorCatalog": {
-        "runtimeErrors": {"execution_failed": _LOOK},
-        "validationErrors": {"custom_validation_failed": _LOOK, "unknown_validation_error": _LOOK},
+        "runtimeErrors": {"execution_failed": _ERROR},
+        "validationErrors": {
+            "custom_validation_failed": _ERROR,
+            "unknown_validation_error": _ERROR,
+        },
     },
     "settingsCategories": {"Comfy": "Editor"},
     "sideToolbar": {"nodeLibraryTab": _SECTIONS},
 }
 for _path, _answer in (
-    ("/i18n", {"en": _WORDS}),
+    ("/i18n", {"en": _TEXTS}),
     ("/global_subgraphs", {}),
     ("/workflow_templates", {}),
     ("/experiment/models", []),
@@ -97,7 +100,7 @@ for _path, _answer in (
     ("/embeddings", []),
     ("/node_replacements", {}),
 ):
-    routes.get(_path)(_empty(_answer))
+    routes.get(_path)(_constant(_answer))
 
 
 @routes.get("/internal/logs/raw")
@@ -107,7 +110,7 @@ async def logs(request: web.Request) -> web.Response:
 
 @routes.patch("/internal/logs/subscribe")
 async def follow_logs(request: web.Request) -> web.Response:
-    """A tab wants to hear of new lines, or no longer does."""
+    """Start or stop sending new lines of the log to a tab."""
     body = await json_object(request)
     request.app[SERVICES].hub.follow_logs(str(body.get("clientId")), body.get("enabled") is True)
     return web.json_response({})
@@ -118,7 +121,7 @@ async def logs_text(request: web.Request) -> web.Response:
     return web.json_response("".join(text for _, text in request.app[SERVICES].engine.logs))
 
 
-# Our part of the editor
+# artgraph's part of the editor
 
 
 @routes.get("/extensions")
@@ -129,7 +132,7 @@ async def extensions(_: web.Request) -> web.Response:
 
 @routes.get("/extensions/artgraph/docs/{name}.md")
 async def help_page(request: web.Request) -> web.Response:
-    """A node's help, from its docstring."""
+    """Returns the help page of a node, made from its docstring."""
     services, name = request.app[SERVICES], request.match_info["name"]
     spec = next((s for s in services.registry.values() if class_id(s.id) == name), None)
     if spec is None:

@@ -1,4 +1,4 @@
-"""The queue and the history, in the editor's older and newer forms."""
+"""The queue and the history, for older and newer versions of the editor."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ async def get_queue(request: web.Request) -> web.Response:
     jobs = request.app[SERVICES].jobs
     return web.json_response(
         {
-            "queue_running": [_queue_entry(job) for job in jobs.found(("in_progress",))],
-            "queue_pending": [_queue_entry(job) for job in jobs.found(("pending",))],
+            "queue_running": [_queue_entry(job) for job in jobs.select(("in_progress",))],
+            "queue_pending": [_queue_entry(job) for job in jobs.select(("pending",))],
         }
     )
 
 
 @routes.post("/queue")
 async def post_queue(request: web.Request) -> web.Response:
-    """Take waiting runs out of the queue."""
+    """Remove waiting runs from the queue."""
     services = request.app[SERVICES]
     body = await json_object(request)
-    named = _texts(body.get("delete"))
+    job_ids = _texts(body.get("delete"))
     if body.get("clear"):
-        named += [job.id for job in services.jobs.found(("pending",))]
-    for job_id in named:
+        job_ids += [job.id for job in services.jobs.select(("pending",))]
+    for job_id in job_ids:
         job = services.jobs.get(job_id)
         if job is not None and job.status == "pending":
             services.engine.cancel(job_id)
@@ -47,7 +47,7 @@ async def get_history(request: web.Request) -> web.Response:
         found = [job] if job is not None and job.status in FINISHED else []
     else:
         limit = whole_number(request, "max_items", None)
-        found = jobs.found(FINISHED, limit, whole_number(request, "offset", 0) or 0)
+        found = jobs.select(FINISHED, limit, whole_number(request, "offset", 0) or 0)
     return web.json_response({job.id: _history_entry(job) for job in found})
 
 
@@ -55,20 +55,20 @@ async def get_history(request: web.Request) -> web.Response:
 async def post_history(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     body = await json_object(request)
-    named = _texts(body.get("delete"))
+    job_ids = _texts(body.get("delete"))
     if body.get("clear"):
-        named += [job.id for job in services.jobs.found(FINISHED)]
-    services.engine.forget(named)
+        job_ids += [job.id for job in services.jobs.select(FINISHED)]
+    services.engine.forget(job_ids)
     return web.json_response({})
 
 
 @routes.get("/jobs")
 async def get_jobs(request: web.Request) -> web.Response:
     jobs = request.app[SERVICES].jobs
-    known = (*WAITING, *FINISHED)
-    asked = tuple(s for s in request.query.get("status", "").split(",") if s in known)
+    all_statuses = (*WAITING, *FINISHED)
+    asked = tuple(s for s in request.query.get("status", "").split(",") if s in all_statuses)
     limit, offset = whole_number(request, "limit", 200), whole_number(request, "offset", 0) or 0
-    found, total = jobs.found(asked, limit, offset), jobs.count(asked)
+    found, total = jobs.select(asked, limit, offset), jobs.count(asked)
     pages = {"offset": offset, "limit": limit, "total": total}
     more = {"has_more": offset + len(found) < total}
     return web.json_response(
@@ -81,8 +81,8 @@ async def get_job(request: web.Request) -> web.Response:
     job = request.app[SERVICES].jobs.get(request.match_info["id"])
     if job is None:
         raise web.HTTPNotFound(text="there is no such run")
-    kept = {"prompt": job.request["prompt"], "extra_data": job.request["extra_data"]}
-    return web.json_response(_job_entry(job) | {"outputs": job.outputs, "workflow": kept})
+    sent = {"prompt": job.request["prompt"], "extra_data": job.request["extra_data"]}
+    return web.json_response(_job_entry(job) | {"outputs": job.outputs, "workflow": sent})
 
 
 @routes.post("/jobs/cancel")

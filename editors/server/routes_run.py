@@ -1,4 +1,4 @@
-"""Running graphs: the WebSocket, prompts, interruption."""
+"""Running graphs: the WebSocket, prompts, and interruption."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from .prompts import PromptError, prepare
 from .services import SERVICES, json_object
 
 routes = web.RouteTableDef()
-_MAX_MESSAGE = 2**20
-_MAX_QUEUE = 1_000
+_MAX_MESSAGE = 2**20  # largest size of a message from the editor in bytes
+_MAX_QUEUE = 1_000  # largest number of waiting runs
 
 
 @routes.get("/ws")
 async def websocket(request: web.Request) -> web.WebSocketResponse:
-    """A tab listens; it says who it was before, so that it hears of its run again."""
+    """Open the connection for messages to a tab.
+
+    The client id in the query belongs to the tab, so that it gets the state of its run again.
+    """
     services = request.app[SERVICES]
     socket = web.WebSocketResponse(heartbeat=30, max_msg_size=_MAX_MESSAGE)
     await socket.prepare(request)
@@ -45,7 +48,7 @@ async def get_features(request: web.Request) -> web.Response:
 
 
 def features(request: web.Request) -> dict[str, Any]:
-    """What the editor may count on."""
+    """Returns the features of the server that the editor may use."""
     return {
         "supports_preview_metadata": True,
         "supports_progress_text_metadata": True,
@@ -66,7 +69,8 @@ async def post_prompt(request: web.Request) -> web.Response:
     body = await json_object(request)
     try:
         if services.jobs.count(WAITING) >= _MAX_QUEUE:
-            raise PromptError("queue_full", f"{_MAX_QUEUE} runs are waiting", "Wait for some")
+            message = f"The queue is full: {_MAX_QUEUE} runs are waiting"
+            raise PromptError("queue_full", message, "Wait, or remove some from the queue")
         job, errors = await asyncio.to_thread(_make_job, request, body)
     except PromptError as error:
         return web.json_response(error.answer, status=400)
@@ -85,7 +89,7 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, di
     folders = Folders(graph_file.parent, settings.input, settings.out)
     targets = body.get("partial_execution_targets")
     if targets is not None and not isinstance(targets, list):
-        raise PromptError("invalid_prompt", "What is to be run is no list of nodes")
+        raise PromptError("invalid_prompt", "partial_execution_targets is not a list of nodes")
     prepared = prepare(
         body.get("prompt"), workflow, services.registry, folders, graph_file.name, targets
     )
@@ -97,16 +101,16 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, di
         "only": prepared.only,
     }
     client = body.get("client_id")
-    request_kept = {
+    stored_request = {
         "client_id": client if isinstance(client, str) else "",
         "prompt": body["prompt"],
         "extra_data": extra,
     }
-    return QueuedRun(str(uuid.uuid4()), 0.0, request_kept, task), prepared.node_errors
+    return QueuedRun(str(uuid.uuid4()), 0.0, stored_request, task), prepared.node_errors
 
 
 def _graph_file(workflow: dict[str, Any] | None) -> Path:
-    """The file that the graph has, or would have, in the folder; our extension tells its name."""
+    """Returns the graph's path in the folder of graphs, which web/artgraph.js adds to prompts."""
     extra = (workflow or {}).get("extra")
     name = extra.get("artgraph_file") if isinstance(extra, dict) else None
     parts = str(name or "untitled").removesuffix(".json").split("/")
@@ -119,7 +123,7 @@ def _graph_file(workflow: dict[str, Any] | None) -> Path:
 
 @routes.post("/interrupt")
 async def interrupt(request: web.Request) -> web.Response:
-    """Stop what runs, or the run that is named."""
+    """Stop the current run, or the run with the given id."""
     job_id = (await json_object(request)).get("prompt_id")
     request.app[SERVICES].engine.cancel(str(job_id) if job_id is not None else None)
     return web.json_response({})

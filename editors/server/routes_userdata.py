@@ -1,4 +1,4 @@
-"""What the editor keeps: its settings, the user's graphs, its other files."""
+"""What the editor stores: its settings, the user's graphs, and its other files."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ async def post_settings(request: web.Request) -> web.Response:
     return _change_settings(request, await json_object(request))
 
 
-# Its tutorial is about other nodes; looking for its newer versions would ask other sites.
+# Settings that differ from the editor's defaults until the user changes them.
 _PRESET = {
-    "Comfy.TutorialCompleted": True,
-    "Comfy.Notification.ShowVersionUpdates": False,
+    "Comfy.TutorialCompleted": True,  # the tutorial is about other nodes
+    "Comfy.Notification.ShowVersionUpdates": False,  # the check would contact another site
     "Comfy.Release.Status": "skipped",
     "Comfy.Workflow.ShowMissingModelsWarning": False,
-    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes are ours
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes come from artgraph
     "Comfy.Graph.CanvasInfo": False,
-    "Comfy.TextareaWidget.FontSize": 13,  # of notes too, as large as other texts
-    "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # announces what is hidden here
-    "Comfy.Minimap.Visible": False,  # it lies on the nodes; its button is below
-    "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # texts are drawn where they can just be read
+    "Comfy.TextareaWidget.FontSize": 13,  # also of notes, so that they match other texts
+    "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # its menu item is hidden here
+    "Comfy.Minimap.Visible": False,  # it covers nodes, and a button opens it
+    "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # smallest size in pixels at which texts are drawn
 }
 
 
@@ -76,7 +76,7 @@ def _settings(request: web.Request) -> dict[str, Any]:
 def _change_settings(request: web.Request, changes: dict[str, Any]) -> web.Response:
     settings = _settings(request) | changes
     if len(settings) > 2_000:
-        raise web.HTTPBadRequest(text="too many settings")
+        raise web.HTTPBadRequest(text="there are too many settings: at most 2000 are stored")
     write_whole(_settings_file(request), json.dumps(settings, indent=1).encode())
     return web.json_response({})
 
@@ -86,7 +86,7 @@ def _change_settings(request: web.Request, changes: dict[str, Any]) -> web.Respo
 
 @routes.get("/userdata")
 async def list_userdata(request: web.Request) -> web.Response:
-    """The files of a folder; those of `workflows` are the user's graphs."""
+    """Returns the files of a folder. The folder `workflows` contains the user's graphs."""
     services = request.app[SERVICES]
     folder = request.query.get("dir", "").strip("/")
     if folder == _WORKFLOWS.strip("/"):
@@ -115,7 +115,7 @@ async def get_userdata(request: web.Request) -> web.StreamResponse:
 
 @routes.post("/userdata/{file}")
 async def post_userdata(request: web.Request) -> web.Response:
-    """Save a file; a workflow becomes a graph's YAML."""
+    """Save a file. A workflow is saved as YAML."""
     services, name = request.app[SERVICES], request.match_info["file"]
     overwrite = request.query.get("overwrite") != "false"
     if _is_graph(name):
@@ -127,7 +127,7 @@ async def post_userdata(request: web.Request) -> web.Response:
     else:
         path = _plain_file(services, name)
         if path.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{path.name!r} is there already")
+            raise web.HTTPConflict(text=f"{path.name!r} already exists")
         write_whole(path, await request.read())
     return web.json_response(file_info(path, name))
 
@@ -155,7 +155,7 @@ async def move_userdata(request: web.Request) -> web.Response:
         if not source.is_file():
             raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
         if path.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{path.name!r} is there already")
+            raise web.HTTPConflict(text=f"{path.name!r} already exists")
         path.parent.mkdir(parents=True, exist_ok=True)
         source.replace(path)
     return web.json_response(file_info(path, target))
@@ -166,7 +166,10 @@ def _is_graph(name: str) -> bool:
 
 
 def _plain_file(services: Services, name: str) -> Path:
-    """A file of the editor's own, such as its bookmarks; their names may begin with a dot."""
+    """Returns the path of a file of the editor, such as its bookmarks.
+
+    A dot at the beginning of its name is removed.
+    """
     folder, _, last = name.rpartition("/")
     root = services.settings.state / "userdata"
     last = last.removeprefix(".")

@@ -1,4 +1,4 @@
-"""What the routes share."""
+"""Objects and functions that several routes use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .jobs import RunQueue
 from .paths import read_json
 from .settings import Settings
 
-MAX_JSON = 32 * 2**20
+MAX_JSON = 32 * 2**20  # largest size of a request's JSON in bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ SERVICES = web.AppKey("services", Services)
 
 
 async def json_body(request: web.Request, limit: int = MAX_JSON) -> Any:
-    """The request's JSON, of whatever content type it says it is.
+    """Returns the request's JSON, whatever its content type.
 
     Raises: HTTPBadRequest, HTTPRequestEntityTooLarge.
     """
@@ -48,16 +48,19 @@ async def json_body(request: web.Request, limit: int = MAX_JSON) -> Any:
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object; an empty body is an empty one."""
+    """Returns the request's JSON object, which is empty if the body is.
+
+    Raises: HTTPBadRequest, HTTPRequestEntityTooLarge.
+    """
     if not request.can_read_body:
         return {}
     body = await json_body(request)
     if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="a JSON object is expected")
+        raise web.HTTPBadRequest(text="the request is not a JSON object")
     return body
 
 
 def whole_number(request: web.Request, name: str, default: int | None) -> int | None:
-    """A whole number of 0 or more from the query."""
+    """Returns a whole number of at least 0 from the query, or the default."""
     text = request.query.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -1,4 +1,4 @@
-"""What the command line decides about a server, and where it keeps things."""
+"""The settings of the server, from the command line."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """folder: graphs live there; out, input, cache, device and packs are the runner's."""
+    """`out`, `input`, `cache`, `device` and `packs` mean the same as for `artgraph run`."""
 
-    folder: Path
+    folder: Path  # contains the graphs
     out: Path
     input: Path
     cache: Path
     device: str = "auto"
     packs: tuple[str, ...] = ()
-    graph: str | None = None  # opened at the start
+    graph: str | None = None  # the graph that the editor opens at its start
     host: str = "127.0.0.1"
-    port: int = 0  # 0: any free one
-    token: str | None = None  # asked of everyone where the server can be reached from outside
-    max_upload: int = 100 * 2**20
-    history: int = 200  # finished runs that are kept
+    port: int = 0  # 0 is any free port
+    token: str | None = None  # required in requests if other computers can reach the server
+    max_upload: int = 100 * 2**20  # largest size of an uploaded picture in bytes
+    history: int = 200  # largest number of finished runs in the history
 
     @property
     def state(self) -> Path:
-        """The server's own folder: queue, history, settings, layouts."""
+        """Folder with the server's own files: queue, history, settings, backups."""
         return self.folder / ".artgraph"

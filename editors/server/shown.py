@@ -1,6 +1,6 @@
-"""What a node's results look like in the editor: curves as a plot, texts, tables.
+"""Prepares a node's results for the editor: texts, tables, and curves as plots.
 
-Files that a node saved are shown by their names; this is for what stays inside the graph.
+The editor shows files that a node saved by itself.
 """
 
 from __future__ import annotations
@@ -13,31 +13,33 @@ from ...runner.graph.bound import BoundNode
 from ...runner.store.results import Result
 from ...runner.store.store import Store
 
-_ROWS = 50
-_TEXT = 5_000
+_MAX_ROWS = 50  # largest number of rows of a table that are shown
+_MAX_TEXT = 5_000  # largest number of characters of a text that are shown
 
 
 def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -> dict[str, Any]:
-    """Texts, tables and the names of plots, which are written into `folder`."""
+    """Returns texts, tables and the names of plots. The plots are written into `folder`."""
     texts: list[str] = []
     tables: list[dict[str, list[Any]]] = []
     plots: list[str] = []
     for name, stored in result.outputs.items():
         socket = node.spec.outputs[name].sockets[0]
         if socket.name in ("number", "text"):
-            texts.append(str(store.value(socket, stored))[:_TEXT])
+            texts.append(str(store.value(socket, stored))[:_MAX_TEXT])
         elif socket.name == "table":
             table = store.value(socket, stored)
-            if plot := _plotted(table, folder / f"{node.name}-{name}.png", stored.digest):
+            if plot := _write_plot(table, folder / f"{node.name}-{name}.png", stored.digest):
                 plots.append(plot)
             else:
-                tables.append({column: cells[:_ROWS] for column, cells in table.columns.items()})
+                tables.append(
+                    {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
+                )
     shown = {"text": texts, "tables": tables, "plots": plots}
     return {kind: values for kind, values in shown.items() if values}
 
 
-def _plotted(table: Table, path: Path, digest: str) -> str | None:
-    """Write the curves of a table that holds some; the file's name."""
+def _write_plot(table: Table, path: Path, digest: str) -> str | None:
+    """Write the curves of a table. Returns the file's name, or None if there are no curves."""
     steps = table.columns.get(table.x)
     if steps is None or len(steps) < 2:
         return None

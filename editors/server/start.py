@@ -1,4 +1,4 @@
-"""What `artgraph edit` does before its server starts."""
+"""Checks the options of `artgraph edit`, then starts the server."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def edit(
 ) -> None:
     """Serve the editor until Ctrl-C.
 
-    Raises: GraphError where the extra is not installed or an option is wrong; InputError where
-    the graph or the folder is not there.
+    Raises: GraphError if the extra is not installed or an option is wrong; InputError if the
+    graph or the folder does not exist.
     """
     try:
         import aiohttp
@@ -45,7 +45,9 @@ def edit(
 
     numerics_for(device)
     if not folder.is_dir():
-        raise InputError(f"there is no folder {str(folder)!r}", "make it, or name another")
+        raise InputError(
+            f"there is no folder {str(folder)!r}", "create it, or choose another --folder"
+        )
     if graph is not None:
         load_document(graph)
     settings = Settings(
@@ -64,7 +66,7 @@ def edit(
 
 
 def _within(folder: Path, path: Path) -> Path:
-    """`out` and `input` are relative to the folder of the graphs."""
+    """Returns an absolute path. `out` and `input` are relative to the folder of the graphs."""
     return (folder / path).resolve()
 
 

@@ -1,4 +1,4 @@
-"""Between the editor's forms of a graph and ours: convert*.py put to the server's use."""
+"""Translates the editor's forms of a graph to documents."""
 
 from __future__ import annotations
 
@@ -17,22 +17,19 @@ from ..formats.convert import from_comfy
 
 
 class Translated(NamedTuple):
-    """A graph of the editor as a document, with the editor's id of each node by name.
-
-    `strangers` are the ids of the nodes without a counterpart here, by what problems call them.
-    """
+    """A graph of the editor as a document."""
 
     document: Document
-    ids: dict[str, str]
-    strangers: dict[str, str]
+    ids: dict[str, str]  # the editor's id of each node, by the node's name
+    unknown: dict[str, str]  # the editor's id of nodes that artgraph lacks, by name in problems
 
 
 def from_prompt(
     prompt: Any, registry: Mapping[str, NodeSpec], file: str, folder: Path
 ) -> Translated:
-    """The graph in a prompt; what has no counterpart is among the document's problems.
+    """Returns the graph in a prompt. The document's problems contain what can't be translated.
 
-    Raises: GraphError where it is no prompt.
+    Raises: GraphError if the data is not a prompt.
     """
     assembler = Assembler(read_api(prompt), registry, file)
     document = document_of(assembler.data(), file, folder)
@@ -44,22 +41,24 @@ def from_prompt(
 def with_workflow(
     graph: Graph, ids: dict[str, str], workflow: Any, registry: Mapping[str, NodeSpec]
 ) -> tuple[Document, dict[str, str]]:
-    """The graph of a prompt as its workflow tells it, if that runs the very same.
+    """Returns the document and ids of the workflow if it runs the same as the prompt's graph.
 
-    A prompt is what runs; title, knobs and layout stand in the workflow alone.
+    Only the workflow contains the title, the knobs and the layout. If it runs something else,
+    the document and ids of the prompt are returned.
     """
-    plain = (graph.document, ids)
+    prompt = (graph.document, ids)
     try:
-        told = from_comfy(workflow, registry, graph.document.file, graph.document.folder)
-        same = bind(told.document, registry, graph.folders)
+        converted = from_comfy(workflow, registry, graph.document.file, graph.document.folder)
+        bound = bind(converted.document, registry, graph.folders)
     except ArtgraphError:
-        return plain
-    if _what_runs(same, told.ids) != _what_runs(graph, ids):
-        return plain
-    return told.document, told.ids
+        return prompt
+    if _runs(bound, converted.ids) != _runs(graph, ids):
+        return prompt
+    return converted.document, converted.ids
 
 
-def _what_runs(graph: Graph, ids: Mapping[str, str]) -> dict[str, Any]:
+def _runs(graph: Graph, ids: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what runs for each id: the type of the node, its values and its wires."""
     return {
         ids[node.name]: (
             node.spec.id,

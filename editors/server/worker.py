@@ -1,10 +1,10 @@
-"""The process that runs graphs: tasks come in as JSON lines, events go out as JSON lines.
+"""The process that runs graphs. It reads tasks and writes events, each as a line of JSON.
 
-It is a process of its own so that whatever a node does (crash, run out of memory, hold on for
-minutes) the editor's server goes on. It ends when its server does.
+It is a process of its own, so that the server still answers if a node crashes, runs out of memory
+or blocks for minutes. It ends when the server ends.
 
-In:  {"run": task} or {"cancel": job id}; at the end of input the run stops, with a checkpoint.
-Out: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
+Input:  {"run": task} or {"cancel": job id}. When the input ends, the run stops with a checkpoint.
+Output: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
 from .shown import shown_outputs
 
-_PREVIEW_SECONDS = 1.0
-_PATIENCE = 10.0  # seconds that a run has to stop once the server is gone
+_PREVIEW_SECONDS = 1.0  # time between two previews of a node
+_PATIENCE = 10.0  # seconds that a run may take to stop after the server has ended
 
 
 class Worker:
-    """Runs one task after the other; listens for cancellations meanwhile."""
+    """Runs one task after the other, and accepts cancellations meanwhile."""
 
     def __init__(self, settings: dict[str, Any], lines: IO[str], out: IO[str]) -> None:
         self._settings, self._lines, self._out = settings, lines, out
         self._tasks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._run: Run | None = None
-        self._job = ""  # that runs, or that was cancelled before it did
+        self._job = ""  # id of the job that runs, or ran last
         self._cancelled: set[str] = set()
         self._registry = load_nodes(settings["packs"])
 
     def serve(self) -> None:
-        """Work until the input ends."""
+        """Run tasks until the input ends."""
         threading.Thread(target=self._listen, daemon=True).start()
-        import torch  # noqa: F401 - loaded before the first run asks for it
+        import torch  # noqa: F401 - loaded early, so that the first run starts sooner
 
         while (task := self._tasks.get()) is not None:
             self._job = task["id"]
@@ -79,7 +79,7 @@ class Worker:
                 self._run.cancel()
 
     def _do(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Run one task; how it ended."""
+        """Run one task. Returns how it ended."""
         try:
             return {"status": self._execute(task)}
         except ArtgraphError as error:
@@ -103,7 +103,7 @@ class Worker:
                     graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
                 )
             if not isinstance(event, NodeEvent):
-                return  # the end is told by `end`
+                return  # the event `end` reports the end
             if isinstance(event, Planned) and event.action != "cached":
                 return
             self._send(data)
@@ -120,19 +120,19 @@ class Worker:
             store.close()
 
     def _send(self, data: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the server is gone, and we are to stop
+        with contextlib.suppress(BrokenPipeError):  # the server has ended, and the run will stop
             self._out.write(json.dumps({"job": self._job} | data) + "\n")
             self._out.flush()
 
 
 def main() -> None:
-    """Take standard output for events alone: what nodes print goes to standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it closes our input
+    """Run tasks from standard input. Standard output is for events: prints go to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and closes our input
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     settings = json.loads(sys.stdin.readline())
     Worker(settings, sys.stdin, out).serve()
-    os._exit(0)  # without waiting for what a node may have left running
+    os._exit(0)  # without waiting for threads that a node has left running
 
 
 if __name__ == "__main__":

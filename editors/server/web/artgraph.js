@@ -1,42 +1,42 @@
-// What artgraph adds to the editor: its first graph, its files, results on nodes, its menu.
+// What artgraph adds to the editor: a first graph, dropped files, results on nodes, and a menu.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { acceptFiles, addUploadButton } from './files.js'
 import { addHelp } from './help.js'
-import { changedOnDisk, copyAsYaml, reloadStale, showPlan, tell } from './menu.js'
+import { changedOnDisk, copyAsYaml, notify, reloadStale, showPlan } from './menu.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
 } from './results.js'
 
-const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader']
+const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
-const folderWidgets = new Map() // by class: the widget that names a folder
+const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
 
-/** The editor's built-in first graph needs nodes that are not here: ours comes instead. */
+/** Opens a graph of artgraph instead of the editor's own first graph, which needs other nodes. */
 function replaceFirstGraph() {
   const load = app.loadGraphData.bind(app)
   app.loadGraphData = async (data, ...rest) => {
     const builtIn = !data || (!rest.length && data.nodes?.some((n) => FOREIGN.includes(n.type)))
     if (!builtIn) return load(data, ...rest)
     const { workflow, name, error } = await (await api.fetchApi('/artgraph/start')).json()
-    if (error) tell('error', 'The graph could not be opened', error)
+    if (error) notify('error', 'The graph cannot be opened', error)
     if (!workflow) return load({ nodes: [], links: [], version: 0.4 }, true, true)
     const result = await load(workflow, true, true, name)
-    showBeginning()
+    showStart()
     return result
   }
 }
 
-/** Small graphs as a whole; of large ones the beginning, at a size that can be read. */
-function showBeginning() {
+/** Shows a small graph as a whole, and the beginning of a large graph at a readable size. */
+function showStart() {
   const corner = [0, 1].map((axis) => Math.min(...app.graph.nodes.map((node) => node.pos[axis])))
   if (app.graph.nodes.length < 15) return app.extensionManager.command.execute('Comfy.Canvas.FitView')
   Object.assign(app.canvas.ds, { scale: 0.6, offset: [160 - corner[0], 190 - corner[1]] })
   app.canvas.setDirty(true, true)
 }
 
-/** A prompt says which file its graph is, so that its outputs get the graph's name. */
+/** Adds the file of the graph to each prompt, so that the outputs are stored under its name. */
 function nameGraphs() {
   const toPrompt = app.graphToPrompt.bind(app)
   app.graphToPrompt = async (...args) => {
@@ -50,8 +50,8 @@ function nameGraphs() {
   }
 }
 
-/** What the server refuses stands on its nodes, in its words. */
-function tellRefusals() {
+/** If the server refuses a graph, its messages are shown on the nodes. */
+function showRefusals() {
   const queue = api.queuePrompt.bind(api)
   api.queuePrompt = async (...args) => {
     try {
@@ -66,8 +66,8 @@ function tellRefusals() {
   }
 }
 
-/** The page bears our name; the editor writes its own into the title again and again. */
-function keepTitle() {
+/** Replaces the editor's name in the title of the page, each time that the editor writes it. */
+function replaceTitle() {
   const title = document.querySelector('title')
   const rename = () => {
     const ours = document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
@@ -77,8 +77,8 @@ function keepTitle() {
   rename()
 }
 
-/** Another palette brings its own colours of sockets; those of our kinds come after it. */
-function keepColors() {
+/** Sets the colours of artgraph's sockets again after the user has chosen another palette. */
+function restoreColors() {
   const ours = app.extensions.find((extension) => extension.name === 'artgraph.colors')
   app.ui.settings.addEventListener('Comfy.ColorPalette.change', () =>
     setTimeout(() => {
@@ -88,8 +88,8 @@ function keepColors() {
   )
 }
 
-/** What runs here, for the page About of the settings. */
-async function tellVersions() {
+/** Shows the versions on the page About of the settings. */
+async function showVersions() {
   const { system } = await api.getSystemStats()
   aboutPageBadges.push(
     { label: system.comfyui_version, url: '#artgraph', icon: 'pi pi-share-alt' },
@@ -111,24 +111,24 @@ app.registerExtension({
   init() {
     replaceFirstGraph()
     nameGraphs()
-    tellRefusals()
+    showRefusals()
     acceptFiles()
   },
 
   setup() {
-    keepTitle()
-    keepColors()
+    replaceTitle()
+    restoreColors()
     addHelp()
-    tellVersions()
+    showVersions()
     api.addEventListener('execution_start', (event) => clearMarks(event.detail))
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
-    api.addEventListener('artgraph.saved', ({ detail }) => tell('warn', `${detail.name} is saved`, detail.note))
+    api.addEventListener('artgraph.saved', ({ detail }) => notify('warn', `${detail.name} was saved`, detail.note))
     api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
   },
 
-  // Another graph is shown; which one, the editor knows only after this.
+  // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
     setTimeout(() => {
       reloadStale()

@@ -1,13 +1,13 @@
-// Files that are dropped on the editor: graphs in YAML or in pictures, pictures, folders of them.
+// Files for the editor: dropped graphs (YAML or PNG), dropped pictures, and folders of pictures.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { tell } from './menu.js'
+import { notify } from './menu.js'
 
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i
 const GRAPH = /\.(png|ya?ml)$/i
 
-/** A PNG or YAML that holds a graph opens it; another picture becomes a node that loads it. */
+/** Opens the graph in a dropped YAML or PNG. For another picture, adds a node that loads it. */
 export function acceptFiles() {
   const handle = app.handleFile.bind(app)
   app.handleFile = async (file, ...rest) => {
@@ -22,7 +22,7 @@ async function openGraph(file) {
   const answer = await api.fetchApi(`/artgraph/open?${query}`, { method: 'POST', body: file })
   if (!answer.ok) return false
   const { workflow, name, error } = await answer.json()
-  if (error) tell('error', `${file.name} holds a graph that can't be opened`, error)
+  if (error) notify('error', `The graph in ${file.name} cannot be opened`, error)
   if (workflow) await app.loadGraphData(workflow, true, true, name)
   return Boolean(workflow || error)
 }
@@ -37,17 +37,17 @@ async function addPicture(file) {
   setWidget(node, 'path', name)
 }
 
-/** The file's name in the input folder, undefined where it was refused. */
+/** Returns the file's name in the input folder, or undefined if the server refused it. */
 async function upload(file, folder) {
   const form = new FormData()
   form.append('image', file, file.name)
   form.append('subfolder', folder)
   const answer = await api.fetchApi('/upload/image', { method: 'POST', body: form })
   if (answer.ok) return (await answer.json()).name
-  tell('error', `${file.name} was refused`, await answer.text())
+  notify('error', `${file.name} was not uploaded`, await answer.text())
 }
 
-/** A value that is wired is changed where the wire comes from. */
+/** Sets the value of a widget. If the widget is wired, sets the value at the source of the wire. */
 function setWidget(node, name, value) {
   const wired = node.inputs.findIndex((input) => input.widget?.name === name && input.link != null)
   const source = wired < 0 ? null : node.getInputNode(wired)
@@ -59,23 +59,24 @@ function setWidget(node, name, value) {
   widget.callback?.(value)
 }
 
-/** A button that uploads a folder of the user's pictures, whose path the widget then names. */
+/** Adds a button that uploads a folder of pictures and sets the widget to its path. */
 export function addUploadButton(node, widget) {
-  const options = { serialize: false } // of the prompt
+  const options = { serialize: false } // not a value in the prompt
   const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node, widget), options)
-  button.serialize = false // of the workflow
+  button.serialize = false // not a value in the workflow
 }
 
 function choose(node, widget) {
   const input = document.createElement('input')
   Object.assign(input, { type: 'file', multiple: true, webkitdirectory: true })
-  input.onchange = () => takeIn(node, widget, [...input.files])
+  input.onchange = () => uploadFolder(node, widget, [...input.files])
   input.click()
 }
 
-async function takeIn(node, widget, files) {
+async function uploadFolder(node, widget, files) {
   const pictures = files.filter((file) => PICTURE.test(file.name))
-  if (!pictures.length) return tell('warn', 'No pictures there', 'The folder holds none that artgraph reads.')
+  if (!pictures.length)
+    return notify('warn', 'No pictures found', 'The folder contains no pictures that artgraph can read.')
   const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
   let done = 0
   for (const file of pictures) {
@@ -83,5 +84,5 @@ async function takeIn(node, widget, files) {
     if (await upload(file, folder)) done++
   }
   setWidget(node, widget, root)
-  tell('success', `${done} pictures taken in`, `They are in the input folder, under ${root}.`)
+  notify('success', `${done} pictures were uploaded`, `They are in the input folder, in ${root}.`)
 }

@@ -1,19 +1,20 @@
-// Help in the editor's own side bar, instead of pages about another program.
+// Help in the side bar of the editor, instead of the editor's links to pages about ComfyUI.
 
 import { app } from '/scripts/app.js'
 
 const PAGES = [
-  ['Run', 'Press Run. What was computed before is reused and marked so; a training that was made longer goes on where it was.'],
-  ['Add a node', 'Double-click the canvas and type, or drag one out of the node library. Wires join sockets of one colour.'],
-  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load pictures” and choose a folder. Its sub-folders are the classes.'],
-  ['Train', 'The node shows samples while it learns. Stop whenever you like: nothing is lost, and Run goes on from there.'],
-  ['Results', 'They appear on the nodes, under Assets in this bar, and in the folder “out” beside your graphs.'],
-  ['The picture is the graph', 'Drop a PNG that artgraph saved on the canvas: the graph that made it opens.'],
-  ['Graphs are files', 'Save writes YAML into your folder. “artgraph run” makes the same of it, to the bit. Copy as YAML and Show plan are in the menu artgraph.'],
-  ['A node', 'Select it and press the “i” above it: what it does, and what each of its values means.']
+  ['Run', 'Press Run. Results that were computed before are marked “reused” and not computed again. If you raise the steps of a training, it continues from its last step.'],
+  ['Add a node', 'Double-click the canvas and type a name, or drag a node out of the node library. Wires connect sockets of the same colour.'],
+  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load pictures” and choose a folder. Each sub-folder becomes a class.'],
+  ['Train', 'The node shows samples during the training. You can stop at any time. Press Run to continue from there.'],
+  ['Results', 'Results appear on the nodes, under Assets in this bar, and in the folder “out” beside your graphs.'],
+  ['The picture is the graph', 'Drop a PNG that artgraph saved on the canvas to open the graph that made it.'],
+  ['Graphs are files', 'Save writes the graph as YAML into your folder. “artgraph run” makes exactly the same pictures from it. Copy as YAML and Show plan are in the menu artgraph.'],
+  ['About a node', 'Select a node and press the “i” above it to see what it does and what each setting means.']
 ]
 
-const ABROAD = /^Comfy\.(Help\.|ContactSupport|ToggleHelpCenter|User\.|Onboarding)/
+// Commands of the editor that open pages about ComfyUI.
+const ELSEWHERE = /^Comfy\.(Help\.|ContactSupport|ToggleHelpCenter|User\.|Onboarding)/
 
 export function addHelp() {
   app.extensionManager.registerSidebarTab({
@@ -26,7 +27,7 @@ export function addHelp() {
   })
   const open = () => app.extensionManager.command.execute('Workspace.ToggleSidebarTab.artgraph-help')
   for (const command of app.extensionManager.command.commands)
-    if (ABROAD.test(command.id)) command.function = open
+    if (ELSEWHERE.test(command.id)) command.function = open
 }
 
 function fill(box) {

@@ -1,35 +1,36 @@
-// The artgraph menu, and messages to the user.
+// The commands of the menu artgraph, and messages to the user.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 
-export function tell(severity, summary, detail) {
-  const life = severity === 'error' ? 20000 : 6000
+/** Shows a message in a corner of the editor. */
+export function notify(severity, summary, detail) {
+  const life = severity === 'error' ? 20000 : 6000 // milliseconds
   app.extensionManager?.toast?.add({ severity, summary, detail, life })
 }
 
 export async function copyAsYaml() {
-  const { yaml, error } = await ask('/artgraph/yaml')
-  if (error) return tell('error', 'The graph is no YAML yet', error)
+  const { yaml, error } = await postGraph('/artgraph/yaml')
+  if (error) return notify('error', 'The graph cannot be written as YAML', error)
   await navigator.clipboard?.writeText(yaml).catch(() => {})
-  show('The graph as YAML (copied)', Object.assign(document.createElement('pre'), { textContent: yaml }))
+  showDialog('The graph as YAML (copied)', Object.assign(document.createElement('pre'), { textContent: yaml }))
 }
 
 export async function showPlan() {
-  const { rows, error } = await ask('/artgraph/plan')
-  if (error) return tell('error', 'There is no plan yet', error)
+  const { rows, error } = await postGraph('/artgraph/plan')
+  if (error) return notify('error', 'The graph has no plan', error)
   const table = document.createElement('table')
   for (const { node, action, why } of rows) {
     const row = table.insertRow()
     row.className = `artgraph-${action}`
-    for (const text of [node, WORDS[action], why]) row.insertCell().textContent = text
+    for (const text of [node, ACTIONS[action], why]) row.insertCell().textContent = text
   }
-  show('What a run would do', table)
+  showDialog('What a run would do', table)
 }
 
-const WORDS = { cached: 'reused', run: 'runs', extend: 'goes on' }
+const ACTIONS = { cached: 'reused', run: 'runs', extend: 'resumes' }
 
-const stale = new Map() // of each open graph that someone else changed on disk: the file
+const stale = new Map() // from the path of an open graph to its file that was changed on disk
 
 export function changedOnDisk({ path, file }) {
   const isOpen = app.extensionManager.workflow.openWorkflows.some((workflow) => workflow.path === path)
@@ -37,7 +38,7 @@ export function changedOnDisk({ path, file }) {
   reloadStale()
 }
 
-/** The graph that is shown is read again if it was changed on disk, unless there is work to lose. */
+/** Reads the open graph again if it was changed on disk and has no unsaved changes. */
 export async function reloadStale() {
   const active = app.extensionManager.workflow.activeWorkflow
   const file = stale.get(active?.path)
@@ -45,30 +46,30 @@ export async function reloadStale() {
   const summary = `${file} was changed on disk`
   const isOwn = active.path.endsWith(file.replace(/\.ya?ml$/, '.json'))
   if (active.isModified)
-    return tell('warn', summary, isOwn ? 'Saving yours keeps a copy of that version in .artgraph/backups.'
-      : 'Your graph has changes that are not saved, so it stays as you see it.')
+    return notify('warn', summary, isOwn ? 'If you save your changes, the other version is stored in .artgraph/backups.'
+      : 'Your graph has unsaved changes, so it was not loaded again.')
   const answer = await api.fetchApi(`/userdata/${encodeURIComponent(active.path)}`)
-  if (!answer.ok) return tell('error', summary, await answer.text())
+  if (!answer.ok) return notify('error', summary, await answer.text())
   await app.loadGraphData(await answer.json(), true, false, active)
-  tell('info', summary, 'You see the new version.')
+  notify('info', summary, 'The new version is shown.')
 }
 
-/** A question about the graph as it is drawn. */
-async function ask(path) {
+/** Sends the open graph to the server, and returns the answer. */
+async function postGraph(path) {
   const { workflow } = await app.graphToPrompt()
   const body = JSON.stringify(workflow)
   return (await api.fetchApi(path, { method: 'POST', body })).json()
 }
 
-/** A dialog that Escape, its button or a click beside it closes. */
-function show(title, content) {
+/** Shows a dialog. Escape, its button, and a click beside it close the dialog. */
+function showDialog(title, content) {
   const dialog = document.createElement('dialog')
   dialog.className = 'artgraph-dialog'
   const heading = Object.assign(document.createElement('h2'), { textContent: title })
   const close = Object.assign(document.createElement('button'), { textContent: 'Close' })
   close.onclick = () => dialog.close()
   dialog.onclick = (event) => event.target === dialog && dialog.close()
-  // Heard before the editor's own keys, wherever the focus is.
+  // Handles the key before the editor does, wherever the focus is.
   const escape = (event) => {
     if (event.key !== 'Escape') return
     event.preventDefault()

@@ -1,51 +1,51 @@
-// What a run leaves on its nodes: texts, tables, what was reused, what went wrong.
-// Pictures are shown by the editor itself.
+// Results on the nodes: texts, tables, errors, and a mark for reused results.
+// The editor itself shows the pictures.
 
 import { app } from '/scripts/app.js'
-import { tell } from './menu.js'
+import { notify } from './menu.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
-const LINE = 19 // pixels
-const MARGIN = 6
-const TITLE = 30
-const GAP = 20
-const FILM = 200
-const notes = new WeakMap() // of each node: its box of texts and tables
-const animated = new WeakSet() // nodes that show a film
-const senders = new Map() // of each run: the graph that it was sent from, by its path
-const marks = new Map() // of each graph: what was reused in its last run, and what failed
+const LINE = 19 // height of a line of text in pixels, as the following sizes
+const MARGIN = 6 // space around a note
+const TITLE = 30 // height of a node's title
+const GAP = 20 // space between two nodes
+const FILM = 200 // height of an animation
+const notes = new WeakMap() // from a node to its box of texts and tables
+const animated = new WeakSet() // nodes that show an animation
+const senders = new Map() // from a run to the path of its graph
+const marks = new Map() // from the path of a graph to the reused and failed nodes of its last run
 
-const shownGraph = () => app.extensionManager?.workflow?.activeWorkflow?.path
+const activePath = () => app.extensionManager?.workflow?.activeWorkflow?.path
 
 export function rememberSender(run) {
-  senders.set(run, shownGraph())
+  senders.set(run, activePath())
 }
 
-/** The marks of the graph that a run is of: the one shown, where the page was loaded meanwhile. */
+/** Returns the marks of a run's graph, or of the open graph if the page was loaded meanwhile. */
 function marksOf(run) {
-  const graph = senders.get(run) ?? shownGraph()
+  const graph = senders.get(run) ?? activePath()
   if (!marks.has(graph)) marks.set(graph, { reused: new Set(), failures: [] })
   return marks.get(graph)
 }
 
-/** A new run begins; what was refused stands until the graph is sent again. */
+/** Removes the marks of the last run. Messages about a refused graph stay until it is sent again. */
 export function clearMarks({ prompt_id }) {
   const found = marksOf(prompt_id)
   found.reused.clear()
   found.failures.length = 0
   showReused()
-  if (found === marks.get(shownGraph())) clearNotes(FAILED)
+  if (found === marks.get(activePath())) clearNotes(FAILED)
 }
 
-/** Another graph is shown, with its own marks and results. */
+/** Shows the marks and results of the graph that was opened. */
 export function showMarks() {
   showReused()
   for (const node of allNodes()) {
     const output = app.nodeOutputs?.[node.id]
     if (output) showOutput(node, output)
   }
-  for (const failure of marks.get(shownGraph())?.failures ?? []) showFailure(failure)
+  for (const failure of marks.get(activePath())?.failures ?? []) showFailure(failure)
 }
 
 function clearNotes(kind) {
@@ -57,11 +57,11 @@ export function markReused({ prompt_id, nodes }) {
   showReused()
 }
 
-const isReused = (node) => marks.get(shownGraph())?.reused.has(String(node.id))
+const isReused = (node) => marks.get(activePath())?.reused.has(String(node.id))
 
-/** The canvas draws the mark itself; where nodes are elements of the page, a style does. */
+/** Marks reused nodes: a style does if nodes are elements of the page, and else drawMark. */
 function showReused() {
-  const reused = [...(marks.get(shownGraph())?.reused ?? [])]
+  const reused = [...(marks.get(activePath())?.reused ?? [])]
   const headers = reused.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
   const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
   style.id = 'artgraph-reused'
@@ -72,7 +72,7 @@ function showReused() {
   app.canvas?.setDirty(true, true)
 }
 
-/** What the server refuses to run is told on the nodes, before anything runs. */
+/** Shows the server's messages about a refused graph on its nodes. */
 export function markRefused(errors) {
   clearNotes(REFUSED)
   for (const [node_id, { errors: found }] of Object.entries(errors ?? {})) {
@@ -85,24 +85,24 @@ export function markRefused(errors) {
 export function markFailed(failure) {
   const found = marksOf(failure.prompt_id)
   found.failures.push(failure)
-  if (found === marks.get(shownGraph())) showFailure(failure)
+  if (found === marks.get(activePath())) showFailure(failure)
 }
 
 function showFailure({ node_id, what, advice }) {
   const node = findNode(node_id)
   const lines = problem(what, advice)
   if (node) showNote(node, lines, FAILED)
-  else tell('error', ...lines.map((line) => line.textContent))
+  else notify('error', ...lines.map((line) => line.textContent))
 }
 
-/** What is wrong, and below it what to do. */
+/** Returns lines that say what is wrong, and what to do. */
 function problem(what, advice) {
   const lines = [element('b', capital(what))]
   if (advice) lines.push(element('p', capital(advice)))
   return lines
 }
 
-/** Each node shows the texts and tables of its results, and a mark where they were reused. */
+/** Makes the nodes of a type show the texts and tables of their results, and the mark. */
 export function showResults(nodeType) {
   const executed = nodeType.prototype.onExecuted
   nodeType.prototype.onExecuted = function (output) {
@@ -115,20 +115,20 @@ export function showResults(nodeType) {
     draw?.apply(this, arguments)
     if (isReused(this) && !this.flags.collapsed) drawMark(ctx, this)
     if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
-    if (animated.has(this)) this.animatedImages = true // which the editor forgets with each result
+    if (animated.has(this)) this.animatedImages = true // the editor resets it with each result
   }
 }
 
-/** What the editor itself does not show. */
+/** Shows the results that the editor itself does not show. */
 function showOutput(node, output) {
   if (output?.artgraph_animated) showFilm(node)
   else animated.delete(node)
-  const shown = [
+  const contents = [
     ...(output?.artgraph_warnings ?? []).map(warning),
     ...(output?.text ?? []).map((text) => element('p', text)),
     ...(output?.artgraph_tables ?? []).map(table)
   ]
-  if (shown.length || notes.has(node)) showNote(node, shown)
+  if (contents.length || notes.has(node)) showNote(node, contents)
 }
 
 function showFilm(node) {
@@ -138,7 +138,7 @@ function showFilm(node) {
   makeRoom(node, before)
 }
 
-/** The editor prefers a live picture to the results, until the node runs again. */
+/** Removes a node's preview. Otherwise the editor shows it instead of the results. */
 function dropPreview(node) {
   const vue = document.querySelector('#vue-app')?.__vue_app__
   const store = vue?.config.globalProperties.$pinia?._s.get('nodeOutput')
@@ -159,14 +159,14 @@ function drawMark(ctx, node) {
   ctx.restore()
 }
 
-/** Makes a node as high as it needs to be; those below it give way. */
+/** Makes a node as large as its content needs, and moves the nodes below it. */
 function grow(node, before) {
   const [width, height] = node.computeSize()
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
   makeRoom(node, before)
 }
 
-/** After a node has grown, those below it give way. */
+/** Moves the nodes below a node that has grown from the height `before`. */
 function makeRoom(node, before) {
   if (node.size[1] <= before) return
   const end = node.pos[1] + before
@@ -177,7 +177,7 @@ function makeRoom(node, before) {
   app.canvas?.setDirty(true, true)
 }
 
-/** A live picture makes its node higher. */
+/** Makes room for a preview, which makes its node higher. */
 export function showPreview({ displayNodeId, nodeId }) {
   const node = findNode(displayNodeId ?? nodeId)
   const before = node?.size[1]
@@ -188,7 +188,7 @@ function overlaps(one, other) {
   return one.pos[0] < other.pos[0] + other.size[0] && other.pos[0] < one.pos[0] + one.size[0]
 }
 
-/** The lines of text in a box, which may not be drawn yet. */
+/** Returns the number of lines in a box, estimated since it may not be drawn yet. */
 function lines(box) {
   const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
   return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
@@ -226,11 +226,11 @@ function table(columns) {
 
 function row(kind, cells) {
   const result = element('tr')
-  result.append(...cells.map((cell) => element(kind, shown(cell))))
+  result.append(...cells.map((cell) => element(kind, cellText(cell))))
   return result
 }
 
-function shown(cell) {
+function cellText(cell) {
   if (cell === null || cell === undefined) return '–'
   return typeof cell === 'number' && !Number.isInteger(cell) ? cell.toPrecision(4) : String(cell)
 }

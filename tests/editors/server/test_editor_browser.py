@@ -54,7 +54,7 @@ def test_the_menu_copies_yaml_and_shows_the_plan(editor):
     editor.page.locator(".artgraph-dialog button").click()
 
 
-def test_the_settings_speak_of_us(editor):
+def test_the_settings_name_artgraph(editor):
     page = editor.page
     page.keyboard.press("Control+,")
     page.get_by_text("About", exact=True).last.click()
@@ -87,5 +87,5 @@ def test_light_looks_as_good_as_dark(editor):
 
 
 def _light(color):
-    """How light a colour of the page is, 0 to 1."""
+    """Returns the lightness of a colour of the page, 0 to 1."""
     return sum(map(int, re.findall(r"\d+", color)[:3])) / 3 / 255

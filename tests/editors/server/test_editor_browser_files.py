@@ -85,7 +85,7 @@ def _png():
     return buffer.getvalue()
 
 
-def test_a_folder_of_pictures_is_taken_in(editor, tmp_path):
+def test_a_folder_of_pictures_is_uploaded(editor, tmp_path):
     for style in ("dawn", "dusk"):
         (tmp_path / "mine" / style).mkdir(parents=True)
         (tmp_path / "mine" / style / "one.png").write_bytes(_png())
@@ -99,6 +99,6 @@ def test_a_folder_of_pictures_is_taken_in(editor, tmp_path):
     chooser.value.set_files(tmp_path / "mine")
     editor.wait_for(f"{widget('mine', 'value')}.value === 'mine'")  # the knob that is wired to it
     assert (editor.server.folder / "input" / "mine" / "dusk" / "one.png").is_file()
-    editor.run()  # the button is no value of the node's
+    editor.run()  # the button is not a value of the node
     until(lambda: (editor.server.folder / "out" / "own" / "manifest.json").is_file())
     assert editor.finished()["status"] == "completed"

@@ -144,7 +144,7 @@ def test_curves_and_saved_tables_are_shown(editor):
     editor.page.get_by_text("saved table.csv").first.wait_for()
 
 
-def test_what_goes_wrong_is_told_on_the_node(editor):
+def test_errors_are_shown_on_the_node(editor):
     editor.show(BROKEN, "broken")
     editor.run()
     editor.page.locator(".artgraph-failed", has_text="It is broken").wait_for()
@@ -155,7 +155,7 @@ def test_what_goes_wrong_is_told_on_the_node(editor):
     editor.page.keyboard.press("Escape")
 
 
-def test_a_crash_is_told_on_its_node(editor):
+def test_a_crash_is_shown_on_its_node(editor):
     editor.show(TRAINING, "crash", steps=2000, pause=0.01, seed=9)
     editor.run()
     editor.wait_for("app.graph.nodes.find(n => n.title === 'walk')?.imgs?.length > 0")
@@ -166,7 +166,7 @@ def test_a_crash_is_told_on_its_node(editor):
     editor.page.keyboard.press("Escape")
 
 
-def test_what_cannot_run_is_told_before(editor):
+def test_a_graph_that_cannot_run_is_refused_with_a_message_on_its_node(editor):
     editor.show(PICTURE, "unwired", seed=1)
     editor.ask("app.graph.nodes.find(n => n.title === 'sheet').disconnectInput(0)")
     jobs = editor.server.get("/jobs").json()["pagination"]["total"]
@@ -189,7 +189,7 @@ def test_a_reload_in_mid_run_finds_the_run_again(editor):
     )
 
 
-def test_a_restart_in_mid_queue_goes_on(browser, tmp_path):
+def test_the_queue_continues_after_a_restart(browser, tmp_path):
     first = Server(tmp_path)
     editor = Editor(browser, first)
     editor.show(TRAINING, "long", steps=300, pause=0.02, seed=5)

@@ -1,4 +1,4 @@
-"""Graphs and other files of the editor: the YAML is the truth."""
+"""Graphs and other files of the editor."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def greys(server):
-    """A fresh graph file, opened in the editor."""
+    """Returns a new graph file that is open in the editor."""
     path = server.folder / "greys.yaml"
     path.write_text(GRAPH)
     return path
@@ -64,7 +64,7 @@ def named(workflow, title):
     return next(node for node in workflow["nodes"] if node.get("title") == title)
 
 
-def test_what_the_editor_asks_at_its_start(server):
+def test_the_requests_at_the_start_of_the_editor(server):
     for prefix in ("", "/api"):
         assert server.get(f"{prefix}/users").json() == {"storage": "server", "migrated": True}
         for file in server.get(f"{prefix}/extensions").json():
@@ -86,7 +86,7 @@ def test_what_the_editor_asks_at_its_start(server):
         assert server.get(f"/extensions/artgraph/{file}").status == 200
 
 
-def test_settings_are_kept(server):
+def test_settings_are_stored(server):
     assert server.get("/settings").json()["Comfy.TutorialCompleted"] is True
     server.post("/settings/Comfy.ColorPalette", b'"light"')
     server.post("/settings", b'{"a": 1}')
@@ -159,19 +159,19 @@ def test_a_saved_graph_runs_on_the_command_line_to_the_same_digests(server, grey
     assert {"paper", "dark"} <= {node.get("title") for node in opened["workflow"]["nodes"]}
 
 
-def test_a_change_on_disk_is_told_and_kept(server, greys):
+def test_a_change_on_disk_is_reported_and_stored(server, greys):
     workflow = load(server)
     with Tab(server, "watching") as tab:
         greys.write_text(GRAPH.replace("0.25", "0.5"))
-        told = {"path": "workflows/greys.json", "file": "greys.yaml"}
-        assert tab.wait("artgraph.changed", seconds=10) == told
+        change = {"path": "workflows/greys.json", "file": "greys.yaml"}
+        assert tab.wait("artgraph.changed", seconds=10) == change
     named(workflow, "dark")["widgets_values"][0] = 0.1
     save(server, workflow)
     (backup,) = (server.folder / ".artgraph" / "backups").iterdir()
     assert "0.5" in backup.read_text()
 
 
-def test_names_that_are_taken_moving_and_deleting(server, greys):
+def test_existing_names_moving_and_deleting(server, greys):
     workflow = load(server)
     assert save(server, workflow, query="overwrite=false").status == 409
     assert save(server, workflow, "sub/copy.json").status == 200
@@ -188,21 +188,21 @@ def test_names_that_are_taken_moving_and_deleting(server, greys):
     assert not (server.folder / "moved.yaml").exists()
 
 
-def test_what_is_no_graph_yet_is_kept_as_it_is(server):
+def test_a_workflow_that_is_not_a_graph_is_saved_unchanged(server):
     foreign = {"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4}
     assert save(server, foreign, "foreign.json").status == 200
     assert load(server, "foreign.json") == foreign
     assert "foreign.json" in listed(server)
 
 
-def test_a_file_that_is_wrong_says_so(server):
+def test_a_wrong_file_is_reported(server):
     (server.folder / "wrong.yaml").write_text("artgraph: 1\nnodes:\n  a: {node: nonsense}\n")
     answer = server.get("/userdata/workflows%2Fwrong.json")
     assert answer.status == 422
     assert b"nonsense" in answer.body
 
 
-def test_the_plan_and_the_yaml_of_what_is_drawn(server, greys):
+def test_the_plan_and_the_yaml_of_the_open_graph(server, greys):
     workflow = load(server)
     assert "title: Two greys" in server.post("/artgraph/yaml", workflow).json()["yaml"]
     rows = server.post("/artgraph/plan", workflow).json()["rows"]

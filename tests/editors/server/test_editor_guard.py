@@ -1,4 +1,4 @@
-"""What the editor's server refuses, and that it goes on answering."""
+"""What the editor's server refuses, and that it still answers afterwards."""
 
 import http.client
 import random
@@ -119,7 +119,7 @@ def test_uploads_are_pictures_of_a_limited_size(server):
     assert server.get("/view?filename=a.png&type=input&preview=webp;90").status == 400
 
 
-def test_what_is_no_picture_is_only_downloaded(server):
+def test_a_file_that_is_not_a_picture_is_only_downloaded(server):
     server.post("/userdata/page.html", b"<script>alert(1)</script>")
     answer = server.get("/userdata/page.html")
     assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -187,7 +187,7 @@ def test_two_hundred_hostile_requests_leave_it_answering(server):
 
 
 @pytest.mark.parametrize("kind", hostile.KINDS)
-def test_what_no_editor_sends_is_refused_and_survived(server, kind):
+def test_malformed_requests_are_refused(server, kind):
     for data in kind():
         said = hostile.answer(server.port, data)
         status = said.partition(b"\r\n")[0]
@@ -211,7 +211,7 @@ def test_broken_connections_do_no_harm(server):
     assert server.get("/users").status == 200
 
 
-def test_whoever_comes_from_outside_needs_the_token(tmp_path):
+def test_requests_from_outside_need_the_token(tmp_path):
     with Server(tmp_path, "--listen", "0.0.0.0") as server:
         token = server.query.removeprefix("?token=")
         assert len(token) >= 30
@@ -230,19 +230,20 @@ def test_whoever_comes_from_outside_needs_the_token(tmp_path):
         assert server.get("/users", Cookie=known, Origin="http://evil.example").status == 403
 
 
-def test_an_editor_that_was_not_tried_is_said_to_be(tmp_path):
+def test_the_server_warns_about_an_untested_editor(tmp_path):
     other = tmp_path / "other" / "comfyui_frontend_package-1.999.0.dist-info"
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Name: comfyui-frontend-package\nVersion: 1.999.0\n")
-    with Server(tmp_path, PYTHONPATH=str(other.parent)) as server:
+    folders = [str(other.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with Server(tmp_path, PYTHONPATH=os.pathsep.join(folders)) as server:
         assert "graphs are in" in server.process.stdout.readline()
-        assert "1.999.0 was not tried" in server.process.stdout.readline()
+        assert "version 1.999.0 of the editor was not tested" in server.process.stdout.readline()
         assert (
             server.get("/system_stats").json()["system"]["required_frontend_version"] == "1.999.0"
         )
 
 
-def test_one_server_a_folder_and_options_in_words(server, tmp_path):
+def test_one_server_per_folder_and_errors_for_wrong_options(server, tmp_path):
     command = [sys.executable, "-m", "artgraph", "edit", "--no-browser", "--pack", str(PACK)]
 
     def refused(*words, cwd=tmp_path):
@@ -254,7 +255,7 @@ def test_one_server_a_folder_and_options_in_words(server, tmp_path):
 
     assert refused(cwd=server.folder) == (
         2,
-        f"an editor is open on {server.folder} already - use that one\n",
+        f"an editor is already open on {server.folder} - use it, or choose another --folder\n",
     )
     code, words = refused("--port", str(server.port))
     assert code == 2

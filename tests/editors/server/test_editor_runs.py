@@ -45,7 +45,7 @@ def crash() -> Number:
 
 @node(title="Stubborn", category="test")
 def stubborn() -> Number:
-    '''Listen to nobody.'''
+    '''Block without a check for cancellation.'''
     import time
     time.sleep(3600)
 """
@@ -63,7 +63,7 @@ def training(steps, pause=0.0, **more):
     return {"5": node("slow_training", "walk", steps=steps, rate=0.1, pause=pause, seed=0, **more)}
 
 
-def test_a_run_is_told_in_order(server):
+def test_the_messages_of_a_run_are_in_order(server):
     with Tab(server, "order") as tab:
         answer = server.run(PICTURE, "order").json()
         assert set(answer) == {"prompt_id", "number", "node_errors"}
@@ -76,8 +76,8 @@ def test_a_run_is_told_in_order(server):
     assert sorted(kinds[start + 3 : -3]) == ["executed"] * 3 + ["executing"] * 3
     assert kinds[-3:] == ["execution_success", "executing", "status"]
     for name in "127":  # nodes that don't need each other may run at the same time
-        told = [kind for kind, data in tab.messages if data.get("node") == name]
-        assert (told[0], told[-1]) == ("executing", "executed")
+        of_node = [kind for kind, data in tab.messages if data.get("node") == name]
+        assert (of_node[0], of_node[-1]) == ("executing", "executed")
     assert tab.of("execution_cached")[0]["nodes"] == []
     assert {data["node"] for data in tab.of("executed")} == {"1", "2", "7"}
     assert tab.of("executing")[-1]["node"] is None
@@ -94,12 +94,12 @@ def test_a_run_is_told_in_order(server):
     query = "&".join(f"{name}={value}" for name, value in pictures[0].items())
     picture = server.get(f"/view?{query}")
     assert picture.headers["Content-Type"] == "image/png"
-    assert b"artgraph: 1" in picture.body  # it carries its graph
+    assert b"artgraph: 1" in picture.body  # the picture contains its graph
     small = server.get(f"/view?{query}&preview=webp;90")
     assert small.headers["Content-Type"] == "image/webp"
 
 
-def test_a_warning_stands_on_its_node(server):
+def test_a_warning_is_shown_on_its_node(server):
     with Tab(server, "doubts") as tab:
         server.run({"3": node("doubtful")}, "doubts")
         tab.wait("execution_success")
@@ -118,7 +118,7 @@ def test_a_second_run_is_all_reused(server):
     assert not tab.of("progress_state")
 
 
-def test_history_and_jobs_keep_what_was_made(server):
+def test_history_and_jobs_contain_the_outputs(server):
     first = server.run(PICTURE).json()["prompt_id"]
     job = server.finished(first)
     assert job["status"] == "completed"
@@ -136,7 +136,7 @@ def test_history_and_jobs_keep_what_was_made(server):
     assert not (server.folder / ".artgraph" / "jobs" / first).exists()
 
 
-def test_only_what_is_asked_for_runs(server):
+def test_only_the_chosen_nodes_run(server):
     with Tab(server, "partly") as tab:
         answer = server.run(PICTURE, "partly", partial_execution_targets=["7"])
         tab.wait("execution_success")
@@ -172,22 +172,22 @@ def test_only_what_is_asked_for_runs(server):
 def test_a_refused_graph_says_why_on_its_node(server, prompt, node_id, kind, words):
     answer = server.run(prompt)
     assert answer.status == 400
-    told = answer.json()
-    assert set(told["error"]) == {"type", "message", "details", "extra_info"}
+    refusal = answer.json()
+    assert set(refusal["error"]) == {"type", "message", "details", "extra_info"}
     if node_id is None:
-        assert told["error"]["type"] == kind
-        assert words in told["error"]["message"]
+        assert refusal["error"]["type"] == kind
+        assert words in refusal["error"]["message"]
         return
     if kind == "dependency_cycle":
-        node_id = next(iter(told["node_errors"]))  # any node of the loop
-    (error,) = told["node_errors"][node_id]["errors"]
+        node_id = next(iter(refusal["node_errors"]))  # any node of the loop
+    (error,) = refusal["node_errors"][node_id]["errors"]
     assert set(error) == {"type", "message", "details", "extra_info"}
     assert kind in (None, error["type"])
     assert words in error["message"]
     assert "under `from`" not in error["details"]
 
 
-def test_the_sound_part_of_a_graph_runs(server):
+def test_the_valid_branches_of_a_graph_run(server):
     answer = server.run(PICTURE | {"3": node("mean")}).json()
     assert list(answer["node_errors"]) == ["3"]
     job = server.finished(answer["prompt_id"])
@@ -195,7 +195,7 @@ def test_the_sound_part_of_a_graph_runs(server):
     assert set(job["outputs"]) == {"1", "2", "7"}
 
 
-def test_a_failed_node_says_so_and_the_others_go_on(server):
+def test_a_failed_node_is_reported_and_the_others_run(server):
     prompt = PICTURE | {"8": node("failing", "broken"), "9": node("noted", "after", value=("8", 0))}
     with Tab(server, "failing") as tab:
         prompt_id = server.run(prompt, "failing").json()["prompt_id"]
@@ -208,7 +208,7 @@ def test_a_failed_node_says_so_and_the_others_go_on(server):
     assert server.finished(prompt_id)["execution_error"]["node_id"] == "8"
 
 
-def test_live_previews_curves_and_interruption_then_it_goes_on(server):
+def test_previews_curves_and_an_interrupted_training_that_is_resumed(server):
     with Tab(server, "train") as tab:
         prompt = training(150, 0.02)
         prompt_id = server.run(prompt, "train").json()["prompt_id"]
@@ -225,7 +225,7 @@ def test_live_previews_curves_and_interruption_then_it_goes_on(server):
     text = tab.wait("progress_text")["raw"]
     (length,) = struct.unpack(">I", text[4:8])
     assert text[8 : 8 + length].decode() == again
-    (step,) = re.findall(rb"goes on from step (\d+)", text)
+    (step,) = re.findall(rb"resumed from step (\d+)", text)
     assert done <= int(step) < 150
     for picture in tab.of("executed")[-1]["output"]["images"]:  # the last samples, the curves
         query = f"filename={picture['filename']}&subfolder={again}&type=temp"
@@ -254,7 +254,7 @@ def test_each_tab_sees_its_own_run_and_a_reloaded_one_what_it_missed(server):
     assert set(other.kinds()) == {"status", "feature_flags"}
 
 
-def test_waiting_runs_can_be_taken_out_of_the_queue(server):
+def test_waiting_runs_can_be_removed_from_the_queue(server):
     first = server.run(
         training(
             500,
@@ -273,7 +273,7 @@ def test_waiting_runs_can_be_taken_out_of_the_queue(server):
     assert server.finished(first)["status"] == "cancelled"
 
 
-def test_a_crash_and_a_stubborn_node_end_the_run_alone(server):
+def test_a_crash_or_a_blocked_node_ends_only_its_run(server):
     with Tab(server, "crash") as tab:
         job = server.finished(server.run({"1": node("crash")}, "crash").json()["prompt_id"])
         assert job["status"] == "failed"
@@ -281,11 +281,11 @@ def test_a_crash_and_a_stubborn_node_end_the_run_alone(server):
         failure = tab.wait("artgraph.failed")
     assert failure["node_id"] == "1"
     assert "signal 9" in failure["what"]
-    assert "what was finished is kept" in failure["advice"]
+    assert "finished results are stored" in failure["advice"]
     prompt_id = server.run({"1": node("stubborn")}).json()["prompt_id"]
     until(lambda: server.job(prompt_id, "in_progress"))
     server.post("/interrupt")
-    server.post("/interrupt")  # twice: at once
+    server.post("/interrupt")  # the second request kills the process
     assert server.finished(prompt_id)["status"] == "cancelled"
     assert server.finished(server.run(PICTURE).json()["prompt_id"])["status"] == "completed"
 
@@ -316,7 +316,7 @@ def test_the_server_itself_never_loads_torch(server):
     assert "libtorch" not in maps.read_text()
 
 
-def test_the_queue_survives_a_kill_and_goes_on(tmp_path):
+def test_the_queue_continues_after_the_server_was_killed(tmp_path):
     notes = {"NOTES": str(tmp_path / "notes")}
     killed = Server(tmp_path, **notes)
     first = killed.run(training(30, 0.03)).json()["prompt_id"]
@@ -339,7 +339,7 @@ def _read(path):
     return path.read_text() if path.exists() else ""
 
 
-def test_what_the_editor_runs_the_command_line_reuses(server):
+def test_the_command_line_reuses_results_of_the_editor(server):
     server.finished(server.run(PICTURE).json()["prompt_id"])
     manifest = server.folder / "out" / "untitled" / "manifest.json"
     graph = manifest.parent / "sheet_0001.png"

@@ -1,4 +1,4 @@
-"""What saving in the editor does to a graph's file: as little as it can."""
+"""Saving in the editor changes as little as possible in a graph's file."""
 
 import json
 from urllib.parse import quote
@@ -49,7 +49,7 @@ def named(workflow, title):
 
 
 def values(path):
-    """Of each node as it runs, what it is given."""
+    """Returns the values of each node when the graph runs."""
     folder = path.parent
     graph = bind(read_document(path), load_nodes((str(PACK),)), Folders(folder, folder, folder))
     return {name: node.values for name, node in graph.nodes.items()}
@@ -62,7 +62,7 @@ def test_saving_a_graph_with_graphs_in_it_changes_nothing(graphs, tmp_path):
     assert (tmp_path / "outer.yaml").read_text() == OUTER
 
 
-def test_what_is_changed_or_moved_inside_stands_at_the_outer_node(graphs, tmp_path):
+def test_changes_of_nodes_inside_are_written_at_the_outer_node(graphs, tmp_path):
     workflow = graphs.load("outer.json")
     named(workflow, "one/picture")["widgets_values"][0] = 0.5
     named(workflow, "sum")["pos"] = [2000, 0]
@@ -80,7 +80,7 @@ def test_what_is_changed_or_moved_inside_stands_at_the_outer_node(graphs, tmp_pa
     assert values(path)["one/picture"]["level"] == 0.25
 
 
-def test_what_a_line_cannot_say_is_told_and_the_old_file_kept(graphs, tmp_path):
+def test_a_change_that_no_line_can_express_is_reported_and_the_old_file_is_stored(graphs, tmp_path):
     workflow = graphs.load("outer.json")
     workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "one/letter"]
     path, note = graphs.save("outer.json", workflow, True)
@@ -116,11 +116,11 @@ def test_a_change_of_a_graph_inside_is_noticed(graphs, tmp_path):
         assert graphs.changed() == []
     workflow = graphs.load("outer.json")
     assert named(workflow, "one/picture")["widgets_values"][0] == 0.125
-    graphs.save("outer.json", workflow, True)  # what the editor writes itself is no news
+    graphs.save("outer.json", workflow, True)  # the editor's own change is not reported
     assert graphs.changed() == []
 
 
-def test_a_tab_is_told_what_could_not_be_saved_as_yaml(tmp_path):
+def test_a_workflow_that_cannot_be_saved_as_yaml_is_reported_to_the_tab(tmp_path):
     foreign = {"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4}
     with Server(tmp_path) as server, Tab(server, "saving") as tab:
         path = quote("workflows/strange.json", safe="")

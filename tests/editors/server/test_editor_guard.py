@@ -1,6 +1,7 @@
 """What the editor's server refuses, and that it still answers afterwards."""
 
 import http.client
+import os
 import random
 import re
 import subprocess

@@ -62,7 +62,7 @@ def test_the_cache_keeps_within_its_budget(cli, run):
 def test_a_folder_without_a_cache_is_told(cli):
     done = cli("cache", "gc", "--cache", "cahce")
     assert done.returncode == 4
-    assert done.stderr == "there is no cache in cahce - name its folder with --cache\n"
+    assert done.stderr == "there is no cache in cahce - choose its folder with --cache\n"
     assert not (cli.folder / "cahce").exists()
 
 

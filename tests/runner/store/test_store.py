@@ -316,7 +316,7 @@ def test_the_list_tells_whose_states_are_kept(cli, pack):
     assert cli("run", "g.yaml", "--pack", pack).returncode == 0
     lines = cli("cache", "ls").stdout.splitlines()
     (state,) = [line for line in lines if line.startswith("slow_training, step 4 ")]
-    assert " B  made " in state
+    assert " B  created " in state
     assert "used just now" in state
     done = cli("cache", "gc", "--max-size", "0", "--no-pins")
     assert "deleted 0 results and 1 checkpoints, freed" in done.stdout

@@ -27,7 +27,7 @@ from ..runner.run.events import (
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_LINE_SECONDS = 10.0  # shortest time between two progress lines
+_LINE_SECONDS = 10.0  # shortest time between two progress lines in seconds
 
 
 def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:

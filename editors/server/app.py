@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Versions of the editor that were tested in a browser. Others are likely to work.
 TESTED = ("1.45.", "1.47.", "1.50.", "1.53.", "1.55.", "1.57.", "1.58.", "1.59.")
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
-_WATCH_SECONDS = 1.0  # time between two looks for changed graphs
+_WATCH_SECONDS = 1.0  # seconds between two checks for changed graphs
 _ROUTES = (
     routes_run,
     routes_jobs,

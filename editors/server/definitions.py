@@ -15,7 +15,7 @@ from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_displayable
 from ..formats.forms import class_id, object_info
 
-_MAX_LISTED = 1_000  # largest number of pictures in a list of choices
+_MAX_LISTED = 1_000  # largest number of pictures that a widget lists
 
 
 def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[str, Any]:

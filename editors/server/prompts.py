@@ -34,7 +34,7 @@ _IN_EDITOR: dict[Kind, tuple[str, str | None]] = {
     "too_small": ("value_smaller_than_min", None),
     "too_large": ("value_bigger_than_max", None),
 }
-_OTHERWISE = ("custom_validation_failed", None)
+_OTHER_PROBLEM = ("custom_validation_failed", None)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _error(problem: Problem) -> dict[str, Any]:
 
 def in_editor(problem: Problem) -> tuple[str, str, str]:
     """Returns the type of a problem in the editor, what is wrong, and what to do in the editor."""
-    kind, advice = _IN_EDITOR.get(problem.kind, _OTHERWISE)
+    kind, advice = _IN_EDITOR.get(problem.kind, _OTHER_PROBLEM)
     if advice is None:
         advice = problem.advice
     elif problem.accepts:

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.kinds import is_file_name
-from ...pictures.suffixes import is_displayable, is_readable
+from ...pictures.suffixes import READABLE, is_displayable, is_readable
 from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
@@ -76,7 +76,9 @@ async def upload(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest(text="the request is not a form with a picture")
     fields, name, data = await _form(request, services.settings.max_upload)
     if not is_readable(Path(name)):
-        raise web.HTTPUnsupportedMediaType(text=f"artgraph does not read files like {name[:80]!r}")
+        formats = ", ".join(READABLE)
+        what = f"{name[:80]!r} is not a picture that artgraph can read"
+        raise web.HTTPUnsupportedMediaType(text=f"{what} - use one of {formats}")
     folder = fields.get("subfolder", "")
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)
     count = 1

@@ -33,7 +33,7 @@ from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
 from .shown import shown_outputs
 
-_PREVIEW_SECONDS = 1.0  # time between two previews of a node
+_PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
 _PATIENCE = 10.0  # seconds that a run may take to stop after the server has ended
 
 

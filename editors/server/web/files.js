@@ -76,7 +76,7 @@ function choose(node, widget) {
 async function uploadFolder(node, widget, files) {
   const pictures = files.filter((file) => PICTURE.test(file.name))
   if (!pictures.length)
-    return notify('warn', 'No pictures found', 'The folder contains no pictures that artgraph can read.')
+    return notify('warn', 'No pictures found', 'The folder does not contain pictures that artgraph can read.')
   const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
   let done = 0
   for (const file of pictures) {

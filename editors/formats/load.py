@@ -10,10 +10,11 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.wording import suggestion
 from ...pictures.png_text import is_png
-from ...runner.graph.binding import bind, parse_setting
+from ...runner.graph.binding import bind
 from ...runner.graph.bound import Graph
 from ...runner.graph.document import Document, read_document
 from ...runner.graph.folders import SHIPPED, Folders
+from ...runner.graph.settings import parse_setting
 
 
 def shipped_graphs() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""From a graph file as written to one that can run: names resolved, values and types checked.
+"""From a graph file as written to a graph that can run: names resolved, values and types checked.
 
 Binding reports every problem of a graph at once.
 """
@@ -7,26 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Problem
-from ...contract.spec import NodeSpec, Port, Widget
+from ...contract.spec import NodeSpec, Port
 from ...contract.wording import shown, suggestion
 from .bound import BoundNode, Graph, Source
 from .document import Document, NodeEntry
 from .folders import Folders
 from .nesting import flatten
-from .wiring import check_wires, either, givers, names_of, wanted
-from .yaml_text import Marked, Typed, scalar
-
-
-def parse_setting(text: str) -> tuple[str, Typed]:
-    """`node.widget=value` or `knobs.name=value` as a target and a value."""
-    target, equals, raw = text.partition("=")
-    if not equals or target.count(".") != 1:
-        raise GraphError(f"--set {text}: not of the form node.widget=value or knobs.name=value")
-    return target, Typed(scalar(raw), raw, f"--set {text}")
+from .settings import apply_settings, make_plain, value_for
+from .wiring import check_wires, givers, names_of, with_article, with_givers
+from .yaml_text import Marked, Typed
 
 
 def bind(
@@ -35,41 +27,24 @@ def bind(
     folders: Folders,
     settings: Mapping[str, Typed] | None = None,
 ) -> Graph:
-    """Check a document against the nodes there are.
+    """Check a document against the node types in `registry`, with `settings` put into it.
 
-    Raises: GraphError with all problems (exit code 3 where only input files are wrong).
+    Raises: GraphError with all problems (exit code 3 if only input files are wrong).
     """
     settings = settings or {}
-    inside = {t for t in settings if "/" in t and t.split(".")[0] not in document.nodes}
+    inner = {t for t in settings if "/" in t and t.split(".")[0] not in document.nodes}
     problems = list(document.problems)
-    problems += apply_settings(document, {t: v for t, v in settings.items() if t not in inside})
-    flat, wrong_inside = flatten(document, registry, folders)
-    problems += wrong_inside
-    problems += apply_settings(flat, {target: settings[target] for target in inside})
+    problems += apply_settings(document, {t: v for t, v in settings.items() if t not in inner})
+    flat, inner_problems = flatten(document, registry, folders)
+    problems += inner_problems
+    problems += apply_settings(flat, {target: settings[target] for target in inner})
     binder = _Binder(flat, registry, folders, problems)
     graph = binder.bind()
     if binder.problems:
         raise GraphError.of(sorted(binder.problems, key=lambda p: p.line or 0))
+    if settings:
+        make_plain(flat, registry, folders)
     return graph
-
-
-def apply_settings(document: Document, settings: Mapping[str, Typed]) -> list[Problem]:
-    """Put `--set` values into a document; returns a problem for each that has no place in it."""
-    problems = []
-    for target, typed in settings.items():
-        owner, name = target.split(".")
-        if owner == "knobs" and name in document.knobs:
-            document.knobs[name] = Marked(typed, document.knobs[name].line)
-        elif owner in document.nodes:
-            entry = document.nodes[owner]
-            entry.wires.pop(name, None)
-            entry.values[name] = Marked(typed, entry.line)
-        else:
-            known = document.knobs if owner == "knobs" else document.nodes
-            kind, word = ("knob", name) if owner == "knobs" else ("node", owner)
-            what, advice = f"there is no {kind} {word!r}", suggestion(word, known)
-            problems.append(Problem("unknown_name", target, what, advice, typed.word))
-    return problems
 
 
 class _Binder:
@@ -85,9 +60,9 @@ class _Binder:
         self.document, self.registry, self.folders = document, registry, folders
         self.problems = problems
 
-    def complain(self, entry: NodeEntry, problem: Problem, mark: Marked | None = None) -> None:
-        """Complain of a node, or of what it is given, where that was given."""
-        self.problems.append(self.document.place(problem, entry, mark))
+    def report(self, entry: NodeEntry, problem: Problem, mark: Marked | None = None) -> None:
+        """Add a problem of a node, at the line of `mark` or else of the node."""
+        self.problems.append(self.document.located(problem, entry, mark))
 
     def bind(self) -> Graph:
         nodes = {}
@@ -98,170 +73,131 @@ class _Binder:
             elif entry.type:
                 hint = suggestion(entry.type, self.registry)
                 if not hint.startswith("did you mean"):
-                    hint = "`artgraph nodes` lists all; those of a pack need --pack"
+                    hint = "`artgraph nodes` lists all types; add --pack to use those of a pack"
                 what = f"there is no node type {entry.type!r}"
-                self.complain(entry, Problem("unknown_type", None, what, hint))
+                self.report(entry, Problem("unknown_type", None, what, hint))
         graph = Graph(self.document, self.folders, nodes)
         if graph.is_acyclic():
-            check_wires(graph, self.registry, self.complain)
-            graph.spare_fallbacks()
+            check_wires(graph, self.registry, self.report)
+            graph.unwire_fallbacks()
         else:
-            self.tell_loops(graph)
-        self.settle()
+            self.report_loops(graph)
         return graph
 
-    def settle(self) -> None:
-        """Leave plain values in the document, so that it can be written out."""
-        meant: dict[str, Widget] = {}  # what each knob is wired to, a path before others
-        for entry in self.document.nodes.values():
-            spec = self.registry.get(entry.type)
-            widgets = spec.widgets if spec is not None else {}
-            for name, mark in entry.values.items():
-                if name in widgets:
-                    entry.values[name] = mark._replace(value=self.plain(mark.value, widgets[name]))
-            for name, mark in entry.wires.items():
-                if name in widgets and str(mark.value).startswith("knobs."):
-                    knob = mark.value.removeprefix("knobs.")
-                    if knob not in meant or widgets[name].kind in ("file", "folder"):
-                        meant[knob] = widgets[name]
-        for name, mark in self.document.knobs.items():
-            if isinstance(mark.value, Typed):
-                widget = meant.get(name)
-                plain = self.plain(mark.value, widget) if widget else mark.value.value
-                self.document.knobs[name] = Marked(plain, mark.line)
-
-    def plain(self, value: Any, widget: Widget) -> Any:
-        """A value as the document keeps it."""
-        if isinstance(value, Typed) and widget.kind in ("file", "folder"):
-            return self.folders.portable(value.raw)
-        return _meant(value, widget)
+    def report_loops(self, graph: Graph) -> None:
+        for path in graph.loops():
+            first = min(range(len(path)), key=lambda i: graph.nodes[path[i]].line)
+            path = path[first:] + path[:first]
+            loop = " -> ".join([*path[:20], path[0]])
+            what, advice = f"its wires form a loop ({loop})", "remove one of them"
+            self.report(self.document.nodes[path[0]], Problem("loop", None, what, advice))
 
     def node(self, entry: NodeEntry, spec: NodeSpec) -> BoundNode:
         node = BoundNode(entry.name, entry.line, spec)
         node.file = entry.origin.file if entry.origin else None
-        given: dict[str, Marked] = dict(entry.values)
-        for name in [name for name in given if name in spec.inputs]:
-            what = f"input {name!r} takes no value"
+        values: dict[str, Marked] = dict(entry.values)
+        for name in [name for name in values if name in spec.inputs]:
+            what = f"input {name!r} cannot have a value"
             problem = Problem("bad_value", name, what, "wire it under `from`")
-            self.complain(entry, problem, given.pop(name))
+            self.report(entry, problem, values.pop(name))
         for name, mark in entry.wires.items():
-            self.wire(entry, spec, node, given, name, mark)
+            if name in values and name in spec.widgets:
+                what = f"{name!r} has both a wire and a value"
+                self.report(entry, Problem("bad_wire", name, what, "remove one of them"), mark)
+            source = self.source(spec, name, mark)
+            if isinstance(source, Problem):
+                self.report(entry, source, mark)
+            elif isinstance(source, Source):
+                node.wires[name] = source
+            elif source is not None:
+                values[name] = source
         for name, port in spec.inputs.items():
             if not port.optional and name not in entry.wires:
-                self.complain(entry, self.unwired(name, port))
-        self.values(entry, spec, node, given)
+                self.report(entry, self.unwired(name, port))
+        self.values(entry, spec, node, values)
         return node
 
     def unwired(self, name: str, port: Port) -> Problem:
         accepts = names_of(port.sockets)
         some = givers(accepts, self.registry)
-        advice = f"add `{name}:` under `from`, naming a node that gives {wanted(accepts, some)}"
+        advice = (
+            f"add `{name}:` under `from`, with a node that outputs {with_givers(accepts, some)}"
+        )
         what = f"input {name!r} is not wired"
         return Problem("missing_input", name, what, advice, accepts=accepts, givers=some)
 
-    def wire(
-        self,
-        entry: NodeEntry,
-        spec: NodeSpec,
-        node: BoundNode,
-        given: dict[str, Marked],
-        name: str,
-        mark: Marked,
-    ) -> None:
-        """Resolve one wire; a knob's value joins those given."""
+    def source(self, spec: NodeSpec, name: str, mark: Marked) -> Source | Marked | Problem | None:
+        """Returns the output or the knob's value to which the input or widget `name` is wired.
+
+        Returns a problem if there is one; None if it is reported at another node.
+        """
         if name not in spec.inputs and name not in spec.widgets:
             hint = suggestion(name, [*spec.inputs, *spec.widgets])
-            what = f"{spec.id} has no input {name!r}"
-            self.complain(entry, Problem("unknown_name", name, what, hint), mark)
-            return
-        if name in given:
-            what = f"{name!r} has both a wire and a value"
-            self.complain(entry, Problem("bad_wire", name, what, "keep one"), mark)
+            return Problem("unknown_name", name, f"{spec.id} has no input {name!r}", hint)
         if not isinstance(mark.value, str):
             what = f"the wire to {name!r} is {shown(mark.value)}"
-            advice = "name a node, node.output or knobs.name; values stand under `with`"
-            self.complain(entry, Problem("bad_wire", name, what, advice), mark)
-            return
+            advice = "write a node, node.output or knobs.name; values belong under `with`"
+            return Problem("bad_wire", name, what, advice)
         owner, _, output = mark.value.partition(".")
-        if owner == "knobs":
-            knob = self.document.knobs.get(output)
-            if knob is None:
-                what, hint = f"there is no knob {output!r}", suggestion(output, self.document.knobs)
-                self.complain(entry, Problem("unknown_name", name, what, hint), mark)
-            elif name in spec.inputs:
-                kind = either(names_of(spec.inputs[name].sockets))
-                what = f"input {name!r} takes {kind}, not a knob"
-                self.complain(entry, Problem("bad_wire", name, what, "wire a node"), mark)
-            else:
-                given[name] = mark._replace(value=knob.value)
-            return
-        source = self.source(owner, output)
-        if isinstance(source, Problem):
-            self.complain(entry, replace(source, subject=name), mark)
-        elif source is not None:
-            node.wires[name] = source
+        if owner != "knobs":
+            return self.output(name, owner, output)
+        if output not in self.document.knobs:
+            hint = suggestion(output, self.document.knobs)
+            return Problem("unknown_name", name, f"there is no knob {output!r}", hint)
+        if name in spec.inputs:
+            kind = with_article(names_of(spec.inputs[name].sockets))
+            what = f"input {name!r} takes {kind}, not a knob"
+            return Problem("bad_wire", name, what, "wire a node")
+        return mark._replace(value=self.document.knobs[output].value)
 
-    def source(self, owner: str, output: str) -> Source | Problem | None:
-        """Returns where a wire comes from, or what is wrong with it; None if that is reported."""
+    def output(self, name: str, owner: str, output: str) -> Source | Problem | None:
+        """Returns the output that `owner` or `owner.output` names, or a problem, as `source`."""
         other = self.document.nodes.get(owner)
         if other is None:
-            parts = [name for name in self.document.nodes if name.startswith(f"{owner}/")]
-            hint = f"{owner!r} is a graph, name one of its nodes: {', '.join(parts[:12])}"
-            if not parts:
-                hint = suggestion(owner, self.document.nodes)
-            return Problem("unknown_source", None, f"there is no node {owner!r}", hint)
+            inner = [node for node in self.document.nodes if node.startswith(f"{owner}/")]
+            if inner:
+                what = f"{owner!r} is a graph inside this graph"
+                advice = f"name one of its nodes: {', '.join(inner[:12])}"
+            else:
+                what = f"there is no node {owner!r}"
+                advice = suggestion(owner, self.document.nodes)
+            return Problem("unknown_source", name, what, advice)
         spec = self.registry.get(other.type)
         if spec is None:
             return None  # reported at that node
         if not output and len(spec.outputs) > 1:
-            choices = " or ".join(f"{owner}.{name}" for name in spec.outputs)
-            what = f"{owner!r} has several outputs"
-            return Problem("bad_wire", None, what, f"write {choices}")
+            choices = " or ".join(f"{owner}.{choice}" for choice in spec.outputs)
+            return Problem("bad_wire", name, f"{owner!r} has several outputs", f"write {choices}")
         output = output or next(iter(spec.outputs))
         if output not in spec.outputs:
             what = f"{owner!r} has no output {output!r}"
-            return Problem("unknown_source", None, what, suggestion(output, spec.outputs))
+            return Problem("unknown_source", name, what, suggestion(output, spec.outputs))
         return Source(owner, output)
 
-    def tell_loops(self, graph: Graph) -> None:
-        for path in graph.loops():
-            first = min(range(len(path)), key=lambda i: graph.nodes[path[i]].line)
-            path = path[first:] + path[:first]
-            loop = " -> ".join([*path[:20], path[0]])
-            problem = Problem("loop", None, f"its wires form a loop ({loop})", "cut one of them")
-            self.complain(self.document.nodes[path[0]], problem)
-
     def values(
-        self, entry: NodeEntry, spec: NodeSpec, node: BoundNode, given: dict[str, Marked]
+        self, entry: NodeEntry, spec: NodeSpec, node: BoundNode, values: dict[str, Marked]
     ) -> None:
-        """Check the widget values, and find the files that paths name."""
-        for name in [name for name in given if name not in spec.widgets]:
+        """Check the widget values of a node, and find the files and folders that they name."""
+        for name in [name for name in values if name not in spec.widgets]:
             hint = suggestion(name, [*spec.widgets, *spec.inputs])
             what = f"{spec.id} has no widget {name!r}"
-            self.complain(entry, Problem("unknown_name", name, what, hint), given.pop(name))
-        plain = {name: _meant(mark.value, spec.widgets[name]) for name, mark in given.items()}
+            self.report(entry, Problem("unknown_name", name, what, hint), values.pop(name))
+        plain = {name: value_for(spec.widgets[name], mark.value) for name, mark in values.items()}
         checked, problems = spec.check(plain)
         wrong = {str(problem.subject): problem for problem in problems}
         for name, problem in wrong.items():
-            if name in node.wires or (name in entry.wires and name not in given):
-                continue  # its value is known when the graph runs, or its wire is reported
+            if name in node.wires or (name in entry.wires and name not in values):
+                continue  # the value comes when the graph runs, or the wire is reported
             what = f"widget {name!r}: {problem.what}"
-            self.complain(entry, replace(problem, what=what), given.get(name))
+            self.report(entry, replace(problem, what=what), values.get(name))
         for name, widget in spec.widgets.items():
             if widget.kind not in ("file", "folder") or name in wrong or checked[name] is None:
                 continue
-            mark = given.get(name)
+            mark = values.get(name)
             trusted = mark is not None and isinstance(mark.value, Typed)
             try:
                 checked[name] = self.folders.resolve(checked[name], widget.kind, trusted)
             except InputError as error:
                 what = f"widget {name!r}: {error.what}"
-                self.complain(entry, Problem("bad_file", name, what, error.advice), mark)
+                self.report(entry, Problem("bad_file", name, what, error.advice), mark)
         node.values = {name: v for name, v in checked.items() if name not in node.wires}
-
-
-def _meant(value: Any, widget: Widget) -> Any:
-    """A value from the command line is a text where the widget takes one."""
-    if not isinstance(value, Typed):
-        return value
-    return value.raw if widget.kind in ("text", "file", "folder", "choice") else value.value

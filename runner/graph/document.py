@@ -1,4 +1,4 @@
-"""A graph file as written: its nodes, knobs and texts, with line numbers and all that is wrong."""
+"""A graph file as written: its nodes, knobs and texts, with line numbers and all problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
-NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner: of an inner graph
+NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner is in an inner graph
 
 
 @dataclass
@@ -34,14 +34,14 @@ class NodeEntry:
     wires: dict[str, Marked] = field(default_factory=dict)
     values: dict[str, Marked] = field(default_factory=dict)
     about: str | None = None
-    origin: Origin | None = None  # of a node that comes from a graph inside the graph
+    origin: Origin | None = None  # the file of a node that comes from a graph inside the graph
 
 
 @dataclass
 class Document:
     """A graph file as written; paths in it are relative to `folder`.
 
-    `layout` is where an editor draws things; it changes nothing about what runs.
+    layout: the positions at which an editor draws the nodes; runs do not use it.
     """
 
     file: str
@@ -55,27 +55,27 @@ class Document:
 
     @property
     def name(self) -> str:
-        """What the output folder is called: the file's name without its ending."""
+        """The name of the output folder: the file's name without its ending."""
         return Path(self.file).stem
 
     def copy(self) -> Document:
-        """One whose knobs, wires and values can be changed without changing this one's."""
+        """Returns a copy with knobs, wires and values of its own."""
         nodes = {
             name: replace(entry, wires=dict(entry.wires), values=dict(entry.values))
             for name, entry in self.nodes.items()
         }
         return replace(self, knobs=dict(self.knobs), nodes=nodes, problems=list(self.problems))
 
-    def place(self, problem: Problem, entry: NodeEntry, mark: Marked | None = None) -> Problem:
-        """Returns a problem of a node, or of what it is given, with the place where that stands."""
+    def located(self, problem: Problem, entry: NodeEntry, mark: Marked | None = None) -> Problem:
+        """Returns a problem with its file and line: those of `mark`, or else of the node."""
         if mark is not None and isinstance(mark.value, Typed):
-            return replace(problem, file=mark.value.word, node=entry.name)
+            return replace(problem, file=mark.value.option, node=entry.name)
         line, origin = (mark.line, mark.origin) if mark else (entry.line, entry.origin)
         file = origin.file if origin else self.file
         return replace(problem, file=file, line=line, node=entry.name)
 
     def plain(self) -> dict[str, Any]:
-        """The document as plain data, ready to be written as YAML."""
+        """Returns the document as plain data, ready to be written as YAML."""
         knobs = {
             name: {"value": mark.value, "about": self.knob_about[name]}
             if name in self.knob_about
@@ -98,14 +98,15 @@ class Document:
         )
 
     def yaml(self) -> str:
-        """The document as YAML that reads back the same."""
+        """Returns the document as YAML that reads back the same."""
         return write_yaml(self.plain())
 
 
 def read_document(path: Path) -> Document:
-    """Read a graph file; what is wrong with its form is in `problems`.
+    """Read a graph file; problems of its structure are in the document's `problems`.
 
-    Raises: InputError where it can't be read, GraphError where it is no YAML that we accept.
+    Raises: InputError if it can't be read; GraphError if it is not YAML, or uses YAML that graph
+    files must not contain.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -114,7 +115,7 @@ def read_document(path: Path) -> Document:
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
-        raise GraphError(f"{path}: no UTF-8 text", "save the graph as UTF-8") from error
+        raise GraphError(f"{path}: not UTF-8 text", "save the graph as UTF-8") from error
     return parse_document(text, str(path), path.parent)
 
 
@@ -128,19 +129,19 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
         root = read_yaml(text, refusal)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "no readable YAML"
+        what = getattr(error, "problem", None) or "not valid YAML"
         line = mark.line + 1 if mark is not None else None
-        raise refusal(line, what, "mend the YAML there") from error
+        raise refusal(line, what, "correct the YAML there") from error
     return _Reader(file, folder).document(root)
 
 
 def document_of(data: Mapping[str, Any], file: str, folder: Path) -> Document:
-    """A graph from plain data, as another format gives it; its problems have no line."""
+    """Returns a document made from plain data of another format; its problems have no line."""
     return _Reader(file, folder).document(_marked(data))
 
 
 class _Reader:
-    """Checks the form of the data and gathers all problems."""
+    """Checks the structure of the data and collects all problems."""
 
     TOP = ("artgraph", *ABOUT, "knobs", "nodes", "layout")
 
@@ -148,17 +149,17 @@ class _Reader:
         self.file, self.folder = file, folder
         self.problems: list[Problem] = []
 
-    def complain(self, line: int, node: str | None, what: str, advice: str) -> None:
+    def report(self, line: int, node: str | None, what: str, advice: str) -> None:
         self.problems.append(Problem("bad_form", None, what, advice, self.file, line, node))
 
     def mapping(self, mark: Marked, what: str, node: str | None = None) -> dict[str, Marked]:
         if isinstance(mark.value, dict):
             return mark.value
         if mark.value is not None:
-            self.complain(
+            self.report(
                 mark.line,
                 node,
-                f"{what} is a mapping, not {shown(mark.value)}",
+                f"{what} must be a mapping, not {shown(mark.value)}",
                 "write `name: value` lines",
             )
         return {}
@@ -166,7 +167,7 @@ class _Reader:
     def document(self, root: Marked) -> Document:
         top = self.mapping(root, "a graph file")
         for key in [key for key in top if key not in self.TOP]:
-            self.complain(top[key].line, None, f"unknown key {key!r}", suggestion(key, self.TOP))
+            self.report(top[key].line, None, f"unknown key {key!r}", suggestion(key, self.TOP))
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
         nodes = self.nodes(top.get("nodes"))
@@ -178,12 +179,13 @@ class _Reader:
 
     def version(self, mark: Marked | None) -> None:
         if mark is None:
-            self.complain(1, None, "no format version", f"begin the file with `artgraph: {FORMAT}`")
+            advice = f"begin the file with `artgraph: {FORMAT}`"
+            self.report(1, None, "the format version is missing", advice)
         elif mark.value != FORMAT or isinstance(mark.value, bool):
-            self.complain(
+            self.report(
                 mark.line,
                 None,
-                f"format version {shown(mark.value)} is not known",
+                f"format version {shown(mark.value)} is not supported",
                 f"this artgraph reads `artgraph: {FORMAT}`",
             )
 
@@ -191,12 +193,11 @@ class _Reader:
         values, about = {}, {}
         for name, knob in self.mapping(mark, "`knobs`").items():
             if not NAME.fullmatch(name):
-                self.complain(
-                    knob.line, None, f"{name!r} is no knob's name", "use letters, digits, _ and -"
-                )
+                what = f"{name!r} is not a valid name for a knob"
+                self.report(knob.line, None, what, "use letters, digits, _ and -")
             if isinstance(knob.value, dict):
                 for key in [key for key in knob.value if key not in ("value", "about")]:
-                    self.complain(
+                    self.report(
                         knob.value[key].line,
                         None,
                         f"knob {name!r} has unknown key {key!r}",
@@ -206,10 +207,10 @@ class _Reader:
                     about[name] = str(knob.value["about"].value)
                 knob = knob.value.get("value", Marked(None, knob.line))
             if isinstance(knob.value, dict | list) or knob.value is None:
-                self.complain(
+                self.report(
                     knob.line,
                     None,
-                    f"knob {name!r} has no plain value",
+                    f"knob {name!r} has no single value",
                     "write `name: value` or `name: {value: ..., about: ...}`",
                 )
             values[name] = knob
@@ -218,28 +219,28 @@ class _Reader:
     def nodes(self, mark: Marked | None) -> dict[str, NodeEntry]:
         written = self.mapping(mark or Marked(None, 1), "`nodes`")
         if not written and not self.problems:
-            self.complain(
+            self.report(
                 mark.line if mark else 1,
                 None,
                 "there are no nodes",
                 "list them under `nodes`; `artgraph new FILE` writes an example",
             )
         if len(written) > MAX_NODES:
-            what, advice = f"{len(written)} nodes", f"the most is {MAX_NODES}"
+            what, advice = f"the graph has {len(written)} nodes", f"the most is {MAX_NODES}"
             raise GraphError.of([Problem("bad_form", None, what, advice, self.file)])
         return {name: self.node(name, entry) for name, entry in written.items()}
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
         if not NODE_NAME.fullmatch(name) or name == "knobs":
-            self.complain(
+            self.report(
                 mark.line,
                 name,
-                "is no node's name",
+                "this is not a valid name for a node",
                 "use letters, digits, _ and -, and not `knobs`",
             )
         parts = self.mapping(mark, "a node", name)
         for key in [key for key in parts if key not in ("node", "from", "with", "about")]:
-            self.complain(
+            self.report(
                 parts[key].line,
                 name,
                 f"unknown key {key!r}",
@@ -247,15 +248,15 @@ class _Reader:
             )
         kind = parts.get("node", Marked(None, mark.line))
         if not isinstance(kind.value, str):
-            self.complain(
+            self.report(
                 kind.line,
                 name,
-                "does not say which node it is",
-                "add `node: ID`; `artgraph nodes` lists the ids",
+                "it has no node type",
+                "add `node: TYPE`; `artgraph nodes` lists the types",
             )
         wires = self.mapping(parts.get("from", Marked(None, mark.line)), "`from`", name)
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)
-        # A list is one value: plain data for the widget's model to judge.
+        # A list is one value: plain data that the widget's model checks.
         values = {key: Marked(plain_of(value), value.line) for key, value in values.items()}
         about = str(parts["about"].value) if "about" in parts else None
         spec_id = kind.value if isinstance(kind.value, str) else ""
@@ -263,7 +264,7 @@ class _Reader:
 
 
 def _marked(data: Any) -> Marked:
-    """Plain data as if read from a file (the data's own reader limits nesting)."""
+    """Returns plain data as if read from a file. The reader of the data must limit nesting."""
     if isinstance(data, Mapping):
         return Marked({key: _marked(value) for key, value in data.items()}, 0)
     if isinstance(data, list):

@@ -1,4 +1,4 @@
-"""Which files a graph may read: those in its own, the input and the output folder, and ours."""
+"""The folders from which a graph may read files: its own, input, output, and the shipped graphs."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ from pathlib import Path
 
 from ...contract.errors import InputError
 
-SHIPPED = Path(__file__).parents[2] / "graphs"  # with the base models below it
+SHIPPED = Path(__file__).parents[2] / "graphs"  # contains the shipped graphs and base models
 
 
 @dataclass(frozen=True)
 class Folders:
-    """graph: the graph file's folder; input: `--input`; output: where all runs' outputs lie."""
+    """The folders of a graph.
+
+    graph:  the folder of the graph file.
+    input:  the folder of `--input`.
+    output: the folder that contains the output folders of all runs.
+    """
 
     graph: Path
     input: Path
     output: Path
 
     def resolve(self, text: str, kind: str, trusted: bool = False) -> Path:
-        """The existing file or folder (`kind`) that `text` names.
+        """Returns the existing file or folder (`kind`) that `text` names.
 
-        A graph's path is relative to the graph's folder, or else to the input folder or to that
-        of the shipped graphs, and must end inside one of these or of the output folder, links
-        followed. A trusted path, typed by the user,
-        is relative to the current folder and may be anywhere.
+        A path in a graph is relative to the graph's folder, or else to the input folder or the
+        folder of the shipped graphs. With links resolved, it must be inside one of these folders
+        or the output folder. A trusted path, typed by the user, is relative to the current folder
+        and may be anywhere.
 
-        Raises: InputError where it is missing, of the other kind, or outside.
+        Raises: InputError if it is missing, of the other kind, or outside these folders.
         """
         if trusted:
             candidates = [Path(text).expanduser()]
         elif "\0" in text:
-            raise InputError("the path has a zero byte in it", "mend the path")
+            raise InputError("the path contains a zero byte", "correct the path")
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)
@@ -42,21 +47,21 @@ class Folders:
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
             raise InputError(
-                f"{text!r} lies outside the graph's, the input and the output folder, where a"
-                " graph may not read",
-                "give it on the command line with --set",
+                f"{text!r} is outside the folders that a graph may read: its own, the input folder"
+                " and the output folder",
+                "move it there, or set it on the command line with --set",
             )
         if kind == "folder" and not path.is_dir():
-            raise InputError(f"{text!r} is no folder", "name the folder that holds the pictures")
+            raise InputError(f"{text!r} is not a folder", "name the folder that contains the files")
         if kind == "file" and not path.is_file():
-            raise InputError(f"{text!r} is no file", "name a file in it")
+            raise InputError(f"{text!r} is not a file", "name a file")
         return path
 
     def portable(self, text: str) -> str:
-        """A path typed by the user, as a graph that is passed on may hold it.
+        """Returns a path typed by the user in a form that does not reveal the user's folders.
 
-        Relative to the graph's folder where it lies there, else its last part: a graph may not
-        read elsewhere anyway, and nobody needs to know how the user's folders are called.
+        The path is relative to the graph's folder if it is inside; else only its last part is
+        left, since a graph may not read elsewhere anyway.
         """
         if not text:
             return text

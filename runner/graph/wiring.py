@@ -1,4 +1,4 @@
-"""Whether every wire of a graph carries the kind of value that its end takes."""
+"""Checks that every wire of a graph carries the kind of value that its end accepts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .bound import BoundNode, Graph, Source
 from .document import NodeEntry
 from .yaml_text import Marked
 
-# What a wired widget accepts, by kind.
+# The names of the sockets that a wire to a widget accepts, by the kind of the widget.
 _WIDGET_SOCKETS: dict[str, tuple[str, ...]] = {
     "int": ("number",),
     "float": ("number",),
@@ -22,23 +22,23 @@ _WIDGET_SOCKETS: dict[str, tuple[str, ...]] = {
     "folder": ("text",),
 }
 
-Complain = Callable[[NodeEntry, Problem, Marked], None]
+Report = Callable[[NodeEntry, Problem, Marked], None]
 
 
-def check_wires(graph: Graph, registry: Mapping[str, NodeSpec], complain: Complain) -> None:
-    """Check all wires; type variables are bound on the way, so the graph must have no loop."""
-    given: dict[Source, tuple[Socket, ...]] = {}
+def check_wires(graph: Graph, registry: Mapping[str, NodeSpec], report: Report) -> None:
+    """Check all wires of a graph without loops. Type variables are bound in order of the nodes."""
+    carried: dict[Source, tuple[Socket, ...]] = {}  # the sockets that each output may have
     for name in graph.sorted:
         node = graph.nodes[name]
         bound: dict[str, tuple[Socket, ...]] = {}
         for target, source in node.wires.items():
-            sockets = given.get(source)
+            sockets = carried.get(source)
             problem = _misfit(node, target, source, sockets, bound, registry) if sockets else None
             if problem is not None:
                 entry = graph.document.nodes[name]
-                complain(entry, problem, entry.wires[target])
+                report(entry, problem, entry.wires[target])
         for output, port in node.spec.outputs.items():
-            given[Source(name, output)] = bound.get(port.variable or "", port.sockets)
+            carried[Source(name, output)] = bound.get(port.variable or "", port.sockets)
 
 
 def _misfit(
@@ -49,7 +49,7 @@ def _misfit(
     bound: dict[str, tuple[Socket, ...]],
     registry: Mapping[str, NodeSpec],
 ) -> Problem | None:
-    """Returns what is wrong with a wire that carries one of `sockets`, if anything."""
+    """Returns the problem of a wire that carries one of `sockets`; None if it fits."""
     port = node.spec.inputs.get(target)
     if port is None:
         accepts = _WIDGET_SOCKETS[node.spec.widgets[target].kind]
@@ -65,15 +65,15 @@ def _misfit(
     return Problem(
         "wrong_socket",
         target,
-        f"{end} takes {either(accepts)}, but {start} gives {either(names_of(sockets))}",
-        f"wire a node that gives {wanted(accepts, some)}",
+        f"{end} takes {with_article(accepts)}, but {start} is {with_article(names_of(sockets))}",
+        f"wire a node that outputs {with_givers(accepts, some)}",
         accepts=accepts,
         givers=some,
     )
 
 
 def givers(sockets: Iterable[str], registry: Mapping[str, NodeSpec]) -> tuple[str, ...]:
-    """Returns some node types that give a value of one of these kinds."""
+    """Returns up to three node types with an output of one of these kinds."""
     kinds = set(sockets)
     names = [
         spec.id
@@ -88,12 +88,12 @@ def names_of(sockets: Iterable[Socket]) -> tuple[str, ...]:
     return tuple(socket.name for socket in sockets)
 
 
-def either(sockets: Sequence[str]) -> str:
-    """Returns a value of one of these kinds in words: `an image`, `a gan or vae`."""
+def with_article(sockets: Sequence[str]) -> str:
+    """Returns the kinds for use in a sentence: `an image`, `a gan or vae`."""
     names = " or ".join(sockets)
     return f"an {names}" if names[0] in "aeiou" else f"a {names}"
 
 
-def wanted(sockets: Sequence[str], givers: Sequence[str]) -> str:
-    """Returns what a wire is to carry, with nodes that give it: `a number (math, number)`."""
-    return either(sockets) + (f" ({', '.join(givers)})" if givers else "")
+def with_givers(sockets: Sequence[str], givers: Sequence[str]) -> str:
+    """Returns the kinds with node types that output them: `a number (math, number)`."""
+    return with_article(sockets) + (f" ({', '.join(givers)})" if givers else "")

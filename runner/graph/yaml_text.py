@@ -1,8 +1,8 @@
-"""YAML as graph files use it: read event by event, with line numbers and limits, and written.
+"""Reads and writes YAML as graph files use it.
 
-Reading events instead of objects is several times faster, and is where anchors, aliases, tags,
-duplicate keys and depths are refused before anything is built. Scalars follow YAML 1.2's core
-schema: `no` is a text, `1e3` a number.
+The reader works on events instead of objects. It is several times faster, knows line numbers, and
+refuses anchors, aliases, tags, duplicate keys and deep nesting before anything is built. Scalars
+follow YAML 1.2's core schema: `no` is a text, `1e3` is a number.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-MAX_DEPTH = 16
-MAX_TEXT = 100_000
+MAX_DEPTH = 16  # levels of nesting
+MAX_TEXT = 100_000  # characters of one scalar
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML has it
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML includes it
 _INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Any] = {
@@ -26,20 +26,23 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# What stands without quotes: words that begin with a letter, or a path that does.
+# Texts that are written without quotes: words that begin with a letter, and relative paths.
 _PLAIN = re.compile(r"(?:\.{0,2}/)?[^\W\d][\w./()+-]*(?: [\w./()+-]+)*")
-_YAML_1_1 = {"y", "n", "yes", "no", "on", "off"}  # constants to older readers
+_YAML_1_1 = {"y", "n", "yes", "no", "on", "off"}  # texts that YAML 1.1 reads as true or false
 
 
 class Origin(NamedTuple):
-    """The file that something stands in, where that is not the graph's own, and its folder."""
+    """The file of a graph inside the graph, as messages name it, and the folder of that file."""
 
     file: str
     folder: Path
 
 
 class Marked(NamedTuple):
-    """A value and the line it stands on; a mapping holds Marked values in turn."""
+    """A value with its line; the items of a mapping or list are Marked, too.
+
+    origin: the file that contains the value, if it is a graph inside the graph.
+    """
 
     value: Any
     line: int
@@ -47,18 +50,23 @@ class Marked(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """A value typed on the command line: as YAML reads it, to the letter, and the whole word."""
+    """A value typed on the command line.
+
+    value:  the value as YAML reads it.
+    raw:    the value as it was typed.
+    option: the whole option, such as `--set knobs.size=64`.
+    """
 
     value: Any
     raw: str
-    word: str
+    option: str
 
 
-Refusal = Callable[[int, str, str], Exception]
+Refusal = Callable[[int, str, str], Exception]  # (line, what is wrong, what to do) -> the error
 
 
 def scalar(text: str) -> Any:
-    """A plain scalar's value by YAML 1.2's core schema."""
+    """Returns the value of a plain scalar by YAML 1.2's core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.fullmatch(text):
@@ -69,12 +77,12 @@ def scalar(text: str) -> Any:
 
 
 def read_yaml(text: str, refusal: Refusal) -> Marked:
-    """The data, built without recursion.
+    """Returns the data in a YAML text. Not recursive, so depth cannot exhaust the stack.
 
-    Raises: yaml.YAMLError, and what `refusal` makes of a line, what is wrong and what to do.
+    Raises: yaml.YAMLError, and errors made by `refusal`.
     """
     root: list[Marked] = []
-    stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key that waits
+    stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key without a value
     documents = 0
     for event in iter(_Loader(text).get_event, None):
         kind, line = type(event), event.start_mark.line + 1
@@ -83,7 +91,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             _refuse_extras(event, line, refusal)
             if len(stack) >= MAX_DEPTH:
-                raise refusal(line, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+                raise refusal(line, f"nested deeper than {MAX_DEPTH} levels", "use fewer levels")
             stack.append(({} if kind is yaml.MappingStartEvent else [], line, None))
             continue
         elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
@@ -93,7 +101,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
             _refuse_extras(event, line, refusal)
             documents += kind is yaml.DocumentStartEvent
             if documents > 1:
-                raise refusal(line, "a second document in one file", "keep one graph a file")
+                raise refusal(line, "a second document in one file", "write one graph per file")
             continue
         if not stack:
             root.append(mark)
@@ -106,9 +114,9 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
             stack[-1] = (container, begin, None)
         else:
             if kind is not yaml.ScalarEvent or type(mark.value) is float or mark.value is None:
-                raise refusal(line, "a key is a plain name", "mend the line")
+                raise refusal(line, "a key is not a plain name", "correct the line")
             if event.value in container:
-                raise refusal(line, f"{event.value!r} stands here twice", "remove one")
+                raise refusal(line, f"the key {event.value!r} appears twice", "remove one of them")
             stack[-1] = (container, begin, event.value)
     return root[0] if root else Marked(None, 1)
 
@@ -123,13 +131,13 @@ def _scalar_mark(event: yaml.ScalarEvent, line: int, refusal: Refusal) -> Marked
 
 def _refuse_extras(event: Any, line: int, refusal: Refusal) -> None:
     if getattr(event, "anchor", None) is not None:
-        raise refusal(line, "anchors and aliases are not allowed", "write the value out")
+        raise refusal(line, "anchors and aliases are not allowed", "write the value itself")
     if getattr(event, "tag", None) not in (None, "!"):
         raise refusal(line, f"the tag {event.tag} is not allowed", "write plain values")
 
 
 def plain_of(mark: Marked) -> Any:
-    """Data without its lines (nesting is limited, so recursion is too)."""
+    """Returns the data without its lines. Recursive, as the reader limits nesting."""
     if isinstance(mark.value, dict):
         return {key: plain_of(value) for key, value in mark.value.items()}
     if isinstance(mark.value, list):
@@ -138,7 +146,7 @@ def plain_of(mark: Marked) -> Any:
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
-    """Plain data as YAML that reads back the same, here and by readers of YAML 1.1.
+    """Returns plain data as YAML that reads back the same, here and by readers of YAML 1.1.
 
     PyYAML's own writer took four fifths of the time of a cached run.
     """
@@ -161,7 +169,7 @@ def _is_deep(data: Mapping[str, Any]) -> bool:
 
 
 def _flow(value: Any) -> str:
-    """A value in one line."""
+    """Returns a value as YAML in one line."""
     if isinstance(value, str):
         return _text(value)
     if type(value) is int:
@@ -178,7 +186,7 @@ def _flow(value: Any) -> str:
 
 @lru_cache(10_000)
 def _text(text: str) -> str:
-    """A text, in quotes where it would read as something else."""
+    """Returns a text as YAML, in quotes if it would be read as something else without them."""
     if _PLAIN.fullmatch(text) and text not in _CONSTANTS and text.lower() not in _YAML_1_1:
         return text
     return '"' + "".join(map(_escape, text)) + '"'

@@ -19,10 +19,11 @@ from ...contract.errors import GraphError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_displayable
-from ..graph.binding import bind, parse_setting
+from ..graph.binding import bind
 from ..graph.bound import Graph
 from ..graph.document import Document
 from ..graph.folders import Folders
+from ..graph.settings import parse_setting
 from ..store.store import Store
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
 from .execute import Run

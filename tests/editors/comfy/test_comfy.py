@@ -176,7 +176,7 @@ def test_mistakes_are_one_line_each(folder, prompt):
 
         assert "steps: 0 is too small" in error(vae, steps=0)
         assert "beta" in error(vae, beta="much")
-        assert "lies outside" in error(one, path="/etc/hostname")
+        assert "is outside the folders" in error(one, path="/etc/hostname")
         assert "there is no folder 'nowhere'" in error(art, folder="nowhere")
         assert "multiples" in error(art, size=33)
         loop = comfy.run({**prompt, vae: {**prompt[vae], "inputs": {"steps": 1}}})

@@ -166,6 +166,17 @@ def test_a_graph_that_contains_itself(cli):
     assert "node 'b/a': the graph contains itself (a.yaml -> b.yaml -> a.yaml)" in done.stderr
 
 
+def test_graphs_nested_too_deep(cli):
+    for number in range(40):
+        text = f"artgraph: 1\nnodes: {{n: {{node: g{number + 1}.yaml}}}}"
+        cli.write(f"g{number}.yaml", text)
+    cli.write("g40.yaml", "artgraph: 1\nnodes: {n: {node: number}}")
+    done = cli("validate", "g0.yaml")
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith("over 32 graphs inside each other - use fewer levels")
+    assert cli("validate", "g8.yaml").returncode == 0
+
+
 def test_a_bomb_is_refused(cli):
     for number in range(30):
         cli.write(
@@ -177,7 +188,7 @@ def test_a_bomb_is_refused(cli):
     cli.write("g30.yaml", "artgraph: 1\nnodes: {n: {node: number}}")
     done = cli("validate", "g0.yaml")
     assert done.returncode == 2
-    assert "take some out" in done.stderr
+    assert "remove some" in done.stderr
 
 
 def test_inner_graphs_stay_in_the_folders(cli, pack, inner, tmp_path_factory):
@@ -193,4 +204,7 @@ def test_inner_graphs_stay_in_the_folders(cli, pack, inner, tmp_path_factory):
         "g.yaml", "artgraph: 1\nnodes: {i: {node: inner.yaml}, m: {node: mean, from: {image: i}}}"
     )
     done = cli("validate", "g.yaml", "--pack", pack)
-    assert "'i' is a graph, name one of its nodes: i/picture, i/value, i/letter" in done.stderr
+    assert (
+        "'i' is a graph inside this graph - name one of its nodes: i/picture, i/value, i/letter"
+        in done.stderr
+    )

@@ -157,7 +157,7 @@ def test_type_variables_carry_the_kind_through(cli, pack):
     wrong = graph.read_text().replace("second: p.gan", "second: p.vae")
     done = cli("validate", cli.write("w.yaml", wrong), "--pack", pack)
     assert done.returncode == 2
-    assert "'second' takes a gan_latent, but p.vae gives a vae_latent" in done.stderr
+    assert "'second' takes a gan_latent, but p.vae is a vae_latent" in done.stderr
 
 
 def test_an_output_may_stay_empty(cli, pack):

@@ -1,0 +1,77 @@
+"""Values set on the command line with `--set`, from the argument to the document of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...contract.errors import GraphError
+from ...contract.problem import Problem
+from ...contract.spec import NodeSpec, Widget
+from ...contract.wording import suggestion
+from .document import Document
+from .folders import Folders
+from .yaml_text import Marked, Typed, scalar
+
+
+def parse_setting(text: str) -> tuple[str, Typed]:
+    """Returns the target and the value of `node.widget=value` or `knobs.name=value`.
+
+    Raises: GraphError.
+    """
+    target, equals, raw = text.partition("=")
+    if not equals or target.count(".") != 1:
+        raise GraphError(
+            f"--set {text}: not a setting", "write node.widget=value or knobs.name=value"
+        )
+    return target, Typed(scalar(raw), raw, f"--set {text}")
+
+
+def apply_settings(document: Document, settings: Mapping[str, Typed]) -> list[Problem]:
+    """Put settings into a document. Returns a problem for each target that does not exist."""
+    problems = []
+    for target, typed in settings.items():
+        owner, name = target.split(".")
+        if owner == "knobs" and name in document.knobs:
+            document.knobs[name] = Marked(typed, document.knobs[name].line)
+        elif owner in document.nodes:
+            entry = document.nodes[owner]
+            entry.wires.pop(name, None)
+            entry.values[name] = Marked(typed, entry.line)
+        else:
+            names = document.knobs if owner == "knobs" else document.nodes
+            kind, word = ("knob", name) if owner == "knobs" else ("node", owner)
+            what, advice = f"there is no {kind} {word!r}", suggestion(word, names)
+            problems.append(Problem("unknown_name", target, what, advice, typed.option))
+    return problems
+
+
+def value_for(widget: Widget, value: Any) -> Any:
+    """Returns a value as the widget expects it: of a typed one, the text or the YAML value."""
+    if not isinstance(value, Typed):
+        return value
+    return value.raw if widget.kind in ("text", "file", "folder", "choice") else value.value
+
+
+def make_plain(document: Document, registry: Mapping[str, NodeSpec], folders: Folders) -> None:
+    """Replace the typed values of a checked document by those that a graph file would contain."""
+
+    def plain(mark: Marked, widget: Widget) -> Marked:
+        if isinstance(mark.value, Typed) and widget.kind in ("file", "folder"):
+            return mark._replace(value=folders.portable(mark.value.raw))
+        return mark._replace(value=value_for(widget, mark.value))
+
+    users: dict[str, Widget] = {}  # a widget that each knob sets, of a file or folder if possible
+    for entry in document.nodes.values():
+        widgets = registry[entry.type].widgets
+        for name, mark in entry.values.items():
+            entry.values[name] = plain(mark, widgets[name])
+        for name, mark in entry.wires.items():
+            owner, _, knob = mark.value.partition(".")
+            if owner == "knobs" and (knob not in users or widgets[name].kind in ("file", "folder")):
+                users[knob] = widgets[name]
+    for name, mark in document.knobs.items():
+        if name in users:
+            document.knobs[name] = plain(mark, users[name])
+        elif isinstance(mark.value, Typed):
+            document.knobs[name] = mark._replace(value=mark.value.value)

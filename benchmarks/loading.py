@@ -83,7 +83,7 @@ def main() -> None:
         socket = socket_of(OurDataset)
         assert socket is not None
         ours = load(folder=folder, size=SIZE, ctx=Context.quiet())
-        stored = store.keep(socket, ours)
+        stored = store.put_value(socket, ours)
         order = torch.randperm(count)
 
         def loader() -> DataLoader[torch.Tensor]:

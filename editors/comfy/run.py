@@ -57,7 +57,7 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         store.flush()
         outcome = _outcome(spec, inputs, result, hidden)
         if hidden:  # a node that saves files runs near the end of a graph
-            store.keep_within_budget()
+            store.enforce_budget()
         return outcome
 
 

@@ -56,7 +56,7 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     if image is not None and image[0]() is value and image[1] == value._version:  # type: ignore[union-attr]
         return Ref(own, image[2])
     try:
-        return Ref(own, host.store().keep(own, _as_our_images(value)))
+        return Ref(own, host.store().put_value(own, _as_our_images(value)))
     except SocketError as error:
         raise NodeError(f"{name}: {error}", "wire another value") from error
 

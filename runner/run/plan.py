@@ -194,7 +194,7 @@ def why(step: Step, store: Store) -> str:
         return "its stored result is lost or damaged"
     spec = step.node.spec
     neutral = {f"widget {name}": value for name, value in spec.neutral.items()}
-    relatives = [neutral | parts for parts in store.relatives(spec.id)]
+    relatives = [neutral | parts for parts in store.latest_parts(spec.id)]
     if not relatives:
         return "it has not run before"
     parts = neutral | step.key.parts

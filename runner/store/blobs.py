@@ -1,7 +1,7 @@
-"""Immutable files of named buffers, each under the digest of its own bytes.
+"""Immutable files of named buffers, each named by the digest of its own bytes.
 
-The format is safetensors, with a value's JSON in the header. A blob is written to a temporary
-file, synced and renamed: it is there whole or not at all, and is never written to again.
+The format is safetensors, with the JSON of a value in the header. A blob is written to a temporary
+file, synced and renamed. So it exists whole or not at all, and it is never changed.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class BlobFile:
         import torch
 
         start, (_, *size) = self._header[name]["data_offsets"][0], self.shape(name)
-        found = torch.empty((len(rows), *size), dtype=torch.uint8)
+        pictures = torch.empty((len(rows), *size), dtype=torch.uint8)
         with self._path.open("rb") as file:
             for number, row in enumerate(rows):
-                picture = found[number].numpy().data.cast("B")
+                picture = pictures[number].numpy().data.cast("B")
                 file.seek(self._data_start + start + row * len(picture))
                 file.readinto(picture)
-        return found
+        return pictures
 
     def names(self) -> list[str]:
         return sorted(self._header)
@@ -75,8 +75,8 @@ class BlobFile:
 class Blobs:
     """The blobs below one folder.
 
-    `checked` remembers the stamps of large blobs that were read whole and found sound; `grown` is
-    the number of bytes that this process wrote.
+    checked:       the stamps of large blobs when they were last verified, by digest.
+    written_bytes: the number of bytes that this process wrote.
     """
 
     def __init__(self, folder: Path, checked: MutableMapping[str, str] | None = None) -> None:
@@ -84,29 +84,29 @@ class Blobs:
         self._folder, self._temporary = folder / "blobs", folder / "tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
-        self._sound: set[str] = set()  # checked by this process
-        self.grown = 0
+        self._verified: set[str] = set()  # digests of blobs verified by this process
+        self.written_bytes = 0
         sweep(self._temporary)
 
     def write(self, meta: Json, buffers: Buffers) -> tuple[str, int]:
-        """Store a value's parts. Returns the digest and the size in bytes.
+        """Store the encoded form of a value. Returns the digest and the size in bytes.
 
-        Raises: CacheError if the disk is full; nothing is left behind then.
+        Raises: CacheError if the disk is full; no partial file remains.
         """
-        folder = temporary_in(self._temporary)  # where the library may have temporary files, too
+        folder = temporary_in(self._temporary)  # the library may write temporary files there, too
         path = folder / "blob"
         try:
             folder.mkdir()
             try:
                 _write_safetensors(path, meta, buffers)
-            except SafetensorError as error:  # what the library makes of a full disk
+            except SafetensorError as error:  # raised by the library if the disk is full
                 raise OSError(str(error)) from error
-            path.chmod(folder.stat().st_mode & 0o666)  # the library's are for one user only
+            path.chmod(folder.stat().st_mode & 0o666)  # the library lets only one user read them
             digest, size = file_digest(path), path.stat().st_size
-            place = self.path(digest)  # a blob of the same bytes may be there already
+            place = self.path(digest)  # a blob of the same bytes may exist already
             place.parent.mkdir(exist_ok=True)
             path.replace(place)
-            self._wrote(digest, place, size)
+            self._count(digest, place, size)
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
         finally:
@@ -114,38 +114,42 @@ class Blobs:
         return digest, size
 
     def open(self, digest: str) -> BlobFile:
-        """A blob for reading, its bytes checked the first time that this process opens it.
+        """Open a blob for reading.
 
-        A large one that was checked before, not written to since and still in memory as a whole
-        is not read again.
+        A blob is verified the first time that this process opens it. A blob over 1 MiB that was
+        verified before is trusted while its file is unchanged and the system still holds all of
+        it in memory.
 
-        Raises: BlobError where it is missing or damaged.
+        Raises: BlobError if it is missing or damaged.
         """
         path = self.path(digest)
         try:
-            if digest not in self._sound:
+            if digest not in self._verified:
                 now = stamp(path)
                 if self._checked.get(digest) != now or not is_in_memory(path):
                     if file_digest(path) != digest:
                         raise BlobError(f"{path} is damaged")
-                    self._note(digest, now, path.stat().st_size)
-                self._sound.add(digest)
+                    self._store_stamp(digest, now, path.stat().st_size)
+                self._verified.add(digest)
             return BlobFile(path)
         except (OSError, ValueError, KeyError) as error:
             raise BlobError(f"{path} can't be read: {error}") from error
 
     def exists(self, digest: str, size: int) -> bool:
-        """Whether a blob is there in its full length; its bytes are checked when it is opened."""
-        return self._is_whole(self.path(digest), size)
+        """Whether a blob of this size is stored; its bytes are verified when it is opened."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except OSError:
+            return False
 
     def remove(self, digest: str) -> None:
-        """Delete a blob, if it is there."""
+        """Delete a blob, if it exists."""
         self.path(digest).unlink(missing_ok=True)
-        self._sound.discard(digest)
+        self._verified.discard(digest)
         self._checked.pop(digest, None)
 
     def stored(self) -> Iterator[tuple[str, int, float]]:
-        """Digest, size in bytes and time of writing of every blob."""
+        """Yields the digest, size in bytes and time of writing of every blob."""
         for path in self._folder.glob(f"*/*{_SUFFIX}"):
             try:
                 status = path.stat()
@@ -154,43 +158,37 @@ class Blobs:
             yield path.name.removesuffix(_SUFFIX), status.st_size, status.st_mtime
 
     def is_sound(self, digest: str) -> bool:
-        """Whether a blob's bytes still have its digest."""
+        """Whether the bytes of a blob have its digest."""
         try:
             return file_digest(self.path(digest)) == digest
         except OSError:
             return False
 
     def put(self, digest: str, data: bytes) -> None:
-        """Store the bytes of a blob of another cache; the caller has compared their digest.
+        """Store the bytes of a blob of another cache; the caller must have verified them.
 
         Raises: CacheError if the disk is full.
         """
         path = self.path(digest)
         try:
             write_whole(path, data, self._temporary, synced=True)
-            self._wrote(digest, path, len(data))
+            self._count(digest, path, len(data))
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
 
     def path(self, digest: str) -> Path:
-        """Where a blob is, or would be."""
+        """Returns the path of a blob, whether it exists or not."""
         return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
 
-    def _wrote(self, digest: str, path: Path, size: int) -> None:
-        self._note(digest, stamp(path), size)
-        self._sound.add(digest)
-        self.grown += size
+    def _count(self, digest: str, path: Path, size: int) -> None:
+        """Count a blob that was just written, which needs no verification."""
+        self._store_stamp(digest, stamp(path), size)
+        self._verified.add(digest)
+        self.written_bytes += size
 
-    def _note(self, digest: str, now: str, size: int) -> None:
+    def _store_stamp(self, digest: str, now: str, size: int) -> None:
         if size > LARGE:
             self._checked[digest] = now
-
-    @staticmethod
-    def _is_whole(path: Path, size: int) -> bool:
-        try:
-            return path.stat().st_size == size
-        except OSError:
-            return False
 
 
 def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
@@ -209,13 +207,13 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     else:
         from safetensors.torch import save_file
 
-        save_file({name: _own(tensor) for name, tensor in buffers.items()}, path, metadata)  # type: ignore[arg-type]
+        save_file({name: _unshared(tensor) for name, tensor in buffers.items()}, path, metadata)  # type: ignore[arg-type]
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _write_rows(path: Path, metadata: dict[str, str], name: str, rows: Rows) -> None:
-    """Write one uint8 tensor as it comes, to the bytes that safetensors would write."""
+    """Write one uint8 tensor part by part, as the same bytes that safetensors would write."""
     length = math.prod(rows.shape)
     tensor = {"dtype": "U8", "shape": rows.shape, "data_offsets": [0, length]}
     facts = {"__metadata__": metadata, name: tensor}
@@ -229,8 +227,8 @@ def _write_rows(path: Path, metadata: dict[str, str], name: str, rows: Rows) -> 
         os.fsync(file.fileno())
 
 
-def _own(tensor: Tensor) -> Tensor:
-    """A contiguous CPU tensor that shares its memory with no other."""
+def _unshared(tensor: Tensor) -> Tensor:
+    """Returns the tensor as a contiguous CPU tensor that shares no memory with another."""
     tensor = tensor.detach().cpu().contiguous()
     alone = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor if alone else tensor.clone()

@@ -1,4 +1,4 @@
-"""Trainings on their way: their states by key and step, beside the results in the store."""
+"""The states of trainings in the store, by training and step."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 class StoredCheckpoint:
     """The states of one training by step (models.training.loop.Checkpoint).
 
-    The state at a length that was asked for stays; on the way there, each replaces the one before.
-    `training` is its key, `total` the length asked for now, `node` the id of the node that trains.
+    The state at the end of a training remains stored. Each state before the end replaces the
+    previous one.
+
+    training: the key of the training.
+    total:    the number of steps that the training has this time.
+    node:     the id of the node that trains.
     """
 
     def __init__(
@@ -33,11 +37,14 @@ class StoredCheckpoint:
         self._training, self._total, self._node = training, total, node
 
     def longest(self, at_most: int) -> int | None:
-        """The most stored steps that are no more than `at_most`."""
+        """Returns the largest step of at most `at_most` whose state is stored, if there is one."""
         return next((step for step, _ in self._stored(at_most)), None)
 
     def load(self, at_most: int) -> tuple[int, State] | None:
-        """The longest sound state of at most so many steps; the training counts as used now."""
+        """Returns the undamaged state with the largest step of at most `at_most`, with its step.
+
+        The training counts as used now.
+        """
         with self._index.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO trainings VALUES (?, ?, ?)",
@@ -47,7 +54,7 @@ class StoredCheckpoint:
             try:
                 blob = self._blobs.open(digest)
             except BlobError as error:
-                self._warn(f"a checkpoint is left out: {error}")
+                self._warn(f"a checkpoint is skipped: {error}")
                 self._delete(step, digest)
                 continue
             return step, {name: blob.tensor(name) for name in blob.names()}
@@ -56,7 +63,7 @@ class StoredCheckpoint:
     def save(self, step: int, state: State) -> None:
         digest, size = self._blobs.write(None, state)
         with self._index.writing() as connection:
-            passed = connection.execute(
+            replaced = connection.execute(
                 "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
                 (self._training, step),
             ).fetchall()
@@ -64,11 +71,11 @@ class StoredCheckpoint:
                 "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
                 (self._training, step, digest, size, step == self._total, time.time()),
             )
-        for old_step, old_digest in passed:
+        for old_step, old_digest in replaced:
             self._delete(old_step, old_digest)
 
     def clear(self) -> None:
-        """Forget all states, so that the training starts anew."""
+        """Delete all states, so that the training starts again from step 0."""
         for step, digest in self._stored(2**62):
             self._delete(step, digest)
 

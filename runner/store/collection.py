@@ -1,4 +1,4 @@
-"""What is in the store; collecting it to a size, verifying and clearing it."""
+"""Lists, evicts, verifies and clears the contents of the store."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from typing import Any
 from .blobs import Blobs
 from .index import Index
 
-_GRACE_SECONDS = 60.0  # a blob this young may belong to a row that is about to be written
+_GRACE_SECONDS = 60.0  # the row of a younger blob may not be written yet
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A stored result or checkpoint; `size` is that of its blobs in bytes."""
+    """A stored result or checkpoint.
+
+    node:    the id of the node.
+    size:    the size of its blobs in bytes.
+    created: the time at which it was stored, in seconds since 1970.
+    used:    the time at which it was last used, in seconds since 1970.
+    blobs:   the sizes of its blobs in bytes, by digest.
+    step:    the step of a checkpoint; None for a result.
+    """
 
     key: str
     node: str
@@ -25,11 +33,11 @@ class Entry:
     created: float
     used: float
     blobs: dict[str, int]
-    step: int | None = None  # of a checkpoint
+    step: int | None = None
 
 
 def results(index: Index) -> Iterator[Entry]:
-    """All stored results, the least recently used first."""
+    """Yields all stored results, the least recently used first."""
     for key, node, outputs, created, used in index.rows(
         "SELECT key, node, outputs, created, used FROM results ORDER BY used, created"
     ):
@@ -38,7 +46,7 @@ def results(index: Index) -> Iterator[Entry]:
 
 
 def checkpoints(index: Index) -> Iterator[Entry]:
-    """All stored states of trainings, the oldest first."""
+    """Yields all stored states of trainings, the oldest first."""
     for training, step, digest, size, created, node, used in index.rows(
         "SELECT training, step, digest, size, created, node, used FROM checkpoints"
         " LEFT JOIN trainings USING (training) ORDER BY created"
@@ -50,7 +58,7 @@ def checkpoints(index: Index) -> Iterator[Entry]:
 
 
 def info(index: Index, blobs: Blobs) -> dict[str, Any]:
-    """How much there is: counts and bytes."""
+    """Returns the folder, the numbers of results, checkpoints and blobs, and their bytes."""
     sizes = [size for _, size, _ in blobs.stored()]
     return {
         "folder": str(index.folder),
@@ -62,7 +70,7 @@ def info(index: Index, blobs: Blobs) -> dict[str, Any]:
 
 
 def pin(index: Index, manifest: Path) -> None:
-    """Spare the results that this file names from collection, as long as it is there."""
+    """Exclude the results that this manifest names from collection, as long as it exists."""
     with index.writing() as connection:
         connection.execute(
             "INSERT OR REPLACE INTO runs VALUES (?, ?)", (str(manifest.absolute()), time.time())
@@ -70,7 +78,10 @@ def pin(index: Index, manifest: Path) -> None:
 
 
 def pinned(index: Index) -> set[str]:
-    """Keys of the results that pinned manifests name; lost manifests are forgotten."""
+    """Returns the keys of the results that pinned manifests name.
+
+    Manifests that no longer exist are removed from the index.
+    """
     keys: set[str] = set()
     lost = []
     for (manifest,) in index.rows("SELECT manifest FROM runs"):
@@ -90,10 +101,10 @@ def pinned(index: Index) -> set[str]:
 def collect(
     index: Index, blobs: Blobs, max_bytes: int, keep_pinned: bool = True
 ) -> tuple[list[Entry], int]:
-    """Drop what was used least recently until the blobs fit `max_bytes`.
+    """Evict what was used least recently until the blobs take at most `max_bytes`.
 
-    Blobs that nothing refers to go first; what is pinned stays unless `keep_pinned` is false.
-    Returns the entries that were dropped, and the bytes freed.
+    Blobs that no result or checkpoint refers to are removed first. Pinned results remain unless
+    `keep_pinned` is false. Returns the evicted entries, and the number of bytes freed.
     """
     entries = sorted([*results(index), *checkpoints(index)], key=lambda entry: entry.used)
     references: dict[str, int] = {}
@@ -103,30 +114,30 @@ def collect(
     freed = _remove_unreferenced(blobs, set(references))
     total = sum(size for digest, size, _ in blobs.stored() if digest in references)
     pins = pinned(index) if keep_pinned and total > max_bytes else set()
-    dropped, unused = [], []
+    evicted, unused = [], []
     for entry in entries:
         if total <= max_bytes:
             break
         if not entry.blobs or entry.key in pins:
             continue
-        dropped.append(entry)
+        evicted.append(entry)
         for digest, size in entry.blobs.items():
             references[digest] -= 1
             if references[digest] == 0:
                 unused.append(digest)
                 total -= size
                 freed += size
-    _drop(index, dropped)
+    _delete_rows(index, evicted)
     for digest in unused:
         blobs.remove(digest)
-    return dropped, freed
+    return evicted, freed
 
 
-def keep_within(index: Index, blobs: Blobs, max_bytes: int) -> None:
+def collect_if_due(index: Index, blobs: Blobs, max_bytes: int) -> None:
     """Collect if the cache has grown by a twentieth of its budget since the last collection."""
-    if not blobs.grown:
+    if not blobs.written_bytes:
         return
-    grown, blobs.grown = blobs.grown, 0
+    grown, blobs.written_bytes = blobs.written_bytes, 0
     with index.writing() as connection:
         (total,) = connection.execute(
             "INSERT INTO facts VALUES ('grown', ?)"
@@ -141,28 +152,24 @@ def keep_within(index: Index, blobs: Blobs, max_bytes: int) -> None:
 
 
 def verify(index: Index, blobs: Blobs) -> tuple[int, int]:
-    """Check every blob's bytes; drop results and checkpoints whose blobs are damaged or lost.
+    """Verify every blob; delete results and checkpoints whose blobs are damaged or lost.
 
-    Returns how many results and checkpoints are sound, and how many were dropped.
+    Returns the number of undamaged results and checkpoints, and the number of deleted ones.
     """
-    sizes = {digest: size for digest, size, _ in blobs.stored()}
-    damaged = {digest for digest in sizes if not blobs.is_sound(digest)}
-    sound, dropped = 0, []
-    for entry in [*results(index), *checkpoints(index)]:
-        if any(digest in damaged or digest not in sizes for digest in entry.blobs):
-            dropped.append(entry)
-        else:
-            sound += 1
-    _drop(index, dropped)
-    for digest in damaged:
+    digests = {digest for digest, _, _ in blobs.stored()}
+    sound = {digest for digest in digests if blobs.is_sound(digest)}
+    entries = [*results(index), *checkpoints(index)]
+    damaged = [entry for entry in entries if not sound.issuperset(entry.blobs)]
+    _delete_rows(index, damaged)
+    for digest in digests - sound:
         blobs.remove(digest)
-    return sound, len(dropped)
+    return len(entries) - len(damaged), len(damaged)
 
 
 def clear(index: Index, blobs: Blobs) -> int:
-    """Drop everything. Returns the number of results and checkpoints that were there."""
+    """Delete everything. Returns the number of results and checkpoints that were stored."""
     entries = [*results(index), *checkpoints(index)]
-    _drop(index, entries)
+    _delete_rows(index, entries)
     with index.writing() as connection:
         connection.execute("DELETE FROM files")
     for digest, _, _ in list(blobs.stored()):
@@ -170,8 +177,8 @@ def clear(index: Index, blobs: Blobs) -> int:
     return len(entries)
 
 
-def _drop(index: Index, entries: Sequence[Entry]) -> None:
-    """Delete the rows of these results and checkpoints; their blobs stay."""
+def _delete_rows(index: Index, entries: Sequence[Entry]) -> None:
+    """Delete the rows of these results and checkpoints, but not their blobs."""
     states = [(entry.key.split()[0], entry.step) for entry in entries if entry.step is not None]
     keys = [(entry.key,) for entry in entries if entry.step is None]
     if not states and not keys:

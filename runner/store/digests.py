@@ -1,4 +1,4 @@
-"""Digests of files, and when a blob whose digest was checked before need not be read again."""
+"""Digests of files, and whether a blob that was verified before must be verified again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from blake3 import blake3
 
 from .index import Index
 
-LARGE = 1 << 20  # bytes; reading less costs next to nothing
-_CACHESTAT = 451  # the system call's number, the same on all processors but Alpha
+LARGE = 1 << 20  # bytes of a blob that is worth remembering; smaller ones are read quickly
+_CACHESTAT = 451  # number of the system call, the same on all processors except Alpha
 _WINDOW = 1 << 26  # bytes of a file that are mapped at a time
 
 
 def file_digest(path: Path) -> str:
-    """The BLAKE3 digest of a file's bytes; a large one takes little memory.
+    """Returns the BLAKE3 digest of a file's bytes. Large files are mapped, not loaded.
 
     Raises: OSError.
     """
@@ -39,16 +39,17 @@ def file_digest(path: Path) -> str:
 
 
 def stamp(path: Path) -> str:
-    """What changes whenever something writes to a file, or puts another in its place.
+    """Returns a text that changes whenever a file is written to or replaced.
 
-    The time of the last change (ctime) can't be set back as that of the last writing (mtime) can.
+    It contains the time of the last change of the inode (ctime), too: unlike the time of the last
+    writing (mtime), ctime can't be set back.
     """
     status = path.stat()
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def is_in_memory(path: Path) -> bool:
-    """Whether the system holds the whole file in memory; False where it can't tell."""
+    """Whether the system holds the whole file in memory; False if that can't be found out."""
     size = path.stat().st_size
     if size == 0:
         return False
@@ -57,9 +58,9 @@ def is_in_memory(path: Path) -> bool:
 
 
 def _pages_in_memory(path: Path, size: int) -> int | None:
-    """How many pages of a file are in memory, by Linux 6.5's cachestat(2); None elsewhere.
+    """Returns the number of pages of a file in memory by cachestat(2) of Linux 6.5, or None.
 
-    It takes no time, where looking at each page takes as long as reading half of them.
+    The call takes no time, while querying each page takes as long as reading half of them.
     """
     import ctypes
 
@@ -74,7 +75,7 @@ def _pages_in_memory(path: Path, size: int) -> int | None:
 
 
 def _all_mapped(path: Path, size: int) -> bool:
-    """The same by mincore(2), which tells of each page."""
+    """Whether all pages of a file are in memory, by mincore(2)."""
     import ctypes
 
     mincore = _mincore()
@@ -90,7 +91,7 @@ def _all_mapped(path: Path, size: int) -> bool:
 
 @cache
 def _mincore() -> Any:
-    """Linux's call that tells which pages of a file are in memory; None elsewhere."""
+    """Returns mincore(2) of Linux, which reports the pages in memory; None on other systems."""
     import ctypes
 
     if sys.platform != "linux":
@@ -101,7 +102,7 @@ def _mincore() -> Any:
 
 
 class CheckedStamps(MutableMapping[str, str]):
-    """The stamps of blobs that were found sound, in the index: for all processes, over time."""
+    """The stamps of verified blobs, by digest; they are in the index, for all processes."""
 
     def __init__(self, index: Index) -> None:
         self._index = index

@@ -1,4 +1,4 @@
-"""Whether a folder lies on another machine's disk, where SQLite's write-ahead log does not work."""
+"""Detects network file systems, on which SQLite's write-ahead log does not work."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NETWORK = re.compile(
 
 
 def network_file_system(folder: Path) -> str | None:
-    """The kind of network file system that a folder is on, such as nfs4; None for a local disk.
+    """Returns the kind of network file system that a folder is on, such as nfs4.
 
-    Linux tells; elsewhere it is not known.
+    Returns None for a local disk, and always on systems other than Linux.
     """
     try:
         lines = MOUNTS.read_text(errors="replace").splitlines()
@@ -27,8 +27,8 @@ def network_file_system(folder: Path) -> str | None:
         fields = line.split(" ")  # see proc_pid_mountinfo(5)
         if "-" not in fields[5:-1]:
             continue
-        place = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4]))
-        depth = len(place.parts)
-        if depth >= best and folder.is_relative_to(place):  # of two on one place, the later shows
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4]))
+        depth = len(mount.parts)
+        if depth >= best and folder.is_relative_to(mount):  # a later mount hides an earlier one
             best, kind = depth, fields[fields.index("-", 5) + 1]
     return kind if _NETWORK.fullmatch(kind) else None

@@ -1,4 +1,4 @@
-"""What the files that graphs read contain, by digest; remembered by size and time of change."""
+"""Digests of the files that graphs read, remembered as long as size and time of change stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .index import Index
 
 
 def fingerprint(index: Index, path: Path) -> str:
-    """The digest of a file's content, or of a folder's names and contents.
+    """Returns the digest of a file's content, or of the names and contents in a folder.
 
     Raises: InputError if something can't be read.
     """
@@ -37,7 +37,7 @@ def _digest(index: Index, path: Path) -> str:
     if row is not None:
         return str(row[0])
     digest = file_digest(path)
-    if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # else it may still be changing
+    if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # a newer file may still be changing
         with index.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (*stamp, digest)

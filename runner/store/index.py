@@ -18,7 +18,7 @@ from .schema import FORMAT, LATER_TABLES, TABLES
 class Index:
     """The index in the file `path`, created if it is missing; its methods are safe for threads.
 
-    A damaged file is set aside, and `warn` is called.
+    A damaged file is renamed, and `warn` is called.
 
     Raises: CacheError if it can't be opened for writing or is of a newer format.
     """
@@ -27,32 +27,34 @@ class Index:
         self.folder = path.parent
         self._connection = _connect(path, warn)
         self._mutex = threading.RLock()
-        # Without a write-ahead log, a reader would keep writers waiting.
+        # Without a write-ahead log, writers would have to wait for a reader.
         self._has_snapshots = self.row("PRAGMA journal_mode") == ("wal",)
 
     def close(self) -> None:
         self._connection.close()
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """The first row that a query finds, if there is one."""
+        """Returns the first row that a query finds, if there is one."""
         with self._mutex:
-            found: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
-            return found
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return row
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows that a query finds."""
+        """Returns all rows that a query finds."""
         with self._mutex:
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which must not be nested; other threads wait. An error undoes it.
+        """Run the block in one transaction, which must not be nested. Other threads wait.
+
+        An error rolls the transaction back.
 
         Raises: CacheError if the disk is full or the folder is read-only.
         """
         with self._mutex:
             try:
-                self._end_transaction("COMMIT")  # of `reading`
+                self._end_transaction("COMMIT")  # the transaction of `reading`, if one is open
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -64,9 +66,9 @@ class Index:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Many queries, at half the time each, of what is there at the beginning.
+        """Run the queries of the block on a snapshot, which takes half the time per query.
 
-        The first writing ends the snapshot.
+        The first transaction of `writing` ends the snapshot.
         """
         if self._has_snapshots:
             with self._mutex:
@@ -78,16 +80,16 @@ class Index:
             with self._mutex:
                 self._end_transaction("COMMIT")
 
-    def _end_transaction(self, how: str) -> None:
+    def _end_transaction(self, statement: str) -> None:
         if self._connection.in_transaction:
-            self._connection.execute(how)
+            self._connection.execute(statement)
 
 
 def cannot_write(folder: Path, error: Exception) -> CacheError:
-    """What to raise if something can't be written to the cache."""
+    """Returns the error to raise if something can't be written to the cache."""
     return CacheError(
         f"the cache {folder} can't be written: {error}",
-        "free space with `artgraph cache gc`, or name another folder with --cache",
+        "free space with `artgraph cache gc`, or choose another folder with --cache",
     )
 
 
@@ -95,22 +97,23 @@ def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
     kind = network_file_system(path.parent)
     if kind is not None:
         warn(
-            f"the cache {path.parent} is on a network file system ({kind}), where it is slower and"
-            " less safe - name a local folder with --cache, and share it with --cache-remote"
+            f"the cache {path.parent} is on a network file system ({kind}), which is slower and"
+            " less safe - choose a local folder with --cache, and share results with --cache-remote"
         )
     try:
         return _open(path, shared_memory=kind is None)
     except sqlite3.OperationalError as error:
         raise CacheError(
             f"the cache {path.parent} can't be used: {error}",
-            "check it, or name another with --cache",
+            "check the folder, or choose another with --cache",
         ) from error
     except sqlite3.DatabaseError as error:
-        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        renamed = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
         warn(
-            f"the cache's index is damaged ({error}); it is kept as {aside.name}, a new one begins"
+            f"the index of the cache is damaged ({error}); it is renamed to {renamed.name}, and a"
+            " new index is created"
         )
-        path.replace(aside)
+        path.replace(renamed)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         return _open(path, shared_memory=kind is None)
@@ -121,20 +124,23 @@ def _open(path: Path, shared_memory: bool) -> sqlite3.Connection:
     try:
         _prepare(connection, path.parent, shared_memory)
     except BaseException:
-        connection.close()  # Windows renames no file that is open
+        connection.close()  # Windows does not rename open files
         raise
     return connection
 
 
 def _prepare(connection: sqlite3.Connection, folder: Path, shared_memory: bool) -> None:
-    """The write-ahead log needs memory that all processes share, so all on one machine."""
+    """Set the connection up and create the tables that are missing.
+
+    The write-ahead log requires memory that all processes share, so they must be on one machine.
+    """
     connection.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
     connection.execute(f"PRAGMA synchronous = {'NORMAL' if shared_memory else 'FULL'}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise CacheError(
             f"the cache {folder} is of format {version}, newer than this artgraph's {FORMAT}",
-            "update artgraph, or name another folder with --cache",
+            "update artgraph, or choose another folder with --cache",
         )
     if version < FORMAT:
         connection.executescript(TABLES + f"PRAGMA user_version = {FORMAT};")

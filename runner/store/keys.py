@@ -1,9 +1,9 @@
-"""What a result is known by: the digest of everything that decides its bits.
+"""The key of a result: the digest of everything that decides its bits.
 
-A key is made of the node's id and version, its widgets' values, the digests of its inputs'
-contents, the fingerprints of the files it reads, and, for nodes that compute on a device, the
-numerics (torch version, device, precision, threads). Names in the graph, positions and paths are
-not part of it, nor is a widget while it has its neutral value.
+A key is made of the node's id and version, the values of its widgets, the digests of its inputs,
+the fingerprints of the files it reads, and, for nodes that compute on a device, the numerics (torch
+version, device, precision, threads). Names in the graph, positions and paths are not part of it. A
+widget is not part of it while it has its neutral value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ Fingerprint = Callable[[Path], str]
 
 @dataclass(frozen=True)
 class Key:
-    """The digest, what it was made of, and the same without the length of a training."""
+    """The key of a result.
+
+    digest:   the digest of the parts.
+    parts:    everything that the key is made of.
+    training: for a training, the digest of the parts without its length.
+    """
 
     digest: str
     parts: dict[str, Any]
@@ -39,9 +44,9 @@ def make_key(
     fingerprint: Fingerprint,
     numerics: Numerics,
 ) -> Key:
-    """The key of running `spec` with these widget values and input digests.
+    """Returns the key of running `spec` with these widget values and digests of inputs.
 
-    Raises: InputError where a file it reads can't be read.
+    Raises: InputError if a file named by a widget can't be read.
     """
     parts: dict[str, Any] = {"node": spec.id, "version": spec.version}
     if spec.device:
@@ -59,7 +64,7 @@ def make_key(
 
 
 def digest_of(data: Any) -> str:
-    """The BLAKE3 digest of plain data, its mappings in any order; 32 hex digits."""
+    """Returns the BLAKE3 digest of plain data, as 32 hex digits. The order of keys is ignored."""
     text = _encoder.encode(data)
     return str(blake3(text.encode()).hexdigest(16))
 
@@ -69,7 +74,7 @@ _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 @cache
 def torch_version() -> str:
-    """The installed torch's version, without importing it."""
+    """Returns the version of the installed torch, without importing it."""
     from importlib.metadata import version
 
     return version("torch")

@@ -1,8 +1,8 @@
 """One lock per key, held by one thread of one process at a time, in a single file.
 
-Each key locks one byte of the file, at an offset made from its digest; two keys that share a byte
-exclude each other. The system releases the lock when the process ends, however it ends; nothing is
-left to clean up.
+Each key locks one byte of the file, at an offset made from its digest. Two keys that share a byte
+exclude each other. The system releases the lock when the process ends, however it ends, so nothing
+has to be cleaned up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-    _OFFSETS = 1 << 31  # a position in a file is a C long there, of 32 bits
+    _OFFSETS = 1 << 31  # a position in a file is a C long, which has 32 bits on Windows
 
     def _lock(file: int, offset: int) -> None:
         os.lseek(file, offset, os.SEEK_SET)
@@ -45,16 +45,16 @@ def _try_lock(file: int, offset: int) -> bool:
     try:
         _lock(file, offset)
     except OSError as error:
-        # On a file system without locks, work may be done twice, but nobody waits for ever.
+        # On a file system without locks, work may be done twice, but no process waits for ever.
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
 
 
 class _LockFile:
-    """An open lock file, shared by all of this process.
+    """An open lock file, used by all threads of this process.
 
-    The system's locks are a process', and closing any descriptor of the file drops them all; so
-    there is one descriptor, and a list of what this process holds.
+    The system's locks belong to a process, and closing any descriptor of the file releases all of
+    them. So a process has one descriptor, and a list of the locks that it holds.
     """
 
     def __init__(self, file: int) -> None:
@@ -63,14 +63,14 @@ class _LockFile:
         self._held: set[int] = set()
         self._mutex = threading.Lock()
 
-    def take(self, offset: int) -> bool:
+    def try_acquire(self, offset: int) -> bool:
         with self._mutex:
             if offset in self._held or not _try_lock(self.file, offset):
                 return False
             self._held.add(offset)
             return True
 
-    def give(self, offset: int) -> None:
+    def release(self, offset: int) -> None:
         with self._mutex:
             with contextlib.suppress(OSError):
                 _unlock(self.file, offset)
@@ -86,7 +86,7 @@ class Locks:
 
     def __init__(self, path: Path) -> None:
         with _opening:
-            path.touch()  # opens it only if it is missing, and then nobody can hold a lock in it
+            path.touch()  # opens the file only if it is missing; then it contains no locks yet
             status = path.stat()
             self._name = (status.st_dev, status.st_ino)
             if self._name not in _open_files:
@@ -101,25 +101,25 @@ class Locks:
                 del _open_files[self._name]
                 os.close(self._shared.file)
 
-    def take(self, key: str, waiting: Callable[[], None] = lambda: None) -> None:
-        """Lock `key` (hex digits); `waiting` is called often while another has it."""
+    def acquire(self, key: str, waiting: Callable[[], None] = lambda: None) -> None:
+        """Lock `key` (hex digits); `waiting` is called repeatedly while another holds it."""
         offset = _offset(key)
-        while not self._shared.take(offset):
+        while not self._shared.try_acquire(offset):
             waiting()
             time.sleep(0.02)
 
-    def give(self, key: str) -> None:
-        """Unlock `key`; any thread of the process that took it may."""
-        self._shared.give(_offset(key))
+    def release(self, key: str) -> None:
+        """Unlock `key`; any thread of the process that locked it may call this."""
+        self._shared.release(_offset(key))
 
     @contextmanager
     def hold(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Have `key` locked meanwhile."""
-        self.take(key, waiting)
+        """Lock `key` during the block."""
+        self.acquire(key, waiting)
         try:
             yield
         finally:
-            self.give(key)
+            self.release(key)
 
 
 def _offset(key: str) -> int:

@@ -1,4 +1,4 @@
-"""Where the cache is, and how large it may grow."""
+"""The cache's folder, and how large the cache may grow."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from ...contract.errors import GraphError
 
 
-def cache_folder(given: Path | None = None) -> Path:
-    """The cache's folder: `given`, or `$ARTGRAPH_CACHE`, or the user's own."""
-    if given is not None:
-        return given
-    named = os.environ.get("ARTGRAPH_CACHE")
-    return Path(named) if named else own_cache_folder(sys.platform)
+def cache_folder(option: Path | None = None) -> Path:
+    """Returns the cache's folder: `option`, or `$ARTGRAPH_CACHE`, or the user's own."""
+    if option is not None:
+        return option
+    variable = os.environ.get("ARTGRAPH_CACHE")
+    return Path(variable) if variable else own_cache_folder(sys.platform)
 
 
 def own_cache_folder(platform: str) -> Path:
-    """The folder for the user's cache by the custom of the system `platform` (sys.platform).
+    """Returns the customary cache folder of the user on the system `platform` (sys.platform).
 
     On macOS and Windows, an existing `~/.cache/artgraph` of an earlier artgraph remains in use as
     long as the customary folder does not exist.
     """
     home = Path.home()
-    if os.environ.get("XDG_CACHE_HOME"):  # one who sets it elsewhere than on Linux means it, too
+    if os.environ.get("XDG_CACHE_HOME"):  # also on other systems than Linux, if the user sets it
         return Path(os.environ["XDG_CACHE_HOME"]) / "artgraph"
     earlier = home / ".cache" / "artgraph"
     if platform == "darwin":
@@ -39,16 +39,16 @@ def own_cache_folder(platform: str) -> Path:
 
 
 def cache_budget() -> int:
-    """The bytes that the cache may take, by `$ARTGRAPH_CACHE_MAX`; 50 GB if it is not set.
+    """Returns the bytes that the cache may take: `$ARTGRAPH_CACHE_MAX`, or 50 GB.
 
     Raises: GraphError.
     """
     name = "ARTGRAPH_CACHE_MAX"
-    return size_of(name, os.environ.get(name) or "50GB") or 0
+    return parse_size(name, os.environ.get(name) or "50GB") or 0
 
 
-def size_of(option: str, text: str | None) -> int | None:
-    """The bytes that a text such as 10GB or 500MB says.
+def parse_size(option: str, text: str | None) -> int | None:
+    """Returns the number of bytes of a size such as 10GB or 500MB; None for None.
 
     Raises: GraphError that names the option.
     """
@@ -57,5 +57,5 @@ def size_of(option: str, text: str | None) -> int | None:
     units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
     if match is None:
-        raise GraphError(f"{option} {text}: no size", "write one such as 10GB or 500MB")
+        raise GraphError(f"{option} {text}: not a size", "write one such as 10GB or 500MB")
     return int(float(match[1]) * 2 ** units[match[2]])

@@ -1,7 +1,7 @@
-"""A second level of the cache that machines share, anywhere that fsspec reaches (s3://, sftp://...).
+"""A second level of the cache that machines share, at any address of fsspec (s3://, sftp://...).
 
-What is not here is looked up there, and what is made here is put there in the background. It may
-fail at any time: that costs a warning, and this process asks it no more.
+A result that is not in the local cache is looked up in the remote one. New results are uploaded in
+the background. If the remote cache fails, this process warns once and does not use it any more.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Remote:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the uploads."""
+        """Wait until all uploads are done."""
         self._uploads.put(None)
         self._thread.join()
 
     def lookup(self, key: str) -> ResultRow | None:
-        """The row of a result, if it is there and whole."""
+        """Returns the row of a result, if it is stored and readable."""
         data = self._read(self._path("results", key, ".json"))
         if data is None:
             return None
@@ -59,10 +59,10 @@ class Remote:
             return None
 
     def blob(self, digest: str) -> bytes | None:
-        """The bytes of a blob, if they are there and whole."""
+        """Returns the bytes of a blob, if it is stored and undamaged."""
         data = self._read(self._path("blobs", digest, ".safetensors"))
-        whole = data is not None and blake3(data).hexdigest(16) == digest
-        return data if whole else None
+        is_sound = data is not None and blake3(data).hexdigest(16) == digest
+        return data if is_sound else None
 
     def put(self, row: ResultRow, blobs: Mapping[str, Path]) -> None:
         """Upload a result in the background: its blobs (digest to local path), then its row."""
@@ -96,14 +96,17 @@ class Remote:
         return self._guarded(read) if self._works else None
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
-        """Each file system has errors of its own; whichever comes, we go on without it."""
+        """Returns what `call` returns; after any error, None, and the remote is not used again.
+
+        Every file system has its own kinds of errors, so all are caught.
+        """
         try:
             return call()
         except Exception as error:
             if self._works:
                 self._works = False
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
-                self._warn(f"the remote cache {self._url} is left out from now on: {reason}")
+                self._warn(f"the remote cache {self._url} is not used any more: {reason}")
             return None
 
     def _path(self, kind: str, name: str, ending: str) -> str:

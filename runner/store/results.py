@@ -1,4 +1,4 @@
-"""What the store says of a node's result, and its form in the index."""
+"""A node's result as the store returns it, and its JSON in the index."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import NamedTuple
 
 from ...contract.values.kinds import Json
 
-_WARNINGS = ""  # the name they have among the outputs, which no output can have
+_WARNINGS = ""  # the key of the warnings among the outputs; no output can have this name
 _read, _write = json.JSONDecoder().decode, json.JSONEncoder().encode
 
 
 class Stored(NamedTuple):
-    """One stored value: its digest, and its size as a blob or its JSON."""
+    """One stored value.
+
+    digest: the digest of the value.
+    size:   the size of its blob in bytes; None if the value is JSON in the index.
+    inline: this JSON.
+    """
 
     digest: str
     size: int | None
@@ -20,7 +25,7 @@ class Stored(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a node gave, how long it took in seconds, and what it warned of."""
+    """The outputs of a node, the seconds that it took, and its warnings."""
 
     outputs: dict[str, Stored]
     seconds: float
@@ -32,7 +37,7 @@ class Result(NamedTuple):
 
 
 def packed(result: Result) -> str:
-    """A result's outputs and warnings as JSON; `unpacked` reverses it."""
+    """Returns the outputs and warnings of a result as JSON; `unpacked` is the reverse."""
     outputs = result.outputs
     if result.warnings:
         outputs = outputs | {_WARNINGS: Stored("", None, list(result.warnings))}
@@ -40,9 +45,9 @@ def packed(result: Result) -> str:
 
 
 def unpacked(text: str, seconds: float) -> Result:
-    """The result whose outputs and warnings `packed` wrote.
+    """Returns the result whose outputs and warnings `packed` wrote.
 
-    Raises: ValueError, TypeError or AttributeError for what it did not write.
+    Raises: ValueError, TypeError or AttributeError for a text that `packed` did not write.
     """
     outputs = {name: Stored(*stored) for name, stored in _read(text).items()}
     warnings = outputs.pop(_WARNINGS, None)

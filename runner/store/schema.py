@@ -1,10 +1,10 @@
-"""The tables of the store's index, and the rows that travel between files."""
+"""The tables of the store's index, and the row that several files pass on."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-FORMAT = 2  # of index and blobs together (BLAKE3, safetensors); a change makes a new one
+FORMAT = 2  # version of index and blobs together (BLAKE3, safetensors); each change raises it
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS results (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS facts (
 ) WITHOUT ROWID;
 """
 
-# These came later: created in every cache that lacks them, under the same format.
+# Tables that were added under the same format: created in every cache that does not have them.
 LATER_TABLES = """
 CREATE TABLE IF NOT EXISTS trainings (  -- whose states `checkpoints` holds
     training TEXT PRIMARY KEY,
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they we
 
 
 class ResultRow(NamedTuple):
-    """The first columns of `results`, all that does not depend on the time of storing.
+    """The first columns of `results`, which do not depend on the time of storing.
 
     A remote cache stores them as a JSON list in this order.
     """

@@ -1,7 +1,7 @@
 """The cache on disk: results and checkpoints by key, shared by all processes that use it.
 
-An SQLite index (write-ahead log) lists what is there; values with tensors are blobs in files
-beside it, small ones are in the index itself.
+An SQLite index (write-ahead log) lists the results. Values with tensors are in files beside it,
+the blobs; small values are in the index itself.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from .checkpoints import StoredCheckpoint
     from .remote import Remote
 
-_INDEX = "0" * 32  # the lock that stands for the index
-_INLINE_BYTES = 65_536
-_USE_SECONDS = 3_600  # how exact the time of the last use is
+_INDEX = "0" * 32  # the key that is locked while the index is created
+_INLINE_BYTES = 65_536  # the longest JSON that is stored in the index
+_USE_SECONDS = 3_600  # accuracy of the time of the last use
 
 
 class Store:
     """The cache in `folder`, which is created if it is missing; `warn` is called about damage.
+
+    lost: the keys of results that were found lost or damaged.
 
     Raises: CacheError if it can't be used.
     """
@@ -55,41 +57,44 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = Locks(folder / "locks")
-            with self._locks.hold(_INDEX):  # several processes may create it at a time
+            with self._locks.hold(_INDEX):  # several processes may create it at the same time
                 self.index = Index(folder / "index.sqlite", warn)
             self.blobs = Blobs(folder, CheckedStamps(self.index))
         except OSError as error:
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror}",
-                "check it, or name another with --cache",
+                "check the folder, or choose another with --cache",
             ) from error
-        self.lost: set[str] = set()  # keys whose stored result was found damaged
+        self.lost: set[str] = set()
         self._behind = WriteBehind(self.index, self._locks)
 
     def close(self) -> None:
-        """Write what waits, keep within the budget and let go."""
+        """Write the rows that wait, enforce the budget and close all files."""
         try:
             self._behind.close()
-            self.keep_within_budget()
+            self.enforce_budget()
         finally:
             if self._remote is not None:
                 self._remote.close()
             self._locks.close()
             self.index.close()
 
-    def keep_within_budget(self) -> None:
-        """Drop what was used least recently if the cache has outgrown its budget.
+    def enforce_budget(self) -> None:
+        """Evict what was used least recently if the cache has outgrown its budget.
 
-        Call it between runs: a run that goes on may need any result that it made.
+        Call it between runs, since a run may still need any of its results.
         """
-        from .collection import keep_within
+        from .collection import collect_if_due
 
-        keep_within(self.index, self.blobs, self._budget)
+        collect_if_due(self.index, self.blobs, self._budget)
 
     # Results
 
     def lookup(self, key: str, far: bool = True) -> Result | None:
-        """The result under `key` if it is there with all its blobs; `far`: or in the remote."""
+        """Returns the result under `key` if it is stored with all its blobs.
+
+        far: also look in the remote cache.
+        """
         waiting = self._behind.lookup(key)
         if waiting is not None:
             return waiting
@@ -101,7 +106,7 @@ class Store:
             if stored.size is not None and not self.blobs.exists(stored.digest, stored.size):
                 self.forget(key)
                 return None
-        if abs(time.time() - row[2]) > _USE_SECONDS:  # a time to come is a clock put right
+        if abs(time.time() - row[2]) > _USE_SECONDS:  # a time in the future is of a wrong clock
             self._behind.use(key)
         return result
 
@@ -112,15 +117,14 @@ class Store:
         seconds: float,
         warnings: Sequence[str] = (),
     ) -> Result:
-        """Store a node's outputs.
+        """Store the outputs of a node.
 
-        Raises: SocketError for a value that is not what its socket says; CacheError if the disk
-        is full.
+        Raises: SocketError if a value does not fit its socket; CacheError if the disk is full.
         """
         start = time.perf_counter()
-        outputs = {name: self.keep(socket, value) for name, (socket, value) in values.items()}
+        outputs = {name: self.put_value(socket, value) for name, (socket, value) in values.items()}
         if any(isinstance(value, PictureBatch) for _, value in values.values()):
-            seconds += time.perf_counter() - start  # it was computed as it was read
+            seconds += time.perf_counter() - start  # a batch is computed while it is stored
         result = Result(outputs, seconds, tuple(warnings))
         parts = json.dumps(key.parts)
         row = ResultRow(key.digest, key.parts["node"], parts, packed(result), seconds)
@@ -131,7 +135,7 @@ class Store:
         return result
 
     def _fetch(self, key: str) -> Result | None:
-        """The result from the remote cache, copied into this one."""
+        """Returns the result from the remote cache, after copying it into this one."""
         assert self._remote is not None
         row = self._remote.lookup(key)
         if row is None:
@@ -151,13 +155,13 @@ class Store:
         return result
 
     def pin(self, manifest: Path) -> None:
-        """Keep the results that this file names, as long as it is there."""
+        """Exclude the results that this manifest names from eviction, as long as it exists."""
         from .collection import pin
 
         pin(self.index, manifest)
 
-    def keep(self, socket: Socket, value: Any) -> Stored:
-        """Store a value by itself, as it comes in from elsewhere; nothing refers to it yet.
+    def put_value(self, socket: Socket, value: Any) -> Stored:
+        """Store a value that does not belong to a result, or not yet.
 
         Raises: SocketError, CacheError.
         """
@@ -169,9 +173,9 @@ class Store:
         return Stored(*self.blobs.write(meta, buffers))
 
     def value(self, socket: Socket, stored: Stored) -> Any:
-        """A stored value; each call gives a fresh one, so that no consumer can harm another's.
+        """Returns a stored value. Each call returns a new object, so consumers may change it.
 
-        Raises: BlobError if its blob is lost or damaged. A damaged one is deleted, so that
+        Raises: BlobError if its blob is lost or damaged. A damaged blob is deleted, so that
         `lookup` no longer returns the results that need it.
         """
         if stored.size is None:
@@ -184,10 +188,10 @@ class Store:
         return socket.decode(blob.meta, blob)
 
     def forget(self, key: str) -> None:
-        """Drop a result whose blob is lost or damaged; it will be computed again."""
-        self._warn("a stored result is lost or damaged; it is made again")
+        """Delete a result whose blob is lost or damaged, so that it is computed again."""
+        self._warn("a stored result is lost or damaged; it is computed again")
         self.lost.add(key)
-        self._behind.drop(key)
+        self._behind.remove(key)
         with self.index.writing() as connection:
             connection.execute("DELETE FROM results WHERE key = ?", (key,))
 
@@ -196,24 +200,24 @@ class Store:
         self._behind.flush()
 
     def reading(self) -> AbstractContextManager[None]:
-        """Many lookups, at half the time each, of what is there at the beginning."""
+        """Run the lookups of the block on a snapshot, which takes half the time per lookup."""
         return self.index.reading()
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold `key` against other processes, so that each result is computed once."""
+        """Lock `key` during the block, so that each result is computed once by all processes."""
         with self._behind.lock(key, waiting):
             yield
 
-    def relatives(self, node: str, most: int = 100) -> list[dict[str, Any]]:
-        """What the latest stored results of a node type were made of, the newest first."""
+    def latest_parts(self, node: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Returns the parts of the latest keys of a node type, the newest first."""
         rows = self.index.rows(
-            "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?", (node, most)
+            "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?", (node, limit)
         )
         return [json.loads(parts) for (parts,) in rows]
 
     def fingerprint(self, path: Path) -> str:
-        """The digest of a file's content, or of a folder's names and contents.
+        """Returns the digest of a file's content, or of the names and contents in a folder.
 
         Raises: InputError if something can't be read.
         """
@@ -222,9 +226,9 @@ class Store:
     # Checkpoints
 
     def checkpoint(self, training: str, total: int, node: str = "training") -> StoredCheckpoint:
-        """The states of the training with this key, on its way to `total` steps.
+        """Returns the states of the training with this key, which is to have `total` steps.
 
-        `node` is the id of the node that trains.
+        node: the id of the node that trains.
         """
         from .checkpoints import StoredCheckpoint
 

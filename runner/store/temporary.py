@@ -1,4 +1,4 @@
-"""Temporary files that name their process, so that what a killed one left can be swept up."""
+"""Temporary files with the process in their name, so that those of killed ones can be removed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _numbers = itertools.count()
 
 
 def temporary_in(folder: Path) -> Path:
-    """A path of its own in `folder`, for a file that is renamed when it is whole, or a folder."""
+    """Returns an unused path in `folder` for a temporary file or folder of this process."""
     return folder / f".{_host()}-{os.getpid()}-{next(_numbers)}{_ENDING}"
 
 
 def write_whole(path: Path, data: bytes, folder: Path | None = None, synced: bool = False) -> None:
-    """Write a file whole or not at all; its own folder is made if there is none.
+    """Write a file whole or not at all; its folder is created if it is missing.
 
-    folder: where the temporary file is, if not beside the file.
-    synced: the bytes are on the disk before the file gets its name.
+    folder: the folder of the temporary file; None for that of the file.
+    synced: sync the bytes to the disk before the file gets its name.
 
     Raises: OSError.
     """
@@ -43,14 +43,15 @@ def write_whole(path: Path, data: bytes, folder: Path | None = None, synced: boo
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left, and a day later those of others.
+    """Remove the temporary files of killed processes.
 
-    A living process' file stays whatever the clock says; on Windows, all files stay for a day.
+    A file of this machine is removed if its process has ended; on Windows, after a day. Files of
+    other machines are removed after a day.
     """
     for path in folder.glob(f".*-*-*{_ENDING}"):
         host, process, _ = path.name.removeprefix(".").split("-", 2)
         try:
-            if host == _host() and sys.platform != "win32":  # there, asking means Ctrl-C
+            if host == _host() and sys.platform != "win32":  # os.kill sends Ctrl-C on Windows
                 over = not _is_alive(int(process))
             else:
                 over = time.time() - path.stat().st_mtime > _DAY
@@ -61,7 +62,7 @@ def sweep(folder: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a temporary file, or a folder of them, if it is there."""
+    """Remove a temporary file or folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,8 +1,8 @@
-"""Rows of results on their way into the index: gathered, and written together soon.
+"""Rows of results that are collected, and soon written to the index in one transaction.
 
-A transaction costs as much as ten rows. So rows wait for a quarter of a second at most, that of
-a result that took long not at all; a killed process loses no more than that. Until its row is
-written, a key stays locked against other processes, so that each result is computed once.
+A transaction costs as much as ten rows. So rows wait for up to a quarter of a second, and a killed
+process loses no more than these. The row of a slow result is written at once. A key remains locked
+against other processes until its row is written, so that each result is computed once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .locks import Locks
 from .results import Result
 from .schema import ResultRow
 
-_SECONDS = 0.25
-_SLOW_SECONDS = 0.05  # a result that took longer is written at once
+_SECONDS = 0.25  # for which rows wait
+_SLOW_SECONDS = 0.05  # the row of a result that took longer is written at once
 
 
 class WriteBehind:
@@ -27,47 +27,47 @@ class WriteBehind:
 
     def __init__(self, index: Index, locks: Locks) -> None:
         self._index, self._locks = index, locks
-        self._mutex = threading.RLock()  # taken before the index's own, never while holding that
+        self._mutex = threading.RLock()  # acquired before the mutex of the index, never after it
         self._rows: dict[str, tuple[ResultRow, float]] = {}  # by key, with the time of storing
-        self._results: dict[str, Result] = {}  # of those rows
-        self._used: list[str] = []  # keys of stored results
-        self._locked: list[str] = []  # keys to be unlocked
-        self._some = threading.Event()  # set while rows wait
-        self._over = threading.Event()
+        self._results: dict[str, Result] = {}  # the results of these rows, by key
+        self._used: list[str] = []  # keys of stored results that were used
+        self._locked: list[str] = []  # keys to unlock after writing
+        self._waiting = threading.Event()  # set while rows wait
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def lookup(self, key: str) -> Result | None:
-        """The result under `key` if its row still waits."""
+        """Returns the result under `key` if its row still waits."""
         return self._results.get(key)
 
     def add(self, row: ResultRow, result: Result) -> None:
-        """Have a row written soon."""
+        """Add a row, to be written soon."""
         with self._mutex:
             self._rows[row.key] = (row, time.time())
             self._results[row.key] = result
             if result.seconds > _SLOW_SECONDS:
                 self.flush()
-            elif not self._some.is_set():
-                self._some.set()
+            elif not self._waiting.is_set():
+                self._waiting.set()
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._write_now_and_then, daemon=True)
+                    self._thread = threading.Thread(target=self._flush_repeatedly, daemon=True)
                     self._thread.start()
 
     def use(self, key: str) -> None:
-        """Have the time of a result's last use written, when something is."""
+        """Store that a result is used now; this is written together with the next rows."""
         with self._mutex:
             self._used.append(key)
 
-    def drop(self, key: str) -> None:
-        """Write no row for this key."""
+    def remove(self, key: str) -> None:
+        """Remove the row of this key, if it waits."""
         with self._mutex:
             self._results.pop(key, None)
             self._rows.pop(key, None)
 
     @contextmanager
     def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold `key` until what is added meanwhile is written."""
-        self._locks.take(key, waiting)
+        """Lock `key` during the block, and until a row that is added in it is written."""
+        self._locks.acquire(key, waiting)
         try:
             yield
         finally:
@@ -75,12 +75,12 @@ class WriteBehind:
                 if key in self._rows:
                     self._locked.append(key)
                 else:
-                    self._locks.give(key)
+                    self._locks.release(key)
 
     def flush(self) -> None:
-        """Write all that waits.
+        """Write all rows that wait.
 
-        Raises: CacheError if it can't be written; it waits on then.
+        Raises: CacheError if they can't be written; then they continue to wait.
         """
         with self._mutex:
             if self._rows or self._used:
@@ -89,13 +89,13 @@ class WriteBehind:
             self._results.clear()
             self._used.clear()
             for key in self._locked:
-                self._locks.give(key)
+                self._locks.release(key)
             self._locked.clear()
 
     def close(self) -> None:
-        """Write all that waits, for good."""
-        self._over.set()
-        self._some.set()
+        """Write all rows that wait, and end the thread."""
+        self._closing.set()
+        self._waiting.set()
         if self._thread is not None:
             self._thread.join()
         self.flush()
@@ -111,8 +111,8 @@ class WriteBehind:
                 "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
             )
 
-    def _write_now_and_then(self) -> None:
-        while self._some.wait() and not self._over.wait(_SECONDS):
-            self._some.clear()
-            with suppress(CacheError):  # whoever writes next gets the error
+    def _flush_repeatedly(self) -> None:
+        while self._waiting.wait() and not self._closing.wait(_SECONDS):
+            self._waiting.clear()
+            with suppress(CacheError):  # the next call of `flush` raises it
                 self.flush()

@@ -37,7 +37,7 @@ def store(tmp_path):
 @pytest.fixture
 def both(store):
     """The same pictures as a tensor and as a batch that is read part by part."""
-    stored = store.keep(socket_of(Image), LEVELS.float() / 255)
+    stored = store.put_value(socket_of(Image), LEVELS.float() / 255)
     values = [store.value(socket_of(kind), stored) for kind in (Image, Pictures)]
     assert isinstance(values[0], torch.Tensor)
     assert isinstance(values[1], PictureBatch)
@@ -63,7 +63,7 @@ CASES = {
 def test_in_parts_as_in_one(store, both, case):
     whole, parts = (CASES[case](image) for image in both)
     assert isinstance(parts, PictureBatch), "or this tests nothing"
-    one, other = (store.keep(socket_of(Image), value) for value in (whole, parts))
+    one, other = (store.put_value(socket_of(Image), value) for value in (whole, parts))
     assert one == other
     assert torch.equal(levels_of(whole), levels_of(parts))
 
@@ -93,7 +93,7 @@ def test_pictures_of_a_data_set(store):
         dataset = Dataset(LEVELS, torch.zeros(len(LEVELS)).long(), ("a",), names)
         image, table = dataset_images(dataset, count=size, order="first")
         assert isinstance(image, PictureBatch) == (size > 4), "small ones are plain tensors"
-        stored = store.keep(socket_of(Image), image)
+        stored = store.put_value(socket_of(Image), image)
         back = store.value(socket_of(Image), stored)
         assert torch.equal(back, LEVELS[:size].float() / 255)
         assert len(table) == size
@@ -125,7 +125,7 @@ def test_what_is_not_finite_is_refused_and_leaves_nothing(store, both):
 
     bad = batches.by_part(broken, both[1], 12, 10)
     with pytest.raises(ValueError, match="not finite"):
-        store.keep(socket_of(Image), bad)
+        store.put_value(socket_of(Image), bad)
     assert not list((store.folder / "tmp").iterdir())
     with pytest.raises(NodeError, match="none at"):
         pick_images(both[1], start=90, count=1, every=1)

@@ -88,7 +88,7 @@ def test_an_earlier_cache_is_still_valid(tmp_path):
     assert store.value(socket_of(VaeLatent), model.outputs["latent"]).z.item() == 1
     step, tensors = store.checkpoint(TRAINING, 50).load(50)
     assert (step, tensors["weight"].item()) == (20, 2)
-    assert store.relatives("old") == [{"node": "old", "version": 1}] * 2
+    assert store.latest_parts("old") == [{"node": "old", "version": 1}] * 2
     assert [entry.created for entry in results(store.index)] == [100.0] * 2
     assert [entry.node for entry in checkpoints(store.index)] == ["training"]
     store.close()
@@ -156,7 +156,7 @@ def test_what_cannot_be_written_is_one_line(index, tmp_path):
 def test_values_without_a_blob_come_back(tmp_path):
     store = Store(tmp_path)
     socket = socket_of(Files)
-    stored = store.keep(socket, Files({}))
+    stored = store.put_value(socket, Files({}))
     assert stored == Stored(stored.digest, None, [])
     assert store.value(socket, stored) == Files({})
     store.close()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..runner.store.place import parse_size
+from ..runner.store.place import size_of
 from .options import CacheOption, JsonOption, open_existing_store
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def collect_command(
     """
     from ..runner.store.collection import collect
 
-    limit = parse_size("--max-size", max_size)
+    limit = size_of("--max-size", max_size)
     with open_existing_store(cache) as store:
         deleted, freed = collect(store.index, store.blobs, limit or 0, pins)
     states = sum(entry.step is not None for entry in deleted)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..contract.errors import ArtgraphError, Cancelled
-from ..runner.store.place import parse_size
+from ..runner.store.place import size_of
 from .cache import app as cache_app
 from .graphs import app as file_app
 from .options import (
@@ -112,7 +112,7 @@ def run(
             listener,
             previews=None if quiet else 5.0,
             jobs=jobs or default_jobs(),
-            memory=parse_size("--memory", memory),
+            memory=size_of("--memory", memory),
         )
         running = Run(job)
         _stop_on_interrupt(running)
@@ -152,7 +152,7 @@ def sweep(
     from .progress import make_listener
 
     numerics, axes = numerics_for(device), parse_axes(set_)
-    max_memory = parse_size("--memory", memory)
+    max_memory = size_of("--memory", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)

@@ -1,1 +1,1 @@
-"""Graph files, plans, the store and execution; the command line on top."""
+"""Runs graphs: graph files, plans, the store and execution."""

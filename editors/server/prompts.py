@@ -16,7 +16,7 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.binding import bind
 from ...runner.graph.document import Document, NodeEntry
 from ...runner.graph.folders import Folders
-from ...runner.graph.wiring import with_givers
+from ...runner.graph.wiring import with_producers
 from .translate import from_prompt, with_workflow
 
 _MAX_NODES = 10_000
@@ -200,7 +200,7 @@ def in_editor(problem: Problem) -> tuple[str, str, str]:
     if advice is None:
         advice = problem.advice
     elif problem.accepts:
-        advice = advice.format(wanted=with_givers(problem.accepts, problem.givers))
+        advice = advice.format(wanted=with_producers(problem.accepts, problem.givers))
     return kind, _capital(problem.what), _capital(advice)
 
 

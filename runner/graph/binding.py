@@ -17,7 +17,7 @@ from .document import Document, NodeEntry
 from .folders import Folders
 from .nesting import flatten
 from .settings import apply_settings, make_plain, value_for
-from .wiring import check_wires, givers, names_of, with_article, with_givers
+from .wiring import check_wires, names_of, producers, with_article, with_producers
 from .yaml_text import Marked, Typed
 
 
@@ -119,9 +119,9 @@ class _Binder:
 
     def unwired(self, name: str, port: Port) -> Problem:
         accepts = names_of(port.sockets)
-        some = givers(accepts, self.registry)
+        some = producers(accepts, self.registry)
         advice = (
-            f"add `{name}:` under `from`, with a node that outputs {with_givers(accepts, some)}"
+            f"add `{name}:` under `from`, with a node that outputs {with_producers(accepts, some)}"
         )
         what = f"input {name!r} is not wired"
         return Problem("missing_input", name, what, advice, accepts=accepts, givers=some)

@@ -61,18 +61,18 @@ def _misfit(
         return None
     end = f"widget {target!r}" if port is None else f"input {target!r}"
     start = f"{source.node}.{source.output}"
-    some = givers(names_of(port.sockets), registry) if port is not None else ()
+    some = producers(names_of(port.sockets), registry) if port is not None else ()
     return Problem(
         "wrong_socket",
         target,
         f"{end} takes {with_article(accepts)}, but {start} is {with_article(names_of(sockets))}",
-        f"wire a node that outputs {with_givers(accepts, some)}",
+        f"wire a node that outputs {with_producers(accepts, some)}",
         accepts=accepts,
         givers=some,
     )
 
 
-def givers(sockets: Iterable[str], registry: Mapping[str, NodeSpec]) -> tuple[str, ...]:
+def producers(sockets: Iterable[str], registry: Mapping[str, NodeSpec]) -> tuple[str, ...]:
     """Returns up to three node types with an output of one of these kinds."""
     kinds = set(sockets)
     names = [
@@ -94,6 +94,6 @@ def with_article(sockets: Sequence[str]) -> str:
     return f"an {names}" if names[0] in "aeiou" else f"a {names}"
 
 
-def with_givers(sockets: Sequence[str], givers: Sequence[str]) -> str:
+def with_producers(sockets: Sequence[str], producers: Sequence[str]) -> str:
     """Returns the kinds with node types that output them: `a number (math, number)`."""
-    return with_article(sockets) + (f" ({', '.join(givers)})" if givers else "")
+    return with_article(sockets) + (f" ({', '.join(producers)})" if producers else "")

@@ -1,7 +1,7 @@
-"""The one way in which a node gets its result: found in the store, or computed and stored.
+"""Executes one node: its result is found in the store, or computed and stored.
 
-A run, from the command line or the editor, and ComfyUI both come here. What differs between them
-is a `Host`: where inputs come from, and who hears of progress, warnings and a wish to stop.
+Runs (from the command line or the editor) and ComfyUI use the same functions. A `Host` represents
+the differences: how inputs are read, and who gets progress, warnings and cancellation.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _NO_SWITCHES = nullcontext()
 
 
 class Host(Protocol):
-    """What the program in which a node runs provides for one execution of it."""
+    """The program in which a node runs, for one execution of the node."""
 
     @property
     def numerics(self) -> Numerics: ...
 
     def inputs(self) -> dict[str, Any]:
-        """The values of the wired inputs, fresh from the store."""
+        """Returns the values of the wired inputs, newly read from the store."""
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         """Report progress (`Progress`). Raises: Cancelled if the user wants to stop."""
@@ -46,17 +46,17 @@ class Host(Protocol):
         """Raise Cancelled if the user wants to stop."""
 
     def started(self, step: int | None) -> None:
-        """Called right before the node runs; `step` is where its training resumes."""
+        """Called right before the node runs; `step` is the step at which its training resumes."""
 
     def computed(self) -> None:
-        """Called once nothing but storing the outputs is left."""
+        """Called when the outputs are computed, before they are stored."""
 
     def switches(self) -> AbstractContextManager[None]:
-        """Set torch's process-wide switches for a node that computes on the device."""
+        """Returns a context in which torch's process-wide switches are set for the numerics."""
 
 
 class Computed(NamedTuple):
-    """A node's result, and how it came about; `from_step` is where its training resumed."""
+    """A node's result, what was done for it, and the step at which its training resumed."""
 
     result: Result
     action: Action
@@ -72,17 +72,17 @@ def find_or_compute(
     forced: bool = False,
     asked_remote: bool = False,
 ) -> Computed:
-    """Return the result under `key`, computing it first unless it is stored.
+    """Returns the result under `key`, after computing it if it is not stored.
 
-    forced:        compute it even if it is stored, without its training's checkpoints.
-    asked_remote:  the remote cache was asked for this key before, and does not have it.
+    forced:       compute it even if it is stored, and without the checkpoints of its training.
+    asked_remote: the remote cache is known not to contain this key.
 
-    Raises: whatever the node raises; Cancelled, SocketError, CacheError.
+    Raises: the errors of the node; Cancelled, SocketError, CacheError.
     """
     result = None if forced else store.lookup(key.digest, far=False)
     if result is None:
         with store.lock(key.digest, host.check_cancelled):
-            # Another process or machine may have computed it while this one waited.
+            # Another process or machine may have computed the result while this one waited.
             if not forced:
                 result = store.lookup(key.digest, far=not asked_remote)
             if result is None:
@@ -91,7 +91,7 @@ def find_or_compute(
 
 
 def reuse(result: Result, host: Host) -> Computed:
-    """Return a stored result; its warnings are shown again."""
+    """Returns a stored result, after showing its warnings again."""
     for message in result.warnings:
         host.warn(message)
     return Computed(result, "cached")
@@ -129,14 +129,14 @@ def _compute(
         start = time.perf_counter()
         outputs = _call(spec, inputs, widgets, context)
         seconds = time.perf_counter() - start
-        del inputs  # storing needs memory, too
+        del inputs  # frees memory, which storing needs, too
         host.computed()
         values = {
             name: (_socket(spec, name, value), value)
             for name, value in outputs.items()
             if value is not None or not spec.outputs[name].optional
         }
-        # Still with the switches set: large batches of pictures are computed as they are stored.
+        # The switches are still set, since large batches of pictures are computed while stored.
         result = store.put(key, values, seconds, warnings)
     del outputs, values
     if spec.device:
@@ -154,14 +154,14 @@ def _call(
 
 
 def _socket(spec: NodeSpec, output: str, value: Any) -> Socket:
-    """The socket of an output; if several are possible, the value's own.
+    """Returns the socket of an output; if several are possible, the one of the value.
 
-    Raises: SocketError for a value of a kind that the output does not declare.
+    Raises: SocketError if the output does not declare the kind of the value.
     """
     sockets = spec.outputs[output].sockets
     if len(sockets) == 1:
         return sockets[0]
     socket = socket_of(type(value))
     if socket not in sockets or socket is None:
-        raise SocketError(f"{output} is a {type(value).__name__}")
+        raise SocketError(f"output {output} is a {type(value).__name__}")
     return socket

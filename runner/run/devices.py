@@ -1,4 +1,4 @@
-"""Which device a run computes on. Torch is not imported to find out."""
+"""The device on which a run computes, found without importing torch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from ...models.training.numerics import Numerics
 
 
 def numerics_for(device: str) -> Numerics:
-    """The numerics of `--device`: auto, cpu, cuda, cuda:N or mps, perhaps with `+compile`.
+    """Returns the numerics of `--device`: auto, cpu, cuda, cuda:N or mps, optionally `+compile`.
 
-    Raises: GraphError for another name, a device that is not there, or where nothing compiles.
+    Raises: GraphError if the name is unknown, the device is not available or, for `+compile`,
+    there is no C++ compiler.
     """
     if not re.fullmatch(r"(auto|cpu|cuda(:[0-9]{1,2})?|mps)(\+compile)?", device):
         raise GraphError(
-            f"--device {device}: no such device",
+            f"--device {device}: unknown device",
             "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile",
         )
     device, _, compiled = device.partition("+")
@@ -30,24 +31,24 @@ def numerics_for(device: str) -> Numerics:
     if device == "auto":
         device = available
     elif device != "cpu" and not device.startswith(available):
-        raise GraphError(f"--device {device}: there is none that torch can use", "use --device cpu")
+        raise GraphError(f"--device {device}: torch cannot use it here", "use --device cpu")
     if compiled and not _compiler():
         raise GraphError(
             f"--device {device}+compile: there is no C++ compiler",
-            "install g++ or clang, or leave +compile out",
+            "install g++ or clang, or remove +compile",
         )
     return replace(Numerics.of(device), compiled=bool(compiled))
 
 
 def _compiler() -> str | None:
-    """A C++ compiler, where torch looks for one."""
+    """Returns the path of a C++ compiler that torch would find, if there is one."""
     names = [os.environ.get("CXX"), "cl"] if sys.platform == "win32" else [os.environ.get("CXX")]
-    found = (shutil.which(name) for name in (*names, "g++", "clang++") if name)
-    return next((path for path in found if path), None)
+    paths = (shutil.which(name) for name in (*names, "g++", "clang++") if name)
+    return next((path for path in paths if path), None)
 
 
 def _available() -> str:
-    """Cuda or mps where the machine has one and the installed torch is built for it."""
+    """Returns cuda or mps if the machine has one and the installed torch supports it, else cpu."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "cpu"

@@ -1,4 +1,4 @@
-"""What happens in a run, as one stream of events for progress bars, `--json` and editors."""
+"""The events of a run, for progress bars, `--json` and editors."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-# What is, or was, done with a node: reused, run, or its training resumed from a checkpoint.
+# What is done with a node: its result is reused, it runs, or its training resumes.
 Action = Literal["cached", "run", "extend"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base of all; `time` is in seconds since 1970."""
+    """Base of all events; `time` is in seconds since 1970."""
 
     event: ClassVar[str]
     time: float = field(default_factory=time.time)
 
     def plain(self) -> dict[str, Any]:
-        """The event as JSON-ready data, its name under `event`."""
+        """Returns the event as data for JSON, with its name under `event`."""
         return {"event": self.event, **asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeEvent(Event):
-    """About one node: its name in the graph and its type."""
+    """Base of the events of one node: its name in the graph and its type."""
 
     node: str
     type: str
@@ -33,7 +33,7 @@ class NodeEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(NodeEvent):
-    """What will be done with a node, as far as known before the run."""
+    """What is planned for a node before the run."""
 
     event = "planned"
     action: Action
@@ -41,7 +41,7 @@ class Planned(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Started(NodeEvent):
-    """A node begins to run; `step` is where a training goes on from."""
+    """A node begins to run; `step` is the step at which its training resumes."""
 
     event = "started"
     step: int | None = None
@@ -58,7 +58,7 @@ class Progressed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Previewed(NodeEvent):
-    """A picture of the work so far lies at `path`; a training adds its metrics, by name."""
+    """A picture of the work so far was saved at `path`; a training adds its metrics, by name."""
 
     event = "preview"
     path: str
@@ -67,7 +67,7 @@ class Previewed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Logged(NodeEvent):
-    """One line for the user, such as a file that was skipped."""
+    """One line about a node's work, such as a file that was skipped."""
 
     event = "log"
     message: str
@@ -75,7 +75,7 @@ class Logged(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Warned(NodeEvent):
-    """One line about a node's result, such as a training that went wrong; also of a reused one."""
+    """One line about a node's result, such as a bad training; repeated if the result is reused."""
 
     event = "warning"
     message: str
@@ -83,7 +83,13 @@ class Warned(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Finished(NodeEvent):
-    """A node ran; `outputs` gives each output's content digest, `files` what was written."""
+    """A node ran.
+
+    outputs:  the digest of each output.
+    seconds:  the time that the node took.
+    files:    the paths of the files that it saved.
+    extended: the step at which its training resumed; None if it did not.
+    """
 
     event = "finished"
     outputs: dict[str, str]
@@ -94,7 +100,7 @@ class Finished(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Cached(NodeEvent):
-    """A node's stored result is reused; `seconds` is what it took when it ran."""
+    """A node's stored result is reused; `seconds` is the time that the node took when it ran."""
 
     event = "cached"
     outputs: dict[str, str]
@@ -104,9 +110,12 @@ class Cached(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(NodeEvent):
-    """A node failed, or (with `because`) needs one that did.
+    """A node failed, or was skipped as it needs a node that failed.
 
-    `message` is one line, with the place in the graph: what is wrong, and what to do.
+    message: one line with file, line and node, what is wrong and what to do.
+    what:    what is wrong.
+    advice:  what to do.
+    because: the name of the node that failed; None if it is this one.
     """
 
     event = "failed"
@@ -118,7 +127,7 @@ class Failed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The end of a run: how many nodes did what; `failed` counts those that were left out too."""
+    """The end of a run, with the numbers of nodes; `failed` includes nodes that were skipped."""
 
     event = "run_finished"
     status: Literal["done", "failed", "interrupted"]
@@ -131,7 +140,7 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CombinationStarted(Event):
-    """One combination of a sweep begins; a run's events follow."""
+    """One combination of a sweep begins; the events of its run follow."""
 
     event = "combination"
     number: int
@@ -142,7 +151,7 @@ class CombinationStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepFinished(Event):
-    """The end of a sweep, with its sheets and its table."""
+    """The end of a sweep, with the paths of its table and sheets."""
 
     event = "sweep_finished"
     files: list[str]

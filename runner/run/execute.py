@@ -1,6 +1,6 @@
-"""Running a graph: each node once, in order, independent ones side by side.
+"""Runs a graph: each node once, in order, independent nodes side by side.
 
-A failed node stops only what needs it. What is done stays done, whatever comes later.
+If a node fails, only the nodes that need it are skipped. Finished results remain stored.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from .job import Job
 from .plan import LostBlobError, Step, make_plan
 from .publish import MANIFEST
 from .record import FAILURE, NeedsError, Record
-from .schedule import Schedule, Threads, rivals
+from .schedule import Schedule, Threads, name_conflicts
 from .worker import Done, Worker
 
-_IN_MEMORY = 8  # bytes that a stored byte may take: uint8 as float32, and as much to work with
-
-_MOST_LOSSES = 3  # of one node's result in one run
+_MEMORY_FACTOR = 8  # bytes of memory per stored byte: uint8 as float32, and as much to compute
+_MAX_LOSSES = 3  # how often the result of one node may be lost in one run
 
 
 class Run:
@@ -43,17 +42,20 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """What the command line ends with."""
+        """Exit code of the command line."""
         return Cancelled.exit_code if self._interrupted else self._record.exit_code
 
     def cancel(self) -> None:
-        """Stop at the next step of whatever runs."""
+        """Stop at the next step of the nodes that run."""
         self._worker.cancelled.set()
 
     def execute(self, only: Iterable[str] = (), force: Collection[str] = ()) -> RunFinished:
-        """Run; the last event, with `exit_code` set.
+        """Run the graph. Returns the last event; `exit_code` is set.
 
-        Raises: GraphError for a name in `only` or `force` that is no node, CacheError.
+        only:  names of nodes to run, with all that they need; empty for all.
+        force: names of nodes to run even if their results are stored.
+
+        Raises: GraphError for a name in `only` or `force` that does not exist; CacheError.
         """
         started = time.perf_counter()
         only, forced = list(only), set(self._graph.named(force, "--force"))
@@ -64,7 +66,7 @@ class Run:
             )
         threads = Threads(self._jobs)
         try:
-            while not (self._reuse(plan) and self._pass(plan, forced, threads)):
+            while not (self._reuse(plan) and self._run_plan(plan, forced, threads)):
                 plan = make_plan(self._graph, self._store, self._numerics, only)
         except Cancelled:
             self._interrupted = True
@@ -80,11 +82,11 @@ class Run:
         return finished
 
     def _reuse(self, plan: list[Step]) -> bool:
-        """Take what is stored, in order, without a schedule; False where some of it is lost.
+        """Reuse the stored results, in order and without a schedule. Returns False if one is lost.
 
-        A node that saves under another's name waits for that one, since the later is to fail.
+        If two nodes save under one name, the second must fail, so it waits for the first.
         """
-        waiting = rivals(plan)
+        waiting = name_conflicts(plan)
         for step in plan:
             name = step.node.name
             if step.result is None or name in waiting or name in self._record.results:
@@ -94,21 +96,24 @@ class Run:
             if isinstance(outcome, CacheError | Cancelled):
                 raise outcome
             if isinstance(outcome, LostBlobError):
-                self._lose(outcome.source)
+                self._forget_lost(outcome.source)
                 return False
-            self._record.take_in(name, outcome)
+            self._record.add(name, outcome)
         return True
 
-    def _pass(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
-        """Go through the plan once; False where a lost result asks for a new plan."""
+    def _run_plan(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
+        """Run the nodes of a plan. Returns False if a result is lost, so that a new plan is needed.
+
+        Raises: Cancelled, CacheError.
+        """
         record = self._record
         schedule = Schedule(plan, record.results.keys() | record.failed.keys(), self._memory)
-        whole, end = True, None
+        lost, end = False, None
         while schedule:
-            stopping = end is not None or not whole or self._worker.cancelled.is_set()
+            stopping = end is not None or lost or self._worker.cancelled.is_set()
             step = None
-            if not stopping and schedule.running() < threads.most:
-                step = schedule.take(self._need)
+            if not stopping and schedule.running() < threads.limit:
+                step = schedule.start_next(self._input_bytes)
             if step is None:
                 if schedule.running() == 0:
                     break
@@ -121,24 +126,24 @@ class Run:
             if isinstance(outcome, Done | Exception):
                 schedule.finish(name)
                 if isinstance(outcome, LostBlobError):
-                    whole = False
-                    self._lose(outcome.source)
+                    lost = True
+                    self._forget_lost(outcome.source)
                 elif isinstance(outcome, Cancelled | CacheError):
                     end = end or outcome
                 else:
                     forced.discard(name)
-                    record.take_in(name, outcome)
+                    record.add(name, outcome)
             else:
                 schedule.leave_device(name)
         if end is not None:
             raise end
         self._worker.check_cancelled()
-        return whole
+        return not lost
 
     def _start(
         self, step: Step, forced: bool, schedule: Schedule, threads: Threads
     ) -> Done | Exception | None:
-        """Do a node here where nothing could go on beside it; else in a thread, giving None."""
+        """Run a node in a thread and return None; or here, if no other node could run meanwhile."""
         name = step.node.name
         failed = self._record.failed
         broken = next((s for s in step.node.sources if s in failed), None)
@@ -159,8 +164,8 @@ class Run:
         except Exception as error:
             return error
 
-    def _need(self, step: Step) -> int:
-        """About how many bytes a node's inputs take."""
+    def _input_bytes(self, step: Step) -> int:
+        """Returns an estimate of the memory that a node's inputs take, in bytes."""
         if self._jobs == 1 or step.result is not None:
             return 0
         outputs = (
@@ -168,18 +173,19 @@ class Run:
             for wire in step.node.wires.values()
             if wire.node in self.results
         )
-        return sum(_IN_MEMORY * (value.size or 0) for value in outputs if value)
+        return sum(_MEMORY_FACTOR * (value.size or 0) for value in outputs if value)
 
-    def _lose(self, name: str) -> None:
-        """Forget a result whose blob is lost, to have it made again.
+    def _forget_lost(self, name: str) -> None:
+        """Forget a result whose blob is lost, so that it is computed again.
 
-        Raises: CacheError where that happens over and over.
+        Raises: CacheError if this happens repeatedly.
         """
         self._losses[name] = self._losses.get(name, 0) + 1
-        if self._losses[name] > _MOST_LOSSES:
+        if self._losses[name] > _MAX_LOSSES:
             raise CacheError(
-                f"the cache {self._store.folder} loses what is stored in it ({name!r})",
-                "check its disk, or name another folder with --cache",
+                f"the cache {self._store.folder} has lost the result of {name!r}"
+                f" {self._losses[name]} times",
+                "check its disk, or choose another folder with --cache",
             )
         key = self._record.forget(name)
         if key is not None:

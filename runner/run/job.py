@@ -1,4 +1,4 @@
-"""What one run is asked to do, and with what."""
+"""The arguments of one run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from .publish import Publisher
 
 @dataclass(frozen=True)
 class Job:
-    """A graph to run, where its results and files go, and who follows the run.
+    """A graph to run, the store of its results, the publisher of its files, and a listener.
 
-    previews: seconds between two pictures of a node's work, None for none.
+    previews: seconds between two pictures of a node's work; None for no pictures.
     jobs:     how many nodes may run at a time; the results don't depend on it.
-    memory:   bytes that the inputs of nodes that run side by side may take; None: half of all.
+    memory:   bytes that the inputs of nodes that run side by side may take; None for half of the
+              machine's memory.
     """
 
     graph: Graph

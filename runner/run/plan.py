@@ -1,8 +1,8 @@
-"""What a run will do with each node, and why, before anything runs.
+"""Plans what a run will do with each node, and why, before anything runs.
 
-A node's key needs the contents of its inputs. So a plan follows the stored results as far as
-they reach; below a node that must run, a node is planned to run too, though it is reused after
-all where what it gets turns out equal (early cutoff).
+The key of a node contains the digests of its inputs. So it is only known if the results of its
+sources are stored. Otherwise the node is planned to run; it is reused after all if its inputs turn
+out to be unchanged (early cutoff).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .events import Action
 
 
 class LostBlobError(Exception):
-    """A stored value that a node needs is gone; the node `source` made it."""
+    """A stored value that a node needs is lost or damaged; `source` is the node that made it."""
 
     def __init__(self, source: str) -> None:
         super().__init__(source)
@@ -31,17 +31,25 @@ class LostBlobError(Exception):
 
 
 class Step(NamedTuple):
-    """One node in a plan; `key` and `widgets` are None if they depend on what runs before."""
+    """One node in a plan.
+
+    key, widgets: its key and all widget values; None if they depend on nodes that run before.
+    result:       its stored result, if it is reused.
+    from_step:    the step at which its training resumes.
+    after:        the source that must run before the key is known.
+    problem:      why it is going to fail.
+    forced:       it runs even if its result is stored.
+    """
 
     node: BoundNode
     action: Action
     key: Key | None = None
-    widgets: Mapping[str, Any] | None = None  # all values, checked
+    widgets: Mapping[str, Any] | None = None
     result: Result | None = None
     from_step: int | None = None
-    after: str | None = None  # the source that runs first
-    problem: str | None = None  # it is going to fail
-    forced: bool = False  # it runs though its result is stored
+    after: str | None = None
+    problem: str | None = None
+    forced: bool = False
 
 
 def make_plan(
@@ -51,9 +59,9 @@ def make_plan(
     only: Iterable[str] = (),
     force: Collection[str] = (),
 ) -> list[Step]:
-    """The steps in the order of execution.
+    """Returns the steps in the order of execution.
 
-    Raises: GraphError where `only` or `force` names no node.
+    Raises: GraphError for a name in `only` or `force` that does not exist.
     """
     force = set(graph.named(force, "--force"))
     names = graph.order(only)
@@ -68,7 +76,7 @@ def make_plan(
                     if step.result is not None:
                         results[name] = step.result
                     steps[name] = step
-        except LostBlobError as lost:  # of a text that is wired to a widget
+        except LostBlobError as lost:  # the blob of a text that is wired to a widget
             key = steps[lost.source].key
             assert key is not None
             store.forget(key.digest)
@@ -108,9 +116,9 @@ def _plan_node(
 def widget_values(
     graph: Graph, node: BoundNode, store: Store, results: Mapping[str, Result]
 ) -> dict[str, Any]:
-    """All widget values of a node whose sources are done, those wired from nodes included.
+    """Returns all widget values, also the wired ones, of a node whose sources are done.
 
-    Raises: NodeError if a wired value is not one the widget takes; LostBlobError.
+    Raises: NodeError if a widget does not accept the value wired to it; LostBlobError.
     """
     wired = {name: wire for name, wire in node.wires.items() if name in node.spec.widgets}
     if not wired:
@@ -128,18 +136,18 @@ def widget_values(
     for problem in wrong:
         raise NodeError(f"widget {problem.subject!r}: {problem.what}", problem.advice)
     for name in paths:
-        known = node.values.get(name)
-        if known is not None or checked[name] is None:
-            checked[name] = known
+        resolved = node.values.get(name)
+        if resolved is not None or checked[name] is None:
+            checked[name] = resolved
         else:
             checked[name] = graph.folders.resolve(checked[name], node.spec.widgets[name].kind)
     return checked
 
 
 def wired_value(socket: Socket, wire: Source, store: Store, results: Mapping[str, Result]) -> Any:
-    """The value that a wire carries, fresh from the store.
+    """Returns the value that a wire carries, newly read from the store.
 
-    Raises: LostBlobError if it is gone; NodeError as `stored_output` does.
+    Raises: LostBlobError if it is lost or damaged; NodeError as `stored_output` does.
     """
     try:
         return store.value(socket, stored_output(results, wire))
@@ -148,14 +156,15 @@ def wired_value(socket: Socket, wire: Source, store: Store, results: Mapping[str
 
 
 def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
-    """What a wire carries.
+    """Returns the stored value that a wire carries.
 
-    Raises: NodeError where the source gave nothing at this output, which it may.
+    Raises: NodeError if the source did not return this output, as it is optional.
     """
     outputs = results[wire.node].outputs
     if wire.output not in outputs:
         raise NodeError(
-            f"{wire.node!r} gave no {wire.output}", f"wire {' or '.join(outputs)}, which it gave"
+            f"{wire.node!r} returned no {wire.output!r} this time",
+            f"wire an output that it returned: {', '.join(outputs)}",
         )
     return outputs[wire.output]
 
@@ -167,7 +176,7 @@ def node_key(
     numerics: Numerics,
     results: Mapping[str, Result],
 ) -> Key:
-    """The key of a node whose sources are done."""
+    """Returns the key of a node whose sources are done."""
     inputs = {
         name: stored_output(results, wire).digest
         for name, wire in node.wires.items()
@@ -178,32 +187,31 @@ def node_key(
 
 
 def why(step: Step, store: Store) -> str:
-    """In one line, why a step is what it is."""
+    """Returns the reason for the action of a step, in one line."""
     if step.action == "cached":
         return "its result is stored"
     if step.problem is not None:
         return step.problem
     if step.after is not None:
-        return f"{step.after!r} runs first; reused if what it gives is as before"
+        return f"it waits for {step.after!r}; reused if its inputs are unchanged"
     assert step.key is not None
     if step.forced:
-        return "--force asks for it"
+        return "it is forced with --force"
     if step.action == "extend":
-        return f"its training goes on from the checkpoint at step {step.from_step}"
+        return f"its training resumes at step {step.from_step}"
     if step.key.digest in store.lost:
         return "its stored result is lost or damaged"
     spec = step.node.spec
     neutral = {f"widget {name}": value for name, value in spec.neutral.items()}
-    relatives = [neutral | parts for parts in store.latest_parts(spec.id)]
-    if not relatives:
+    earlier = [neutral | parts for parts in store.latest_parts(spec.id)]
+    if not earlier:
         return "it has not run before"
     parts = neutral | step.key.parts
-    nearest = min(relatives, key=lambda other: len(_changes(other, parts)))
-    return "; ".join(_changes(nearest, parts)[:3])
+    return "; ".join(min((_changes(other, parts) for other in earlier), key=len)[:3])
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """How the parts of two keys differ, in words."""
+    """Returns the differences between the parts of two keys, as texts for people."""
     changes = []
     for name in dict.fromkeys((*now, *before)):
         old, new = before.get(name), now.get(name)
@@ -211,11 +219,11 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             continue
         kind, _, which = name.partition(" ")
         if kind == "input":
-            changes.append(f"what comes in at {which!r} has changed")
+            changes.append(f"input {which!r} has changed")
         elif kind == "widget" and name in before:
-            changes.append(f"{which} was {shown(old)}, is {shown(new)}")
+            changes.append(f"{which} was {shown(old)}, is now {shown(new)}")
         elif kind == "widget":
             changes.append(f"{which} is new")
         else:
-            changes.append(f"{name} was {shown(old)}, is {shown(new)}")
+            changes.append(f"{name} was {shown(old)}, is now {shown(new)}")
     return changes

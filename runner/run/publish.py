@@ -1,7 +1,7 @@
-"""Putting finished files into the output folder, and the graph into its pictures.
+"""Writes finished files into the output folder, and the graph into the PNG files.
 
-A node that saves returns `Files`; here they reach the disk, each whole or not at all. What lies
-there already, untouched since, is left alone.
+A node that saves returns `Files`, and the publisher writes them, each whole or not at all. A file
+of the previous run is not written again if it would be the same and was not changed since.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MANIFEST = "manifest.json"
 
 
 class Publisher:
-    """Writes into `folder`; `graph_text` is put into PNG files.
+    """Writes into `folder`; `graph_text` is stored in PNG files.
 
-    Raises: NodeError where something can't be written.
+    Raises: NodeError if something can't be written.
     """
 
     def __init__(self, folder: Path, graph_text: str) -> None:
@@ -38,24 +38,28 @@ class Publisher:
             sweep(place)
 
     @cached_property
-    def _before(self) -> dict[str, Any]:
-        """The files of the run before; read where a node saves any."""
+    def _previous(self) -> dict[str, Any]:
+        """The entries of the previous run's files, by name; only read if a node saves files."""
         files = _read_manifest(self.folder / MANIFEST).get("files")
         return files if isinstance(files, dict) else {}
 
     def publish(self, node: str, digest: str, load: Callable[[], Files]) -> list[str]:
-        """Write a node's files; `digest` is that of their contents. The paths written or kept."""
+        """Write a node's files. Returns their paths, also if nothing had to be written.
+
+        digest: the digest of the files.
+        load:   returns the files; only called if they must be written.
+        """
         stamp = f"{digest} {self._graph_stamp}"
-        kept = {
-            name: e for name, e in self._before.items() if e["of"] == stamp and e["node"] == node
+        same = {
+            name: e for name, e in self._previous.items() if e["of"] == stamp and e["node"] == node
         }
-        if kept and all(self._is_untouched(name, entry) for name, entry in kept.items()):
-            for name, entry in kept.items():
+        if same and all(self._is_untouched(name, entry) for name, entry in same.items()):
+            for name, entry in same.items():
                 self._claim(node, name, entry)
-            return [str(self.folder / name) for name in kept]
+            return [str(self.folder / name) for name in same]
         paths = []
-        for given, data in load().files.items():
-            name = f"{file_stem(node)}{given[1:]}" if given.startswith("@") else given
+        for pattern, data in load().files.items():
+            name = f"{file_stem(node)}{pattern[1:]}" if pattern.startswith("@") else pattern
             self._claim(node, name, {"of": stamp, "node": node})
             path = self.folder / name
             self.write(path, add_text(data, GRAPH_KEY, self._graph_text) if is_png(data) else data)
@@ -71,21 +75,22 @@ class Publisher:
         except OSError as error:
             raise NodeError(
                 f"{path} can't be written: {error.strerror}",
-                "free space, or name another folder with --out",
+                "free space, or choose another folder with --out",
             ) from error
 
     def write_manifest(self, run: dict[str, Any]) -> None:
-        """Write what was run, with what and how, beside the files."""
+        """Write the manifest: the facts about the run, the graph and the files."""
         manifest = run | {"graph": self._graph_text, "files": self._files}
         parts = (f"{json.dumps(name)}: {_json_lines(value)}" for name, value in manifest.items())
         self.write(self.folder / MANIFEST, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
 
     def _claim(self, node: str, name: str, entry: dict[str, Any]) -> None:
         if not is_file_name(name) or name.casefold() == MANIFEST:
-            raise NodeError(f"{name!r} is no name for a file here", "choose another name")
+            raise NodeError(f"{name!r} can't be used as a file name", "choose another name")
         owner = self._owners.setdefault(name.casefold(), node)
         if owner != node:
-            raise NodeError(f"writes {name!r}, as node {owner!r} does", "give one another name")
+            what = f"it would overwrite {name!r}, which node {owner!r} writes"
+            raise NodeError(what, "choose another name for one of these files")
         self._files[name] = entry
 
     def _is_untouched(self, name: str, entry: dict[str, Any]) -> bool:
@@ -97,19 +102,19 @@ class Publisher:
 
 
 def file_stem(node: str) -> str:
-    """A node's name as a file's: that of an inner graph's node has a slash."""
+    """Returns the name of a node for a file name; the slashes of inner graphs become dots."""
     return node.replace("/", ".")
 
 
 def hash_text(text: str) -> str:
-    """A short digest of a text."""
+    """Returns a short digest of a text."""
     from blake3 import blake3
 
     return str(blake3(text.encode()).hexdigest(8))
 
 
 def _json_lines(value: Any) -> str:
-    """JSON with a line for each item of a mapping (much faster than `indent`)."""
+    """Returns JSON with a line for each item of a mapping (much faster than `indent`)."""
     if not isinstance(value, dict) or not value:
         return json.dumps(value)
     items = (f" {json.dumps(name)}: {json.dumps(item)}" for name, item in value.items())
@@ -125,7 +130,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 class PreviewWriter:
-    """Saves pictures of work in progress as `previews/<node>.png`, every few seconds."""
+    """Saves pictures of work in progress as `previews/<node>.png`, at most once in `seconds`."""
 
     def __init__(self, publisher: Publisher, seconds: float) -> None:
         self._publisher, self._seconds = publisher, seconds
@@ -135,7 +140,7 @@ class PreviewWriter:
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, node: str, pictures: Any) -> str:
-        """Save pictures, uint8 (N, H, W, 3), as one; returns its path."""
+        """Save pictures, uint8 (N, H, W, 3), as one picture. Returns its path."""
         import io
 
         from ...pictures.tiles import tiled

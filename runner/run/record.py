@@ -1,4 +1,4 @@
-"""What became of the nodes of a run: told as events, kept for the manifest, counted."""
+"""Records what the nodes of a run did, for events, the manifest and the counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extende
 
 
 class NeedsError(Exception):
-    """A node needs one that failed."""
+    """A node needs the node `needed`, which failed or was skipped because `because` failed."""
 
     def __init__(self, needed: str, because: str) -> None:
         super().__init__(needed)
@@ -28,7 +28,13 @@ class NeedsError(Exception):
 
 
 class Record:
-    """Of one run: `results` by node, `failed` nodes with the one that failed first."""
+    """The record of one run.
+
+    results:   the results of the nodes that are done, by node.
+    failed:    the nodes that failed or were skipped, each with the node that failed first.
+    keys:      the keys of the results, by node.
+    exit_code: the highest exit code of all errors.
+    """
 
     def __init__(self, job: Job) -> None:
         self._graph, self._publisher, self._listener = job.graph, job.publisher, job.listener
@@ -36,33 +42,33 @@ class Record:
         self.results: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.keys: dict[str, str] = {}
-        self._nodes: dict[str, dict[str, Any]] = {}  # for the manifest
-        self._traces: list[str] = []  # of bugs
+        self._nodes: dict[str, dict[str, Any]] = {}  # the nodes' entries in the manifest
+        self._traces: list[str] = []  # the tracebacks of bugs
         self._counts = dict.fromkeys(_PAST.values(), 0)
         self.exit_code = 0
 
     def emit(self, event: Event) -> None:
-        """Tell the listener, one thread at a time."""
+        """Pass an event to the listener, one thread at a time."""
         with self._emitting:
             self._listener(event)
 
-    def take_in(self, name: str, outcome: Done | Exception) -> None:
-        """Note what became of a node."""
+    def add(self, name: str, outcome: Done | Exception) -> None:
+        """Record the outcome of a node."""
         node = self._graph.nodes[name]
         if isinstance(outcome, Done):
-            self._note(outcome)
+            self._add_done(outcome)
         elif isinstance(outcome, NeedsError):
             self._fail(node, f"needs {outcome.needed!r}, which failed", "", outcome.because)
         else:
             self._fail(node, *self._explain(node, outcome))
 
     def forget(self, name: str) -> str | None:
-        """Take a node's result back; the key it was under."""
+        """Remove a node's result. Returns its key, if there was one."""
         self.results.pop(name, None)
         return self.keys.pop(name, None)
 
     def finish(self, status: str, seconds: float) -> RunFinished:
-        """The last event, not told yet."""
+        """Returns the last event of the run, without emitting it."""
         if status == "done" and self.failed:
             status = "failed"
         return RunFinished(
@@ -73,10 +79,10 @@ class Record:
         )
 
     def manifest_nodes(self, names: list[str]) -> dict[str, Any]:
-        """What the manifest says of those nodes that are done."""
+        """Returns the manifest's entries of those nodes that are done."""
         return {name: self._nodes[name] for name in names if name in self.results}
 
-    def _note(self, done: Done) -> None:
+    def _add_done(self, done: Done) -> None:
         node, result = done.node, done.result
         digests = result.digests
         action = _PAST[done.action]
@@ -127,20 +133,20 @@ class Record:
         )
 
     def _explain(self, node: BoundNode, error: Exception) -> tuple[str, str]:
-        """Returns what is wrong and what to do; a bug's traceback goes into a file."""
+        """Returns what is wrong and what to do; the traceback of a bug is written to a file."""
         code = error.exit_code if isinstance(error, ArtgraphError) else NodeError.exit_code
         self.exit_code = max(self.exit_code, code if code == InputError.exit_code else 1)
-        words = self._words(node, error)
-        traceback.clear_frames(error.__traceback__)  # they hold what the node was working on
-        return words
+        texts = self._texts(node, error)
+        traceback.clear_frames(error.__traceback__)  # frees the tensors of the node
+        return texts
 
-    def _words(self, node: BoundNode, error: Exception) -> tuple[str, str]:
+    def _texts(self, node: BoundNode, error: Exception) -> tuple[str, str]:
         if isinstance(error, ArtgraphError):
             return error.what, error.advice
         if isinstance(error, SocketError):
-            return f"returned what it must not: {error}", f"a bug in {node.spec.id}"
+            return f"the node returned a wrong value: {error}", "report this bug"
         if is_out_of_memory(error):
-            return "out of memory", "make size, count or batch smaller"
+            return "out of memory", "lower size, count or batch"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())

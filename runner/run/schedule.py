@@ -1,4 +1,4 @@
-"""Which nodes of a plan can run now, and the threads that run them side by side."""
+"""Decides which nodes of a plan can run now, and runs them side by side in threads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ THREAD_NAME = "artgraph-node"
 
 
 class Schedule:
-    """The steps of a plan in its order, each once all that it needs is done.
+    """The steps of a plan in order, each as soon as its sources are done.
 
-    One node at a time computes on the device; the others go on beside it. Nodes whose inputs
-    together exceed `memory` bytes wait for each other.
+    Only one node at a time computes on the device; others run beside it. Nodes do not run side by
+    side if their inputs together exceed `memory` bytes.
     """
 
     def __init__(self, plan: list[Step], done: Collection[str], memory: int) -> None:
-        before = rivals(plan)
+        before = name_conflicts(plan)
         plan = [step for step in plan if step.node.name not in done]
         self._steps = plan
         self._memory = memory
@@ -31,7 +31,7 @@ class Schedule:
         self._dependents: list[list[int]] = [[] for _ in plan]
         self._ready: list[int] = []
         self._ready_for_device: list[int] = []
-        self._running: dict[str, int] = {}  # the bytes that each needs
+        self._running: dict[str, int] = {}  # the bytes of each node's inputs
         self._on_device: str | None = None
         for number, step in enumerate(plan):
             needed = step.node.sources
@@ -50,18 +50,21 @@ class Schedule:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nothing runs but one node, and nothing else could."""
+        """Whether one node runs, and no other could start."""
         return len(self._running) == 1 and not self._ready and not self._ready_for_device
 
-    def take(self, need: Callable[[Step], int]) -> Step | None:
-        """The first step that may start now; `need` says how many bytes its inputs take."""
+    def start_next(self, input_bytes: Callable[[Step], int]) -> Step | None:
+        """Returns the first step that may start now, which counts as running; None if none may.
+
+        input_bytes: returns the memory that the inputs of a step take.
+        """
         free = self._on_device is None
         heaps = [h for h in (self._ready, self._ready_for_device if free else []) if h]
         if not heaps:
             return None
         heap = min(heaps, key=lambda heap: heap[0])
         step = self._steps[heap[0]]
-        size = need(step)
+        size = input_bytes(step)
         if self._running and sum(self._running.values()) + size > self._memory:
             return None
         heapq.heappop(heap)
@@ -71,12 +74,12 @@ class Schedule:
         return step
 
     def leave_device(self, name: str) -> None:
-        """The node has computed; what is left to do, storing, needs no device."""
+        """Report that a node has computed; storing its outputs does not need the device."""
         if self._on_device == name:
             self._on_device = None
 
     def finish(self, name: str) -> None:
-        """The node is done, or has failed."""
+        """Report that a node is done or has failed."""
         self._running.pop(name, None)
         self.leave_device(name)
         for dependent in self._dependents[self._numbers[name]]:
@@ -85,7 +88,7 @@ class Schedule:
                 self._push(dependent)
 
     def running(self) -> int:
-        """How many nodes run."""
+        """Returns the number of nodes that run."""
         return len(self._running)
 
     def _push(self, number: int) -> None:
@@ -93,14 +96,17 @@ class Schedule:
         heapq.heappush(self._ready_for_device if on_device else self._ready, number)
 
 
-def rivals(plan: list[Step]) -> dict[str, str]:
-    """The node before each that saves under the same name, so that always the later one fails."""
+def name_conflicts(plan: list[Step]) -> dict[str, str]:
+    """Returns, for each node that saves under the name of an earlier node, this earlier node.
+
+    The later node waits for the earlier one, so that always the later one fails.
+    """
     last: dict[str, str] = {}
     before: dict[str, str] = {}
     for node in (step.node for step in plan):
         if node.spec.saves:
-            given = node.values.get(node.spec.file_name or "")
-            name = str(given or file_stem(node.name)).casefold()
+            chosen = node.values.get(node.spec.file_name or "")
+            name = str(chosen or file_stem(node.name)).casefold()
             if name in last:
                 before[node.name] = last[name]
             last[name] = node.name
@@ -108,27 +114,27 @@ def rivals(plan: list[Step]) -> dict[str, str]:
 
 
 class Threads:
-    """Up to `most` threads that call functions; what these return waits in `results`.
+    """Up to `limit` threads that call functions; the values returned are put into `results`.
 
-    They are daemons, so that a node that never ends does not keep the process.
+    They are daemon threads, so that the process can end while a node still runs.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.results: SimpleQueue[Any] = SimpleQueue()
         self._calls: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         self._started = 0
 
     def call(self, function: Callable[[], Any]) -> None:
-        """Call it in a thread; it must raise nothing."""
+        """Call the function in a thread; it must not raise."""
         self._calls.put(function)
-        if self._started < self.most:
+        if self._started < self.limit:
             self._started += 1
             name = f"{THREAD_NAME}-{self._started}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def close(self) -> None:
-        """Let the threads end."""
+        """End the threads after the calls that wait."""
         for _ in range(self._started):
             self._calls.put(None)
 

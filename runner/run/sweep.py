@@ -1,8 +1,8 @@
-"""Every combination of some settings, run one after the other on one cache.
+"""Runs every combination of some settings, one after the other, on one cache.
 
-What the combinations have in common is computed once, since keys know nothing of a graph. The end
-is a table of the combinations, and for each node that saves pictures a sheet of them: the values
-of the first setting across, those of the others down.
+Nodes that do not depend on the settings are computed once, since keys do not depend on a graph. At
+the end, a table of the combinations is written, and a sheet for each node that saves pictures: the
+values of the first setting across, those of the others down.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .events import Cached, CombinationStarted, Event, Failed, Finished, Listene
 from .execute import Run
 from .publish import file_stem
 
-MOST = 1_000
+MAX_COMBINATIONS = 1_000
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting and the values it takes."""
+    """One setting and its values in a sweep."""
 
     target: str
     values: tuple[str, ...]
@@ -42,7 +42,13 @@ class Axis:
 
 @dataclass
 class Combination:
-    """One value of each axis, and what came of it: files and digests by node."""
+    """One value of each axis, and the outcome of its run.
+
+    seconds: the time that its nodes took, without reused results.
+    files:   the paths of the saved files, by node.
+    digests: the digests of the outputs, by node and output.
+    numbers: the numbers among the outputs, by `node.output`, and the cells of tables of one row.
+    """
 
     settings: dict[str, str]
     graph: Graph
@@ -57,8 +63,8 @@ class Combination:
     def label(self) -> str:
         return ", ".join(f"{target}={value}" for target, value in self.settings.items())
 
-    def hear(self, event: Event) -> None:
-        """Take in what a run says of its nodes."""
+    def record(self, event: Event) -> None:
+        """Record an event of the run."""
         if isinstance(event, Finished | Cached):
             self.digests[event.node] = event.outputs
             if event.files:
@@ -70,7 +76,7 @@ class Combination:
 
 
 def parse_axes(settings: Iterable[str]) -> list[Axis]:
-    """`a.b=1,2,3` as an axis; a value with a comma stands in double quotes.
+    """Returns an axis for each setting `a.b=1,2,3`. A value with a comma is in double quotes.
 
     Raises: GraphError.
     """
@@ -78,9 +84,9 @@ def parse_axes(settings: Iterable[str]) -> list[Axis]:
     for text in settings:
         target, equals, values = text.partition("=")
         if not equals:
-            raise GraphError(f"--set {text}: not of the form node.widget=value,value,...")
+            raise GraphError(f"--set {text}: not a setting", "write node.widget=value,value,...")
         if any(axis.target == target for axis in axes):
-            raise GraphError(f"--set {target}: given twice", "write all its values after one")
+            raise GraphError(f"--set {target}: set twice", "write all its values in one --set")
         try:
             (row,) = csv.reader([values], strict=True) if values else ([""],)
         except csv.Error as error:
@@ -90,8 +96,8 @@ def parse_axes(settings: Iterable[str]) -> list[Axis]:
             ) from error
         axes.append(Axis(target, tuple(row)))
     count = math.prod(len(axis.values) for axis in axes)
-    if count > MOST:
-        raise GraphError(f"--set: {count} combinations", f"the most is {MOST}")
+    if count > MAX_COMBINATIONS:
+        raise GraphError(f"--set: {count} combinations", f"the most is {MAX_COMBINATIONS}")
     return axes
 
 
@@ -102,12 +108,12 @@ def combine(
     axes: Sequence[Axis],
     folder: Path,
 ) -> list[Combination]:
-    """All combinations, checked before any runs, the first axis' values next to each other.
+    """Returns all combinations, checked, with the values of the first axis next to each other.
 
     Raises: GraphError with the problems of all.
     """
     combinations: list[Combination] = []
-    problems: dict[Problem, None] = {}  # in order, each once
+    problems: dict[Problem, None] = {}  # a set in order
     down = list(itertools.product(*(axis.values for axis in axes[1:])))
     rows = [(across, *rest) for rest in down for across in axes[0].values]
     for number, values in enumerate(rows, 1):
@@ -115,8 +121,8 @@ def combine(
         typed = dict(parse_setting(f"{target}={value}") for target, value in settings.items())
         try:
             graph = bind(document.copy(), registry, folders, typed)
-            where = folder / f"{number:0{len(str(len(rows)))}}"
-            combinations.append(Combination(settings, graph, where))
+            own_folder = folder / f"{number:0{len(str(len(rows)))}}"
+            combinations.append(Combination(settings, graph, own_folder))
         except GraphError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
@@ -131,14 +137,17 @@ def run_all(
     listener: Listener,
     only: Iterable[str] = (),
 ) -> int:
-    """Run them in turn; the exit code, the highest of all but for an interruption's, which ends."""
+    """Run the combinations in turn. Returns the highest exit code; an interruption ends the sweep.
+
+    start: returns the run of a combination; its events go to the listener.
+    """
     code, only = 0, list(only)
     for combination in combinations:
         combination.graph.named(only, "--only")
     for number, combination in enumerate(combinations, 1):
 
-        def hear(event: Event, combination: Combination = combination) -> None:
-            combination.hear(event)
+        def record(event: Event, combination: Combination = combination) -> None:
+            combination.record(event)
             listener(event)
 
         listener(
@@ -149,7 +158,7 @@ def run_all(
                 folder=str(combination.folder),
             )
         )
-        run = start(combination, hear)
+        run = start(combination, record)
         combination.status = run.execute(only).status
         combination.numbers = _numbers(combination.graph, run, store)
         if run.exit_code == 130:
@@ -159,25 +168,25 @@ def run_all(
 
 
 def _numbers(graph: Graph, run: Run, store: Store) -> dict[str, Any]:
-    """The numbers that a run gave, and the cells of its tables of one row."""
-    found: dict[str, Any] = {}
+    """Returns the numbers among a run's outputs, and the cells of its tables of one row."""
+    numbers: dict[str, Any] = {}
     for name, result in run.results.items():
         for output, stored in result.outputs.items():
             (socket, *_) = graph.nodes[name].spec.outputs[output].sockets
             if socket.name == "number":
-                found[f"{name}.{output}"] = store.value(socket, stored)
+                numbers[f"{name}.{output}"] = store.value(socket, stored)
             elif socket.name == "table":
                 table = store.value(socket, stored)
                 if len(table) == 1:
                     cells = {f"{name}.{output}.{k}": v[0] for k, v in table.columns.items()}
-                    found |= cells
-    return found
+                    numbers |= cells
+    return numbers
 
 
 def write_summary(
     combinations: Sequence[Combination], axes: Sequence[Axis], folder: Path
 ) -> list[str]:
-    """Write the table, and a sheet for each node whose pictures differ; the paths."""
+    """Write the table, and a sheet for each node whose pictures differ. Returns the paths."""
     from ...pictures.encoding import encode_table
     from ...pictures.xy_sheet import xy_sheet
 
@@ -196,7 +205,7 @@ def write_summary(
 
 
 def _table(combinations: Sequence[Combination]) -> dict[str, list[Any]]:
-    """The combinations as columns: settings, status, seconds computed, varying numbers, folder."""
+    """Returns the columns of the table: settings, status, seconds, numbers that vary, folder."""
     columns: dict[str, list[Any]] = {
         target: [c.settings[target] for c in combinations] for target in combinations[0].settings
     }
@@ -211,11 +220,11 @@ def _table(combinations: Sequence[Combination]) -> dict[str, list[Any]]:
 
 
 def _pictures(combinations: Sequence[Combination]) -> dict[str, list[Path | None]]:
-    """The first picture of every node whose pictures differ, in the order of the combinations."""
-    found: dict[str, list[Path | None]] = {}
+    """Returns the first picture of each combination, for every node whose pictures differ."""
+    pictures: dict[str, list[Path | None]] = {}
     for name in dict.fromkeys(name for c in combinations for name in c.files):
         if len({str(c.digests.get(name)) for c in combinations}) > 1:
             paths = [Path(c.files[name][0]) if name in c.files else None for c in combinations]
             if any(path is not None and is_displayable(path) for path in paths):
-                found[name] = paths
-    return found
+                pictures[name] = paths
+    return pictures

@@ -1,7 +1,7 @@
-"""Doing one node of a run: its widgets and key, its result, the files that it saves.
+"""Executes one node of a run: finds its widgets and key, gets its result, publishes its files.
 
-Any thread may do it. Every consumer gets its inputs fresh from the store, so that a cold run and
-a cached one see the same bits, and no node can harm what another gets.
+Any thread may do this. Inputs are newly read from the store for every node. So a cold run and a
+cached run see the same bits, and a node cannot change the inputs of another.
 """
 
 from __future__ import annotations
@@ -28,18 +28,22 @@ _PROGRESS_SECONDS = 0.2
 
 
 class Done(NamedTuple):
-    """What became of a node; `from_step` is where its training resumed."""
+    """The outcome of a node.
+
+    files:     the paths of the files that it saves.
+    from_step: the step at which its training resumed.
+    """
 
     node: BoundNode
     action: Action
     key: Key
     result: Result
-    files: list[str]  # that were written
+    files: list[str]
     from_step: int | None
 
 
 class Worker:
-    """Does nodes of one run; `results` holds those of all that are done."""
+    """Executes nodes of one run; `results` contains the results of all nodes that are done."""
 
     def __init__(self, job: Job, emit: Listener, results: Mapping[str, Result]) -> None:
         self.job, self.emit, self._results = job, emit, results
@@ -48,9 +52,11 @@ class Worker:
         self.cancelled = threading.Event()
 
     def do(self, step: Step, forced: bool, computed: Callable[[], None]) -> Done:
-        """Do a node whose sources are done; `computed` is called when only storing is left.
+        """Execute a node whose sources are done.
 
-        Raises: whatever the node does; Cancelled, CacheError, LostBlobError.
+        computed: called when the outputs are computed, before they are stored.
+
+        Raises: the errors of the node; Cancelled, CacheError, LostBlobError.
         """
         node, job, key, widgets = step.node, self.job, step.key, step.widgets
         host = _NodeHost(self, node, computed)
@@ -60,9 +66,9 @@ class Worker:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
             key = node_key(node, widgets, job.store, job.numerics, self._results)
-        planned = step.key is not None  # with a look into the remote cache
-        made = find_or_compute(node.spec, widgets, key, job.store, host, forced, planned)
-        return self._done(node, key, made)
+        asked_remote = step.key is not None  # `make_plan` looked the key up
+        outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
+        return self._done(node, key, outcome)
 
     def check_cancelled(self) -> None:
         """Raise Cancelled if the user asked to stop."""
@@ -70,17 +76,17 @@ class Worker:
             raise Cancelled
 
     def input(self, node: BoundNode, name: str) -> Any:
-        """The value of a wired input.
+        """Returns the value of a wired input.
 
         Raises: LostBlobError.
         """
         wire = node.wires[name]
-        sockets = node.spec.inputs[name].sockets  # its own way to read, if there is one
+        sockets = node.spec.inputs[name].sockets  # the input's own socket may decode differently
         socket = sockets[0] if len(sockets) == 1 else self._resolved(wire.node, wire.output)
         return wired_value(socket, wire, self.job.store, self._results)
 
     def _resolved(self, name: str, output: str) -> Socket:
-        """The one socket of an output, also if a type variable ties it to an input."""
+        """Returns the one socket of an output, also if a type variable ties it to an input."""
         node = self.job.graph.nodes[name]
         while len((port := node.spec.outputs[output]).sockets) > 1:
             tied = next(i for i, p in node.spec.inputs.items() if p.variable == port.variable)
@@ -88,12 +94,12 @@ class Worker:
             node, output = self.job.graph.nodes[wire.node], wire.output
         return port.sockets[0]
 
-    def _done(self, node: BoundNode, key: Key, made: Computed) -> Done:
-        files = self._publish(node, key, made.result) if node.spec.saves else []
-        return Done(node, made.action, key, made.result, files, made.from_step)
+    def _done(self, node: BoundNode, key: Key, outcome: Computed) -> Done:
+        files = self._publish(node, key, outcome.result) if node.spec.saves else []
+        return Done(node, outcome.action, key, outcome.result, files, outcome.from_step)
 
     def _publish(self, node: BoundNode, key: Key, result: Result) -> list[str]:
-        """Write the files among a node's outputs.
+        """Write the files among a node's outputs. Returns their paths.
 
         Raises: LostBlobError.
         """
@@ -115,12 +121,12 @@ class Worker:
 
 
 class _NodeHost:
-    """The run around one of its nodes (compute.Host): what the node says becomes events."""
+    """The host of one node of a run (compute.Host), which turns its reports into events."""
 
     def __init__(self, worker: Worker, node: BoundNode, computed: Callable[[], None]) -> None:
         self._worker, self._node = worker, node
         self.numerics, self.computed = worker.job.numerics, computed
-        self._last = 0.0  # when progress was emitted
+        self._last = 0.0  # the time of the last progress event
 
     def inputs(self) -> dict[str, Any]:
         node = self._node
@@ -154,6 +160,6 @@ class _NodeHost:
 
     @contextmanager
     def switches(self) -> Iterator[None]:
-        """They stay set: the process is the run's own, and a node may still be storing."""
+        """Set the switches for the rest of the process, since a node may still be storing."""
         self.numerics.apply()
         yield

@@ -44,10 +44,10 @@ def cache_budget() -> int:
     Raises: GraphError.
     """
     name = "ARTGRAPH_CACHE_MAX"
-    return parse_size(name, os.environ.get(name) or "50GB") or 0
+    return size_of(name, os.environ.get(name) or "50GB") or 0
 
 
-def parse_size(option: str, text: str | None) -> int | None:
+def size_of(option: str, text: str | None) -> int | None:
     """Returns the number of bytes of a size such as 10GB or 500MB; None for None.
 
     Raises: GraphError that names the option.

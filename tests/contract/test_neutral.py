@@ -72,4 +72,4 @@ def test_another_value_makes_another_result_and_training(run):
 def test_the_plan_names_the_value_it_had(run, cli):
     run("before")
     plan = cli("plan", "g.yaml", "--pack", "after.py", "--set", "p.aspect=3:2")
-    assert "aspect was '1:1', is '3:2'" in plan.stdout
+    assert "aspect was '1:1', is now '3:2'" in plan.stdout

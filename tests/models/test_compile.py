@@ -61,5 +61,5 @@ def test_the_device_says_whether_to_compile(monkeypatch):
     with pytest.raises(GraphError, match=r"cpu\+compile: there is no C\+\+ compiler - install"):
         numerics_for("cpu+compile")
     for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile"):
-        with pytest.raises(GraphError, match="no such device - use auto"):
+        with pytest.raises(GraphError, match="unknown device - use auto"):
             numerics_for(slip)

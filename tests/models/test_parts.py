@@ -117,7 +117,7 @@ def test_a_models_memory_is_free_before_the_next_one(cli, jobs):
     cli.write("g.yaml", "artgraph: 1\nnodes:\n" + nodes + "  n: {node: number}\n")
     done = cli("run", "g.yaml", "--pack", "models.py", "--jobs", jobs)
     assert "still held" not in done.stderr
-    assert done.stderr.count("out of memory - make size, count or batch smaller") == 2
+    assert done.stderr.count("out of memory - lower size, count or batch") == 2
 
 
 @pytest.mark.gpu
@@ -133,7 +133,7 @@ def test_the_devices_memory_is_free_before_the_next_one(cli):
     )
     done = cli("run", "g.yaml", "--pack", "models.py", "--device", "cuda")
     assert "still" not in done.stderr
-    assert done.stderr.count("out of memory - make size, count or batch smaller") == 1
+    assert done.stderr.count("out of memory - lower size, count or batch") == 1
 
 
 GPU = """

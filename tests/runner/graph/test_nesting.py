@@ -77,7 +77,7 @@ def test_a_graph_inside_is_named_as_a_whole(cli, pack, inner):
     nodes, _ = run(cli, pack, graph, "--only", "two")
     assert set(nodes) == inside
     plan = json.loads(cli("plan", graph, "--pack", pack, "--force", "two", "--json").stdout)
-    forced = {row["node"] for row in plan if row["why"] == "--force asks for it"}
+    forced = {row["node"] for row in plan if row["why"] == "it is forced with --force"}
     assert forced == {"two/picture", "two/letter"}
     nodes, end = run(cli, pack, graph, "--only", "two", "--force", "two")
     assert (set(nodes), end["ran"]) == (inside, 3)

@@ -172,5 +172,5 @@ def test_of_two_that_save_one_file_the_later_fails_whatever_is_quicker(cli, pack
         assert cli(*words, "--only", "one").returncode == 0  # so that the later one is stored
         done = cli(*words)
         assert done.returncode == 1
-        assert "node 'one': writes 'one.txt', as node 'first' does" in done.stderr
+        assert "node 'one': it would overwrite 'one.txt', which node 'first' writes" in done.stderr
         assert (cli.folder / "out/g/One.txt").read_text() == "3"

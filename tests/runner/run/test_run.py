@@ -95,8 +95,8 @@ def test_a_failure_stops_only_what_needs_it(cli, pack):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("memory", "out of memory - make size"),
-        ("kind", "returned what it must not: a number is finite, not 'no number'"),
+        ("memory", "out of memory - lower size"),
+        ("kind", "the node returned a wrong value: a number is finite, not 'no number'"),
         ("bug", "RuntimeError: a bug in two lines - the details are in out/g/failure.txt"),
     ],
 )
@@ -169,7 +169,10 @@ def test_an_output_may_stay_empty(cli, pack):
     )
     nodes, _ = run(cli, graph, "--pack", pack, code=1)
     assert nodes["l"]["event"] == "finished"
-    assert "'p' gave no right - wire left, which it gave" in nodes["r"]["message"]
+    assert (
+        "'p' returned no 'right' this time - wire an output that it returned: left"
+        in nodes["r"]["message"]
+    )
 
 
 FILES = """
@@ -211,7 +214,7 @@ def test_of_two_nodes_that_write_one_file_the_later_fails(cli, pack):
     nodes, _ = run(cli, graph, "--pack", pack, code=1)
     assert nodes["a"]["event"] == "finished"
     assert nodes["b"]["event"] == "failed"
-    assert "writes 'Same.txt', as node 'a' does" in nodes["b"]["message"]
+    assert "it would overwrite 'Same.txt', which node 'a' writes" in nodes["b"]["message"]
 
 
 def test_a_file_counts_by_its_content(cli, pack):

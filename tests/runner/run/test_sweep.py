@@ -49,8 +49,8 @@ def test_what_is_wrong_is_told_before_anything_runs(cli, pack):
     for words, message in (
         (["knobs.level=0,2,x"], "--set knobs.level=x: node 'grey': widget 'level': 'x' is not"),
         (["knobs.levle=0,2"], "--set knobs.levle=0: there is no knob 'levle' - did you mean"),
-        (["level"], "--set level: not of the form"),
-        (["grey.count=1,2", "grey.count=3,4"], "--set grey.count: given twice - write all"),
+        (["level"], "--set level: not a setting"),
+        (["grey.count=1,2", "grey.count=3,4"], "--set grey.count: set twice - write all"),
         (['grey.level="0,1'], '--set grey.level="0,1: unexpected end of data - put a value'),
         ([f"grey.count={','.join(['1'] * 1001)}"], "1001 combinations - the most is 1000"),
     ):
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_told_before_anything_runs(cli, pack):
         assert message in done.stderr
     for words, message in (
         (["--only", "greys"], "--only greys: "),
-        (["--memory", "much"], "--memory much: no size"),
+        (["--memory", "much"], "--memory much: not a size"),
     ):
         done = cli("sweep", graph, "--pack", pack, "--set", "knobs.level=0,1", *words)
         assert (done.returncode, done.stdout) == (2, "")

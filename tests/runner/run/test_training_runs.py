@@ -112,4 +112,4 @@ def test_plan_tells_of_the_extension(cli, pack):
     (row,) = json.loads(done.stdout)
     assert (row["action"], row["from_step"]) == ("extend", 30)
     done = cli("plan", "g.yaml", "--pack", pack, "--set", "t.rate=0.2")
-    assert "rate was 0.1, is 0.2" in done.stdout
+    assert "rate was 0.1, is now 0.2" in done.stdout

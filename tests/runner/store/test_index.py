@@ -147,7 +147,7 @@ def test_what_cannot_be_written_is_one_line(index, tmp_path):
         write()
     assert str(error.value) == (
         f"the cache {tmp_path} can't be written: database or disk is full - free space with"
-        " `artgraph cache gc`, or name another folder with --cache"
+        " `artgraph cache gc`, or choose another folder with --cache"
     )
     index.row("PRAGMA max_page_count = 1000000")
     write()

@@ -56,7 +56,7 @@ def test_the_cache_keeps_within_its_budget(cli, run):
     assert run("--set", "knobs.level=0.9")[0]["cached"] == 2, "the newest stays"
     done = cli("cache", "info", ARTGRAPH_CACHE_MAX="lots")
     assert done.returncode == 2
-    assert done.stderr.startswith("ARTGRAPH_CACHE_MAX lots: no size")
+    assert done.stderr.startswith("ARTGRAPH_CACHE_MAX lots: not a size")
 
 
 def test_a_folder_without_a_cache_is_told(cli):

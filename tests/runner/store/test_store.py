@@ -164,7 +164,7 @@ def test_a_damaged_blob_is_made_again(cli, pack, how):
     damage(store, how)
     done = cli("run", "g.yaml", "--pack", pack)
     assert done.returncode == 0
-    assert "warning: a stored result is lost or damaged; it is made again" in done.stderr
+    assert "warning: a stored result is lost or damaged; it is computed again" in done.stderr
     assert "2 ran" in done.stdout
     assert "2 reused" in cli("run", "g.yaml", "--pack", pack).stdout
 
@@ -182,7 +182,7 @@ def test_a_damaged_file_is_made_again(cli, pack, how):
     store.close()
     done = cli("run", "g.yaml", "--pack", pack)
     assert done.returncode == 0, done.stderr
-    assert "warning: a stored result is lost or damaged; it is made again" in done.stderr
+    assert "warning: a stored result is lost or damaged; it is computed again" in done.stderr
     assert (cli.folder / "out/g/t.txt").read_text() == "words"
 
 
@@ -196,7 +196,7 @@ def test_a_disk_that_loses_all_ends_the_run(cli, pack):
     )
     done = cli("run", "g.yaml", "--pack", pack, "--pack", "forgetful.py")
     assert done.returncode == 4
-    assert "loses what is stored in it ('g') - check its disk" in done.stderr.splitlines()[-1]
+    assert "has lost the result of 'g' 4 times - check its disk" in done.stderr.splitlines()[-1]
 
 
 def test_a_damaged_index_is_set_aside(cli, pack):
@@ -206,7 +206,7 @@ def test_a_damaged_index_is_set_aside(cli, pack):
     index.write_bytes(b"no database at all" * 1000)
     done = cli("run", "g.yaml", "--pack", pack)
     assert done.returncode == 0
-    assert "the cache's index is damaged" in done.stderr
+    assert "the index of the cache is damaged" in done.stderr
     assert list(cli.folder.glob("cache/index.sqlite.damaged-*"))
 
 

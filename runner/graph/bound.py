@@ -80,7 +80,7 @@ class Graph:
         return sorter
 
     def is_acyclic(self) -> bool:
-        """Whether the wires form no loop."""
+        """Returns whether the wires form no loop."""
         try:
             return len(self.sorted) == len(self.nodes)
         except CycleError:

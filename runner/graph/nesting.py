@@ -26,7 +26,7 @@ _MAX_GRAPHS = 10_000  # graphs inside one graph
 
 
 def is_graph(kind: str) -> bool:
-    """Whether a node's type names a graph file."""
+    """Returns whether a node's type names a graph file."""
     return kind.endswith((".yaml", ".yml"))
 
 

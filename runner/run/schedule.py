@@ -45,7 +45,7 @@ class Schedule:
                 self._push(number)
 
     def __bool__(self) -> bool:
-        """Whether anything is ready or running."""
+        """Returns whether anything is ready or running."""
         return bool(self._ready or self._ready_for_device or self._running)
 
     @property

@@ -136,7 +136,7 @@ class Blobs:
             raise BlobError(f"{path} can't be read: {error}") from error
 
     def exists(self, digest: str, size: int) -> bool:
-        """Whether a blob of this size is stored; its bytes are verified when it is opened."""
+        """Returns whether a blob of this size is stored; `open` verifies its bytes."""
         try:
             return self.path(digest).stat().st_size == size
         except OSError:
@@ -158,7 +158,7 @@ class Blobs:
             yield path.name.removesuffix(_SUFFIX), status.st_size, status.st_mtime
 
     def is_sound(self, digest: str) -> bool:
-        """Whether the bytes of a blob have its digest."""
+        """Returns whether the bytes of a blob have its digest."""
         try:
             return file_digest(self.path(digest)) == digest
         except OSError:

@@ -49,7 +49,7 @@ def stamp(path: Path) -> str:
 
 
 def is_in_memory(path: Path) -> bool:
-    """Whether the system holds the whole file in memory; False if that can't be found out."""
+    """Returns whether the system holds the whole file in memory; False if unknown."""
     size = path.stat().st_size
     if size == 0:
         return False
@@ -75,7 +75,7 @@ def _pages_in_memory(path: Path, size: int) -> int | None:
 
 
 def _all_mapped(path: Path, size: int) -> bool:
-    """Whether all pages of a file are in memory, by mincore(2)."""
+    """Returns whether all pages of a file are in memory, by mincore(2)."""
     import ctypes
 
     mincore = _mincore()

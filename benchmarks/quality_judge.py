@@ -10,7 +10,8 @@ import torch
 from quality_runs import Bench
 from torch import Tensor
 
-from artgraph.contract.values.kinds import Classifier, Dataset
+from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.models import Classifier
 from artgraph.models.classifier.networks import predict
 from artgraph.models.distances import compare, features, spread
 from artgraph.models.training.numerics import Numerics

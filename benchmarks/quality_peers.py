@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artgraph.contract.context import Context
-from artgraph.contract.spec import Seed, node
+from artgraph.contract.spec import node
 from artgraph.contract.values.kinds import Dataset, Image
+from artgraph.contract.widgets import Seed
 from artgraph.models.blocks import to_signed
 from artgraph.models.training.rng import rng
 

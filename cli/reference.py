@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..contract.spec import NodeSpec, Port, Widget
+from ..contract.spec import NodeSpec, Port
+from ..contract.widgets import Widget
 
 
 def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:

@@ -30,48 +30,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
 from .problem import Problem
-from .values.kinds import Socket, socket_of
-from .widgets import (
-    Choices,
-    Fallback,
-    FileName,
-    FileNameRole,
-    InputFile,
-    InputFolder,
-    InputPicture,
-    Length,
-    Neutral,
-    PathRole,
-    Seed,
-    SeedRole,
-    Steps,
-    Widget,
-    read_hint,
-    widget_of,
-)
+from .values.kinds import socket_of
+from .values.socket import Socket
+from .widgets import Fallback, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-__all__ = [
-    "REGISTRY",
-    "Choices",
-    "Fallback",
-    "FileName",
-    "FileNameRole",
-    "InputFile",
-    "InputFolder",
-    "InputPicture",
-    "Length",
-    "Neutral",
-    "NodeSpec",
-    "PathRole",
-    "Port",
-    "Seed",
-    "SeedRole",
-    "Steps",
-    "Widget",
-    "node",
-]
 
 
 @dataclass(frozen=True)

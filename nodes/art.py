@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError
-from ..contract.spec import Seed, node
+from ..contract.spec import node
 from ..contract.values.kinds import Dataset
+from ..contract.widgets import Seed
 from ..contract.wording import names_in
 
 

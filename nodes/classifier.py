@@ -9,9 +9,11 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
-from ..contract.spec import Choices, Seed, Steps, node
-from ..contract.values.kinds import Classifier, Dataset, Pictures, Table
+from ..contract.spec import node
+from ..contract.values.kinds import Dataset, Pictures, Table
+from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
+from ..contract.widgets import Choices, Seed, Steps
 
 
 class TrainedClassifier(NamedTuple):

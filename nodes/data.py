@@ -9,8 +9,9 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
-from ..contract.spec import Choices, Fallback, InputFolder, InputPicture, Seed, node
+from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image
+from ..contract.widgets import Choices, Fallback, InputFolder, InputPicture, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,8 +8,10 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
-from ..contract.spec import Choices, Seed, Steps, node
-from ..contract.values.kinds import Classifier, Dataset, Gan, GanLatent, Image, Table
+from ..contract.spec import node
+from ..contract.values.kinds import Dataset, GanLatent, Image, Table
+from ..contract.values.models import Classifier, Gan
+from ..contract.widgets import Choices, Seed, Steps
 from .latent import Style, class_weights
 
 if TYPE_CHECKING:

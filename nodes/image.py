@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from ..contract.errors import NodeError
-from ..contract.spec import Choices, node
+from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, joined, levels_of, taken
+from ..contract.widgets import Choices
 from ..contract.wording import names_in
 
 if TYPE_CHECKING:

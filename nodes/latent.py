@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError
-from ..contract.spec import Choices, node
+from ..contract.spec import node
 from ..contract.values.kinds import GanLatent, Latent, VaeLatent
+from ..contract.widgets import Choices
 from ..contract.wording import suggestion
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import Field
 
 from ..contract.errors import InputError
-from ..contract.spec import FileName, InputFile, node
-from ..contract.values.kinds import Classifier, Files, Gan, Model, Vae, file_name
+from ..contract.spec import node
+from ..contract.values.files import Files, file_name
+from ..contract.values.models import Classifier, Gan, Model, Vae
+from ..contract.widgets import FileName, InputFile
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
 HEADER = "artgraph"  # the one key of the file's metadata

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..contract.errors import NodeError
-from ..contract.spec import Choices, node
+from ..contract.spec import node
 from ..contract.values.kinds import Number, Text
+from ..contract.widgets import Choices
 
 _EXACT = 2**53  # beyond, whole numbers go on as floats, so that they can't grow without end
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from ..contract.context import Context
-from ..contract.spec import Choices, FileName, node
-from ..contract.values.kinds import Files, Pictures, Table, file_name
+from ..contract.spec import node
+from ..contract.values.files import Files, file_name
+from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import in_levels
+from ..contract.widgets import Choices, FileName
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from ..contract.errors import NodeError
-from ..contract.spec import FileName, node
-from ..contract.values.kinds import Files, Pictures, Table, file_name
+from ..contract.spec import node
+from ..contract.values.files import Files, file_name
+from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import levels_of
+from ..contract.widgets import FileName
 
 
 @node(title="Sheets by class", category="save")

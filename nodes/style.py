@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
-from ..contract.spec import Seed, node
+from ..contract.spec import node
 from ..contract.values.kinds import Image
+from ..contract.widgets import Seed
 
 
 @node(title="Style transfer", category="style", device=True)

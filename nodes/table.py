@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..contract.errors import NodeError
-from ..contract.spec import Choices, node
+from ..contract.spec import node
 from ..contract.values.kinds import Image, Table
+from ..contract.widgets import Choices
 from ..contract.wording import names_in
 
 

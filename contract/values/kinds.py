@@ -12,39 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from .files import Files, file_name, is_file_name
-from .models import Classifier, Gan, Model, Vae
+from .files import Files
+from .models import Classifier, Gan, Vae
 from .pictures import PictureBatch, in_levels, parts
-from .socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
+from .socket import Blob, Buffers, Json, Rows, Socket, require
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = [
-    "Blob",
-    "Buffers",
-    "Classifier",
-    "Dataset",
-    "Files",
-    "Gan",
-    "GanLatent",
-    "Image",
-    "Json",
-    "Latent",
-    "Model",
-    "Number",
-    "Pictures",
-    "Rows",
-    "Socket",
-    "SocketError",
-    "Table",
-    "Text",
-    "Vae",
-    "VaeLatent",
-    "file_name",
-    "is_file_name",
-    "socket_of",
-]
 
 # Image
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from comfy_api.latest import ComfyAPI
 
-from ...contract.values.kinds import Blob, Buffers, Json, Socket
+from ...contract.values.socket import Blob, Buffers, Json, Socket
 from ...runner.store.blobs import BlobError
 from ...runner.store.keys import Key, digest_of, torch_version
 from ..formats.forms import node_id

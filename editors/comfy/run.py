@@ -14,7 +14,7 @@ from typing import Any
 
 from ...contract.errors import ArtgraphError, Cancelled, NodeError
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import SocketError
+from ...contract.values.socket import SocketError
 from ...runner.run.compute import find_or_compute
 from ...runner.store.keys import make_key
 from ...runner.store.results import Result

@@ -10,7 +10,7 @@ from typing import Any
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import Files
+from ...contract.values.files import Files
 from ...pictures.png_text import add_text, is_png
 from ...pictures.suffixes import is_displayable
 from ...runner.run.publish import GRAPH_KEY, file_stem

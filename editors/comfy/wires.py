@@ -15,7 +15,8 @@ from typing import Any
 
 from ...contract.errors import NodeError
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import Socket, SocketError, socket_of
+from ...contract.values.kinds import socket_of
+from ...contract.values.socket import Socket, SocketError
 from ...runner.store.blobs import BlobError
 from ...runner.store.results import Stored
 from . import host

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import is_file_name
+from ...contract.values.files import is_file_name
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT, NAME
 from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...contract.spec import NodeSpec, Port, Widget
+from ...contract.spec import NodeSpec, Port
+from ...contract.widgets import Widget
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # largest integer that JavaScript represents exactly

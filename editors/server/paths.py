@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...contract.values.kinds import is_file_name
+from ...contract.values.files import is_file_name
 
 
 def inside(root: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ...contract.values.kinds import is_file_name
+from ...contract.values.files import is_file_name
 from ...pictures.suffixes import READABLE, is_displayable, is_readable
 from ...runner.store.temporary import write_whole
 from .paths import inside

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ...contract.values.kinds import is_file_name
+from ...contract.values.files import is_file_name
 from ...runner.graph.folders import Folders
 from .jobs import WAITING, QueuedRun, workflow_of
 from .prompts import PromptError, prepare

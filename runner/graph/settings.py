@@ -7,7 +7,8 @@ from typing import Any
 
 from ...contract.errors import GraphError
 from ...contract.problem import Problem
-from ...contract.spec import NodeSpec, Widget
+from ...contract.spec import NodeSpec
+from ...contract.widgets import Widget
 from ...contract.wording import suggestion
 from .document import Document
 from .folders import Folders

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import Socket
+from ...contract.values.socket import Socket
 from .bound import BoundNode, Graph, Source
 from .document import NodeEntry
 from .yaml_text import Marked

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ...contract.context import Context
 from ...contract.spec import NodeSpec
-from ...contract.values.kinds import Socket, SocketError, socket_of
+from ...contract.values.kinds import socket_of
+from ...contract.values.socket import Socket, SocketError
 from ...models.training.numerics import Numerics
 from ..store.keys import Key
 from ..store.results import Result

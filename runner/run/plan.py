@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...contract.errors import NodeError
-from ...contract.values.kinds import Socket
+from ...contract.values.socket import Socket
 from ...contract.wording import shown
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph, Source

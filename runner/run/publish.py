@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import NodeError
-from ...contract.values.kinds import Files, is_file_name
+from ...contract.values.files import Files, is_file_name
 from ...pictures.png_text import add_text, is_png
 from ..store.temporary import sweep, write_whole
 

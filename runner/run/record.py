@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from ...contract.errors import ArtgraphError, InputError, NodeError
-from ...contract.values.kinds import SocketError
+from ...contract.values.socket import SocketError
 from ...models.training.numerics import is_out_of_memory
 from ..graph.bound import BoundNode
 from ..store.results import Result

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ...contract.errors import Cancelled
-from ...contract.values.kinds import Socket
+from ...contract.values.socket import Socket
 from ..graph.bound import BoundNode
 from ..store.blobs import BlobError
 from ..store.keys import Key

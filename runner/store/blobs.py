@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from ...contract.values.kinds import Buffers, Json, Rows
+from ...contract.values.socket import Buffers, Json, Rows
 from .digests import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
 from .temporary import discard, sweep, temporary_in, write_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from ...contract.values.kinds import Json
+from ...contract.values.socket import Json
 
 _WARNINGS = ""  # the key of the warnings among the outputs; no output can have this name
 _read, _write = json.JSONDecoder().decode, json.JSONEncoder().encode

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from ...contract.errors import CacheError
-from ...contract.values.kinds import Socket
 from ...contract.values.pictures import PictureBatch
+from ...contract.values.socket import Socket
 from .blobs import BlobError, Blobs
 from .digests import CheckedStamps
 from .fingerprints import fingerprint

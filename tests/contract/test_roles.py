@@ -12,8 +12,9 @@ from runs import run
 
 from artgraph.cli.reference import node_data, node_lines, reference_page
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.spec import REGISTRY, Choices, Fallback, FileName, NodeSpec
+from artgraph.contract.spec import REGISTRY, NodeSpec
 from artgraph.contract.values.kinds import Number, Table
+from artgraph.contract.widgets import Choices, Fallback, FileName
 from artgraph.editors.comfy.help import help_page
 from artgraph.editors.formats.convert import from_comfy
 from artgraph.editors.formats.forms import node_form

@@ -11,7 +11,7 @@ from vaes import Unchanged, discs, learned
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Vae
+from artgraph.contract.values.models import Vae
 from artgraph.models.blocks import blank
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeConfig, make_vae

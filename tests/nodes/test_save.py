@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from artgraph.contract.context import Context
-from artgraph.contract.values.kinds import Files, Table, is_file_name
+from artgraph.contract.values.files import Files, is_file_name
+from artgraph.contract.values.kinds import Table
 from artgraph.nodes.save import save_animation, save_image, save_table
 
 CTX = Context.quiet()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from artgraph.contract.errors import CacheError
-from artgraph.contract.values.kinds import Files, Number, VaeLatent, socket_of
+from artgraph.contract.values.files import Files
+from artgraph.contract.values.kinds import Number, VaeLatent, socket_of
 from artgraph.runner.store import schema
 from artgraph.runner.store.collection import checkpoints, results
 from artgraph.runner.store.index import Index

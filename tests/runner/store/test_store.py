@@ -10,18 +10,18 @@ from contextlib import closing
 import pytest
 
 from artgraph.contract.errors import CacheError
+from artgraph.contract.values.files import Files
 from artgraph.contract.values.kinds import (
     Dataset,
-    Files,
     GanLatent,
     Image,
     Number,
-    SocketError,
     Table,
     Text,
     VaeLatent,
     socket_of,
 )
+from artgraph.contract.values.socket import SocketError
 from artgraph.runner.store.collection import checkpoints, clear, collect, info, results, verify
 from artgraph.runner.store.keys import Key
 from artgraph.runner.store.store import Store

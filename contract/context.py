@@ -1,4 +1,4 @@
-"""What a running node may use: device, randomness, progress, checkpoints, a place to log."""
+"""What a node may use while it runs: device, random numbers, progress, checkpoints, a log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 
 
-def _silent(done: float, total: float, preview: Preview | None = None) -> None:
+def _no_progress(done: float, total: float, preview: Preview | None = None) -> None:
     pass
 
 
 class NoCheckpoint:
-    """Keeps nothing: a training without a cache starts anew each time."""
+    """Stores nothing: a training without a cache starts from the beginning each time."""
 
     def load(self, at_most: int) -> tuple[int, State] | None:
         return None
@@ -32,48 +32,49 @@ class NoCheckpoint:
 
 @dataclass(frozen=True)
 class Context:
-    """Made by the runner or an editor's adapter, one for each execution of a node.
+    """What a node may use during one execution. The runner or an editor's adapter creates it.
 
-    numerics:    device, precision and threads to compute with.
-    progress:    `progress(done, total, preview=None)`; `preview` is called only if someone
-                 watches, and gives uint8 (N, H, W, 3). Raises `Cancelled`.
+    numerics:    device, precision and number of threads to compute with.
+    progress:    `progress(done, total, preview=None)` reports how far the node is. `preview`
+                 returns pictures, uint8 (N, H, W, 3); it is called only if someone watches.
+                 Raises `Cancelled` if the user wants to stop.
     checkpoint:  `load(at_most)` and `save(step, state)`, under this node's key.
-    log:         one line for the user, such as a skipped file.
-    warn:        one line about the result itself, such as a training that went wrong; it is kept
-                 with the result, and told again where that is reused.
+    log:         shows one line to the user, such as the name of a skipped file.
+    warn:        shows one line about the result, such as a training that failed to learn. The
+                 line is stored with the result and shown again when the result is reused.
     """
 
     numerics: Numerics = field(default_factory=Numerics)
-    progress: Progress = _silent
+    progress: Progress = _no_progress
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
     log: Log = lambda message: None
     warn: Log = lambda message: None
 
     @classmethod
     def quiet(cls) -> Context:
-        """For tests and scripts: CPU, float32, no progress, no checkpoints."""
+        """Returns a context for tests and scripts: CPU, float32, no progress, no checkpoints."""
         return cls()
 
     @property
     def device(self) -> str:
-        """cpu, cuda, cuda:1 or mps."""
+        """The device to compute on: cpu, cuda, cuda:1 or mps."""
         return self.numerics.device
 
     def rng(self, seed: int, *counters: int) -> torch.Generator:
-        """A CPU generator that depends on the seed and the counters alone."""
+        """Returns a CPU generator that depends only on the seed and the counters."""
         from ..models.training.rng import rng
 
         return rng(seed, *counters)
 
     @property
     def training_run(self) -> TrainingRun:
-        """What a training borrows from this context."""
+        """What the training loop receives from this context."""
         from ..models.training.loop import TrainingRun
 
         return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log)
 
     def part(self, start: float, end: float) -> Context:
-        """A context whose progress fills `start`..`end` (in 0..1) of this one's."""
+        """Returns a context whose progress fills `start`..`end` (in 0..1) of this one's."""
 
         def progress(done: float, total: float, preview: Preview | None = None) -> None:
             self.progress(start + (end - start) * done / total, 1.0, preview)

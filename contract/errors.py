@@ -8,8 +8,8 @@ ArtgraphError
 └── Cancelled       130  interrupted
 
 An error has two parts, what is wrong and what to do: `NodeError("b is 0", "change b")`. Shown as
-text, they are one line, `what is wrong - what to do`. Whoever knows the place (file, line, node)
-puts it in front.
+text, they are one line, `what is wrong - what to do`. The code that knows the place (file, line,
+node) puts it in front.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .problem import Problem, sentence
 
 
 class ArtgraphError(Exception):
-    """Base of all; `exit_code` is what the command line exits with."""
+    """Base class of all errors; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -32,7 +32,7 @@ class ArtgraphError(Exception):
 
 
 class NodeError(ArtgraphError):
-    """A node could not do its work; raised by nodes, located by the runner."""
+    """A node failed. Nodes raise it, and the runner adds the name of the node."""
 
     exit_code = 1
 
@@ -44,7 +44,7 @@ class InputError(NodeError):
 
 
 class GraphError(ArtgraphError):
-    """A graph file or a command line is wrong; `problems` are all that were found."""
+    """A graph file or a command line is wrong; `problems` lists everything that was found."""
 
     exit_code = 2
 
@@ -54,7 +54,7 @@ class GraphError(ArtgraphError):
 
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> Self:
-        """Returns an error with these problems, one a line.
+        """Returns an error with these problems, one per line.
 
         Its exit code is that of an InputError if only input files are wrong.
         """
@@ -76,7 +76,7 @@ class CacheError(ArtgraphError):
 
 
 class Cancelled(ArtgraphError):  # noqa: N818 - named for what happened, as in asyncio
-    """The user interrupted; raised by `Context.progress`."""
+    """The user interrupted the run. `Context.progress` raises it."""
 
     exit_code = 130
 
@@ -86,7 +86,7 @@ class Cancelled(ArtgraphError):  # noqa: N818 - named for what happened, as in a
 
 @contextmanager
 def advised(advice: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
-    """Let a model's ValueError, which says what is wrong, reach the user with what to do."""
+    """Turn a ValueError of a model, which says what is wrong, into a NodeError with advice."""
     try:
         yield
     except kind as error:

@@ -7,18 +7,18 @@ from typing import Literal
 
 Kind = Literal[
     "unknown_type",  # there is no such node type
-    "unknown_source",  # a wire comes from a node or an output that is not there
+    "unknown_source",  # a wire comes from a node or an output that does not exist
     "unknown_name",  # there is no such input, widget, knob or key
     "missing_input",  # a required input is not wired
     "missing_value",  # a required widget has no value
-    "wrong_socket",  # a wire carries another kind of value than its end takes
-    "bad_wire",  # a wire that is wrong in another way
-    "loop",  # wires lead back to where they come from
+    "wrong_socket",  # a wire carries a kind of value that its input does not accept
+    "bad_wire",  # a wire is wrong in another way
+    "loop",  # a node needs its own output, directly or through other nodes
     "not_a_choice",
     "too_small",
     "too_large",
-    "bad_value",  # a value that is wrong in another way
-    "bad_file",  # the graph is right, but a file or folder that it reads is not
+    "bad_value",  # a value is wrong in another way
+    "bad_file",  # the graph is valid, but a file or folder that it reads is not
     "bad_form",  # the text or the structure of a graph file
     "other",
 ]
@@ -28,9 +28,9 @@ Kind = Literal[
 class Problem:
     """One thing that is wrong: `file:line: node 'name': what is wrong - what to do`.
 
-    subject: the input, widget or knob that is concerned.
-    accepts: the kinds of value that an input takes, if a wire is missing or wrong.
-    givers:  some types of nodes that give such a value.
+    subject:   name of the input, widget or knob.
+    accepts:   the kinds of value that an input accepts, if a wire is missing or wrong.
+    producers: some node types that return such a value.
     """
 
     kind: Kind
@@ -41,16 +41,16 @@ class Problem:
     line: int | None = None
     node: str | None = None
     accepts: tuple[str, ...] = ()
-    givers: tuple[str, ...] = ()
+    producers: tuple[str, ...] = ()
 
     @property
     def is_input(self) -> bool:
-        """Whether the graph is right, but not a file that it reads."""
+        """Whether the graph is valid, but a file or folder that it reads is not."""
         return self.kind == "bad_file"
 
     @property
     def place(self) -> str:
-        """Where it is, ready to stand in front of what is wrong; empty if that is not known."""
+        """File, line and node, to be put in front of the message; empty if they are not known."""
         file = f"{self.file}:{self.line}" if self.line else self.file
         parts = (file, f"node {self.node!r}" if self.node else "")
         return "".join(f"{part}: " for part in parts if part)

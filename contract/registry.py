@@ -1,7 +1,8 @@
-"""Which nodes there are: ours, those of installed packs, and those of `--pack`.
+"""Loads all nodes: those of artgraph, of installed packs, and of `--pack`.
 
-Ours are all modules of the folder nodes/. Packs join by the entry point group `artgraph.nodes`,
-whose entries name a module that defines nodes on import. Nothing here imports torch.
+The nodes of artgraph are the modules in the folder nodes/. An installed pack has an entry point in
+the group `artgraph.nodes`; it names a module that defines nodes when it is imported. Nothing here
+imports torch.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _loaded: set[str] = set()
 
 
 def load_nodes(packs: Iterable[str] = ()) -> dict[str, NodeSpec]:
-    """All nodes by id, after importing ours, the installed packs' and those of `packs`.
+    """Returns all nodes by id: artgraph's own, those of installed packs, and those of `packs`.
 
-    A pack is a module's name, or the path of a Python file.
+    packs: names of modules, or paths of Python files.
 
-    Raises: GraphError where one of `packs` can't be imported; an installed pack that fails is a
-    warning, so that one broken pack stops nobody.
+    Raises: GraphError if one of `packs` cannot be imported. An installed pack that cannot be
+    imported only causes a warning, so that other graphs still run.
     """
     for path in sorted(NODES.rglob("[!_]*.py")):
         module = ".".join(path.relative_to(NODES.parent).with_suffix("").parts)
@@ -64,7 +65,7 @@ def _load_pack(pack: str) -> None:
                 sys.path.remove("")
     except Exception as error:
         raise GraphError(
-            f"--pack {pack}: {type(error).__name__}: {error}", "mend the pack"
+            f"--pack {pack}: {type(error).__name__}: {error}", "fix the pack, or check its name"
         ) from error
 
 

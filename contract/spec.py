@@ -1,19 +1,19 @@
-"""A node is one typed function; this file reads everything else off its signature.
+"""A node is one function with type annotations; this file reads all else from its signature.
 
     @node(title="Blend", category="image", version=1)
     def blend(
-        first: Image,                                 # before the star: a socket to be wired
-        second: Image | None = None,                  # with None: it may stay unwired
+        first: Image,                                 # before the star: an input, to be wired
+        second: Image | None = None,                  # with None: an optional input
         *,
         amount: Annotated[float, Field(ge=0, le=1, description="0 is first")] = 0.5,  # a widget
-        ctx: Context,                                 # injected where it is asked for
+        ctx: Context,                                 # passed if the function has it
     ) -> Image:                                       # a NamedTuple names several outputs
         \"\"\"Blend two batches of pictures. The first sentence is the tooltip.\"\"\"
 
-From the signature follow validation, the YAML schema, the command line's help and the editors'
-forms. A node never changes its inputs, is deterministic (randomness only from a seed widget, by
-`ctx.rng`), and writes no files: a node that saves returns `Files`. The function itself
-stays an ordinary callable.
+The signature defines how a graph is checked, the YAML schema, the help of the command line and the
+forms of the editors. A node never changes its inputs. It is deterministic: random numbers come only
+from `ctx.rng` and a seed. It does not write files; to save something, it returns `Files`. The
+function can still be called like any other.
 """
 
 from __future__ import annotations
@@ -40,7 +40,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Port:
-    """A socket of a node: one kind of value, or one of several that a type variable ties."""
+    """An input or an output of a node.
+
+    sockets:     the kinds of value; several if the annotation is a type variable.
+    variable:    name of the type variable, which is the same kind wherever it occurs in a node.
+    is_fallback: whether the input replaces a file or folder.
+    """
 
     name: str
     sockets: tuple[Socket, ...]
@@ -51,7 +56,7 @@ class Port:
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """A node's function and what its signature says."""
+    """A node: its function, and what can be read from its signature."""
 
     id: str
     title: str
@@ -62,7 +67,7 @@ class NodeSpec:
 
     @cached_property
     def doc(self) -> str:
-        """The docstring, cleaned."""
+        """The docstring without indentation."""
         return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
@@ -73,7 +78,7 @@ class NodeSpec:
 
     @cached_property
     def _signature(self) -> tuple[dict[str, Port], dict[str, Widget], str | None]:
-        """Inputs, widgets, and the name of the parameter that wants the context."""
+        """Inputs, widgets, and the name of the parameter for the context."""
         hints = _hints(self.function)
         inputs, widgets, context = {}, {}, None
         for name, parameter in inspect.signature(self.function).parameters.items():
@@ -89,25 +94,22 @@ class NodeSpec:
 
     @property
     def inputs(self) -> dict[str, Port]:
-        """Sockets to be wired, by name."""
+        """Inputs by name."""
         return self._signature[0]
 
     @property
     def widgets(self) -> dict[str, Widget]:
-        """Plain values, by name."""
+        """Widgets by name."""
         return self._signature[1]
 
     @property
     def context(self) -> str | None:
-        """The parameter that receives the context."""
+        """Name of the parameter that receives the context, if there is one."""
         return self._signature[2]
 
     @cached_property
     def outputs(self) -> dict[str, Port]:
-        """What the node returns, by name.
-
-        A single output is named for its socket, or for its type variable.
-        """
+        """Outputs by name. A single output is named after its socket or its type variable."""
         hint = _hints(self.function).get("return")
         if isinstance(hint, type) and hasattr(hint, "_fields"):
             return {name: _port(self.id, name, field) for name, field in _hints(hint).items()}
@@ -117,32 +119,32 @@ class NodeSpec:
 
     @cached_property
     def saves(self) -> bool:
-        """Whether it gives files for the output folder."""
+        """Whether the node returns files for the output folder."""
         return any(s.name == "files" for port in self.outputs.values() for s in port.sockets)
 
     @cached_property
     def length(self) -> str | None:
-        """The widget that says how long to train, if the node trains."""
+        """Name of the widget that sets the length of the training, if the node trains."""
         return next((w.name for w in self.widgets.values() if w.is_length), None)
 
     @cached_property
     def neutral(self) -> dict[str, Any]:
-        """The values by widget that leave a key as it was before the widget existed."""
+        """By widget: the value with which the key is the same as without the widget."""
         return {w.name: w.neutral.value for w in self.widgets.values() if w.neutral}
 
     @cached_property
     def file_name(self) -> str | None:
-        """The widget that names the saved file, if there is one."""
+        """Name of the widget that names the saved file, if there is one."""
         return next((w.name for w in self.widgets.values() if w.is_file_name), None)
 
     @cached_property
     def fallbacks(self) -> tuple[str, ...]:
-        """The inputs that replace a file or folder, and are not used if one is given."""
+        """Names of the inputs that are used only if no file or folder is given."""
         return tuple(port.name for port in self.inputs.values() if port.is_fallback)
 
     @cached_property
     def model(self) -> type[BaseModel]:
-        """The strict model of the widgets' values; paths are strings in it."""
+        """A strict pydantic model of the values of all widgets; paths are strings in it."""
         fields: dict[str, Any] = {}
         for widget in self.widgets.values():
             annotation = str if widget.is_path else widget.annotation
@@ -154,19 +156,20 @@ class NodeSpec:
 
     @cached_property
     def _validate(self) -> Callable[[Any], BaseModel]:
-        """Half the time of `model.model_validate`, which looks this up each time."""
+        """Twice as fast as `model.model_validate`, which looks this method up at each call."""
         return self.model.__pydantic_validator__.validate_python
 
     @cached_property
     def paths(self) -> frozenset[str]:
-        """The widgets that name a file or a folder."""
+        """Names of the widgets that contain the path of a file or a folder."""
         return frozenset(w.name for w in self.widgets.values() if w.is_path)
 
     def check(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-        """Widget values completed with defaults and made canonical, and what is wrong with them.
+        """Returns the widgets' values, completed with defaults, and the problems found in them.
 
-        There is at most one problem of each widget, whose name is the problem's `subject`.
-        A whole float stands for an int; nothing else is converted.
+        There is at most one problem for each widget; its `subject` is the name of the widget.
+        A whole float becomes an int, and "" becomes None if the widget may be None. Nothing else
+        is converted.
         """
         plain = {name: self._canonical(name, value) for name, value in values.items()}
         try:
@@ -182,7 +185,7 @@ class NodeSpec:
         if type(value) is int or name not in self.widgets:
             return value
         widget = self.widgets[name]
-        if widget.takes_whole and isinstance(value, float) and value.is_integer():
+        if widget.converts_whole_floats and isinstance(value, float) and value.is_integer():
             return int(value)
         if widget.nullable and value == "":
             return None
@@ -191,7 +194,7 @@ class NodeSpec:
     def __call__(
         self, inputs: Mapping[str, Any], widgets: Mapping[str, Any], ctx: Context
     ) -> dict[str, Any]:
-        """Run the function; its outputs by name."""
+        """Runs the function and returns its outputs by name."""
         injected = {self.context: ctx} if self.context else {}
         result = self.function(**inputs, **widgets, **injected)
         if len(self.outputs) == 1 and not hasattr(result, "_fields"):
@@ -205,20 +208,20 @@ REGISTRY: dict[str, NodeSpec] = {}
 def node(
     *, title: str, category: str, version: int = 1, device: bool = False
 ) -> Callable[[Function], Function]:
-    """Register a function as a node under its own name.
+    """Registers a function as a node; the name of the function is the id of the node.
 
-    version: raised by hand whenever what the node computes changes; part of the cache key.
-    device:  it computes on `ctx.device`, so that its bits depend on device, precision and
-             threads; one such node runs at a time.
+    version: part of the cache key; raise it whenever the node computes something else.
+    device:  whether the node computes on `ctx.device`. Its bits then depend on the device, the
+             precision and the number of threads, and only one such node runs at a time.
     """
 
     def register(function: Function) -> Function:
         name = function.__name__
-        known = REGISTRY.get(name)
-        if known is not None and known.function.__module__ != function.__module__:
+        other = REGISTRY.get(name)
+        if other is not None and other.function.__module__ != function.__module__:
             raise ValueError(
-                f"node {name!r} of {function.__module__} is there already,"
-                f" from {known.function.__module__}"
+                f"{function.__module__} defines the node {name!r}, which exists already in"
+                f" {other.function.__module__} - rename one of them"
             )
         REGISTRY[name] = NodeSpec(name, title, category, version, function, device)
         return function
@@ -227,7 +230,7 @@ def node(
 
 
 def _hints(annotated: Any) -> dict[str, Any]:
-    """Annotations without strings; torch's Tensor, never imported here, stands as Any."""
+    """Returns the annotations, evaluated; Tensor is replaced by Any, so torch is not imported."""
     return typing.get_type_hints(annotated, localns={"Tensor": Any}, include_extras=True)
 
 
@@ -241,16 +244,18 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
         marked = (extra for extra in hint.extras if isinstance(extra, Socket))
         socket = next(marked, None) or socket_of(hint.base)
         if socket is None:
-            raise TypeError(f"node {node_id}: {name!r} is annotated {annotation!r}, not a socket")
+            raise TypeError(
+                f"node {node_id}: {name!r} is annotated {annotation!r}, which is not a socket"
+            )
         sockets = (socket,)
     is_fallback = hint.has(Fallback)
     if is_fallback and not hint.nullable:
         raise TypeError(
-            f"node {node_id}: the fallback {name!r} has to be optional - annotate it with `| None`"
+            f"node {node_id}: the fallback {name!r} must be optional - annotate it with `| None`"
         )
     return Port(name, sockets, hint.nullable, variable, is_fallback)
 
 
 def _snake(name: str) -> str:
-    """The name of a type as that of a value: `AnyModel` becomes `any_model`."""
+    """Returns the name of a type in the form of a value's name: `AnyModel` becomes `any_model`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()

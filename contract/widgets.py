@@ -1,4 +1,4 @@
-"""Plain values of a node, and the roles that a parameter may have, marked in its annotation.
+"""Widgets, the settings of a node, and the roles that a parameter may have in its annotation.
 
 No rule of the runner or of an editor depends on the name of a parameter. A rule depends on a role.
 """
@@ -30,19 +30,19 @@ class PathRole:
 
 
 class Length:
-    """Marks the widget that says how long to train; the runner extends instead of repeating."""
+    """Marks the length of a training; if it is raised, the runner continues the training."""
 
 
 class SeedRole:
-    """Marks the widget that seeds random numbers; editors offer to draw another seed."""
+    """Marks the seed of the random numbers; editors offer to draw another seed."""
 
 
 class FileNameRole:
-    """Marks the widget that names the saved file; the name of the node is used if it is empty."""
+    """Marks the name of the saved file; if it is empty, the name of the node is used."""
 
 
 class Fallback:
-    """Marks an input that replaces the node's file or folder, and is not used if that is given."""
+    """Marks an input that is used if the file or folder of the node is not given."""
 
 
 class Choices:
@@ -54,11 +54,11 @@ class Choices:
 
 @dataclass(frozen=True)
 class Neutral:
-    """Marks the value of a widget with which the node computes what it did without the widget.
+    """Marks the value of a new widget with which the node computes the same as without the widget.
 
-    While a widget has this value, it is not part of the keys of results and of trainings. So a
-    widget that is added later leaves everything stored before it valid. The value must never be
-    changed: stored results would be found under the wrong meaning.
+    While a widget has this value, it is not part of the keys of results and trainings. So
+    everything that was stored before the widget existed stays valid. Never change the value, or
+    stored results are used for settings with which they were not computed.
     """
 
     value: Any
@@ -69,12 +69,12 @@ InputPicture = Annotated[Path, PathRole("file", is_picture=True)]
 InputFolder = Annotated[Path, PathRole("folder")]
 Seed = Annotated[
     int,
-    Field(ge=0, le=2**53 - 1, description="Same seed, same result; another seed, another"),
+    Field(ge=0, le=2**53 - 1, description="The same seed gives the same result"),
     SeedRole,
 ]
 FileName = Annotated[
     str,
-    Field(max_length=100, description="The file's name without ending; empty: the node's own"),
+    Field(max_length=100, description="File name without its ending; empty: the name of the node"),
     FileNameRole,
 ]
 Steps = Annotated[
@@ -82,26 +82,26 @@ Steps = Annotated[
     Field(
         ge=1,
         le=10_000_000,
-        description="Optimisation steps in all; raising it goes on from the last checkpoint",
+        description="Training steps in all; raise it to continue the training",
     ),
     Length,
 ]
 
 
 class Hint(NamedTuple):
-    """An annotation without None and Annotated, and what these said; the innermost extra first."""
+    """The parts of an annotation: its type, the extras of Annotated (innermost first), and None."""
 
     base: Any
     extras: tuple[Any, ...]
     nullable: bool
 
     def has(self, role: type) -> bool:
-        """Whether a role is marked."""
+        """Whether the annotation contains this role."""
         return any(extra is role for extra in self.extras)
 
 
 def read_hint(annotation: Any) -> Hint:
-    """Take an annotation apart."""
+    """Returns an annotation in parts."""
     extras: tuple[Any, ...] = ()
     nullable = False
     while True:
@@ -117,7 +117,7 @@ def read_hint(annotation: Any) -> Hint:
 
 @dataclass(frozen=True)
 class Widget:
-    """A plain value of a node; `annotation` carries bounds and description for pydantic."""
+    """A setting of a node; `annotation` contains its bounds and its description for pydantic."""
 
     name: str
     annotation: Any
@@ -128,17 +128,17 @@ class Widget:
 
     @cached_property
     def choices(self) -> tuple[Any, ...]:
-        """The values of a choice."""
+        """The values to choose from, if the widget is a choice."""
         return get_args(self._hint.base) if self.kind == "choice" else ()
 
     @cached_property
     def lines(self) -> dict[str, str]:
-        """One line about each value of a choice, if the node describes them."""
+        """A line about each value of a choice, if the node describes them."""
         return next((e.lines for e in self._hint.extras if isinstance(e, Choices)), {})
 
     @cached_property
     def limits(self) -> dict[str, Any]:
-        """Bounds and lengths by their JSON-like names: ge, le, gt, lt, min_length, ..."""
+        """Bounds by pydantic's names: ge, le, gt, lt, multiple_of, min_length, ..."""
         found: dict[str, Any] = {}
         names = ("ge", "le", "gt", "lt", "multiple_of", "min_length", "max_length", "pattern")
         for extra in self._fields:
@@ -149,39 +149,39 @@ class Widget:
         return found
 
     @cached_property
-    def takes_whole(self) -> bool:
-        """Whether 2 and 2.0 are one value, the int: JSON and browsers don't tell them apart."""
+    def converts_whole_floats(self) -> bool:
+        """Whether 2.0 becomes 2, because JSON and browsers do not distinguish them."""
         base = self._hint.base
         return base is int or base == int | float
 
     @property
     def description(self) -> str:
-        """One line for tooltips and help; `lines` has more about a choice."""
+        """A line for tooltips and help; `lines` describes the values of a choice."""
         return next((f.description for f in reversed(self._fields) if f.description), "")
 
     @property
     def choice_lines(self) -> list[str]:
-        """Each value that is described, with its line."""
+        """`value: line` for each value of a choice that is described."""
         return [f"{value}: {line}" for value, line in self.lines.items()]
 
     @cached_property
     def is_length(self) -> bool:
-        """Whether it says how long to train."""
+        """Whether it sets the length of a training."""
         return self._hint.has(Length)
 
     @cached_property
     def neutral(self) -> Neutral | None:
-        """The value with which the node computes what it did without this widget."""
+        """The value with which the node computes the same as without this widget, if any."""
         return next((extra for extra in self._hint.extras if isinstance(extra, Neutral)), None)
 
     @cached_property
     def is_seed(self) -> bool:
-        """Whether it seeds random numbers."""
+        """Whether it is the seed of the random numbers."""
         return self._hint.has(SeedRole)
 
     @cached_property
     def is_file_name(self) -> bool:
-        """Whether it names the saved file."""
+        """Whether it is the name of the saved file."""
         return self._hint.has(FileNameRole)
 
     @cached_property
@@ -204,9 +204,9 @@ class Widget:
 
 
 def widget_of(name: str, annotation: Any, default: Any) -> Widget:
-    """The widget that a keyword-only parameter declares.
+    """Returns the widget that a keyword-only parameter declares.
 
-    Raises: TypeError if the annotation is not one of a widget.
+    Raises: TypeError if the annotation does not fit a widget.
     """
     hint = read_hint(annotation)
     required = default is inspect.Parameter.empty
@@ -214,7 +214,7 @@ def widget_of(name: str, annotation: Any, default: Any) -> Widget:
     widget = Widget(name, annotation, _kind(name, hint), required, default, nullable)
     if widget.lines and widget.lines.keys() != set(widget.choices):
         raise TypeError(
-            f"widget {name!r}: Choices describes {', '.join(widget.lines)}, and the choices are"
+            f"widget {name!r}: Choices describes {', '.join(widget.lines)}, but the choices are"
             f" {', '.join(map(str, widget.choices))} - describe each of them once"
         )
     return widget
@@ -232,4 +232,4 @@ def _kind(name: str, hint: Hint) -> Kind:
         return kinds[base]
     if base == int | float:
         return "float"
-    raise TypeError(f"widget {name!r} has type {base!r}; use int, float, bool, str or Literal")
+    raise TypeError(f"widget {name!r} has type {base!r} - use int, float, bool, str or Literal")

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
-from ..contract.values.pictures import by_part, joined, levels_of, taken
+from ..contract.values.pictures import by_part, concatenate, select, to_uint8
 from ..contract.widgets import Choices
 from ..contract.wording import names_in
 
@@ -70,7 +70,7 @@ def image_grid(
             f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million",
             "take fewer pictures or a smaller scale",
         )
-    pixels = levels_of(image).numpy()
+    pixels = to_uint8(image).numpy()
     sheet = contact_sheet(pixels, layout, background=background, captions=captions, title=title)
     return torch.from_numpy(sheet)[None].float().div_(255)
 
@@ -126,7 +126,7 @@ def batch_images(first: Pictures, second: Pictures, third: Pictures | None = Non
         return _resized(part, width, height, "crop")
 
     others = [by_part(fitted, b, height, width) for b in (second, third) if b is not None]
-    return joined([first, *others])
+    return concatenate([first, *others])
 
 
 @node(title="Resize image", category="image")
@@ -237,7 +237,7 @@ def dataset_images(
             seen[label] += 1
         rows = [row for _, _, row in sorted(turns)]
     rows = rows[:count]
-    image = taken(dataset.images, rows)
+    image = select(dataset.images, rows)
     columns: dict[str, list[Any]] = {
         "class": [dataset.classes[labels[row]] for row in rows],
         "name": [dataset.names[row] for row in rows],

@@ -10,7 +10,7 @@ from ..contract.context import Context
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
-from ..contract.values.pictures import in_levels
+from ..contract.values.pictures import quantise
 from ..contract.widgets import Choices, FileName
 
 if TYPE_CHECKING:
@@ -99,5 +99,5 @@ def save_table(
 
 def _pixels(picture: Tensor) -> Pixels:
     """Float (H, W, 3) in 0..1 as uint8."""
-    pixels: Pixels = in_levels(picture).numpy()
+    pixels: Pixels = quantise(picture).numpy()
     return pixels

@@ -11,7 +11,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
-from ..contract.values.pictures import levels_of
+from ..contract.values.pictures import to_uint8
 from ..contract.widgets import FileName
 
 
@@ -46,7 +46,7 @@ def class_sheets(
             "wire what `classify` gives for these pictures",
         )
     found, sure = labels.columns["class"], labels.columns["probability"]
-    pixels = levels_of(image).numpy()
+    pixels = to_uint8(image).numpy()
     height, width = pixels.shape[1:3]
     files: dict[str, bytes] = {}
     for kind in sorted(set(found)):

@@ -1,1 +1,1 @@
-"""Each kind of value on a wire: shape, range, form in the store."""
+"""The kinds of values that wires carry: shape, range, and form in the store."""

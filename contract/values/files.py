@@ -1,4 +1,4 @@
-"""Files that a node gives for the output folder, and what they may be called."""
+"""Files that a node returns for the output folder, and the rules for their names."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from .socket import Blob, Buffers, Json, require
 
 @dataclass(frozen=True)
 class Files:
-    """Files to write into the output folder: name (no folder) to content.
+    """Files to write into the output folder: names (without a folder) to contents.
 
-    The runner writes them, so that a node that saves is a pure function like any other. A name
-    that begins with `@` gets the name of the node in its graph there.
+    The runner writes them, so a node that saves is a pure function like any other. If a name begins
+    with `@`, the runner replaces the `@` by the name of the node in its graph.
     """
 
     files: dict[str, bytes]
 
     @staticmethod
     def encode(value: Files) -> tuple[Json, Buffers]:
-        require(isinstance(value, Files), f"not files: {type(value).__name__}")
+        require(
+            isinstance(value, Files), f"files must be a Files object, not {type(value).__name__}"
+        )
         for name in value.files:
-            require(is_file_name(name), f"{name!r} is no plain file name")
+            require(is_file_name(name), f"{name!r} is not a plain file name")
         return list(value.files), {f"{i:06}": data for i, data in enumerate(value.files.values())}
 
     @staticmethod
@@ -30,7 +32,7 @@ class Files:
 
 
 def file_name(name: str, ending: str) -> str:
-    """The name of a file to save; without one, the node's own will be put in."""
+    """Returns `name` with its ending; if `name` is empty, the runner puts the node's name in."""
     return (name or "@") + ending
 
 
@@ -38,7 +40,7 @@ _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") fo
 
 
 def is_file_name(name: str) -> bool:
-    """True for a plain name that is safe on every system: no folder, no device, not hidden."""
+    """Returns whether a name is safe on every system: no folder, no device, not hidden."""
     return (
         0 < len(name.encode()) <= 200
         and not name.startswith((".", " "))

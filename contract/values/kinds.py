@@ -1,9 +1,9 @@
-"""Each kind of value that flows along a wire: shape, range, and its form in the store.
+"""The kinds of values that wires carry: shape, range, and form in the store.
 
-A node's annotation names the kind: `image: Image`, `dataset: Dataset | None = None`. Encoding
-splits a value into JSON and named tensors (or raw bytes); decoding puts it together again. A
-value without tensors stands in the store's index, one with tensors in a safetensors file.
-docs/data.md says the same for readers. Torch is imported only where a value is touched.
+The annotation of a node names the kind: `image: Image`, `dataset: Dataset | None = None`. Encoding
+splits a value into JSON and named tensors (or bytes); decoding builds it again. The index of the
+store contains the JSON, and a safetensors file contains the tensors. docs/data.md describes each
+kind for users. Torch is imported inside the functions, when a value is used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from .files import Files
 from .models import Classifier, Gan, Vae
-from .pictures import PictureBatch, in_levels, parts
+from .pictures import PictureBatch, parts, quantise
 from .socket import Blob, Buffers, Json, Rows, Socket, require
 
 if TYPE_CHECKING:
@@ -27,22 +27,24 @@ def _encode_image(value: Any) -> tuple[Json, Buffers]:
     import torch
 
     if isinstance(value, PictureBatch):
-        return None, {"image": Rows(value.shape, map(_checked_levels, parts(value)))}
-    require(isinstance(value, torch.Tensor), f"an image is a tensor, not {type(value).__name__}")
+        return None, {"image": Rows(value.shape, map(_quantise_finite, parts(value)))}
+    require(
+        isinstance(value, torch.Tensor), f"an image must be a tensor, not {type(value).__name__}"
+    )
     require(
         value.ndim == 4 and value.shape[3] == 3 and value.numel() > 0,
-        f"an image has shape (N, H, W, 3), not {tuple(value.shape)}",
+        f"an image must have shape (N, H, W, 3), not {tuple(value.shape)}",
     )
-    require(value.dtype == torch.float32, f"an image is float32, not {value.dtype}")
+    require(value.dtype == torch.float32, f"an image must be float32, not {value.dtype}")
     pixels = torch.empty(value.shape, dtype=torch.uint8)
-    for part, levels in zip(value.split(1), pixels.split(1), strict=True):  # little memory
-        levels.copy_(_checked_levels(part))
+    for part, levels in zip(value.split(1), pixels.split(1), strict=True):  # needs little memory
+        levels.copy_(_quantise_finite(part))
     return None, {"image": pixels}
 
 
-def _checked_levels(part: Tensor) -> Tensor:
+def _quantise_finite(part: Tensor) -> Tensor:
     require(bool(part.isfinite().all()), "an image has values that are not finite")
-    return in_levels(part)
+    return quantise(part)
 
 
 def _decode_image(_: Json, blob: Blob | None) -> Tensor:
@@ -62,7 +64,7 @@ Image = Annotated[
 ]
 
 
-# The same, for nodes that take pictures one by one or pass them on: see `batches`.
+# The same socket, for nodes that read the pictures in parts or pass them on: see pictures.py.
 Pictures = Annotated[
     "Tensor",
     Socket("image", "float32 (N, H, W, 3) in 0..1, sRGB", _encode_image, _decode_pictures),
@@ -74,7 +76,13 @@ Pictures = Annotated[
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures with labels: images uint8 (N, H, W, 3), labels int64 (N,), names of the files."""
+    """Square pictures with labels.
+
+    images:   uint8 (N, S, S, 3).
+    labels:   int64 (N,), each an index into `classes`.
+    classes:  the names of the classes.
+    names:    N texts that say where each picture comes from, such as its path.
+    """
 
     images: Tensor
     labels: Tensor
@@ -86,14 +94,16 @@ class Dataset:
 
     @property
     def size(self) -> int:
-        """Edge of the square pictures in pixels."""
+        """Width and height of the pictures in pixels."""
         return int(self.images.shape[1])
 
     @staticmethod
     def encode(value: Dataset) -> tuple[Json, Buffers]:
         import torch
 
-        require(isinstance(value, Dataset), f"not a dataset: {type(value).__name__}")
+        require(
+            isinstance(value, Dataset), f"a dataset must be a Dataset, not {type(value).__name__}"
+        )
         shape, count = tuple(value.images.shape), len(value.names)
         require(
             value.images.dtype == torch.uint8
@@ -101,7 +111,7 @@ class Dataset:
             and shape[0] == count > 0
             and shape[1] == shape[2]
             and shape[3] == 3,
-            f"a dataset's images are uint8 (N, S, S, 3) with a name each, not {shape}",
+            f"a dataset needs images, uint8 (N, S, S, 3), with a name for each, not {shape}",
         )
         labels = value.labels
         require(
@@ -109,7 +119,7 @@ class Dataset:
             and labels.shape == (count,)
             and int(labels.min()) >= 0
             and int(labels.max()) < len(value.classes),
-            "a dataset's labels are int64 (N,), each an index into its classes",
+            "a dataset needs labels, int64 (N,), each an index into its classes",
         )
         meta = {"classes": list(value.classes), "names": list(value.names)}
         return meta, {"images": value.images, "labels": labels}
@@ -137,7 +147,10 @@ class GanLatent:
 
     @staticmethod
     def encode(value: GanLatent) -> tuple[Json, Buffers]:
-        require(isinstance(value, GanLatent), f"not a GAN latent: {type(value).__name__}")
+        require(
+            isinstance(value, GanLatent),
+            f"a GAN latent must be a GanLatent, not {type(value).__name__}",
+        )
         for tensor in (value.z, value.classes):
             _require_points(tensor, "a GAN latent", 2)
         return None, {"z": value.z, "classes": value.classes}
@@ -156,7 +169,10 @@ class VaeLatent:
 
     @staticmethod
     def encode(value: VaeLatent) -> tuple[Json, Buffers]:
-        require(isinstance(value, VaeLatent), f"not a VAE latent: {type(value).__name__}")
+        require(
+            isinstance(value, VaeLatent),
+            f"a VAE latent must be a VaeLatent, not {type(value).__name__}",
+        )
         _require_points(value.z, "a VAE latent", 4)
         return None, {"z": value.z}
 
@@ -166,7 +182,7 @@ class VaeLatent:
         return VaeLatent(blob.tensor("z"))
 
 
-def _require_points(tensor: Tensor, what: str, dimensions: int) -> None:
+def _require_points(tensor: Tensor, name: str, dimensions: int) -> None:
     import torch
 
     require(
@@ -174,20 +190,21 @@ def _require_points(tensor: Tensor, what: str, dimensions: int) -> None:
         and tensor.ndim == dimensions
         and tensor.numel() > 0
         and bool(tensor.isfinite().all()),
-        f"{what} is finite float32 with {dimensions} dimensions, not {tuple(tensor.shape)}",
+        f"{name} must be finite float32 with {dimensions} dimensions, not {tuple(tensor.shape)}",
     )
 
 
 # Tables, numbers, texts
 
-X = "step"  # the x of a table that names no other
+X = "step"  # name of the column that is the default x of a table
 
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of equal length, each all numbers or all text (or None where unknown).
+    """Named columns of equal length.
 
-    x: the column over which curves are drawn, if the table has one of that name.
+    columns: each contains only numbers or only texts; None is an unknown value.
+    x:       name of the column over which curves are drawn, if the table has this column.
     """
 
     columns: dict[str, list[Any]]
@@ -198,18 +215,22 @@ class Table:
 
     @staticmethod
     def encode(value: Table) -> tuple[Json, Buffers]:
-        require(isinstance(value, Table), f"not a table: {type(value).__name__}")
+        require(isinstance(value, Table), f"a table must be a Table, not {type(value).__name__}")
         require(
             len({len(column) for column in value.columns.values()}) <= 1,
-            "a table's columns are equally long",
+            "the columns of a table must have the same length",
         )
         columns = [
             [name, [_finite(cell) for cell in column]] for name, column in value.columns.items()
         ]
         if value.x == X:
             return columns, {}
-        require(value.x in value.columns, f"a table's x is one of its columns, not {value.x!r}")
-        # Named once more in front, without cells: a reader that knows no x overwrites it.
+        require(
+            value.x in value.columns,
+            f"the x of a table must be one of its columns, not {value.x!r}",
+        )
+        # The name of x is an empty first column. Older versions, which have no x, ignore it because
+        # the column of this name that follows replaces it.
         return [[value.x, []], *columns], {}
 
     @staticmethod
@@ -219,21 +240,24 @@ class Table:
 
 
 def _finite(cell: Any) -> Any:
-    """A cell as JSON can hold it; not a number and infinities are unknown."""
-    require(cell is None or isinstance(cell, int | float | str), "a cell is a number or text")
+    """Returns a cell in a form that JSON can represent: None for NaN and infinities."""
+    require(
+        cell is None or isinstance(cell, int | float | str),
+        "a cell must be a number, a text or None",
+    )
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def _encode_number(value: int | float) -> tuple[Json, Buffers]:
     require(
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
-        f"a number is finite, not {value!r}",
+        f"a number must be finite, not {value!r}",
     )
     return value, {}
 
 
 def _encode_text(value: str) -> tuple[Json, Buffers]:
-    require(isinstance(value, str), f"a text is a string, not {type(value).__name__}")
+    require(isinstance(value, str), f"a text must be a string, not {type(value).__name__}")
     return value, {}
 
 
@@ -242,7 +266,7 @@ Number = Annotated[
 ]
 Text = Annotated[str, Socket("text", "a string", _encode_text, lambda value, _: value)]
 
-# What goes in comes out: a node over either kind of latent.
+# For nodes that accept either kind of latent, and return the kind that they received.
 Latent = TypeVar("Latent", GanLatent, VaeLatent)
 
 _VALUES: dict[type, Socket] = {
@@ -250,7 +274,7 @@ _VALUES: dict[type, Socket] = {
     for cls, name, about in (
         (Dataset, "dataset", "uint8 (N, S, S, 3) with labels, class names and file names"),
         (Gan, "gan", "a GAN's config and weights"),
-        (Vae, "vae", "a VAE's config and weights, perhaps with a prior's"),
+        (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),
         (GanLatent, "gan_latent", "float32 (N, D), with class weights (N, C)"),
         (VaeLatent, "vae_latent", "float32 (N, C, h, w)"),
@@ -261,7 +285,7 @@ _VALUES: dict[type, Socket] = {
 
 
 def socket_of(annotation: Any) -> Socket | None:
-    """The socket that an annotation names, None where it names none."""
+    """Returns the socket of an annotation, or None if it does not have one."""
     for extra in getattr(annotation, "__metadata__", ()):
         if isinstance(extra, Socket):
             return extra

@@ -1,4 +1,4 @@
-"""Trained models as they flow along a wire: a config that the network follows from, and weights."""
+"""Trained models as values: a config that describes the network, and its weights."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ Network = TypeVar("Network", bound="nn.Module")
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: plain config and state dict; `network()` builds it, in eval mode."""
+    """A trained model: its config and its state dict; `network()` builds it, in eval mode."""
 
-    noun: ClassVar[str] = "model"  # what messages call it
+    noun: ClassVar[str] = "model"  # the kind of model in messages
 
     config: dict[str, Any]
     state: dict[str, Tensor]
 
     def network(self, device: str = "cpu") -> nn.Module:
+        """Returns the network on `device`, frozen and in eval mode."""
         raise NotImplementedError
 
     def check(self) -> None:
-        """Build all networks; an error says that config or weights are not sound."""
+        """Builds all networks; raises an error if the config or the weights are not valid."""
         self.network()
 
     @classmethod
     def encode(cls, value: Model) -> tuple[Json, Buffers]:
-        require(isinstance(value, cls), f"not a {cls.__name__}: {type(value).__name__}")
+        require(
+            isinstance(value, cls),
+            f"a {cls.noun} must be a {cls.__name__}, not {type(value).__name__}",
+        )
         return value.config, value.state
 
     @classmethod
@@ -54,8 +58,8 @@ class Model:
         """Raises: NodeError if pictures of `size` px are larger or smaller than this model's."""
         if size != self.size:
             raise NodeError(
-                f"the pictures are {size} px, the {self.noun}'s {self.size} px",
-                "load both in one size",
+                f"the {self.noun} needs pictures of {self.size} px, not {size} px",
+                f"load them with size {self.size}",
             )
 
 
@@ -76,22 +80,22 @@ class Gan(Model):
 
 
 class Vae(Model):
-    """A variational autoencoder, perhaps with a prior: what draws latents of it."""
+    """A variational autoencoder, perhaps with a prior: a network that draws random latents."""
 
     noun = "VAE"
 
     def network(self, device: str = "cpu") -> VaeNetwork:
         from ...models.vae.api import make_vae
 
-        config = self._checked()
+        config = self._vae_config()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
         return _load(lambda: make_vae(config), state, "", device)
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
-        """The prior's network, where there is one."""
+        """Returns the network of the prior, or None if there is none."""
         from ...models.vae.prior_network import PriorNet
 
-        config = self._checked()
+        config = self._vae_config()
         prior = config.prior
         if prior is None:
             return None
@@ -103,15 +107,15 @@ class Vae(Model):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Those that the prior knows; none without one."""
+        """The classes of the prior; empty without a prior."""
         return tuple((self.config.get("prior") or {}).get("classes", ()))
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Of one latent: (channels, height, width)."""
-        return self._checked().latent_shape
+        """Shape of one latent: (channels, height, width)."""
+        return self._vae_config().latent_shape
 
-    def _checked(self) -> VaeConfig:
+    def _vae_config(self) -> VaeConfig:
         from ...models.vae.api import VaeConfig
 
         return VaeConfig.from_dict(self.config)
@@ -135,15 +139,15 @@ class Classifier(Model):
     def features(self, device: str) -> nn.Module:
         """Returns a network that returns the feature maps of this one.
 
-        Raises: NodeError for a classic classifier, whose features are too few.
+        Raises: NodeError for a classifier of the classic method, which has too few features.
         """
         from ...models.classifier.networks import Features, ResidualNet
 
         network = self.network(device)
         if not isinstance(network, ResidualNet):
             raise NodeError(
-                "a classic classifier has no features for other nodes",
-                "train it with method residual, or leave `classifier` unwired",
+                "a classifier of the classic method has no features for other nodes",
+                "train one with method residual, or leave `classifier` unwired",
             )
         return Features(network)
 
@@ -151,12 +155,12 @@ class Classifier(Model):
 def _load(
     make: Callable[[], Network], state: dict[str, Tensor], prefix: str, device: str
 ) -> Network:
-    """The network of `state` (its names under `prefix`), frozen, in eval mode, on `device`."""
+    """Returns the network with the weights that begin with `prefix`, frozen, in eval mode."""
     import torch
 
     from ...models.blocks import blank
 
     network = blank(make)
-    mine = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    network.load_state_dict(mine)
+    weights = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    network.load_state_dict(weights)
     return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

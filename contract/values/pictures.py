@@ -1,8 +1,9 @@
 """Batches of pictures that need not fit into memory.
 
-A node that takes its pictures one by one, or only passes some on, annotates the input `Pictures`
-where others write `Image`: the same socket, but a stored batch is handed over unread, and is read
-part by part. These functions take tensors as well, so that the node stays an ordinary function.
+If a node reads its pictures one by one, or only passes some on, it annotates the input `Pictures`
+instead of `Image`. The socket is the same, but the node receives a `PictureBatch`, which is read
+from the store in parts. The functions here accept tensors too, so the node can be called with
+either.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Of float32 pictures. Fixed: what is computed together depends on sizes, never on the machine.
+# Size of a part as float32. It is fixed, so that the parts do not depend on the machine.
 PART_BYTES = 1 << 24
 
 Read = Callable[[Sequence[int]], "Tensor"]
 
 
 class PictureBatch:
-    """Pictures, float32 (N, H, W, 3) in 0..1, that are read when they are wanted.
+    """Pictures, float32 (N, H, W, 3) in 0..1, that are read when they are used.
 
-    `len`, `shape` and iterating are as a tensor's; an index gives one picture (H, W, 3), a slice
-    a batch again. `size` is (H, W, 3); `read` gives the rows that it is given as a tensor.
+    `len`, `shape` and iteration work as with a tensor. An index returns one picture (H, W, 3), a
+    slice returns a batch.
+
+    size:  (H, W, 3).
+    rows:  numbers of the pictures to read.
+    read:  returns the pictures with these numbers as a tensor.
     """
 
     def __init__(self, size: Sequence[int], rows: Sequence[int], read: Read) -> None:
@@ -39,46 +44,48 @@ class PictureBatch:
         return self._read([self._rows[index]])[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        for part in self.split(part_length(self.shape)):
+        for part in self.split(pictures_per_part(self.shape)):
             yield from part
 
     def take(self, rows: Sequence[int]) -> PictureBatch:
-        """Some of the pictures."""
+        """Returns some of the pictures."""
         return PictureBatch(self.shape[1:], [self._rows[row] for row in rows], self._read)
 
     def split(self, count: int) -> Iterator[Tensor]:
-        """All pictures in order, `count` at a time."""
+        """Yields all pictures in order, `count` at a time."""
         for start in range(0, len(self), count):
             yield self._read(self._rows[start : start + count])
 
     def clone(self) -> PictureBatch:
-        """Itself, as nobody can change it."""
+        """Returns the batch itself, because it cannot be changed."""
         return self
 
 
 def _as_tensor(batch: PictureBatch) -> Tensor:
-    """What a node may return in its place."""
+    """Returns the batch with the type that a node returns, for mypy."""
     return cast("Tensor", batch)
 
 
-def part_length(*shapes: Sequence[int]) -> int:
-    """How many pictures to take at a time, where they are of these shapes (N, H, W, 3)."""
+def pictures_per_part(*shapes: Sequence[int]) -> int:
+    """Returns how many pictures of the largest of these shapes (N, H, W, 3) are in one part."""
     return int(max(1, PART_BYTES // max(height * width * 12 for _, height, width, *_ in shapes)))
 
 
 def parts(image: Any) -> Iterator[Tensor]:
-    """The pictures of a tensor or a batch, some at a time."""
-    return iter(image.split(part_length(image.shape)))
+    """Yields the pictures of a tensor or a batch, some at a time."""
+    return iter(image.split(pictures_per_part(image.shape)))
 
 
 def by_part(function: Callable[[Tensor], Tensor], image: Any, height: int, width: int) -> Tensor:
-    """`function` of the pictures, which gives each by itself at another size.
+    """Returns `function` of the pictures, which must treat each picture separately.
 
-    What is too large for one part is computed when the result is read, part by part.
+    height, width: the size of the pictures that `function` returns.
+
+    If the pictures do not fit into one part, they are computed in parts when the result is read.
     """
     import torch
 
-    count = part_length(image.shape, (1, height, width))
+    count = pictures_per_part(image.shape, (1, height, width))
     if not isinstance(image, PictureBatch):
         return function(image)
     if len(image) <= count:
@@ -91,51 +98,51 @@ def by_part(function: Callable[[Tensor], Tensor], image: Any, height: int, width
 
 
 def each_part(function: Callable[[Tensor], Tensor], image: Any) -> Tensor:
-    """`function` of the pictures, some at a time; what it gives of all fits into memory."""
+    """Returns `function` of the pictures, computed in parts; the result must fit into memory."""
     import torch
 
     return torch.cat([function(part) for part in parts(image)])
 
 
-def joined(batches: Sequence[Any]) -> Tensor:
-    """Batches of one size, one after the other."""
+def concatenate(batches: Sequence[Any]) -> Tensor:
+    """Returns batches of pictures of one size as one batch."""
     import torch
 
     if not any(isinstance(batch, PictureBatch) for batch in batches):
         return torch.cat(list(batches))
-    where = [(batch, row) for batch in batches for row in range(len(batch))]
+    sources = [(batch, row) for batch in batches for row in range(len(batch))]
 
     def read(rows: Sequence[int]) -> Tensor:
-        return torch.stack([where[row][0][where[row][1]] for row in rows])
+        return torch.stack([sources[row][0][sources[row][1]] for row in rows])
 
-    return _as_tensor(PictureBatch(batches[0].shape[1:], range(len(where)), read))
+    return _as_tensor(PictureBatch(batches[0].shape[1:], range(len(sources)), read))
 
 
-def taken(levels: Tensor, rows: Sequence[int]) -> Tensor:
-    """Some of the pictures of a data set, uint8 (N, H, W, 3), as an image."""
+def select(pixels: Tensor, rows: Sequence[int]) -> Tensor:
+    """Returns some of the pictures of a dataset, uint8 (N, H, W, 3), as an image."""
     import torch
 
     def read(rows: Sequence[int]) -> Tensor:
-        return levels[torch.tensor(rows)].float().div_(255)
+        return pixels[torch.tensor(rows)].float().div_(255)
 
-    batch = PictureBatch(levels.shape[1:], rows, read)
-    return read(rows) if len(rows) <= part_length(batch.shape) else _as_tensor(batch)
+    batch = PictureBatch(pixels.shape[1:], rows, read)
+    return read(rows) if len(rows) <= pictures_per_part(batch.shape) else _as_tensor(batch)
 
 
-def levels_of(image: Any) -> Tensor:
-    """A tensor or a batch as 8 bits a colour: uint8 (N, H, W, 3)."""
+def to_uint8(image: Any) -> Tensor:
+    """Returns a tensor or a batch of pictures as uint8 (N, H, W, 3)."""
     import torch
 
-    levels = torch.empty(tuple(image.shape), dtype=torch.uint8)
+    pixels = torch.empty(tuple(image.shape), dtype=torch.uint8)
     start = 0
     for part in parts(image):
-        levels[start : start + len(part)] = in_levels(part)
+        pixels[start : start + len(part)] = quantise(part)
         start += len(part)
-    return levels
+    return pixels
 
 
-def in_levels(pictures: Tensor) -> Tensor:
-    """Float in 0..1 as the nearest of 256 levels, uint8 on the CPU."""
+def quantise(pictures: Tensor) -> Tensor:
+    """Returns floats in 0..1 as the nearest of 256 levels, uint8 on the CPU."""
     import torch
 
     with torch.inference_mode():

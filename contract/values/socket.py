@@ -1,4 +1,4 @@
-"""What a socket is: a kind of value, and how it is taken apart for the store and put together."""
+"""A socket: a kind of value, with functions that split it for the store and build it again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = Any
 
 @dataclass(frozen=True)
 class Rows:
-    """A uint8 buffer that is written as it comes: its whole shape, and the parts of it."""
+    """A uint8 buffer that is written in parts, so that it need not fit into memory."""
 
     shape: tuple[int, ...]
     parts: Iterable[Tensor]
@@ -27,27 +27,29 @@ class Blob(Protocol):
     """A stored file of named buffers."""
 
     def tensor(self, name: str) -> Tensor:
-        """A tensor mapped from the file; writing to it changes this copy only."""
+        """Returns a tensor that is mapped from the file; a change to it does not reach the file."""
 
     def shape(self, name: str) -> list[int]:
-        """The shape of a tensor."""
+        """Returns the shape of a tensor."""
 
     def rows(self, name: str, rows: Sequence[int]) -> Tensor:
-        """Some rows of a uint8 tensor, read from the file; little memory is taken for long."""
+        """Returns some rows of a uint8 tensor; only these are read from the file."""
 
     def names(self) -> list[str]:
-        """All names, those with a dot grouped by their prefix."""
+        """Returns all names; those with the same prefix before a dot are together."""
 
     def raw(self, name: str) -> bytes:
-        """The bytes of one buffer."""
+        """Returns the bytes of one buffer."""
 
 
 @dataclass(frozen=True)
 class Socket:
-    """One kind of value. `about` says shape, type and range in one line.
+    """One kind of value.
 
-    `encode` splits a value into JSON and buffers. `decode` gets these back: the JSON, and the blob
-    that holds the buffers, or None if there were none.
+    about:   shape, type and range in one line.
+    encode:  splits a value into JSON and buffers.
+    decode:  builds the value from the JSON and the blob that contains the buffers, or None if there
+             were none.
     """
 
     name: str
@@ -57,10 +59,10 @@ class Socket:
 
 
 class SocketError(ValueError):
-    """A node returned something that is not what its annotation says."""
+    """A node returned a value that does not fit its annotation."""
 
 
 def require(condition: bool, what: str) -> None:
-    """Refuse a value, saying what it must be."""
+    """Raises SocketError with the text `what` if the condition is false."""
     if not condition:
         raise SocketError(what)

@@ -200,7 +200,7 @@ def in_editor(problem: Problem) -> tuple[str, str, str]:
     if advice is None:
         advice = problem.advice
     elif problem.accepts:
-        advice = advice.format(wanted=with_producers(problem.accepts, problem.givers))
+        advice = advice.format(wanted=with_producers(problem.accepts, problem.producers))
     return kind, _capital(problem.what), _capital(advice)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec, Port
-from ...contract.wording import shown, suggestion
+from ...contract.wording import short_repr, suggestion
 from .bound import BoundNode, Graph, Source
 from .document import Document, NodeEntry
 from .folders import Folders
@@ -124,7 +124,7 @@ class _Binder:
             f"add `{name}:` under `from`, with a node that outputs {with_producers(accepts, some)}"
         )
         what = f"input {name!r} is not wired"
-        return Problem("missing_input", name, what, advice, accepts=accepts, givers=some)
+        return Problem("missing_input", name, what, advice, accepts=accepts, producers=some)
 
     def source(self, spec: NodeSpec, name: str, mark: Marked) -> Source | Marked | Problem | None:
         """Returns the output or the knob's value to which the input or widget `name` is wired.
@@ -135,7 +135,7 @@ class _Binder:
             hint = suggestion(name, [*spec.inputs, *spec.widgets])
             return Problem("unknown_name", name, f"{spec.id} has no input {name!r}", hint)
         if not isinstance(mark.value, str):
-            what = f"the wire to {name!r} is {shown(mark.value)}"
+            what = f"the wire to {name!r} is {short_repr(mark.value)}"
             advice = "write a node, node.output or knobs.name; values belong under `with`"
             return Problem("bad_wire", name, what, advice)
         owner, _, output = mark.value.partition(".")

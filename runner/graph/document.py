@@ -12,7 +12,7 @@ import yaml
 
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Problem
-from ...contract.wording import shown, suggestion
+from ...contract.wording import short_repr, suggestion
 from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml
 
 FORMAT = 1
@@ -159,7 +159,7 @@ class _Reader:
             self.report(
                 mark.line,
                 node,
-                f"{what} must be a mapping, not {shown(mark.value)}",
+                f"{what} must be a mapping, not {short_repr(mark.value)}",
                 "write `name: value` lines",
             )
         return {}
@@ -185,7 +185,7 @@ class _Reader:
             self.report(
                 mark.line,
                 None,
-                f"format version {shown(mark.value)} is not supported",
+                f"format version {short_repr(mark.value)} is not supported",
                 f"this artgraph reads `artgraph: {FORMAT}`",
             )
 

@@ -68,7 +68,7 @@ def _misfit(
         f"{end} takes {with_article(accepts)}, but {start} is {with_article(names_of(sockets))}",
         f"wire a node that outputs {with_producers(accepts, some)}",
         accepts=accepts,
-        givers=some,
+        producers=some,
     )
 
 

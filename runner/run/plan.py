@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ...contract.errors import NodeError
 from ...contract.values.socket import Socket
-from ...contract.wording import shown
+from ...contract.wording import short_repr
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph, Source
 from ..store.blobs import BlobError
@@ -221,9 +221,9 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if kind == "input":
             changes.append(f"input {which!r} has changed")
         elif kind == "widget" and name in before:
-            changes.append(f"{which} was {shown(old)}, is now {shown(new)}")
+            changes.append(f"{which} was {short_repr(old)}, is now {short_repr(new)}")
         elif kind == "widget":
             changes.append(f"{which} is new")
         else:
-            changes.append(f"{name} was {shown(old)}, is now {shown(new)}")
+            changes.append(f"{name} was {short_repr(old)}, is now {short_repr(new)}")
     return changes

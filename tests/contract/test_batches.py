@@ -12,7 +12,7 @@ from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values import pictures as batches
 from artgraph.contract.values.kinds import Dataset, Image, Pictures, socket_of
-from artgraph.contract.values.pictures import PictureBatch, levels_of
+from artgraph.contract.values.pictures import PictureBatch, to_uint8
 from artgraph.nodes.image import batch_images, dataset_images, image_grid, pick_images, resize_image
 from artgraph.nodes.save import save_animation, save_image
 from artgraph.runner.store.blobs import Blobs
@@ -65,7 +65,7 @@ def test_in_parts_as_in_one(store, both, case):
     assert isinstance(parts, PictureBatch), "or this tests nothing"
     one, other = (store.put_value(socket_of(Image), value) for value in (whole, parts))
     assert one == other
-    assert torch.equal(levels_of(whole), levels_of(parts))
+    assert torch.equal(to_uint8(whole), to_uint8(parts))
 
 
 def test_sheets_and_files_of_parts(both):
@@ -114,7 +114,7 @@ def test_a_batch_is_a_sequence(both):
     assert parts.shape == whole.shape
     assert torch.equal(parts[-2], whole[-2])
     assert all(torch.equal(a, b) for a, b in zip(parts, whole, strict=True))
-    assert torch.equal(levels_of(parts[20:2:-5]), LEVELS[[20, 15, 10, 5]])
+    assert torch.equal(to_uint8(parts[20:2:-5]), LEVELS[[20, 15, 10, 5]])
     with pytest.raises(IndexError):
         parts[23]
 

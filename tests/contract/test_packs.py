@@ -55,4 +55,7 @@ def test_two_nodes_of_one_name_are_refused(cli):
     cli.write("my_nodes.py", PACK.replace("seven", "math"))
     done = cli("nodes", "--pack", "my_nodes")
     assert done.returncode == 2
-    assert "node 'math' of my_nodes is there already, from artgraph.nodes.number" in done.stderr
+    assert (
+        "my_nodes defines the node 'math', which exists already in artgraph.nodes.number"
+        in done.stderr
+    )

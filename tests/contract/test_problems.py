@@ -85,7 +85,7 @@ def test_a_loop_has_a_kind():
 def test_a_missing_wire_names_what_fits_as_data():
     (problem,) = problems("artgraph: 1\nnodes:\n  walk: {node: latent_walk}\n")
     assert problem.accepts == ("gan_latent", "vae_latent")
-    assert problem.givers == tuple(givers_of("gan_latent", "vae_latent")[:3])
+    assert problem.producers == tuple(givers_of("gan_latent", "vae_latent")[:3])
     assert "latent_walk" in givers_of("gan_latent", "vae_latent")
 
 
@@ -116,7 +116,7 @@ def expected(kind):
 def test_the_editor_says_what_to_connect():
     problem = Problem("missing_input", "x", "w", "add it under `from`", accepts=("image", "table"))
     assert in_editor(problem)[2] == "Connect a node that gives an image or table"
-    problem = replace(problem, givers=("blur", "grey"))
+    problem = replace(problem, producers=("blur", "grey"))
     assert in_editor(problem)[2] == "Connect a node that gives an image or table (blur, grey)"
 
 

@@ -53,7 +53,7 @@ def test_a_fallback_that_is_required_is_refused():
     def needy(image: Annotated[Number, Fallback]) -> Number:
         return image
 
-    with pytest.raises(TypeError, match="fallback 'image' has to be optional"):
+    with pytest.raises(TypeError, match="fallback 'image' must be optional"):
         spec_of(needy).inputs  # noqa: B018
 
 

@@ -42,12 +42,13 @@ EXPECTED = [
     "g.yaml:7: node 'art': there is no node type 'procedual_art' - did you mean 'procedural_art'?",
     "g.yaml:10: node 'big': widget 'value': '3' is not a number - write it without quotes",
     "g.yaml:13: node 'sum': there is no node 'bigg' - did you mean 'big'?",
-    "g.yaml:13: node 'sum': 'big' has no output 'value' - there is number",
-    "g.yaml:14: node 'sum': widget 'op': 'devide' is no choice - did you mean 'divide'?",
+    "g.yaml:13: node 'sum': 'big' has no output 'value' - choose from number",
+    "g.yaml:14: node 'sum': widget 'op': 'devide' is not one of the choices"
+    " - did you mean 'divide'?",
     "g.yaml:17: node 'more': there is no knob 'sise' - did you mean 'size'?",
-    "g.yaml:18: node 'more': math has no widget 'c' - there is a, b, op",
+    "g.yaml:18: node 'more': math has no widget 'c' - choose from a, b, op",
     "g.yaml:22: node 'vae': train_vae has no widget 'sed' - did you mean 'seed'?",
-    "g.yaml:22: node 'vae': widget 'steps': 0 is too small - the least is 1",
+    "g.yaml:22: node 'vae': widget 'steps': 0 is too small - the minimum is 1",
     "g.yaml:24: node 'ring': its wires form a loop (ring -> ring2 -> ring) - remove one of them",
     "g.yaml:30: node 'walk': input 'latent' is not wired - add `latent:` under `from`, with a"
     " node that outputs a gan_latent or vae_latent (join_latents, latent_walk, mix_latents)",
@@ -170,8 +171,8 @@ def test_settings(cli):
     )
     for setting, words in (
         ("k=1", "--set k=1: not a setting - write node.widget=value"),
-        ("knobs.q=1", "--set knobs.q=1: there is no knob 'q' - there is k"),
-        ("b.value=1", "--set b.value=1: there is no node 'b' - there is a"),
+        ("knobs.q=1", "--set knobs.q=1: there is no knob 'q' - choose from k"),
+        ("b.value=1", "--set b.value=1: there is no node 'b' - choose from a"),
         (
             "a.valeu=1",
             "--set a.valeu=1: node 'a': number has no widget 'valeu' - did you mean 'value'?",

@@ -121,7 +121,7 @@ def test_three_levels_and_paths_relative_to_each_file(cli, pack):
         (
             "with: {level: 7}",
             "",
-            "g.yaml:3: node 'i/picture': widget 'level': 7 is too large - the most is 1",
+            "g.yaml:3: node 'i/picture': widget 'level': 7 is too large - the maximum is 1",
         ),
         (
             "about: x",

@@ -96,7 +96,7 @@ def test_a_failure_stops_only_what_needs_it(cli, pack):
     ("how", "words"),
     [
         ("memory", "out of memory - lower size"),
-        ("kind", "the node returned a wrong value: a number is finite, not 'no number'"),
+        ("kind", "the node returned a wrong value: a number must be finite, not 'no number'"),
         ("bug", "RuntimeError: a bug in two lines - the details are in out/g/failure.txt"),
     ],
 )

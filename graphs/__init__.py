@@ -1,1 +1,1 @@
-"""Shipped graphs: `artgraph graphs` lists them."""
+"""The shipped graphs; `artgraph graphs` lists them."""

@@ -1,1 +1,1 @@
-"""The contract of a node, the kinds of values, and one file per capability."""
+"""The nodes of artgraph, one file for each subject."""

@@ -1,4 +1,4 @@
-"""Procedural art: a training set for those who have no pictures at hand yet."""
+"""Procedural art: a dataset for people who have no pictures of their own at hand."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
 from ..contract.widgets import Seed
-from ..contract.wording import names_in
+from ..contract.wording import names_in, suggestion
 
 
 @node(title="Procedural art", category="data")
 def procedural_art(
     *,
     count: Annotated[
-        int, Field(ge=1, le=200_000, description="Pictures in all, going round the styles")
+        int, Field(ge=1, le=200_000, description="Pictures in all, with the styles in turn")
     ] = 2048,
-    size: Annotated[int, Field(ge=16, le=1024, description="Edge of a picture in pixels")] = 64,
+    size: Annotated[
+        int, Field(ge=16, le=1024, description="Width and height of a picture in pixels")
+    ] = 64,
     styles: Annotated[
         str,
         Field(
             max_length=200,
-            description="Which styles, separated by commas; empty for these eight: mondrian,"
-            " kandinsky, rothko, pointillist, truchet, flowfield, bauhaus, voronoi. A ninth, which"
-            " no base model has seen: hokusai",
+            description="Styles, separated by commas; empty: these eight: mondrian, kandinsky,"
+            " rothko, pointillist, truchet, flowfield, bauhaus, voronoi. A ninth, which is new to"
+            " the base models: hokusai",
         ),
     ] = "",
     seed: Seed = 1,
     ctx: Context,
 ) -> Dataset:
-    """Paint a labelled set of small abstract pictures, each style a class.
+    """Paint a dataset of small abstract pictures; each style is a class.
 
-    Picture i depends on the seed, its style, the size and i alone: a smaller count is the
-    beginning of a larger one.
+    Picture i depends only on the seed, its style, the size and i. So a larger count adds pictures
+    and does not change the others.
 
-    Raises: NodeError for an unknown style, or for more than 4 GiB of pictures.
+    Raises: NodeError if a style does not exist, or for more than 4 GiB of pictures.
     """
     import torch
 
@@ -46,9 +48,9 @@ def procedural_art(
 
     chosen = tuple(dict.fromkeys(names_in(styles))) or tuple(STYLES)
     if unknown := [name for name in chosen if name not in ALL]:
-        raise NodeError(f"there is no style {unknown[0]!r}", f"choose among {', '.join(ALL)}")
+        raise NodeError(f"there is no style {unknown[0]!r}", suggestion(unknown[0], ALL))
     if count * size * size * 3 > 2**32:
-        raise NodeError(f"{count} pictures of {size} pixels take over 4 GiB", "ask for fewer")
+        raise NodeError(f"{count} pictures of {size} pixels need more than 4 GiB", "lower `count`")
     images = torch.empty(count, size, size, 3, dtype=torch.uint8)
     for done in render_all(chosen, size, seed, images.numpy()):
         ctx.progress(done, count, images[max(0, done - 16) : done].clone)

@@ -1,4 +1,4 @@
-"""Classifiers: training one, telling the class of pictures, testing on a dataset."""
+"""Classifiers: training, finding the class of pictures, and testing on a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..contract.widgets import Choices, Seed, Steps
 
 
 class TrainedClassifier(NamedTuple):
-    """What `train_classifier` gives."""
+    """What `train_classifier` returns."""
 
     classifier: Classifier
     curves: Table
@@ -32,37 +32,39 @@ def train_classifier(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="The kind of network"),
-        Choices({"residual": "better on small sets", "classic": "two convolutions and pools"}),
+        Field(description="Kind of network"),
+        Choices({"residual": "better on small datasets", "classic": "two convolutions"}),
     ] = "residual",
     steps: Steps = 300,
-    batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in a step")] = 64,
+    batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in each step")] = 64,
     augment: Annotated[
         bool,
-        Field(description="Mirror, shift, recolour and splice the pictures while training"),
+        Field(description="Mirror, shift, recolour and splice the pictures during the training"),
     ] = True,
     held_out: Annotated[
         float,
         Field(
             ge=0,
             le=0.5,
-            description="Share of each class to test and calibrate with instead of training on it",
+            description="Share of each class for testing and calibration, not for training",
         ),
     ] = 0.1,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedClassifier:
-    """Train a convolutional network to tell a dataset's classes apart.
+    """Train a convolutional network (CNN) to recognise the classes of a dataset.
 
-    The curves hold loss and accuracy on the training pictures by step. Pictures held out tell how
-    it does on others (`report` and `confusion`, as `evaluate_classifier` gives them) and make its
-    probabilities honest. A class too small for that share is trained on as a whole; where none is
-    held out, there is no report.
+    `curves` contains the loss and the accuracy on the training pictures by step. The pictures that
+    are held out show how well the classifier works on other pictures: `report` and `confusion` are
+    like the outputs of `evaluate_classifier`. They are also used to calibrate the probabilities. A
+    class that is too small for this share is used for training as a whole. If no picture is held
+    out, `report` and `confusion` are empty.
 
-    With `start`, the training goes on from that classifier, by its method: a saved one, a base
-    model, or one of another size. Classes are matched by name, others are learned anew.
+    With `start`, the training continues from that classifier, with its method. It may be a saved
+    model, a base model, or a model of another size. Classes with the same name are kept; the others
+    are learned from the beginning.
 
-    Raises: NodeError where the dataset has one class only.
+    Raises: NodeError if the dataset has only one class.
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".
     """
@@ -73,9 +75,9 @@ def train_classifier(
 
     if len(dataset.classes) < 2:
         raise NodeError(
-            "the dataset has one class only", "put the pictures into a sub-folder for each class"
+            "the dataset has only one class", "put the pictures of each class into a sub-folder"
         )
-    with advised("change the dataset or the widgets"):
+    with advised("change the dataset, the settings, or what is wired to `start`"):
         trained = train(
             dataset.images,
             dataset.labels,
@@ -98,11 +100,12 @@ def train_classifier(
 
 @node(title="Classify", category="cnn", device=True)
 def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
-    """Tell the likeliest class of each picture, and how likely it is.
+    """Find the most probable class of each picture, and its probability.
 
-    Pictures are cropped and resized to the classifier's size. Probabilities are calibrated: of
-    the pictures it is 80 % sure of, about 80 % are right. The table has columns image (from
-    0), class, probability, and the probability of each class.
+    The pictures are cropped and resized to the size of the classifier. The probabilities are
+    calibrated: of the pictures with a probability of 80 %, about 80 % are recognised correctly. The
+    table has the columns image (counted from 0), class and probability, and a column with the
+    probability of each class.
     """
     from ..models.blocks import fit_square
     from ..models.classifier.networks import predict
@@ -122,7 +125,7 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
 
 
 class Evaluated(NamedTuple):
-    """What `evaluate_classifier` gives."""
+    """What `evaluate_classifier` returns."""
 
     table: Table
     confusion: Table
@@ -130,15 +133,16 @@ class Evaluated(NamedTuple):
 
 @node(title="Evaluate classifier", category="cnn", version=2, device=True)
 def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Context) -> Evaluated:
-    """Test a classifier on pictures it has not seen.
+    """Test a classifier on pictures that it was not trained on.
 
-    `table` has columns metric and value. Its rows: accuracy; negative log-likelihood, the smaller
-    the better; expected calibration error, by how much the probabilities are too high or too low
-    (0..1); then the share recognised of each class. `confusion` counts, for each true class (a
-    row), what the pictures were taken for.
+    `table` has the columns metric and value. Its rows are the accuracy; the negative
+    log-likelihood (smaller is better); the expected calibration error, by how much the
+    probabilities are too high or too low (0..1); and for each class, the share of its pictures that
+    is recognised. `confusion` has a row for each true class; it counts as which class its pictures
+    are recognised.
 
-    Raises: NodeError where the dataset has a class that the classifier does not know, or its
-    pictures another size.
+    Raises: NodeError if the dataset has a class that the classifier does not have, or pictures of
+    another size.
     """
     import torch
 
@@ -149,7 +153,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
         raise NodeError(
-            f"the classifier knows no class {unknown[0]!r}", "test it on the classes it learned"
+            f"the classifier has no class {unknown[0]!r}", "wire a dataset with the same classes"
         )
     probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
     truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])

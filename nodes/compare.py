@@ -1,4 +1,4 @@
-"""Holding pictures against those that a model was trained on, to tell new ones from copies."""
+"""Comparing pictures with those that a model was trained on, to distinguish new from copied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..contract.values.models import Classifier
 
 
 class Neighbours(NamedTuple):
-    """What `nearest_images` gives."""
+    """What `nearest_images` returns."""
 
     image: Image
     table: Table
@@ -26,23 +26,22 @@ def nearest_images(
     dataset: Dataset,
     classifier: Classifier | None = None,
     *,
-    count: Annotated[
-        int, Field(ge=1, le=16, description="Pictures of the data set to find for each")
-    ] = 3,
+    count: Annotated[int, Field(ge=1, le=16, description="Pictures to find for each picture")] = 3,
     ctx: Context,
 ) -> Neighbours:
-    """Find the pictures of a data set that are most like given ones, to see what is a copy.
+    """Find the pictures of a dataset that are most similar to other pictures, to detect copies.
 
-    Gives each picture, cropped and resized to the data set's size, then its `count` nearest,
-    where a mirror image counts as well. Colours at 32 px are compared, or, with a `classifier`,
-    what its features see, wherever in the picture.
+    The output contains each wired picture, cropped and resized to the size of the dataset, followed
+    by its `count` nearest pictures of the dataset. A mirror image counts as similar. The colours at
+    32 px are compared. If a `classifier` is wired, its features are compared instead, wherever they
+    are in the picture.
 
-    `table` has a row for each picture that comes out: name, distance and newness, the last two
-    empty for a picture that was given. Newness is the distance over the usual one from a picture of
-    the data set to its nearest other: about 1 where a picture is as new as those are to each
-    other, near 0 where it is a copy.
+    `table` has a row for each picture of the output, with the columns name, distance and newness.
+    The last two are empty for a wired picture. Newness is the distance divided by the usual
+    distance from a picture of the dataset to the one nearest to it. It is about 1 if a picture is
+    as new as the pictures of the dataset are to each other, and near 0 if it is a copy.
 
-    Raises: NodeError for a data set with fewer pictures than `count`, or with a single one.
+    Raises: NodeError if the dataset has a single picture, or fewer than `count`.
     """
     import torch
 
@@ -57,18 +56,18 @@ def nearest_images(
 
     if len(dataset) < max(2, count):
         raise NodeError(
-            f"the data set has only {len(dataset)} pictures, at least {max(2, count)} are needed",
-            "add some, or lower the count",
+            f"the dataset has only {len(dataset)} pictures, at least {max(2, count)} are needed",
+            "add some, or lower `count`",
         )
-    given = fit_square(image, dataset.size).mul(255).add(0.5).byte()
+    pictures = fit_square(image, dataset.size).mul(255).add(0.5).byte()
     vectors: Vectors = pixel_vectors
     if classifier is not None:
         vectors = feature_vectors(classifier.features(ctx.device), ctx.numerics)
-    rows, distances = nearest_rows(given, dataset.images, count, vectors, ctx.progress)
+    rows, distances = nearest_rows(pictures, dataset.images, count, vectors, ctx.progress)
     usual = usual_distance(dataset.images, vectors)
-    batch = torch.cat([given[:, None], dataset.images[rows]], 1).flatten(0, 1)
+    batch = torch.cat([pictures[:, None], dataset.images[rows]], 1).flatten(0, 1)
     columns: dict[str, list[Any]] = {"name": [], "distance": [], "newness": []}
-    for number in range(len(given)):
+    for number in range(len(pictures)):
         far = distances[number].tolist()
         columns["name"] += [f"picture {number}", *(dataset.names[r] for r in rows[number].tolist())]
         columns["distance"] += [None, *far]

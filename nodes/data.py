@@ -1,4 +1,4 @@
-"""An artist's own pictures: one file, a folder as a data set, and splitting a data set."""
+"""Pictures of your own: one file, a folder as a dataset, and splitting a dataset."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ def load_image(
     *,
     path: Annotated[
         InputPicture | None,
-        Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file. Empty: use the fallback"),
+        Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file; empty: use the fallback"),
     ] = None,
 ) -> Image:
-    """Read one picture file at its full size: (1, H, W, 3).
+    """Load one picture file in its full size: (1, H, W, 3).
 
-    Turned upright by EXIF, transparency laid on white, 16 bits and colour profiles brought to
-    8-bit sRGB; of an animation the first frame. At most 80 million pixels.
+    The picture is turned upright if its EXIF data says so. White is put behind transparent parts.
+    16 bits and colour profiles are converted to 8-bit sRGB. Of an animation, the first frame is
+    used. A picture may have at most 80 million pixels.
 
-    Raises: InputError where the file is no picture, damaged or too large.
+    Raises: InputError if the file is not a picture, is damaged, or is too large.
     """
     import numpy as np
     import torch
@@ -40,7 +41,7 @@ def load_image(
 
     if path is None:
         if fallback is None:
-            raise InputError("no path is given", "name a picture file, or wire a fallback")
+            raise InputError("no picture is given", "set `path`, or wire `fallback`")
         return fallback
     try:
         pixels = np.array(read_picture(path))
@@ -56,37 +57,41 @@ def load_dataset(
     folder: Annotated[
         InputFolder | None,
         Field(
-            description="Folder of pictures; each sub-folder is a class. Empty: use the fallback"
+            description="Folder of pictures; each sub-folder is a class; empty: use the fallback"
         ),
     ] = None,
-    size: Annotated[int, Field(ge=8, le=1024, description="Edge of a picture in pixels")] = 64,
+    size: Annotated[
+        int, Field(ge=8, le=1024, description="Width and height of a picture in pixels")
+    ] = 64,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(description="How a picture becomes square"),
+        Field(description="How to make a picture square"),
         Choices(
             {
-                "crop": "the middle is cut out",
-                "pad": "white is added",
-                "stretch": "its proportions change",
+                "crop": "use only the middle",
+                "pad": "add white edges",
+                "stretch": "change its proportions",
             }
         ),
     ] = "crop",
     ctx: Context,
 ) -> Dataset:
-    """Read a folder of your pictures as a data set, in the order of their names.
+    """Load a folder of pictures as a dataset, in the order of their names.
 
-    The class of a picture is the sub-folder it lies in, however deep; pictures directly in the
-    folder are of the class "pictures". Hidden files and what is no picture are passed over, links
-    that lead out of the folder refused. A picture that can't be read is logged and left out.
+    The class of a picture is the name of its sub-folder. Deeper folders do not make classes of
+    their own. Pictures directly in the folder have the class "pictures". Hidden files and files
+    that are not pictures are skipped. A link that leads out of the folder, and a picture that
+    can't be read, are left out with a message.
 
-    Raises: InputError where no picture is found, or none can be read.
+    Raises: InputError if there is no picture, or if none can be read; NodeError for more than 4 GiB
+    of pictures.
     """
     from ..pictures.reading import find_pictures
     from ..pictures.suffixes import READABLE
 
     if folder is None:
         if fallback is None:
-            raise InputError("no folder is given", "name a folder of pictures, or wire a fallback")
+            raise InputError("no folder is given", "set `folder`, or wire `fallback`")
         return fallback
     folder = folder.resolve()
     paths, outside = find_pictures(folder)
@@ -96,17 +101,19 @@ def load_dataset(
         looked = ", ".join(READABLE)
         raise InputError(
             f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders",
-            "put pictures there, or name another folder",
+            "put pictures into it, or choose another folder",
         )
     if len(paths) * size * size * 3 > 2**32:
-        raise NodeError(f"{len(paths)} pictures of {size} pixels take over 4 GiB", "lower the size")
+        raise NodeError(
+            f"{len(paths)} pictures of {size} pixels need more than 4 GiB", "lower `size`"
+        )
     images, read = _read_all(paths, folder, size, fit, ctx)
-    kinds = [_kind(path, folder) for path in read]
-    classes = tuple(sorted(set(kinds)))
-    place = {name: index for index, name in enumerate(classes)}
+    names = [_class_name(path, folder) for path in read]
+    classes = tuple(sorted(set(names)))
+    index = {name: number for number, name in enumerate(classes)}
     import torch
 
-    labels = torch.tensor([place[kind] for kind in kinds], dtype=torch.int64)
+    labels = torch.tensor([index[name] for name in names], dtype=torch.int64)
     return Dataset(images, labels, classes, tuple(_name(path, folder) for path in read))
 
 
@@ -117,7 +124,7 @@ def _read_all(
     fit: Literal["crop", "pad", "stretch"],
     ctx: Context,
 ) -> tuple[Tensor, list[Path]]:
-    """The pictures that can be read, uint8 (N, S, S, 3), and their paths."""
+    """Returns the pictures that can be read, uint8 (N, S, S, 3), and their paths."""
     import os
     from concurrent.futures import ThreadPoolExecutor
 
@@ -157,18 +164,18 @@ def _read_all(
 
 
 def _name(path: Path, folder: Path) -> str:
-    """The path within the folder, with "/", fit for JSON."""
+    """Returns the path inside the folder, with "/", in a form that JSON can represent."""
     return path.relative_to(folder).as_posix().encode(errors="replace").decode()
 
 
-def _kind(path: Path, folder: Path) -> str:
-    """The class: the outermost sub-folder, else a fixed word, as a folder's own name is no data."""
+def _class_name(path: Path, folder: Path) -> str:
+    """Returns the outermost sub-folder, or "pictures", as results must not depend on `folder`."""
     parts = _name(path, folder).split("/")
     return parts[0] if len(parts) > 1 else "pictures"
 
 
 class Split(NamedTuple):
-    """A data set in two parts; together they hold each picture once."""
+    """A dataset in two parts, which contain each picture once."""
 
     train: Dataset
     test: Dataset
@@ -179,16 +186,17 @@ def split_dataset(
     dataset: Dataset,
     *,
     fraction: Annotated[
-        float, Field(ge=0.01, le=0.99, description="Part of each class that goes to the test")
+        float, Field(ge=0.01, le=0.99, description="Share of each class in the test part")
     ] = 0.2,
     seed: Seed = 0,
     ctx: Context,
 ) -> Split:
-    """Split a data set into pictures to train on and pictures to test with, class by class.
+    """Split a dataset into one part for training and one for testing, class by class.
 
-    Each class of two or more pictures has at least one in both; a class of one is for training.
+    If a class has two or more pictures, both parts contain at least one of them. If it has only
+    one, the picture is used for training.
 
-    Raises: NodeError where no class has two pictures.
+    Raises: NodeError if no class has two pictures.
     """
     import torch
 
@@ -201,7 +209,7 @@ def split_dataset(
         order = torch.randperm(len(members), generator=ctx.rng(seed, label))
         held[members[order[:count]]] = True
     if not held.any():
-        raise NodeError("no class has two pictures", "a data set to split needs more")
+        raise NodeError("no class has two pictures", "add pictures to the dataset")
     return Split(_subset(dataset, ~held), _subset(dataset, held))
 
 

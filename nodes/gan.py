@@ -1,4 +1,4 @@
-"""GANs: training one, sampling its latents, drawing pictures from them."""
+"""GANs: training, sampling latents, and drawing pictures from them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .latent import Style, class_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIZES = (32, 64, 128, 256, 512)
+SIZES = (32, 64, 128, 256, 512)  # widths and heights of pictures in pixels
 
 
 class TrainedGan(NamedTuple):
-    """What `train_gan` gives."""
+    """What `train_gan` returns."""
 
     gan: Gan
     curves: Table
@@ -39,57 +39,60 @@ def train_gan(
         Field(description="How the GAN is trained"),
         Choices(
             {
-                "projected": "quick, judged by a classifier's features",
-                "r3": "slower, no features",
-                "classic": "the article's DCGAN",
+                "projected": "fast; uses the features of a classifier",
+                "r3": "slower; needs no features",
+                "classic": "the DCGAN of the textbooks",
             }
         ),
     ] = "projected",
     steps: Steps = 1000,
     batch: Annotated[
-        int, Field(ge=4, le=512, multiple_of=4, description="Pictures in a step")
+        int, Field(ge=4, le=512, multiple_of=4, description="Pictures in each step")
     ] = 32,
     augment: Annotated[
         Literal["auto", "on", "off"],
         Field(
-            description="Shift, tint and cover what the critic sees; auto: as far as a set of less"
-            " than 1000 pictures needs it"
+            description="Shift, tint and cover the pictures that the critic sees; auto: as far as"
+            " a dataset of fewer than 1000 pictures needs it"
         ),
     ] = "auto",
     mirror: Annotated[
-        bool, Field(description="Pictures may be mirrored left to right; off for lettering")
+        bool, Field(description="Mirror pictures left to right; switch it off for lettering")
     ] = True,
     loss: Annotated[
-        Literal["non-saturating", "min-max"], Field(description="Of the classic method alone")
+        Literal["non-saturating", "min-max"], Field(description="Loss of the classic method")
     ] = "non-saturating",
     rate: Annotated[
         float,
         Field(
             gt=0,
             le=10,
-            description="Learning rate, as a multiple of the method's own; lower to refine",
+            description="Learning rate, as a multiple of the usual one; lower it to refine a model",
         ),
     ] = 1.0,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedGan:
-    """Train a generative adversarial network on a dataset, class by class.
+    """Train a generative adversarial network (GAN) to draw new pictures of each class of a dataset.
 
-    The pictures' edge is 32, 64, 128, 256 or 512 px. With `start`, the training goes on from that
-    GAN, by its method; classes it does not know begin as a mean of those it does. Where the
-    pictures are larger, a projected GAN grows to their size. A wired `classifier` lends its
-    features to the projected method, which otherwise trains a small network of its own first. A
-    fifth as many steps come on top, 500 at most, in which the weights settle.
+    The pictures must have 32, 64, 128, 256 or 512 pixels in width and height. The projected method
+    uses the features of a wired `classifier`; otherwise it first trains a small network for them.
+    After `steps`, a fifth as many steps are added (500 at most), in which the weights settle.
 
-    `curves` hold the losses by step, and how sure the critic is of real pictures (mean sign, -1
-    to 1). `progress` tells, every 100 steps, how the drawn pictures compare with the real ones, in
-    features that no critic sees: distance (Fréchet, in multiples of that between two halves of
-    the real ones), recall (0..1), diversity within a class and the least of any (1: as the
-    real ones), layouts (1: as varied as the real ones; near 0: a few return) and novelty (near
-    0: copies). A collapse, layouts that return and copies are told in words as well.
+    With `start`, the training continues from that GAN, with its method. A new class begins as the
+    mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
+    to their size.
 
-    Raises: NodeError for a dataset of another size, a start that is larger, or losses that are no
-    finite numbers.
+    `curves` contains the losses by step, and how certain the critic is about real pictures (the
+    mean sign of its answers, -1 to 1). `progress` compares drawn pictures with real ones every 100
+    steps, in features that no critic uses. Its columns are distance (the Fréchet distance, divided
+    by that between two halves of the real pictures); recall (0..1); diversity, and the least
+    diversity of a class (1: as varied as the real pictures); layouts (1: as varied as the real
+    ones; near 0: a few layouts return); and novelty (near 0: copies). The node warns you if the
+    training collapses, if a few layouts return, and if pictures are copies.
+
+    Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
+    a loss is not finite.
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
@@ -99,13 +102,14 @@ def train_gan(
 
     if dataset.size not in SIZES:
         raise NodeError(
-            f"the pictures are {dataset.size} px, and a GAN draws {', '.join(map(str, SIZES))} px",
-            "load the dataset in one of these sizes",
+            f"a GAN can't draw pictures of {dataset.size} px",
+            f"load the dataset in one of the sizes {', '.join(map(str, SIZES))}",
         )
     features = None
     if classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
-    with advised("change the dataset or the widgets"), advised("lower `rate`", DivergedError):
+    advice = "change the dataset or the settings"
+    with advised(advice), advised("lower `rate`", DivergedError):
         trained = train(
             dataset.images,
             dataset.labels,
@@ -131,7 +135,7 @@ def train_gan(
 
 
 class Drawn(NamedTuple):
-    """What `sample_latent` gives."""
+    """What `sample_latent` returns."""
 
     latent: GanLatent
     image: Image
@@ -141,19 +145,20 @@ class Drawn(NamedTuple):
 def sample_latent(
     gan: Gan,
     *,
-    count: Annotated[int, Field(ge=1, le=4096, description="Pictures to draw")] = 16,
+    count: Annotated[int, Field(ge=1, le=4096, description="Number of pictures")] = 16,
     style: Style = "each",
     truncation: Annotated[
-        float, Field(ge=0, le=1, description="Below 1: nearer the average, less varied")
+        float, Field(ge=0, le=1, description="Below 1: closer to the average, less varied")
     ] = 1.0,
     seed: Seed = 0,
     ctx: Context,
 ) -> Drawn:
-    """Draw random latents and the pictures they stand for. Same seed, same pictures.
+    """Draw random latents of a GAN, and the pictures that it draws from them.
 
-    Latent i depends on (seed, i) alone, so that a larger count only adds pictures.
+    The same seed gives the same pictures. Latent i depends only on the seed and i, so a larger
+    count adds pictures and does not change the others.
 
-    Raises: NodeError for a class the GAN does not know.
+    Raises: NodeError if the GAN does not have the class `style`.
     """
     import torch
 
@@ -165,9 +170,9 @@ def sample_latent(
 
 @node(title="Generate", category="gan", version=2, device=True)
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
-    """Draw the pictures that latents stand for.
+    """Draw pictures from the latents of a GAN.
 
-    Raises: NodeError for latents of another GAN.
+    Raises: NodeError if the latents are from another GAN.
     """
     from ..models.gan.api import GanConfig
     from ..models.gan.api import generate as draw
@@ -175,12 +180,12 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     config = GanConfig.from_dict(gan.config)
     expected = (config.latent_dim, len(config.classes))
     if (latent.z.shape[1], latent.classes.shape[1]) != expected:
-        raise NodeError("the latents are of another GAN", "wire those that were sampled from this")
+        raise NodeError("the latents are from another GAN", "wire latents of this GAN")
     return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
 
 
 def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:
-    """A latent (D,) of N(0, 1)."""
+    """Returns a random latent (D,) from N(0, 1)."""
     import torch
 
     from ..models.gan.api import GanConfig

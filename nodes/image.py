@@ -1,4 +1,4 @@
-"""Batches of pictures: contact sheets, picking, joining, resizing, taking them from a data set."""
+"""Batches of pictures: contact sheets, picking, joining, resizing, taking from a dataset."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
 from ..contract.widgets import Choices
-from ..contract.wording import names_in
+from ..contract.wording import names_in, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 
 
 @node(title="Contact sheet", category="image", version=2)
@@ -24,30 +24,33 @@ def image_grid(
     image: Pictures,
     labels: Table | None = None,
     *,
-    columns: Annotated[int, Field(ge=0, le=1000, description="0: near a square")] = 0,
-    scale: Annotated[
-        int, Field(ge=0, le=16, description="Each pixel becomes so many; 0: small ones grow")
+    columns: Annotated[
+        int, Field(ge=0, le=1000, description="Pictures in a row; 0: as square as possible")
     ] = 0,
-    gap: Annotated[int, Field(ge=0, le=64, description="Pixels between the pictures")] = 4,
+    scale: Annotated[
+        int, Field(ge=0, le=16, description="Enlargement factor; 0: only small pictures grow")
+    ] = 0,
+    gap: Annotated[int, Field(ge=0, le=64, description="Space between the pictures in pixels")] = 4,
     background: Annotated[
-        Literal["white", "grey", "black"], Field(description="What shows between the pictures")
+        Literal["white", "grey", "black"], Field(description="Colour between the pictures")
     ] = "white",
-    title: Annotated[str, Field(max_length=200, description="A line on top")] = "",
+    title: Annotated[str, Field(max_length=200, description="Title above the pictures")] = "",
     caption: Annotated[
         str,
         Field(
             max_length=200,
-            description="Columns of `labels` to write under each picture, separated by commas;"
+            description="Columns of `labels` to write below each picture, separated by commas;"
             " empty: the first column of text",
         ),
     ] = "",
 ) -> Image:
-    """Lay a batch of pictures out on one sheet, with a caption under each.
+    """Arrange a batch of pictures on one sheet, with captions if `labels` is wired.
 
-    `labels` has a row for each picture, as `classify` and `dataset_images` give it. Small
-    pictures are enlarged without blurring.
+    `labels` needs a row for each picture, like the tables of `classify` and `dataset_images`.
+    Small pictures are enlarged without blurring.
 
-    Raises: NodeError for a caption that is no column, or a sheet of over 100 million pixels.
+    Raises: NodeError if `caption` names a column that `labels` does not have, or if the sheet would
+    have more than 100 million pixels.
     """
     import torch
 
@@ -65,10 +68,10 @@ def image_grid(
         captions=bool(captions),
         title=bool(title),
     )
-    if layout.size[0] * layout.size[1] > MOST_PIXELS:
+    if layout.size[0] * layout.size[1] > MAX_PIXELS:
         raise NodeError(
-            f"the sheet would have {layout.size[0]} x {layout.size[1]} pixels, over 100 million",
-            "take fewer pictures or a smaller scale",
+            f"a sheet of {layout.size[0]} x {layout.size[1]} pixels has more than 100 million",
+            "use fewer pictures or a smaller `scale`",
         )
     pixels = to_uint8(image).numpy()
     sheet = contact_sheet(pixels, layout, background=background, captions=captions, title=title)
@@ -78,8 +81,9 @@ def image_grid(
 def _captions(labels: Table, caption: str) -> list[str]:
     names = names_in(caption)
     if unknown := [name for name in names if name not in labels.columns]:
-        known = ", ".join(labels.columns) or "none"
-        raise NodeError(f"the labels have no column {unknown[0]!r}", f"their columns: {known}")
+        raise NodeError(
+            f"`labels` has no column {unknown[0]!r}", suggestion(unknown[0], labels.columns)
+        )
     if not names:
         texts = (
             n for n, column in labels.columns.items() if any(isinstance(c, str) for c in column)
@@ -98,27 +102,34 @@ def pick_images(
     image: Pictures,
     *,
     start: Annotated[
-        int, Field(ge=-100_000, le=100_000, description="First to take; below 0 from the end")
+        int,
+        Field(
+            ge=-100_000,
+            le=100_000,
+            description="First picture, counted from 0; below 0: from the end",
+        ),
     ] = 0,
-    count: Annotated[int, Field(ge=0, le=100_000, description="How many; 0: all that follow")] = 1,
-    every: Annotated[int, Field(ge=1, le=100_000, description="Take every n-th")] = 1,
+    count: Annotated[
+        int, Field(ge=0, le=100_000, description="Number of pictures; 0: all that follow")
+    ] = 1,
+    every: Annotated[int, Field(ge=1, le=100_000, description="Take only every n-th picture")] = 1,
 ) -> Image:
     """Take some pictures out of a batch.
 
-    Raises: NodeError where the batch has no picture there.
+    Raises: NodeError if the batch has no picture at `start`.
     """
     first = start if start >= 0 else max(0, len(image) + start)
     picked: Tensor = image[first::every]
     if len(picked) == 0:
-        raise NodeError(f"the batch has {len(image)} pictures, none at {start}", "lower the start")
+        raise NodeError(f"the batch has {len(image)} pictures, none at {start}", "lower `start`")
     return (picked[:count] if count else picked).clone()
 
 
 @node(title="Join batches", category="image")
 def batch_images(first: Pictures, second: Pictures, third: Pictures | None = None) -> Image:
-    """Put batches of pictures one after the other; the first one's size counts.
+    """Join batches of pictures into one, in the size of the first batch.
 
-    Pictures of another size are cut to the first one's proportions and resized.
+    Pictures of another size are cropped to the proportions of the first batch and resized.
     """
     height, width = first.shape[1:3]
 
@@ -133,38 +144,42 @@ def batch_images(first: Pictures, second: Pictures, third: Pictures | None = Non
 def resize_image(
     image: Pictures,
     *,
-    width: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the height")] = 256,
-    height: Annotated[int, Field(ge=0, le=8192, description="Pixels; 0: by the width")] = 0,
+    width: Annotated[
+        int, Field(ge=0, le=8192, description="Width in pixels; 0: from the height")
+    ] = 256,
+    height: Annotated[
+        int, Field(ge=0, le=8192, description="Height in pixels; 0: from the width")
+    ] = 0,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(description="What happens to a picture of other proportions"),
+        Field(description="What to do with a picture of other proportions"),
         Choices(
             {
-                "crop": "the middle is cut out",
-                "pad": "white is added",
-                "stretch": "its proportions change",
+                "crop": "use only the middle",
+                "pad": "add white edges",
+                "stretch": "change its proportions",
             }
         ),
     ] = "crop",
     filter: Annotated[  # noqa: A002 - the word that people look for
         Literal["smooth", "pixels"],
-        Field(description="How a picture is enlarged"),
-        Choices({"smooth": "interpolated", "pixels": "without blurring"}),
+        Field(description="How to compute the new pixels"),
+        Choices({"smooth": "interpolate", "pixels": "copy the nearest pixel, without blurring"}),
     ] = "smooth",
 ) -> Image:
-    """Bring pictures to another size.
+    """Resize pictures.
 
-    Raises: NodeError where both sides are 0, or for over 500 million pixels in all.
+    Raises: NodeError if width and height are both 0, or for more than 500 million pixels in all.
     """
     rows, columns = image.shape[1:3]
     if width == height == 0:
-        raise NodeError("width and height are both 0", "give one of them")
+        raise NodeError("width and height are both 0", "set one of them")
     width = width or max(1, round(columns * height / rows))
     height = height or max(1, round(rows * width / columns))
-    if len(image) * width * height > 5 * MOST_PIXELS:
+    if len(image) * width * height > 5 * MAX_PIXELS:
         raise NodeError(
-            f"{len(image)} pictures of {width} x {height} are over 500 million pixels",
-            "take fewer, or a smaller size",
+            f"{len(image)} pictures of {width} x {height} have more than 500 million pixels",
+            "use fewer pictures or a smaller size",
         )
 
     def fitted(part: Tensor) -> Tensor:
@@ -180,7 +195,7 @@ def _resized(
     fit: Literal["crop", "pad", "stretch"],
     smooth: bool = True,
 ) -> Tensor:
-    """Float (N, H, W, 3) in 0..1 at another size."""
+    """Returns pictures, float (N, H, W, 3) in 0..1, in another size."""
     import torch
     import torch.nn.functional as F
 
@@ -209,7 +224,7 @@ def _resized(
 
 
 class DatasetImages(NamedTuple):
-    """Pictures of a data set, and a row for each with its class and name."""
+    """Pictures of a dataset, and a table with the class and the name of each."""
 
     image: Image
     table: Table
@@ -219,14 +234,14 @@ class DatasetImages(NamedTuple):
 def dataset_images(
     dataset: Dataset,
     *,
-    count: Annotated[int, Field(ge=1, le=10_000, description="Pictures to take")] = 64,
+    count: Annotated[int, Field(ge=1, le=10_000, description="Number of pictures")] = 64,
     order: Annotated[
         Literal["first", "each class"],
-        Field(description="The order of the pictures"),
-        Choices({"first": "as they come", "each class": "classes take turns"}),
+        Field(description="Order of the pictures"),
+        Choices({"first": "as in the dataset", "each class": "the classes in turn"}),
     ] = "each class",
 ) -> DatasetImages:
-    """Take pictures out of a data set, to look at or to work on, with a table of their classes."""
+    """Take pictures from a dataset, with a table of their classes and names."""
     labels = dataset.labels.tolist()
     rows = list(range(len(labels)))
     if order == "each class":

@@ -1,4 +1,4 @@
-"""Moving in a latent space, a GAN's or a VAE's: what goes in comes out."""
+"""Moving in the latent space of a GAN or a VAE; outputs have the kind of latent of the inputs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 Style = Annotated[
     str,
     Field(
-        description="A class's name; `each` takes them in turn, `mixed` blends two for each"
-        " picture",
+        description="Name of a class; each: all classes in turn; mixed: two classes blended in"
+        " each picture",
         max_length=200,
     ),
 ]
 Method = Annotated[
     Literal["spherical", "linear"],
-    Field(description="The way from one latent to another"),
-    Choices({"spherical": "keeps the length that random latents have", "linear": "is straight"}),
+    Field(description="Path from one latent to another"),
+    Choices(
+        {
+            "spherical": "an arc, which keeps the usual length of random latents",
+            "linear": "a straight line",
+        }
+    ),
 ]
 
 
@@ -37,13 +42,15 @@ def mix_latents(
     second: Latent,
     *,
     amount: Annotated[
-        float, Field(ge=0, le=1, description="0 is the first, 1 the second, between is between")
+        float, Field(ge=0, le=1, description="0: only the first; 1: only the second")
     ] = 0.5,
     method: Method = "spherical",
 ) -> Latent:
-    """Mix two batches of latents, pair by pair; a single one is mixed with each of the others.
+    """Mix two batches of latents in pairs.
 
-    Raises: NodeError where the batches differ in length or shape.
+    If one batch has a single latent, it is mixed with each latent of the other batch.
+
+    Raises: NodeError if the batches differ in length or shape.
     Paper: Shoemake 1985, "Animating rotation with quaternion curves" (spherical).
     """
     import torch
@@ -54,9 +61,9 @@ def mix_latents(
 
 @node(title="Join latents", category="latent")
 def join_latents(first: Latent, second: Latent) -> Latent:
-    """Put two batches of latents one after the other.
+    """Join two batches of latents into one.
 
-    Raises: NodeError for latents of different shapes.
+    Raises: NodeError if the latents have different shapes.
     """
     import torch
 
@@ -73,26 +80,29 @@ def latent_walk(
     latent: Latent,
     *,
     frames: Annotated[
-        int, Field(ge=1, le=1000, description="Pictures from one latent to the next")
+        int, Field(ge=1, le=1000, description="Steps from each latent to the next")
     ] = 12,
     method: Method = "spherical",
-    closed: Annotated[bool, Field(description="Come back to the first one at the end")] = False,
+    closed: Annotated[bool, Field(description="Return to the first latent at the end")] = False,
     ease: Annotated[bool, Field(description="Slow down near each latent")] = False,
 ) -> Latent:
-    """Walk from each latent to the next, in even steps.
+    """Walk from each latent to the next in even steps.
 
-    n latents give (n - 1) * frames + 1 pictures, or n * frames where the walk is closed.
+    From n latents, the walk makes (n - 1) * frames + 1 latents, or n * frames if it is closed.
 
-    Raises: NodeError where there is only one latent, or the walk would be over 10,000 long.
+    Raises: NodeError if there is only one latent, or if the walk has more than 10,000 steps.
     """
     import torch
 
     count = len(latent.z)
     if count < 2:
-        raise NodeError("a walk needs two latents or more", "wire a batch of them")
+        raise NodeError("a walk needs at least two latents", "wire a larger batch")
     legs = count if closed else count - 1
     if legs * frames >= 10_000:
-        raise NodeError(f"{legs} legs of {frames} frames are over 10,000", "lower frames")
+        raise NodeError(
+            f"a walk of {legs * frames} steps is too long",
+            "lower `frames`, so that there are fewer than 10,000",
+        )
     position = torch.arange(legs * frames + (0 if closed else 1)) / frames
     leg = position.floor().long().clamp(max=legs - 1)
     part = position - leg
@@ -102,7 +112,7 @@ def latent_walk(
 
 
 def _mix(first: Latent, second: Latent, amount: Tensor, method: str) -> Latent:
-    """`amount` (N,) in 0..1."""
+    """Returns the latents mixed in pairs; `amount` (N,) in 0..1 is the share of the second."""
     z = _between(first.z, second.z, amount, method)
     if isinstance(first, GanLatent):
         assert isinstance(second, GanLatent)
@@ -111,7 +121,7 @@ def _mix(first: Latent, second: Latent, amount: Tensor, method: str) -> Latent:
 
 
 def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tensor:
-    """Points (N, ...) between two batches, straight or along the great circle."""
+    """Returns points (N, ...) between two batches, on straight lines or on great circles."""
     import torch
 
     amount = amount.view(-1, *[1] * (first.ndim - 1))
@@ -125,7 +135,7 @@ def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tens
     cosine = (first / lengths[0] * (second / lengths[1])).sum(dims, keepdim=True).clamp(-1, 1)
     angle = cosine.acos()
     arc = ((1 - amount) * angle).sin() * first + (amount * angle).sin() * second
-    # Where they point the same or the opposite way, there is no great circle to follow.
+    # For equal or opposite directions, the great circle is not defined.
     return torch.where(angle.sin() > 1e-4, arc / angle.sin().clamp_min(1e-4), straight)
 
 
@@ -133,13 +143,13 @@ def _require_same_shape(first: Latent, second: Latent) -> None:
     shapes = [_shape(latent) for latent in (first, second)]
     if shapes[0] != shapes[1]:
         raise NodeError(
-            f"latents of shape {shapes[0]} and {shapes[1]} don't go together",
+            f"the latents have different shapes, {shapes[0]} and {shapes[1]}",
             "wire latents of one model",
         )
 
 
 def _shape(latent: GanLatent | VaeLatent) -> tuple[int, ...]:
-    """Of one latent, with the number of classes at the end where there are any."""
+    """Returns the shape of one latent; for a GAN's, the number of classes is added at the end."""
     classes = latent.classes.shape[1:] if isinstance(latent, GanLatent) else ()
     return *latent.z.shape[1:], *classes
 
@@ -150,7 +160,7 @@ def _common_length(first: Latent, second: Latent) -> int:
     if len(counts - {1}) > 1:
         raise NodeError(
             f"{len(first.z)} and {len(second.z)} latents can't be paired",
-            "wire as many of both, or one",
+            "wire batches of the same length, or a single latent",
         )
     return max(counts)
 
@@ -170,9 +180,9 @@ def _take(latent: Latent, indices: Tensor) -> Latent:
 def class_weights(
     names: tuple[str, ...], style: str, ctx: Context, seed: int, index: int
 ) -> Tensor:
-    """The weights (C,) of picture number `index`; they sum to 1.
+    """Returns the class weights (C,) of picture number `index`; they sum to 1.
 
-    Raises: NodeError for a class that the model does not know.
+    Raises: NodeError if the model does not have the class `style`.
     """
     import torch
 
@@ -188,6 +198,6 @@ def class_weights(
         weights[names.index(style)] = 1
     else:
         raise NodeError(
-            f"the model knows no class {style!r}", suggestion(style, ["each", "mixed", *names])
+            f"the model has no class {style!r}", suggestion(style, ["each", "mixed", *names])
         )
     return weights

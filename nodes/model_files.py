@@ -1,4 +1,4 @@
-"""Models as files: safetensors, with kind and config in the header."""
+"""Models as files: safetensors, with the kind of model and its config in the header."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..contract.values.models import Classifier, Gan, Model, Vae
 from ..contract.widgets import FileName, InputFile
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
-HEADER = "artgraph"  # the one key of the file's metadata
-MAX_BYTES = 4 * 2**30
+HEADER = "artgraph"  # the only key of the metadata in the header
+MAX_BYTES = 4 * 2**30  # limit for the size of a file
 
 AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 
@@ -25,13 +25,13 @@ AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 def save_model(
     model: AnyModel,
     *,
-    name: Annotated[FileName, Field(description="The file's name; empty: that of the node")] = "",
+    name: FileName = "",
     precision: Annotated[
         Literal["float32", "float16"],
-        Field(description="float16 makes the file half as large, and is good enough to draw with"),
+        Field(description="float16 halves the file, and is good enough to draw with"),
     ] = "float32",
 ) -> Files:
-    """Save a trained GAN, VAE or classifier as a safetensors file with its config."""
+    """Save a trained GAN, VAE or classifier, with its config, as a safetensors file."""
     import torch
     from safetensors.torch import save
 
@@ -46,7 +46,7 @@ def save_model(
 
 
 class LoadedModel(NamedTuple):
-    """What `load_model` gives: the one kind of model that the file holds."""
+    """What `load_model` returns: only the output for the kind of model in the file is set."""
 
     gan: Gan | None
     vae: Vae | None
@@ -55,13 +55,14 @@ class LoadedModel(NamedTuple):
 
 @node(title="Load model", category="model")
 def load_model(
-    *, path: Annotated[InputFile, Field(description="A safetensors file saved by save_model")]
+    *, path: Annotated[InputFile, Field(description="A safetensors file that save_model wrote")]
 ) -> LoadedModel:
-    """Load a model that `save_model` saved; wire the output of the kind that it is.
+    """Load a model that `save_model` saved.
 
-    Nothing in the file is run. Half-precision weights become float32.
+    Wire the output for its kind; the other two are empty. Nothing in the file is executed.
+    Half-precision weights become float32.
 
-    Raises: InputError for a file that is not such a model.
+    Raises: InputError if the file is not such a model.
     """
     kind, config = _header(path)
     from safetensors.torch import load_file
@@ -75,18 +76,19 @@ def load_model(
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path.name} is no sound {kind}: {reason}", "get the file again"
+            f"{path.name} is not a valid {kind}: {reason}", "save or copy the file again"
         ) from error
     return LoadedModel(**{name: model if name == kind else None for name in KINDS})  # type: ignore[arg-type]
 
 
 def _header(path: Path) -> tuple[str, dict[str, Any]]:
-    """Kind and config, from the metadata."""
+    """Returns kind and config of the model in a file."""
     from safetensors import SafetensorError, safe_open
 
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
-            f"{path.name} is over {MAX_BYTES >> 30} GiB", "no model of ours is as large"
+            f"{path.name} is larger than {MAX_BYTES >> 30} GiB",
+            "choose a file that save_model saved",
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -96,6 +98,6 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
             raise ValueError(kind)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path.name} is no model saved by artgraph", "save one with save_model"
+            f"{path.name} is not a model saved by artgraph", "save one with save_model"
         ) from error
     return kind, config

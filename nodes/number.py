@@ -12,14 +12,14 @@ from ..contract.spec import node
 from ..contract.values.kinds import Number, Text
 from ..contract.widgets import Choices
 
-_EXACT = 2**53  # beyond, whole numbers go on as floats, so that they can't grow without end
+_EXACT = 2**53  # above this limit, a whole number becomes a float, so that its size is limited
 
 
 @node(title="Number", category="number")
 def number(
     *, value: Annotated[int | float, Field(description="The number", allow_inf_nan=False)] = 0
 ) -> Number:
-    """A number, to be wired to several widgets or into math."""
+    """Provide one number for several widgets, or for `math`."""
     return value
 
 
@@ -30,7 +30,7 @@ def math(
     b: Annotated[int | float, Field(description="Second operand", allow_inf_nan=False)] = 0,
     op: Annotated[
         Literal["add", "subtract", "multiply", "divide", "power", "min", "max"],
-        Field(description="What is calculated"),
+        Field(description="The operation"),
         Choices(
             {
                 "add": "the sum, a + b",
@@ -44,18 +44,20 @@ def math(
         ),
     ] = "add",
 ) -> Number:
-    """Calculate with two numbers; whole numbers stay whole where the result is.
+    """Calculate with two numbers.
 
-    Raises: NodeError where the result is no finite real number.
+    If both numbers are whole, the result is whole too, if possible.
+
+    Raises: NodeError if the result is not a finite real number.
     """
     try:
         result = _calculate(a, b, op)
     except ZeroDivisionError:
-        raise NodeError(f"{a} {op} {b} divides by zero", "change b") from None
+        raise NodeError(f"{a} {op} {b} is a division by zero", "change b") from None
     except OverflowError:
         result = mathematics.inf
     if isinstance(result, complex) or not mathematics.isfinite(result):
-        raise NodeError(f"{a} {op} {b} is no finite real number", "change a or b")
+        raise NodeError(f"{a} {op} {b} is not a finite real number", "change a or b")
     return float(result) if abs(result) > _EXACT else result
 
 
@@ -80,5 +82,5 @@ def _calculate(a: int | float, b: int | float, op: str) -> int | float | complex
 
 @node(title="Text", category="number")
 def text(*, text: Annotated[str, Field(description="The text", max_length=10_000)] = "") -> Text:
-    """A text, to be wired to several widgets."""
+    """Provide one text for several widgets."""
     return text

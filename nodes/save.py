@@ -1,4 +1,4 @@
-"""Saving pictures, animations and tables: each node gives the contents of files to write."""
+"""Saving pictures, animations and tables: each node returns the contents of files to write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..pictures.encoding import Pixels
 
 Quality = Annotated[
-    int, Field(ge=1, le=100, description="Of JPEG and WebP; WebP loses nothing at 100")
+    int, Field(ge=1, le=100, description="Quality of JPEG and WebP; WebP is lossless at 100")
 ]
 
 
@@ -30,7 +30,7 @@ def save_image(
     name: FileName = "",
     format: Annotated[  # noqa: A002 - the word that people look for
         Literal["png", "jpeg", "webp"],
-        Field(description="png keeps every bit, and carries the graph that made it"),
+        Field(description="File format; png is lossless and contains the graph"),
     ] = "png",
     quality: Quality = 92,
     ctx: Context,
@@ -56,17 +56,17 @@ def save_animation(
     name: FileName = "",
     format: Annotated[  # noqa: A002
         Literal["gif", "webp", "apng"],
-        Field(description="The kind of file"),
+        Field(description="File format"),
         Choices(
             {
-                "gif": "plays anywhere, in 256 colours",
+                "gif": "plays everywhere, but has only 256 colours",
                 "webp": "a small file",
-                "apng": "keeps every bit",
+                "apng": "lossless",
             }
         ),
     ] = "gif",
-    fps: Annotated[float, Field(ge=0.1, le=60, description="Pictures a second")] = 12.0,
-    loop: Annotated[bool, Field(description="Play again and again")] = True,
+    fps: Annotated[float, Field(ge=0.1, le=60, description="Pictures per second")] = 12.0,
+    loop: Annotated[bool, Field(description="Repeat without end")] = True,
     ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
     quality: Quality = 92,
 ) -> Files:
@@ -87,17 +87,17 @@ def save_table(
     name: FileName = "",
     format: Annotated[  # noqa: A002
         Literal["csv", "json"],
-        Field(description="The kind of file"),
+        Field(description="File format"),
         Choices({"csv": "for spreadsheets", "json": "a list of rows"}),
     ] = "csv",
 ) -> Files:
-    """Save a table, such as class scores or training curves."""
+    """Save a table, for example class scores or training curves."""
     from ..pictures.encoding import encode_table
 
     return Files({file_name(name, f".{format}"): encode_table(table.columns, format)})
 
 
 def _pixels(picture: Tensor) -> Pixels:
-    """Float (H, W, 3) in 0..1 as uint8."""
+    """Returns a picture, float (H, W, 3) in 0..1, as uint8."""
     pixels: Pixels = quantise(picture).numpy()
     return pixels

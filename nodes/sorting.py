@@ -1,4 +1,4 @@
-"""Sorting an archive: what a classifier found, laid out class by class."""
+"""Sorting an archive: the pictures of each class on a sheet."""
 
 from __future__ import annotations
 
@@ -24,55 +24,56 @@ def class_sheets(
         FileName,
         Field(
             max_length=60,
-            description="What the files' names begin with; empty: the node's own name",
+            description="Beginning of the file names; empty: the name of the node",
         ),
     ] = "",
-    columns: Annotated[int, Field(ge=1, le=100, description="Pictures side by side")] = 8,
-    most: Annotated[int, Field(ge=1, le=2000, description="Pictures of a class to show")] = 200,
+    columns: Annotated[int, Field(ge=1, le=100, description="Pictures in a row")] = 8,
+    most: Annotated[int, Field(ge=1, le=2000, description="Pictures of a class at most")] = 200,
 ) -> Files:
-    """Save a contact sheet for each class: its pictures, the surest first.
+    """Save a contact sheet of the pictures of each class, sorted by probability.
 
-    `labels` has a row for each picture with columns class and probability, as `classify` gives
-    it. The files are PNGs, `name_class.png`.
+    `labels` needs the columns class and probability and a row for each picture, like the table of
+    `classify`. The files are PNGs named `name_class.png`.
 
-    Raises: NodeError where the table has other columns or another length.
+    Raises: NodeError if `labels` has other columns or another length.
     """
     from ..pictures.encoding import encode_still
     from ..pictures.sheet import contact_sheet, lay_out
 
     if not {"class", "probability"} <= labels.columns.keys() or len(labels) != len(image):
         raise NodeError(
-            "the labels need columns class and probability and a row for each picture",
-            "wire what `classify` gives for these pictures",
+            "`labels` needs the columns class and probability and a row for each picture",
+            "wire the table of `classify` for these pictures",
         )
-    found, sure = labels.columns["class"], labels.columns["probability"]
+    classes, probabilities = labels.columns["class"], labels.columns["probability"]
     pixels = to_uint8(image).numpy()
     height, width = pixels.shape[1:3]
     files: dict[str, bytes] = {}
-    for kind in sorted(set(found)):
-        members = [i for i, label in enumerate(found) if label == kind]
-        members = sorted(members, key=lambda i: -sure[i])[:most]
+    for name_of_class in sorted(set(classes)):
+        members = [i for i, label in enumerate(classes) if label == name_of_class]
+        members = sorted(members, key=lambda i: -probabilities[i])[:most]
         layout = lay_out(
             len(members), height, width, columns=columns, gap=4, captions=True, title=True
         )
-        captions = [f"{100 * sure[i]:.0f} %" for i in members]
+        captions = [f"{100 * probabilities[i]:.0f} %" for i in members]
         sheet = contact_sheet(
-            pixels[members], layout, background="white", captions=captions, title=kind
+            pixels[members], layout, background="white", captions=captions, title=name_of_class
         )
-        files[_unused(file_name(name, f"_{_plain(kind)}"), files)] = encode_still(sheet, "png", 92)
+        stem = file_name(name, f"_{_without_symbols(name_of_class)}")
+        files[_unused(stem, files)] = encode_still(sheet, "png", 92)
     return Files(files)
 
 
-def _plain(kind: str) -> str:
-    """A class's name as a part of a file's name."""
-    return re.sub(r"[^\w-]+", "_", kind)[:60] or "_"
+def _without_symbols(text: str) -> str:
+    """Returns the name of a class in a form that is valid in a file name."""
+    return re.sub(r"[^\w-]+", "_", text)[:60] or "_"
 
 
 def _unused(stem: str, files: dict[str, bytes]) -> str:
-    """A file's name that is not taken yet, also where case does not count."""
-    taken = {known.casefold() for known in files}
+    """Returns a file name that is not used yet, not even with other upper and lower case."""
+    used = {name.casefold() for name in files}
     number, ending = 1, ".png"
-    while f"{stem}{ending}".casefold() in taken:
+    while f"{stem}{ending}".casefold() in used:
         number += 1
         ending = f"_{number}.png"
     return stem + ending

@@ -1,4 +1,4 @@
-"""Giving one picture the texture of another."""
+"""Style transfer: repainting one picture with the textures of another."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ def style_transfer(
     style: Image,
     *,
     strength: Annotated[
-        float, Field(ge=0, le=1, description="0 keeps the content's light and dark, 1 lets go")
+        float, Field(ge=0, le=1, description="0 keeps light and dark of the content, 1 does not")
     ] = 0.5,
-    steps: Annotated[int, Field(ge=1, le=5000, description="Optimisation steps in all")] = 60,
+    steps: Annotated[int, Field(ge=1, le=5000, description="Optimisation steps")] = 60,
     seed: Seed = 0,
     ctx: Context,
 ) -> Image:
-    """Repaint pictures with the patches of others, from coarse to fine; needs no training.
+    """Repaint pictures with the patches of others, from coarse to fine, without any training.
 
-    Picture i of `content` gets picture i of `style`; a single one goes with each of the others.
-    The result has the content's size.
+    Picture i of `content` is repainted with picture i of `style`. If one of the batches has a
+    single picture, it is paired with each picture of the other. The result has the size of
+    `content`.
 
-    Raises: NodeError where the batches can't be paired.
+    Raises: NodeError if the batches differ in length, or if the pictures are too small.
     Paper: Elnekave and Weiss 2022, "Generating natural images with direct patch distributions
     matching".
     """
@@ -40,7 +41,7 @@ def style_transfer(
     if len(counts - {1}) > 1:
         raise NodeError(
             f"{len(content)} and {len(style)} pictures can't be paired",
-            "wire as many of both, or one",
+            "wire batches of the same length, or a single picture",
         )
     count = max(counts)
     planes = [

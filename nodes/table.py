@@ -10,7 +10,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Image, Table
 from ..contract.widgets import Choices
-from ..contract.wording import names_in
+from ..contract.wording import names_in, suggestion
 
 
 @node(title="Plot table", category="table", version=2)
@@ -19,45 +19,46 @@ def plot_table(
     *,
     kind: Annotated[
         Literal["auto", "curves", "bars", "confusion"],
-        Field(description="The kind of plot"),
+        Field(description="Kind of plot"),
         Choices(
             {
-                "auto": "the one that suits the table",
-                "curves": "for numbers alone",
+                "auto": "the kind that fits the columns",
+                "curves": "for columns of numbers",
                 "bars": "for texts with numbers",
-                "confusion": "for a square of classes",
+                "confusion": "for a confusion matrix",
             }
         ),
     ] = "auto",
     columns: Annotated[
         str,
-        Field(max_length=1000, description="Only these columns, separated by commas; empty: all"),
+        Field(max_length=1000, description="Columns to draw, separated by commas; empty: all"),
     ] = "",
-    title: Annotated[str, Field(max_length=200, description="A line on top")] = "",
-    width: Annotated[int, Field(ge=128, le=4096, description="Pixels")] = 960,
-    height: Annotated[int, Field(ge=128, le=4096, description="Pixels")] = 540,
+    title: Annotated[str, Field(max_length=200, description="Title above the plot")] = "",
+    width: Annotated[int, Field(ge=128, le=4096, description="Width in pixels")] = 960,
+    height: Annotated[int, Field(ge=128, le=4096, description="Height in pixels")] = 540,
 ) -> Image:
     """Draw a table: training curves, bars of scores, or a confusion matrix.
 
-    Curves have a panel for each column of numbers, over the column `step` or another that
-    the table names as its x; long ones are pale, with their moving average on top. Bars take their
-    labels from the first column of text, their lengths from the next one of numbers. A confusion
-    matrix has true classes as rows.
+    Curves have a panel for each column of numbers. Their horizontal axis is the column `step`, or
+    another one that the table names as its x. Long curves are pale, with their moving average on
+    top. Bars are labelled by the first column of text, and their lengths are the next column of
+    numbers. In a confusion matrix, each row is a true class.
 
-    Raises: NodeError where the table doesn't suit the kind, or doesn't fit.
+    Raises: NodeError if the table does not fit the kind of plot or the size of the picture.
     """
     import torch
 
     from ..pictures.plot import PlotError, plot
 
-    shown = table.columns
+    drawn = table.columns
     if names := names_in(columns):
-        if unknown := [name for name in names if name not in shown]:
-            known = ", ".join(shown) or "none"
-            raise NodeError(f"the table has no column {unknown[0]!r}", f"its columns: {known}")
-        shown = {name: cells for name, cells in shown.items() if name in {*names, table.x}}
+        if unknown := [name for name in names if name not in drawn]:
+            raise NodeError(
+                f"the table has no column {unknown[0]!r}", suggestion(unknown[0], drawn)
+            )
+        drawn = {name: cells for name, cells in drawn.items() if name in {*names, table.x}}
     try:
-        pixels = plot(shown, table.x, None if kind == "auto" else kind, title, width, height)
+        pixels = plot(drawn, table.x, None if kind == "auto" else kind, title, width, height)
     except PlotError as error:
         raise NodeError(error.what, error.advice) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
@@ -65,13 +66,15 @@ def plot_table(
 
 @node(title="Join tables", category="table")
 def join_tables(first: Table, second: Table) -> Table:
-    """Put two tables of as many rows side by side; a name that both have gets a 2 in the second.
+    """Join two tables of the same length side by side.
 
-    Raises: NodeError where their lengths differ.
+    If both have a column of the same name, the name of the second one ends with a 2.
+
+    Raises: NodeError if the tables differ in length.
     """
     if len(first) != len(second):
         raise NodeError(
-            f"tables of {len(first)} and {len(second)} rows don't fit",
+            f"the tables have different lengths, {len(first)} and {len(second)} rows",
             "wire tables of the same pictures",
         )
     joined = dict(first.columns)

@@ -1,4 +1,4 @@
-"""Variational autoencoders: training one, pictures to latents and back."""
+"""Variational autoencoders: training, and turning pictures into latents and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TrainedVae(NamedTuple):
-    """What `train_vae` gives."""
+    """What `train_vae` returns."""
 
     vae: Vae
     curves: Table
@@ -37,13 +37,18 @@ def train_vae(
     *,
     method: Annotated[
         Literal["residual", "classic"],
-        Field(description="The kind of network"),
-        Choices({"residual": "convolutional, latents keep their place", "classic": "dense"}),
+        Field(description="Kind of network"),
+        Choices(
+            {
+                "residual": "convolutional; latents keep the layout of the picture",
+                "classic": "dense",
+            }
+        ),
     ] = "residual",
     quantiser: Annotated[
         Literal["kl", "fsq"],
-        Field(description="What latents are like"),
-        Choices({"kl": "near N(0, 1)", "fsq": "each number has a few levels"}),
+        Field(description="Form of the latents"),
+        Choices({"kl": "close to N(0, 1)", "fsq": "each number has only a few levels"}),
     ] = "kl",
     sharpen: Annotated[
         Literal["none", "features", "adversarial"],
@@ -51,38 +56,45 @@ def train_vae(
         Choices(
             {
                 "none": "nothing",
-                "features": "the features of a wired classifier",
+                "features": "the features of the wired classifier",
                 "adversarial": "a critic",
             }
         ),
     ] = "none",
     steps: Steps = 600,
-    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in a step")] = 32,
+    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in each step")] = 32,
     channels: Annotated[
         int | None,
-        Field(ge=1, le=256, description="Of a latent; empty: 16, or 32 for fsq and classic"),
+        Field(
+            ge=1, le=256, description="Channels of a latent; empty: 16, or 32 for fsq and classic"
+        ),
     ] = None,
     beta: Annotated[
         float | None,
-        Field(ge=0, le=10, description="Weight of the latents' closeness to N(0, 1); empty: usual"),
+        Field(
+            ge=0,
+            le=10,
+            description="Weight of the loss that pulls latents to N(0, 1); empty: the usual one",
+        ),
     ] = None,
     keep_latents: Annotated[
         bool,
-        Field(description="With `start`: its encoder and prior stay, the decoder alone learns"),
+        Field(description="With `start`: keep its encoder and prior, train only the decoder"),
     ] = False,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedVae:
-    """Train a variational autoencoder: it learns to pack pictures into latents and back.
+    """Train a variational autoencoder (VAE) to turn pictures into latents and back.
 
-    Latents of the residual method are (N, 16, S/8, S/8), with fsq 32 instead of 16, of the classic
-    one (N, 32, 1, 1). With
-    `start`, the training goes on from that VAE, on other pictures and perhaps in another size;
-    method, quantiser and channels are then its own. Its prior is lost, since latents change;
-    with `keep_latents` it stays. A wired `classifier` is for sharpening by features. The curves
-    hold the losses by step.
+    Latents of the residual method have the shape (N, 16, S/8, S/8), or 32 channels with fsq. Those
+    of the classic method are (N, 32, 1, 1). A wired `classifier` is only used for sharpening by
+    features. `curves` contains the losses by step.
 
-    Raises: NodeError for settings that don't go together.
+    With `start`, the training continues from that VAE, with its method, quantiser and channels. The
+    pictures may be others, and may have another size. The prior of `start` is removed, because the
+    latents change; with `keep_latents`, they do not change, and the prior stays.
+
+    Raises: NodeError if the settings do not fit together.
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
     "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
     """
@@ -92,7 +104,7 @@ def train_vae(
     features = None
     if classifier is not None and sharpen == "features":
         features = classifier.features(ctx.device)
-    with advised("change the dataset, the widgets or what is wired"):
+    with advised("change the dataset, the settings, or what is wired"):
         trained = train(
             dataset.images,
             VaeSettings(
@@ -115,7 +127,10 @@ def train_vae(
 
 @node(title="VAE encode", category="vae", device=True)
 def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
-    """Turn pictures into latents; they are cropped and resized to the VAE's size first."""
+    """Turn pictures into latents of a VAE.
+
+    The pictures are cropped and resized to the size of the VAE first.
+    """
     from ..models.blocks import fit_square
     from ..models.vae.api import encode
 
@@ -125,31 +140,32 @@ def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
 
 @node(title="VAE decode", category="vae", device=True)
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
-    """Turn latents into pictures.
+    """Turn latents of a VAE into pictures.
 
-    Raises: NodeError for latents of another VAE.
+    Raises: NodeError if the latents are from another VAE.
     """
     from ..models.vae.api import decode
 
     expected = vae.latent_shape
     if tuple(latent.z.shape[1:]) != expected:
         raise NodeError(
-            f"the latents are {tuple(latent.z.shape[1:])}, this VAE's are {expected}",
-            "wire latents that this VAE encoded",
+            f"the VAE needs latents of shape {expected}, not {tuple(latent.z.shape[1:])}",
+            "wire latents of this VAE",
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
 
 @node(title="Evaluate VAE", category="vae", device=True)
 def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
-    """Pack a dataset's pictures into latents and back, and tell what was lost, class by class.
+    """Turn the pictures of a dataset into latents and back, and measure what is lost.
 
-    One row for each class and one for all, each the mean over pictures: `psnr` in dB, `error`
-    (mean absolute, in 0..1), `ssim` (1 is equal), and `sharpness`: the energy of the gradients
-    over that of the true pictures, 1 for equally sharp ones. A VAE with quantised latents has
-    `codes` too: the share of its codes that occurs. Wire pictures that it was not trained on.
+    The table has a row for each class and one for all pictures. Its columns are means over the
+    pictures: `psnr` in dB; `error`, the mean absolute difference (0..1); `ssim` (1: equal); and
+    `sharpness`, the energy of the gradients divided by that of the true pictures (1: equally
+    sharp). If the latents are quantised, `codes` is the share of the codes that occur. Wire
+    pictures that the VAE was not trained on.
 
-    Raises: NodeError for a dataset of another size.
+    Raises: NodeError if the pictures have another size.
     Paper: Wang et al. 2004, "Image quality assessment" (ssim).
     """
     from ..models.vae.report import reconstruction_table
@@ -163,7 +179,7 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
 
 
 class TrainedPrior(NamedTuple):
-    """What `train_prior` gives."""
+    """What `train_prior` returns."""
 
     vae: Vae
     curves: Table
@@ -176,22 +192,24 @@ def train_prior(
     start: Vae | None = None,
     *,
     steps: Steps = 2000,
-    batch: Annotated[int, Field(ge=1, le=1024, description="Latents in a step")] = 32,
+    batch: Annotated[int, Field(ge=1, le=1024, description="Latents in each step")] = 32,
     mirror: Annotated[
-        bool, Field(description="Pictures may be mirrored left to right; off for lettering")
+        bool, Field(description="Mirror pictures left to right; switch it off for lettering")
     ] = True,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedPrior:
-    """Train what draws new latents of a VAE, class by class, for `vae_sample`.
+    """Train a prior, the network with which `vae_sample` draws new latents of each class.
 
-    The VAE comes out unchanged but for its prior, so that one file holds both. Wire the pictures
-    that the VAE was trained on, or others of its size. With `start`, the training goes on from
-    that VAE's prior, which may be that of `vae` itself; classes it does not know begin as a mean
-    of those it does. The curves hold the loss by step: it says little, look at samples.
+    The output `vae` is the wired VAE together with its new prior, so one file contains both. Wire
+    the pictures that the VAE was trained on, or others of the same size. `curves` contains the loss
+    by step, which says little; look at samples instead.
 
-    Raises: NodeError for a dataset of another size, and where `start` has no prior, or one of
-    other latents.
+    With `start`, the training continues from the prior of that VAE, which may be `vae` itself. A
+    new class begins as the mean of the known ones.
+
+    Raises: NodeError if the pictures have another size, or if `start` has no prior or other
+    latents.
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
@@ -202,7 +220,7 @@ def train_prior(
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
-    with advised("change the dataset or what is wired to `start`"):
+    with advised("change the dataset, or what is wired to `start`"):
         trained = train(
             latents,
             dataset.labels,
@@ -213,14 +231,14 @@ def train_prior(
             steps=steps,
             start=None if start is None else _prior_of(start, vae),
         )
-    kept = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
-    kept |= {f"prior.{key}": value for key, value in trained.state.items()}
-    both = Vae({**vae.config, "prior": asdict(trained.config)}, kept)
+    weights = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
+    weights |= {f"prior.{key}": value for key, value in trained.state.items()}
+    both = Vae({**vae.config, "prior": asdict(trained.config)}, weights)
     return TrainedPrior(both, Table(dict(trained.curves)))
 
 
 class SampledVae(NamedTuple):
-    """What `vae_sample` gives."""
+    """What `vae_sample` returns."""
 
     latent: VaeLatent
     image: Image
@@ -230,7 +248,7 @@ class SampledVae(NamedTuple):
 def vae_sample(
     vae: Vae,
     *,
-    count: Annotated[int, Field(ge=1, le=4096, description="Pictures to draw")] = 16,
+    count: Annotated[int, Field(ge=1, le=4096, description="Number of pictures")] = 16,
     style: Style = "each",
     guidance: Annotated[
         float,
@@ -239,11 +257,12 @@ def vae_sample(
     seed: Seed = 0,
     ctx: Context,
 ) -> SampledVae:
-    """Draw latents from a VAE's prior, and the pictures they stand for. Same seed, same pictures.
+    """Draw random latents with the prior of a VAE, and decode them to pictures.
 
-    Latent i depends on (seed, i) alone, so that a larger count only adds pictures.
+    The same seed gives the same pictures. Latent i depends only on the seed and i, so a larger
+    count adds pictures and does not change the others.
 
-    Raises: NodeError for a VAE without a prior, and for a class that the prior does not know.
+    Raises: NodeError if the VAE has no prior, or if the prior does not have the class `style`.
     """
     import torch
 
@@ -252,7 +271,7 @@ def vae_sample(
 
     prior = vae.prior(ctx.device)
     if prior is None:
-        raise NodeError("the VAE has no prior to draw from", "wire it through train_prior first")
+        raise NodeError("the VAE has no prior to draw latents with", "train one with train_prior")
     shape = vae.latent_shape
     noise = [torch.randn(shape, generator=ctx.rng(seed, index)) for index in range(count)]
     weights = [class_weights(vae.classes, style, ctx, seed, index) for index in range(count)]
@@ -270,19 +289,19 @@ def vae_sample(
 
 
 def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
-    """Config and weights of the prior of `start`, which must be one of latents like `vae`'s."""
+    """Returns config and weights of the prior of `start`, which must fit the latents of `vae`."""
     from ..models.vae.api import VaeConfig
 
     config = VaeConfig.from_dict(start.config)
     if config.prior is None:
         raise NodeError(
             "`start` is a VAE without a prior",
-            "wire one that has been through train_prior, or leave it unwired",
+            "wire a VAE from train_prior, or leave `start` unwired",
         )
     if config.channels != vae.latent_shape[0]:
         raise NodeError(
-            f"latents of `start` have {config.channels} channels, the VAE's {vae.latent_shape[0]}",
-            "wire VAEs of a kind",
+            f"the latents of `start` have {config.channels} channels, not {vae.latent_shape[0]}",
+            "wire a VAE whose latents have as many channels as those of `vae`",
         )
     start.prior()
     weights = {

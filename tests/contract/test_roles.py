@@ -79,7 +79,7 @@ def test_an_outer_description_and_limit_replace_those_of_an_alias():
     spec = spec_of(save_short)
     assert spec.file_name == "title"
     assert spec.widgets["title"].limits == {"max_length": 3}
-    assert spec.widgets["title"].description.startswith("The file's name")
+    assert spec.widgets["title"].description.startswith("File name")
     (problem,) = spec.check({"title": "long"})[1]
     assert problem.subject == "title"
     assert "at most 3 " in problem.advice
@@ -155,7 +155,7 @@ def test_choices_describe_each_value_once():
     def wrong(*, side: Annotated[Literal["left", "right"], Choices({"left": "here"})]) -> Number:
         return 1
 
-    with pytest.raises(TypeError, match="describes left, and the choices are left, right"):
+    with pytest.raises(TypeError, match="describes left, but the choices are left, right"):
         spec_of(wrong).widgets  # noqa: B018
 
 

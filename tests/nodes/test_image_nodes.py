@@ -88,7 +88,7 @@ def test_captions_from_chosen_columns():
     one, two = (grid(image, labels, caption=c) for c in ("class", "class, p"))
     assert not torch.equal(one, two)
     assert (two < 0.5).sum() > (one < 0.5).sum()
-    with pytest.raises(NodeError, match="no column 'style' - their columns: class, p"):
+    with pytest.raises(NodeError, match="no column 'style' - choose from class, p"):
         grid(image, labels, caption="style")
 
 

@@ -47,21 +47,21 @@ def header(kind="vae", **config):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "is no model saved by artgraph"),
-        (b"\xff" * 100, "is no model saved by artgraph"),
-        (b"\x80\x04\x95pickle", "is no model saved by artgraph"),
-        ({}, "is no model saved by artgraph"),
-        (header("diffusion"), "is no model saved by artgraph"),
-        (header("vae"), "is no sound vae"),
+        (b"", "is not a model saved by artgraph"),
+        (b"\xff" * 100, "is not a model saved by artgraph"),
+        (b"\x80\x04\x95pickle", "is not a model saved by artgraph"),
+        ({}, "is not a model saved by artgraph"),
+        (header("diffusion"), "is not a model saved by artgraph"),
+        (header("vae"), "is not a valid vae"),
         (
             header("gan", method="projected", size=10**6, classes=["a"], channels=[8]),
-            "no sound gan",
+            "not a valid gan",
         ),
-        (header("classifier", method="residual", size=32, classes=["a"], width=128), "no sound"),
-        (header("vae", method="residual", size=32, channels=10**9), "is no sound vae"),
+        (header("classifier", method="residual", size=32, classes=["a"], width=128), "not a valid"),
+        (header("vae", method="residual", size=32, channels=10**9), "is not a valid vae"),
     ],
 )
-def test_what_is_no_model_is_refused(cli, data, words):
+def test_what_is_not_a_model_is_refused(cli, data, words):
     path = cli.folder / "m.safetensors"
     if isinstance(data, bytes):
         path.write_bytes(data)

@@ -138,8 +138,8 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     `table` has the columns metric and value. Its rows are the accuracy; the negative
     log-likelihood (smaller is better); the expected calibration error, by how much the
     probabilities are too high or too low (0..1); and for each class, the share of its pictures that
-    is recognised. `confusion` has a row for each true class; it counts as which class its pictures
-    are recognised.
+    is recognised. `confusion` has a row for each true class, with the number of its pictures that
+    are recognised as each class.
 
     Raises: NodeError if the dataset has a class that the classifier does not have, or pictures of
     another size.

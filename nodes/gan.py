@@ -86,10 +86,10 @@ def train_gan(
     `curves` contains the losses by step, and how certain the critic is about real pictures (the
     mean sign of its answers, -1 to 1). `progress` compares drawn pictures with real ones every 100
     steps (every 500 from step 1,000 on), in features that no critic uses. Its columns are distance
-    (the Fréchet distance, divided by that between two halves of the real pictures); recall (0..1); diversity, and the least
-    diversity of a class (1: as varied as the real pictures); layouts (1: as varied as the real
-    ones; near 0: a few layouts return); and novelty (near 0: copies). The node warns you if the
-    training collapses, if a few layouts return, and if pictures are copies.
+    (the Fréchet distance, divided by that between two halves of the real pictures); recall (0..1);
+    diversity, and the least diversity of a class (1: as varied as the real pictures); layouts (1:
+    as varied as the real ones; near 0: a few layouts return); and novelty (near 0: copies). The
+    node warns you if the training collapses, if a few layouts return, and if pictures are copies.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.

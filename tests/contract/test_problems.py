@@ -115,9 +115,9 @@ def expected(kind):
 
 def test_the_editor_says_what_to_connect():
     problem = Problem("missing_input", "x", "w", "add it under `from`", accepts=("image", "table"))
-    assert in_editor(problem)[2] == "Connect a node that gives an image or table"
+    assert in_editor(problem)[2] == "Connect a node that outputs an image or table"
     problem = replace(problem, producers=("blur", "grey"))
-    assert in_editor(problem)[2] == "Connect a node that gives an image or table (blur, grey)"
+    assert in_editor(problem)[2] == "Connect a node that outputs an image or table (blur, grey)"
 
 
 def test_the_editor_shows_a_failure_as_two_texts(tmp_path):

@@ -163,7 +163,7 @@ def silent_progress(done, total, preview=None):
 
 
 def test_what_cannot_be(art, plain, both):
-    with pytest.raises(NodeError, match="train_prior first"):
+    with pytest.raises(NodeError, match="no prior to draw"):
         nodes.vae_sample(plain, ctx=Context.quiet())
     with pytest.raises(NodeError, match="without a prior"):
         nodes.train_prior(plain, art, plain, steps=1, ctx=Context.quiet())

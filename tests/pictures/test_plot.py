@@ -54,7 +54,7 @@ def test_a_title_and_smooth_edges():
 
 def test_chosen_columns():
     assert torch.equal(plot(CURVES, only="loss"), plot({k: CURVES[k] for k in ("step", "loss")}))
-    with pytest.raises(NodeError, match="no column 'fid' - its columns: step, loss"):
+    with pytest.raises(NodeError, match="no column 'fid' - choose from step, loss"):
         plot(CURVES, only="fid")
 
 

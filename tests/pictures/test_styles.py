@@ -95,7 +95,7 @@ def test_further_styles_are_painted_only_where_they_are_asked_for():
 
 
 def test_an_unknown_style_is_named():
-    with pytest.raises(NodeError, match=r"'cubism'.*choose among mondrian"):
+    with pytest.raises(NodeError, match=r"'cubism'.*choose from mondrian"):
         art(styles="mondrian, cubism")
 
 

@@ -153,7 +153,7 @@ def test_only_the_chosen_nodes_run(server):
         ({"1": node("mean", image=("9", 0))}, "1", None, "not there"),
         ({"1": node("grey", level=2.0)}, "1", "value_bigger_than_max", "too large"),
         ({"1": node("grey", level=-1.0)}, "1", "value_smaller_than_min", "too small"),
-        ({"1": node("math", op="root")}, "1", "value_not_in_list", "no choice"),
+        ({"1": node("math", op="root")}, "1", "value_not_in_list", "one of the choices"),
         ({"1": node("grey", level="dark")}, "1", None, "not a number"),
         (
             {"1": node("noted"), "2": node("mean", image=("1", 0))},

@@ -92,7 +92,7 @@ def judge_of(bench: Bench, size: int) -> Judge:
 
 
 def trained(kind: str, steps: int, seed: int, start: str = "", **values: Any) -> dict[str, Any]:
-    """Returns a node that trains on the data set of the node `art`."""
+    """Returns a node that trains on the dataset of the node `art`."""
     wires = {"dataset": "art"} | ({"start": start} if start else {})
     return {
         "node": f"train_{kind}",

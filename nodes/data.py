@@ -181,7 +181,7 @@ class Split(NamedTuple):
     test: Dataset
 
 
-@node(title="Split data set", category="data")
+@node(title="Split dataset", category="data")
 def split_dataset(
     dataset: Dataset,
     *,

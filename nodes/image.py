@@ -230,7 +230,7 @@ class DatasetImages(NamedTuple):
     table: Table
 
 
-@node(title="Data set's images", category="data")
+@node(title="Dataset images", category="data")
 def dataset_images(
     dataset: Dataset,
     *,

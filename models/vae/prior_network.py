@@ -22,7 +22,7 @@ WIDEST = 16  # most positions per side in the blocks; larger maps are cut into p
 class PriorConfig:
     """What defines a prior's network, besides the shape of the VAE's latents.
 
-    classes:  names of the data set's classes.
+    classes:  names of the dataset's classes.
     width:    channels of the blocks, a multiple of 32.
     depth:    number of blocks.
     patch:    side of the patches that the latent map is cut into, in positions.

@@ -1,4 +1,4 @@
-"""Which pictures of a data set are most like given ones."""
+"""Which pictures of a dataset are most like given ones."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Small data sets and short trainings for the tests of GANs."""
+"""Small datasets and short trainings for the tests of GANs."""
 
 from __future__ import annotations
 

@@ -19,8 +19,10 @@ lint: $(VENV)/installed-$(EXTRAS)
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-$(EXTRAS)
-	$(BIN)/artgraph nodes --markdown > docs/reference.md
+	$(BIN)/artgraph nodes --markdown > docs/reference.new
+	mv docs/reference.new docs/reference.md
 	$(BIN)/python -m artgraph.editors.comfy.build_pack
+	$(BIN)/python tests/support/record_versions.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -6,10 +6,10 @@ What needs torch is imported when it is first used. So import `train`, `Trainee`
 `rng` inside the function of a node.
 """
 
-# ruff: noqa: F401 - these are the names
 from __future__ import annotations
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 from .contract.context import Context
 from .contract.errors import InputError, NodeError
@@ -41,6 +41,58 @@ from .contract.widgets import (
     Seed,
     Steps,
 )
+from .models.training.diverged import DivergedError
+
+if TYPE_CHECKING:
+    from .models.training.in_parts import in_parts
+    from .models.training.loop import Trainee, train
+    from .models.training.rng import rng
+
+__all__ = [
+    "Blob",
+    "Buffers",
+    "Choices",
+    "Classifier",
+    "Context",
+    "Dataset",
+    "DivergedError",
+    "Fallback",
+    "FileName",
+    "Files",
+    "Gan",
+    "GanLatent",
+    "Image",
+    "InputError",
+    "InputFile",
+    "InputFolder",
+    "InputPicture",
+    "Json",
+    "Latent",
+    "Model",
+    "Neutral",
+    "NodeError",
+    "Number",
+    "PictureBatch",
+    "Pictures",
+    "Rows",
+    "Seed",
+    "Socket",
+    "SocketError",
+    "Steps",
+    "Table",
+    "Text",
+    "Trainee",
+    "Vae",
+    "VaeLatent",
+    "by_part",
+    "file_name",
+    "in_parts",
+    "load_nodes",
+    "node",
+    "require",
+    "rng",
+    "train",
+]
 
 _WITH_TORCH = {
     "Trainee": ".models.training.loop",

@@ -98,7 +98,7 @@ def train_gan(
     """
     from ..models.gan.api import GanConfig, GanSettings
     from ..models.gan.api import train_gan as train
-    from ..models.training.curves import DivergedError
+    from ..models.training.diverged import DivergedError
 
     if dataset.size not in SIZES:
         raise NodeError(

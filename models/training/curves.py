@@ -8,11 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from .diverged import DivergedError
+
 RECORD_EVERY = 10  # number of steps that are averaged into one row
-
-
-class DivergedError(ValueError):
-    """A metric is infinite or not a number, usually because the learning rate is too high."""
 
 
 class Curves:

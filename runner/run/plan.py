@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...contract.errors import NodeError
+from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
 from ...contract.wording import short_repr
 from ...models.training.numerics import Numerics
@@ -207,10 +208,10 @@ def why(step: Step, store: Store) -> str:
     if not earlier:
         return "it has not run before"
     parts = neutral | step.key.parts
-    return "; ".join(min((_changes(other, parts) for other in earlier), key=len)[:3])
+    return "; ".join(min((_changes(other, parts, spec) for other in earlier), key=len)[:3])
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], spec: NodeSpec) -> list[str]:
     """Returns the differences between the parts of two keys, as texts for people."""
     changes = []
     for name in dict.fromkeys((*now, *before)):
@@ -218,8 +219,13 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if old == new and (name in before) == (name in now):
             continue
         kind, _, which = name.partition(" ")
-        if kind == "input":
+        if kind == "input" and old and new:
             changes.append(f"input {which!r} has changed")
+        elif kind == "input":
+            changes.append(f"input {which!r} {'is' if new else 'was'} wired")
+        elif kind == "widget" and which in spec.paths:  # the key has a digest of the content
+            how = "has other content" if old and new else f"{'is' if new else 'was'} set"
+            changes.append(f"{which} {how}")
         elif kind == "widget" and name in before:
             changes.append(f"{which} was {short_repr(old)}, is now {short_repr(new)}")
         elif kind == "widget":

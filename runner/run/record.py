@@ -8,6 +8,7 @@ from typing import Any
 
 from ...contract.errors import ArtgraphError, InputError, NodeError
 from ...contract.values.socket import SocketError
+from ...models.training.diverged import DivergedError
 from ...models.training.numerics import is_out_of_memory
 from ..graph.bound import BoundNode
 from ..store.results import Result
@@ -147,6 +148,8 @@ class Record:
             return f"the node returned a wrong value: {error}", "report this bug"
         if is_out_of_memory(error):
             return "out of memory", "lower size, count or batch"
+        if isinstance(error, DivergedError):
+            return str(error), "lower the learning rate, or change the dataset"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())

@@ -199,7 +199,7 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
         _write_rows(path, metadata, name, rows)
         return
     raw = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
-    if len(raw) == len(buffers):
+    if len(raw) == len(buffers):  # needs no torch
         import numpy as np
         from safetensors.numpy import save_file as save_arrays
 
@@ -207,7 +207,7 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     else:
         from safetensors.torch import save_file
 
-        save_file({name: _unshared(tensor) for name, tensor in buffers.items()}, path, metadata)  # type: ignore[arg-type]
+        save_file({name: _as_tensor(data) for name, data in buffers.items()}, path, metadata)  # type: ignore[arg-type]
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -227,8 +227,13 @@ def _write_rows(path: Path, metadata: dict[str, str], name: str, rows: Rows) -> 
         os.fsync(file.fileno())
 
 
-def _unshared(tensor: Tensor) -> Tensor:
-    """Returns the tensor as a contiguous CPU tensor that shares no memory with another."""
-    tensor = tensor.detach().cpu().contiguous()
+def _as_tensor(data: Tensor | bytes | Rows) -> Tensor:
+    """Returns a buffer as a contiguous CPU tensor that shares no memory with another."""
+    import torch
+
+    assert not isinstance(data, Rows)
+    if isinstance(data, bytes):
+        return torch.tensor(list(data), dtype=torch.uint8)
+    tensor = data.detach().cpu().contiguous()
     alone = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor if alone else tensor.clone()

@@ -185,7 +185,7 @@ class Store:
         except BlobError:
             self.blobs.remove(stored.digest)
             raise
-        return socket.decode(blob.meta, blob)
+        return socket.decode(blob.meta, blob if blob.names() else None)
 
     def forget(self, key: str) -> None:
         """Delete a result whose blob is lost or damaged, so that it is computed again."""

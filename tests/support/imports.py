@@ -36,7 +36,9 @@ MAY_IMPORT = {
 def folder_of(file: Path) -> str:
     """Returns the row of MAY_IMPORT that a file belongs to: the longest one that matches."""
     place = f"{file.relative_to(ROOT).parent.as_posix()}/"
-    return max((row for row in MAY_IMPORT if place.startswith(f"{row}/")), key=len)
+    rows = [row for row in MAY_IMPORT if place.startswith(f"{row}/")]
+    assert rows, f"{file} is in none of the folders that may be imported"
+    return max(rows, key=len)
 
 
 def rows_of(name: str) -> set[str]:

@@ -15,7 +15,7 @@ def small(path: Path) -> Iterator[str]:
     """Yields the arguments of `--set` for a graph."""
     graph = yaml.safe_load(path.read_text())
     knobs = {"size": 32, "gan_size": 32, "frames": 3, "stations": 3}
-    for name in graph["knobs"]:
+    for name in graph.get("knobs", {}):
         if name.endswith("steps"):
             yield f"knobs.{name}=2"
         elif name in knobs:

@@ -150,7 +150,7 @@ def test_only_the_chosen_nodes_run(server):
         ({}, None, "prompt_no_outputs", "empty"),
         ({"1": node("nonsense")}, "1", "missing_node_type", "nonsense"),
         ({"1": node("mean")}, "1", "required_input_missing", "not wired"),
-        ({"1": node("mean", image=("9", 0))}, "1", None, "not there"),
+        ({"1": node("mean", image=("9", 0))}, "1", None, "does not exist"),
         ({"1": node("grey", level=2.0)}, "1", "value_bigger_than_max", "too large"),
         ({"1": node("grey", level=-1.0)}, "1", "value_smaller_than_min", "too small"),
         ({"1": node("math", op="root")}, "1", "value_not_in_list", "one of the choices"),
@@ -201,7 +201,7 @@ def test_a_failed_node_is_reported_and_the_others_run(server):
         prompt_id = server.run(prompt, "failing").json()["prompt_id"]
         error = tab.wait("execution_error")
     assert (error["node_id"], error["node_type"]) == ("8", "failing")
-    assert error["exception_message"] == "It is broken\nMend it"
+    assert error["exception_message"] == "It is broken\nRepair it"
     assert {data["node"] for data in tab.of("executed")} == {"1", "2", "7"}
     failed = {data["node_id"]: data["because"] for data in tab.of("artgraph.failed")}
     assert failed == {"8": None, "9": "8"}

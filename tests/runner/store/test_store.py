@@ -21,7 +21,7 @@ from artgraph.contract.values.kinds import (
     VaeLatent,
     socket_of,
 )
-from artgraph.contract.values.socket import SocketError
+from artgraph.contract.values.socket import Socket, SocketError
 from artgraph.runner.store.collection import checkpoints, clear, collect, info, results, verify
 from artgraph.runner.store.keys import Key
 from artgraph.runner.store.store import Store
@@ -320,3 +320,22 @@ def test_the_list_tells_whose_states_are_kept(cli, pack):
     assert "used just now" in state
     done = cli("cache", "gc", "--max-size", "0", "--no-pins")
     assert "deleted 0 results and 1 checkpoints, freed" in done.stdout
+
+
+def test_a_value_may_have_tensors_and_bytes_or_neither(tmp_path):
+    import torch
+
+    mixed = Socket(
+        "mixed",
+        "",
+        lambda value: (None, {"numbers": value[0], "text": value[1]}),
+        lambda _, blob: (blob.tensor("numbers"), blob.raw("text")),
+    )
+    long = Socket("long", "", lambda value: (value, {}), lambda meta, blob: (meta, blob))
+    store = Store(tmp_path)
+    for text in (b"abc", b""):
+        numbers, again = store.value(mixed, store.put_value(mixed, (torch.arange(3), text)))
+        assert (numbers.tolist(), again) == ([0, 1, 2], text)
+    stored = store.put_value(long, "x" * 100_000)  # too long for the index
+    assert store.value(long, stored) == ("x" * 100_000, None)
+    store.close()

@@ -207,7 +207,7 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     else:
         from safetensors.torch import save_file
 
-        save_file({name: _as_tensor(data) for name, data in buffers.items()}, path, metadata)  # type: ignore[arg-type]
+        save_file({name: _as_tensor(data) for name, data in buffers.items()}, path, metadata)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

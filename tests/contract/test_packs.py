@@ -62,12 +62,13 @@ def test_two_nodes_of_one_name_are_refused(cli):
 
 
 def test_a_file_may_have_the_name_of_a_module(cli):
+    (cli.folder / "packs").mkdir()
     cli.write(
-        "colorsys.py",
+        "packs/colorsys.py",
         "from artgraph.api import Number, node\n\n"
         "@node(title='Nine', category='test')\ndef nine() -> Number:\n"
         "    import colorsys\n\n    return colorsys.rgb_to_hsv(0, 0, 9)[2]\n",
     )
     cli.write("g.yaml", "artgraph: 1\nnodes: {a: {node: nine}}")
-    done = cli("run", "g.yaml", "--pack", "colorsys.py")
+    done = cli("run", "g.yaml", "--pack", "packs/colorsys.py")
     assert done.returncode == 0, done.stderr

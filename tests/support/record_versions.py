@@ -89,7 +89,16 @@ def _one_entry_a_line(found: dict[str, dict[str, object]]) -> str:
 def report(commits: str) -> None:
     """Print the number of flagged nodes for each commit of a range."""
     first, _, last = commits.partition("..")
-    words = ["git", "-C", str(ROOT), "log", "--reverse", "--format=%h %s", f"{first}..{last}"]
+    words = [
+        "git",
+        "-C",
+        str(ROOT),
+        "log",
+        "--reverse",
+        "--first-parent",
+        "--format=%h %s",
+        f"{first}..{last}",
+    ]
     log = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     before = _of_commit(first)
     for line in log.splitlines():

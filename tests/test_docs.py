@@ -54,10 +54,9 @@ def write(folder, block):
     """Put a block into the file that its mark names, if any; that file."""
     if "node of" in block.marks:
         path = folder / block.marks["node of"]
-        name = block.text.split(":")[0]
+        name = block.text.split(":")[0].strip()
         old = re.compile(rf"^  {name}:\n(?:    .*\n|\n)+", re.MULTILINE)
-        new = "".join(f"  {line}\n" for line in block.text.splitlines())
-        text, count = old.subn(lambda _: new + "\n", path.read_text())
+        text, count = old.subn(lambda _: block.text + "\n", path.read_text())
         assert count == 1
         path.write_text(text)
         return path

@@ -119,3 +119,8 @@ def test_links_to_pages_are_complete():
     linked = set(re.findall(r"\]\((docs/\w+\.md)", (ROOT / "README.md").read_text()))
     pages = {str(Path("docs") / page.name) for page in (ROOT / "docs").glob("*.md")}
     assert pages <= linked
+
+
+def test_the_version_of_torch_in_the_readme_is_that_of_the_constraints():
+    version = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.M)
+    assert f"pip install {version[0]} " in (ROOT / "README.md").read_text()

@@ -34,6 +34,7 @@ from artgraph.models.blocks import blank, initialise
 from artgraph.models.training.loop import State, Trainee, TrainingRun, train
 from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_function
 from artgraph.models.training.rng import rng
+from artgraph.runner.run.devices import numerics_for
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512  # pictures of the training set
@@ -45,10 +46,10 @@ class PlainNumerics(Numerics):
     def place(self, module: nn.Module) -> nn.Module:
         return module.to(self.device)
 
-    def put(self, tensor: Tensor) -> Tensor:
+    def to_device(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device)
 
-    def keep(self, data: Tensor) -> Tensor:
+    def preload(self, data: Tensor) -> Tensor:
         return data
 
 
@@ -226,7 +227,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the networks of our side")
     options = parser.parse_args()
 
-    numerics = replace(Numerics.of(options.device), compiled=options.compile)
+    numerics = replace(numerics_for(options.device), compiled=options.compile)
     if options.precision:
         numerics = replace(numerics, precision=options.precision)
     numerics.apply()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..runner.store.place import size_of
-from .options import CacheOption, JsonOption, open_existing_store
+from .options import CacheOption, JsonOption, open_existing_store, size_text
 
 app = typer.Typer(
     help="Show, check and clean the cache.", no_args_is_help=True, rich_markup_mode=None
@@ -27,7 +27,7 @@ def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    typer.echo(f"{facts['folder']}: {_size(facts['bytes'])} in {facts['blobs']} files,")
+    typer.echo(f"{facts['folder']}: {size_text(facts['bytes'])} in {facts['blobs']} files,")
     typer.echo(f"{facts['results']} results and {facts['checkpoints']} checkpoints")
 
 
@@ -48,7 +48,7 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
             created = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
             name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
             typer.echo(
-                f"{name:30} {_size(entry.size):>9}  created {created}"
+                f"{name:30} {size_text(entry.size):>9}  created {created}"
                 f"  used {_ago(time.time() - entry.used)}  {entry.key}"
                 f"{'  pinned' if entry.key in pins else ''}"
             )
@@ -75,7 +75,8 @@ def collect_command(
         deleted, freed = collect(store.index, store.blobs, limit or 0, pins)
     states = sum(entry.step is not None for entry in deleted)
     typer.echo(
-        f"deleted {len(deleted) - states} results and {states} checkpoints, freed {_size(freed)}"
+        f"deleted {len(deleted) - states} results and {states} checkpoints, "
+        f"freed {size_text(freed)}"
     )
 
 
@@ -102,14 +103,6 @@ def clear_command(
             question = f"Delete everything in {store.folder}, including trained models?"
             typer.confirm(question, abort=True)
         typer.echo(f"deleted {clear(store.index, store.blobs)} results and checkpoints")
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 def _ago(seconds: float) -> str:

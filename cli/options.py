@@ -137,6 +137,15 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def size_text(count: float) -> str:
+    """Returns a number of bytes as a person reads it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
 def default_jobs() -> int:
     """Returns how many nodes run at the same time: one per usable core, at most 4."""
     try:

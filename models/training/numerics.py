@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
+BFLOAT16_CAPABILITY = (8, 0)  # older NVIDIA GPUs only emulate bfloat16, and cuDNN lacks it
+OUT_OF_MEMORY = (  # from allocators, cuBLAS, cuDNN 8 and cuDNN 9, in small letters
+    "out of memory",
+    "can't allocate memory",
+    "status_alloc_failed",
+    "allocation_failed",
+)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
 
 
@@ -34,27 +41,37 @@ class Numerics:
     compiled: bool = False
 
     @classmethod
-    def of(cls, device: str) -> Numerics:
-        """Returns the fastest precision on `device` (cpu, cuda, cuda:1, mps), with all threads."""
+    def of(cls, device: str, capability: tuple[int, int] = BFLOAT16_CAPABILITY) -> Numerics:
+        """Returns the fastest precision on `device` (cpu, cuda, cuda:1, mps), with all threads.
+
+        `capability` is the compute capability of an NVIDIA GPU.
+        """
         if device == "cpu":
             return cls(device, "bfloat16" if _cpu_has_bfloat16() else "float32", _threads())
-        return cls(device, "bfloat16" if device.startswith("cuda") else "float32")
+        fast = device.startswith("cuda") and capability >= BFLOAT16_CAPABILITY
+        return cls(device, "bfloat16" if fast else "float32")
 
     def name(self) -> str:
-        """Returns the part of a cache key for the device, the precision and the threads."""
+        """Returns the part of a cache key for the device, the precision and the threads.
+
+        On CUDA, `ieee` means that float32 is not rounded to TF32, NVIDIA's format of 19 bits.
+        """
         kind = self.device.split(":")[0]
-        threads = f"/{self.threads}" if kind == "cpu" else ""
-        return f"{kind}/{self.precision}{threads}" + ("/compiled" if self.compiled else "")
+        more = {"cpu": f"/{self.threads}", "cuda": "/ieee"}.get(kind, "")
+        return f"{kind}/{self.precision}{more}" + ("/compiled" if self.compiled else "")
 
     def apply(self) -> None:
-        """Set torch's process-wide switches: thread count and deterministic algorithms."""
+        """Set torch's process-wide switches: threads, deterministic algorithms and TF32."""
         import torch
 
-        if self.device.startswith("cuda"):  # cuBLAS reads the variable when it starts
+        if self.device.startswith("cuda"):
+            # cuBLAS needs it for deterministic results, and reads it when it starts
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = False
         if self.device == "cpu":
             torch.set_num_threads(self.threads)
-            _reuse_freed_memory()
+        _reuse_freed_memory()
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Deterministic algorithms also fill every empty tensor with NaN; only debugging needs that.
@@ -69,6 +86,8 @@ class Numerics:
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
+        elif self.device == "mps":
+            torch.mps.empty_cache()
         elif self.device == "cpu" and (trim := libc_function("malloc_trim")):
             trim(0)
 
@@ -140,9 +159,7 @@ def to_device(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
 def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error means that memory ran out; torch raises several kinds of errors."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        words in text for words in ("out of memory", "can't allocate memory")
-    )
+    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:

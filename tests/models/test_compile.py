@@ -50,7 +50,7 @@ def test_like_blocks_are_compiled_alike_and_the_rest_is_not():
 
 def test_compiled_results_have_keys_of_their_own():
     assert COMPILED.name() != PLAIN.name()
-    assert Numerics("cuda", "bfloat16", compiled=True).name() == "cuda/bfloat16/compiled"
+    assert Numerics("cuda", "bfloat16", compiled=True).name() == "cuda/bfloat16/ieee/compiled"
 
 
 def test_the_device_says_whether_to_compile(monkeypatch):

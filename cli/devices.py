@@ -1,0 +1,78 @@
+"""`artgraph devices`: what a run can compute on."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from .options import JsonOption, size_text
+
+if TYPE_CHECKING:
+    from ..runner.run.devices import Device
+
+app = typer.Typer()
+
+
+@app.command()
+def devices(as_json: JsonOption = False) -> None:
+    """List the devices, and say which one is used, and why others are not."""
+    from ..runner.run.devices import all_devices, preferred
+
+    chosen, found = preferred(warn=False).name, all_devices()
+    if as_json:
+        typer.echo(json.dumps([_row(device, chosen) for device in found]))
+        return
+    for device in found:
+        typer.echo(f"{device.name:7} {device.model}: {_words(device, chosen)}")
+    for line in _notes():
+        typer.echo(line)
+
+
+def _row(device: Device, chosen: str) -> dict[str, object]:
+    return {
+        "name": device.name,
+        "model": device.model,
+        "precision": device.numerics.precision,
+        "memory": device.memory or None,
+        "free": device.free(),
+        "auto": device.name == chosen,
+        "problem": device.problem,
+        "advice": device.advice or None,
+    }
+
+
+def _words(device: Device, chosen: str) -> str:
+    """Returns what a person wants to know about a device, in one line."""
+    if device.problem is not None:
+        return f"cannot be used, because {device.problem} - {device.advice}"
+    facts: list[str] = [device.numerics.precision]
+    if device.name == "cpu":
+        facts.append(f"threads: {device.numerics.threads}")
+    if device.memory:
+        free = device.free()
+        total = size_text(device.memory)
+        facts.append(f"{total} of memory" if free is None else f"{size_text(free)} of {total} free")
+    if device.name == chosen:
+        facts.append("used by --device auto")
+    return ", ".join(facts)
+
+
+def _notes() -> list[str]:
+    """Returns lines about the software, and about GPUs that are hidden."""
+    from ..runner.run.devices import installed_torch
+    from ..runner.run.driver import nvidia_driver
+
+    torch, driver = installed_torch(), nvidia_driver()
+    built = f"CUDA {torch.cuda}" if torch.cuda else f"ROCm {torch.hip}" if torch.hip else "no GPU"
+    lines = [f"torch {torch.version} was built for {built}"]
+    if driver is not None and driver.gpus:
+        lines.append(f"the NVIDIA driver supports CUDA {'.'.join(map(str, driver.cuda))}")
+    if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        lines.append(f"CUDA_VISIBLE_DEVICES={hidden} hides all other NVIDIA GPUs")
+    if torch.hip is None and Path("/dev/kfd").exists():
+        lines.append("if there is an AMD GPU, it needs a torch for ROCm")
+    return lines

@@ -1,0 +1,169 @@
+"""Which device a run uses, as the driver of the GPU reports it; nothing imports torch."""
+
+import json
+import os
+import shutil
+import sys
+
+import pytest
+from nvidia import GIB, GTX_1080, H100, RTX_2080, machine
+
+from artgraph.contract.errors import GraphError
+from artgraph.runner.run.devices import Torch, gpus, numerics_for
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("gcc") is None or os.name == "nt", reason="the driver is compiled by gcc"
+)
+GRAPH = "artgraph: 1\nnodes:\n  art: {node: procedural_art, with: {count: 4}}\n"
+GRAPH += "  net: {node: train_classifier, from: {dataset: art}}\n"
+
+
+@pytest.fixture
+def rows(cli):
+    """Returns a function from an environment to the devices by name."""
+
+    def read(environment):
+        done = cli("devices", "--json", **environment)
+        assert done.returncode == 0, done.stderr
+        return {row["name"]: row for row in json.loads(done.stdout)}
+
+    return read
+
+
+@pytest.fixture
+def plan(cli):
+    """Returns a function that plans a graph; its keys contain the numerics."""
+    cli.write("g.yaml", GRAPH)
+    return lambda environment, device: cli(
+        "plan", "g.yaml", "--device", device, "--json", **environment
+    )
+
+
+def test_a_gpu_is_found_with_its_memory(tmp_path, rows):
+    found = rows(machine(tmp_path, H100, RTX_2080))
+    assert list(found) == ["cuda:0", "cuda:1", "cpu"]
+    assert found["cuda:0"] == {
+        "name": "cuda:0",
+        "model": "NVIDIA H100",
+        "precision": "bfloat16",
+        "memory": 80 * GIB,
+        "free": 20 * GIB,
+        "auto": True,
+        "problem": None,
+        "advice": None,
+    }
+    assert [row["auto"] for row in found.values()] == [True, False, False]
+
+
+def test_bfloat16_needs_compute_capability_8(tmp_path, rows):
+    found = rows(machine(tmp_path, H100, RTX_2080))
+    assert found["cuda:1"]["problem"] is None
+    assert found["cuda:1"]["precision"] == "float32"
+
+
+def test_a_person_can_read_the_list(tmp_path, cli):
+    environment = machine(tmp_path, H100, GTX_1080, driver=(13, 0), torch="13.0")
+    done = cli("devices", **environment)
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        "cuda:0  NVIDIA H100: bfloat16, 20.0 GiB of 80.0 GiB free, used by --device auto"
+    )
+    assert lines[1] == (
+        "cuda:1  NVIDIA GeForce GTX 1080: cannot be used, because CUDA 13.0 needs compute "
+        "capability 7.5, and this GPU has 6.1 - install torch for CUDA 12"
+    )
+    assert lines[2].startswith("cpu     ")
+    assert lines[3:6] == [
+        "torch 2.8.0 was built for CUDA 13.0",
+        "the NVIDIA driver supports CUDA 13.0",
+        "CUDA_VISIBLE_DEVICES=0,1 hides all other NVIDIA GPUs",
+    ]
+    assert done.stderr == ""
+
+
+OLD_DRIVER = "torch needs CUDA 12.6, and the NVIDIA driver supports 11.4"
+OLD_DRIVER += " - update the driver or install torch for CUDA 11"
+
+
+def test_auto_does_not_use_a_gpu_that_the_driver_cannot_serve(tmp_path, plan):
+    environment = machine(tmp_path, H100, driver=(11, 4))
+    done = plan(environment, "auto")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [f"warning: NVIDIA H100 is not used: {OLD_DRIVER}"]
+    assert done.stdout == plan(environment, "cpu").stdout
+    refused = plan(environment, "cuda")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [f"--device cuda: {OLD_DRIVER}, or use cpu"]
+
+
+@pytest.mark.parametrize(
+    ("more", "because"),
+    [
+        ({"torch": None}, "torch 2.8.0 was built without CUDA"),
+        ({"broken": 803}, "the NVIDIA driver does not start (the driver is broken)"),
+        ({"torch": "13.0", "driver": (13, 1)}, "CUDA 13.0 needs compute capability 7.5"),
+    ],
+)
+def test_auto_says_why_a_gpu_is_not_used(tmp_path, rows, plan, more, because):
+    environment = machine(tmp_path, GTX_1080, **more)
+    found = rows(environment)
+    assert found["cpu"]["auto"]
+    done = plan(environment, "auto")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: NVIDIA ")
+    assert because in line
+    assert because in found["cuda:0"]["problem"]
+
+
+def test_a_newer_driver_of_the_same_major_version_is_not_needed(tmp_path, rows):
+    found = rows(machine(tmp_path, H100, driver=(12, 0), torch="12.9"))
+    assert found["cuda:0"]["auto"]
+
+
+def test_auto_prefers_a_gpu_that_works(tmp_path, rows, plan):
+    environment = machine(tmp_path, GTX_1080, H100, driver=(13, 0), torch="13.0")
+    assert rows(environment)["cuda:1"]["auto"]
+    assert plan(environment, "auto").stderr == ""
+
+
+def test_gpus_can_be_hidden(tmp_path, rows, plan):
+    environment = machine(tmp_path, H100) | {"CUDA_VISIBLE_DEVICES": ""}
+    assert list(rows(environment)) == ["cpu"]
+    assert plan(environment, "auto").stderr == "", "who hides a GPU knows that it is not used"
+    assert plan(environment, "cuda").returncode == 2
+
+
+def test_the_number_of_a_gpu_is_checked(tmp_path, plan):
+    environment = machine(tmp_path, H100, RTX_2080)
+    for device in ("cuda", "cuda:0", "cuda:1"):
+        assert plan(environment, device).returncode == 0
+    refused = plan(environment, "cuda:2")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "--device cuda:2: there is no such device - use cuda:0 or cuda:1 or cpu"
+    ]
+
+
+def test_a_gpu_of_amd_is_called_cuda(tmp_path):
+    """torch for ROCm calls it so, too. WSL has /dev/dxg for any maker's GPU."""
+    torch = Torch("2.8.0+rocm6.4", hip="6.4.43482")
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "dxg").touch()
+    assert gpus(torch, tmp_path) == []
+    (tmp_path / "dev" / "kfd").touch()
+    for number, units in enumerate((0, 256, 256)):
+        node = tmp_path / "sys/class/kfd/kfd/topology/nodes" / str(number)
+        node.mkdir(parents=True)
+        (node / "properties").write_text(f"cpu_cores_count 0\nsimd_count {units}\nmem_banks 1\n")
+    found = gpus(torch, tmp_path)
+    assert [(gpu.name, gpu.problem, gpu.free()) for gpu in found] == [
+        ("cuda:0", None, None),
+        ("cuda:1", None, None),
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac may have one")
+def test_no_gpu_of_apple_elsewhere():
+    with pytest.raises(GraphError, match="--device mps: there is no such device"):
+        numerics_for("mps")

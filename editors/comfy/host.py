@@ -37,8 +37,23 @@ def store() -> Store:
 
 @cache
 def numerics() -> Numerics:
-    """Returns the numerics that the command line uses; `$ARTGRAPH_DEVICE` is its `--device`."""
-    return numerics_for(os.environ.get("ARTGRAPH_DEVICE", "auto"))
+    """Returns the numerics of `$ARTGRAPH_DEVICE`, which is `--device` of the command line.
+
+    Without it, artgraph uses the device that ComfyUI uses, so it respects ComfyUI's `--cpu`.
+    """
+    device = os.environ.get("ARTGRAPH_DEVICE", "auto")
+    return _comfy_numerics() if device == "auto" else numerics_for(device)
+
+
+def _comfy_numerics() -> Numerics:
+    """Returns the numerics of ComfyUI's device; the processor if artgraph can't use its device."""
+    import comfy.model_management
+    import torch
+
+    device = comfy.model_management.get_torch_device()
+    if device.type == "cuda":
+        return Numerics.of(str(device), torch.cuda.get_device_capability(device))
+    return Numerics.of(device.type if device.type == "mps" else "cpu")
 
 
 def resolve(text: str, kind: str) -> Path:
@@ -129,10 +144,16 @@ class RunningNode:
 
     @contextmanager
     def switches(self) -> Iterator[None]:
-        """Set torch's process-wide switches to the numerics in our keys, and restore them after."""
+        """Set torch's process-wide switches to the numerics in our keys, and restore them after.
+
+        ComfyUI's models first leave the memory of the GPU, because ours may need all of it.
+        """
+        import comfy.model_management
         import torch
 
-        fill = torch.utils.deterministic
+        if self.numerics.device != "cpu":
+            comfy.model_management.unload_all_models()
+        fill, tf32 = torch.utils.deterministic, _tf32()
         before = (
             torch.get_num_threads(),
             torch.backends.cudnn.benchmark,
@@ -148,6 +169,21 @@ class RunningNode:
             torch.backends.cudnn.benchmark = before[1]
             torch.use_deterministic_algorithms(before[2], warn_only=before[3])
             fill.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
+            if tf32 is not None:
+                torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def _tf32() -> tuple[bool, bool] | None:
+    """Returns whether cuDNN and matrix products may use TF32.
+
+    Returns None if torch refuses to say, because another pack set it by a newer function.
+    """
+    import torch
+
+    try:
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    except RuntimeError:
+        return None
 
 
 @contextmanager

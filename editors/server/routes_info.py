@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from importlib.metadata import version
@@ -11,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...runner.run.devices import Device, all_devices, installed_torch, numerics_for
 from ..formats.forms import class_id
 from .definitions import definitions
 from .hub import log_message
@@ -39,31 +39,42 @@ def _definitions(services: Services) -> dict[str, Any]:
 
 @routes.get("/system_stats")
 async def system_stats(request: web.Request) -> web.Response:
-    total, free = _memory()
+    used = numerics_for(request.app[SERVICES].settings.device).device
+    devices = all_devices()
+    main = devices[-1]
     system = {
         "os": f"{platform.system()} {platform.machine()}",
-        "ram_total": total,
-        "ram_free": free,
+        "ram_total": main.memory,
+        "ram_free": main.free() or 0,
         "comfyui_version": f"artgraph {version('artgraph')}",
         "required_frontend_version": version("comfyui-frontend-package"),
         "python_version": sys.version,
-        "pytorch_version": version("torch"),
+        "pytorch_version": installed_torch().version,
         "embedded_python": False,
         "argv": ["artgraph", "--disable-api-nodes"],
     }
-    device = {"name": request.app[SERVICES].settings.device, "type": "cpu", "index": 0}
-    memory = dict.fromkeys(("vram_total", "torch_vram_total"), total)
-    memory |= dict.fromkeys(("vram_free", "torch_vram_free"), free)
-    return web.json_response({"system": system, "devices": [device | memory]})
+    return web.json_response(
+        {"system": system, "devices": [_device(device, used) for device in devices]}
+    )
 
 
-def _memory() -> tuple[int, int]:
-    """Returns the total and the free memory in bytes, or zeros if the system does not report it."""
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 0, 0
+def _device(device: Device, used: str) -> dict[str, Any]:
+    """Returns what the editor shows of a device; its name also says whether runs use it."""
+    words = f"{device.name} {device.model}"
+    if device.problem is not None:
+        words += f" (cannot be used: {device.problem} - {device.advice})"
+    elif device.name == used:
+        words += f" (used, {device.numerics.precision})"
+    free = device.free() or 0
+    return {
+        "name": words,
+        "type": device.name.split(":")[0],
+        "index": int(device.name.partition(":")[2] or 0),
+        "vram_total": device.memory,
+        "vram_free": free,
+        "torch_vram_total": device.memory,
+        "torch_vram_free": free,
+    }
 
 
 # Optional parts of the editor that artgraph does not use

@@ -33,6 +33,14 @@ COMMON = {
         "    stop_after -= 1\n"
         "    if stop_after == 0:\n"
         "        raise InterruptProcessingException()\n"
+        "device = 'cpu'\n"
+        "def get_torch_device():\n"
+        "    import torch\n"
+        "    return torch.device(device)\n"
+        "unloaded = 0\n"
+        "def unload_all_models():\n"
+        "    global unloaded\n"
+        "    unloaded += 1\n"
     ),
     "comfy/utils.py": (
         "calls = []\n"

@@ -43,7 +43,7 @@ def edit(
     from .app import serve
     from .settings import Settings
 
-    numerics_for(device)
+    numerics = numerics_for(device)  # once, since it may warn
     if not folder.is_dir():
         raise InputError(
             f"there is no folder {str(folder)!r}", "create it, or choose another --folder"
@@ -55,7 +55,7 @@ def edit(
         out=_within(folder, out),
         input=_within(folder, input_),
         cache=cache.absolute(),
-        device=device,
+        device=numerics.device + ("+compile" if numerics.compiled else ""),
         packs=packs,
         graph=graph,
         host=listen or "127.0.0.1",

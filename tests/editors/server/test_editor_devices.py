@@ -4,7 +4,11 @@ import os
 import shutil
 
 import pytest
-from editing import Server
+
+pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
+pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
+
+from editing import Server, node
 from nvidia import GIB, GTX_1080, H100, machine
 
 gcc = pytest.mark.skipif(
@@ -43,3 +47,19 @@ def test_the_processor_is_shown_with_its_memory(tmp_path):
     assert found[-1]["name"].startswith("cpu ")
     assert found[-1]["name"].endswith(("(used, float32)", "(used, bfloat16)"))
     assert found[-1]["vram_total"] == system["ram_total"] > 0
+
+
+@gcc
+def test_the_editor_says_once_why_a_gpu_is_not_used(tmp_path):
+    """The process that runs graphs does not repeat it."""
+    environment = machine(tmp_path, H100, torch=None)
+    (tmp_path / "packages" / "torch" / "__init__.py").write_text("")  # this process imports it
+    with Server(tmp_path, **environment) as server:
+        answer = server.run({"7": node("noted", "count", value=4, name="x")}).json()
+        assert server.finished(answer["prompt_id"])["status"] == "completed"
+        (gpu, cpu) = server.get("/system_stats").json()["devices"]
+        logs = server.get("/internal/logs").json() + (tmp_path / "server.log").read_text()
+    assert "(cannot be used: torch 2.8.0 was built without CUDA - install" in gpu["name"]
+    assert "(used, " in cpu["name"]
+    assert logs.count("is not used") == 1
+    assert "warning: NVIDIA H100 is not used: torch 2.8.0 was built without CUDA" in logs

@@ -148,10 +148,11 @@ class RunningNode:
 
         ComfyUI's models first leave the memory of the GPU, because ours may need all of it.
         """
-        import comfy.model_management
         import torch
 
         if self.numerics.device != "cpu":
+            import comfy.model_management
+
             comfy.model_management.unload_all_models()
         fill, tf32 = torch.utils.deterministic, _tf32()
         before = (

@@ -11,6 +11,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-$(EXTRAS)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal --stand-in-gpu
 
 lint: $(VENV)/installed-$(EXTRAS)
 	$(BIN)/ruff check .

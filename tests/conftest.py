@@ -9,27 +9,43 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["browsing"]
-PACK = Path(__file__).parent / "support" / "pack.py"
+SUPPORT = Path(__file__).parent / "support"
+PACK = SUPPORT / "pack.py"
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--no-skips", action="store_true", help="a skipped test fails, unless it is marked gpu"
+        "--no-skips",
+        action="store_true",
+        help="a skipped test fails; so does one marked gpu if --stand-in-gpu is set",
     )
+    parser.addoption(
+        "--stand-in-gpu",
+        action="store_true",
+        help="run the tests marked gpu, and no others, on a stand-in for a GPU",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("stand_in_gpu"):
+        others = [item for item in items if not item.get_closest_marker("gpu")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker("gpu")]
 
 
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu"):
         import torch
 
-        if not torch.cuda.is_available():
+        if not item.config.getoption("stand_in_gpu") and not torch.cuda.is_available():
             pytest.skip("no CUDA device")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     report = yield
-    return report if item.get_closest_marker("gpu") else judged(report, item.config)
+    may_skip = item.get_closest_marker("gpu") and not item.config.getoption("stand_in_gpu")
+    return report if may_skip else judged(report, item.config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,6 +59,38 @@ def judged(report, config):
         report.outcome = "failed"
         report.longrepr = f"--no-skips, but skipped: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def gpu(request):
+    """The stand-in for a GPU if --stand-in-gpu is set, else None. It changes the whole process."""
+    if not request.config.getoption("stand_in_gpu"):
+        yield None
+        return
+    import torch
+    from stand_in_cuda import StandIn
+
+    torch.set_num_threads(1)
+    try:
+        stand_in = StandIn(SUPPORT.parent.parent).__enter__()
+    except RuntimeError as error:  # another torch than it is made for
+        pytest.skip(str(error))
+    yield stand_in
+    stand_in.__exit__(None, None, None)
+
+
+@pytest.fixture
+def cuda():
+    """The numerics of a GPU, with torch's switches set as in a run."""
+    import torch
+
+    from artgraph.models.training.numerics import Numerics
+
+    numerics = Numerics.of("cuda")
+    numerics.apply()
+    yield numerics
+    torch.cuda.set_sync_debug_mode("default")
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,6 +111,7 @@ class Cli:
     """Runs `artgraph` in a folder of its own, through the real entry point."""
 
     folder: Path
+    program: tuple[str, ...] = ("-m", "artgraph")
 
     def __call__(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), **self.options(**environment), check=False)
@@ -72,7 +121,7 @@ class Cli:
         return subprocess.Popen(self.command(*words), **self.options(**environment))
 
     def command(self, *words: object) -> list[str]:
-        return [sys.executable, "-m", "artgraph", *map(str, words)]
+        return [sys.executable, *self.program, *map(str, words)]
 
     def options(self, **environment: str) -> dict:
         return {
@@ -92,8 +141,8 @@ class Cli:
 
 
 @pytest.fixture
-def cli(tmp_path):
-    return Cli(tmp_path)
+def cli(tmp_path, gpu):
+    return Cli(tmp_path) if gpu is None else Cli(tmp_path, (str(SUPPORT / "cli_on_stand_in.py"),))
 
 
 @pytest.fixture

@@ -41,3 +41,9 @@ def test_a_skip_fails(tmp_path, text):
 def test_a_gpu_may_be_missing(tmp_path):
     done = run(tmp_path, GPU, "--no-skips")
     assert (done.returncode, "1 skipped" in done.stdout) == (0, True)
+
+
+def test_a_test_marked_gpu_may_not_skip_on_the_stand_in(tmp_path):
+    done = run(tmp_path, GPU, "--no-skips", "--stand-in-gpu")
+    assert (done.returncode, "1 failed" in done.stdout) == (1, True)
+    assert "1 deselected" in run(tmp_path, SKIPPED, "--stand-in-gpu").stdout

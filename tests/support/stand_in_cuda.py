@@ -5,13 +5,11 @@ A tensor on it reports `device="cuda:0"` and contains a CPU tensor, with which t
 `gpu.tally` counts by the lines of the files in FOLDER. Enter it before networks are made, and leave
 it at the end of the process. Threads that start later have it too, child processes do not.
 
-It refuses: operands on two devices (but 0-dim CPU tensors in pointwise operations, and CPU indices,
-as CUDA does), the generator of another device, `numpy()`, a device that does not exist, tensors
-above `most` bytes (OutOfMemoryError), and float64 if `doubles` is False. It warns of operations
-whose results vary although deterministic algorithms are required. It counts launches, the bytes
-that they touch, copies to the GPU, and waits: blocking copies, values read, masks, `nonzero`.
-
-So it shows that code mixes no devices on the paths that were taken, and where the processor waits.
+It refuses, as CUDA does: operands on two devices, the generator of another device, `numpy()`, a
+device that does not exist, results above `most` bytes (OutOfMemoryError; copies may be larger), and
+float64 if `doubles` is False. It warns of algorithms that should be deterministic but are not. It
+counts launches, the bytes that they touch, copies to the GPU, and waits: blocking copies, values
+that are read, masks, `nonzero`. `largest` is the size of the largest result in bytes.
 It shows nothing about speed, memory in use, a GPU's bits, and copies that should be waited for, nor
 about cuDNN, fused attention, Triton, torch.compile, streams and CUDA graphs. One launch here may
 be several there (sort, index_put). `tensor.pin_memory()` works, `empty(pin_memory=True)` does not.
@@ -39,6 +37,7 @@ MIXING = INDEXING | {"where", "fill_", "masked_fill", "masked_fill_"}  # accept 
 NO_KERNEL = {"detach", "alias", "_unsafe_view", "lift_fresh", "_local_scalar_dense"}
 VARYING = {"reflection_pad2d_backward", "_adaptive_avg_pool2d_backward", "cumsum", "median"}
 BLAS = {"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot"}  # vary without cuBLAS's setting
+SKIPPED = ("/.venv/", "/numerics.py", "/stand_in_cuda.py")  # files that copy for other lines
 
 
 class GpuTensor(torch.Tensor):
@@ -80,8 +79,7 @@ class StandIn(TorchDispatchMode):
     def __init__(self, root: Path, count: int = 1, most: int = 2**62, doubles: bool = True) -> None:
         super().__init__()
         self.root, self.count, self.most, self.doubles = f"{root.absolute()}/", count, most, doubles
-        self.tally, self.strict = Counter[str](), False
-        self.pinned: set[StorageWeakRef] = set()
+        self.tally, self.strict, self.largest, self.pinned = Counter[str](), False, 0, set[Any]()
 
     def __enter__(self) -> StandIn:
         if StandIn.current is None:
@@ -108,7 +106,7 @@ class StandIn(TorchDispatchMode):
         result = func(*hosts[0], **hosts[1])
         if device.type != "cuda":  # a copy from the GPU, or a new CPU tensor like one of the GPU
             return result
-        self._count(func, name, [x for x in tree_leaves((hosts, result)) if hasattr(x, "nbytes")])
+        self._count(func, name, hosts, result)
         known = {id(x._host): x for x in ours}  # operations in place return their operands
         return tree_map_only(torch.Tensor, lambda x: self._wrapped(x, known, device), result)
 
@@ -120,16 +118,14 @@ class StandIn(TorchDispatchMode):
 
     def wait(self, why: str) -> None:
         if self.strict:
-            raise RuntimeError(f"called a synchronizing CUDA operation: {why} at {self._line()}")
-        self.tally.update({"waits": 1, f"wait: {why} at {self._line()}": 1})
+            raise RuntimeError(f"called a synchronizing CUDA operation: {why} at {self._where()}")
+        self.tally.update({"waits": 1, f"wait: {why} at {self._where()}": 1})
 
     def _wrapped(self, host: torch.Tensor, known: dict[int, Any], device: torch.device) -> Any:
         if id(host) in known:
             return known[id(host)]
         if host.dtype == torch.float64 and not self.doubles:
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
-        if host.nbytes > self.most:
-            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {host.nbytes} B")
         return GpuTensor(host, device)
 
     def _check(self, func: Any, name: str, args: Any, kwargs: Any, given: Any, device: Any) -> None:
@@ -162,33 +158,38 @@ class StandIn(TorchDispatchMode):
             warnings.warn(f"{name} does not have a deterministic implementation", stacklevel=3)
 
     def _send(self, source: torch.Tensor, how: str, blocks: bool) -> None:
-        text = f"copy: {how}, {'' if blocks else 'non-'}blocking at {self._line()}"
+        text = f"copy: {how}, {'' if blocks else 'non-'}blocking at {self._where()}"
         self.tally.update({"copies": 1, "bytes sent": source.nbytes, text: 1})
         if blocks:
             self.wait("a copy to the GPU")
 
-    def _line(self) -> str:
-        """Returns the line below `root` that is executed; "" in the thread of backward passes."""
+    def _where(self) -> str:
         frame: Any = sys._getframe(1)
         while frame is not None:
             file = frame.f_code.co_filename
-            if file.startswith(self.root) and file != __file__ and "/.venv/" not in file:
+            if file.startswith(self.root) and not any(part in file for part in SKIPPED):
                 return f"{file[len(self.root) :]}:{frame.f_lineno}"
             frame = frame.f_back
         return ""
 
-    def _count(self, func: Any, name: str, tensors: list[torch.Tensor]) -> None:
+    def _count(self, func: Any, name: str, given: Any, result: Any) -> None:
+        """Count a launch, if this operation is one; raises OutOfMemoryError."""
         alias = func._schema.returns[0].alias_info if func._schema.returns else None
-        if (alias is None or alias.is_write) and name not in NO_KERNEL and "empty" not in name:
-            touched = sum(min(x.nbytes, x.untyped_storage().nbytes()) for x in tensors)
-            self.tally.update({"launches": 1, "bytes touched": touched, f"operation {name}": 1})
+        if (alias is not None and not alias.is_write) or name in NO_KERNEL or "empty" in name:
+            return
+        given, made = ([x for x in tree_leaves(y) if hasattr(x, "nbytes")] for y in (given, result))
+        touched = sum(min(x.nbytes, x.untyped_storage().nbytes()) for x in given + made)
+        self.tally.update({"launches": 1, "bytes touched": touched, f"operation {name}": 1})
+        size = max((x.nbytes for x in made if name != "_to_copy"), default=0)
+        if size > self.most:
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes")
+        self.largest = max(self.largest, size)
 
 
 def _register_device() -> Any:
     """Make C++ use torch's own fake device guard for CUDA, and believe that CUDA is available.
 
-    In torch 2.13, the virtual functions 2 and 4 of the CUDA hooks are isBuilt and
-    hasPrimaryContext. Returns what must stay in memory, because C++ has pointers to it.
+    Returns what must stay in memory, because C++ has pointers to it.
     """
     if not torch.__version__.startswith("2.13.") or torch.version.cuda is not None:
         raise RuntimeError(f"the stand-in needs torch 2.13 for the CPU, not {torch.__version__}")
@@ -204,7 +205,7 @@ def _register_device() -> Any:
     cpu._ZN2at6detail12getCUDAHooksEv.restype = pointer
     hooks = pointer.from_address(cpu._ZN2at6detail12getCUDAHooksEv())
     functions = (pointer * 98)(*(pointer * 98).from_address(hooks.value - 16))
-    functions[2 + 2], functions[2 + 4] = yes, no  # after two words about the type
+    functions[2 + 2], functions[2 + 4] = yes, no  # isBuilt, hasPrimaryContext in torch 2.13
     hooks.value = ctypes.addressof(functions) + 16
     return answers, table, guard, functions
 
@@ -225,8 +226,7 @@ def _patch(gpu: StandIn) -> None:
         return module
 
     def pin_memory(tensor: torch.Tensor, *_: Any) -> torch.Tensor:
-        copy = tensor.clone()
-        gpu.pinned.add(StorageWeakRef(copy.untyped_storage()))
+        gpu.pinned.add(StorageWeakRef((copy := tensor.clone()).untyped_storage()))
         return copy
 
     def run_with(thread: threading.Thread) -> None:
@@ -238,10 +238,10 @@ def _patch(gpu: StandIn) -> None:
     torch.Tensor.is_pinned = lambda x, *_: StorageWeakRef(x.untyped_storage()) in gpu.pinned
     for name in ("torch.optim.optimizer", "torch.utils._foreach_utils"):
         sys.modules[name]._foreach_supported_types.append(GpuTensor)  # else they go one by one
-    answers = {"device_count": gpu.count, "is_current_stream_capturing": False, "_lazy_init": None}
+    answers: dict[str, Any] = {"device_count": gpu.count, "get_device_capability": (9, 0)}
     answers |= dict.fromkeys(("is_available", "is_initialized", "is_bf16_supported"), True)
-    answers |= {"get_device_capability": (9, 0)}
-    answers |= dict.fromkeys(("current_device", "memory_reserved", "empty_cache"), 0)
+    answers |= dict.fromkeys(("is_current_stream_capturing", "_lazy_init", "empty_cache"), None)
+    answers |= dict.fromkeys(("current_device", "memory_reserved", "memory_allocated"), 0)
     for name, answer in answers.items():
         setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
     torch.cuda.mem_get_info = lambda device="cuda": (gpu.device(device), (80 << 30,) * 2)[1]

@@ -1,0 +1,59 @@
+"""The table of the GPU path: launches, waits, copies and bytes of a step of each training.
+
+    python tests/support/gpu_table.py [--root CHECKOUT] [--size 64] [--batch 32] [NAME ...]
+
+It counts on the stand-in for a GPU. NAME is the beginning of a training's name; with --lines, the
+lines that wait or copy are listed as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from stand_in_cuda import StandIn
+
+COLUMNS = ("launches", "waits", "copies", "bytes sent")
+
+
+def main() -> None:
+    """Print a row for each training."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--root", type=Path, default=Path(__file__).parents[2])
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lines", action="store_true")
+    words = parser.parse_args()
+    root = words.root.absolute()
+    assert root.name == "artgraph", "the folder of a checkout is the package artgraph"
+    sys.path.insert(0, str(root.parent))
+    with StandIn(root) as gpu:
+        import torch
+        from gpu_trainings import FIRST, LAST, TRAININGS, train, watched
+
+        from artgraph.models.training.numerics import Numerics
+
+        numerics = Numerics.of("cuda")
+        numerics.apply()
+        torch.set_num_threads(1)
+        print(f"{words.size} px, batch {words.batch:<20}", *(f"{c:>12}" for c in COLUMNS))
+        for name in (n for n in TRAININGS if n.startswith(tuple(words.names) or "")):
+            with watched(gpu, strict=False) as tally:
+                try:
+                    train(name, numerics, size=words.size, batch=words.batch)
+                except RuntimeError as error:
+                    print(f"{name:32} {str(error).splitlines()[0]}", flush=True)
+                    continue
+            steps = LAST - FIRST
+            print(f"{name:32}", *(f"{tally[c] / steps:12,.0f}" for c in COLUMNS), flush=True)
+            if words.lines:
+                found = ((n, k) for k, n in tally.items() if k.startswith(("wait:", "copy:")))
+                print(
+                    *(f"{n / steps:12,.1f} {k}" for n, k in sorted(found, reverse=True)), sep="\n"
+                )
+
+
+if __name__ == "__main__":
+    main()

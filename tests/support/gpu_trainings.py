@@ -1,0 +1,102 @@
+"""All kinds of training, run small through their nodes, for tests and the table of the GPU path."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from artgraph.contract.context import Context
+from artgraph.contract.registry import load_nodes
+from artgraph.models.gan import evaluation, projected_features
+from artgraph.models.training.curves import Curves
+from artgraph.models.training.numerics import Numerics
+from artgraph.models.vae import sharpen
+
+# Steps 4 to 6 are watched: the first steps also make what is needed only once.
+FIRST, LAST = 3, 6
+
+# The node, its widgets, and the optional inputs that are wired.
+TRAININGS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "GAN, projected": ("train_gan", {}, ()),
+    "GAN, projected, classifier": ("train_gan", {}, ("classifier",)),
+    "GAN, r3": ("train_gan", {"method": "r3"}, ()),
+    "GAN, classic": ("train_gan", {"method": "classic"}, ()),
+    "VAE, residual": ("train_vae", {}, ()),
+    "VAE, fsq": ("train_vae", {"quantiser": "fsq"}, ()),
+    "VAE, features": ("train_vae", {"sharpen": "features"}, ("classifier",)),
+    "VAE, adversarial": ("train_vae", {"sharpen": "adversarial"}, ()),
+    "VAE, classic": ("train_vae", {"method": "classic"}, ()),
+    "prior": ("train_prior", {}, ()),
+    "classifier, residual": ("train_classifier", {}, ()),
+    "classifier, classic": ("train_classifier", {"method": "classic"}, ()),
+}
+
+
+def train(
+    name: str, numerics: Numerics, *, size: int = 32, batch: int = 8, **options: Any
+) -> dict[str, Any]:
+    """Do LAST steps of a training in TRAININGS, or `steps`; returns what its node returns.
+
+    What it does besides its steps is shortened: the training of features, and the evaluations.
+    """
+    steps, context = options.pop("steps", LAST), Context(numerics, **options)
+    node, widgets, wired = TRAININGS[name]
+    spec = load_nodes()[node]
+    inputs = [n for n, port in spec.inputs.items() if n in wired or not port.optional]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projected_features, "STEPS", 3)
+        patch.setattr(projected_features, "BATCH", 8)
+        patch.setattr(evaluation, "COMPARED", 16)
+        patch.setattr(sharpen, "PATIENCE", 1)
+        return _run(
+            node, context, {n: _input(n, size) for n in inputs}, steps=steps, batch=batch, **widgets
+        )
+
+
+@contextmanager
+def watched(gpu: Any, *, strict: bool) -> Iterator[Counter[str]]:
+    """Watch the steps from FIRST to LAST of a training.
+
+    gpu:     the stand-in, or None. If there is one, the counter contains its tally at the end.
+    strict:  whether a wait in these steps is an error.
+    """
+    add, tally, mode = Curves.add, Counter[str](), torch.cuda.set_sync_debug_mode
+
+    def add_and_watch(curves: Curves, step: int, metrics: Any) -> None:
+        add(curves, step, metrics)
+        if step == FIRST:
+            mode("error" if strict else "default")
+            if gpu is not None:
+                gpu.tally.clear()
+        if step == LAST:
+            mode("default")
+            tally.update({} if gpu is None else gpu.tally)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Curves, "add", add_and_watch)
+        try:
+            yield tally
+        finally:
+            mode("default")
+
+
+@cache
+def _input(name: str, size: int) -> Any:
+    """Returns a small value for an input of this name, computed on the CPU."""
+    cpu = Context.quiet()
+    if name == "dataset":
+        return _run("procedural_art", cpu, {}, count=64, size=size)[name]
+    return _run(f"train_{name}", cpu, {"dataset": _input("dataset", size)}, steps=2, batch=8)[name]
+
+
+def _run(node: str, context: Context, inputs: dict[str, Any], **widgets: Any) -> dict[str, Any]:
+    spec = load_nodes()[node]
+    checked, problems = spec.check(widgets)
+    assert not problems
+    return spec(inputs, checked, context)

@@ -31,6 +31,27 @@ def test_shipped_graph(cli, path):
     assert (end["status"], end["ran"]) == ("done", 0), "a picture carries the graph that made it"
 
 
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("graph", "method"),
+    [
+        *((name, None) for name in ("style_remix", "finetune", "morph", "classic", "sort_archive")),
+        *(("train_gan", method) for method in ("projected", "r3", "classic")),
+    ],
+)
+def test_shipped_graph_on_a_gpu(cli, graph, method):
+    path = next(path for path in GRAPHS if path.stem == graph)
+    settings = [*small(path), *([f"knobs.method={method}"] if method else [])]
+    words = [word for setting in settings for word in ("--set", setting)]
+    done = cli("run", graph, "--json", "--device", "cuda", *words)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    end, nodes = events[-1], yaml.safe_load(path.read_text())["nodes"]
+    assert (end["ran"] + end["cached"], end["failed"]) == (len(nodes), 0)
+    assert not [event for event in events if event["event"] == "warning"]
+
+
 def test_every_graph_says_what_it_does():
     for path in GRAPHS:
         graph = yaml.safe_load(path.read_text())

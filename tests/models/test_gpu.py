@@ -82,7 +82,8 @@ def test_the_training_of_features_never_waits(classes, cuda, monkeypatch):
         torch.cuda.set_sync_debug_mode("error" if share < 1 else "default")
         done.append(share)
 
-    train_features(blank(lambda: FeatureNet(classes, (8, 8, 16, 16))), data, 1, cuda, progress)
+    net = cuda.place(blank(lambda: FeatureNet(classes, (8, 8, 16, 16))))
+    train_features(net, data, 1, cuda, progress)
     assert len(done) == 5
 
 

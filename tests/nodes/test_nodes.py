@@ -27,12 +27,13 @@ WIRED = {  # inputs that are wired though they are optional, by the kind of valu
 }
 
 
+def run(name, **given):
+    return NODES[name](*prepared(NODES[name], given), Context.quiet())
+
+
 @cache
 def inputs_for(socket):
     """A small value of each kind, made by the nodes themselves."""
-
-    def run(name, **given):
-        return NODES[name](*prepared(NODES[name], given), Context.quiet())
 
     def with_prior(vae):
         spec = NODES["train_prior"]
@@ -203,6 +204,30 @@ def test_a_node_that_runs_out_of_memory_continues_in_smaller_parts(name, gpu, cu
     for output, value in whole.items():
         for a, b in zip(tensors_of(value), tensors_of(parts[output]), strict=True):
             torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ["projected", "r3", "classic"])
+def test_a_gan_draws_alike_on_a_gpu(method, cuda):
+    spec = NODES["sample_latent"]
+    inputs, widgets = prepared(spec, {"count": 4})
+    inputs = {"gan": run("train_gan", method=method)["gan"]}
+    drawn = spec(inputs, widgets, Context(numerics=cuda))
+    plain = spec(inputs, widgets, Context.quiet())
+    assert torch.equal(drawn["latent"].z, plain["latent"].z)
+    torch.testing.assert_close(drawn["image"], plain["image"], rtol=0.1, atol=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("settings", [{"quantiser": "fsq"}, {"method": "classic"}])
+def test_a_vae_encodes_and_decodes_alike_on_a_gpu(settings, cuda):
+    vae, image = run("train_vae", **settings)["vae"], inputs_for("image")
+    found = []
+    for context in (Context(numerics=cuda), Context.quiet()):
+        latent = NODES["vae_encode"]({"vae": vae, "image": image}, {}, context)["vae_latent"]
+        drawn = NODES["vae_decode"]({"vae": vae, "latent": latent}, {}, context)
+        found.append(drawn["image"])
+    assert (found[0] - found[1]).abs().mean() < 0.01  # not the largest: a few codes may differ
 
 
 def tensors_of(value):

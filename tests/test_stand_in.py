@@ -1,0 +1,88 @@
+"""What CUDA refuses and what waits for it: the same on the stand-in as on a GPU."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cuda")]
+
+
+def on_gpu(*shape):
+    return torch.ones(*shape, device="cuda")
+
+
+REFUSED = {
+    "a sum of two devices": lambda: on_gpu(3) + torch.ones(3),
+    "a product of two devices": lambda: on_gpu(3, 3) @ torch.ones(3, 3),
+    "a module on another device": lambda: torch.nn.Linear(3, 3)(on_gpu(1, 3)),
+    "rows of the CPU by indices of the GPU": lambda: torch.ones(3)[on_gpu(2).long()],
+    "a list of two devices": lambda: torch.cat([on_gpu(3), torch.ones(3)]),
+    "a generator of the CPU": lambda: torch.rand(3, generator=torch.Generator(), device="cuda"),
+    "a generator of the GPU": lambda: torch.rand(3, generator=torch.Generator("cuda")),
+    "an array": lambda: on_gpu(3).numpy(),
+    "a device that does not exist": lambda: torch.ones(3, device="cuda:99"),
+}
+WAITING = {
+    "a value": lambda: on_gpu(1).item(),
+    "a condition": lambda: bool(on_gpu(1) > 0),
+    "values": lambda: on_gpu(3).tolist(),
+    "a copy from the GPU": lambda: on_gpu(3).cpu(),
+    "a copy to the GPU": lambda: torch.ones(3).to("cuda"),
+    "a new tensor from numbers": lambda: torch.tensor([1, 2], device="cuda"),
+    "a mask": lambda: on_gpu(3)[on_gpu(3) > 0],
+    "nonzero": lambda: on_gpu(3).nonzero(),
+}
+FREE = {
+    "a pinned copy": lambda: torch.ones(3).pin_memory().to("cuda", non_blocking=True),
+    "a part of a pinned copy": lambda: torch.ones(3).pin_memory()[1:].to("cuda", non_blocking=True),
+    "a number of the CPU": lambda: on_gpu(3) + torch.tensor(2.0),
+    "rows by indices of the GPU": lambda: on_gpu(3)[
+        torch.zeros(2, dtype=torch.long, device="cuda")
+    ],
+    "a product": lambda: on_gpu(3, 3) @ on_gpu(3, 3),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_cuda_refuses(name):
+    with pytest.raises((RuntimeError, TypeError)):
+        REFUSED[name]()
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_the_processor_waits_for(name):
+    WAITING[name]()
+    torch.cuda.set_sync_debug_mode("error")
+    with pytest.raises(RuntimeError, match="called a synchronizing"):
+        WAITING[name]()
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_the_processor_does_not_wait_for(name, gpu):
+    torch.cuda.set_sync_debug_mode("error")
+    if gpu is not None:
+        gpu.tally.clear()
+    FREE[name]()
+    assert gpu is None or not [line for line in gpu.tally if "unpinned" in line]
+
+
+def test_algorithms_that_vary_cause_a_warning():
+    pad = torch.nn.ReflectionPad2d(1)
+    with pytest.warns(UserWarning, match="deterministic"):
+        pad(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
+    torch.use_deterministic_algorithms(False)
+    with warnings.catch_warnings(action="error"):
+        pad(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
+
+
+def test_launches_are_counted(gpu):
+    if gpu is None:
+        pytest.skip("a GPU does not count")
+    a, b = on_gpu(4), on_gpu(4)
+    gpu.tally.clear()
+    (a + b).view(2, 2).mul_(2)
+    assert (gpu.tally["launches"], gpu.tally["operation add"]) == (2, 1)
+    assert gpu.tally["bytes touched"] == 5 * 16

@@ -60,7 +60,7 @@ def collect_command(
         str, typer.Option("--max-size", help="Allowed size of the cache, such as 10GB or 500MB.")
     ] = "20GB",
     pins: Annotated[
-        bool, typer.Option(help="Keep the results of runs if their output folder still exists.")
+        bool, typer.Option(help="Protect the results of existing output folders.")
     ] = True,
     cache: CacheOption = None,
 ) -> None:
@@ -70,7 +70,7 @@ def collect_command(
     """
     from ..runner.store.collection import collect
 
-    limit = size_of("--max-size", max_size)
+    limit = size_of("--max-size ", max_size)
     with open_existing_store(cache) as store:
         deleted, freed = collect(store.index, store.blobs, limit or 0, pins)
     states = sum(entry.step is not None for entry in deleted)
@@ -87,7 +87,11 @@ def verify_command(cache: CacheOption = None) -> None:
 
     with open_existing_store(cache) as store:
         intact, deleted = verify(store.index, store.blobs)
-    typer.echo(f"{intact} results and checkpoints are intact, {deleted} were damaged and deleted")
+    if not intact and not deleted:
+        typer.echo("the cache is empty")
+        return
+    damaged = f"; damaged and deleted: {deleted}" if deleted else ""
+    typer.echo(f"intact: {intact} results and checkpoints{damaged}")
 
 
 @app.command("clear")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..contract.errors import GraphError
+from ..contract.errors import GraphError, unwritable
 from ..runner.store.place import cache_folder
 from .options import (
     CacheOption,
@@ -37,7 +37,8 @@ def nodes(
 
     registry = load_nodes(pack or ())
     if node is not None and node not in registry:
-        raise GraphError(f"there is no node {node!r}", suggestion(node, registry))
+        hint = suggestion(node, registry, "`artgraph nodes` lists all nodes")
+        raise GraphError(f"there is no node {node!r}", hint)
     if as_json:
         data = (
             node_data(registry[node])
@@ -79,7 +80,7 @@ def new(
     try:
         file.write_text(STARTER, encoding="utf-8")
     except OSError as error:
-        raise GraphError(f"{file}: can't be written: {error.strerror}", "check the path") from error
+        raise unwritable(file, error) from error
     typer.echo(f"wrote {file}; run it with `artgraph run {file}`")
 
 

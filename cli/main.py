@@ -113,7 +113,7 @@ def run(
             listener,
             previews=None if quiet else 5.0,
             jobs=jobs or default_jobs(),
-            memory=size_of("--memory", memory),
+            memory=size_of("--memory ", memory),
         )
         running = Run(job)
         _stop_on_interrupt(running)
@@ -153,7 +153,7 @@ def sweep(
     from .progress import make_listener
 
     numerics, axes = numerics_for(device), parse_axes(set_)
-    max_memory = size_of("--memory", memory)
+    max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)

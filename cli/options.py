@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 GraphArgument = Annotated[
     str,
     typer.Argument(
-        help="A YAML file, a PNG that contains its graph, or a name from `artgraph graphs`."
+        help="A YAML file, a .json file of ComfyUI, a PNG that contains its graph, or a name from"
+        " `artgraph graphs`."
     ),
 ]
 SetOption = Annotated[
@@ -34,7 +35,7 @@ SweepOption = Annotated[
     typer.Option(
         "--set",
         metavar="NODE.WIDGET=VALUE,VALUE,...",
-        help="Values to try, also of knobs.NAME; repeat the option for all combinations.",
+        help="The values of a setting or of knobs.NAME; repeatable, to try all combinations.",
     ),
 ]
 OnlyOption = Annotated[
@@ -51,7 +52,9 @@ ForceOption = Annotated[
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option(help="The folder of the cache.", show_default="$ARTGRAPH_CACHE or your own"),
+    typer.Option(
+        help="The folder of the cache.", show_default="$ARTGRAPH_CACHE or the usual folder"
+    ),
 ]
 RemoteOption = Annotated[
     str | None,

@@ -62,6 +62,7 @@ class Lines(Quiet):
 
     def __init__(self, folder: str, stream: TextIO | None = None) -> None:
         self._folder, self._stream = folder, stream or sys.stdout
+        self._skipped: set[str] = set()  # nodes of this run that need a failed one
         self._last = 0.0  # time of the last progress line
         self._history: dict[str, list[tuple[float, float]]] = {}  # (time, done) of each node
 
@@ -111,15 +112,19 @@ class Lines(Quiet):
         if isinstance(event, SweepFinished):
             return f"the sweep is done; see {', '.join(event.files)}"
         if isinstance(event, Failed) and event.because is not None:
+            self._skipped.add(event.node)
             return f"{event.node}: skipped, because {event.because!r} failed"
         if isinstance(event, RunFinished):
+            skipped = len(self._skipped)
+            self._skipped.clear()  # the next run of a sweep counts anew
             counts = [
                 f"{count} {word}"
                 for count, word in (
                     (event.ran, "ran"),
                     (event.extended, "resumed"),
                     (event.cached, "reused"),
-                    (event.failed, "failed"),
+                    (event.failed - skipped, "failed"),
+                    (skipped, "skipped"),
                 )
                 if count
             ]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from .problem import Problem, sentence
@@ -67,6 +68,13 @@ class GraphError(ArtgraphError):
         if all(problem.is_input for problem in found):
             error.exit_code = InputError.exit_code
         return error
+
+
+def unwritable(path: Path, error: OSError) -> GraphError:
+    """Returns the error to raise if a file that the user named can't be written."""
+    if not path.parent.exists():
+        return GraphError(f"{path}: there is no folder {path.parent}", "create it")
+    return GraphError(f"{path}: can't be written: {error.strerror}", "check the path")
 
 
 class CacheError(ArtgraphError):

@@ -64,16 +64,21 @@ def _load_pack(pack: str) -> None:
             finally:
                 sys.path.remove("")
     except Exception as error:
-        raise GraphError(
-            f"--pack {pack}: {type(error).__name__}: {error}", "fix the pack, or check its name"
-        ) from error
+        what, advice = f"{type(error).__name__}: {error}", "fix the pack"
+        if pack.endswith(".py") and not Path(pack).is_file():
+            what, advice = "there is no such file", "check the path"
+        elif isinstance(error, ModuleNotFoundError) and f"{pack}.".startswith(f"{error.name}."):
+            what, advice = f"there is no module {pack!r}", "check its name, or install it"
+            if Path(pack).is_file():
+                what, advice = "this is not a pack", "name a .py file or a module"
+        raise GraphError(f"--pack {pack}: {what}", advice) from error
 
 
 def _import_file(path: Path) -> ModuleType:
     name = f"artgraph_pack_{path.stem}"  # not the stem: the file may have the name of a module
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

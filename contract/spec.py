@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
 from .problem import Problem
+from .values.files import stem_problem
 from .values.kinds import socket_of
 from .values.socket import Socket
 from .widgets import Fallback, Widget, read_hint, widget_of
@@ -173,13 +174,18 @@ class NodeSpec:
         """
         plain = {name: self._canonical(name, value) for name, value in values.items()}
         try:
-            return dict(self._validate(plain).__dict__), []
+            checked = dict(self._validate(plain).__dict__)
         except ValidationError as error:
             wrong: dict[str, Problem] = {}
             for found in error.errors(include_url=False):
                 name = str(found["loc"][0])
                 wrong[name] = problem_of(found, name, self.widgets.get(name))
             return plain, list(wrong.values())
+        stem = checked.get(self.file_name or "")
+        what = stem_problem(stem) if stem else None
+        if what is None:
+            return checked, []
+        return plain, [Problem("bad_value", self.file_name, what, "write a plain file name")]
 
     def _canonical(self, name: str, value: Any) -> Any:
         if type(value) is int or name not in self.widgets:

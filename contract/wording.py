@@ -21,14 +21,23 @@ _KINDS = {
     "file": "the path of a file, as a text",
     "folder": "the path of a folder, as a text",
 }
+_MOST_SUGGESTED = 8  # names that are suggested for one unknown name
 
 
-def suggestion(unknown: str, names: Iterable[str]) -> str:
-    """Returns advice for an unknown name: `did you mean 'x'?`, or the names to choose from."""
+def suggestion(unknown: str, names: Iterable[str], otherwise: str = "") -> str:
+    """Returns advice for an unknown name: `did you mean 'x'?`, or the names to choose from.
+
+    All names that begin with the unknown one are suggested, or else the one that is most like it.
+
+    otherwise: the advice if no name is like the unknown one.
+    """
     choices = list(names)
-    close = difflib.get_close_matches(str(unknown), choices, n=1, cutoff=0.55)
+    close = [name for name in choices if unknown and name.startswith(unknown)]
+    close = close or difflib.get_close_matches(unknown, choices, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {' or '.join(map(repr, close[:_MOST_SUGGESTED]))}?"
+    if otherwise:
+        return otherwise
     if not choices:
         return "there is nothing to choose from"
     return f"choose from {', '.join(choices[:12])}" + (", ..." if len(choices) > 12 else "")
@@ -41,7 +50,11 @@ def names_in(text: str) -> list[str]:
 
 def short_repr(value: Any) -> str:
     """Returns a value in the form for messages, at most 60 characters long."""
-    text = repr(value)
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """Returns a text, cut to 60 characters."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -51,6 +64,10 @@ def problem_of(error: Mapping[str, Any], name: str, widget: Widget | None) -> Pr
     if rule == "missing":
         advice = "set it under `with`, or wire it under `from`"
         return Problem("missing_value", name, "it has no value", advice)
+    if value is None and widget is not None:
+        choices = [str(choice) for choice in widget.choices]
+        advice = suggestion("", choices) if choices else _advice(value, widget.kind)
+        return Problem("bad_value", name, "it has no value", advice)
     if rule == "literal_error" and widget is not None:
         advice = suggestion(str(value), [str(choice) for choice in widget.choices])
         what = f"{short_repr(value)} is not one of the choices"

@@ -52,7 +52,7 @@ def train_gan(
     augment: Annotated[
         Literal["auto", "on", "off"],
         Field(
-            description="Shift, tint and cover the pictures that the critic sees; auto: as far as"
+            description="Shift, tint and cover the pictures during the training; auto: as far as"
             " a dataset of fewer than 1000 pictures needs it"
         ),
     ] = "auto",
@@ -75,21 +75,31 @@ def train_gan(
 ) -> TrainedGan:
     """Train a generative adversarial network (GAN) to draw new pictures of each class of a dataset.
 
+    One network draws pictures. A second one, the critic, learns to distinguish them from those of
+    the dataset, and the first learns what convinces it.
+
     The pictures must have 32, 64, 128, 256 or 512 pixels in width and height. The projected method
     uses the features of a wired `classifier`; otherwise it first trains a small network for them.
-    After `steps`, a fifth as many steps are added (500 at most), in which the weights settle.
+    After `steps`, a fifth as many steps are added (500 at most), in which the networks change less
+    and less.
 
     With `start`, the training continues from that GAN, with its method. A new class begins as the
     mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
     to their size.
 
-    `curves` contains the losses by step, and how certain the critic is about real pictures (the
-    mean sign of its answers, -1 to 1). `progress` compares drawn pictures with real ones every 100
-    steps (every 500 from step 1,000 on), in features that no critic uses. Its columns are distance
-    (the Fréchet distance, divided by that between two halves of the real pictures); recall (0..1);
-    diversity, and the least diversity of a class (1: as varied as the real pictures); layouts (1:
-    as varied as the real ones; near 0: a few layouts return); and novelty (near 0: copies). The
-    node warns you if the training collapses, if a few layouts return, and if pictures are copies.
+    `curves` contains the losses by step, and how certain the critic is about the pictures of the
+    dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
+
+    `progress` compares the colours and textures of drawn pictures with those of real ones every 100
+    steps (every 500 from step 1,000 on). Its columns are: `distance`, how different the drawn
+    pictures are from the real ones (at 1, as different as two halves of the real pictures; this is
+    the Fréchet distance); `recall`, the share of the real pictures that have similar drawn ones,
+    from 0 to 1; `diversity`, and `least` for the least diverse class, how different drawn pictures
+    are from each other (1: as different as the real ones; near 0: all alike); `layouts`, the same
+    for the arrangement of light and dark (near 0: a few arrangements repeat, perhaps in other
+    colours); and `novelty`, how different the drawn pictures are from those of the dataset (near 0:
+    copies). The node warns you if the training collapses (drawn pictures are nearly alike), if a
+    few arrangements repeat, and if pictures are copies.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.
@@ -104,6 +114,12 @@ def train_gan(
         raise NodeError(
             f"a GAN can't draw pictures of {dataset.size} px",
             f"load the dataset in one of the sizes {', '.join(map(str, SIZES))}",
+        )
+    if start is not None and dataset.size < start.size:
+        size = start.size
+        raise NodeError(
+            f"the GAN to start from draws {size} px, but the pictures are only {dataset.size} px",
+            f"load them with size: {size}",
         )
     features = None
     if classifier is not None and method == "projected":

@@ -121,7 +121,8 @@ def pick_images(
     first = start if start >= 0 else max(0, len(image) + start)
     picked: Tensor = image[first::every]
     if len(picked) == 0:
-        raise NodeError(f"the batch has {len(image)} pictures, none at {start}", "lower `start`")
+        what = f"there is no picture {start} in a batch of {len(image)}"
+        raise NodeError(what, "lower `start`, which is counted from 0")
     return (picked[:count] if count else picked).clone()
 
 

@@ -98,6 +98,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
             raise ValueError(kind)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path.name} is not a model saved by artgraph", "save one with save_model"
+            f"{path.name} is damaged, or is not a model that save_model wrote",
+            "save or copy the file again",
         ) from error
     return kind, config

@@ -13,6 +13,15 @@ from ..contract.values.kinds import Number, Text
 from ..contract.widgets import Choices
 
 _EXACT = 2**53  # above this limit, a whole number becomes a float, so that its size is limited
+_SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "×",
+    "divide": "/",
+    "power": "to the power of",
+    "min": "min",
+    "max": "max",
+}
 
 
 @node(title="Number", category="number")
@@ -53,11 +62,11 @@ def math(
     try:
         result = _calculate(a, b, op)
     except ZeroDivisionError:
-        raise NodeError(f"{a} {op} {b} is a division by zero", "change b") from None
+        raise NodeError(f"{a} {_SIGNS[op]} {b} is a division by zero", "change b") from None
     except OverflowError:
         result = mathematics.inf
     if isinstance(result, complex) or not mathematics.isfinite(result):
-        raise NodeError(f"{a} {op} {b} is not a finite real number", "change a or b")
+        raise NodeError(f"{a} {_SIGNS[op]} {b} is not a finite real number", "change a or b")
     return float(result) if abs(result) > _EXACT else result
 
 

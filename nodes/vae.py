@@ -100,7 +100,14 @@ def train_vae(
     """
     from ..models.vae.api import VaeConfig, VaeSettings
     from ..models.vae.api import train_vae as train
+    from ..models.vae.config import FACTOR
 
+    if dataset.size % FACTOR:
+        below = max(32, dataset.size // FACTOR * FACTOR)
+        raise NodeError(
+            f"the pictures are {dataset.size} px, but a VAE needs a multiple of {FACTOR} px",
+            f"set `size` of the dataset to {below} or {below + FACTOR}",
+        )
     features = None
     if classifier is not None and sharpen == "features":
         features = classifier.features(ctx.device)
@@ -149,7 +156,8 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     expected = vae.latent_shape
     if tuple(latent.z.shape[1:]) != expected:
         raise NodeError(
-            f"the VAE needs latents of shape {expected}, not {tuple(latent.z.shape[1:])}",
+            f"these latents come from another VAE: this one needs the shape {expected}, not"
+            f" {tuple(latent.z.shape[1:])}",
             "wire latents of this VAE",
         )
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)

@@ -36,7 +36,19 @@ def file_name(name: str, ending: str) -> str:
     return (name or "@") + ending
 
 
+_FORBIDDEN = frozenset('<>:"/\\|?*')
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(10)}
+
+
+def stem_problem(stem: str) -> str | None:
+    """Returns what is wrong with the name of a file without its ending; None if it is a good one.
+
+    An empty name is good, as it means the name of the node.
+    """
+    if is_file_name(file_name(stem, ".x")):
+        return None
+    wrong = next((c for c in stem if c in _FORBIDDEN or ord(c) < 32), None)
+    return f"{stem!r} contains {wrong!r}" if wrong else f"{stem!r} can't be the name of a file"
 
 
 def is_file_name(name: str) -> bool:
@@ -45,6 +57,6 @@ def is_file_name(name: str) -> bool:
         0 < len(name.encode()) <= 200
         and not name.startswith((".", " "))
         and not name.endswith((".", " "))
-        and not any(c in '<>:"/\\|?*' or ord(c) < 32 for c in name)
+        and not any(c in _FORBIDDEN or ord(c) < 32 for c in name)
         and name.split(".")[0].lower() not in _RESERVED
     )

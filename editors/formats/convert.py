@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...contract.errors import GraphError, InputError
+from ...contract.errors import GraphError, InputError, unwritable
 from ...contract.spec import NodeSpec
 from ...pictures.png_text import add_text, is_png, read_text, without_text
 from ...runner.graph.binding import bind
@@ -165,12 +165,13 @@ def write_graph(document: Document, target: Path, registry: Mapping[str, NodeSpe
             target.write_text(json.dumps(to_workflow(document, registry), indent=1))
             return "a ComfyUI workflow"
         if name.endswith(".png"):
+            if target.parent.exists() and not target.exists():
+                what = "it does not exist, and a graph can only be added to a picture"
+                raise GraphError(f"{target}: {what}", "name an existing PNG file")
             target.write_bytes(with_graph(target.read_bytes(), document, registry))
             return "a picture that contains the graph"
     except OSError as error:
-        raise GraphError(
-            f"{target}: can't be written: {error.strerror}", "check the path"
-        ) from error
+        raise unwritable(target, error) from error
     raise GraphError(
         f"{target}: unknown file format",
         f"use a name that ends in .yaml, {API_ENDING}, .json or .png",

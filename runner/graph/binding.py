@@ -71,9 +71,8 @@ class _Binder:
             if spec is not None:
                 nodes[entry.name] = self.node(entry, spec)
             elif entry.type:
-                hint = suggestion(entry.type, self.registry)
-                if not hint.startswith("did you mean"):
-                    hint = "`artgraph nodes` lists all types; add --pack to use those of a pack"
+                otherwise = "`artgraph nodes` lists all types; add --pack to use those of a pack"
+                hint = suggestion(entry.type, self.registry, otherwise)
                 what = f"there is no node type {entry.type!r}"
                 self.report(entry, Problem("unknown_type", None, what, hint))
         graph = Graph(self.document, self.folders, nodes)
@@ -112,7 +111,7 @@ class _Binder:
             elif source is not None:
                 values[name] = source
         for name, port in spec.inputs.items():
-            if not port.optional and name not in entry.wires:
+            if not port.optional and name not in entry.wires and name not in entry.values:
                 self.report(entry, self.unwired(name, port))
         self.values(entry, spec, node, values)
         return node

@@ -141,7 +141,7 @@ class Graph:
             inside = [node for node in self.nodes if node.startswith(f"{name}/")]
             found += [name] if name in self.nodes else inside
             if not inside and name not in self.nodes:
-                what = f"{option} {name}: {self.document.file} has no such node"
+                what = f"{option} {name or repr(name)}: {self.document.file} has no such node"
                 wrong.append(Problem("other", None, what, suggestion(name, self.nodes)))
         if wrong:
             raise GraphError.of(wrong)

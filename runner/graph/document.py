@@ -12,8 +12,8 @@ import yaml
 
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Problem
-from ...contract.wording import short_repr, suggestion
-from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml
+from ...contract.wording import shortened, suggestion
+from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml, yaml_line
 
 FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
@@ -128,11 +128,23 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
     try:
         root = read_yaml(text, refusal)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "not valid YAML"
-        line = mark.line + 1 if mark is not None else None
-        raise refusal(line, what, "correct the YAML there") from error
+        raise refusal(*_syntax_error(text, error)) from error
     return _Reader(file, folder).document(root)
+
+
+def _syntax_error(text: str, error: yaml.YAMLError) -> tuple[int | None, str, str]:
+    """Returns the line of a mistake in a YAML text, what is wrong and what to do."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return None, "not valid YAML", "correct the YAML there"
+    lines = text.splitlines()
+    if mark.line >= len(text.rstrip().splitlines()):
+        what, advice = "this YAML is incomplete", "is a bracket or quote not closed?"
+    elif lines[mark.line].lstrip(" ").startswith("\t"):
+        what, advice = "this line begins with a tab", "indent with spaces"
+    else:
+        what, advice = getattr(error, "problem", None) or "not valid YAML", "correct the YAML there"
+    return mark.line + 1, what, advice
 
 
 def document_of(data: Mapping[str, Any], file: str, folder: Path) -> Document:
@@ -159,7 +171,7 @@ class _Reader:
             self.report(
                 mark.line,
                 node,
-                f"{what} must be a mapping, not {short_repr(mark.value)}",
+                f"{what} must be a mapping, not {_shown(mark)}",
                 "write `name: value` lines",
             )
         return {}
@@ -167,7 +179,10 @@ class _Reader:
     def document(self, root: Marked) -> Document:
         top = self.mapping(root, "a graph file")
         for key in [key for key in top if key not in self.TOP]:
-            self.report(top[key].line, None, f"unknown key {key!r}", suggestion(key, self.TOP))
+            value = top[key].value
+            is_node = isinstance(value, dict) and "node" in value
+            advice = "indent this node under `nodes`" if is_node else suggestion(key, self.TOP)
+            self.report(top[key].line, None, f"unknown key {key!r}", advice)
         self.version(top.get("artgraph"))
         knobs, knob_about = self.knobs(top.get("knobs", Marked(None, 1)))
         nodes = self.nodes(top.get("nodes"))
@@ -185,7 +200,7 @@ class _Reader:
             self.report(
                 mark.line,
                 None,
-                f"format version {short_repr(mark.value)} is not supported",
+                f"format version {_shown(mark)} is not supported",
                 f"this artgraph reads `artgraph: {FORMAT}`",
             )
 
@@ -204,7 +219,7 @@ class _Reader:
                         suggestion(key, ("value", "about")),
                     )
                 if "about" in knob.value:
-                    about[name] = str(knob.value["about"].value)
+                    about[name] = str(plain_of(knob.value["about"]))
                 knob = knob.value.get("value", Marked(None, knob.line))
             if isinstance(knob.value, dict | list) or knob.value is None:
                 self.report(
@@ -257,10 +272,18 @@ class _Reader:
         wires = self.mapping(parts.get("from", Marked(None, mark.line)), "`from`", name)
         values = self.mapping(parts.get("with", Marked(None, mark.line)), "`with`", name)
         # A list is one value: plain data that the widget's model checks.
-        values = {key: Marked(plain_of(value), value.line) for key, value in values.items()}
-        about = str(parts["about"].value) if "about" in parts else None
+        wires, values = (
+            {key: Marked(plain_of(item), item.line) for key, item in items.items()}
+            for items in (wires, values)
+        )
+        about = str(plain_of(parts["about"])) if "about" in parts else None
         spec_id = kind.value if isinstance(kind.value, str) else ""
-        return NodeEntry(name, kind.line, spec_id, dict(wires), values, about)
+        return NodeEntry(name, kind.line, spec_id, wires, values, about)
+
+
+def _shown(mark: Marked) -> str:
+    """Returns a value as a graph file contains it, at most 60 characters long."""
+    return shortened(yaml_line(plain_of(mark)))
 
 
 def _marked(data: Any) -> Marked:

@@ -28,21 +28,20 @@ class Folders:
 
         A path in a graph is relative to the graph's folder, or else to the input folder or the
         folder of the shipped graphs. With links resolved, it must be inside one of these folders
-        or the output folder. A trusted path, typed by the user, is relative to the current folder
-        and may be anywhere.
+        or the output folder. A trusted path, typed by the user, is relative to the current folder,
+        or else to the folder of the shipped graphs, and may be anywhere.
 
         Raises: InputError if it is missing, of the other kind, or outside these folders.
         """
         if trusted:
-            candidates = [Path(text).expanduser()]
+            candidates = self._typed(text)
         elif "\0" in text:
             raise InputError("the path contains a zero byte", "correct the path")
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)
         if found is None:
-            where = " or ".join(str(folder) for folder in dict.fromkeys((self.graph, self.input)))
-            place = "" if trusted or Path(text).is_absolute() else f" in {where}"
+            place = "" if trusted or Path(text).is_absolute() else f" in {self._searched()}"
             raise InputError(f"there is no {kind} {text!r}{place}", "check the path")
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
@@ -60,13 +59,28 @@ class Folders:
     def portable(self, text: str) -> str:
         """Returns a path typed by the user in a form that does not reveal the user's folders.
 
-        The path is relative to the graph's folder if it is inside; else only its last part is
-        left, since a graph may not read elsewhere anyway.
+        The path is relative to the graph's folder or that of the shipped graphs if it is inside;
+        else only its last part is left, since a graph may not read elsewhere anyway.
         """
         if not text:
             return text
-        path, graph = Path(text).expanduser().resolve(), self.graph.resolve()
-        return str(path.relative_to(graph)) if path.is_relative_to(graph) else path.name
+        typed = self._typed(text)
+        path = next((p for p in typed if p.exists()), typed[0]).resolve()
+        for folder in (self.graph.resolve(), SHIPPED.resolve()):
+            if path.is_relative_to(folder):
+                return str(path.relative_to(folder))
+        return path.name
+
+    def _typed(self, text: str) -> list[Path]:
+        """Returns what a path typed by the user may mean, the first that exists."""
+        return [Path(text).expanduser(), SHIPPED / text]
+
+    def _searched(self) -> str:
+        """Returns the names of the folders in which a relative path is searched."""
+        graph = f"the graph's folder ({self.graph})"
+        if self.input == self.graph:
+            return graph
+        return f"{graph} or the input folder ({self.input})"
 
     def _roots(self) -> list[Path]:
         return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]

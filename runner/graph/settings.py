@@ -43,6 +43,8 @@ def apply_settings(document: Document, settings: Mapping[str, Typed]) -> list[Pr
             names = document.knobs if owner == "knobs" else document.nodes
             kind, word = ("knob", name) if owner == "knobs" else ("node", owner)
             what, advice = f"there is no {kind} {word!r}", suggestion(word, names)
+            if owner == "knobs" and not names:
+                what, advice = "this graph has no knobs", "set NODE.WIDGET instead"
             problems.append(Problem("unknown_name", target, what, advice, typed.option))
     return problems
 

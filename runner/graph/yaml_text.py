@@ -161,23 +161,23 @@ def _write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None
             lines.append(f"{indent}{_text(key)}:")
             _write_block(value, indent + "  ", lines)
         else:
-            lines.append(f"{indent}{_text(key)}: {_flow(value)}")
+            lines.append(f"{indent}{_text(key)}: {yaml_line(value)}")
 
 
 def _is_deep(data: Mapping[str, Any]) -> bool:
     return not {dict, list}.isdisjoint(map(type, data.values()))
 
 
-def _flow(value: Any) -> str:
+def yaml_line(value: Any) -> str:
     """Returns a value as YAML in one line."""
     if isinstance(value, str):
         return _text(value)
     if type(value) is int:
         return str(value)
     if isinstance(value, dict):
-        return "{" + ", ".join([f"{_text(key)}: {_flow(v)}" for key, v in value.items()]) + "}"
+        return "{" + ", ".join([f"{_text(key)}: {yaml_line(v)}" for key, v in value.items()]) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(yaml_line, value)) + "]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = repr(value)  # 1e+16 is a text to YAML 1.1, 1.0e+16 is not

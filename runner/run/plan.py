@@ -194,7 +194,8 @@ def why(step: Step, store: Store) -> str:
     if step.problem is not None:
         return step.problem
     if step.after is not None:
-        return f"it waits for {step.after!r}; reused if its inputs are unchanged"
+        after = repr(step.after)
+        return f"it waits for {after}; reused instead if the result of {after} stays the same"
     assert step.key is not None
     if step.forced:
         return "it is forced with --force"

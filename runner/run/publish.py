@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...contract.errors import NodeError
+from ...contract.errors import GraphError, NodeError
 from ...contract.values.files import Files, is_file_name
 from ...pictures.png_text import add_text, is_png
-from ..store.temporary import sweep, write_whole
+from ..store.temporary import file_in_the_way, sweep, write_whole
 
 GRAPH_KEY = "artgraph"  # the PNG text that holds the graph
 MANIFEST = "manifest.json"
@@ -25,10 +25,13 @@ MANIFEST = "manifest.json"
 class Publisher:
     """Writes into `folder`; `graph_text` is stored in PNG files.
 
-    Raises: NodeError if something can't be written.
+    Raises: GraphError if `folder` is a file; NodeError if something can't be written.
     """
 
     def __init__(self, folder: Path, graph_text: str) -> None:
+        file = file_in_the_way(folder)
+        if file is not None:
+            raise GraphError(f"{file} is a file", "choose a folder with --out")
         self.folder = folder
         self._graph_text = graph_text
         self._graph_stamp = hash_text(graph_text)

@@ -97,7 +97,8 @@ def parse_axes(settings: Iterable[str]) -> list[Axis]:
         axes.append(Axis(target, tuple(row)))
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_COMBINATIONS:
-        raise GraphError(f"--set: {count} combinations", f"the most is {MAX_COMBINATIONS}")
+        what = f"--set: {count} combinations are more than {MAX_COMBINATIONS}"
+        raise GraphError(what, "use fewer values")
     return axes
 
 

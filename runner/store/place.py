@@ -44,18 +44,20 @@ def cache_budget() -> int:
     Raises: GraphError.
     """
     name = "ARTGRAPH_CACHE_MAX"
-    return size_of(name, os.environ.get(name) or "50GB") or 0
+    return size_of(f"{name}=", os.environ.get(name) or "50GB") or 0
 
 
 def size_of(option: str, text: str | None) -> int | None:
     """Returns the number of bytes of a size such as 10GB or 500MB; None for None.
 
-    Raises: GraphError that names the option.
+    option: what is before the size as the user wrote it, such as `--memory `.
+
+    Raises: GraphError that contains the option.
     """
     if text is None:
         return None
     units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
     if match is None:
-        raise GraphError(f"{option} {text}: not a size", "write one such as 10GB or 500MB")
+        raise GraphError(f"{option}{text}: not a size", "write one such as 10GB or 500MB")
     return int(float(match[1]) * 2 ** units[match[2]])

@@ -26,6 +26,8 @@ class Remote:
     """
 
     def __init__(self, url: str, warn: Callable[[str], None]) -> None:
+        self._url, self._warn, self._root = url, warn, ""
+        self._works = True
         try:
             from fsspec.core import url_to_fs
 
@@ -36,8 +38,8 @@ class Remote:
             ) from error
         except ValueError as error:
             raise GraphError(f"--cache-remote {url}: {error}", "correct the address") from error
-        self._url, self._warn = url, warn
-        self._works = True
+        except Exception as error:  # for example, the host is unknown or does not answer
+            self._fail(error)
         self._uploads: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._upload_all, daemon=True)
         self._thread.start()
@@ -103,11 +105,14 @@ class Remote:
         try:
             return call()
         except Exception as error:
-            if self._works:
-                self._works = False
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                self._warn(f"the remote cache {self._url} is not used any more: {reason}")
+            self._fail(error)
             return None
+
+    def _fail(self, error: Exception) -> None:
+        if self._works:
+            self._works = False
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            self._warn(f"the remote cache {self._url} is not used any more: {reason}")
 
     def _path(self, kind: str, name: str, ending: str) -> str:
         return f"{self._root}/{kind}/{name[:2]}/{name}{ending}"

@@ -27,6 +27,7 @@ from .locks import Locks
 from .place import cache_budget
 from .results import Result, Stored, packed, unpacked
 from .schema import ResultRow
+from .temporary import file_in_the_way
 from .write_behind import WriteBehind
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Store:
                 self.index = Index(folder / "index.sqlite", warn)
             self.blobs = Blobs(folder, CheckedStamps(self.index))
         except OSError as error:
+            file = file_in_the_way(folder)
+            if file is not None:
+                what = f"{file} is a file, not a folder"
+                raise CacheError(what, "choose a folder for the cache with --cache") from error
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror}",
                 "check the folder, or choose another with --cache",

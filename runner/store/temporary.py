@@ -42,6 +42,12 @@ def write_whole(path: Path, data: bytes, folder: Path | None = None, synced: boo
         temporary.unlink(missing_ok=True)
 
 
+def file_in_the_way(folder: Path) -> Path | None:
+    """Returns the file because of which `folder` cannot be a folder: itself, or one above it."""
+    places = (folder, *folder.parents)
+    return next((p for p in places if os.path.isfile(p)), None)  # noqa: PTH113 - never raises
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files of killed processes.
 

@@ -127,7 +127,7 @@ def test_what_is_not_finite_is_refused_and_leaves_nothing(store, both):
     with pytest.raises(ValueError, match="not finite"):
         store.put_value(socket_of(Image), bad)
     assert not list((store.folder / "tmp").iterdir())
-    with pytest.raises(NodeError, match="none at"):
+    with pytest.raises(NodeError, match="there is no picture 90"):
         pick_images(both[1], start=90, count=1, every=1)
 
 

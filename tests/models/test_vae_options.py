@@ -11,6 +11,7 @@ from vaes import discs, trained
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Dataset, VaeLatent
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import Features, ResidualNet
 from artgraph.models.training.rng import rng
@@ -19,7 +20,6 @@ from artgraph.models.vae.fsq import codes, nearest, quantise
 from artgraph.models.vae.metrics import absolute_error, gradient_energy, psnr, ssim
 from artgraph.models.vae.report import share_of_codes
 from artgraph.nodes import vae as nodes
-from artgraph.nodes.data import Dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LEVELS = (8, 5, 4, 3)
@@ -205,3 +205,6 @@ def test_the_report_is_of_what_the_nodes_give():
     large = Dataset(discs(2, 64, seed=1), labels[:2], art.classes, ("x", "y"))
     with pytest.raises(NodeError, match="64 px"):
         nodes.evaluate_vae(vae, large, ctx=ctx)
+    other = VaeLatent(torch.zeros(2, 3, 4, 4))
+    with pytest.raises(NodeError, match="these latents come from another VAE"):
+        nodes.vae_decode(vae, other, ctx=ctx)

@@ -122,7 +122,7 @@ def test_pick():
     assert pick(-2) == [8, 9]
     assert pick(-50, 1) == [0]
     assert pick(1, 3, 4) == [1, 5, 9]
-    with pytest.raises(NodeError, match="10 pictures, none at 10"):
+    with pytest.raises(NodeError, match="no picture 10 in a batch of 10 "):
         pick(10)
 
 

@@ -47,11 +47,11 @@ def header(kind="vae", **config):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "is not a model saved by artgraph"),
-        (b"\xff" * 100, "is not a model saved by artgraph"),
-        (b"\x80\x04\x95pickle", "is not a model saved by artgraph"),
-        ({}, "is not a model saved by artgraph"),
-        (header("diffusion"), "is not a model saved by artgraph"),
+        (b"", "is damaged, or is not a model that save_model wrote"),
+        (b"\xff" * 100, "is damaged, or is not a model that save_model wrote"),
+        (b"\x80\x04\x95pickle", "is damaged, or is not a model that save_model wrote"),
+        ({}, "is damaged, or is not a model that save_model wrote"),
+        (header("diffusion"), "is damaged, or is not a model that save_model wrote"),
         (header("vae"), "is not a valid vae"),
         (
             header("gan", method="projected", size=10**6, classes=["a"], channels=[8]),

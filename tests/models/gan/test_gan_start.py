@@ -8,9 +8,14 @@ from gans import assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 from torch.nn import functional as F
 
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.models import Gan
 from artgraph.models.blocks import blank
 from artgraph.models.gan.api import GanConfig, make_generator
 from artgraph.models.training.rng import rng
+from artgraph.nodes.gan import train_gan
 
 
 def network(config, state):
@@ -98,6 +103,14 @@ def test_a_start_that_does_not_fit_is_reported():
     broken = {k: v for k, v in first.state.items() if "heads.1" not in k}
     with pytest.raises(ValueError, match=r"no weight critic\.heads\.1"):
         train(*pictures(8, 2, 64), 2, 1, start=(first.config, broken))
+
+
+def test_pictures_smaller_than_those_of_the_start_are_loaded_larger():
+    config = GanConfig.default("projected", 64, ("a",))
+    images, labels = pictures(4, 1)
+    dataset = Dataset(images, labels, ("a",), tuple("wxyz"))
+    with pytest.raises(NodeError, match="only 32 px - load them with size: 64"):
+        train_gan(dataset, start=Gan(config.to_dict(), {}), ctx=Context.quiet())
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ EXPECTED = [
     "g.yaml:24: node 'ring': its wires form a loop (ring -> ring2 -> ring) - remove one of them",
     "g.yaml:30: node 'walk': input 'latent' is not wired - add `latent:` under `from`, with a"
     " node that outputs a gan_latent or vae_latent (join_latents, latent_walk, mix_latents)",
-    "g.yaml:33: node 'gone': widget 'path': there is no file 'nowhere.safetensors' in . or input"
-    " - check the path",
+    "g.yaml:33: node 'gone': widget 'path': there is no file 'nowhere.safetensors' in the graph's"
+    " folder (.) or the input folder (input) - check the path",
 ]
 
 
@@ -94,8 +94,10 @@ def test_types_of_wires(cli):
         ("artgraph: 1\nnodes: {a: *x}", "g.yaml:2: anchors and aliases are not"),
         ("artgraph: !!int 1", "g.yaml:1: the tag tag:yaml.org,2002:int is not allowed"),
         ("artgraph: 1\nartgraph: 1", "g.yaml:2: the key 'artgraph' appears twice - remove one"),
-        ("artgraph: 1\nnodes: [", "g.yaml:3: did not find expected node content"),
-        ("artgraph: 1\nnodes:\n\ta: 1", "g.yaml:3: found character that cannot start any token"),
+        ("artgraph: 1\nnodes: [", "g.yaml:3: this YAML is incomplete - is a bracket"),
+        ("artgraph: 1\nnodes:\n\ta: 1", "g.yaml:3: this line begins with a tab - indent"),
+        ('artgraph: 1\ntitle: "a\n\n', "g.yaml:4: this YAML is incomplete - is a bracket or quote"),
+        ("artgraph: 1\ntitle: @a", "g.yaml:2: found character that cannot start any token"),
         ("artgraph: 1\n---\nb: 1", "g.yaml:2: a second document in one file"),
         ("[" * 30_000, "g.yaml:1: nested deeper than 16 levels - use fewer levels"),
         ("{a: " * 30_000, "g.yaml:1: nested deeper than 16 levels - use fewer levels"),
@@ -110,6 +112,19 @@ def test_types_of_wires(cli):
         ("artgraph: 1\nnodes: 3", "g.yaml:2: `nodes` must be a mapping, not 3"),
         ("artgraph: 1\nnodes: {a: 3}", "g.yaml:2: node 'a': a node must be a mapping, not 3"),
         ("artgraph: 1\nnodse: {}", "g.yaml:2: unknown key 'nodse' - did you mean 'nodes'?"),
+        (
+            "artgraph: 1\nart:\n  node: number",
+            "g.yaml:3: unknown key 'art' - indent this node under `nodes`",
+        ),
+        ("artgraph: [1]", "g.yaml:1: format version [1] is not supported"),
+        (
+            "artgraph: 1\nnodes: {a: {node: math, with: [count]}}",
+            "g.yaml:2: node 'a': `with` must be a mapping, not [count] - write",
+        ),
+        (
+            "artgraph: 1\nnodes: {a: {node: math, from: {a: [b]}}}",
+            "g.yaml:2: node 'a': the wire to 'a' is ['b'] - write",
+        ),
         ("artgraph: 1\nnodes: {a: {node: [1]}}", "g.yaml:2: node 'a': it has no node type"),
         ("artgraph: 1\nnodes: {a: {node: math, from: {a: 3}}}", "g.yaml:2: node 'a': the wire to"),
         ("artgraph: 1\nknobs: {k: {x: 1}}\nnodes: {a: {node: text}}", "g.yaml:2: knob 'k' has"),

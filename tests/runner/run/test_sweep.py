@@ -52,7 +52,7 @@ def test_what_is_wrong_is_told_before_anything_runs(cli, pack):
         (["level"], "--set level: not a setting"),
         (["grey.count=1,2", "grey.count=3,4"], "--set grey.count: set twice - write all"),
         (['grey.level="0,1'], '--set grey.level="0,1: unexpected end of data - put a value'),
-        ([f"grey.count={','.join(['1'] * 1001)}"], "1001 combinations - the most is 1000"),
+        ([f"grey.count={','.join(['1'] * 1001)}"], "1001 combinations are more than 1000 - use"),
     ):
         done = cli("sweep", graph, "--pack", pack, *(w for s in words for w in ("--set", s)))
         assert done.returncode == 2, message

@@ -56,7 +56,7 @@ def test_the_cache_keeps_within_its_budget(cli, run):
     assert run("--set", "knobs.level=0.9")[0]["cached"] == 2, "the newest stays"
     done = cli("cache", "info", ARTGRAPH_CACHE_MAX="lots")
     assert done.returncode == 2
-    assert done.stderr.startswith("ARTGRAPH_CACHE_MAX lots: not a size")
+    assert done.stderr.startswith("ARTGRAPH_CACHE_MAX=lots: not a size")
 
 
 def test_a_folder_without_a_cache_is_told(cli):
@@ -130,6 +130,11 @@ def test_a_remote_that_is_down_costs_a_warning(cli, pack, run, tmp_path):
     end, warnings = run("--cache-remote", f"file://{tmp_path}/file/below")
     assert end["ran"] == 2
     assert warnings.count("the remote cache") == 1
+    end, warnings = run("--cache-remote", "ftp://localhost:1/x", "--cache", "other")
+    assert end["ran"] == 2
+    assert (
+        warnings.count("\n") == warnings.count("the remote cache ftp://localhost:1/x is not") == 1
+    )
     done = cli("run", "g.yaml", "--pack", pack, "--cache-remote", "nowhere://x")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

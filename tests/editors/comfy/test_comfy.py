@@ -178,7 +178,7 @@ def test_mistakes_are_one_line_each(folder, prompt):
         assert "beta" in error(vae, beta="much")
         assert "is outside the folders" in error(one, path="/etc/hostname")
         assert "there is no folder 'nowhere'" in error(art, folder="nowhere")
-        assert "multiples" in error(art, size=33)
+        assert "needs a multiple of 8 px" in error(art, size=33)
         loop = comfy.run({**prompt, vae: {**prompt[vae], "inputs": {"steps": 1}}})
         assert "dataset" in loop["error"]
 

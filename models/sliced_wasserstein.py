@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from .blocks import to_bytes
 from .patch_voting import vote
+from .repeatable import reflected
 from .training.loop import Progress
 from .training.numerics import Numerics
 from .training.rng import rng
@@ -138,7 +139,7 @@ def _project(pictures: Tensor, directions: Tensor) -> Tensor:
     There is a patch around every pixel, as the borders are padded by reflection. Without padding,
     pixels at the border would be in few patches only and stay noisy.
     """
-    padded = F.pad(pictures, [directions.shape[-1] // 2] * 4, mode="reflect")
+    padded = reflected(pictures, directions.shape[-1] // 2)
     return F.conv2d(padded, directions).flatten(2)
 
 
@@ -156,7 +157,7 @@ def brightness(pictures: Tensor) -> Tensor:
 
 def blurred_brightness(pictures: Tensor) -> Tensor:
     """Returns the luma (N, 1, H, W) of pictures, blurred over BLUR pixels."""
-    padded = F.pad(brightness(pictures), [BLUR // 2] * 4, mode="reflect")
+    padded = reflected(brightness(pictures), BLUR // 2)
     return F.avg_pool2d(padded, BLUR, 1)
 
 

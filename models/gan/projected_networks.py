@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK
+from ..repeatable import attention, enlarged
 from .config import GanConfig
 from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
@@ -67,7 +68,7 @@ class ProjectedGenerator(nn.Module):
         maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
         style = self.mapping(torch.cat([vector, self.embedding(class_weights)], 1))
         x = self.start(style).unflatten(1, (-1, 4, 4))
-        x = F.interpolate(x, scale_factor=2, mode="bilinear") + self.places
+        x = enlarged(x) + self.places
         x = x.contiguous(memory_format=torch.channels_last)
         for level, (blocks, side) in enumerate(
             zip(self.levels, self.config.resolutions, strict=True)
@@ -83,7 +84,7 @@ class ProjectedGenerator(nn.Module):
             if level == self.config.base_levels - 1:
                 drawn = self.patches(x, style)
             elif level >= self.config.base_levels:
-                drawn = F.interpolate(drawn, scale_factor=2, mode="bilinear")
+                drawn = enlarged(drawn)
                 drawn = drawn + self.details[level - self.config.base_levels](x, style)
         return drawn.tanh()  # type: ignore[no-any-return]
 
@@ -157,7 +158,7 @@ class Attention(nn.Module):
         projected = self.ask(torch.addcmul(shift, unit_size(x), scale)).flatten(2).transpose(1, 2)
         # (N, H W, 3 C) becomes three tensors (N, heads, H W, C / heads)
         query, key, value = projected.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attention(query, key, value)
         attended = attended.transpose(2, 3).reshape(x.shape)
         return x + self.answer(attended)  # type: ignore[no-any-return]
 

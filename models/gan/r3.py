@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, halvings
+from ..repeatable import enlarged
 from .config import GanConfig
 from .layers import ClassEmbedding, initialise_patches
 from .method import Batch, GanMethod, GanSetup, Metrics
@@ -45,7 +46,7 @@ class R3Generator(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for level, blocks in enumerate(self.levels):
             if level > 0:
-                x = F.interpolate(self.between[level - 1](x), scale_factor=2, mode="bilinear")
+                x = enlarged(self.between[level - 1](x))
             x = blocks(x)
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 

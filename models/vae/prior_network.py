@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..configs import check_names, check_whole, read_config
+from ..repeatable import attention
 
 HEAD = 32  # channels of an attention head
 FREQUENCIES = 64  # number of frequencies that encode the time
@@ -79,7 +80,7 @@ class Block(nn.Module):
         hidden = modulated(x, scale1, shift1)
         heads = self.ask(hidden).view(count, height * width, 3, channels // HEAD, HEAD)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attention(query, key, value)
         x = x + gate1 * self.answer(attended.transpose(1, 2).reshape(x.shape))
         hidden = modulated(x, scale2, shift2).permute(0, 3, 1, 2)
         change = self.narrow(F.silu(self.widen(hidden)).permute(0, 2, 3, 1))

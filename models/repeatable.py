@@ -1,0 +1,69 @@
+"""Operations whose usual CUDA kernels are slow or do not repeat to the bit, written differently.
+
+On the processor each function calls torch's own operation, so that results there stay the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Returns scaled dot-product attention of tensors (N, heads, places, width).
+
+    On CUDA, the backward passes of the fused kernels add in any order, so a training uses plain
+    matrix products. The maps here are small.
+    """
+    if query.is_cuda and torch.is_grad_enabled():
+        with sdpa_kernel(SDPBackend.MATH):
+            return F.scaled_dot_product_attention(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value)
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """Returns maps (N, C, 2 H, 2 W): maps (N, C, H, W), enlarged by bilinear interpolation.
+
+    On a GPU, with deterministic algorithms, torch does this by indexing, and by sorting in the
+    backward pass.
+    """
+    if x.is_cpu:
+        return F.interpolate(x, scale_factor=2, mode="bilinear")
+    return enlarged_by_shifts(x)
+
+
+def enlarged_by_shifts(x: Tensor) -> Tensor:
+    """Returns what `enlarged` does, in channels-last order, as weighted sums of shifted maps.
+
+    A new pixel is a quarter of a pixel away from the nearest old one, so in each direction it is
+    3/4 of that pixel and 1/4 of the next one. Pixels of the border are repeated.
+    """
+    x = x.permute(0, 2, 3, 1)
+    for dim in (1, 2):
+        last = x.shape[dim] - 1
+        before = torch.cat([x.narrow(dim, 0, 1), x.narrow(dim, 0, last)], dim)
+        after = torch.cat([x.narrow(dim, 1, last), x.narrow(dim, last, 1)], dim)
+        halves = [torch.lerp(x, other, 0.25) for other in (before, after)]
+        x = torch.stack(halves, dim + 1).flatten(dim, dim + 1)
+    return x.permute(0, 3, 1, 2)
+
+
+def reflected(x: Tensor, reach: int) -> Tensor:
+    """Returns maps (N, C, H, W), padded by reflection with `reach` pixels on each side.
+
+    The backward pass of torch's padding on CUDA adds in any order.
+    """
+    if not x.is_cuda:
+        return F.pad(x, [reach] * 4, mode="reflect")
+    return reflected_by_flips(x, reach)
+
+
+def reflected_by_flips(x: Tensor, reach: int) -> Tensor:
+    """Returns what `reflected` does, as mirrored borders joined to the maps."""
+    for dim in (2, 3):
+        first = x.narrow(dim, 1, reach).flip(dim)
+        last = x.narrow(dim, x.shape[dim] - 1 - reach, reach).flip(dim)
+        x = torch.cat([first, x, last], dim)
+    return x

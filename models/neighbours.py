@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import to_signed
+from .training.in_parts import each_part, in_parts
 from .training.numerics import Numerics
 
 Vectors = Callable[[Tensor], Tensor]  # uint8 (N, S, S, 3) to float32 (N, D) on the CPU
 
-PART = 256  # pictures compared at a time
+PART = 256  # pictures compared at a time, fewer if memory runs out
 EDGE = 32  # longest side in pixels at which pictures are compared; a copy may differ in detail
 USUAL = 1024  # most pictures of the set used to measure how far apart they usually are
 
@@ -57,26 +58,32 @@ def nearest_rows(
 
     Returns the row numbers, int64 (N, count), and the distances, float32 (N, count).
     """
-    query_vectors = torch.cat([vectors(part) for part in queries.split(PART)])
+    query_vectors = in_parts(vectors, queries, batch=PART)
     rows = torch.zeros(len(queries), 0, dtype=torch.int64)
     distances = torch.zeros(len(queries), 0)
-    for start in range(0, len(images), PART):
-        more = _distances(query_vectors, images[start : start + PART], vectors)
-        numbers = torch.arange(start, start + more.shape[1]).expand_as(more)
+    done = 0
+
+    def distances_to(part: Tensor) -> Tensor:
+        return _distances(query_vectors, part, vectors)
+
+    for more in each_part(distances_to, images, batch=PART):
+        numbers = torch.arange(done, done + more.shape[1]).expand_as(more)
         distances, rows = torch.cat([distances, more], 1), torch.cat([rows, numbers], 1)
         order = distances.argsort(dim=1, stable=True)[:, :count]
         distances, rows = distances.gather(1, order), rows.gather(1, order)
-        progress(min(start + PART, len(images)), len(images))
+        done += more.shape[1]
+        progress(done, len(images))
     return rows, distances
 
 
 def usual_distance(images: Tensor, vectors: Vectors) -> float:
     """Returns the mean distance from a picture of a set to the nearest other one."""
     chosen = torch.linspace(0, len(images) - 1, min(len(images), USUAL), dtype=torch.float64).long()
-    parts = images[chosen].split(PART)
-    every = torch.cat([vectors(part) for part in parts])
-    distances = torch.cat([_distances(every, part, vectors) for part in parts], 1)
-    return float(distances.fill_diagonal_(math.inf).amin(1).mean())
+    compared = images[chosen]
+    every = in_parts(vectors, compared, batch=PART)
+    # one row for each picture of a part, so that the parts can be joined
+    distances = in_parts(lambda part: _distances(every, part, vectors).T, compared, batch=PART)
+    return float(distances.T.fill_diagonal_(math.inf).amin(1).mean())
 
 
 def _distances(queries: Tensor, images: Tensor, vectors: Vectors) -> Tensor:

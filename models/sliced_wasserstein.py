@@ -12,6 +12,7 @@ matching" (GPDM); the distance is that of Rabin et al. 2011, squared.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ from torch.nn import functional as F
 from .blocks import to_bytes
 from .patch_voting import vote
 from .repeatable import reflected
-from .training.loop import Progress
+from .training.in_parts import in_parts
+from .training.loop import Preview, Progress
 from .training.numerics import Numerics
 from .training.rng import rng
 
@@ -53,13 +55,40 @@ def transfer(
     progress:  counts the votes as well, so its total is a little more than `steps`.
 
     Returns float32 (N, 3, H, W) in -1..1 on the CPU. The pictures of a batch do not influence each
-    other. The function also works in inference mode.
+    other; if memory runs out, they are painted in smaller parts. The function also works in
+    inference mode.
     """
     _check(content, style)
+    count, total = len(content), steps + VOTES * len(_factors(min(content.shape[2:])))
+    painted = 0
+
+    def paint_part(content: Tensor, style: Tensor) -> Tensor:
+        nonlocal painted
+
+        def report(done: int, preview: Preview) -> None:
+            progress((painted * total + done * len(content)) / count, total, preview)
+
+        result = _transferred(content, style, steps, keep, seed, numerics, report)
+        painted += len(content)
+        return result
+
+    return in_parts(paint_part, content, style, batch=count)
+
+
+def _transferred(
+    content: Tensor,
+    style: Tensor,
+    steps: int,
+    keep: float,
+    seed: int,
+    numerics: Numerics,
+    report: Callable[[int, Preview], None],
+) -> Tensor:
+    """Returns what `transfer` does, for pictures that fit into memory together."""
     with torch.inference_mode(False), torch.enable_grad():
         content, style = (x.clone().float().to(numerics.device) for x in (content, style))
         factors = _factors(min(content.shape[2:]))
-        picture, done, total = None, 0, steps + VOTES * len(factors)
+        picture, done = None, 0
         for k, factor in enumerate(factors):
             small, example = _resized(content, factor), _resized(style, factor)
             if picture is None:
@@ -74,11 +103,11 @@ def transfer(
             for step in range(here):
                 match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
                 done += 1
-                progress(done, total, match.preview)
+                report(done, match.preview)
             for _ in range(VOTES):
                 match.vote()
                 done += 1
-                progress(done, total, match.preview)
+                report(done, match.preview)
             picture = match.picture.detach()
         assert picture is not None
         return picture.clamp(-1, 1).cpu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -12,23 +12,28 @@ from .numerics import is_out_of_memory
 
 
 def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
-    """Returns the joined results of `function`, called with `batch` rows of each tensor at a time.
+    """Returns the joined results of `function`, called as by `each_part`."""
+    return torch.cat([*each_part(function, *tensors, batch=batch)])
+
+
+def each_part(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Iterator[Tensor]:
+    """Yields the results of `function`, called with `batch` rows of each tensor at a time.
 
     If memory runs out, it warns and continues with half as many rows. On some devices the last bits
     of a row depend on how many rows are computed together.
     """
-    rows: list[Tensor] = []
     start = 0
     while start < len(tensors[0]):
         try:
-            rows.append(function(*(tensor[start : start + batch] for tensor in tensors)))
-            start += batch
-            continue
+            result = function(*(tensor[start : start + batch] for tensor in tensors))
         except (MemoryError, RuntimeError) as error:
             if batch == 1 or not is_out_of_memory(error):
                 raise
+        else:
+            start += batch
+            yield result
+            continue
         batch //= 2  # not in `except`: the error still references its tensors there
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         warnings.warn(f"out of memory; continuing with {batch} pictures at a time", stacklevel=2)
-    return torch.cat(rows)

@@ -96,6 +96,23 @@ def test_neighbours_in_the_batch_do_not_matter():
     assert (together[1:] - alone).abs().mean() < 0.01
 
 
+def test_paints_fewer_pictures_at_a_time_when_memory_runs_out():
+    content = torch.stack([halves(1, 24, 24)[0] * factor for factor in (1.0, -1.0, 0.5)])
+    style, shares = stripes(3, 24, 24), []
+
+    def little_memory(done, total, preview=None):
+        if len(preview()) > 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        shares.append(done / total)
+
+    with pytest.warns(UserWarning, match="continuing with 1 pictures at a time"):
+        painted = transferred(content, style, steps=6, progress=little_memory)
+    alone = [transferred(content[i : i + 1], style[i : i + 1], steps=6) for i in range(3)]
+    assert torch.equal(painted, torch.cat(alone))
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+
 def test_reports_each_step_and_can_be_stopped():
     seen = []
 

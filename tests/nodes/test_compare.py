@@ -5,6 +5,7 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
+from artgraph.models.neighbours import nearest_rows, pixel_vectors, usual_distance
 from artgraph.nodes.art import procedural_art
 from artgraph.nodes.classifier import train_classifier
 from artgraph.nodes.compare import nearest_images
@@ -95,3 +96,28 @@ def test_a_small_data_set_is_refused():
         nearest(as_image(art(2).images), art(2), count=5)
     with pytest.raises(NodeError, match=r"only 1 pictures, at least 2"):
         nearest(as_image(art(2).images), art(1), count=1)
+
+
+def test_the_search_continues_with_fewer_pictures_when_memory_runs_out():
+    images, sizes = art(300).images, []
+
+    def little_memory(part):
+        sizes.append(len(part))
+        if len(part) > 100:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return pixel_vectors(part)
+
+    def search(vectors):
+        done = []
+        found = nearest_rows(images[:7], images, 3, vectors, lambda *share: done.append(share))
+        return *found, done[-1], usual_distance(images, vectors)
+
+    with pytest.warns(UserWarning, match="out of memory") as warned:
+        rows, distances, last, usual = search(little_memory)
+    expected = search(pixel_vectors)
+    assert torch.equal(rows, expected[0])
+    assert torch.equal(distances, expected[1])
+    assert (last, usual) == ((300, 300), pytest.approx(expected[3]))
+    # two each: while searching, and for the vectors and the distances within the set
+    assert len(warned) == 6
+    assert sizes[:5] == [7, 256, 128, 64, 64]

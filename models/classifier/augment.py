@@ -3,84 +3,109 @@
 Colours are the exception. Half of the pictures get another palette: with few pictures per class,
 the network would learn the palettes of the pictures instead of the classes. The other half keep
 their palette, since the palette may be what defines a class.
+
+The random numbers of a change are drawn first, on the CPU, as a tuple of its own. `apply` changes
+pictures by them on any device, by the same operations for any numbers.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from ..training.numerics import to_device
 
 REPAINTED = 0.5  # share of the pictures that get another palette
 MIXED = 0.5  # share of the batches whose pictures are mixed
 
 
-def flipped_and_shifted(images: Tensor, chosen: Tensor, random: torch.Generator) -> Tensor:
-    """Returns the chosen uint8 images (B, S, S, 3), mirrored at random and shifted by up to S / 16.
+def shifted_places(chosen: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, ...]:
+    """Returns the places in images (N, S, S, 3) of the pixels of the chosen ones, moved at random.
 
-    What a shift uncovers is filled by reflection. `images` may be on any device, `chosen` and
-    `random` must be on the CPU.
+    `images[places]` are the chosen images (B, S, S, 3), mirrored at random and shifted by up to
+    S / 16. What a shift uncovers is filled by reflection.
     """
-    size, count = images.shape[1], len(chosen)
-    reach = max(1, size // 16)
+    count, reach = len(chosen), max(1, size // 16)
     shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=random)
     mirrored = torch.rand(count, 1, generator=random) < 0.5
     rows, columns = torch.arange(size) + shifts
     columns = torch.where(mirrored, size - 1 - columns, columns)
     rows, columns = ((size - 1) - ((size - 1) - at.abs()).abs() for at in (rows, columns))
-    places = chosen[:, None, None], rows[:, :, None], columns[:, None, :]
-    return images[tuple(to_device(place, images.device) for place in places)]
+    return chosen[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
-def recoloured(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Change contrast, brightness and, a little, the tint of pictures (B, 3, S, S) in -1..1."""
-    count = len(pictures)
-    contrast = torch.exp(torch.rand(count, 1, 1, 1, generator=random) - 0.5)
-    brightness = 0.6 * torch.rand(count, 1, 1, 1, generator=random) - 0.3
-    tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
-    gain, lift = (to_device(v, pictures.device) for v in (contrast, brightness + tint))
-    middle = pictures.mean((1, 2, 3), keepdim=True)
-    return pictures.sub_(middle).mul_(gain).add_(lift + middle).clamp_(-1, 1)
+class Recolouring(NamedTuple):
+    """Changes of contrast, brightness and, a little, the tint of each picture."""
+
+    gain: Tensor  # (B, 1, 1, 1)
+    lift: Tensor  # (B, 3, 1, 1)
+
+    @classmethod
+    def draw(cls, count: int, random: torch.Generator) -> Recolouring:
+        contrast = torch.exp(torch.rand(count, 1, 1, 1, generator=random) - 0.5)
+        brightness = 0.6 * torch.rand(count, 1, 1, 1, generator=random) - 0.3
+        tint = 0.1 * torch.rand(count, 3, 1, 1, generator=random) - 0.05
+        return cls(contrast, brightness + tint)
+
+    def apply(self, pictures: Tensor) -> Tensor:
+        """Change pictures (B, 3, S, S) in -1..1 in place."""
+        middle = pictures.mean((1, 2, 3), keepdim=True)
+        return pictures.sub_(middle).mul_(self.gain).add_(self.lift + middle).clamp_(-1, 1)
 
 
-def repainted(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Replace the palette of half of the pictures (B, 3, S, S) in -1..1.
+class Repainting(NamedTuple):
+    """Another palette for half of the pictures.
 
     Their channels are permuted, and half of them also become negatives. Both preserve edges and
     contrast.
     """
-    count = len(pictures)
-    others = torch.rand(count, 3, generator=random).argsort(1)
-    draw = torch.rand(count, 1, generator=random)
-    channels = torch.where(draw < REPAINTED, others, torch.arange(3))
-    sign = torch.where(draw < REPAINTED / 2, -1.0, 1.0)[..., None, None]
-    device = pictures.device
-    rows, channels, sign = (
-        to_device(v, device) for v in (torch.arange(count)[:, None], channels, sign)
-    )
-    return pictures[rows, channels].mul_(sign).contiguous(memory_format=torch.channels_last)
+
+    rows: Tensor  # (B, 1)
+    channels: Tensor  # (B, 3)
+    sign: Tensor  # (B, 1, 1, 1)
+
+    @classmethod
+    def draw(cls, count: int, random: torch.Generator) -> Repainting:
+        others = torch.rand(count, 3, generator=random).argsort(1)
+        draw = torch.rand(count, 1, generator=random)
+        channels = torch.where(draw < REPAINTED, others, torch.arange(3))
+        sign = torch.where(draw < REPAINTED / 2, -1.0, 1.0)[..., None, None]
+        return cls(torch.arange(count)[:, None], channels, sign)
+
+    def apply(self, pictures: Tensor) -> Tensor:
+        """Returns pictures (B, 3, S, S) in -1..1, changed."""
+        repainted = pictures[self.rows, self.channels].mul_(self.sign)
+        return repainted.contiguous(memory_format=torch.channels_last)
 
 
-def cutmix(pictures: Tensor, truth: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """In half of the batches, copy a rectangle into each picture from another one of the batch.
+class CutMix(NamedTuple):
+    """In half of the batches, each picture gets a rectangle of another picture of the batch.
 
-    truth: the share of each class in each picture (B, 3, S, S), as (B, C).
-
-    Returns the pictures, and `truth` changed by the area of the rectangle.
     Paper: Yun et al. 2019, "CutMix", equation 2, with an area uniform in 0..1.
     """
-    size = pictures.shape[-1]
-    mixed, area, *centre = torch.rand(4, generator=random).tolist()
-    others = to_device(torch.randperm(len(pictures), generator=random), pictures.device)
-    if mixed >= MIXED:
-        return pictures, truth
-    reach = size * math.sqrt(area) / 2
-    (top, bottom), (left, right) = (
-        (max(0, round(at * size - reach)), min(size, round(at * size + reach))) for at in centre
-    )
-    changed = pictures.clone()
-    changed[:, :, top:bottom, left:right] = pictures[others, :, top:bottom, left:right]
-    return changed, truth.lerp(truth[others], (bottom - top) * (right - left) / size**2)
+
+    others: Tensor  # (B,): from which picture
+    rectangle: Tensor  # (S, S): which pixels; none if the batch is not mixed
+    area: Tensor  # (): share of these pixels
+
+    @classmethod
+    def draw(cls, count: int, size: int, random: torch.Generator) -> CutMix:
+        mixed, area, *centre = torch.rand(4, generator=random).tolist()
+        others = torch.randperm(count, generator=random)
+        reach = size * math.sqrt(area) / 2 if mixed < MIXED else 0.0
+        rectangle, pixels = torch.ones(size, size, dtype=torch.bool), 1
+        for dim, at in enumerate(centre):
+            first, last = max(0, round(at * size - reach)), min(size, round(at * size + reach))
+            places = torch.arange(size).unsqueeze(1 - dim)
+            rectangle &= (places >= first) & (places < last)
+            pixels *= last - first
+        return cls(others, rectangle, torch.tensor(pixels / size**2))
+
+    def apply(self, pictures: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns pictures (B, 3, S, S), and `truth` changed by the area of the rectangle.
+
+        truth: the share of each class in each picture, (B, C).
+        """
+        mixed = torch.where(self.rectangle, pictures[self.others], pictures)
+        return mixed, truth.lerp(truth[self.others], self.area)

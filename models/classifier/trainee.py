@@ -16,12 +16,13 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from ..training.average import Average
+from ..training.inputs import Number, send
 from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
-from .augment import cutmix, flipped_and_shifted, recoloured, repainted
 from .calibration import fit_temperature, held_out_mask
+from .examples import Examples, ExampleSet
 from .networks import ClassifierConfig, Method, logits_of, make_classifier
 
 RATE = {"residual": 3e-3, "classic": 1e-3}  # learning rates
@@ -37,6 +38,13 @@ class HeldOut(NamedTuple):
 
     probabilities: Tensor  # calibrated, (M, classes)
     labels: Tensor  # (M,)
+
+
+class _Inputs(NamedTuple):
+    parts: list[Examples]
+    labels: Tensor  # of all parts
+    rate: Number
+    weight: Number  # of the network in the average
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,9 @@ class ClassifierTrainee:
     ) -> None:
         """`rows`: numbers of the pictures to train on."""
         self._config, self._settings, self._numerics = config, settings, numerics
-        self._images, self._labels = numerics.preload(images), numerics.preload(labels)
+        self._data = ExampleSet(
+            numerics.preload(images), labels, len(config.classes), settings.augment
+        )
         self._rows = rows
         network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
         initialise(network, rng(settings.seed, 0, 0))
@@ -178,16 +188,13 @@ class ClassifierTrainee:
         }
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        numerics = self._numerics
-        chosen = self._rows[self._sampler.indices(step)]
-        random = rng(self._settings.seed, 1, step)
-        labels = numerics.take(self._labels, chosen)
-        total = self._weights[labels].sum()
+        inputs = send(self._inputs(step), self._numerics.device)
+        total = self._weights[inputs.labels].sum()
         self._network.train()
         losses, correct = [], []
-        for part in micro_batches(len(chosen), self._config.size):
-            pictures, truth = self._examples(chosen[part], labels[part], random)
-            with numerics.autocast():
+        for part in inputs.parts:
+            pictures, truth = self._data.pictures(part)
+            with self._numerics.autocast():
                 logits = self._network(pictures).float()
             sums = F.cross_entropy(
                 logits, truth, self._weights, label_smoothing=SMOOTHING, reduction="sum"
@@ -197,25 +204,20 @@ class ClassifierTrainee:
             losses.append(loss.detach())
             correct.append(logits.argmax(1) == truth.argmax(1))
         for group in self._optimiser.param_groups:
-            group["lr"] = self._rate * min(1.0, (step + 1) / WARM_UP)
+            group["lr"] = inputs.rate
         self._optimiser.step()
         self._optimiser.zero_grad()
-        self.average.update(self._network, step)
+        self.average.update(self._network, inputs.weight)
         return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(correct).float().mean()}
 
-    def _examples(
-        self, chosen: Tensor, labels: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Returns the chosen pictures (B, 3, S, S) in -1..1, and the shares of the classes (B, C).
-
-        Both are on the device, and augmented if the settings say so.
-        """
-        numerics = self._numerics
-        truth = F.one_hot(labels, len(self._config.classes)).float()
-        if not self._settings.augment:
-            return to_signed(numerics.take(self._images, chosen)), truth
-        pictures = to_signed(numerics.to_device(flipped_and_shifted(self._images, chosen, random)))
-        return cutmix(recoloured(repainted(pictures, random), random), truth, random)
+    def _inputs(self, step: int) -> _Inputs:
+        """Returns what step number `step` needs, on the processor."""
+        chosen = self._rows[self._sampler.indices(step)]
+        random = rng(self._settings.seed, 1, step)
+        slices = micro_batches(len(chosen), self._config.size)
+        parts = [self._data.choose(chosen[part], random) for part in slices]
+        rate = self._rate * min(1.0, (step + 1) / WARM_UP)
+        return _Inputs(parts, self._data.labels[chosen], rate, self.average.weight(step))
 
     def final_network(self) -> nn.Module:
         """Returns the averaged network, with batch norms measured without augmentation."""
@@ -226,7 +228,7 @@ class ClassifierTrainee:
         with numerics.autocast():
             measure_norms(
                 self.average.network,
-                (to_signed(numerics.take(self._images, chosen[part])) for part in slices),
+                (to_signed(numerics.take(self._data.images, chosen[part])) for part in slices),
             )
         return self.average.network
 
@@ -234,12 +236,12 @@ class ClassifierTrainee:
     def preview(self) -> Tensor:
         """Returns pictures from the whole set, framed in green if recognised and in red if not."""
         numerics = self._numerics
-        chosen = torch.unique(torch.linspace(0, len(self._images) - 1, PREVIEWS).long())
-        pictures = to_signed(numerics.take(self._images, chosen))
+        chosen = torch.unique(torch.linspace(0, len(self._data.images) - 1, PREVIEWS).long())
+        pictures = to_signed(numerics.take(self._data.images, chosen))
         network = self.average.network.eval()
         with numerics.autocast():
             predicted = network(pictures).argmax(1)
-        correct = (predicted == numerics.take(self._labels, chosen)).cpu()[:, None, None, None]
+        correct = (predicted == numerics.take(self._data.labels, chosen)).cpu()[:, None, None, None]
         pictures = pictures.cpu()
         green, red = (
             torch.tensor(rgb).view(3, 1, 1) for rgb in ([-1.0, 0.6, -1.0], [1.0, -1.0, -1.0])

@@ -98,7 +98,7 @@ class GanTrainee(Generic[B]):
             nn.utils.clip_grad_norm_(method.generator.parameters(), method.clip)
         self._update("generator_adam", rates[0])
         # Half the number of steps makes the window of the average half as long.
-        self.average.update(method.generator, (self.age + step) // 2)
+        self.average.update(method.generator, self.average.weight((self.age + step) // 2))
         self._evaluate(step + 1)
         certainty = method.augmentation.adapt(torch.cat(signs), self.settings.batch)
         return {**metrics, **certainty}

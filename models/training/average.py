@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from .inputs import Number
 
 
 class Average(nn.Module):
@@ -20,14 +22,25 @@ class Average(nn.Module):
         self.network.load_state_dict(source.state_dict())
         self._decay = decay
 
+    def weight(self, step: int) -> float:
+        """Returns the weight of the current network in the average, after step number `step`."""
+        return 1 - min(self._decay, (1 + step) / (10 + step))
+
     @torch.no_grad()
-    def update(self, source: nn.Module, step: int) -> None:
-        """Move the average towards the weights of `source` after step number `step`."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+    def update(self, source: nn.Module, weight: Number) -> None:
+        """Move the average towards the weights of `source`."""
         current = source.state_dict()
         pairs = [(value, current[name]) for name, value in self.network.state_dict().items()]
         floats = [pair for pair in pairs if pair[0].is_floating_point()]
         counts = [pair for pair in pairs if not pair[0].is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - decay)
+        averages, latest = [a for a, _ in floats], [b for _, b in floats]
+        if isinstance(
+            weight, Tensor
+        ):  # torch has no such lerp with one tensor as the weight of all
+            changes = torch._foreach_sub(latest, averages)
+            torch._foreach_mul_(changes, weight)
+            torch._foreach_add_(averages, changes)
+        else:
+            torch._foreach_lerp_(averages, latest, weight)
         if counts:
             torch._foreach_copy_([a for a, _ in counts], [b for _, b in counts])

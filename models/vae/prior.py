@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from ..blocks import blank, initialise, to_bytes
 from ..training.average import Average
 from ..training.in_parts import in_parts
+from ..training.inputs import Number, selected, selection, send
 from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
@@ -171,6 +173,15 @@ def _drawn(
     return integrate(velocity, noise, evaluations)
 
 
+class _Inputs(NamedTuple):
+    latents: Any  # see `selection`
+    noise: Tensor
+    times: Tensor
+    classes: Tensor
+    rate: Number
+    weight: Number  # of the network in the average
+
+
 class PriorTrainee:
     """A prior in training: network, optimiser and averaged weights."""
 
@@ -204,26 +215,32 @@ class PriorTrainee:
         return {"network": self._network, "optimiser": self._optimiser, "average": self.average}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        chosen, random = self._sampler.indices(step), rng(self._seed, NOISE, step)
-        put = self._numerics.to_device
-        data = self._numerics.take(self._latents, chosen).float()
-        noise = torch.randn(data.shape, generator=random)
-        t = sample_times(len(data), random)
-        known = torch.rand(len(data), 1, generator=random) >= UNKNOWN
-        classes = self._one_hot(self._labels[chosen % len(self._labels)]) * known
-        noise, t = put(noise), put(t)
-        points, velocity = interpolate(noise, data, t), data - noise
+        inputs = send(self._inputs(step), self._numerics.device)
+        data = selected(self._latents, inputs.latents).float()
+        points = interpolate(inputs.noise, data, inputs.times)
+        velocity = data - inputs.noise
         with self._numerics.autocast():
-            predicted = self._network(points, t, put(classes))
+            predicted = self._network(points, inputs.times, inputs.classes)
         loss = (predicted - velocity).square().mean()
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
         for group in self._optimiser.param_groups:
-            group["lr"] = RATE * self._pace(step)
+            group["lr"] = inputs.rate
         self._optimiser.step()
-        self.average.update(self._network, self._age + step)
+        self.average.update(self._network, inputs.weight)
         return {"loss": loss.detach()}
+
+    def _inputs(self, step: int) -> _Inputs:
+        """Returns what step number `step` needs, on the processor."""
+        chosen, random = self._sampler.indices(step), rng(self._seed, NOISE, step)
+        count = len(chosen)
+        noise = torch.randn(count, *self._latents.shape[1:], generator=random)
+        times = sample_times(count, random)
+        known = torch.rand(count, 1, generator=random) >= UNKNOWN
+        classes = self._one_hot(self._labels[chosen % len(self._labels)]) * known
+        rate, weight = RATE * self._pace(step), self.average.weight(self._age + step)
+        return _Inputs(selection(self._latents, chosen), noise, times, classes, rate, weight)
 
     def _pace(self, step: int) -> float:
         """Returns the factor of the learning rate at a step."""

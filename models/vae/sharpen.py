@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, initialise
+from ..training.inputs import Number
 from ..training.loop import Stateful
 from ..training.numerics import Numerics
 from ..training.rng import rng
@@ -163,15 +164,15 @@ def make_sharpener(
 
 
 def sharpened_error(
-    error: Tensor, drawn: Tensor, real: Tensor, sharpener: Sharpener, step: int, share: float
+    error: Tensor, drawn: Tensor, real: Tensor, sharpener: Sharpener, weight: Number, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Returns a loss with the sum of the gradients of `error` and of the sharpener, and metrics.
 
+    weight: length of the sharpener's gradient, as a share of the error's.
     share: the number of these pictures, divided by that of all pictures of the step.
     """
     gradient, metrics = sharpener.gradient(drawn, real, share)
-    weight = sharpener.weight(step)
-    if not weight:
+    if isinstance(weight, float) and weight == 0:  # on a GPU, all steps do the same operations
         return error, metrics
     (error_gradient,) = torch.autograd.grad(error, drawn, retain_graph=True)
     scale = weight * error_gradient.norm() / gradient.norm().clamp(min=1e-12)

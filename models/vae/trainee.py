@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, to_bytes, to_signed
 from ..training.average import Average
+from ..training.inputs import Number, selected, selection, send
 from ..training.loop import State, Stateful
 from ..training.numerics import Numerics
 from ..training.rng import rng
@@ -56,6 +58,14 @@ class VaeSettings:
     channels: int | None = None
     beta: float | None = None
     keep_latents: bool = False
+
+
+class _Inputs(NamedTuple):
+    pictures: list[Any]  # of each part of the step, see `selection`
+    noise: list[Tensor]
+    rate: Number
+    weight: Number  # of the network in the average
+    sharpening: Number  # length of the sharpener's gradient
 
 
 class VaeTrainee:
@@ -109,34 +119,45 @@ class VaeTrainee:
         return {**own, **more}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        numerics, beta = self._numerics, self._beta
-        chosen = self._sampler.indices(step)
-        noise = torch.randn(
-            len(chosen), *self._config.latent_shape, generator=rng(self._seed, 1, step)
-        )
-        noise = numerics.to_device(noise)
+        inputs, beta = send(self._inputs(step), self._numerics.device), self._beta
+        count = sum(len(noise) for noise in inputs.noise)
         shares: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
-        for part in micro_batches(len(chosen), self._config.size):
-            pictures = to_signed(numerics.take(self._images, chosen[part]))
-            share = len(pictures) / len(chosen)
-            with numerics.autocast():
-                error, divergence, drawn = self._errors(pictures, noise[part])
+        for sent, noise in zip(inputs.pictures, inputs.noise, strict=True):
+            pictures = to_signed(selected(self._images, sent))
+            share = len(pictures) / count
+            with self._numerics.autocast():
+                error, divergence, drawn = self._errors(pictures, noise)
             loss, metrics = error, dict[str, Tensor]()
             if self._sharpener is not None:
                 loss, metrics = sharpened_error(
-                    error, drawn, pictures, self._sharpener, step, share
+                    error, drawn, pictures, self._sharpener, inputs.sharpening, share
                 )
             ((loss + beta * divergence) * share).backward()
             losses = {"loss": error + beta * divergence, "error": error, "divergence": divergence}
             shares.append({k: v.detach() * share for k, v in (losses | metrics).items()})
         for group in self._optimiser.param_groups:
-            group["lr"] = self._rate * self._pace(step)
+            group["lr"] = inputs.rate
         self._optimiser.step()
         if self._sharpener is not None:
             self._sharpener.learn()
-        self.average.update(self._network, (AVERAGED if self._age else 0) + step)
+        self.average.update(self._network, inputs.weight)
         return {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
+
+    def _inputs(self, step: int) -> _Inputs:
+        """Returns what step number `step` needs, on the processor."""
+        chosen = self._sampler.indices(step)
+        noise = torch.randn(
+            len(chosen), *self._config.latent_shape, generator=rng(self._seed, 1, step)
+        )
+        parts = micro_batches(len(chosen), self._config.size)
+        return _Inputs(
+            [selection(self._images, chosen[part]) for part in parts],
+            [noise[part] for part in parts],
+            self._rate * self._pace(step),
+            self.average.weight((AVERAGED if self._age else 0) + step),
+            0.0 if self._sharpener is None else self._sharpener.weight(step),
+        )
 
     def _pace(self, step: int) -> float:
         """Returns the factor of the learning rate at a step."""

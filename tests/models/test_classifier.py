@@ -11,7 +11,7 @@ from classifying import NAMES, network_of, patterns, trained
 from shelf import PLAIN, Shelf
 
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.classifier.augment import cutmix, flipped_and_shifted, recoloured, repainted
+from artgraph.models.classifier.augment import CutMix, Recolouring, Repainting, shifted_places
 from artgraph.models.classifier.networks import (
     ClassifierConfig,
     make_classifier,
@@ -165,14 +165,14 @@ def test_training_refuses_pictures_and_labels_that_do_not_fit():
 def test_augmentation_is_light():
     images, _ = patterns(6, 32, seed=0, noise=0)
     chosen = torch.tensor([4, 4, 1, 0])
-    moved = flipped_and_shifted(images, chosen, rng(1))
-    again = flipped_and_shifted(images, chosen, rng(1))
+    moved = images[shifted_places(chosen, 32, rng(1))]
+    again = images[shifted_places(chosen, 32, rng(1))]
     assert moved.shape == (4, 32, 32, 3)
     assert torch.equal(moved, again)
     assert not torch.equal(moved[0], moved[1])
     assert (moved.float().mean((1, 2)) - images[chosen].float().mean((1, 2))).abs().max() < 12
     colour = torch.rand(4, 3, 8, 8, generator=rng(0)) * 2 - 1
-    changed = recoloured(colour.clone(), rng(2))
+    changed = Recolouring.draw(4, rng(2)).apply(colour.clone())
     assert changed.abs().max() <= 1
     assert 0 < (changed - colour).abs().mean() < 0.4
 
@@ -180,9 +180,9 @@ def test_augmentation_is_light():
 def test_half_of_the_pictures_get_another_palette():
     pictures = torch.rand(1000, 3, 2, 2, generator=rng(0)) * 2 - 1
     before = pictures.clone()
-    changed = repainted(pictures, rng(3))
+    changed = Repainting.draw(1000, rng(3)).apply(pictures)
     assert torch.equal(pictures, before)
-    assert torch.equal(changed, repainted(pictures, rng(3)))
+    assert torch.equal(changed, Repainting.draw(1000, rng(3)).apply(pictures))
     kept = (changed == before).flatten(1).all(1).double().mean()
     assert 0.5 < kept < 0.62  # one exchange of channels in six changes nothing
     spread = (t.std((2, 3)).sort(1).values for t in (changed, before))
@@ -195,7 +195,7 @@ def test_a_mixed_picture_shows_as_much_of_a_class_as_its_truth_says():
     truth = torch.eye(4)
     mixed = 0
     for seed in range(20):
-        images, shares = cutmix(pictures, truth, rng(seed))
+        images, shares = CutMix.draw(4, 20, rng(seed)).apply(pictures, truth)
         seen = torch.stack([(images[:, 0] == k).flatten(1).double().mean(1) for k in range(4)], 1)
         assert torch.allclose(seen, shares.double(), atol=1e-6)
         mixed += not torch.equal(images, pictures)

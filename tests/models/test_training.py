@@ -44,7 +44,7 @@ class Toy:
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        self.average.update(self.network, step)
+        self.average.update(self.network, self.average.weight(step))
         return {"loss": loss, "noise": noise.abs().mean()}
 
     def preview(self) -> Tensor:
@@ -144,7 +144,7 @@ def test_the_average_follows_weights_and_buffers():
     source(torch.ones(4, 2, 3, 3))
     with torch.no_grad():
         source.weight += 1
-    average.update(source, step=1000)
+    average.update(source, average.weight(1000))
     assert torch.allclose(average.network.weight, torch.full((2,), 1.1))
     assert torch.allclose(average.network.running_mean, 0.1 * source.running_mean)
     assert average.network.num_batches_tracked == 1

@@ -10,13 +10,12 @@ certain of the real pictures, and falls otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..training.numerics import to_device
 from ..training.rng import rng
 from .batches import AUGMENT
 
@@ -59,11 +58,20 @@ class Augmentation:
         self.strength = Strength(float(augment == "on"), adaptive).to(device)
         self._on, self._seed = adaptive or augment == "on", seed
 
-    def __call__(self, images: Tensor, *counters: int) -> Tensor:
-        """Returns the images, augmented unless it is off; `counters` decide the random numbers."""
+    def draw(self, count: int, size: int, *counters: int) -> Changes | None:
+        """Returns random changes of `count` pictures of `size` px, on the processor.
+
+        None if the augmentation is off. `counters` decide the random numbers.
+        """
         if not self._on:
+            return None
+        return draw_changes(count, size, rng(self._seed, AUGMENT, *counters))
+
+    def __call__(self, images: Tensor, changes: Changes | None) -> Tensor:
+        """Returns the images with the changes, which must be on their device."""
+        if changes is None:
             return images
-        return diff_augment(images, self.strength.value, rng(self._seed, AUGMENT, *counters))
+        return diff_augment(images, self.strength.value, changes)
 
     def adapt(self, signs: Tensor, pictures: int) -> Mapping[str, Tensor]:
         """Adapt the strength to a batch of so many pictures. Returns metrics.
@@ -77,55 +85,86 @@ class Augmentation:
         return {"certainty": certainty, "augment": self.strength.value.clone()}
 
 
-def diff_augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor:
-    """Returns pictures with random colour, translation and cutout (Zhao 2020, section 3.2).
+class Recolour(NamedTuple):
+    """Shifts of the brightness (-0.5..0.5), scales of saturation (0..2) and contrast (0.5..1.5)."""
+
+    amounts: Tensor  # (3, N, 1, 1, 1), in 0..1
+
+    @classmethod
+    def draw(cls, count: int, size: int, random: torch.Generator) -> Recolour:
+        return cls(torch.rand((3, count, 1, 1, 1), generator=random))
+
+    def apply(self, images: Tensor) -> Tensor:
+        brightness, saturation, contrast = self.amounts
+        images = images + (brightness - 0.5)
+        grey = images.mean(1, keepdim=True)
+        images = grey + (images - grey) * (2 * saturation)
+        mean = images.mean((1, 2, 3), keepdim=True)
+        contrasted: Tensor = mean + (images - mean) * (0.5 + contrast)
+        return contrasted
+
+
+class Translate(NamedTuple):
+    """Shifts by up to SHIFT of the edge in both directions; the uncovered pixels are 0."""
+
+    places: Tensor  # (2, N, S): the row and the column of each pixel in the padded picture
+
+    @classmethod
+    def draw(cls, count: int, size: int, random: torch.Generator) -> Translate:
+        reach = largest_shift(size)
+        shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=random)
+        return cls(torch.arange(size) + reach + shifts)
+
+    def apply(self, images: Tensor) -> Tensor:
+        rows, columns = self.places
+        reach = largest_shift(images.shape[2])
+        padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)  # (N, S + 2 reach, ..., 3)
+        which = torch.arange(len(images), device=images.device)[:, None, None]
+        return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class Cutout(NamedTuple):
+    """Squares that become 0. Their edge is HOLE of the picture's; they may exceed the border."""
+
+    inside: Tensor  # (2, N, S): which rows and which columns are in the square
+
+    @classmethod
+    def draw(cls, count: int, size: int, random: torch.Generator) -> Cutout:
+        half = int(size * HOLE + 0.5) // 2
+        centres = torch.randint(0, size + 1, (2, count, 1), generator=random)
+        return cls((torch.arange(size) - centres + 0.5).abs() < half)
+
+    def apply(self, images: Tensor) -> Tensor:
+        rows, columns = self.inside
+        hole = rows[:, :, None] & columns[:, None, :]
+        covered: Tensor = images * ~hole[:, None]
+        return covered
+
+
+Change = Recolour | Translate | Cutout
+Changes = list[tuple[Tensor, Change]]  # each with random numbers in 0..1 (N, 1, 1, 1)
+
+
+def draw_changes(count: int, size: int, random: torch.Generator) -> Changes:
+    """Returns random changes for `diff_augment` of `count` pictures of `size` px."""
+    changes: Changes = []
+    for kind in (Recolour, Translate, Cutout):
+        chance = torch.rand(count, 1, 1, 1, generator=random)
+        changes.append((chance, kind.draw(count, size, random)))
+    return changes
+
+
+def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
+    """Returns pictures with colour, translation and cutout (Zhao 2020, section 3.2).
 
     images: float (N, 3, S, S) in -1..1. The result has the same shape and may exceed the range.
     strength: the probability of each of the three, a scalar in 0..1 on the pictures' device.
     """
-    for change in (recolour, translate, cutout):
-        chance = torch.rand(len(images), 1, 1, 1, generator=random)
-        chance = to_device(chance, images.device)
-        images = torch.where(chance < strength, change(images, random), images)
+    for chance, change in changes:
+        images = torch.where(chance < strength, change.apply(images), images)
     return images
 
 
-def recolour(images: Tensor, random: torch.Generator) -> Tensor:
-    """Shift the brightness (-0.5..0.5), scale saturation (0..2) and contrast (0.5..1.5)."""
-    brightness, saturation, contrast = _uniform(images, 3, random)
-    images = images + (brightness - 0.5)
-    grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * (2 * saturation)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    contrasted: Tensor = mean + (images - mean) * (0.5 + contrast)
-    return contrasted
-
-
-def translate(images: Tensor, random: torch.Generator) -> Tensor:
-    """Shift by up to SHIFT of the edge in both directions; the uncovered pixels are 0."""
-    count, _, size, _ = images.shape
-    reach = int(size * SHIFT + 0.5)
-    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=random)
-    places = torch.arange(size) + reach + shifts  # (2, N, S), in the padded picture
-    rows, columns = to_device(places, images.device)
-    padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)  # (N, S + 2 reach, ..., 3)
-    which = torch.arange(count, device=images.device)[:, None, None]
-    return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def cutout(images: Tensor, random: torch.Generator) -> Tensor:
-    """Set a square to 0. Its edge is HOLE of the picture's; it may extend past the border."""
-    count, _, size, _ = images.shape
-    half = int(size * HOLE + 0.5) // 2
-    centres = torch.randint(0, size + 1, (2, count, 1), generator=random)
-    inside = (torch.arange(size) - centres + 0.5).abs() < half  # (2, N, S)
-    rows, columns = to_device(inside, images.device)
-    hole = rows[:, :, None] & columns[:, None, :]
-    covered: Tensor = images * ~hole[:, None]
-    return covered
-
-
-def _uniform(images: Tensor, draws: int, random: torch.Generator) -> Tensor:
-    """Returns uniform random numbers in 0..1, (draws, N, 1, 1, 1), on the pictures' device."""
-    drawn = torch.rand((draws, len(images), 1, 1, 1), generator=random)
-    return to_device(drawn, images.device)
+def largest_shift(size: int) -> int:
+    """Returns the largest translation of pictures of `size` px."""
+    return int(size * SHIFT + 0.5)

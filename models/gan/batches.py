@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..blocks import to_signed
+from ..training.inputs import selected, selection
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
@@ -16,6 +18,13 @@ GROUP = 4  # number of consecutive pictures in a batch that have the same class
 
 # The first counters of the random streams that depend on one seed.
 WEIGHTS, REALS, LATENTS, AUGMENT, FEATURES, PATCHES, PREVIEW, WATCH = range(8)
+
+
+class Chosen(NamedTuple):
+    """Chosen pictures, and which of them are mirrored, (N, 1, 1, 1); None if none is."""
+
+    pictures: Any  # see `selection`
+    mirrored: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,21 @@ class TrainingSet:
         members = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
         return [indices for indices in members if len(indices)]
 
-    def take(self, indices: Tensor, random: torch.Generator) -> Tensor:
-        """Returns pictures as float32 (N, 3, S, S) in -1..1, channels-last, on the device."""
-        pictures = to_signed(self.numerics.take(self.images, indices))
+    def choose(self, indices: Tensor, random: torch.Generator) -> Chosen:
+        """Returns the pictures of these indices, mirrored at random if they may be."""
+        mirrored = None
         if self.mirror:
-            mirrored = self.numerics.to_device(torch.rand(len(pictures), generator=random) < 0.5)
-            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
+            mirrored = torch.rand(len(indices), 1, 1, 1, generator=random) < 0.5
+        return Chosen(selection(self.images, indices), mirrored)
+
+    def pictures(self, chosen: Chosen) -> Tensor:
+        """Returns pictures as float32 (N, 3, S, S) in -1..1, channels-last, on the device.
+
+        `chosen` must be on the device (see `send`).
+        """
+        pictures = to_signed(selected(self.images, chosen.pictures))
+        if chosen.mirrored is not None:
+            pictures = torch.where(chosen.mirrored, pictures.flip(3), pictures)
         return pictures.contiguous(memory_format=torch.channels_last)
 
 
@@ -67,13 +85,13 @@ class Batches:
         self._members = data.members()
         self._turns = Sampler(len(self._members), -(-batch // GROUP), seed)
 
-    def reals(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns pictures (B, 3, S, S) in -1..1 and their labels (B,) for step number `step`."""
+    def reals(self, step: int) -> tuple[Chosen, Tensor]:
+        """Returns the pictures for step number `step`, and their labels (B,)."""
         random = rng(self._seed, REALS, step)
         indices = torch.cat(
             [self._group(self._members[turn], random) for turn in self._turns.indices(step)]
         )
-        return self._data.take(indices, random), self._data.labels[indices]
+        return self._data.choose(indices, random), self._data.labels[indices]
 
     def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
         """Returns GROUP of the class's pictures; different ones if there are enough."""

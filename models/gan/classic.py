@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, halvings
 from .config import GanConfig
-from .method import Batch, GanMethod, GanSetup, Loss, Metrics
+from .method import Batch, Draws, GanMethod, GanSetup, Loss, Metrics
 
 RATE, BETAS = 2e-4, (0.5, 0.999)  # of Adam, for generator and critic
 
@@ -68,6 +68,7 @@ class ClassicMethod(GanMethod[Batch]):
     """Goodfellow 2014, algorithm 1, with the optimiser of Radford 2015."""
 
     betas = BETAS, BETAS
+    views = 3
 
     def __init__(self, setup: GanSetup) -> None:
         super().__init__(setup, ClassicGenerator, blank(lambda: ClassicCritic(setup.config)))
@@ -77,19 +78,19 @@ class ClassicMethod(GanMethod[Batch]):
         rate = RATE * self.setup.settings.rate
         return rate, rate
 
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> Batch:
-        return self.plain_batch(reals, classes, z, counters)
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Batch:
+        return self.plain_batch(reals, classes, z, draws)
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
         with self.numerics.autocast():
-            real_logits = self.critic(self.augmentation(batch.reals, 0, *batch.counters))
-            logits = self.critic(self.augmentation(batch.fakes.detach(), 1, *batch.counters))
+            real_logits = self.critic(self.augmentation(batch.reals, batch.draws.changes[0]))
+            logits = self.critic(self.augmentation(batch.fakes.detach(), batch.draws.changes[1]))
         loss = F.softplus(-real_logits).mean() + F.softplus(logits).mean()
         return loss, real_logits, {"critic": loss}
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            logits = self.critic(self.augmentation(batch.fakes, 2, *batch.counters))
+            logits = self.critic(self.augmentation(batch.fakes, batch.draws.changes[2]))
         loss = adversarial_loss(logits, self.setup.settings.loss)
         return loss, {"generator": loss}
 

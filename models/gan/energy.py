@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..training.numerics import to_device
 from .batches import GROUP
 
 PATCH = 4  # edge of the compared patches, in pixels
@@ -43,18 +42,24 @@ def patch_energy(
     fake_maps: list[Tensor],
     reals: Tensor,
     real_maps: list[Tensor],
-    random: torch.Generator,
+    places: list[Tensor],
 ) -> Tensor:
-    """Returns the distance of patches at random places, compared within each group."""
+    """Returns the distance of patches at the places in each map, compared within each group.
+
+    places: those in each of the maps, and then those in the pictures (see `draw_places`).
+    """
     pairs = [*zip(fake_maps, real_maps, strict=True)]
     pairs.append((F.pixel_unshuffle(fakes, PATCH), F.pixel_unshuffle(reals, PATCH)))
     total = fakes.new_zeros(())
-    for fake, real in pairs:
-        places = torch.randint(fake.shape[2] * fake.shape[3], (PLACES,), generator=random)
-        places = to_device(places, fakes.device)
-        a, b = (m.flatten(2)[:, :, places].transpose(1, 2).flatten(0, 1) for m in (fake, real))
+    for pair, chosen in zip(pairs, places, strict=True):
+        a, b = (m.flatten(2)[:, :, chosen].transpose(1, 2).flatten(0, 1) for m in pair)
         total = total + energy(a, b, PLACES)
     return total
+
+
+def draw_places(edges: list[int], random: torch.Generator) -> list[Tensor]:
+    """Returns PLACES random places in maps of each edge, on the processor."""
+    return [torch.randint(edge**2, (PLACES,), generator=random) for edge in edges]
 
 
 def energy(fakes: Tensor, reals: Tensor, each: int) -> Tensor:

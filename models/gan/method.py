@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from ..blocks import blank, initialise
 from ..training.loop import TrainingRun
 from ..training.numerics import Numerics
 from ..training.rng import rng
-from .augment import Augment, Augmentation
+from .augment import Augment, Augmentation, Changes
 from .batches import WEIGHTS, TrainingSet
 from .config import GanConfig, Method
 
@@ -61,20 +61,31 @@ class GanSetup:
     augmentation: Augmentation  # augments the pictures that the critic sees
 
 
+class Draws(NamedTuple):
+    """The random numbers of a slice of a step.
+
+    changes:  those of each augmentation in the order of their use; None if it is off.
+    places:   where patches are compared (projected only).
+    """
+
+    changes: list[Changes | None]
+    places: list[Tensor]
+
+
 @dataclass(frozen=True)
 class Batch:
     """The pictures of a step, or of a slice of it, on the device.
 
-    reals:     real pictures (B, 3, S, S) in -1..1.
-    fakes:     generated pictures, likewise.
-    classes:   class weights (B, C) of the real and of the generated pictures.
-    counters:  (step, index of the first picture), for random numbers of this slice alone.
+    reals:    real pictures (B, 3, S, S) in -1..1.
+    fakes:    generated pictures, likewise.
+    classes:  class weights (B, C) of the real and of the generated pictures.
+    draws:    random numbers.
     """
 
     reals: Tensor
     fakes: Tensor
     classes: Tensor
-    counters: tuple[int, ...]
+    draws: Draws
 
 
 B = TypeVar("B", bound=Batch)
@@ -87,10 +98,12 @@ class GanMethod(ABC, Generic[B]):
                under these names.
     betas:     the betas of Adam for the generator and for the critic.
     clip:      largest norm of the generator's gradient; None for no limit.
+    views:     number of augmentations in a slice of a step.
     """
 
     betas: tuple[Betas, Betas]
     clip: float | None = None
+    views: int
 
     def __init__(
         self, setup: GanSetup, make: Callable[[GanConfig], nn.Module], critic: nn.Module
@@ -119,8 +132,17 @@ class GanMethod(ABC, Generic[B]):
         age: number of earlier steps to assume for the GAN that the training continues from.
         """
 
+    def draw(self, count: int, step: int, first: int) -> Draws:
+        """Returns the random numbers of a slice of `count` pictures, on the processor.
+
+        first: the index of the slice's first picture in the step.
+        """
+        size = self.setup.config.size
+        views = range(self.views)
+        return Draws([self.augmentation.draw(count, size, k, step, first) for k in views], [])
+
     @abstractmethod
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> B:
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> B:
         """Returns real and generated pictures; gradients of the latter reach the generator."""
 
     @abstractmethod
@@ -135,13 +157,11 @@ class GanMethod(ABC, Generic[B]):
     def generator_loss(self, batch: B) -> tuple[Tensor, Metrics]:
         """Returns the generator's loss, a mean over groups, and metrics. The critic is frozen."""
 
-    def plain_batch(
-        self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]
-    ) -> Batch:
+    def plain_batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Batch:
         """Returns a batch without augmentation, for methods that augment in their losses."""
         with self.numerics.autocast():
             fakes = self.generator(z, classes)
-        return Batch(reals, fakes, classes, counters)
+        return Batch(reals, fakes, classes, draws)
 
 
 def adam(network: nn.Module, betas: Betas) -> torch.optim.Adam:

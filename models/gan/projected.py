@@ -13,8 +13,8 @@ from ..blocks import blank
 from ..training.loop import TrainingRun
 from ..training.rng import rng
 from .batches import PATCHES, TrainingSet
-from .energy import patch_energy, picture_energy
-from .method import Batch, GanMethod, GanSetup, Metrics
+from .energy import PATCH, draw_places, patch_energy, picture_energy
+from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 from .projected_critic import ProjectedCritic, critic_views
 from .projected_features import FeatureNet, train_features
 from .projected_networks import ProjectedGenerator
@@ -37,6 +37,7 @@ class ProjectedMethod(GanMethod[Views]):
 
     betas = (0.5, 0.99), (0.0, 0.99)
     clip = 5.0
+    views = 2
 
     def __init__(self, setup: GanSetup, features: nn.Module | None) -> None:
         """`features` is a network that returns a list of feature maps; None to train one."""
@@ -49,6 +50,7 @@ class ProjectedMethod(GanMethod[Views]):
             empty = torch.zeros(1, 3, config.size, config.size, device=numerics.device)
             views = critic_views(empty, self._features, config.base_size)
         shapes = [(view.shape[1], view.shape[2]) for view in views]
+        self._edges = [*(edge for _, edge in shapes[1:]), config.size // PATCH]
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
         numerics.compile(self.critic)
@@ -69,15 +71,20 @@ class ProjectedMethod(GanMethod[Views]):
         rate = self.setup.settings.rate
         return rate * GENERATOR_RATE * factor, rate * CRITIC_RATE * factor
 
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> Views:
+    def draw(self, count: int, step: int, first: int) -> Draws:
+        """Returns the random numbers of a slice; all slices of a step compare the same places."""
+        places = draw_places(self._edges, rng(self.setup.settings.seed, PATCHES, step))
+        return super().draw(count, step, first)._replace(places=places)
+
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Views:
         base_size = self.setup.config.base_size
         with self.numerics.autocast():
-            fakes = self.augmentation(self.generator(z, classes), 0, *counters)
+            fakes = self.augmentation(self.generator(z, classes), draws.changes[0])
             fake_views = critic_views(fakes, self._features, base_size)
             with torch.no_grad():
-                reals = self.augmentation(reals, 1, *counters)
+                reals = self.augmentation(reals, draws.changes[1])
                 real_views = critic_views(reals, self._features, base_size)
-        return Views(reals, fakes, classes, counters, real_views, fake_views)
+        return Views(reals, fakes, classes, draws, real_views, fake_views)
 
     def critic_loss(self, batch: Views) -> tuple[Tensor, Tensor, Metrics]:
         """Hinge loss (Lim and Ye 2017), summed over the heads."""
@@ -97,7 +104,7 @@ class ProjectedMethod(GanMethod[Views]):
         adversarial = -torch.stack([s.mean() for s in scores]).sum()
         (_, *fake_maps), (_, *real_maps) = batch.fake_views, batch.real_views
         whole = picture_energy(batch.fakes, fake_maps, batch.reals, real_maps)
-        random = rng(self.setup.settings.seed, PATCHES, batch.counters[0])
-        patches = patch_energy(batch.fakes, fake_maps, batch.reals, real_maps, random)
+        places = batch.draws.places
+        patches = patch_energy(batch.fakes, fake_maps, batch.reals, real_maps, places)
         metrics = {"adversarial": adversarial, "energy": whole, "patches": patches}
         return adversarial + whole + patches, metrics

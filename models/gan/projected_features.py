@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, initialise
+from ..training.inputs import send
 from ..training.loop import Progress
 from ..training.numerics import Numerics
 from ..training.rng import rng
@@ -75,13 +76,15 @@ def train_features(
     for step in range(STEPS):
         random = rng(seed, FEATURES, step)
         indices = torch.randint(len(data.images), (batch,), generator=random)
-        images, targets = data.take(indices, random), data.labels[indices]
+        targets = data.labels[indices] if data.classes > 1 else torch.arange(batch) % 4
+        inputs = data.choose(indices, random), targets, RATE * one_cycle(step / STEPS)
+        chosen, targets, optimiser.param_groups[0]["lr"] = send(inputs, numerics.device)
+        images = data.pictures(chosen)
         if data.classes == 1:
-            images, targets = _rotated(images)
-        optimiser.param_groups[0]["lr"] = RATE * one_cycle(step / STEPS)
+            images = _rotated(images)
         with numerics.autocast():
             logits = net.logits(images)
-        loss = F.cross_entropy(logits.float(), numerics.to_device(targets), label_smoothing=0.1)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=0.1)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -96,8 +99,7 @@ def one_cycle(progress: float, warm: float = 0.2) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (progress - warm) / (1 - warm))
 
 
-def _rotated(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the pictures, rotated by 0, 1, 2, 3, 0, ... quarter turns, and these numbers (N,)."""
-    turns = torch.arange(len(images)) % 4
-    rotated = [torch.rot90(image, int(k), (1, 2)) for image, k in zip(images, turns, strict=True)]
-    return torch.stack(rotated).contiguous(memory_format=torch.channels_last), turns
+def _rotated(images: Tensor) -> Tensor:
+    """Returns the pictures, rotated by 0, 1, 2, 3, 0, ... quarter turns."""
+    rotated = [torch.rot90(image, number % 4, (1, 2)) for number, image in enumerate(images)]
+    return torch.stack(rotated).contiguous(memory_format=torch.channels_last)

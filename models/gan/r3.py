@@ -17,7 +17,7 @@ from ..blocks import LEAK, blank, halvings
 from ..repeatable import enlarged
 from .config import GanConfig
 from .layers import ClassEmbedding, initialise_patches
-from .method import Batch, GanMethod, GanSetup, Metrics
+from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 
 RATE = 2e-4  # learning rate of generator and critic
 
@@ -103,6 +103,7 @@ class R3Method(GanMethod[Batch]):
     """Relativistic pairing with both zero-centred gradient penalties (Huang 2024, eq. 2 and 4)."""
 
     betas = (0.0, 0.99), (0.0, 0.99)
+    views = 4
 
     def __init__(self, setup: GanSetup) -> None:
         # The critic is not compiled: compiled networks do not have second derivatives.
@@ -113,15 +114,15 @@ class R3Method(GanMethod[Batch]):
         rate = RATE * self.setup.settings.rate
         return rate, rate
 
-    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, counters: tuple[int, ...]) -> Batch:
-        return self.plain_batch(reals, classes, z, counters)
+    def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Batch:
+        return self.plain_batch(reals, classes, z, draws)
 
     def critic_loss(self, batch: Batch) -> tuple[Tensor, Tensor, Metrics]:
         """Computed in float32: penalties from bfloat16 gradients are inexact."""
         reals = batch.reals.requires_grad_(True)
         fakes = batch.fakes.detach().requires_grad_(True)
-        real_scores = self.critic(self.augmentation(reals, 0, *batch.counters), batch.classes)
-        scores = self.critic(self.augmentation(fakes, 1, *batch.counters), batch.classes)
+        real_scores = self.critic(self.augmentation(reals, batch.draws.changes[0]), batch.classes)
+        scores = self.critic(self.augmentation(fakes, batch.draws.changes[1]), batch.classes)
         loss = F.softplus(scores - real_scores).mean()
         r1, r2 = gradient_penalty(reals, real_scores), gradient_penalty(fakes, scores)
         metrics = {"critic": loss, "r1": r1, "r2": r2}
@@ -129,9 +130,11 @@ class R3Method(GanMethod[Batch]):
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Metrics]:
         with self.numerics.autocast():
-            scores = self.critic(self.augmentation(batch.fakes, 2, *batch.counters), batch.classes)
+            scores = self.critic(
+                self.augmentation(batch.fakes, batch.draws.changes[2]), batch.classes
+            )
             with torch.no_grad():
-                reals = self.augmentation(batch.reals, 3, *batch.counters)
+                reals = self.augmentation(batch.reals, batch.draws.changes[3])
                 real_scores = self.critic(reals, batch.classes)
         loss = F.softplus(real_scores - scores).mean()
         return loss, {"generator": loss}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic
+from typing import Generic, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,12 @@ from torch.nn import functional as F
 from ..blocks import to_bytes
 from ..training.average import Average
 from ..training.in_parts import in_parts
+from ..training.inputs import Number, send
 from ..training.loop import Stateful, TrainingRun
 from ..training.rng import rng
 from ..training.sampler import micro_batches
-from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, TrainingSet
-from .method import B, GanMethod, Metrics, adam
+from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, Chosen, TrainingSet
+from .method import B, Draws, GanMethod, Metrics, adam
 from .watch import Watch
 
 MAX_COOLDOWN_STEPS = 500  # largest number of cool-down steps; usually a fifth of the steps
@@ -24,6 +25,15 @@ MAX_COOLDOWN_STEPS = 500  # largest number of cool-down steps; usually a fifth o
 # the steps so far, up to 1,000 steps. So it suits short and long trainings without a schedule
 # (compare Karras et al. 2024, EDM2).
 EMA_DECAY = 0.999
+
+
+class _Inputs(NamedTuple):
+    reals: Chosen
+    classes: Tensor  # class weights (B, C)
+    latents: Tensor
+    draws: list[Draws]  # of each slice
+    rates: tuple[Number, Number]  # of the generator and the critic
+    weight: Number  # of the generator in the average
 
 
 class GanTrainee(Generic[B]):
@@ -68,58 +78,72 @@ class GanTrainee(Generic[B]):
         method, metrics, signs = self.method, dict[str, Tensor](), []
         if step == 0 and not self.age:
             method.prepare(self._data, self._run)
-        rates = method.rates(step, self.age)
-        reals, classes = self._reals(step)
-        z = self._latents(len(reals), step)
-        slices = micro_batches(len(reals), self.config.size, GROUP)
+        inputs = send(self._inputs(step), self._numerics.device)
+        reals, z, classes = self._data.pictures(inputs.reals), inputs.latents, inputs.classes
+        slices = [*zip(self._slices(len(z)), inputs.draws, strict=True)]
 
-        def batch_of(part: slice) -> B:
-            return method.batch(reals[part], classes[part], z[part], (step, part.start))
+        def batch_of(part: slice, draws: Draws) -> B:
+            return method.batch(reals[part], classes[part], z[part], draws)
 
         def backward(part: slice, loss: Tensor, part_metrics: Metrics) -> None:
-            share = (part.stop - part.start) / len(reals)
+            share = (part.stop - part.start) / len(z)
             (loss * share).backward()
             for name, value in part_metrics.items():
                 metrics[name] = metrics.get(name, 0) + value.detach() * share
 
-        for part in slices:
-            batch = batch_of(part)
+        for part, draws in slices:
+            batch = batch_of(part, draws)
             loss, scores, part_metrics = method.critic_loss(batch)
             signs.append(scores.detach().sign().flatten())
             backward(part, loss, part_metrics)
-        self._update("critic_adam", rates[1])
+        self._update("critic_adam", inputs.rates[1])
         method.critic.requires_grad_(False)
-        for part in slices:
-            batch = batch if len(slices) == 1 else batch_of(part)
+        for part, draws in slices:
+            batch = batch if len(slices) == 1 else batch_of(part, draws)
             loss, part_metrics = method.generator_loss(batch)
             backward(part, loss, part_metrics)
         method.critic.requires_grad_(True)
         if method.clip is not None:
             nn.utils.clip_grad_norm_(method.generator.parameters(), method.clip)
-        self._update("generator_adam", rates[0])
-        # Half the number of steps makes the window of the average half as long.
-        self.average.update(method.generator, self.average.weight((self.age + step) // 2))
+        self._update("generator_adam", inputs.rates[0])
+        self.average.update(method.generator, inputs.weight)
         self._evaluate(step + 1)
         certainty = method.augmentation.adapt(torch.cat(signs), self.settings.batch)
         return {**metrics, **certainty}
 
-    def _reals(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns pictures (B, 3, S, S) in -1..1 and their class weights (B, C), on the device."""
-        pictures, labels = self.batches.reals(step)
-        weights = F.one_hot(labels, len(self.config.classes)).float()
-        return pictures, self._numerics.to_device(weights)
-
-    def _latents(self, count: int, *counters: int) -> Tensor:
-        """Returns latent vectors (count, latent_dim) of N(0, 1), on the device."""
-        random = rng(self.settings.seed, LATENTS, *counters)
-        return self._numerics.to_device(
-            torch.randn(count, self.config.latent_dim, generator=random)
+    def _inputs(self, step: int) -> _Inputs:
+        """Returns what step number `step` needs, on the processor."""
+        reals, labels = self.batches.reals(step)
+        count, rates = len(labels), self.method.rates(step, self.age)
+        draws = [
+            self.method.draw(part.stop - part.start, step, part.start)
+            for part in self._slices(count)
+        ]
+        return _Inputs(
+            reals,
+            self._class_weights(labels),
+            self._latents(count, step),
+            draws,
+            (rates[0] * self.rate_factor, rates[1] * self.rate_factor),
+            # Half the number of steps makes the window of the average half as long.
+            self.average.weight((self.age + step) // 2),
         )
 
-    def _update(self, name: str, rate: float) -> None:
+    def _slices(self, count: int) -> list[slice]:
+        return micro_batches(count, self.config.size, GROUP)
+
+    def _class_weights(self, labels: Tensor) -> Tensor:
+        return F.one_hot(labels, len(self.config.classes)).float()
+
+    def _latents(self, count: int, *counters: int) -> Tensor:
+        """Returns latent vectors (count, latent_dim) of N(0, 1), on the processor."""
+        random = rng(self.settings.seed, LATENTS, *counters)
+        return torch.randn(count, self.config.latent_dim, generator=random)
+
+    def _update(self, name: str, rate: Number) -> None:
         """Do a step of the named optimiser, and clear the gradients."""
         optimiser = self.optimisers[name]
-        optimiser.param_groups[0]["lr"] = rate * self.rate_factor
+        optimiser.param_groups[0]["lr"] = rate
         optimiser.step()
         optimiser.zero_grad()
 
@@ -134,13 +158,14 @@ class GanTrainee(Generic[B]):
 
         The latents are the same on every call with the same `stream`.
         """
-        weights = F.one_hot(labels, len(self.config.classes)).float()
 
-        def draw_part(z: Tensor, weights: Tensor) -> Tensor:
+        def draw_part(*part: Tensor) -> Tensor:
+            z, weights = send(part, self._numerics.device)
             with torch.no_grad(), self._numerics.autocast():
-                return to_bytes(self.average.network(z, weights.to(z.device))).cpu()
+                return to_bytes(self.average.network(z, weights)).cpu()
 
-        return in_parts(draw_part, self._latents(len(labels), stream), weights, batch=64)
+        latents, weights = self._latents(len(labels), stream), self._class_weights(labels)
+        return in_parts(draw_part, latents, weights, batch=64)
 
     def preview(self) -> Tensor:
         """Returns pictures by the average, uint8 (16, S, S, 3), of the first 8 classes in turn."""

@@ -81,10 +81,12 @@ def test_any_number_of_classes_even_with_a_picture_each(classes):
 @pytest.mark.parametrize("classes", [1, 2, 3, 8, 25])
 def test_a_batch_is_groups_of_one_class_and_classes_take_turns(classes):
     images, labels = pictures(10 * classes, classes, size=2)
-    batches = Batches(TrainingSet(images, labels, classes, mirror=True), 32, seed=0)
+    data = TrainingSet(images, labels, classes, mirror=True)
+    batches = Batches(data, 32, seed=0)
     seen = torch.zeros(classes)
     for step in range(25):
-        reals, chosen = batches.reals(step)
+        inputs, chosen = batches.reals(step)
+        reals = data.pictures(inputs)
         assert reals.shape == (32, 3, 2, 2)
         assert -1 <= reals.min() <= reals.max() <= 1
         assert (chosen.view(-1, GROUP) == chosen[::GROUP, None]).all()

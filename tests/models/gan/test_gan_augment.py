@@ -10,27 +10,38 @@ from shelf import Shelf
 from artgraph.models.gan import augment as diffaugment
 from artgraph.models.gan.augment import (
     STRONGEST,
+    Cutout,
+    Recolour,
     Strength,
-    cutout,
+    Translate,
     diff_augment,
-    recolour,
-    translate,
+    draw_changes,
 )
 from artgraph.models.training.rng import rng
 
 
-def always(images, random):
-    return diff_augment(images, torch.tensor(1.0), random)
+def augmented(images, strength, seed):
+    changes = draw_changes(len(images), images.shape[2], rng(seed))
+    return diff_augment(images, torch.tensor(strength), changes)
 
 
-@pytest.mark.parametrize("change", [always, recolour, translate, cutout])
+def always(images, seed):
+    return augmented(images, 1.0, seed)
+
+
+def by(kind):
+    """Returns a function that changes images by a kind of change."""
+    return lambda images, seed: kind.draw(len(images), images.shape[2], rng(seed)).apply(images)
+
+
+@pytest.mark.parametrize("change", [always, by(Recolour), by(Translate), by(Cutout)])
 @pytest.mark.parametrize("size", [32, 64])
 def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
     images = torch.rand(6, 3, size, size, generator=rng(0)).mul(2).sub(1)
     images.requires_grad_(True)
-    changed = change(images, rng(1))
+    changed = change(images, 1)
     assert changed.shape == images.shape
-    assert torch.equal(changed, change(images, rng(1)))
+    assert torch.equal(changed, change(images, 1))
     assert not torch.equal(changed, images)
     changed.sum().backward()
     assert images.grad.isfinite().all()
@@ -39,9 +50,9 @@ def test_augmentations_keep_the_shape_and_let_gradients_through(change, size):
 
 def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
     grey = torch.rand(5, 1, 8, 8, generator=rng(0)).expand(-1, 3, -1, -1)
-    recoloured = recolour(grey, rng(1))
+    recoloured = by(Recolour)(grey, 1)
     torch.testing.assert_close(recoloured, recoloured[:, :1].expand(-1, 3, -1, -1))
-    share = (cutout(torch.ones(200, 3, 16, 16), rng(2)) == 0).float().mean((1, 2, 3))
+    share = (by(Cutout)(torch.ones(200, 3, 16, 16), 2) == 0).float().mean((1, 2, 3))
     assert share.max() == pytest.approx(0.25)
     assert share.min() > 0
 
@@ -49,7 +60,7 @@ def test_recolour_keeps_grey_pictures_grey_and_cutout_cuts_a_quarter_at_most():
 def test_the_strength_is_how_often_a_picture_is_changed():
     images = torch.rand(400, 3, 8, 8, generator=rng(0))
     for strength, untouched in ((0.0, 1.0), (0.5, 0.5**3), (1.0, 0.0)):
-        changed = diff_augment(images, torch.tensor(strength), rng(1))
+        changed = augmented(images, strength, 1)
         share = (changed == images).flatten(1).all(1).float().mean()
         assert share == pytest.approx(untouched, abs=0.06)
 

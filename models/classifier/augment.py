@@ -86,26 +86,27 @@ class CutMix(NamedTuple):
     """
 
     others: Tensor  # (B,): from which picture
-    rectangle: Tensor  # (S, S): which pixels; none if the batch is not mixed
-    area: Tensor  # (): share of these pixels
+    rows: Tensor  # (S, 1): which rows are in the rectangle; none if the batch is not mixed
+    columns: Tensor  # (S,): which columns are
+    area: Tensor  # (): the rectangle's share of the picture
 
     @classmethod
     def draw(cls, count: int, size: int, random: torch.Generator) -> CutMix:
         mixed, area, *centre = torch.rand(4, generator=random).tolist()
         others = torch.randperm(count, generator=random)
         reach = size * math.sqrt(area) / 2 if mixed < MIXED else 0.0
-        rectangle, pixels = torch.ones(size, size, dtype=torch.bool), 1
-        for dim, at in enumerate(centre):
-            first, last = max(0, round(at * size - reach)), min(size, round(at * size + reach))
-            places = torch.arange(size).unsqueeze(1 - dim)
-            rectangle &= (places >= first) & (places < last)
-            pixels *= last - first
-        return cls(others, rectangle, torch.tensor(pixels / size**2))
+        (top, bottom), (left, right) = (
+            (max(0, round(at * size - reach)), min(size, round(at * size + reach))) for at in centre
+        )
+        places = torch.arange(size)
+        rows, columns = ((places >= a) & (places < b) for a, b in ((top, bottom), (left, right)))
+        share = torch.tensor((bottom - top) * (right - left) / size**2)
+        return cls(others, rows[:, None], columns, share)
 
     def apply(self, pictures: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """Returns pictures (B, 3, S, S), and `truth` changed by the area of the rectangle.
 
         truth: the share of each class in each picture, (B, C).
         """
-        mixed = torch.where(self.rectangle, pictures[self.others], pictures)
+        mixed = torch.where(self.rows & self.columns, pictures[self.others], pictures)
         return mixed, truth.lerp(truth[self.others], self.area)

@@ -13,7 +13,6 @@ from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.models import Vae
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeConfig, make_vae
 from artgraph.models.vae.flow import integrate, interpolate, sample_times
@@ -91,20 +90,16 @@ def test_latents_of_any_size(side):
 
 
 @pytest.mark.gpu
-def test_a_gpu_draws_many_latents_at_a_time():
+def test_a_gpu_draws_many_latents_at_a_time(cuda):
     prior = blank(lambda: make_prior(2, PriorConfig(("a",), 32, 1)))
     initialise(prior, rng(1))
     sizes = []
     prior.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
-    numerics = Numerics.of("cuda")
-    numerics.apply()
     noise, classes = torch.randn(20, 2, 4, 4, generator=rng(2)), torch.ones(20, 1)
-    drawn = sample_prior(Unchanged(), prior, noise, classes, evaluations=2, numerics=numerics)
+    drawn = sample_prior(Unchanged(), prior, noise, classes, evaluations=2, numerics=cuda)
     assert drawn.shape == noise.shape
     assert sizes == [256, 256]
-    again = sample_prior(
-        Unchanged(), prior, noise[:3], classes[:3], evaluations=2, numerics=numerics
-    )
+    again = sample_prior(Unchanged(), prior, noise[:3], classes[:3], evaluations=2, numerics=cuda)
     assert torch.equal(again, drawn[:3])
 
 

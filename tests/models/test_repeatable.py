@@ -14,7 +14,6 @@ from artgraph.models.repeatable import (
     reflected,
     reflected_by_flips,
 )
-from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 
 SHAPES = [(2, 3, 4, 4), (1, 5, 7, 3), (3, 2, 1, 6)]
@@ -101,9 +100,8 @@ def test_only_drawing_uses_fused_attention_on_a_gpu():
         (lambda x: attention(x, x, x), (4, 4, 256, 32)),
     ],
 )
-def test_gradients_repeat_to_the_bit_on_a_gpu(function, shape):
+def test_gradients_repeat_to_the_bit_on_a_gpu(function, shape, cuda):
     """A warning fails too: torch warns about operations that do not repeat."""
-    Numerics.of("cuda").apply()
     x = drawn(*shape).cuda()
     weights = torch.ones_like(function(x)) * 0.3
     first = values_and_gradients(function, x, weights)
@@ -113,10 +111,9 @@ def test_gradients_repeat_to_the_bit_on_a_gpu(function, shape):
 
 
 @pytest.mark.gpu
-def test_enlargement_on_a_gpu_neither_gathers_nor_sorts():
+def test_enlargement_on_a_gpu_neither_gathers_nor_sorts(cuda):
     from torch.profiler import ProfilerActivity, profile
 
-    Numerics.of("cuda").apply()
     x = drawn(2, 3, 8, 8).cuda()
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         values_and_gradients(enlarged, x, torch.ones(2, 3, 16, 16, device="cuda"))

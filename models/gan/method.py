@@ -65,7 +65,7 @@ class Draws(NamedTuple):
     """The random numbers of a slice of a step.
 
     changes:  those of each augmentation in the order of their use; None if it is off.
-    places:   where patches are compared (projected only).
+    places:   positions of the patches that are compared (projected only).
     """
 
     changes: list[Changes | None]

@@ -14,7 +14,6 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
 from artgraph.models.gan import evaluation, projected_features
-from artgraph.models.training import loop
 from artgraph.models.training.curves import Curves
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.vae import sharpen
@@ -51,7 +50,6 @@ def train(
     spec = load_nodes()[node]
     inputs = [n for n, port in spec.inputs.items() if n in wired or not port.optional]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 3600)  # a slow machine saves none on the way
         patch.setattr(projected_features, "STEPS", 3)
         patch.setattr(projected_features, "BATCH", 8)
         patch.setattr(evaluation, "COMPARED", 16)

@@ -26,21 +26,36 @@ SENT = {
     "VAE, fsq": (2, 17_000),
     "VAE": (2, 9_000),
     "prior": (4, 9_000),
-    "classifier": (10, 5_000),
+    "classifier": (10, 6_000),
 }
 
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_step_never_waits_and_sends_little(name, gpu, cuda):
-    with watched(gpu, strict=True) as tally:
+    with watched(gpu, strict=True) as watch:
         train(name, cuda)
-    if gpu is not None:
-        steps = LAST - FIRST
-        copies, sent = next(most for kind, most in SENT.items() if name.startswith(kind))
-        assert tally["launches"] > 100 * steps
-        assert tally["copies"] <= copies * steps
-        assert tally["bytes sent"] <= sent * steps
+    copies, sent = next(most for kind, most in SENT.items() if name.startswith(kind))
+    for tally in watch.tallies:
+        assert tally["launches"] > 50
+        assert tally["copies"] <= copies
+        assert tally["bytes sent"] <= sent
         assert not [line for line in tally if "unpinned" in line]
+    assert len(watch.tallies) == (0 if gpu is None else LAST - FIRST)
+
+
+@pytest.mark.xfail(strict=True, reason="the average's weight is a number, and CutMix branches")
+@pytest.mark.parametrize("name", TRAININGS)
+def test_all_steps_do_the_same(name, gpu, cuda, monkeypatch):
+    """Only then can a CUDA graph replay a step: numbers and shapes must not change."""
+    if gpu is None:
+        pytest.skip("only the stand-in records what a step does")
+    monkeypatch.setattr(gpu, "calls", [])
+    with watched(gpu, strict=False) as watch:
+        train(name, cuda)
+    first, *others = watch.calls
+    for other in others:
+        for number, (a, b) in enumerate(zip(first, other, strict=True)):
+            assert a == b, f"launch {number}"
 
 
 @pytest.mark.parametrize("name", TRAININGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from stand_in_cuda import StandIn
@@ -31,7 +32,7 @@ def main() -> None:
     sys.path.insert(0, str(root.parent))
     with StandIn(root) as gpu:
         import torch
-        from gpu_trainings import FIRST, LAST, TRAININGS, train, watched
+        from gpu_trainings import TRAININGS, train, watched
 
         from artgraph.models.training.numerics import Numerics
 
@@ -40,13 +41,13 @@ def main() -> None:
         torch.set_num_threads(1)
         print(f"{words.size} px, batch {words.batch:<20}", *(f"{c:>12}" for c in COLUMNS))
         for name in (n for n in TRAININGS if n.startswith(tuple(words.names) or "")):
-            with watched(gpu, strict=False) as tally:
+            with watched(gpu, strict=False) as watch:
                 try:
                     train(name, numerics, size=words.size, batch=words.batch)
                 except RuntimeError as error:
                     print(f"{name:32} {str(error).splitlines()[0]}", flush=True)
                     continue
-            steps = LAST - FIRST
+            steps, tally = len(watch.tallies), sum(watch.tallies, Counter[str]())
             print(f"{name:32}", *(f"{tally[c] / steps:12,.0f}" for c in COLUMNS), flush=True)
             if words.lines:
                 found = ((n, k) for k, n in tally.items() if k.startswith(("wait:", "copy:")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -59,29 +60,38 @@ def train(
         )
 
 
-@contextmanager
-def watched(gpu: Any, *, strict: bool) -> Iterator[Counter[str]]:
-    """Watch the steps from FIRST to LAST of a training.
+@dataclass
+class Watch:
+    """What the stand-in counted in each of the steps that are watched, and what it did in them."""
 
-    gpu:     the stand-in, or None. If there is one, the counter contains its tally at the end.
+    tallies: list[Counter[str]] = field(default_factory=list)
+    calls: list[list[Any]] = field(default_factory=list)
+
+
+@contextmanager
+def watched(gpu: Any, *, strict: bool) -> Iterator[Watch]:
+    """Watch the steps after FIRST and up to LAST of a training.
+
+    gpu:     the stand-in, or None.
     strict:  whether a wait in these steps is an error.
     """
-    add, tally, mode = Curves.add, Counter[str](), torch.cuda.set_sync_debug_mode
+    add, watch, mode = Curves.add, Watch(), torch.cuda.set_sync_debug_mode
 
     def add_and_watch(curves: Curves, step: int, metrics: Any) -> None:
         add(curves, step, metrics)
-        if step == FIRST:
-            mode("error" if strict else "default")
+        if FIRST <= step <= LAST:
+            mode("error" if strict and step < LAST else "default")
             if gpu is not None:
+                if step > FIRST:
+                    watch.tallies.append(gpu.tally.copy())
+                    watch.calls.append(list(gpu.calls or ()))
                 gpu.tally.clear()
-        if step == LAST:
-            mode("default")
-            tally.update({} if gpu is None else gpu.tally)
+                gpu.calls = None if gpu.calls is None else []
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Curves, "add", add_and_watch)
         try:
-            yield tally
+            yield watch
         finally:
             mode("default")
 

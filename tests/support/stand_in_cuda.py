@@ -9,7 +9,8 @@ It refuses, as CUDA does: operands on two devices, the generator of another devi
 device that does not exist, results above `most` bytes (OutOfMemoryError; copies may be larger), and
 float64 if `doubles` is False. It warns of algorithms that should be deterministic but are not. It
 counts launches, the bytes that they touch, copies to the GPU, and waits: blocking copies, values
-that are read, masks, `nonzero`. `largest` is the size of the largest result in bytes.
+that are read, masks, `nonzero`. `largest` is the size of the largest result in bytes. If `calls` is
+a list, each launch is added to it, with its numbers and the shapes of its tensors.
 It shows nothing about speed, memory in use, a GPU's bits, and copies that should be waited for, nor
 about cuDNN, fused attention, Triton, torch.compile, streams and CUDA graphs. One launch here may
 be several there (sort, index_put). `tensor.pin_memory()` works, `empty(pin_memory=True)` does not.
@@ -17,7 +18,6 @@ be several there (sort, index_put). `tensor.pin_memory()` works, `empty(pin_memo
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import threading
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fake_device import register_cuda
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -80,10 +81,11 @@ class StandIn(TorchDispatchMode):
         super().__init__()
         self.root, self.count, self.most, self.doubles = f"{root.absolute()}/", count, most, doubles
         self.tally, self.strict, self.largest, self.pinned = Counter[str](), False, 0, set[Any]()
+        self.calls: Any = None
 
     def __enter__(self) -> StandIn:
         if StandIn.current is None:
-            StandIn.current, self.kept = self, _register_device()
+            StandIn.current, self.kept = self, register_cuda()
             _patch(self)
         torch._C._set_only_lift_cpu_tensors(True)  # so that torch.tensor(..., device=) is a copy
         return super().__enter__()
@@ -177,37 +179,18 @@ class StandIn(TorchDispatchMode):
         alias = func._schema.returns[0].alias_info if func._schema.returns else None
         if (alias is not None and not alias.is_write) or name in NO_KERNEL or "empty" in name:
             return
-        given, made = ([x for x in tree_leaves(y) if hasattr(x, "nbytes")] for y in (given, result))
-        touched = sum(min(x.nbytes, x.untyped_storage().nbytes()) for x in given + made)
-        self.tally.update({"launches": 1, "bytes touched": touched, f"operation {name}": 1})
+        given, made = tree_leaves(given), [x for x in tree_leaves(result) if hasattr(x, "nbytes")]
+        tensors = [*made, *(x for x in given if hasattr(x, "nbytes"))]
+        touched = sum(min(x.nbytes, x.untyped_storage().nbytes()) for x in tensors)
+        self.tally.update({"launches": 1, "bytes touched": touched})
+        if self.calls is not None:
+            self.calls.append(
+                (name, *(tuple(x.shape) if hasattr(x, "shape") else x for x in given))
+            )
         size = max((x.nbytes for x in made if name != "_to_copy"), default=0)
         if size > self.most:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes")
         self.largest = max(self.largest, size)
-
-
-def _register_device() -> Any:
-    """Make C++ use torch's own fake device guard for CUDA, and believe that CUDA is available.
-
-    Returns what must stay in memory, because C++ has pointers to it.
-    """
-    if not torch.__version__.startswith("2.13.") or torch.version.cuda is not None:
-        raise RuntimeError(f"the stand-in needs torch 2.13 for the CPU, not {torch.__version__}")
-    folder, pointer = Path(torch.__file__).parent / "lib", ctypes.c_void_p
-    core, cpu = (ctypes.CDLL(str(folder / f"lib{name}.so")) for name in ("c10", "torch_cpu"))
-    answers = [ctypes.CFUNCTYPE(ctypes.c_int8, pointer)(lambda _, a=a: a) for a in (0, 1)]
-    no, yes = (ctypes.cast(answer, pointer).value for answer in answers)
-    table = (pointer * 64)(*[no] * 64)
-    guard = pointer(ctypes.addressof(table))
-    guards = (pointer * 2).in_dll(core, "_ZN3c104impl26device_guard_impl_registryE")
-    guards[1] = ctypes.addressof(guard)  # it counts 0 devices, so torch replaces it by its fake one
-    torch._C._ensureCUDADeviceGuardSet()
-    cpu._ZN2at6detail12getCUDAHooksEv.restype = pointer
-    hooks = pointer.from_address(cpu._ZN2at6detail12getCUDAHooksEv())
-    functions = (pointer * 98)(*(pointer * 98).from_address(hooks.value - 16))
-    functions[2 + 2], functions[2 + 4] = yes, no  # isBuilt, hasPrimaryContext in torch 2.13
-    hooks.value = ctypes.addressof(functions) + 16
-    return answers, table, guard, functions
 
 
 def _patch(gpu: StandIn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
 from artgraph.models.gan import evaluation, projected_features
+from artgraph.models.training import loop
 from artgraph.models.training.curves import Curves
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.vae import sharpen
@@ -44,7 +46,8 @@ def train(
 ) -> dict[str, Any]:
     """Do LAST steps of a training in TRAININGS, or `steps`; returns what its node returns.
 
-    What it does besides its steps is shortened: the training of features, and the evaluations.
+    What it does besides its steps is shortened: the training of features, and the evaluations. It
+    stores its state at the end alone, however slow its steps are.
     """
     steps, context = options.pop("steps", LAST), Context(numerics, **options)
     node, widgets, wired = TRAININGS[name]
@@ -55,6 +58,7 @@ def train(
         patch.setattr(projected_features, "BATCH", 8)
         patch.setattr(evaluation, "COMPARED", 16)
         patch.setattr(sharpen, "PATIENCE", 1)
+        patch.setattr(loop, "CHECKPOINT_SECONDS", math.inf)
         return _run(
             node, context, {n: _input(n, size) for n in inputs}, steps=steps, batch=batch, **widgets
         )

@@ -17,16 +17,16 @@ from artgraph.runner.store.store import Store
 
 pytestmark = pytest.mark.gpu
 
-# At most so many copies and bytes are sent in a step of 8 pictures of 32 px. The pictures are on
-# the GPU: sent in each step, they would add 24,576 bytes, or 98,304 as float32.
+# At most so many bytes are sent in a step of 8 pictures of 32 px. The pictures are on the GPU: sent
+# in each step, they would add 24,576 bytes, or 98,304 as float32.
 SENT = {
-    "GAN, projected": (20, 95_000),
-    "GAN, r3": (28, 22_000),
-    "GAN, classic": (22, 18_000),
-    "VAE, fsq": (2, 17_000),
-    "VAE": (2, 9_000),
-    "prior": (4, 9_000),
-    "classifier": (10, 6_000),
+    "GAN, projected": 95_000,
+    "GAN, r3": 22_000,
+    "GAN, classic": 18_000,
+    "VAE, fsq": 17_000,
+    "VAE": 9_000,
+    "prior": 9_000,
+    "classifier": 5_000,
 }
 
 
@@ -34,16 +34,15 @@ SENT = {
 def test_a_step_never_waits_and_sends_little(name, gpu, cuda):
     with watched(gpu, strict=True) as watch:
         train(name, cuda)
-    copies, sent = next(most for kind, most in SENT.items() if name.startswith(kind))
+    sent = next(most for kind, most in SENT.items() if name.startswith(kind))
     for tally in watch.tallies:
         assert tally["launches"] > 50
-        assert tally["copies"] <= copies
+        assert tally["copies"] == 1
         assert tally["bytes sent"] <= sent
         assert not [line for line in tally if "unpinned" in line]
     assert len(watch.tallies) == (0 if gpu is None else LAST - FIRST)
 
 
-@pytest.mark.xfail(strict=True, reason="the average's weight is a number, and CutMix branches")
 @pytest.mark.parametrize("name", TRAININGS)
 def test_all_steps_do_the_same(name, gpu, cuda, monkeypatch):
     """Only then can a CUDA graph replay a step: numbers and shapes must not change."""

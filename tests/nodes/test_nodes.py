@@ -147,19 +147,8 @@ def test_every_node_says_what_it_is(name):
     }
 
 
-def missing(name, reason):
-    """Returns a parameter whose test fails until what is missing is there; then delete this."""
-    return pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.mark.gpu
-@pytest.mark.parametrize(
-    "name",
-    [
-        *sorted(n for n in NODES if NODES[n].device and n != "style_transfer"),
-        missing("style_transfer", "its padding has no deterministic backward pass on CUDA"),
-    ],
-)
+@pytest.mark.parametrize("name", sorted(n for n in NODES if NODES[n].device))
 def test_every_device_node_on_a_gpu(name, cuda):
     spec = NODES[name]
     inputs, widgets = prepared(spec, {})
@@ -182,14 +171,7 @@ DRAWING = {
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(
-    "name",
-    [
-        *sorted(set(DRAWING) - {"nearest_images", "style_transfer"}),
-        missing("nearest_images", "it does not compute in smaller parts"),
-        missing("style_transfer", "it does not compute in smaller parts"),
-    ],
-)
+@pytest.mark.parametrize("name", DRAWING)
 def test_a_node_that_runs_out_of_memory_continues_in_smaller_parts(name, gpu, cuda, monkeypatch):
     if gpu is None:
         pytest.skip("only the stand-in can lack memory at will")

@@ -38,7 +38,7 @@ MIXING = INDEXING | {"where", "fill_", "masked_fill", "masked_fill_"}  # accept 
 NO_KERNEL = {"detach", "alias", "_unsafe_view", "lift_fresh", "_local_scalar_dense"}
 VARYING = {"reflection_pad2d_backward", "_adaptive_avg_pool2d_backward", "cumsum", "median"}
 BLAS = {"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot"}  # vary without cuBLAS's setting
-SKIPPED = ("/.venv/", "/numerics.py", "/stand_in_cuda.py")  # files that copy for other lines
+SKIPPED = ("/.venv/", "/numerics.py", "/inputs.py", "/stand_in_cuda.py")  # copy for other lines
 
 
 class GpuTensor(torch.Tensor):

@@ -28,6 +28,7 @@ COLOURS = 48  # number of columns with colours; the columns with textures follow
 LAYOUT = COLOURS + sum(WIDTHS)  # index of the first column with the layout
 MAIN_AXES = 16  # number of principal axes of the textures for the Fréchet distance
 
+Vectors = tuple[Tensor, Tensor]  # colours and textures, and layouts, see `Reference._vectors`
 Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, S, S, 3) for class numbers (N,)
 
 
@@ -112,9 +113,16 @@ class Reference:
         self._axes = torch.linalg.eigh((textures - self._centre).T @ textures)[1][:, -axes:]
         self._floor = real_floor(self._project(self._compared), self._labels) if axes else 0.0
 
-    def compare(self, step: int, draw: Draw) -> Evaluation:
-        """Returns the metrics of pictures by `draw`, after step number `step`."""
-        vectors, layouts = self._vectors(draw(self._labels))
+    def generate(self, draw: Draw) -> Vectors:
+        """Returns the vectors of pictures by `draw`, of the same classes as the real ones."""
+        return self._vectors(draw(self._labels))
+
+    def compare(self, step: int, generated: Vectors) -> Evaluation:
+        """Returns the metrics of generated pictures, after step number `step`.
+
+        It uses the processor alone, and no method changes what it reads.
+        """
+        vectors, layouts = generated
         vectors = vectors / self._scale
         real, labels = self._compared, self._labels
         distance = math.nan
@@ -126,13 +134,13 @@ class Reference:
         least = min(varied, default=math.nan)
         layout_distance = _ratio(nearest(layouts), self._layout_distance)
         novelty = min(
-            _ratio(nearest(generated, known), usual)
-            for generated, (known, usual) in zip((vectors, layouts), self._known, strict=True)
+            _ratio(nearest(ours, known), usual)
+            for ours, (known, usual) in zip((vectors, layouts), self._known, strict=True)
         )
         found = recall(real, vectors)
         return Evaluation(step, distance, found, mean, least, layout_distance, novelty)
 
-    def _vectors(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _vectors(self, images: Tensor) -> Vectors:
         """Returns colours and textures (N, 208), and layouts (N, 64) of length 1.
 
         They are float64 on the processor. If pictures may be mirrored, a picture and its mirror

@@ -148,10 +148,11 @@ class GanTrainee(Generic[B]):
         optimiser.zero_grad()
 
     def _evaluate(self, steps: int) -> None:
-        """Evaluate the generated pictures if that is due after so many steps."""
+        """Evaluate the generated pictures if that is due after so many steps; log warnings."""
         if self.rate_factor == 1 and self.watch.is_due(steps):
-            for line in self.watch.evaluate(steps, self.draw):
-                self._run.log(f"step {steps}: {line}")
+            self.watch.evaluate(steps, self.draw)
+        for line in self.watch.news():
+            self._run.log(line)
 
     def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
         """Returns pictures of these classes by the average: uint8 (N, S, S, 3).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, fields
 from typing import NamedTuple
 
@@ -30,12 +31,19 @@ class WatchResult(NamedTuple):
 
 
 class Watch:
-    """The evaluations of a training; checkpoints contain them."""
+    """The evaluations of a training; checkpoints contain them.
+
+    On a GPU, the processor compares the generated pictures in a thread, so that the GPU can
+    continue with the training.
+    """
 
     def __init__(self, data: TrainingSet, seed: int, numerics: Numerics) -> None:
         self._data, self._seed, self._numerics = data, seed, numerics
         self._evaluations: list[Evaluation] = []
-        self._reference: Reference | None = None
+        self._running: list[Future[Evaluation]] = []  # at most one
+        self._unread: list[str] = []  # warnings that `news` has not returned yet
+        self._thread = None if numerics.device == "cpu" else ThreadPoolExecutor(1, "evaluation")
+        self._made: Reference | None = None
 
     @staticmethod
     def is_due(step: int) -> bool:
@@ -44,19 +52,45 @@ class Watch:
 
     def measure(self, step: int, draw: Draw) -> Evaluation:
         """Returns the metrics of the pictures after `step` steps."""
-        if self._reference is None:
-            self._reference = Reference(self._data, self._seed, self._numerics)
-        return self._reference.compare(step, draw)
+        return self._reference().compare(step, self._reference().generate(draw))
 
-    def evaluate(self, step: int, draw: Draw) -> list[str]:
-        """Add an evaluation. Returns the warnings that the last evaluation did not have."""
+    def evaluate(self, step: int, draw: Draw) -> None:
+        """Draw pictures and begin an evaluation; without a GPU, it is finished at once."""
+        self._wait()
+        reference = self._reference()
+        generated = reference.generate(draw)
+        if self._thread is None:
+            self._add(reference.compare(step, generated))
+        else:
+            self._running.append(self._thread.submit(reference.compare, step, generated))
+
+    def news(self) -> list[str]:
+        """Returns the warnings of finished evaluations that the ones before did not have."""
+        if all(future.done() for future in self._running):
+            self._wait()
+        news, self._unread = self._unread, []
+        return news
+
+    def _reference(self) -> Reference:
+        if self._made is None:
+            self._made = Reference(self._data, self._seed, self._numerics)
+        return self._made
+
+    def _wait(self) -> None:
+        """Wait until a running evaluation is finished, and add it."""
+        while self._running:
+            self._add(self._running.pop().result())
+
+    def _add(self, evaluation: Evaluation) -> None:
         before = {kind for last in self._evaluations[-1:] for kind in self.warnings(last)}
-        evaluation = self.measure(step, draw)
         self._evaluations.append(evaluation)
-        return [text for kind, text in self.warnings(evaluation).items() if kind not in before]
+        texts = self.warnings(evaluation).items()
+        step = round(evaluation.step)
+        self._unread += [f"step {step}: {text}" for kind, text in texts if kind not in before]
 
     def finish(self, step: int, draw: Draw) -> WatchResult:
         """Returns all evaluations, the last of them after `step` steps, with its warnings."""
+        self._wait()
         rows = [*self._evaluations]
         if not rows or rows[-1].step < step:
             rows.append(self.measure(step, draw))
@@ -64,6 +98,7 @@ class Watch:
         return WatchResult(columns, [*self.warnings(rows[-1]).values()])
 
     def state_dict(self) -> dict[str, Tensor]:
+        self._wait()
         rows = [astuple(evaluation) for evaluation in self._evaluations]
         columns = len(fields(Evaluation))
         return {"looks": torch.tensor(rows, dtype=torch.float64).view(-1, columns)}

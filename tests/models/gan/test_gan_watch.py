@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -169,3 +170,40 @@ def test_the_first_network_can_be_stopped():
 def test_an_evaluation_documents_each_of_its_metrics():
     for name in Evaluation.__dataclass_fields__:
         assert name == "step" or f"{name}: " in Evaluation.__doc__
+
+
+def test_the_processor_begins_an_evaluation_and_finishes_it():
+    watch, drawn = watched(PLAIN)
+    watch.evaluate(300, drawn)
+    assert not comparing()
+    assert [line[: len(COLLAPSE)] for line in watch.news()][:1] == [COLLAPSE]
+    assert watch.news() == []
+
+
+@pytest.mark.gpu
+def test_a_gpu_does_not_wait_for_the_comparison_of_pictures(cuda):
+    watch, drawn = watched(cuda)
+    watch.evaluate(300, drawn)
+    assert comparing()
+    assert len(watch.state_dict()["looks"]) == 1, "a checkpoint contains the evaluation"
+    assert [line[: len(COLLAPSE)] for line in watch.news()][:1] == [COLLAPSE]
+    watch.evaluate(400, drawn)
+    found = watch.finish(400, drawn).progress
+    expected, drawn = watched(PLAIN)
+    expected.evaluate(300, drawn)
+    assert found["step"] == [300, 400]
+    assert found["novelty"][0] == pytest.approx(expected.finish(300, drawn).progress["novelty"][0])
+
+
+COLLAPSE = "step 300: the training has collapsed"
+
+
+def watched(numerics):
+    """Returns the evaluations of a training, and a generator that always draws one picture."""
+    images, labels = art(60, 1)
+    watch = Watch(TrainingSet(images, labels, 2, mirror=True, numerics=numerics), 0, numerics)
+    return watch, lambda classes: images[:1].expand(len(classes), -1, -1, -1)
+
+
+def comparing():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("evaluation")]

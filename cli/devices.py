@@ -67,8 +67,8 @@ def _notes() -> list[str]:
     from ..runner.run.driver import nvidia_driver
 
     torch, driver = installed_torch(), nvidia_driver()
-    built = f"CUDA {torch.cuda}" if torch.cuda else f"ROCm {torch.hip}" if torch.hip else "no GPU"
-    lines = [f"torch {torch.version} was built for {built}"]
+    built = f"for CUDA {torch.cuda}" if torch.cuda else f"for ROCm {torch.hip}" if torch.hip else ""
+    lines = [f"torch {torch.version} was built {built or 'without support for GPUs'}"]
     if driver is not None and driver.gpus:
         lines.append(f"the NVIDIA driver supports CUDA {'.'.join(map(str, driver.cuda))}")
     if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:

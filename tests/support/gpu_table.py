@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +20,7 @@ COLUMNS = ("launches", "waits", "copies", "bytes sent")
 
 
 def main() -> None:
-    """Print a row for each training."""
+    """Print the table of a checkout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--root", type=Path, default=Path(__file__).parents[2])
@@ -27,9 +28,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lines", action="store_true")
     words = parser.parse_args()
-    root = words.root.absolute()
-    assert root.name == "artgraph", "the folder of a checkout is the package artgraph"
-    sys.path.insert(0, str(root.parent))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "artgraph"  # the name of the package, whatever the checkout's is
+        root.symlink_to(words.root.absolute())
+        sys.path.insert(0, folder)
+        print_table(words, root)
+
+
+def print_table(words: argparse.Namespace, root: Path) -> None:
+    """Print a row for each training of the package in `root`."""
     with StandIn(root) as gpu:
         import torch
         from gpu_trainings import TRAININGS, train, watched

@@ -34,7 +34,7 @@ PHRASES = {
     r"\b(?:tells?|telling|told)\b": "write 'says', 'reports' or 'distinguishes'",
     r"\bmend(?:s|ed|ing)?\b": "write 'repairs', 'corrects' or 'fixes'",
     r"\bin words\b": "say what happens: 'warns', 'reports'",
-    r"\b(?:stands?|stood|standing)\b": "write 'is' or 'means'",
+    r"\b(?:stands?|stood|standing)\b(?!-)": "write 'is' or 'means'",
     r"\b(?:lies|lay)\b(?! out)": "write 'is in'",
     r"\btak(?:es?|en|ing) in\b|\btook in\b": "write 'accepts' or 'reads'",
     r"\bin the place of\b": "write 'instead of'",

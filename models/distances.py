@@ -60,12 +60,6 @@ class Comparison:
         """Fréchet distance divided by the floor: 1 for pictures that are as good as real ones."""
         return self.frechet / self.floor if self.floor > 0 else math.nan
 
-    @property
-    def mean_diversity(self) -> float:
-        """Mean over the classes that have a diversity; NaN if none has."""
-        values = [value for value in self.diversity if not math.isnan(value)]
-        return sum(values) / len(values) if values else math.nan
-
 
 def compare(real: Tensor, drawn: Tensor, labels: Tensor) -> Comparison:
     """Compare feature vectors (N, D) of real and drawn pictures.

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..contract.errors import GraphError
+from ..contract.quantities import ago, counted, duration, size_text
 from ..runner.store.place import size_of
-from .options import CacheOption, JsonOption, open_existing_store, size_text
+from .options import CacheOption, JsonOption, open_existing_store
+
+if TYPE_CHECKING:
+    from ..runner.store.collection import Entry
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 app = typer.Typer(
     help="Show, check and clean the cache.", no_args_is_help=True, rich_markup_mode=None
@@ -45,39 +56,49 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
             if as_json:
                 typer.echo(json.dumps(vars(entry) | {"pinned": entry.key in pins}))
                 continue
-            created = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
-            name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
-            typer.echo(
-                f"{name:30} {size_text(entry.size):>9}  created {created}"
-                f"  used {_ago(time.time() - entry.used)}  {entry.key}"
-                f"{'  pinned' if entry.key in pins else ''}"
-            )
+            typer.echo(_line(entry) + ("  pinned" if entry.key in pins else ""))
 
 
 @app.command("gc")
 def collect_command(
     max_size: Annotated[
-        str, typer.Option("--max-size", help="Allowed size of the cache, such as 10GB or 500MB.")
+        str,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="Allowed size of the cache, such as 10GB or 500MB; 0 deletes all that is not"
+            " protected.",
+        ),
     ] = "20GB",
     pins: Annotated[
         bool, typer.Option(help="Protect the results of existing output folders.")
     ] = True,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     cache: CacheOption = None,
 ) -> None:
-    """Delete the least recently used results and checkpoints.
+    """Delete the least recently used results, and trained models and checkpoints last.
 
-    A run does so at its end if the cache is larger than $ARTGRAPH_CACHE_MAX (50GB).
+    Before it deletes trained models or checkpoints, it asks for confirmation. A run does the same
+    at its end, without a question, if the cache is larger than $ARTGRAPH_CACHE_MAX (50GB).
     """
-    from ..runner.store.collection import collect
+    from ..runner.store.collection import choose, evict, trained_words
 
-    limit = size_of("--max-size ", max_size)
+    limit = size_of("--max-size ", max_size) or 0
     with open_existing_store(cache) as store:
-        deleted, freed = collect(store.index, store.blobs, limit or 0, pins)
-    states = sum(entry.step is not None for entry in deleted)
-    typer.echo(
-        f"deleted {len(deleted) - states} results and {states} checkpoints, "
-        f"freed {size_text(freed)}"
-    )
+        eviction = choose(store.index, store.blobs, limit, pins)
+        states = sum(entry.step is not None for entry in eviction.entries)
+        what = f"{len(eviction.entries) - states} results and {states} checkpoints"
+        if dry_run:
+            for entry in eviction.entries:
+                typer.echo(_line(entry))
+            typer.echo(f"would delete {what}, and free {size_text(eviction.freed)}")
+            return
+        if eviction.trained and not yes:
+            models = f"{_trained_count(eviction.trained)}: {trained_words(eviction.trained)}"
+            _confirm(f"this deletes {what}, among them {models}")
+        evict(store.index, store.blobs, eviction)
+    typer.echo(f"deleted {what}, freed {size_text(eviction.freed)}")
 
 
 @app.command("verify")
@@ -96,21 +117,48 @@ def verify_command(cache: CacheOption = None) -> None:
 
 @app.command("clear")
 def clear_command(
-    cache: CacheOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    cache: CacheOption = None, dry_run: DryRunOption = False, yes: YesOption = False
 ) -> None:
-    """Delete everything in the cache."""
-    from ..runner.store.collection import clear
+    """Delete everything in the cache, after a confirmation."""
+    from ..runner.store.collection import checkpoints, clear, info, results
 
     with open_existing_store(cache) as store:
+        entries = [*results(store.index), *checkpoints(store.index)]
+        size = size_text(info(store.index, store.blobs)["bytes"])
+        what = f"{len(entries)} results and checkpoints"
+        trained = [entry for entry in entries if entry.is_trained]
+        among = f", among them {_trained_count(trained)}" if trained else ""
+        if dry_run:
+            typer.echo(f"would delete {what}{among}, and free {size}")
+            return
         if not yes:
-            question = f"Delete everything in {store.folder}, including trained models?"
-            typer.confirm(question, abort=True)
+            _confirm(f"this deletes everything in {store.folder}: {what}{among}, {size}")
         typer.echo(f"deleted {clear(store.index, store.blobs)} results and checkpoints")
 
 
-def _ago(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return "just now"
+def _confirm(question: str) -> None:
+    """Ask whether to delete something.
+
+    Raises: GraphError if nobody can answer; typer.Abort if the answer is no.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise GraphError(question, "nothing was deleted; add --yes if you want this")
+    typer.confirm(f"{question}. Delete?", abort=True, err=True)
+
+
+def _trained_count(entries: Sequence[Entry]) -> str:
+    """Returns how many models and checkpoints these are, and how long the models took."""
+    models = [entry for entry in entries if entry.step is None]
+    took = duration(sum(entry.seconds for entry in models))
+    states = counted(len(entries) - len(models), "checkpoint")
+    return f"{counted(len(models), 'trained model')} ({took} of training) and {states}"
+
+
+def _line(entry: Entry) -> str:
+    """Returns one line about a result or checkpoint."""
+    created = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
+    name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
+    return (
+        f"{name:30} {size_text(entry.size):>9}  created {created}  used {ago(entry.used)}"
+        f"  {entry.key}"
+    )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import JsonOption, size_text
+from ..contract.quantities import size_text
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from ..runner.run.devices import Device

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import warnings
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +17,7 @@ from ..runner.store.place import size_of
 from .cache import app as cache_app
 from .devices import app as devices_app
 from .graphs import app as file_app
+from .interruption import Interruption
 from .options import (
     CacheOption,
     DeviceOption,
@@ -42,9 +41,7 @@ from .options import (
     open_store,
     warn,
 )
-
-if TYPE_CHECKING:
-    from ..runner.run.execute import Run
+from .output import finish, protect
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -57,6 +54,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; print an error as one line and exit with its code."""
+    protect()
     collect_rarely()
     warnings.filterwarnings("always", "out of memory")  # show it for each node, not only once
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
@@ -64,7 +62,11 @@ def main() -> None:
         app()
     except ArtgraphError as error:
         print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(finish(error.exit_code, "output"))
+    except _WorkEnded:
+        raise
+    except SystemExit as end:
+        sys.exit(finish(end.code, "output") if isinstance(end.code, int) else end.code)
 
 
 @app.command()
@@ -94,11 +96,12 @@ def run(
     from ..runner.run.publish import Publisher
     from .progress import make_listener
 
+    interruption = Interruption()
     numerics = numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
     folder = out / bound.document.name
     with (
-        TemporaryDirectory(prefix="artgraph-") as temporary,
+        TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
         open_store(
             Path(temporary) if no_cache else cache, None if no_cache else cache_remote
         ) as store,
@@ -115,8 +118,7 @@ def run(
             jobs=jobs or default_jobs(),
             memory=size_of("--memory ", memory),
         )
-        running = Run(job)
-        _stop_on_interrupt(running)
+        running = interruption.follow(Run(job))
         running.execute(only or (), force or ())
     _leave(running.exit_code)
 
@@ -152,6 +154,7 @@ def sweep(
     from ..runner.run.sweep import Combination, combine, parse_axes, run_all, write_summary
     from .progress import make_listener
 
+    interruption = Interruption()
     numerics, axes = numerics_for(device), parse_axes(set_)
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
@@ -171,9 +174,7 @@ def sweep(
             jobs=jobs or default_jobs(),
             memory=max_memory,
         )
-        running = Run(job)
-        _stop_on_interrupt(running)
-        return running
+        return interruption.follow(Run(job))
 
     with open_store(cache, cache_remote) as store:
         code = run_all(combinations, store, start, listener, only or ())
@@ -245,29 +246,18 @@ def _load(
     return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
 
 
-def _stop_on_interrupt(running: Run) -> None:
-    """Let Ctrl-C stop the run at the next step, with a checkpoint; a second one stops at once."""
-
-    def stop_now(number: int, frame: FrameType | None) -> None:
-        raise Cancelled
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        running.cancel()
-        signal.signal(signal.SIGINT, stop_now)
-        print("stopping at the next step; press Ctrl-C again to stop at once", file=sys.stderr)
-
-    signal.signal(signal.SIGINT, stop)
+class _WorkEnded(SystemExit):
+    """The end of a command whose purpose is not its output."""
 
 
 def _leave(code: int) -> NoReturn:
     """Exit with this code, without waiting for threads of nodes that did not stop."""
     from ..runner.run.schedule import THREAD_NAME
 
+    code = finish(code, "work")
     if any(thread.name.startswith(THREAD_NAME) for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
-    raise typer.Exit(code)
+    raise _WorkEnded(code)
 
 
 @app.callback(invoke_without_command=True)

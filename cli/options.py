@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..contract.errors import CacheError
+from ..contract.errors import ArtgraphError, CacheError
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
@@ -121,8 +121,11 @@ def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store
     store = Store(cache_folder(folder), warn, second)
     try:
         yield store
-    finally:
-        store.close()
+    except BaseException:
+        with suppress(ArtgraphError, OSError):  # an error of the block must remain visible
+            store.close()
+        raise
+    store.close()
 
 
 def open_existing_store(folder: Path | None) -> AbstractContextManager[Store]:
@@ -138,15 +141,6 @@ def open_existing_store(folder: Path | None) -> AbstractContextManager[Store]:
 def warn(message: str) -> None:
     """Print a warning as one line on standard error."""
     print(f"warning: {message}", file=sys.stderr)
-
-
-def size_text(count: float) -> str:
-    """Returns a number of bytes as a person reads it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
 
 
 def default_jobs() -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from ..contract.quantities import duration
 from ..runner.run.events import (
     Cached,
     CombinationStarted,
@@ -21,8 +22,10 @@ from ..runner.run.events import (
     RunFinished,
     Started,
     SweepFinished,
+    Waiting,
     Warned,
 )
+from .output import is_behind
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -52,6 +55,8 @@ class JsonLines(Quiet):
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
+        if isinstance(event, Progressed) and is_behind(sys.stdout):
+            return  # the reader is slow, and a later event says more
         sys.stdout.write(json.dumps(event.plain(), separators=(",", ":")) + "\n")
         if not isinstance(event, Cached):
             sys.stdout.flush()
@@ -84,6 +89,8 @@ class Lines(Quiet):
         The remaining time is estimated from the speed in the second half of the time so far.
         """
         now = time.monotonic()
+        if is_behind(self._stream):
+            return None
         history = self._history.setdefault(event.node, [(now, event.done)])
         if now - self._last < _LINE_SECONDS or event.done == event.total:
             return None
@@ -94,7 +101,7 @@ class Lines(Quiet):
         if share == "0 %" or event.done <= before:
             return f"{event.node}: {share}"
         left = (event.total - event.done) * (now - start) / (event.done - before)
-        return f"{event.node}: {share}, about {_duration(left)} left"
+        return f"{event.node}: {share}, about {duration(left)} left"
 
     def line(self, event: Event) -> str | None:
         """Returns the line about an event, or None if people do not need to read about it."""
@@ -105,6 +112,8 @@ class Lines(Quiet):
             return f"{event.node}: {event.message}"
         if isinstance(event, Warned):
             return f"{event.node}: warning: {event.message}"
+        if isinstance(event, Waiting):
+            return f"{event.node}: {event.message}"
         if isinstance(event, CombinationStarted):
             self._folder = event.folder
             settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
@@ -165,7 +174,16 @@ class Bars(Lines):
 
     def bars(self) -> Progress:
         if self._bars is None:
+            from rich.console import Console
+            from rich.control import Control
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            class Screen(Console):
+                """A terminal whose bars are not drawn again while it is stopped with Ctrl-S."""
+
+                def print(self, *objects: Any, **options: Any) -> None:
+                    if not (objects and isinstance(objects[0], Control) and is_behind(self.file)):
+                        super().print(*objects, **options)
 
             self._bars = Progress(
                 TextColumn("{task.description}"),
@@ -173,6 +191,7 @@ class Bars(Lines):
                 TextColumn("{task.percentage:.0f} %"),
                 TimeRemainingColumn(),
                 TextColumn("[dim]{task.fields[note]}"),
+                console=Screen(),
             )
             self._bars.start()
         return self._bars
@@ -185,15 +204,6 @@ class Bars(Lines):
 
     def progress(self, event: Progressed) -> str | None:
         return None
-
-
-def _duration(seconds: float) -> str:
-    """Returns a duration in its two largest units: 2 h 10 min, 3 min 20 s, 40 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _files(files: list[str]) -> str:

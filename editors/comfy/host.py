@@ -17,7 +17,9 @@ from typing import Any
 from ...contract.errors import Cancelled, InputError
 from ...models.training.numerics import Numerics
 from ...runner.graph.folders import Folders
+from ...runner.run.compute import waiting_line
 from ...runner.run.devices import numerics_for
+from ...runner.store.holders import Holder
 from ...runner.store.place import cache_folder
 from ...runner.store.store import Store
 
@@ -107,6 +109,14 @@ class RunningNode:
             self._last = time.monotonic()
         with _interruptible():
             self._bar.update_absolute(done, total, picture)
+
+    @property
+    def label(self) -> str:
+        """Names ComfyUI, since its nodes and graphs have no names."""
+        return "a node in ComfyUI"
+
+    def waiting(self, holder: Holder | None) -> None:
+        self.log(waiting_line(holder))
 
     def check_cancelled(self) -> None:
         """Raise Cancelled, with ComfyUI's own exception as its cause, after a click on Cancel."""

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
+from ...runner.run.signals import ending_signals
 from ...runner.store.locks import Locks
 from . import routes_files, routes_graphs, routes_info, routes_jobs, routes_run, routes_userdata
 from .engine import Engine
@@ -131,7 +132,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -> None:
-    """Serve until Ctrl-C or SIGTERM.
+    """Serve until Ctrl-C, SIGTERM or SIGHUP.
 
     Raises: GraphError if an editor is already open on the folder, or the port is in use.
     """
@@ -139,7 +140,9 @@ def serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -
     locks = Locks(settings.state / "lock")
 
     def refuse() -> None:
-        what = f"an editor is already open on {settings.folder}"
+        holder = locks.holder("0")
+        process = f" (process {holder.process})" if holder and holder.is_here else ""
+        what = f"an editor is already open on {settings.folder}{process}"
         raise GraphError(what, "use it, or choose another --folder")
 
     with locks.hold("0", refuse), contextlib.suppress(KeyboardInterrupt):
@@ -182,9 +185,17 @@ def _warn_of_version(echo: Callable[[str], None]) -> None:
 
 
 async def _until_stopped() -> None:
+    """Wait for a signal to end. The next one ends the server at once, without clean-up."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows
+    numbers = ending_signals()
+    for number in numbers:
+        try:
             loop.add_signal_handler(number, stopped.set)
+        except NotImplementedError:  # Windows, on which Ctrl-C raises KeyboardInterrupt
+            if number != signal.SIGINT:
+                signal.signal(number, signal.default_int_handler)
     await stopped.wait()
+    for number in numbers:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)

@@ -137,6 +137,8 @@ class Follower:
     def _on_log(self, node: str, event: dict[str, Any]) -> None:
         self._hub.text(self.job.client, self.job.id, node, event["message"])
 
+    _on_waiting = _on_log
+
     def _on_warning(self, node: str, event: dict[str, Any]) -> None:
         self._warnings.setdefault(node, []).append(event["message"])
         self._on_log(node, event)

@@ -26,7 +26,7 @@ from ...runner.graph.binding import bind
 from ...runner.graph.document import parse_document
 from ...runner.graph.folders import Folders
 from ...runner.run.devices import numerics_for
-from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned
+from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
 from ...runner.run.execute import Run
 from ...runner.run.job import Job
 from ...runner.run.publish import Publisher
@@ -99,9 +99,12 @@ class Worker:
         def listener(event: Event) -> None:
             data = event.plain()
             if isinstance(event, Finished | Cached):
-                data["shown"] = shown_outputs(
-                    graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
-                )
+                try:
+                    data["shown"] = shown_outputs(
+                        graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
+                    )
+                except Exception as error:  # the node is done, even if it can't be shown
+                    self._send(_not_shown(event, error))
             if not isinstance(event, NodeEvent):
                 return  # the event `end` reports the end
             if isinstance(event, Planned) and event.action != "cached":
@@ -120,9 +123,15 @@ class Worker:
             store.close()
 
     def _send(self, data: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the server has ended, and the run will stop
+        with contextlib.suppress(OSError):  # the server has ended, and the run will stop
             self._out.write(json.dumps({"job": self._job} | data) + "\n")
             self._out.flush()
+
+
+def _not_shown(event: NodeEvent, error: Exception) -> dict[str, Any]:
+    """Returns a warning that the results of a node can't be shown."""
+    message = f"its results can't be shown: {type(error).__name__}: {error}"
+    return Warned(node=event.node, type=event.type, message=message).plain()
 
 
 def main() -> None:

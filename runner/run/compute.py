@@ -17,6 +17,7 @@ from ...contract.spec import NodeSpec
 from ...contract.values.kinds import socket_of
 from ...contract.values.socket import Socket, SocketError
 from ...models.training.numerics import Numerics
+from ..store.holders import Holder, describe
 from ..store.keys import Key
 from ..store.results import Result
 from ..store.store import Store
@@ -42,6 +43,13 @@ class Host(Protocol):
 
     def warn(self, message: str) -> None:
         """Show one line about the result."""
+
+    @property
+    def label(self) -> str:
+        """The node and its graph, for other processes that wait for the result."""
+
+    def waiting(self, holder: Holder | None) -> None:
+        """Show that the node waits for this process, which computes the same result."""
 
     def check_cancelled(self) -> None:
         """Raise Cancelled if the user wants to stop."""
@@ -82,13 +90,19 @@ def find_or_compute(
     """
     result = None if forced else store.lookup(key.digest, far=False)
     if result is None:
-        with store.lock(key.digest, host.check_cancelled):
+        with store.lock(key.digest, host.check_cancelled, host.waiting, host.label):
             # Another process or machine may have computed the result while this one waited.
             if not forced:
                 result = store.lookup(key.digest, far=not asked_remote)
             if result is None:
                 return _compute(spec, widgets, key, store, host, forced)
     return reuse(result, host)
+
+
+def waiting_line(holder: Holder | None) -> str:
+    """Returns one line about the process that a node waits for."""
+    who, advice = describe(holder)
+    return f"waits for the same result of {who} - {advice}"
 
 
 def reuse(result: Result, host: Host) -> Computed:

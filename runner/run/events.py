@@ -82,6 +82,25 @@ class Warned(NodeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiting(NodeEvent):
+    """A node waits for another process, or another node, that computes the same result.
+
+    message: one line for the user.
+    process: the id of the process; None if it is unknown, like the next three.
+    host:    the name of its computer.
+    since:   the time at which it started with the result, in seconds since 1970.
+    label:   what it does, such as "node 'vae' of cats.yaml".
+    """
+
+    event = "waiting"
+    message: str
+    process: int | None = None
+    host: str | None = None
+    since: float | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished(NodeEvent):
     """A node ran.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import traceback
 from typing import Any
 
-from ...contract.errors import ArtgraphError, InputError, NodeError
+from ...contract.errors import ArtgraphError, Cancelled, InputError, NodeError
 from ...contract.values.socket import SocketError
 from ...models.training.diverged import DivergedError
 from ...models.training.numerics import is_out_of_memory
@@ -16,6 +17,7 @@ from .events import Action, Cached, Event, Failed, Finished, RunFinished
 from .job import Job
 from .worker import Done
 
+_log = logging.getLogger("artgraph")
 FAILURE = "failure.txt"
 _PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extended"}
 
@@ -40,6 +42,7 @@ class Record:
     def __init__(self, job: Job) -> None:
         self._graph, self._publisher, self._listener = job.graph, job.publisher, job.listener
         self._emitting = threading.Lock()
+        self._listener_failed = False
         self.results: dict[str, Result] = {}
         self.failed: dict[str, str] = {}
         self.keys: dict[str, str] = {}
@@ -49,9 +52,19 @@ class Record:
         self.exit_code = 0
 
     def emit(self, event: Event) -> None:
-        """Pass an event to the listener, one thread at a time."""
+        """Pass an event to the listener, one thread at a time.
+
+        An error of the listener does not reach the nodes. It is logged, once per run.
+        """
         with self._emitting:
-            self._listener(event)
+            try:
+                self._listener(event)
+            except Cancelled:  # a signal that arrived during the call
+                raise
+            except Exception as error:
+                if not self._listener_failed:
+                    self._listener_failed = True
+                    _log.warning("an event of the run was not shown: %r", error)
 
     def add(self, name: str, outcome: Done | Exception) -> None:
         """Record the outcome of a node."""

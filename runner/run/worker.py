@@ -16,10 +16,11 @@ from ...contract.errors import Cancelled
 from ...contract.values.socket import Socket
 from ..graph.bound import BoundNode
 from ..store.blobs import BlobError
+from ..store.holders import Holder
 from ..store.keys import Key
 from ..store.results import Result, Stored
-from .compute import Computed, find_or_compute, reuse
-from .events import Action, Listener, Logged, Previewed, Progressed, Started, Warned
+from .compute import Computed, find_or_compute, reuse, waiting_line
+from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
 from .plan import LostBlobError, Step, node_key, widget_values, wired_value
 from .publish import PreviewWriter
@@ -151,6 +152,17 @@ class _NodeHost:
 
     def warn(self, message: str) -> None:
         self._worker.emit(Warned(node=self._node.name, type=self._node.spec.id, message=message))
+
+    @property
+    def label(self) -> str:
+        return f"node {self._node.name!r} of {self._worker.job.graph.document.file}"
+
+    def waiting(self, holder: Holder | None) -> None:
+        facts = {} if holder is None else holder._asdict()
+        message = waiting_line(holder)
+        self._worker.emit(
+            Waiting(node=self._node.name, type=self._node.spec.id, message=message, **facts)
+        )
 
     def check_cancelled(self) -> None:
         self._worker.check_cancelled()

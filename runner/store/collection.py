@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...contract.quantities import ago, duration, size_text
+from ...contract.registry import load_nodes
 from .blobs import Blobs
 from .index import Index
 
@@ -24,6 +26,8 @@ class Entry:
     created: the time at which it was stored, in seconds since 1970.
     used:    the time at which it was last used, in seconds since 1970.
     blobs:   the sizes of its blobs in bytes, by digest.
+    seconds: the time in seconds that the node took; 0 for a checkpoint.
+    is_trained: whether it took a training: the result of a node that trains, or a checkpoint.
     step:    the step of a checkpoint; None for a result.
     """
 
@@ -33,16 +37,20 @@ class Entry:
     created: float
     used: float
     blobs: dict[str, int]
+    seconds: float
+    is_trained: bool
     step: int | None = None
 
 
 def results(index: Index) -> Iterator[Entry]:
     """Yields all stored results, the least recently used first."""
-    for key, node, outputs, created, used in index.rows(
-        "SELECT key, node, outputs, created, used FROM results ORDER BY used, created"
+    train = _kinds_that_train(index)
+    for key, node, outputs, created, used, seconds in index.rows(
+        "SELECT key, node, outputs, created, used, seconds FROM results ORDER BY used, created"
     ):
         blobs = {d: size for d, size, _ in json.loads(outputs).values() if size is not None}
-        yield Entry(key, node, sum(blobs.values()), created, used, blobs)
+        size = sum(blobs.values())
+        yield Entry(key, node, size, created, used, blobs, seconds, node in train)
 
 
 def checkpoints(index: Index) -> Iterator[Entry]:
@@ -52,9 +60,8 @@ def checkpoints(index: Index) -> Iterator[Entry]:
         " LEFT JOIN trainings USING (training) ORDER BY created"
     ):
         last = max(created, used or 0)
-        yield Entry(
-            f"{training} {step}", node or "training", size, created, last, {digest: size}, step
-        )
+        key, blobs = f"{training} {step}", {digest: size}
+        yield Entry(key, node or "training", size, created, last, blobs, 0.0, True, step)
 
 
 def info(index: Index, blobs: Blobs) -> dict[str, Any]:
@@ -98,23 +105,46 @@ def pinned(index: Index) -> set[str]:
     return keys
 
 
-def collect(
-    index: Index, blobs: Blobs, max_bytes: int, keep_pinned: bool = True
-) -> tuple[list[Entry], int]:
-    """Evict what was used least recently until the blobs take at most `max_bytes`.
+@dataclass(frozen=True)
+class Eviction:
+    """What is evicted so that the blobs take at most the allowed bytes.
 
-    Blobs that no result or checkpoint refers to are removed first. Pinned results remain unless
-    `keep_pinned` is false. Returns the evicted entries, and the number of bytes freed.
+    entries: the results and checkpoints, in this order.
+    unused:  the sizes of the blobs that nothing refers to afterwards, by digest.
     """
-    entries = sorted([*results(index), *checkpoints(index)], key=lambda entry: entry.used)
+
+    entries: list[Entry]
+    unused: dict[str, int]
+
+    @property
+    def freed(self) -> int:
+        """The number of bytes that this frees."""
+        return sum(self.unused.values())
+
+    @property
+    def trained(self) -> list[Entry]:
+        """Those entries that took a training: models and checkpoints."""
+        return [entry for entry in self.entries if entry.is_trained]
+
+
+def choose(index: Index, blobs: Blobs, max_bytes: int, keep_pinned: bool = True) -> Eviction:
+    """Returns what to evict until the blobs take at most `max_bytes`. Nothing is deleted yet.
+
+    Blobs that no result or checkpoint refers to come first, then what was used least recently.
+    Results of trainings, and checkpoints, come last. Pinned results remain unless `keep_pinned` is
+    false.
+    """
+    entries = sorted(
+        [*results(index), *checkpoints(index)], key=lambda entry: (entry.is_trained, entry.used)
+    )
     references: dict[str, int] = {}
     for entry in entries:
         for digest in entry.blobs:
             references[digest] = references.get(digest, 0) + 1
-    freed = _remove_unreferenced(blobs, set(references))
+    unused = _unreferenced(blobs, references)
     total = sum(size for digest, size, _ in blobs.stored() if digest in references)
     pins = pinned(index) if keep_pinned and total > max_bytes else set()
-    evicted, unused = [], []
+    evicted = []
     for entry in entries:
         if total <= max_bytes:
             break
@@ -124,17 +154,23 @@ def collect(
         for digest, size in entry.blobs.items():
             references[digest] -= 1
             if references[digest] == 0:
-                unused.append(digest)
+                unused[digest] = size
                 total -= size
-                freed += size
-    _delete_rows(index, evicted)
-    for digest in unused:
+    return Eviction(evicted, unused)
+
+
+def evict(index: Index, blobs: Blobs, eviction: Eviction) -> None:
+    """Delete what `choose` has chosen."""
+    _delete_rows(index, eviction.entries)
+    for digest in eviction.unused:
         blobs.remove(digest)
-    return evicted, freed
 
 
-def collect_if_due(index: Index, blobs: Blobs, max_bytes: int) -> None:
-    """Collect if the cache has grown by a twentieth of its budget since the last collection."""
+def collect_if_due(index: Index, blobs: Blobs, max_bytes: int, warn: Callable[[str], None]) -> None:
+    """Evict if the cache has grown by a twentieth of its budget since the last time.
+
+    warn: called with one line if this deletes trained models or checkpoints.
+    """
     if not blobs.written_bytes:
         return
     grown, blobs.written_bytes = blobs.written_bytes, 0
@@ -147,8 +183,16 @@ def collect_if_due(index: Index, blobs: Blobs, max_bytes: int) -> None:
         is_due = total >= max_bytes / 20
         if is_due:
             connection.execute("UPDATE facts SET value = 0 WHERE name = 'grown'")
-    if is_due:
-        collect(index, blobs, max_bytes)
+    if not is_due:
+        return
+    eviction = choose(index, blobs, max_bytes)
+    evict(index, blobs, eviction)
+    if eviction.trained:
+        warn(
+            f"the cache was over its limit of {size_text(max_bytes)}, and nothing but trainings was"
+            f" left to delete; deleted: {trained_words(eviction.trained)} - raise"
+            " ARTGRAPH_CACHE_MAX, and save models with save_model"
+        )
 
 
 def verify(index: Index, blobs: Blobs) -> tuple[int, int]:
@@ -188,10 +232,31 @@ def _delete_rows(index: Index, entries: Sequence[Entry]) -> None:
         connection.executemany("DELETE FROM results WHERE key = ?", keys)
 
 
-def _remove_unreferenced(blobs: Blobs, referenced: set[str]) -> int:
-    freed = 0
-    for digest, size, written in list(blobs.stored()):
-        if digest not in referenced and time.time() - written > _GRACE_SECONDS:
-            blobs.remove(digest)
-            freed += size
-    return freed
+def _unreferenced(blobs: Blobs, references: Mapping[str, int]) -> dict[str, int]:
+    """Returns the sizes of the blobs that nothing refers to, except new ones, by digest."""
+    return {
+        digest: size
+        for digest, size, written in blobs.stored()
+        if digest not in references and time.time() - written > _GRACE_SECONDS
+    }
+
+
+def trained_words(entries: Sequence[Entry], limit: int = 5) -> str:
+    """Returns what identifies these models and checkpoints: node, age, and seconds of training."""
+    words = []
+    for entry in entries[:limit]:
+        facts = [f"created {ago(entry.created)}"]
+        if entry.step is None:
+            facts.append(f"trained in {duration(entry.seconds)}")
+            name = entry.node
+        else:
+            name = f"the checkpoint of {entry.node} at step {entry.step}"
+        words.append(f"{name} ({', '.join(facts)})")
+    more = f" and {len(entries) - limit} more" if len(entries) > limit else ""
+    return ", ".join(words) + more
+
+
+def _kinds_that_train(index: Index) -> set[str]:
+    """Returns the ids of the nodes that train: those that are known, and those that did so here."""
+    here = {node for (node,) in index.rows("SELECT DISTINCT node FROM trainings")}
+    return here | {name for name, spec in load_nodes().items() if spec.length is not None}

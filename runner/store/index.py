@@ -12,7 +12,11 @@ from typing import Any
 
 from ...contract.errors import CacheError
 from .filesystems import network_file_system
+from .holders import Holder, describe, owner
 from .schema import FORMAT, LATER_TABLES, TABLES
+
+_SHORT_WAIT = 2_000  # milliseconds for which a locked index is waited for without a word
+_LONG_WAIT = 58_000  # milliseconds after that, until it is an error
 
 
 class Index:
@@ -24,8 +28,9 @@ class Index:
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None] = lambda message: None) -> None:
-        self.folder = path.parent
+        self.folder, self._warn = path.parent, warn
         self._connection = _connect(path, warn)
+        self._connection.execute(f"PRAGMA busy_timeout = {_SHORT_WAIT}")
         self._mutex = threading.RLock()
         # Without a write-ahead log, writers would have to wait for a reader.
         self._has_snapshots = self.row("PRAGMA journal_mode") == ("wal",)
@@ -36,13 +41,13 @@ class Index:
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Returns the first row that a query finds, if there is one."""
         with self._mutex:
-            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
-            return row
+            rows = self._patiently(query, values)
+            return rows[0] if rows else None
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Returns all rows that a query finds."""
         with self._mutex:
-            return self._connection.execute(query, values).fetchall()
+            return self._patiently(query, values)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -55,7 +60,7 @@ class Index:
         with self._mutex:
             try:
                 self._end_transaction("COMMIT")  # the transaction of `reading`, if one is open
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._patiently("BEGIN IMMEDIATE", ())
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException as error:
@@ -80,6 +85,21 @@ class Index:
             with self._mutex:
                 self._end_transaction("COMMIT")
 
+    def _patiently(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Returns the rows of a query. Warn if another process holds the index for two seconds."""
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+        what, advice = describe(_writer(self.folder))
+        self._warn(f"the cache {self.folder} is locked by {what} - {advice}")
+        self._connection.execute(f"PRAGMA busy_timeout = {_LONG_WAIT}")
+        try:
+            return self._connection.execute(query, values).fetchall()
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {_SHORT_WAIT}")
+
     def _end_transaction(self, statement: str) -> None:
         if self._connection.in_transaction:
             self._connection.execute(statement)
@@ -87,10 +107,24 @@ class Index:
 
 def cannot_write(folder: Path, error: Exception) -> CacheError:
     """Returns the error to raise if something can't be written to the cache."""
+    if _is_busy(error):
+        what, advice = describe(_writer(folder))
+        return CacheError(f"the cache {folder} is locked by {what}", advice)
     return CacheError(
         f"the cache {folder} can't be written: {error}",
         "free space with `artgraph cache gc`, or choose another folder with --cache",
     )
+
+
+def _is_busy(error: Exception) -> bool:
+    """Returns whether SQLite failed because another process has locked the index."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _writer(folder: Path) -> Holder | None:
+    """Returns the process that has locked the index, if the system reports it."""
+    return owner(folder / "index.sqlite-shm", folder / "index.sqlite")
 
 
 def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
@@ -103,6 +137,8 @@ def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
     try:
         return _open(path, shared_memory=kind is None)
     except sqlite3.OperationalError as error:
+        if _is_busy(error):
+            raise cannot_write(path.parent, error) from error
         raise CacheError(
             f"the cache {path.parent} can't be used: {error}",
             "check the folder, or choose another with --cache",

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .holders import Holder, Holders
+
 try:
     import fcntl
 
@@ -41,6 +43,9 @@ except ImportError:  # Windows
         msvcrt.locking(file, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
 
 
+_SLOW_SECONDS = 2.0  # after which a process that waits asks who holds the lock
+
+
 def _try_lock(file: int, offset: int) -> bool:
     try:
         _lock(file, offset)
@@ -50,6 +55,10 @@ def _try_lock(file: int, offset: int) -> bool:
     return True
 
 
+def _nothing(*_: object) -> None:
+    """Do nothing while a lock is waited for."""
+
+
 class _LockFile:
     """An open lock file, used by all threads of this process.
 
@@ -57,17 +66,18 @@ class _LockFile:
     them. So a process has one descriptor, and a list of the locks that it holds.
     """
 
-    def __init__(self, file: int) -> None:
-        self.file = file
+    def __init__(self, file: int, holders: Holders) -> None:
+        self.file, self.holders = file, holders
         self.users = 0
         self._held: set[int] = set()
         self._mutex = threading.Lock()
 
-    def try_acquire(self, offset: int) -> bool:
+    def try_acquire(self, offset: int, label: str) -> bool:
         with self._mutex:
             if offset in self._held or not _try_lock(self.file, offset):
                 return False
             self._held.add(offset)
+            self.holders.add(offset, label)
             return True
 
     def release(self, offset: int) -> None:
@@ -75,6 +85,7 @@ class _LockFile:
             with contextlib.suppress(OSError):
                 _unlock(self.file, offset)
             self._held.discard(offset)
+            self.holders.remove(offset)
 
 
 _open_files: dict[tuple[int, int], _LockFile] = {}
@@ -90,7 +101,8 @@ class Locks:
             status = path.stat()
             self._name = (status.st_dev, status.st_ino)
             if self._name not in _open_files:
-                _open_files[self._name] = _LockFile(os.open(path, os.O_RDWR))
+                holders = Holders(path.with_name(f"{path.name}.holders"))
+                _open_files[self._name] = _LockFile(os.open(path, os.O_RDWR), holders)
             self._shared = _open_files[self._name]
             self._shared.users += 1
 
@@ -99,23 +111,54 @@ class Locks:
             self._shared.users -= 1
             if self._shared.users == 0:
                 del _open_files[self._name]
+                self._shared.holders.close()
                 os.close(self._shared.file)
 
-    def acquire(self, key: str, waiting: Callable[[], None] = lambda: None) -> None:
-        """Lock `key` (hex digits); `waiting` is called repeatedly while another holds it."""
+    def acquire(
+        self,
+        key: str,
+        waiting: Callable[[], None] = _nothing,
+        slow: Callable[[Holder | None], None] = _nothing,
+        label: str = "",
+    ) -> None:
+        """Lock `key`.
+
+        key:     hex digits.
+        waiting: called repeatedly while another thread or process holds the lock.
+        slow:    called with the holder if this takes two seconds, and if the holder changes.
+        label:   what this process does while it holds the lock; other processes show it.
+        """
         offset = _offset(key)
-        while not self._shared.try_acquire(offset):
+        said: Holder | bool | None = False
+        due = time.monotonic() + _SLOW_SECONDS
+        while not self._shared.try_acquire(offset, label):
             waiting()
+            if time.monotonic() >= due:
+                due += _SLOW_SECONDS
+                holder = self._shared.holders.find(offset)
+                if said is False or (holder is not None and holder != said):
+                    slow(holder)
+                    said = holder
             time.sleep(0.02)
+
+    def holder(self, key: str) -> Holder | None:
+        """Returns who holds the lock, if this is known."""
+        return self._shared.holders.find(_offset(key))
 
     def release(self, key: str) -> None:
         """Unlock `key`; any thread of the process that locked it may call this."""
         self._shared.release(_offset(key))
 
     @contextmanager
-    def hold(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Lock `key` during the block."""
-        self.acquire(key, waiting)
+    def hold(
+        self,
+        key: str,
+        waiting: Callable[[], None] = _nothing,
+        slow: Callable[[Holder | None], None] = _nothing,
+        label: str = "",
+    ) -> Iterator[None]:
+        """Lock `key` during the block (`acquire`)."""
+        self.acquire(key, waiting, slow, label)
         try:
             yield
         finally:

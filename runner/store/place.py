@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 from ...contract.errors import GraphError
@@ -48,7 +49,10 @@ def cache_budget() -> int:
 
 
 def size_of(option: str, text: str | None) -> int | None:
-    """Returns the number of bytes of a size such as 10GB or 500MB; None for None.
+    """Returns the number of bytes of a size such as 10GB or 0.5 gib; None for None.
+
+    A size needs a unit, since a number alone may mean anything from bytes to gigabytes; only 0
+    needs none. KB and KiB both are 1024 bytes, and so on.
 
     option: what is before the size as the user wrote it, such as `--memory `.
 
@@ -56,8 +60,17 @@ def size_of(option: str, text: str | None) -> int | None:
     """
     if text is None:
         return None
-    units = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
+    written = " ".join(text.split()).lower()
+    match = re.fullmatch(
+        r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18}) ?(?:(b|bytes)|([kmgt])(?:i?b)?)?", written
+    )
     if match is None:
+        if re.fullmatch(r"[-\u2212].*[0-9].*", written):
+            raise GraphError(f"{option}{text}: a size can't be negative", "write one such as 10GB")
         raise GraphError(f"{option}{text}: not a size", "write one such as 10GB or 500MB")
-    return int(float(match[1]) * 2 ** units[match[2]])
+    number, in_bytes, letter = match.groups()
+    if not (in_bytes or letter or Fraction(number) == 0):
+        raise GraphError(
+            f"{option}{text}: the unit is missing", f"write {number}MB or {number}GB, for example"
+        )
+    return int(Fraction(number) * 2 ** {"k": 10, "m": 20, "g": 30, "t": 40}.get(letter, 0))

@@ -21,6 +21,7 @@ from ...contract.values.socket import Socket
 from .blobs import BlobError, Blobs
 from .digests import CheckedStamps
 from .fingerprints import fingerprint
+from .holders import Holder, describe
 from .index import Index
 from .keys import Key
 from .locks import Locks
@@ -58,7 +59,8 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = Locks(folder / "locks")
-            with self._locks.hold(_INDEX):  # several processes may create it at the same time
+            with self._locks.hold(_INDEX, slow=self._say_slow, label="opens the cache"):
+                # Several processes may create the index at the same time.
                 self.index = Index(folder / "index.sqlite", warn)
             self.blobs = Blobs(folder, CheckedStamps(self.index))
         except OSError as error:
@@ -73,6 +75,10 @@ class Store:
         self.lost: set[str] = set()
         self._behind = WriteBehind(self.index, self._locks)
 
+    def _say_slow(self, holder: Holder | None) -> None:
+        what, advice = describe(holder)
+        self._warn(f"the cache {self.folder} is being opened by {what} - {advice}")
+
     def close(self) -> None:
         """Write the rows that wait, enforce the budget and close all files."""
         try:
@@ -85,13 +91,13 @@ class Store:
             self.index.close()
 
     def enforce_budget(self) -> None:
-        """Evict what was used least recently if the cache has outgrown its budget.
+        """Evict what was used least recently if the cache has outgrown its budget, models last.
 
         Call it between runs, since a run may still need any of its results.
         """
         from .collection import collect_if_due
 
-        collect_if_due(self.index, self.blobs, self._budget)
+        collect_if_due(self.index, self.blobs, self._budget, self._warn)
 
     # Results
 
@@ -209,9 +215,18 @@ class Store:
         return self.index.reading()
 
     @contextmanager
-    def lock(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Lock `key` during the block, so that each result is computed once by all processes."""
-        with self._behind.lock(key, waiting):
+    def lock(
+        self,
+        key: str,
+        waiting: Callable[[], None] = lambda: None,
+        slow: Callable[[Holder | None], None] = lambda holder: None,
+        label: str = "",
+    ) -> Iterator[None]:
+        """Lock `key` during the block, so that each result is computed once by all processes.
+
+        The arguments are those of `Locks.acquire`.
+        """
+        with self._behind.lock(key, waiting, slow, label):
             yield
 
     def latest_parts(self, node: str, limit: int = 100) -> list[dict[str, Any]]:

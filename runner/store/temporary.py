@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def write_whole(path: Path, data: bytes, folder: Path | None = None, synced: boo
                 os.fsync(file.fileno())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
 
 
 def file_in_the_way(folder: Path) -> Path | None:
@@ -58,7 +59,7 @@ def sweep(folder: Path) -> None:
         host, process, _ = path.name.removeprefix(".").split("-", 2)
         try:
             if host == _host() and sys.platform != "win32":  # os.kill sends Ctrl-C on Windows
-                over = not _is_alive(int(process))
+                over = not is_alive(int(process))
             else:
                 over = time.time() - path.stat().st_mtime > _DAY
             if over:
@@ -68,11 +69,15 @@ def sweep(folder: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a temporary file or folder, if it exists."""
+    """Remove a temporary file or folder, if it exists and can be removed.
+
+    It never raises, so that the error because of which a file was not written remains visible.
+    """
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @cache
@@ -82,7 +87,8 @@ def _host() -> str:
     return str(blake3(socket.gethostname().encode()).hexdigest(4))
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Returns whether a process of this computer runs. Do not call it on Windows."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

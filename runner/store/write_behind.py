@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ...contract.errors import CacheError
+from .holders import Holder
 from .index import Index
 from .locks import Locks
 from .results import Result
@@ -65,9 +66,15 @@ class WriteBehind:
             self._rows.pop(key, None)
 
     @contextmanager
-    def lock(self, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+    def lock(
+        self,
+        key: str,
+        waiting: Callable[[], None],
+        slow: Callable[[Holder | None], None],
+        label: str,
+    ) -> Iterator[None]:
         """Lock `key` during the block, and until a row that is added in it is written."""
-        self._locks.acquire(key, waiting)
+        self._locks.acquire(key, waiting, slow, label)
         try:
             yield
         finally:

@@ -256,7 +256,8 @@ def test_one_server_per_folder_and_errors_for_wrong_options(server, tmp_path):
 
     assert refused(cwd=server.folder) == (
         2,
-        f"an editor is already open on {server.folder} - use it, or choose another --folder\n",
+        f"an editor is already open on {server.folder} (process {server.process.pid})"
+        " - use it, or choose another --folder\n",
     )
     code, words = refused("--port", str(server.port))
     assert code == 2

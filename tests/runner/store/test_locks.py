@@ -54,7 +54,9 @@ def of_windows():
     before = {name: sys.modules.get(name) for name in ("fcntl", "msvcrt")}
     sys.modules |= {"fcntl": None, "msvcrt": msvcrt()}
     try:
-        spec = importlib.util.spec_from_file_location("locks_of_windows", locks.__file__)
+        spec = importlib.util.spec_from_file_location(
+            f"{locks.__name__}_of_windows", locks.__file__
+        )
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:

@@ -22,7 +22,15 @@ from artgraph.contract.values.kinds import (
     socket_of,
 )
 from artgraph.contract.values.socket import Socket, SocketError
-from artgraph.runner.store.collection import checkpoints, clear, collect, info, results, verify
+from artgraph.runner.store.collection import (
+    checkpoints,
+    choose,
+    clear,
+    evict,
+    info,
+    results,
+    verify,
+)
 from artgraph.runner.store.keys import Key
 from artgraph.runner.store.store import Store
 
@@ -281,8 +289,10 @@ def test_collecting_keeps_what_was_used_last(store):
     sizes = [entry.size for entry in results(store.index)]
     with store.index.writing() as connection:
         connection.execute("UPDATE results SET used = 1 WHERE key = ?", ("bbbb" * 8,))
-    dropped, freed = collect(store.index, store.blobs, sum(sizes) - 1)
-    assert (len(dropped), freed) == (1, sizes[0])
+    eviction = choose(store.index, store.blobs, sum(sizes) - 1)
+    assert store.lookup("bbbb" * 8) is not None, "nothing is deleted yet"
+    evict(store.index, store.blobs, eviction)
+    assert (len(eviction.entries), eviction.freed) == (1, sizes[0])
     assert store.lookup("bbbb" * 8) is None
     assert store.lookup("aaaa" * 8) is not None
     assert clear(store.index, store.blobs) == 2

@@ -153,7 +153,7 @@ def test_a_stopped_terminal_does_not_stop_the_run(cli, pack):
 def pipe():
     """A pipe: the number of its end for reading, and an outlet into it."""
     reader, writer = os.pipe()
-    with open(writer, "wb", buffering=0) as raw:
+    with os.fdopen(writer, "wb", buffering=0) as raw:
         yield reader, Outlet(raw)
         os.close(reader)
 

@@ -335,6 +335,15 @@ def test_the_queue_continues_after_the_server_was_killed(tmp_path):
     assert len(steps) == len(set(steps)) == 30  # no step was done twice
 
 
+def test_a_closed_terminal_ends_the_server_and_its_process(tmp_path):
+    server = Server(tmp_path, NOTES=str(tmp_path / "notes"))
+    server.run(training(1000, 0.03))
+    until(lambda: "step 8" in _read(tmp_path / "notes"))
+    (worker,) = server.workers()
+    assert server.stop(signal.SIGHUP) == 0
+    until(lambda: not Path(f"/proc/{worker}").exists(), 15)
+
+
 def _read(path):
     return path.read_text() if path.exists() else ""
 

@@ -19,7 +19,7 @@ from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders
-from artgraph.runner.run.events import Cached, Failed, Finished, Warned
+from artgraph.runner.run.events import Cached, Failed, Finished, RunFinished, Warned
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job
 from artgraph.runner.run.publish import Publisher
@@ -37,7 +37,7 @@ class InRun:
     def __init__(self, folder):
         self.folder = folder
 
-    def __call__(self, *specs, widget=None):
+    def __call__(self, *specs, widget=None, listener=None):
         """Run nodes, each wired to the one before, the last by a widget; the events."""
         lines = ["artgraph: 1", "nodes:"]
         for number, node in enumerate(specs):
@@ -49,7 +49,7 @@ class InRun:
         store, events = Store(self.folder / "cache"), []
         try:
             publisher = Publisher(self.folder / "out", "")
-            Run(Job(graph, store, Numerics(), publisher, events.append)).execute()
+            Run(Job(graph, store, Numerics(), publisher, listener or events.append)).execute()
         finally:
             store.close()
         for event in events:
@@ -126,6 +126,18 @@ def test_a_warning_in_comfyui_is_kept_for_it_and_for_the_command_line(in_comfy, 
     events = in_run(spec(doubtful))
     assert [e.message for e in events if isinstance(e, Warned)] == ["3 is a lot"]
     assert any(isinstance(e, Cached) for e in events)
+
+
+def test_an_error_of_a_listener_does_not_reach_the_nodes(in_run, caplog):
+    def broken(event):
+        seen.append(event)
+        raise OSError("no screen")
+
+    seen = []
+    in_run(spec(doubtful), listener=broken)
+    assert not any(isinstance(event, Failed) for event in seen)
+    assert (type(seen[-1]), seen[-1].status) == (RunFinished, "done")
+    assert in_log(caplog) == ["an event of the run was not shown: OSError('no screen')"]
 
 
 def test_a_warning_of_a_run_is_shown_in_comfyui(in_comfy, in_run, caplog):

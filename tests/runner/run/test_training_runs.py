@@ -2,8 +2,10 @@
 
 import json
 import signal
+import subprocess
 import time
 
+import pytest
 from runs import last
 
 GRAPH = """
@@ -80,19 +82,63 @@ def test_killed_training_goes_on_to_the_same_bits(cli, pack):
     assert not list((cli.folder / "cache/tmp").iterdir())
 
 
-def test_interrupt_keeps_a_checkpoint(cli, pack):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_keeps_a_checkpoint(cli, pack, number):
     cli.write("g.yaml", GRAPH)
     words = ["run", "g.yaml", "--pack", pack, "--json", "--set", "knobs.pause=0.02"]
     process = cli.start(*words, NOTES=str(cli.folder / "notes"))
     wait_for_steps(cli, 30)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert errors.startswith("stopping at the next step; ")
+    assert json.loads((cli.folder / "out/g/manifest.json").read_text())["status"] == "interrupted"
     assert json.loads(output.splitlines()[-1])["status"] == "interrupted"
     done = (cli.folder / "notes").read_text().count("\n")
     resumed, _ = train(cli, pack, "knobs.pause=0.02", notes="resumed")
     assert (cli.folder / "resumed").read_text().split("\n")[0] == f"step {done}"
     assert resumed == train(cli, pack, "knobs.pause=0.02", cache="other")[0]
+
+
+def test_nohup_outlives_its_terminal(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    words = cli.command("run", "g.yaml", "--pack", pack, "--set", "knobs.pause=0.01", "--quiet")
+    options = cli.options(NOTES=str(cli.folder / "notes")) | {"stdin": subprocess.DEVNULL}
+    process = subprocess.Popen(["nohup", *words], **options)
+    wait_for_steps(cli, 30)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_signal_ends_a_whole_sweep(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    words = ["sweep", "g.yaml", "--pack", pack, "--set", "knobs.pause=0.02,0.03", "--json"]
+    process = cli.start(*words, NOTES=str(cli.folder / "notes"))
+    wait_for_steps(cli, 30)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [json.loads(line)["event"] for line in output.splitlines()].count("combination") == 1
+
+
+def test_a_run_says_for_which_process_it_waits(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    words = ["run", "g.yaml", "--pack", pack, "--json", "--set", "knobs.pause=0.02"]
+    first = cli.start(*words, NOTES=str(cli.folder / "notes"))
+    wait_for_steps(cli, 10)
+    first.send_signal(signal.SIGSTOP)
+    second = cli.start(*words)
+    events = map(json.loads, second.stdout)
+    event = next(event for event in events if event["event"] == "waiting")
+    first.kill()
+    assert (event["node"], event["process"]) == ("t", first.pid)
+    assert event["label"] == "node 't' of g.yaml"
+    assert f"which is stopped - continue it with `kill -CONT {first.pid}`" in event["message"]
+    first.communicate()
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, "the lock of a killed process is free"
+    assert '"waiting"' not in output, "said once"
 
 
 def test_two_processes_train_once(cli, pack):

@@ -2,6 +2,9 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -204,3 +207,40 @@ def test_a_cache_that_is_named_comes_first(home, monkeypatch):
     monkeypatch.setenv("ARTGRAPH_CACHE", "")
     assert cache_folder().is_relative_to(home)
     assert list(home.iterdir()) == []
+
+
+LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_locked_index_names_the_process_that_locked_it(tmp_path):
+    path, warned = tmp_path / "index.sqlite", threading.Event()
+    lines = []
+
+    def warn(line):
+        lines.append(line)
+        warned.set()
+
+    with closing(Index(path, warn)) as index:
+        words = [sys.executable, "-c", LOCK, str(path)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as other:
+            assert other.stdout.readline() == "locked\n"
+
+            def end_it():
+                warned.wait(60)
+                other.kill()
+
+            threading.Thread(target=end_it).start()
+            with index.writing() as connection:
+                connection.execute("INSERT INTO facts VALUES ('x', 1)")
+        assert index.row("SELECT value FROM facts WHERE name = 'x'") == (1,)
+    (line,) = lines
+    assert line.startswith(f"the cache {tmp_path} is locked by ")
+    if Path("/proc/locks").exists():
+        assert f"process {other.pid} - wait for it, or end process {other.pid}" in line

@@ -161,6 +161,31 @@ def test_other_processes_are_excluded(tmp_path):
         one.close()
 
 
+def test_who_holds_a_lock_is_known(two, tmp_path, system):
+    assert two[0].holder(KEY) is None
+    with two[0].hold(KEY, label="node 'x' of\n g.yaml"), two[0].hold(OTHER, label="other"):
+        for folder in tmp_path.glob("*.holders"):  # what is damaged or left over does not matter
+            (folder / ".garbage").write_bytes(b"\xff\n[1]\n[]\n" + b"9" * 5000)
+        holder = two[1].holder(KEY)
+        assert (holder.process, holder.label) == (os.getpid(), "node 'x' of g.yaml")
+        assert two[1].holder(OTHER).label == "other"
+    with two[1].hold(KEY, label="later"):
+        assert two[0].holder(KEY).label == "later"
+
+
+def test_a_slow_lock_is_reported(two, system):
+    calls = []
+    with two[0].hold(KEY, label="busy"):
+
+        def give_up():
+            if calls:
+                raise GaveUpError
+
+        with pytest.raises(GaveUpError):
+            two[1].acquire(KEY, give_up, calls.append)
+    assert [holder.label for holder in calls] == ["busy"]
+
+
 def test_without_locks_nobody_waits_for_ever(tmp_path):
     """A share that can't lock answers with another error than that of a byte that is taken."""
     windows = of_windows()

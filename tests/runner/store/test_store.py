@@ -328,7 +328,7 @@ def test_the_list_tells_whose_states_are_kept(cli, pack):
     (state,) = [line for line in lines if line.startswith("slow_training, step 4 ")]
     assert " B  created " in state
     assert "used just now" in state
-    done = cli("cache", "gc", "--max-size", "0", "--no-pins")
+    done = cli("cache", "gc", "--max-size", "0", "--no-pins", "--yes")
     assert "deleted 0 results and 1 checkpoints, freed" in done.stdout
 
 

@@ -34,7 +34,7 @@ from artgraph.models.blocks import blank, initialise
 from artgraph.models.training.loop import State, Trainee, TrainingRun, train
 from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_function
 from artgraph.models.training.rng import rng
-from artgraph.runner.run.devices import numerics_for
+from artgraph.runner.run.device_option import numerics_for
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512  # pictures of the training set

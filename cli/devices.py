@@ -21,19 +21,23 @@ app = typer.Typer()
 @app.command()
 def devices(as_json: JsonOption = False) -> None:
     """List the devices, and say which one is used, and why others are not."""
-    from ..runner.run.devices import all_devices, preferred
+    from ..runner.run.device_option import every_gpu, preferred
+    from ..runner.run.devices import all_devices
 
     chosen, found = preferred(warn=False).name, all_devices()
+    together = [gpu.name for gpu in every_gpu()[0]]
     if as_json:
-        typer.echo(json.dumps([_row(device, chosen) for device in found]))
+        typer.echo(json.dumps([_row(device, chosen, together) for device in found]))
         return
     for device in found:
         typer.echo(f"{device.name:7} {device.model}: {_words(device, chosen)}")
+    if len(together) > 1:
+        typer.echo(f"--device cuda:all uses {', '.join(together)} at the same time")
     for line in _notes():
         typer.echo(line)
 
 
-def _row(device: Device, chosen: str) -> dict[str, object]:
+def _row(device: Device, chosen: str, together: list[str]) -> dict[str, object]:
     return {
         "name": device.name,
         "model": device.model,
@@ -41,6 +45,7 @@ def _row(device: Device, chosen: str) -> dict[str, object]:
         "memory": device.memory or None,
         "free": device.free(),
         "auto": device.name == chosen,
+        "all": device.name in together,
         "problem": device.problem,
         "advice": device.advice or None,
     }

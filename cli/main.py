@@ -37,7 +37,7 @@ from .options import (
     SetOption,
     SweepOption,
     collect_rarely,
-    default_jobs,
+    number_of_jobs,
     open_store,
     warn,
 )
@@ -90,14 +90,14 @@ def run(
     """Run a graph, and reuse the results that were computed before."""
     from tempfile import TemporaryDirectory
 
-    from ..runner.run.devices import numerics_for
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
     from ..runner.run.publish import Publisher
     from .progress import make_listener
 
     interruption = Interruption()
-    numerics = numerics_for(device)
+    numerics, *others = all_numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
     folder = out / bound.document.name
     with (
@@ -115,8 +115,9 @@ def run(
             publisher,
             listener,
             previews=None if quiet else 5.0,
-            jobs=jobs or default_jobs(),
+            jobs=number_of_jobs(jobs, 1 + len(others)),
             memory=size_of("--memory ", memory),
+            others=tuple(others),
         )
         running = interruption.follow(Run(job))
         running.execute(only or (), force or ())
@@ -146,7 +147,7 @@ def sweep(
     from ..contract.registry import load_nodes
     from ..editors.formats.load import load_document
     from ..runner.graph.folders import Folders
-    from ..runner.run.devices import numerics_for
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener, SweepFinished
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
@@ -155,7 +156,8 @@ def sweep(
     from .progress import make_listener
 
     interruption = Interruption()
-    numerics, axes = numerics_for(device), parse_axes(set_)
+    (numerics, *others), axes = all_numerics_for(device), parse_axes(set_)
+    number = number_of_jobs(jobs, 1 + len(others))
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
@@ -171,8 +173,9 @@ def sweep(
             publisher,
             listener,
             previews=None,
-            jobs=jobs or default_jobs(),
+            jobs=number,
             memory=max_memory,
+            others=tuple(others),
         )
         return interruption.follow(Run(job))
 
@@ -198,10 +201,10 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run would do with each node, and why."""
-    from ..runner.run.devices import numerics_for
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.plan import make_plan, why
 
-    numerics = numerics_for(device)
+    numerics = all_numerics_for(device)[0]
     bound = _load(graph, set_, input_, out, pack)
     with open_store(cache, cache_remote) as store:
         steps = make_plan(bound, store, numerics, only or (), force or ())

@@ -73,7 +73,10 @@ InputOption = Annotated[
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option(help="auto, cpu, cuda, cuda:1 or mps; cuda+compile also compiles long trainings."),
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1 or mps; cuda+compile also compiles long trainings;"
+        " cuda:0,cuda:1 or cuda:all uses several GPUs at the same time."
+    ),
 ]
 PackOption = Annotated[
     list[str] | None,
@@ -88,7 +91,7 @@ JobsOption = Annotated[
         min=1,
         max=256,
         help="Number of nodes that may run at the same time.",
-        show_default="one per core, at most 4",
+        show_default="one per core, at most 4, or one more than there are devices",
     ),
 ]
 MemoryOption = Annotated[
@@ -143,12 +146,24 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-def default_jobs() -> int:
-    """Returns how many nodes run at the same time: one per usable core, at most 4."""
+def number_of_jobs(jobs: int | None, devices: int) -> int:
+    """Returns how many nodes may run at the same time, from --jobs and the number of devices.
+
+    By default, it is one per usable core, at most 4. With several devices, it is also enough for a
+    node on each, and one beside them.
+    """
+    if jobs is not None:
+        if jobs < devices:
+            warn(
+                f"--jobs {jobs}: not all of the {devices} devices can be used at the same time"
+                f" - use --jobs {devices + 1}"
+            )
+        return jobs
     try:
-        return min(4, len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows do not have it
-        return min(4, os.cpu_count() or 1)
+        cores = os.cpu_count() or 1
+    return max(min(4, cores), devices + 1 if devices > 1 else 1)
 
 
 def collect_rarely() -> None:

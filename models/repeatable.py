@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -18,9 +17,22 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     matrix products. The maps here are small.
     """
     if query.is_cuda and torch.is_grad_enabled():
-        with sdpa_kernel(SDPBackend.MATH):
-            return F.scaled_dot_product_attention(query, key, value)
+        return plain_attention(query, key, value)
     return F.scaled_dot_product_attention(query, key, value)
+
+
+def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Returns the bits of torch's attention with `sdpa_kernel(SDPBackend.MATH)`.
+
+    That context changes a switch of the whole process, which other threads use for other GPUs.
+    """
+    kind = query.device.type
+    if torch.is_autocast_enabled(kind):
+        lower = torch.get_autocast_dtype(kind)
+        query, key, value = (x.to(lower) for x in (query, key, value))
+    with torch.autocast(kind, enabled=False):
+        result: Tensor = torch.ops.aten._scaled_dot_product_attention_math(query, key, value)[0]
+    return result
 
 
 def enlarged(x: Tensor) -> Tensor:

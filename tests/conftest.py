@@ -93,6 +93,20 @@ def cuda():
     torch.use_deterministic_algorithms(False)
 
 
+@pytest.fixture
+def two_gpus(cuda, gpu, monkeypatch):
+    """The numerics of two GPUs; the stand-in makes as many as are needed."""
+    from dataclasses import replace
+
+    import torch
+
+    if gpu is not None:
+        monkeypatch.setattr(gpu, "count", 2)
+    if torch.cuda.device_count() < 2:
+        pytest.skip("only one CUDA device")
+    return [replace(cuda, device=f"cuda:{number}") for number in range(2)]
+
+
 @pytest.fixture(autouse=True, scope="module")
 def only_our_nodes():
     """A pack that a file of tests loads in this process is unknown to the next file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -24,6 +25,14 @@ REFUSED = {
     "a generator of the GPU": lambda: torch.rand(3, generator=torch.Generator("cuda")),
     "an array": lambda: on_gpu(3).numpy(),
     "a device that does not exist": lambda: torch.ones(3, device="cuda:99"),
+}
+BETWEEN = {
+    "a sum": lambda a, b: a + b,
+    "a sum with a number": lambda a, b: a + b.sum(),
+    "a product": lambda a, b: a @ b,
+    "a list": lambda a, b: torch.cat([a, b]),
+    "rows by indices": lambda a, b: a[b[0].long()],
+    "a module": lambda a, b: torch.nn.Linear(2, 2).to("cuda:0")(b),
 }
 WAITING = {
     "a value": lambda: on_gpu(1).item(),
@@ -50,6 +59,25 @@ FREE = {
 def test_cuda_refuses(name):
     with pytest.raises((RuntimeError, TypeError)):
         REFUSED[name]()
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_two_gpus_are_two_devices(name, two_gpus):
+    a, b = (torch.ones(2, 2, device=numerics.device) for numerics in two_gpus)
+    with pytest.raises((RuntimeError, TypeError)):
+        BETWEEN[name](a, b)
+    BETWEEN[name](a, b.to(a.device).mul_(0)) if name != "a module" else BETWEEN[name](a, a)
+
+
+def test_each_thread_has_a_current_gpu(two_gpus):
+    def current():
+        return torch.cuda.current_device(), torch.ones(1, device="cuda").device.index
+
+    with ThreadPoolExecutor(1) as other:
+        with two_gpus[1].current():
+            assert current() == (1, 1)
+            assert other.submit(current).result() == (0, 0)
+        assert current() == (0, 0)
 
 
 @pytest.mark.parametrize("name", WAITING)

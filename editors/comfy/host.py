@@ -18,7 +18,7 @@ from ...contract.errors import Cancelled, InputError
 from ...models.training.numerics import Numerics
 from ...runner.graph.folders import Folders
 from ...runner.run.compute import waiting_line
-from ...runner.run.devices import numerics_for
+from ...runner.run.device_option import numerics_for
 from ...runner.store.holders import Holder
 from ...runner.store.place import cache_folder
 from ...runner.store.store import Store

@@ -8,7 +8,7 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.binding import bind
 from ...runner.graph.document import Document
 from ...runner.graph.folders import Folders
-from ...runner.run.devices import numerics_for
+from ...runner.run.device_option import all_numerics_for
 from ...runner.run.plan import make_plan, why
 from ...runner.store.store import Store
 from .settings import Settings
@@ -26,7 +26,7 @@ def plan_rows(
     try:
         return [
             {"node": step.node.name, "action": step.action, "why": why(step, store)}
-            for step in make_plan(graph, store, numerics_for(settings.device))
+            for step in make_plan(graph, store, all_numerics_for(settings.device)[0])
         ]
     finally:
         store.close()

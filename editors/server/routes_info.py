@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ...runner.run.devices import Device, all_devices, installed_torch, numerics_for
+from ...runner.run.device_option import all_numerics_for
+from ...runner.run.devices import Device, all_devices, installed_torch
 from ..formats.forms import class_id
 from .definitions import definitions
 from .hub import log_message
@@ -39,7 +40,7 @@ def _definitions(services: Services) -> dict[str, Any]:
 
 @routes.get("/system_stats")
 async def system_stats(request: web.Request) -> web.Response:
-    used = numerics_for(request.app[SERVICES].settings.device).device
+    used = {numerics.device for numerics in all_numerics_for(request.app[SERVICES].settings.device)}
     devices = all_devices()
     main = devices[-1]
     system = {
@@ -58,12 +59,12 @@ async def system_stats(request: web.Request) -> web.Response:
     )
 
 
-def _device(device: Device, used: str) -> dict[str, Any]:
+def _device(device: Device, used: set[str]) -> dict[str, Any]:
     """Returns what the editor shows of a device; its name also says whether runs use it."""
     words = f"{device.name} {device.model}"
     if device.problem is not None:
         words += f" (cannot be used: {device.problem} - {device.advice})"
-    elif device.name == used:
+    elif device.name in used:
         words += f" (used, {device.numerics.precision})"
     free = device.free() or 0
     return {

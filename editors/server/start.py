@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from ...contract.errors import GraphError, InputError
-from ...runner.run.devices import numerics_for
+from ...runner.run.device_option import all_numerics_for
 from ..formats.load import load_document
 
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
@@ -43,7 +43,7 @@ def edit(
     from .app import serve
     from .settings import Settings
 
-    numerics = numerics_for(device)  # once, since it may warn
+    numerics = all_numerics_for(device)  # once, since it may warn
     if not folder.is_dir():
         raise InputError(
             f"there is no folder {str(folder)!r}", "create it, or choose another --folder"
@@ -55,7 +55,7 @@ def edit(
         out=_within(folder, out),
         input=_within(folder, input_),
         cache=cache.absolute(),
-        device=numerics.device + ("+compile" if numerics.compiled else ""),
+        device=",".join(n.device for n in numerics) + ("+compile" if numerics[0].compiled else ""),
         packs=packs,
         graph=graph,
         host=listen or "127.0.0.1",

@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,7 @@ from ...contract.registry import load_nodes
 from ...runner.graph.binding import bind
 from ...runner.graph.document import parse_document
 from ...runner.graph.folders import Folders
-from ...runner.run.devices import numerics_for
+from ...runner.run.device_option import all_numerics_for
 from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
 from ...runner.run.execute import Run
 from ...runner.run.job import Job
@@ -112,8 +113,11 @@ class Worker:
             self._send(data)
 
         try:
-            numerics = numerics_for(self._settings["device"])
-            run = Run(Job(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS))
+            numerics, *others = all_numerics_for(self._settings["device"])
+            job = Job(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS)
+            if others:
+                job = replace(job, others=tuple(others), jobs=len(others) + 2)
+            run = Run(job)
             with self._lock:
                 self._run = run
                 if task["id"] in self._cancelled:

@@ -77,8 +77,22 @@ class Numerics:
         # Deterministic algorithms also fill every empty tensor with NaN; only debugging needs that.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
+    def current(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a context in which a GPU is the current one of this thread.
+
+        Some functions of torch use the current GPU, which is the first one in a new thread.
+        """
+        if not self.device.startswith("cuda"):
+            return contextlib.nullcontext()
+        import torch
+
+        return torch.cuda.device(self.device)
+
     def release(self) -> None:
-        """Return memory that no tensor uses to the system, before another model needs it."""
+        """Return memory that no tensor uses to the system, before another model needs it.
+
+        On CUDA, torch does so for all GPUs at once.
+        """
         import gc
 
         import torch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
@@ -22,8 +22,6 @@ from ..store.keys import Key
 from ..store.results import Result
 from ..store.store import Store
 from .events import Action
-
-_NO_SWITCHES = nullcontext()
 
 
 class Host(Protocol):
@@ -138,9 +136,11 @@ def _compute(
         context = replace(context, checkpoint=checkpoint)
     inputs = host.inputs()
     host.started(from_step)
-    if spec.device:
-        numerics.release()
-    with host.switches() if spec.device else _NO_SWITCHES:
+    with ExitStack() as settings:
+        if spec.device:
+            settings.enter_context(numerics.current())
+            numerics.release()
+            settings.enter_context(host.switches())
         start = time.perf_counter()
         outputs = _call(spec, inputs, widgets, context)
         seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The devices of this machine, and the one that a run uses, found without importing torch."""
+"""The devices of this machine, found without importing torch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import importlib.util
 import os
 import platform
 import re
-import shutil
 import sys
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...contract.errors import GraphError
 from ...models.training.numerics import Numerics
 from .driver import Driver, Gpu, free_memory, nvidia_driver
 
@@ -31,6 +28,7 @@ class Device:
     problem:  why torch can't use it, or None.
     advice:   what to do against the problem.
     bus:      the PCI address of an NVIDIA GPU.
+    kind:     what the bits of its results depend on; GPUs of one kind compute the same bits.
     """
 
     model: str
@@ -39,6 +37,7 @@ class Device:
     problem: str | None = None
     advice: str = ""
     bus: str = ""
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -64,65 +63,9 @@ class Torch:
     hip: str | None = None
 
 
-def numerics_for(device: str) -> Numerics:
-    """Returns the numerics of `--device`: auto, cpu, cuda, cuda:N or mps, optionally `+compile`.
-
-    Raises: GraphError if the name is unknown, the device is not available or, for `+compile`,
-    there is no C++ compiler.
-    """
-    if not re.fullmatch(r"(auto|cpu|cuda(:[0-9]{1,2})?|mps)(\+compile)?", device):
-        raise GraphError(
-            f"--device {device}: unknown device",
-            "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile",
-        )
-    name, _, compiled = device.partition("+")
-    chosen = preferred() if name == "auto" else _named(name)
-    if compiled and not _compiler():
-        raise GraphError(
-            f"--device {device}: there is no C++ compiler",
-            "install g++ or clang, or remove +compile",
-        )
-    return replace(chosen.numerics, compiled=bool(compiled))
-
-
 def all_devices() -> list[Device]:
     """Returns the devices of this machine, also GPUs that torch can't use."""
     return [*gpus(), processor()]
-
-
-def preferred(*, warn: bool = True) -> Device:
-    """Returns the device of `--device auto`: the first GPU that torch can use, else the processor.
-
-    warn: if there are GPUs, but torch can use none of them, warn once and say why.
-    """
-    found = gpus()
-    if usable := [gpu for gpu in found if gpu.problem is None]:
-        return usable[0]
-    if found and warn:
-        _warn_once(f"{found[0].model} is not used: {found[0].problem} - {found[0].advice}")
-    return processor()
-
-
-@cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, stacklevel=2)
-
-
-def _named(name: str) -> Device:
-    """Returns the device of this name; `cuda` is the first GPU. Raises: GraphError."""
-    if name == "cpu":
-        return processor()
-    found = gpus()
-    wanted = "cuda:0" if name == "cuda" else name
-    chosen = next((gpu for gpu in found if gpu.name == wanted), None)
-    if chosen is None:
-        usable = [gpu.name for gpu in found if gpu.problem is None]
-        raise GraphError(
-            f"--device {name}: there is no such device", "use " + " or ".join([*usable, "cpu"])
-        )
-    if chosen.problem is not None:
-        raise GraphError(f"--device {name}: {chosen.problem}", f"{chosen.advice}, or use cpu")
-    return chosen
 
 
 def gpus(torch: Torch | None = None, root: Path = Path("/")) -> list[Device]:
@@ -157,7 +100,8 @@ def gpus(torch: Torch | None = None, root: Path = Path("/")) -> list[Device]:
 def _nvidia_gpu(number: int, gpu: Gpu, driver: Driver, torch: Torch) -> Device:
     problem, advice = _obstacle(gpu, driver, torch)
     numerics = Numerics.of(f"cuda:{number}", gpu.capability)
-    return Device(gpu.name, numerics, gpu.memory, problem, advice, gpu.bus)
+    kind = f"{gpu.name}, compute capability {_dotted(gpu.capability)}"
+    return Device(gpu.name, numerics, gpu.memory, problem, advice, gpu.bus, kind)
 
 
 def _obstacle(gpu: Gpu, driver: Driver, torch: Torch) -> tuple[str | None, str]:
@@ -195,13 +139,17 @@ def _amd_gpus(root: Path) -> list[Device]:
     problem, advice = None, ""
     if not os.access(door, os.R_OK | os.W_OK):
         problem, advice = f"no permission to use {door}", "join the group render"
-    nodes = (root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties")
-    count = sum(
-        re.search(r"^simd_count [1-9]", node.read_text(), re.M) is not None for node in nodes
-    )
+    folder = root / "sys/class/kfd/kfd/topology/nodes"
+    nodes = sorted(folder.glob("*/properties"), key=lambda path: int(path.parent.name))
+    found = [dict(re.findall(r"^(\w+) (\d+)$", node.read_text(), re.M)) for node in nodes]
+    facts = [node for node in found if node.get("simd_count", "0") != "0"]  # else a processor
+    kinds = [
+        f"AMD GPU, version {node.get('gfx_target_version')}, {node['simd_count']} SIMD units"
+        for node in facts
+    ]
     return [
-        Device("AMD GPU", Numerics.of(f"cuda:{number}"), problem=problem, advice=advice)
-        for number in range(count)
+        Device("AMD GPU", Numerics.of(f"cuda:{number}"), 0, problem, advice, kind=kind)
+        for number, kind in enumerate(kinds)
     ]
 
 
@@ -225,13 +173,6 @@ def installed_torch() -> Torch:
     text = (Path(spec.origin).parent / "version.py").read_text()
     values = dict(re.findall(r"^(__version__|cuda|hip)\b[^=\n]*= *['\"](.+)['\"]", text, re.M))
     return Torch(values.get("__version__", ""), values.get("cuda"), values.get("hip"))
-
-
-def _compiler() -> str | None:
-    """Returns the path of a C++ compiler that torch would find, if there is one."""
-    names = [os.environ.get("CXX"), "cl"] if sys.platform == "win32" else [os.environ.get("CXX")]
-    paths = (shutil.which(name) for name in (*names, "g++", "clang++") if name)
-    return next((path for path in paths if path), None)
 
 
 def _system_memory() -> tuple[int, int]:

@@ -41,10 +41,15 @@ class Planned(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Started(NodeEvent):
-    """A node begins to run; `step` is the step at which its training resumes."""
+    """A node begins to run.
+
+    step:   the step at which its training resumes.
+    device: the device on which it computes, if the run uses several.
+    """
 
     event = "started"
     step: int | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

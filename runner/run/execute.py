@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ...contract.errors import CacheError, Cancelled
+from ...models.training.numerics import Numerics
 from ..store.results import Result
 from .events import Planned, RunFinished
 from .job import Job
@@ -28,6 +29,7 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self._graph, self._store, self._numerics = job.graph, job.store, job.numerics
+        self._devices = (job.numerics, *job.others)
         self._publisher, self._jobs = job.publisher, job.jobs
         self._memory = _half_of_memory() if job.memory is None else job.memory
         self._record = Record(job)
@@ -92,7 +94,7 @@ class Run:
             if step.result is None or name in waiting or name in self._record.results:
                 continue
             self._worker.check_cancelled()
-            outcome = self._do(step, False, lambda: None)
+            outcome = self._do(step, False, self._numerics, lambda: None)
             if isinstance(outcome, CacheError | Cancelled):
                 raise outcome
             if isinstance(outcome, LostBlobError):
@@ -107,7 +109,8 @@ class Run:
         Raises: Cancelled, CacheError.
         """
         record = self._record
-        schedule = Schedule(plan, record.results.keys() | record.failed.keys(), self._memory)
+        done = record.results.keys() | record.failed.keys()
+        schedule = Schedule(plan, done, self._memory, self._devices)
         lost, end = False, None
         while schedule:
             stopping = end is not None or lost or self._worker.cancelled.is_set()
@@ -149,18 +152,21 @@ class Run:
         broken = next((s for s in step.node.sources if s in failed), None)
         if broken is not None:
             return NeedsError(broken, failed[broken])
+        numerics = schedule.device(name) or self._numerics
         if step.result is not None or self._jobs == 1 or schedule.is_alone:
-            return self._do(step, forced, lambda: None)
+            return self._do(step, forced, numerics, lambda: None)
 
         def call() -> tuple[str, Done | Exception]:
-            return name, self._do(step, forced, lambda: threads.results.put((name, None)))
+            return name, self._do(step, forced, numerics, lambda: threads.results.put((name, None)))
 
         threads.call(call)
         return None
 
-    def _do(self, step: Step, forced: bool, computed: Callable[[], None]) -> Done | Exception:
+    def _do(
+        self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
+    ) -> Done | Exception:
         try:
-            return self._worker.do(step, forced, computed)
+            return self._worker.do(step, forced, numerics, computed)
         except Exception as error:
             return error
 

@@ -19,6 +19,7 @@ class Job:
     jobs:     how many nodes may run at a time; the results don't depend on it.
     memory:   bytes that the inputs of nodes that run side by side may take; None for half of the
               machine's memory.
+    others:   the numerics of more GPUs of the same kind, which are used at the same time.
     """
 
     graph: Graph
@@ -29,3 +30,4 @@ class Job:
     previews: float | None = 5.0
     jobs: int = 1
     memory: int | None = None
+    others: tuple[Numerics, ...] = ()

@@ -133,14 +133,16 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 class PreviewWriter:
-    """Saves pictures of work in progress as `previews/<node>.png`, at most once in `seconds`."""
+    """Saves pictures of work in progress as `previews/<node>.png`, once in `seconds` at most."""
 
     def __init__(self, publisher: Publisher, seconds: float) -> None:
         self._publisher, self._seconds = publisher, seconds
-        self._last = time.monotonic()
+        self._start = time.monotonic()
+        self._last: dict[str, float] = {}  # the time of each node's last picture
 
-    def is_due(self) -> bool:
-        return time.monotonic() - self._last >= self._seconds
+    def is_due(self, node: str) -> bool:
+        """Returns whether a picture of the node may be saved now."""
+        return time.monotonic() - self._last.get(node, self._start) >= self._seconds
 
     def save(self, node: str, pictures: Any) -> str:
         """Save pictures, uint8 (N, H, W, 3), as one picture. Returns its path."""
@@ -152,5 +154,5 @@ class PreviewWriter:
         tiled(pictures).save(buffer, "PNG")
         path = self._publisher.folder / "previews" / f"{file_stem(node)}.png"
         self._publisher.write(path, buffer.getvalue())
-        self._last = time.monotonic()
+        self._last[node] = time.monotonic()
         return str(path)

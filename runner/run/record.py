@@ -111,6 +111,8 @@ class Record:
             "outputs": digests,
             "seconds": round(result.seconds, 6),
         }
+        if done.device is not None:
+            self._nodes[node.name]["device"] = done.device
         if done.action == "cached":
             self.emit(
                 Cached(

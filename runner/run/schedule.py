@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from queue import SimpleQueue
 from typing import Any
 
+from ...models.training.numerics import Numerics
 from .plan import Step
 from .publish import file_stem
 
@@ -17,11 +18,13 @@ THREAD_NAME = "artgraph-node"
 class Schedule:
     """The steps of a plan in order, each as soon as its sources are done.
 
-    Only one node at a time computes on the device; others run beside it. Nodes do not run side by
-    side if their inputs together exceed `memory` bytes.
+    Only one node at a time computes on each of the `devices`; others run beside it. Nodes do not
+    run side by side if their inputs together exceed `memory` bytes.
     """
 
-    def __init__(self, plan: list[Step], done: Collection[str], memory: int) -> None:
+    def __init__(
+        self, plan: list[Step], done: Collection[str], memory: int, devices: Sequence[Numerics]
+    ) -> None:
         before = name_conflicts(plan)
         plan = [step for step in plan if step.node.name not in done]
         self._steps = plan
@@ -32,7 +35,8 @@ class Schedule:
         self._ready: list[int] = []
         self._ready_for_device: list[int] = []
         self._running: dict[str, int] = {}  # the bytes of each node's inputs
-        self._on_device: str | None = None
+        self._devices = devices
+        self._on_device: dict[str, Numerics] = {}
         for number, step in enumerate(plan):
             needed = step.node.sources
             if step.node.name in before:
@@ -58,7 +62,7 @@ class Schedule:
 
         input_bytes: returns the memory that the inputs of a step take.
         """
-        free = self._on_device is None
+        free = [device for device in self._devices if device not in self._on_device.values()]
         heaps = [h for h in (self._ready, self._ready_for_device if free else []) if h]
         if not heaps:
             return None
@@ -70,13 +74,16 @@ class Schedule:
         heapq.heappop(heap)
         self._running[step.node.name] = size
         if step.node.spec.device:
-            self._on_device = step.node.name
+            self._on_device[step.node.name] = free[0]
         return step
+
+    def device(self, name: str) -> Numerics | None:
+        """Returns the device on which a node computes now, or None."""
+        return self._on_device.get(name)
 
     def leave_device(self, name: str) -> None:
         """Report that a node has computed; storing its outputs does not need the device."""
-        if self._on_device == name:
-            self._on_device = None
+        self._on_device.pop(name, None)
 
     def finish(self, name: str) -> None:
         """Report that a node is done or has failed."""

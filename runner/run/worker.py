@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ...contract.errors import Cancelled
 from ...contract.values.socket import Socket
+from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode
 from ..store.blobs import BlobError
 from ..store.holders import Holder
@@ -33,6 +34,7 @@ class Done(NamedTuple):
 
     files:     the paths of the files that it saves.
     from_step: the step at which its training resumed.
+    device:    the device on which it computed, if there are several.
     """
 
     node: BoundNode
@@ -41,6 +43,7 @@ class Done(NamedTuple):
     result: Result
     files: list[str]
     from_step: int | None
+    device: str | None
 
 
 class Worker:
@@ -52,24 +55,27 @@ class Worker:
         self.previews = None if seconds is None else PreviewWriter(job.publisher, seconds)
         self.cancelled = threading.Event()
 
-    def do(self, step: Step, forced: bool, computed: Callable[[], None]) -> Done:
+    def do(
+        self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
+    ) -> Done:
         """Execute a node whose sources are done.
 
+        numerics: those of the device on which it computes.
         computed: called when the outputs are computed, before they are stored.
 
         Raises: the errors of the node; Cancelled, CacheError, LostBlobError.
         """
         node, job, key, widgets = step.node, self.job, step.key, step.widgets
-        host = _NodeHost(self, node, computed)
+        host = _NodeHost(self, node, numerics, computed)
         if step.result is not None and key is not None and not forced:
-            return self._done(node, key, reuse(step.result, host))
+            return self._done(key, reuse(step.result, host), host)
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
             key = node_key(node, widgets, job.store, job.numerics, self._results)
         asked_remote = step.key is not None  # `make_plan` looked the key up
         outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
-        return self._done(node, key, outcome)
+        return self._done(key, outcome, host)
 
     def check_cancelled(self) -> None:
         """Raise Cancelled if the user asked to stop."""
@@ -95,9 +101,11 @@ class Worker:
             node, output = self.job.graph.nodes[wire.node], wire.output
         return port.sockets[0]
 
-    def _done(self, node: BoundNode, key: Key, outcome: Computed) -> Done:
-        files = self._publish(node, key, outcome.result) if node.spec.saves else []
-        return Done(node, outcome.action, key, outcome.result, files, outcome.from_step)
+    def _done(self, key: Key, outcome: Computed, host: _NodeHost) -> Done:
+        node, (result, action, from_step) = host.node, outcome
+        files = self._publish(node, key, result) if node.spec.saves else []
+        device = None if action == "cached" else host.device
+        return Done(node, action, key, result, files, from_step, device)
 
     def _publish(self, node: BoundNode, key: Key, result: Result) -> list[str]:
         """Write the files among a node's outputs. Returns their paths.
@@ -124,51 +132,64 @@ class Worker:
 class _NodeHost:
     """The host of one node of a run (compute.Host), which turns its reports into events."""
 
-    def __init__(self, worker: Worker, node: BoundNode, computed: Callable[[], None]) -> None:
-        self._worker, self._node = worker, node
-        self.numerics, self.computed = worker.job.numerics, computed
+    def __init__(
+        self,
+        worker: Worker,
+        node: BoundNode,
+        numerics: Numerics,
+        computed: Callable[[], None],
+    ) -> None:
+        self._worker, self.node = worker, node
+        self.numerics, self.computed = numerics, computed
         self._last = 0.0  # the time of the last progress event
 
+    @property
+    def device(self) -> str | None:
+        """The device on which the node computes, if there are several."""
+        return self.numerics.device if self.node.spec.device and self._worker.job.others else None
+
     def inputs(self) -> dict[str, Any]:
-        node = self._node
+        node = self.node
         return {
             name: self._worker.input(node, name) for name in node.wires if name in node.spec.inputs
         }
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         self.check_cancelled()
-        node, worker = self._node, self._worker
+        node, worker = self.node, self._worker
         now = time.monotonic()
         if now - self._last >= _PROGRESS_SECONDS or done == total:
             self._last = now
             worker.emit(Progressed(node=node.name, type=node.spec.id, done=done, total=total))
-        if preview is not None and worker.previews is not None and worker.previews.is_due():
-            path = worker.previews.save(node.name, preview())
+        previews = worker.previews
+        if preview is not None and previews is not None and previews.is_due(node.name):
+            path = previews.save(node.name, preview())
             metrics: dict[str, float] = getattr(preview, "metrics", dict)()
             worker.emit(Previewed(node=node.name, type=node.spec.id, path=path, metrics=metrics))
 
     def log(self, message: str) -> None:
-        self._worker.emit(Logged(node=self._node.name, type=self._node.spec.id, message=message))
+        self._worker.emit(Logged(node=self.node.name, type=self.node.spec.id, message=message))
 
     def warn(self, message: str) -> None:
-        self._worker.emit(Warned(node=self._node.name, type=self._node.spec.id, message=message))
+        self._worker.emit(Warned(node=self.node.name, type=self.node.spec.id, message=message))
 
     @property
     def label(self) -> str:
-        return f"node {self._node.name!r} of {self._worker.job.graph.document.file}"
+        return f"node {self.node.name!r} of {self._worker.job.graph.document.file}"
 
     def waiting(self, holder: Holder | None) -> None:
         facts = {} if holder is None else holder._asdict()
         message = waiting_line(holder)
         self._worker.emit(
-            Waiting(node=self._node.name, type=self._node.spec.id, message=message, **facts)
+            Waiting(node=self.node.name, type=self.node.spec.id, message=message, **facts)
         )
 
     def check_cancelled(self) -> None:
         self._worker.check_cancelled()
 
     def started(self, step: int | None) -> None:
-        self._worker.emit(Started(node=self._node.name, type=self._node.spec.id, step=step))
+        node = self.node
+        self._worker.emit(Started(node=node.name, type=node.spec.id, step=step, device=self.device))
 
     @contextmanager
     def switches(self) -> Iterator[None]:

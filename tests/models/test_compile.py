@@ -15,7 +15,7 @@ from artgraph.models.classifier.networks import ClassifierConfig, make_classifie
 from artgraph.models.gan.api import GanConfig, make_generator
 from artgraph.models.training.numerics import Numerics
 from artgraph.runner.run import devices
-from artgraph.runner.run.devices import numerics_for
+from artgraph.runner.run.device_option import numerics_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 COMPILED = replace(PLAIN, compiled=True)

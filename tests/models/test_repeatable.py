@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from artgraph.models.repeatable import (
     attention,
     enlarged,
     enlarged_by_shifts,
+    plain_attention,
     reflected,
     reflected_by_flips,
 )
@@ -68,27 +70,40 @@ def test_the_processor_uses_torchs_own_operations():
     )
 
 
-class Fused(TorchFunctionMode):
-    """Records for each call of attention whether torch may choose a fused kernel."""
+@pytest.mark.parametrize("mixed", [False, True])
+def test_plain_attention_has_the_bits_of_torchs(mixed):
+    x, weights = drawn(2, 3, 9, 32), drawn(2, 3, 9, 32)
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        expected, found = (
+            values_and_gradients(lambda x, f=f: f(x, x * 2, x + 1), x, weights)
+            for f in (F.scaled_dot_product_attention, plain_attention)
+        )
+    assert found[0].dtype == (torch.bfloat16 if mixed else torch.float32)
+    assert all(map(torch.equal, found, expected))
+
+
+class Calls(TorchFunctionMode):
+    """Records calls of torch's attention, and whether all may choose fused kernels at any time."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.fused = 0, True
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is F.scaled_dot_product_attention:
-            cuda = torch.backends.cuda
-            self.calls.append(cuda.flash_sdp_enabled() or cuda.mem_efficient_sdp_enabled())
+        self.calls += function is F.scaled_dot_product_attention
+        self.fused &= torch.backends.cuda.flash_sdp_enabled()
         return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.gpu
 def test_only_drawing_uses_fused_attention_on_a_gpu():
+    """A training changes no switch, because trainings and drawings on other GPUs would see it."""
     query = drawn(2, 1, 9, 8).cuda().requires_grad_()
-    with Fused() as fused:
+    with Calls() as watch:
         attention(query, query, query)
+        assert (watch.calls, watch.fused) == (0, True)
         with torch.no_grad():
             attention(query, query, query)
-    assert fused.calls == [False, True]
+    assert (watch.calls, watch.fused) == (1, True)
 
 
 @pytest.mark.gpu

@@ -2,6 +2,7 @@
 
 `with StandIn(FOLDER) as gpu:` makes torch (2.13, a build for the CPU) believe that there is a GPU.
 A tensor on it reports `device="cuda:0"` and contains a CPU tensor, with which the CPU computes.
+There are `count` such GPUs, and each thread has a current one.
 `gpu.tally` counts by the lines of the files in FOLDER. Enter it before networks are made, and leave
 it at the end of the process. Threads that start later have it too, child processes do not.
 
@@ -72,8 +73,17 @@ class Generator(torch._C.Generator):
         return self
 
 
+class Current(threading.local):
+    """The number of the current GPU of each thread."""
+
+    number = 0
+
+
 class StandIn(TorchDispatchMode):
-    """`count` GPUs that do not exist. While `strict` is True, a wait is an error."""
+    """`count` GPUs that do not exist. While `strict` is True, a wait is an error.
+
+    `now.number` is the current GPU of a thread.
+    """
 
     current: Any = None
 
@@ -82,6 +92,7 @@ class StandIn(TorchDispatchMode):
         self.root, self.count, self.most, self.doubles = f"{root.absolute()}/", count, most, doubles
         self.tally, self.strict, self.largest, self.pinned = Counter[str](), False, 0, set[Any]()
         self.calls: Any = None
+        self.now = Current()
 
     def __enter__(self) -> StandIn:
         if StandIn.current is None:
@@ -114,9 +125,17 @@ class StandIn(TorchDispatchMode):
 
     def device(self, name: Any) -> torch.device:
         device = torch.device(name)
-        if device.type == "cuda" and (device.index or 0) >= self.count:
+        if device.type != "cuda":
+            return device
+        number = self.now.number if device.index is None else device.index
+        if number >= self.count:
             raise torch.AcceleratorError("CUDA error: invalid device ordinal")
-        return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+        return torch.device("cuda", number)
+
+    def exchange(self, number: int) -> int:
+        """Make a GPU the current one unless the number is negative. Returns the one before."""
+        before, self.now.number = self.now.number, number if number >= 0 else self.now.number
+        return before
 
     def wait(self, why: str) -> None:
         if self.strict:
@@ -144,7 +163,7 @@ class StandIn(TorchDispatchMode):
             for index in (x for x in args[1] if x is not None):
                 if not isinstance(index, GpuTensor):
                     self._send(index, "an index, unpinned", True)
-                elif not isinstance(args[0], GpuTensor):
+                elif index.device != args[0].device:
                     raise RuntimeError("indices should be either on cpu or on the indexed device")
                 elif index.dtype in (torch.bool, torch.uint8):
                     self.wait("a mask as index")
@@ -196,6 +215,7 @@ class StandIn(TorchDispatchMode):
 def _patch(gpu: StandIn) -> None:
     """Replace the functions of torch that would look for a real GPU."""
     move, run, future = torch.nn.Module.to, threading.Thread.run, torch.__future__
+    moving = threading.Lock()  # since the switch of `future` is for all threads
 
     def to(module: torch.nn.Module, *args: Any, **kwargs: Any) -> torch.nn.Module:
         """Replace the data of parameters, which stay the same objects, as on a real GPU."""
@@ -203,9 +223,10 @@ def _patch(gpu: StandIn) -> None:
         now = {str(x.device) for x in (*module.parameters(), *module.buffers())}
         if device is not None and now <= {str(gpu.device(device))}:
             return module if device.type == "cuda" else move(module, *args, **kwargs)
-        future.set_swap_module_params_on_conversion(True)
-        move(module, *args, **kwargs)
-        future.set_swap_module_params_on_conversion(False)
+        with moving:
+            future.set_swap_module_params_on_conversion(True)
+            move(module, *args, **kwargs)
+            future.set_swap_module_params_on_conversion(False)
         return module
 
     def pin_memory(tensor: torch.Tensor, *_: Any) -> torch.Tensor:
@@ -221,12 +242,15 @@ def _patch(gpu: StandIn) -> None:
     torch.Tensor.is_pinned = lambda x, *_: StorageWeakRef(x.untyped_storage()) in gpu.pinned
     for name in ("torch.optim.optimizer", "torch.utils._foreach_utils"):
         sys.modules[name]._foreach_supported_types.append(GpuTensor)  # else they go one by one
-    answers: dict[str, Any] = {"device_count": gpu.count, "get_device_capability": (9, 0)}
+    answers: dict[str, Any] = {"get_device_capability": (9, 0)}
     answers |= dict.fromkeys(("is_available", "is_initialized", "is_bf16_supported"), True)
     answers |= dict.fromkeys(("is_current_stream_capturing", "_lazy_init", "empty_cache"), None)
-    answers |= dict.fromkeys(("current_device", "memory_reserved", "memory_allocated"), 0)
+    answers |= dict.fromkeys(("memory_reserved", "memory_allocated"), 0)
     for name, answer in answers.items():
         setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
+    torch.cuda.device_count, torch.cuda.current_device = lambda: gpu.count, lambda: gpu.now.number
+    torch.cuda._exchange_device = torch.cuda._maybe_exchange_device = gpu.exchange
+    torch.cuda.set_device = lambda device: gpu.exchange(gpu.device(device).index) and None
     torch.cuda.mem_get_info = lambda device="cuda": (gpu.device(device), (80 << 30,) * 2)[1]
     torch.cuda.synchronize = lambda *_: gpu.wait("torch.cuda.synchronize")
     torch.cuda.set_sync_debug_mode = lambda mode: setattr(gpu, "strict", mode in ("error", 2))

@@ -18,7 +18,7 @@ from artgraph.editors.formats.api_json import to_api
 from artgraph.editors.formats.forms import class_id, node_form, object_info
 from artgraph.editors.formats.load import load_document, load_graph
 from artgraph.runner.graph.document import read_document
-from artgraph.runner.run.devices import numerics_for
+from artgraph.runner.run.device_option import numerics_for
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job
 from artgraph.runner.run.publish import Publisher

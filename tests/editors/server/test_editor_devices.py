@@ -50,6 +50,19 @@ def test_the_processor_is_shown_with_its_memory(tmp_path):
 
 
 @gcc
+def test_the_editor_uses_several_gpus(tmp_path):
+    environment = machine(tmp_path, H100, H100, GTX_1080)
+    (tmp_path / "packages" / "torch" / "__init__.py").write_text("")
+    with Server(tmp_path, "--device", "cuda:all", **environment) as server:
+        answer = server.run({"7": node("noted", "count", value=4, name="x")}).json()
+        assert server.finished(answer["prompt_id"])["status"] == "completed"
+        found = server.get("/system_stats").json()["devices"]
+        logs = server.get("/internal/logs").json() + (tmp_path / "server.log").read_text()
+    assert ["(used, bfloat16)" in device["name"] for device in found] == [True, True, False, False]
+    assert logs.count("cuda:2 is not used: it is of another kind") == 1
+
+
+@gcc
 def test_the_editor_says_once_why_a_gpu_is_not_used(tmp_path):
     """The process that runs graphs does not repeat it."""
     environment = machine(tmp_path, H100, torch=None)

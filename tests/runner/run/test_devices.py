@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 from nvidia import GIB, GTX_1080, H100, RTX_2080, machine
 
 from artgraph.contract.errors import GraphError
-from artgraph.runner.run.devices import Torch, gpus, numerics_for
+from artgraph.runner.run.device_option import numerics_for
+from artgraph.runner.run.devices import Torch, gpus
 
 pytestmark = pytest.mark.skipif(
     shutil.which("gcc") is None or os.name == "nt", reason="the driver is compiled by gcc"
@@ -49,6 +51,7 @@ def test_a_gpu_is_found_with_its_memory(tmp_path, rows):
         "memory": 80 * GIB,
         "free": 20 * GIB,
         "auto": True,
+        "all": True,
         "problem": None,
         "advice": None,
     }
@@ -145,6 +148,126 @@ def test_the_number_of_a_gpu_is_checked(tmp_path, plan):
     ]
 
 
+A100 = ("NVIDIA A100", 8, 0, 40 * GIB)
+
+
+@pytest.mark.parametrize(
+    "device", ["cuda:0,cuda:1", " cuda:1 , cuda ", "cuda:all", "cuda:0, cuda:1,cuda:2"]
+)
+def test_a_list_of_gpus_changes_no_key(tmp_path, plan, device):
+    environment = machine(tmp_path, H100, H100, H100)
+    done = plan(environment, device)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == plan(environment, "cuda").stdout
+
+
+KIND = "NVIDIA H100, compute capability 9.0"
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        (
+            "cuda:0,cuda:3",
+            f"cuda:0 ({KIND}) and cuda:3 (NVIDIA A100, compute capability 8.0) are of different "
+            "kinds, and results depend on it - name GPUs of one kind",
+        ),
+        ("cuda:0, cuda:0", "cuda:0 is named twice - name each device once"),
+        ("cuda,cuda:0", "cuda:0 is named twice - name each device once"),
+        (
+            "cuda:0,cpu",
+            "cpu can't be used together with another device - name several GPUs, such as "
+            "cuda:0,cuda:1, or one device",
+        ),
+        ("auto,cuda:1", "auto can't be used together with another device - name"),
+        ("cuda:all,cuda:1", "cuda:all already means all GPUs - use cuda:all alone"),
+        ("cuda:0,1", "unknown device '1' - use"),
+        ("cuda:0,", "unknown device '' - use"),
+        ("cuda:0+compile,cuda:1", "unknown device '+compile,cuda:1' - use"),
+        (
+            "cuda:0,cuda:1+compile",
+            "torch can't compile for several devices at the same time - remove +compile, or name "
+            "one device",
+        ),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused(tmp_path, plan, device, message):
+    refused = plan(machine(tmp_path, H100, H100, H100, A100), device)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"--device {device}: {message}")
+
+
+def test_a_list_is_checked_against_the_number_of_gpus(tmp_path, plan):
+    refused = plan(machine(tmp_path, H100, H100), "cuda:1,cuda:2")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "--device cuda:2: there is no such device - use cuda:0 or cuda:1 or cpu"
+    ]
+
+
+def test_all_gpus_are_those_of_one_kind(tmp_path, plan, cli, rows):
+    environment = machine(tmp_path, GTX_1080, H100, A100, H100, driver=(13, 0), torch="13.0")
+    done = plan(environment, "cuda:all")
+    assert done.returncode == 0, done.stderr
+    old, other = done.stderr.splitlines()
+    assert old.startswith(
+        "warning: --device cuda:all: cuda:0 is not used: CUDA 13.0 needs compute capability 7.5"
+    )
+    assert other == (
+        "warning: --device cuda:all: cuda:2 is not used: it is of another kind (NVIDIA A100, "
+        f"compute capability 8.0) than cuda:1 ({KIND}), and results depend on it - choose it with "
+        "--device cuda:2"
+    )
+    assert [row["all"] for row in rows(environment).values()] == [False, True, False, True, False]
+    lines = cli("devices", **environment).stdout.splitlines()
+    assert "--device cuda:all uses cuda:1, cuda:3 at the same time" in lines
+
+
+@pytest.mark.parametrize(
+    ("gpus", "more", "message"),
+    [
+        ([], {}, "there is no such device - use cpu"),
+        ([H100, H100], {"driver": (11, 4)}, OLD_DRIVER),
+    ],
+)
+def test_all_gpus_need_at_least_one(tmp_path, plan, gpus, more, message):
+    environment = machine(tmp_path, *(gpus or [H100]), **more)
+    environment |= {} if gpus else {"CUDA_VISIBLE_DEVICES": ""}
+    refused = plan(environment, "cuda:all")
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"--device cuda:all: {message}")
+
+
+def test_a_program_with_one_device_refuses_several(tmp_path, cli):
+    """ComfyUI runs one node at a time."""
+    module = "artgraph.runner.run.device_option"
+    python = replace(cli, program=("-c", f"from {module} import *; numerics_for('cuda:all')"))
+    done = python(**machine(tmp_path, H100, H100))
+    assert done.stderr.splitlines()[-1].endswith(
+        "--device cuda:all: only one device can be used here - name one device"
+    )
+
+
+def test_fewer_jobs_than_gpus_are_reported(tmp_path, cli):
+    cli.write("g.yaml", "artgraph: 1\nnodes:\n  n: {node: text, with: {text: a}}\n")
+    environment = machine(tmp_path, H100, H100)
+    for jobs, lines in [
+        ((), []),
+        (("--jobs", 2), []),
+        (
+            ("--jobs", 1),
+            [
+                "warning: --jobs 1: not all of the 2 devices can be used at the same time - "
+                "use --jobs 3"
+            ],
+        ),
+    ]:
+        done = cli("run", "g.yaml", "--device", "cuda:all", *jobs, **environment)
+        assert done.stderr.splitlines()[: len(lines) + 1] == lines
+
+
 def test_a_gpu_of_amd_is_called_cuda(tmp_path):
     """torch for ROCm calls it so, too. WSL has /dev/dxg for any maker's GPU."""
     torch = Torch("2.8.0+rocm6.4", hip="6.4.43482")
@@ -152,7 +275,7 @@ def test_a_gpu_of_amd_is_called_cuda(tmp_path):
     (tmp_path / "dev" / "dxg").touch()
     assert gpus(torch, tmp_path) == []
     (tmp_path / "dev" / "kfd").touch()
-    for number, units in enumerate((0, 256, 256)):
+    for number, units in enumerate((0, 256, 256, 304)):
         node = tmp_path / "sys/class/kfd/kfd/topology/nodes" / str(number)
         node.mkdir(parents=True)
         (node / "properties").write_text(f"cpu_cores_count 0\nsimd_count {units}\nmem_banks 1\n")
@@ -160,7 +283,9 @@ def test_a_gpu_of_amd_is_called_cuda(tmp_path):
     assert [(gpu.name, gpu.problem, gpu.free()) for gpu in found] == [
         ("cuda:0", None, None),
         ("cuda:1", None, None),
+        ("cuda:2", None, None),
     ]
+    assert found[0].kind == found[1].kind != found[2].kind
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac may have one")

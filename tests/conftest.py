@@ -81,14 +81,15 @@ def gpu(request):
 
 @pytest.fixture
 def cuda():
-    """The numerics of a GPU, with torch's switches set as in a run."""
+    """The numerics of a GPU, with torch's switches and this thread set as in a run."""
     import torch
 
     from artgraph.models.training.numerics import Numerics
 
     numerics = Numerics.of("cuda")
     numerics.apply()
-    yield numerics
+    with numerics.current():
+        yield numerics
     torch.cuda.set_sync_debug_mode("default")
     torch.use_deterministic_algorithms(False)
 

@@ -77,16 +77,24 @@ class Numerics:
         # Deterministic algorithms also fill every empty tensor with NaN; only debugging needs that.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
-    def current(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context in which a GPU is the current one of this thread.
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Make a GPU the current one of this thread, which also does all backward passes.
 
         Some functions of torch use the current GPU, which is the first one in a new thread.
+        Otherwise torch has a thread of its own for the backward passes on each GPU. If a gradient
+        is derived again, the order in which its parts are added depends on what both threads did
+        before.
         """
-        if not self.device.startswith("cuda"):
-            return contextlib.nullcontext()
+        if self.device == "cpu":
+            yield
+            return
         import torch
 
-        return torch.cuda.device(self.device)
+        cuda = self.device.startswith("cuda")
+        selected = torch.cuda.device(self.device) if cuda else contextlib.nullcontext()
+        with selected, torch.autograd.set_multithreading_enabled(False):
+            yield
 
     def release(self) -> None:
         """Return memory that no tensor uses to the system, before another model needs it.
@@ -106,12 +114,17 @@ class Numerics:
             trim(0)
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context of mixed precision; it does nothing if `precision` is float32."""
+        """Returns a context of mixed precision; it does nothing if `precision` is float32.
+
+        On a GPU it does not remember weights in bfloat16: all threads share that memory, and each
+        empties it, so the sums of gradients would depend on the nodes on other GPUs.
+        """
         import torch
 
         if self.precision == "float32":
             return contextlib.nullcontext()
-        return torch.autocast(self.device.split(":")[0], torch.bfloat16)
+        kind = self.device.split(":")[0]
+        return torch.autocast(kind, torch.bfloat16, cache_enabled=kind == "cpu")
 
     def place(self, module: torch.nn.Module) -> torch.nn.Module:
         """Move a network to the device, with its convolutions in channels-last order."""

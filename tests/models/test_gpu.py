@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from gpu_trainings import FIRST, LAST, TRAININGS, train, watched
@@ -82,6 +84,22 @@ def test_a_training_resumes_bit_for_bit(name, cuda, tmp_path):
             assert {v.device.type for v in value.state.values()} == {"cpu"}
         else:
             assert resumed[output] == value, output
+
+
+@pytest.mark.parametrize("name", ["GAN, r3", "GAN, projected", "VAE, adversarial"])
+def test_a_training_does_not_depend_on_what_threads_did_before(name, cuda):
+    """A node runs in any thread. r3 derives gradients again, in the order of torch's counters."""
+
+    def weights():
+        with cuda.current():
+            made = train(name, cuda)
+        return {k: v for x in made.values() if hasattr(x, "state") for k, v in x.state.items()}
+
+    first = weights()
+    for _ in range(3):
+        with ThreadPoolExecutor(1) as fresh:
+            again = fresh.submit(weights).result()
+        assert all(torch.equal(first[key], value) for key, value in again.items())
 
 
 @pytest.mark.parametrize("classes", [1, 3])

@@ -155,6 +155,18 @@ def test_cancelling_stops_the_nodes_on_all_gpus(tmp_path, two_gpus, pack):
     assert at_work == {"t0", "t1"}
 
 
+def test_one_training_in_several_lengths_on_two_gpus(tmp_path, two_gpus, pack):
+    """They share their checkpoints, and none disturbs another."""
+    text = "artgraph: 1\nnodes:\n"
+    for steps in (20, 40, 60):
+        text += f"  t{steps}: {{node: slow_training, with: {{steps: {steps}, pause: 0.01}}}}\n"
+    graph = graph_of(text, tmp_path, load_nodes([str(pack)]))
+    _, _, single = run(tmp_path / "one", graph, two_gpus[:1])
+    running, _, several = run(tmp_path / "two", graph, two_gpus)
+    assert running.exit_code == 0
+    assert [several[name]["outputs"] for name in single] == [n["outputs"] for n in single.values()]
+
+
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_training_continues_on_another_gpu(name, two_gpus, tmp_path):
     first, second = two_gpus

@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@node(title="Load image", category="image")
+@node(title="Load image", category="image", version=2)
 def load_image(
     fallback: Annotated[Image | None, Fallback] = None,
     *,
     path: Annotated[
         InputPicture | None,
-        Field(description="PNG, JPEG, WebP, GIF, TIFF or BMP file; empty: use the fallback"),
+        Field(description="Picture file such as PNG, JPEG, WebP or TIFF; empty: use the fallback"),
     ] = None,
 ) -> Image:
     """Load one picture file in its full size: (1, H, W, 3).
 
-    The picture is turned upright if its EXIF data says so. White is put behind transparent parts.
-    16 bits and colour profiles are converted to 8-bit sRGB. Of an animation, the first frame is
-    used. A picture may have at most 80 million pixels.
+    PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, and HEIC
+    files with the extra `heif`. The picture is turned upright if its EXIF data says so. 16 bits,
+    floats and colour profiles are converted to 8-bit sRGB. White is put behind transparent parts.
+    Of an animation, the first frame is used. A picture may have at most 80 million pixels.
 
-    Raises: InputError if the file is not a picture, is damaged, or is too large.
+    Raises: InputError if the file is not a picture, is damaged, too large or can't be read.
     """
     import numpy as np
     import torch
@@ -46,11 +47,16 @@ def load_image(
     try:
         pixels = np.array(read_picture(path))
     except UnreadableError as error:
-        raise InputError(f"can't read {path.name!r}: {error}", "choose another file") from error
+        raise InputError(f"can't read {path.name!r}: {error}", error.advice) from error
+    except OSError as error:  # the file may be whole: the system does not let it be read
+        reason = error.strerror or error
+        raise InputError(
+            f"can't read {path.name!r}: {reason}", "check the file and its disk"
+        ) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
-@node(title="Load pictures", category="data")
+@node(title="Load pictures", category="data", version=2)
 def load_dataset(
     fallback: Annotated[Dataset | None, Fallback] = None,
     *,

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from .suffixes import is_readable
+from .colour import in_srgb_on_white
+from .jpeg_end import with_end_mark
+from .png_details import colour_numbers, load_png
+from .profiles import HDR_CURVES
+from .suffixes import RAW, is_readable, open_formats, why_content_not_read, why_not_read
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
 _LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
+_MOST_JPEG_BYTES = 1 << 28  # largest JPEG file that is examined for a missing end mark
+_BLOCK = 1 << 20  # bytes of a file that are read at once
+_OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # Pillow's decoders say it in words only
+_START = 64  # bytes at the beginning of a file that show what it is
+_SUBFILE, _SUBFILES, _DNG = 254, 330, 50706  # TIFF tags that RAW files have
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _one_large_at_a_time = threading.Lock()
 
 
 class UnreadableError(Exception):
-    """A file that can't be read: not a picture, damaged or too large. The message says which."""
+    """A file that is not a picture, or is damaged, too large or of a kind that is not read.
+
+    The message says what is wrong, and `advice` what to do.
+    """
+
+    def __init__(self, message: str, advice: str = "choose another file") -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -55,29 +73,109 @@ def read_picture(path: Path, edge: int | None = None) -> Image.Image:
 
     edge: the shorter edge that is needed. A JPEG file may be decoded at a fraction of its size.
 
-    Returns the picture in sRGB, turned upright, with transparency replaced by white.
-    Raises: UnreadableError if the file can't be read, for any reason.
+    Returns the picture in sRGB, turned upright, with white behind transparent parts.
+    Raises: UnreadableError if something is wrong with the file; OSError and MemoryError if the
+    system can't read it.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            width, height = picture.size
-            if width * height > MOST_PIXELS:
-                raise UnreadableError(_too_large(width, height))
-            if edge:
-                picture.draft(None, (2 * edge, 2 * edge))
-            large = picture.width * picture.height > _LARGE
-            with _one_large_at_a_time if large else nullcontext():
+    reason = why_not_read(path)
+    if reason is not None:
+        raise UnreadableError(*reason)
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        raise UnreadableError("it is not a file")
+    formats = open_formats(tga=path.suffix.lower() == ".tga")
+    with path.open("rb") as file:
+        try:
+            return _decode(file, formats, edge)
+        except (UnreadableError, MemoryError):
+            raise
+        except Exception as error:  # a damaged file can make a decoder raise anything
+            _raise_if_system(error, file, formats)
+            whole = _completed(file)
+            if whole is None:
+                raise _unreadable(error, file) from error
+            return _decode(BytesIO(whole), formats, edge)
+
+
+def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None) -> Image.Image:
+    """Returns the first picture in a file, which is recognised by its content."""
+    numbers = colour_numbers(file)
+    file.seek(0)
+    with Image.open(file, formats=formats) as picture:
+        width, height = picture.size
+        if width * height > MOST_PIXELS:
+            raise UnreadableError(_too_large(width, height))
+        picture.info["cicp"] = numbers
+        _refuse_what_looks_wrong(picture)
+        if edge:
+            picture.draft(None, (2 * edge, 2 * edge))
+        large = picture.width * picture.height > _LARGE
+        with _one_large_at_a_time if large else nullcontext():
+            loaded: Image.Image = picture
+            if isinstance(picture, PngImagePlugin.PngImageFile):
+                loaded = load_png(picture, file)
+            else:
                 picture.load()
-                _turn_upright(picture)
-                return _as_rgb(picture)
-    except UnreadableError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableError(f"it has more than {MOST_PIXELS // 10**6} million pixels") from error
-    except UnidentifiedImageError as error:
-        raise UnreadableError("it is not a picture, or its format is not supported") from error
-    except Exception as error:  # a damaged file can make a decoder raise anything
-        raise UnreadableError(f"it is damaged ({error or type(error).__name__})") from error
+            _turn_upright(loaded)
+            return in_srgb_on_white(loaded)
+
+
+def _refuse_what_looks_wrong(picture: Image.Image) -> None:
+    """Raise UnreadableError for files that Pillow opens, but does not show as they are meant."""
+    tags = getattr(picture, "tag_v2", {})
+    preview = tags.get(_SUBFILE, 0) & 1 and _SUBFILES in tags
+    if _DNG in tags or preview:
+        raise UnreadableError(*RAW)
+    numbers = picture.info["cicp"] or ()
+    video = picture.info.get("nclx_profile") or {}
+    if {*numbers[1:], video.get("transfer_characteristics")} & {*HDR_CURVES}:
+        raise UnreadableError("it is an HDR picture (PQ or HLG)", "save a copy of it in sRGB")
+
+
+def _raise_if_system(error: Exception, file: IO[bytes], formats: tuple[str, ...]) -> None:
+    """Raise an error of the system if that, and not the file, made the decoder fail.
+
+    Decoders don't say it reliably: the file is read once more, and memory for it is asked for.
+    """
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        raise error
+    if _OUT_OF_MEMORY in str(error):
+        raise MemoryError(str(error)) from error
+    file.seek(0)
+    while file.read(_BLOCK):
+        pass
+    file.seek(0)
+    size = (0, 0)
+    with (
+        suppress(OSError, ValueError, SyntaxError, *_BOMBS),
+        Image.open(file, formats=formats) as picture,
+    ):
+        size = picture.size
+    if size[0] * size[1] <= MOST_PIXELS:
+        bytearray(8 * size[0] * size[1])  # raises MemoryError if there is not that much
+
+
+def _completed(file: IO[bytes]) -> bytes | None:
+    """Returns a JPEG file with its end mark, if only that is missing."""
+    file.seek(0)
+    data = file.read(_MOST_JPEG_BYTES)
+    with suppress(Exception), _one_large_at_a_time:  # the file is damaged in another way
+        return with_end_mark(data)
+    return None
+
+
+def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
+    if isinstance(error, _BOMBS):
+        return UnreadableError(f"it has more than {MOST_PIXELS // 10**6} million pixels")
+    if not isinstance(error, UnidentifiedImageError):
+        return UnreadableError(f"it is damaged ({error or type(error).__name__})")
+    file.seek(0)
+    start = file.read(_START)
+    if not start:
+        return UnreadableError("it is empty, so it is not a picture")
+    reason = why_content_not_read(start)
+    if reason is not None:
+        return UnreadableError(*reason)
+    return UnreadableError("it is not a picture, or its format is not supported")
 
 
 def read_square(path: Path, size: int, fit: Fit) -> Pixels:
@@ -111,42 +209,3 @@ def _turn_upright(picture: Image.Image) -> None:
     """Turn a picture by its EXIF orientation, if that can be read."""
     with suppress(Exception):  # damaged EXIF data can make the parser raise anything
         ImageOps.exif_transpose(picture, in_place=True)
-
-
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        over = picture.convert("RGBA")
-        white = Image.new("RGBA", over.size, "white")
-        return Image.alpha_composite(white, over).convert("RGB")
-    return _in_srgb(picture)
-
-
-def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
-    """Convert grey values of 16 bits, or floats in 0..1 or a wider range, to uint8."""
-    values = np.nan_to_num(grey.astype(np.float32))
-    if grey.dtype.kind == "f":
-        peak = float(values.max(initial=0))
-        top = 1.0 if peak <= 1 else 255.0 if peak <= 255 else max(65535.0, peak)
-    else:
-        top = 65535.0
-    scaled: Pixels = (np.clip(values / np.float32(top), 0, 1) * 255 + 0.5).astype(np.uint8)
-    return scaled
-
-
-def _in_srgb(picture: Image.Image) -> Image.Image:
-    """Convert a picture to RGB in sRGB, by its embedded colour profile if that is usable."""
-    profile = picture.info.get("icc_profile")
-    if picture.mode not in ("RGB", "CMYK"):
-        return picture.convert("RGB")
-    if not profile or b"sRGB" in profile or b"s\0R\0G\0B" in profile:
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    try:
-        from PIL import ImageCms
-
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(picture, source, srgb, outputMode="RGB") or picture
-    except Exception:  # a profile that the colour library can't use
-        return picture.convert("RGB")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...pictures.suffixes import is_displayable
+from ...pictures.suffixes import is_readable
 from ..formats.forms import class_id, object_info
 
 _MAX_LISTED = 1_000  # largest number of pictures that a widget lists
@@ -41,7 +41,7 @@ def input_pictures(folder: Path) -> list[str]:
     """Returns the paths of the pictures in the input folder and its sub-folders."""
     found: list[str] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if is_displayable(path) and not path.name.startswith("."):
+        if is_readable(path) and not path.name.startswith("."):
             found.append(path.relative_to(folder).as_posix())
             if len(found) == _MAX_LISTED:
                 break

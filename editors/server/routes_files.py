@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.files import is_file_name
-from ...pictures.suffixes import READABLE, is_displayable, is_readable
+from ...pictures.suffixes import READABLE, is_displayable, is_readable, why_not_read
 from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 routes = web.RouteTableDef()
 _MAX_PIXELS = 200_000_000  # largest picture that is made smaller for a view
@@ -27,7 +32,9 @@ async def view(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
     is_picture = is_displayable(path)
     if is_picture and ("preview" in request.query):
-        return await _smaller(path)
+        return await _smaller(path, _open)
+    if not is_picture and is_readable(path):  # browsers don't show such formats
+        return await _smaller(path, _read)
     headers = {"Cache-Control": "no-cache"}
     if not is_picture:
         headers["Content-Disposition"] = "attachment"
@@ -46,15 +53,11 @@ def _viewed(services: Services, request: web.Request) -> Path:
     return inside(folders[kind], f"{folder}/{name}" if folder else name)
 
 
-async def _smaller(path: Path) -> web.Response:
+async def _smaller(path: Path, read: Callable[[Path], Image.Image]) -> web.Response:
     """Returns a picture as WebP, at most 512 pixels wide and high."""
 
     def encode() -> bytes:
-        from PIL import Image
-
-        with Image.open(path) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise web.HTTPBadRequest(text=f"{path.name!r} has more than {_MAX_PIXELS:,} pixels")
+        with read(path) as image:
             image.thumbnail((512, 512))
             buffer = io.BytesIO()
             image.convert("RGB").save(buffer, "WEBP", quality=85)
@@ -67,6 +70,25 @@ async def _smaller(path: Path) -> web.Response:
     return web.Response(body=data, content_type="image/webp")
 
 
+def _open(path: Path) -> Image.Image:
+    from PIL import Image
+
+    image = Image.open(path)
+    if image.width * image.height > _MAX_PIXELS:
+        image.close()
+        raise web.HTTPBadRequest(text=f"{path.name!r} has more than {_MAX_PIXELS:,} pixels")
+    return image
+
+
+def _read(path: Path) -> Image.Image:
+    from ...pictures.reading import UnreadableError, read_picture
+
+    try:
+        return read_picture(path, 512)
+    except UnreadableError as error:
+        raise web.HTTPBadRequest(text=f"can't read {path.name!r}: {error}") from error
+
+
 @routes.post("/upload/image")
 @routes.post("/upload/mask")
 async def upload(request: web.Request) -> web.Response:
@@ -76,9 +98,10 @@ async def upload(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest(text="the request is not a form with a picture")
     fields, name, data = await _form(request, services.settings.max_upload)
     if not is_readable(Path(name)):
-        formats = ", ".join(READABLE)
-        what = f"{name[:80]!r} is not a picture that artgraph can read"
-        raise web.HTTPUnsupportedMediaType(text=f"{what} - use one of {formats}")
+        formats = f"use one of {', '.join(READABLE)}"
+        reason = why_not_read(Path(name)) or ("it is not a picture that artgraph can read", formats)
+        text = f"can't read {name[:80]!r}: {' - '.join(reason)}"
+        raise web.HTTPUnsupportedMediaType(text=text)
     folder = fields.get("subfolder", "")
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)
     count = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...pictures.suffixes import READABLE
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.devices import Device, all_devices, installed_torch
 from ..formats.forms import class_id
@@ -154,6 +156,13 @@ async def help_page(request: web.Request) -> web.Response:
         lines.append(f"- **{widget.name}**: {widget.description}")
         lines += [f"  - {line}" for line in widget.choice_lines]
     return web.Response(text="\n".join(lines), content_type="text/markdown")
+
+
+@routes.get("/extensions/artgraph/suffixes.js")
+async def suffixes(_: web.Request) -> web.Response:
+    """Returns a module with the suffixes of the files that may be uploaded."""
+    text = f"export const READABLE = {json.dumps(READABLE)}\n"
+    return web.Response(text=text, content_type="text/javascript")
 
 
 @routes.get("/extensions/artgraph/{file}")

@@ -3,16 +3,17 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify } from './menu.js'
+import { READABLE } from './suffixes.js' // made by the server
 
-const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i
 const GRAPH = /\.(png|ya?ml)$/i
+const isPicture = (name) => READABLE.some((suffix) => name.toLowerCase().endsWith(suffix))
 
 /** Opens the graph in a dropped YAML or PNG. For another picture, adds a node that loads it. */
 export function acceptFiles() {
   const handle = app.handleFile.bind(app)
   app.handleFile = async (file, ...rest) => {
     if (GRAPH.test(file.name) && (await openGraph(file))) return
-    if (PICTURE.test(file.name)) return addPicture(file)
+    if (isPicture(file.name)) return addPicture(file)
     return handle(file, ...rest)
   }
 }
@@ -28,8 +29,8 @@ async function openGraph(file) {
 }
 
 async function addPicture(file) {
-  const name = await upload(file, '')
-  if (!name) return
+  const { name, refused } = await upload(file, '')
+  if (refused) return notify('error', `${file.name} was not uploaded`, refused)
   const node = window.LiteGraph.createNode('Artgraph_load_image')
   const [x, y] = app.canvas.graph_mouse
   node.pos = [x, y]
@@ -37,14 +38,13 @@ async function addPicture(file) {
   setWidget(node, 'path', name)
 }
 
-/** Returns the file's name in the input folder, or undefined if the server refused it. */
+/** Returns the file's name in the input folder, or why the server refused it. */
 async function upload(file, folder) {
   const form = new FormData()
   form.append('image', file, file.name)
   form.append('subfolder', folder)
   const answer = await api.fetchApi('/upload/image', { method: 'POST', body: form })
-  if (answer.ok) return (await answer.json()).name
-  notify('error', `${file.name} was not uploaded`, await answer.text())
+  return answer.ok ? await answer.json() : { refused: await answer.text() }
 }
 
 /** Sets the value of a widget. If the widget is wired, sets the value at the source of the wire. */
@@ -74,15 +74,18 @@ function choose(node, widget) {
 }
 
 async function uploadFolder(node, widget, files) {
-  const pictures = files.filter((file) => PICTURE.test(file.name))
+  const pictures = files.filter((file) => isPicture(file.name))
   if (!pictures.length)
     return notify('warn', 'No pictures found', 'The folder does not contain pictures that artgraph can read.')
   const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
-  let done = 0
+  const refusals = []
   for (const file of pictures) {
     const folder = file.webkitRelativePath.split('/').slice(0, -1).join('/') || root
-    if (await upload(file, folder)) done++
+    const { refused } = await upload(file, folder)
+    if (refused) refusals.push(refused)
   }
   setWidget(node, widget, root)
-  notify('success', `${done} pictures were uploaded`, `They are in the input folder, in ${root}.`)
+  const done = pictures.length - refusals.length
+  if (refusals.length) notify('error', `${refusals.length} pictures were not uploaded`, refusals[0])
+  if (done) notify('success', `${done} pictures were uploaded`, `They are in the input folder, in ${root}.`)
 }

@@ -19,7 +19,10 @@ def with_end_mark(data: bytes) -> bytes | None:
     A decoder makes up what is missing from the bytes that follow. So the picture is decoded with
     several endings: if it is the same each time, then nothing was made up.
     """
-    if not data.startswith(b"\xff\xd8") or _END in data[-2:] or not _has_all_scans(data):
+    if not data.startswith(b"\xff\xd8") or data.endswith(_END):
+        return None
+    data = data.rstrip(b"\xff")  # half an end mark
+    if not _has_all_scans(data):
         return None
     pictures = {_digest(data + filler + _END) for filler in _FILLERS}
     return data + _END if len(pictures) == 1 else None

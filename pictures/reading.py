@@ -19,6 +19,7 @@ from .colour import in_srgb_on_white
 from .jpeg_end import with_end_mark
 from .png_details import colour_numbers, load_png
 from .profiles import HDR_CURVES
+from .sixteen_bits import prepare
 from .suffixes import RAW, is_readable, open_formats, why_content_not_read, why_not_read
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -114,6 +115,7 @@ def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None) -> Imag
             if isinstance(picture, PngImagePlugin.PngImageFile):
                 loaded = load_png(picture, file)
             else:
+                prepare(picture)
                 picture.load()
             _turn_upright(loaded)
             return in_srgb_on_white(loaded)
@@ -144,14 +146,15 @@ def _raise_if_system(error: Exception, file: IO[bytes], formats: tuple[str, ...]
     while file.read(_BLOCK):
         pass
     file.seek(0)
-    size = (0, 0)
-    with (
-        suppress(OSError, ValueError, SyntaxError, *_BOMBS),
-        Image.open(file, formats=formats) as picture,
-    ):
-        size = picture.size
-    if size[0] * size[1] <= MOST_PIXELS:
-        bytearray(8 * size[0] * size[1])  # raises MemoryError if there is not that much
+    try:
+        with Image.open(file, formats=formats) as picture:
+            width, height = picture.size
+    except MemoryError:
+        raise
+    except Exception:  # as above
+        return
+    if width * height <= MOST_PIXELS:
+        bytearray(8 * width * height)  # raises MemoryError if there is not that much
 
 
 def _completed(file: IO[bytes]) -> bytes | None:

@@ -10,10 +10,26 @@ from PIL import Image
 
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _SMALLEST, _LARGEST = 258, 262, 339, 340, 341  # TIFF tags
 _SIGNED, _FLOAT = 2, 3  # values of SampleFormat
+_NATIVE = {  # Pillow's names of kinds of numbers, and the same in this computer's order of bytes
+    **dict.fromkeys(("F;32F", "F;32BF"), "F;32NF"),
+    **dict.fromkeys(("I;16S", "I;16BS"), "I;16NS"),
+    **dict.fromkeys(("I;32S", "I;32BS"), "I;32NS"),
+}
 _ROWS = 256  # rows that are converted at once, to save memory
 _MOST_SAMPLED = 1 << 20  # about the most values that the range of a picture is guessed from
 
 Values = NDArray[Any]
+
+
+def prepare(picture: Image.Image) -> None:
+    """Correct what Pillow does with compressed TIFF files before it loads one.
+
+    libtiff returns numbers in this computer's order of bytes, and not in the file's.
+    """
+    tiles = getattr(picture, "tile", None)
+    if tiles and tiles[0].codec_name == "libtiff":
+        raw, *rest = tiles[0].args
+        picture.tile = [tiles[0]._replace(args=(_NATIVE.get(raw, raw), *rest))]  # type: ignore[attr-defined]
 
 
 def is_deep(picture: Image.Image) -> bool:

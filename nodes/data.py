@@ -16,6 +16,8 @@ from ..contract.widgets import Choices, Fallback, InputFolder, InputPicture, See
 if TYPE_CHECKING:
     from torch import Tensor
 
+_QUIET = Context.quiet()
+
 
 @node(title="Load image", category="image", version=2)
 def load_image(
@@ -25,6 +27,7 @@ def load_image(
         InputPicture | None,
         Field(description="Picture file such as PNG, JPEG, WebP or TIFF; empty: use the fallback"),
     ] = None,
+    ctx: Context = _QUIET,
 ) -> Image:
     """Load one picture file in its full size: (1, H, W, 3).
 
@@ -44,15 +47,14 @@ def load_image(
         if fallback is None:
             raise InputError("no picture is given", "set `path`, or wire `fallback`")
         return fallback
+    name = path.name.encode(errors="replace").decode()
     try:
-        pixels = np.array(read_picture(path))
+        pixels = np.array(read_picture(path, note=lambda text: ctx.warn(f"{name!r}: {text}")))
     except UnreadableError as error:
-        raise InputError(f"can't read {path.name!r}: {error}", error.advice) from error
+        raise InputError(f"can't read {name!r}: {error}", error.advice) from error
     except OSError as error:  # the file may be whole: the system does not let it be read
         reason = error.strerror or error
-        raise InputError(
-            f"can't read {path.name!r}: {reason}", "check the file and its disk"
-        ) from error
+        raise InputError(f"can't read {name!r}: {reason}", "check the file and its disk") from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,22 @@ _MODES = {
 _DEVICES = ("mntr", "scnr", "prtr", "spac")  # classes of profiles that describe colours
 
 
-def in_srgb_on_white(picture: Image.Image, clear: Image.Image | None = None) -> Image.Image:
+Note = Callable[[str], None]
+
+
+def ignore(_: str) -> None:
+    """Does not report what could not be used."""
+
+
+def in_srgb_on_white(picture: Image.Image, note: Note = ignore) -> Image.Image:
     """Returns a loaded picture as RGB in sRGB, with white behind transparent parts.
 
     The colours are converted first, and then mixed with white.
 
-    clear: how opaque each pixel is, if `picture` itself does not say it exactly
+    note: is called if there is a colour profile that can't be used
     """
     colours, alpha = _colours_and_alpha(picture)
-    rgb = _in_srgb(colours, profile_of(picture))
-    alpha = clear or alpha
+    rgb = _in_srgb(colours, profile_of(picture), note)
     if alpha is None:
         return rgb
     over = rgb.convert("RGBA")
@@ -65,7 +72,7 @@ def _colours_and_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image |
     return picture.convert("RGB"), None
 
 
-def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
+def _in_srgb(colours: Image.Image, profile: bytes | None, note: Note = ignore) -> Image.Image:
     """Convert to sRGB. A profile that is damaged or belongs to other colours is not used."""
     if colours.mode == "LAB":
         return _transformed(colours, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
@@ -73,7 +80,7 @@ def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
         try:
             return _by_profile(colours, ImageCms.ImageCmsProfile(BytesIO(profile)))
         except (OSError, ValueError, ImageCms.PyCMSError):
-            pass
+            note("its colour profile can't be used, so its colours were read as sRGB")
     if colours.mode == "I;16":
         return _by_table(colours, (np.arange(65536) + 128) // 257)
     return colours.convert("RGB")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from .colour import in_srgb_on_white
+from .colour import Note, ignore, in_srgb_on_white
 from .jpeg_end import with_end_mark
 from .png_details import colour_numbers, load_png
 from .profiles import HDR_CURVES
@@ -29,7 +29,7 @@ MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
 _LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
 _MOST_JPEG_BYTES = 1 << 28  # largest JPEG file that is examined for a missing end mark
 _BLOCK = 1 << 20  # bytes of a file that are read at once
-_OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # Pillow's decoders say it in words only
+_OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # what the error of a decoder says then
 _START = 64  # bytes at the beginning of a file that show what it is
 _SUBFILE, _SUBFILES, _DNG = 254, 330, 50706  # TIFF tags that RAW files have
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -69,10 +69,11 @@ def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(found, key=Path.as_posix), sorted(outside)
 
 
-def read_picture(path: Path, edge: int | None = None) -> Image.Image:
+def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Image.Image:
     """Read a picture of at most `MOST_PIXELS` pixels.
 
     edge: the shorter edge that is needed. A JPEG file may be decoded at a fraction of its size.
+    note: is called with what could not be used, such as a damaged colour profile.
 
     Returns the picture in sRGB, turned upright, with white behind transparent parts.
     Raises: UnreadableError if something is wrong with the file; OSError and MemoryError if the
@@ -86,7 +87,7 @@ def read_picture(path: Path, edge: int | None = None) -> Image.Image:
     formats = open_formats(tga=path.suffix.lower() == ".tga")
     with path.open("rb") as file:
         try:
-            return _decode(file, formats, edge)
+            return _decode(file, formats, edge, note)
         except (UnreadableError, MemoryError):
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything
@@ -94,10 +95,10 @@ def read_picture(path: Path, edge: int | None = None) -> Image.Image:
             whole = _completed(file)
             if whole is None:
                 raise _unreadable(error, file) from error
-            return _decode(BytesIO(whole), formats, edge)
+            return _decode(BytesIO(whole), formats, edge, note)
 
 
-def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None) -> Image.Image:
+def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None, note: Note) -> Image.Image:
     """Returns the first picture in a file, which is recognised by its content."""
     numbers = colour_numbers(file)
     file.seek(0)
@@ -118,7 +119,7 @@ def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None) -> Imag
                 prepare(picture)
                 picture.load()
             _turn_upright(loaded)
-            return in_srgb_on_white(loaded)
+            return in_srgb_on_white(loaded, note)
 
 
 def _refuse_what_looks_wrong(picture: Image.Image) -> None:
@@ -181,13 +182,14 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     return UnreadableError("it is not a picture, or its format is not supported")
 
 
-def read_square(path: Path, size: int, fit: Fit) -> Pixels:
+def read_square(path: Path, size: int, fit: Fit, note: Note = ignore) -> Pixels:
     """Read a picture as uint8 (S, S, 3).
 
     fit: crop cuts off what is outside the middle square, pad adds white borders, and stretch
         changes the proportions.
+    note: see `read_picture`
     """
-    picture = read_picture(path, size)
+    picture = read_picture(path, size, note)
     width, height = picture.size
     if fit == "crop":
         edge = min(width, height)

@@ -126,6 +126,14 @@ def test_the_content_counts_and_not_the_ending(tmp_path):
     assert middle(load_image(path=tmp_path / "a.jpg")) == [0, 255, 0]
 
 
+def test_a_profile_that_is_not_used_is_reported(tmp_path):
+    plain((90, 120, 150)).save(tmp_path / "broken.png", icc_profile=b"nonsense")
+    warnings = []
+    load_image(path=tmp_path / "broken.png", ctx=Context(warn=warnings.append))
+    assert len(warnings) == 1
+    assert "'broken.png': its colour profile can't be used" in warnings[0]
+
+
 # Hostile files
 
 

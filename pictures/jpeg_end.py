@@ -8,7 +8,13 @@ from io import BytesIO
 from PIL import Image
 
 _END = b"\xff\xd9"
-_FILLERS = (b"", b"\x00" * 4096, b"\x5a" * 4096)  # what a decoder may find behind the last byte
+_BITS = (b"\x00", b"\x5a", b"\xa5", b"\xc3", b"\xff\x00")
+_RESTARTS = [bytes((0xFF, number)) for number in range(0xD0, 0xD8)]
+_FILLERS = (  # what a decoder may find behind the last byte
+    b"",
+    *(bits * 4096 for bits in _BITS),
+    *(b"".join(mark + bits * 64 for mark in _RESTARTS * 2) for bits in _BITS),
+)
 _STRIP = 256  # rows that are compared at once, to save memory
 _NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers without data behind them
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,33 @@ def colour_numbers(file: IO[bytes]) -> tuple[int, int] | None:
             return None
         file.seek(length + 4, 1)
     return None
+
+
+def without_large_texts(data: bytes) -> tuple[bytes, bool] | None:
+    """Returns a PNG without its texts, and whether a large colour profile was left out too.
+
+    Pillow refuses a picture whose texts or profile unpack to more than a limit. Returns None if
+    there is nothing to leave out.
+    """
+    if not data.startswith(_SIGNATURE):
+        return None
+    kept, at, large_profile = [_SIGNATURE], len(_SIGNATURE), False
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        is_large = kind == b"iCCP" and _is_large(data[at + 8 : end - 4])
+        large_profile |= is_large
+        if not is_large and kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(data[at:end])
+        at = end
+    found = b"".join(kept)
+    return (found, large_profile) if len(found) < len(data) else None
+
+
+def _is_large(profile: bytes) -> bool:
+    _, _, packed = profile.partition(b"\0")
+    unpacked = zlib.decompressobj().decompress(packed[1:], PngImagePlugin.MAX_TEXT_CHUNK + 1)
+    return len(unpacked) > PngImagePlugin.MAX_TEXT_CHUNK
 
 
 def load_png(picture: PngImagePlugin.PngImageFile, file: IO[bytes]) -> Image.Image:

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageErr
 
 from .colour import Note, ignore, in_srgb_on_white
 from .jpeg_end import with_end_mark
-from .png_details import colour_numbers, load_png
+from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
 from .sixteen_bits import prepare
 from .suffixes import RAW, is_readable, open_formats, why_content_not_read, why_not_read
@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8]
 
 MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
 _LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
-_MOST_JPEG_BYTES = 1 << 28  # largest JPEG file that is examined for a missing end mark
+_MOST_REPAIRED = 1 << 28  # bytes of a file that are examined for what Pillow refuses without need
 _BLOCK = 1 << 20  # bytes of a file that are read at once
 _OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # what the error of a decoder says then
 _START = 64  # bytes at the beginning of a file that show what it is
@@ -92,10 +92,15 @@ def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Im
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything
             _raise_if_system(error, file, formats)
-            whole = _completed(file)
+            whole = _repaired(file, note)
             if whole is None:
                 raise _unreadable(error, file) from error
-            return _decode(BytesIO(whole), formats, edge, note)
+    try:
+        return _decode(BytesIO(whole), formats, edge, note)
+    except (UnreadableError, MemoryError):
+        raise
+    except Exception as error:  # the file is damaged in another way too
+        raise _unreadable(error, BytesIO(whole)) from error
 
 
 def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None, note: Note) -> Image.Image:
@@ -147,24 +152,39 @@ def _raise_if_system(error: Exception, file: IO[bytes], formats: tuple[str, ...]
     while file.read(_BLOCK):
         pass
     file.seek(0)
+    bytearray(_memory_for(file, formats))  # raises MemoryError if there is not that much
+
+
+def _memory_for(file: IO[bytes], formats: tuple[str, ...]) -> int:
+    """Returns about how many bytes the decoder of a file needs."""
     try:
         with Image.open(file, formats=formats) as picture:
-            width, height = picture.size
+            return 8 * min(picture.width * picture.height, MOST_PIXELS)
     except MemoryError:
         raise
-    except Exception:  # as above
-        return
-    if width * height <= MOST_PIXELS:
-        bytearray(8 * width * height)  # raises MemoryError if there is not that much
+    except UnidentifiedImageError:
+        return 1 << 24
+    except Exception:  # a decoder that may need memory for the whole picture to open it
+        return 1 << 28
 
 
-def _completed(file: IO[bytes]) -> bytes | None:
-    """Returns a JPEG file with its end mark, if only that is missing."""
+def _repaired(file: IO[bytes], note: Note) -> bytes | None:
+    """Returns a file whose picture is whole in a form that Pillow reads, if it is such a file."""
+    if file.seek(0, os.SEEK_END) > _MOST_REPAIRED:
+        return None
     file.seek(0)
-    data = file.read(_MOST_JPEG_BYTES)
-    with suppress(Exception), _one_large_at_a_time:  # the file is damaged in another way
-        return with_end_mark(data)
-    return None
+    data = file.read()
+    try:
+        with _one_large_at_a_time:
+            jpeg = with_end_mark(data)
+            png = without_large_texts(data)
+    except MemoryError:
+        raise
+    except Exception:  # the file is damaged in another way
+        return None
+    if png is not None and png[1]:
+        note("its colour profile is too large, so its colours were read as sRGB")
+    return jpeg or (png[0] if png else None)
 
 
 def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:

@@ -15,12 +15,9 @@ from .sixteen_bits import in_sixteen_bits, is_deep
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_ROWS = 256  # rows that are mixed with white at once, to save memory
 _LIMIT = 1  # levels of 255 that sRGB itself may differ by, as profiles round their numbers
-_MODES = {
-    "RGB ": ("RGB",),
-    "GRAY": ("L", "I;16"),
-    "CMYK": ("CMYK",),
-}  # modes by a profile's colours
+_MODES = {"RGB ": ("RGB",), "GRAY": ("L", "I;16"), "CMYK": ("CMYK",)}  # by a profile's colours
 _DEVICES = ("mntr", "scnr", "prtr", "spac")  # classes of profiles that describe colours
 
 
@@ -40,12 +37,22 @@ def in_srgb_on_white(picture: Image.Image, note: Note = ignore) -> Image.Image:
     """
     colours, alpha = _colours_and_alpha(picture)
     rgb = _in_srgb(colours, profile_of(picture), note)
-    if alpha is None:
-        return rgb
-    over = rgb.convert("RGBA")
-    over.putalpha(alpha)
-    white = Image.new("RGBA", over.size, "white")
-    return Image.alpha_composite(white, over).convert("RGB")
+    return rgb if alpha is None else _on_white(rgb, alpha)
+
+
+def _on_white(rgb: Image.Image, alpha: Image.Image) -> Image.Image:
+    for top in range(0, rgb.height, _ROWS):
+        box = (0, top, rgb.width, min(top + _ROWS, rgb.height))
+        over = rgb.crop(box).convert("RGBA")
+        over.putalpha(alpha.crop(box))
+        white = Image.new("RGBA", over.size, "white")
+        rgb.paste(Image.alpha_composite(white, over).convert("RGB"), box)
+    return rgb
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """Returns a picture in another mode. Unlike Pillow, copies nothing if it is in this mode."""
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _colours_and_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -57,19 +64,19 @@ def _colours_and_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image |
             alpha = Image.fromarray(np.uint8(255) * (np.asarray(picture) != clear))
         return in_sixteen_bits(picture), alpha
     if picture.mode in ("LA", "La"):
-        grey = picture.convert("LA")
+        grey = _in_mode(picture, "LA")
         return grey.getchannel(0), grey.getchannel(1)
     if picture.mode in ("1", "L"):
-        grey = picture.convert("L")
+        grey = _in_mode(picture, "L")
         if not isinstance(clear, int):
             return grey, None
         return grey, grey.point([0 if level == clear else 255 for level in range(256)])
     if picture.mode in ("CMYK", "LAB"):
         return picture, None
     if picture.has_transparency_data:
-        both = picture.convert("RGBA")
+        both = _in_mode(picture, "RGBA")
         return both.convert("RGB"), both.getchannel(3)
-    return picture.convert("RGB"), None
+    return _in_mode(picture, "RGB"), None
 
 
 def _in_srgb(colours: Image.Image, profile: bytes | None, note: Note = ignore) -> Image.Image:
@@ -83,7 +90,7 @@ def _in_srgb(colours: Image.Image, profile: bytes | None, note: Note = ignore) -
             note("its colour profile can't be used, so its colours were read as sRGB")
     if colours.mode == "I;16":
         return _by_table(colours, (np.arange(65536) + 128) // 257)
-    return colours.convert("RGB")
+    return _in_mode(colours, "RGB")
 
 
 def _by_profile(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

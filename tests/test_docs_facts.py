@@ -14,6 +14,7 @@ from pages import BLOCK, PAGES, ROOT
 
 from artgraph.contract import errors
 from artgraph.contract.registry import load_nodes
+from artgraph.pictures.suffixes import READABLE
 from artgraph.runner.run import events
 
 PROSE = [page for page in PAGES if page.name != "reference.md"]
@@ -35,6 +36,7 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "i",
     "reused",
 }
+SUFFIX = re.compile(r"`(\.\w+)`")
 ITALICS = re.compile(r"(?<![*\\\w])\*([^*\s][^*]*)\*(?![*\w])")
 
 
@@ -124,3 +126,10 @@ def test_links_to_pages_are_complete():
 def test_the_version_of_torch_in_the_readme_is_that_of_the_constraints():
     version = re.search(r"^torch==\S+$", (ROOT / "constraints.txt").read_text(), re.M)
     assert f"pip install {version[0]} " in (ROOT / "README.md").read_text()
+
+
+def test_the_page_for_artists_lists_every_suffix_that_is_read():
+    page = (ROOT / "docs" / "artists.md").read_text(encoding="utf-8")
+    table = page.partition("### Formats and colours")[2].partition("These are not read")[0]
+    named = {word for row in re.findall(r"^\|.*$", table, re.M)[2:] for word in SUFFIX.findall(row)}
+    assert named == set(READABLE)

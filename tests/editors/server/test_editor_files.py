@@ -1,5 +1,6 @@
 """Graphs and other files of the editor."""
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit
 pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
 
 from editing import PACK, Server, Tab, until
+
+from artgraph.pictures.suffixes import READABLE
 
 GRAPH = """\
 # what this is for
@@ -215,3 +218,28 @@ def test_opening_pictures_and_texts(server, greys):
     assert server.post("/artgraph/open?name=x.png", b"\x89PNG\r\n\x1a\n").json() == {}
     assert "error" in server.post("/artgraph/open?name=x.yaml", b"artgraph: 1\nnodes: 5").json()
     assert until(lambda: server.get("/artgraph/start").json()["name"]) == "style_remix"
+
+
+def test_pictures_that_browsers_do_not_show_are_shown_as_webp(server):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (600, 300), (200, 30, 30)).save(buffer, "TIFF")
+    assert server.upload("scan.tif", buffer.getvalue()).status == 200
+    nodes = server.get("/object_info/Artgraph_load_image").json()
+    assert "scan.tif" in nodes["Artgraph_load_image"]["input"]["required"]["path"][0]
+    for query in ("", "&preview=webp"):
+        answer = server.get(f"/view?filename=scan.tif&type=input{query}")
+        assert answer.headers["Content-Type"] == "image/webp"
+        with Image.open(io.BytesIO(answer.body)) as shown:
+            assert shown.size == (512, 256)
+    assert server.upload("bad.avif", b"nothing").status == 200
+    assert server.get("/view?filename=bad.avif&type=input").status == 400
+
+
+def test_the_page_knows_all_suffixes_of_pictures(server):
+    answer = server.get("/extensions/artgraph/suffixes.js")
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    text = answer.body.decode()
+    assert text.startswith("export const READABLE = [")
+    assert all(f'"{suffix}"' in text for suffix in READABLE)

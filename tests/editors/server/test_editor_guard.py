@@ -109,6 +109,9 @@ def test_links_in_the_folders_are_not_followed_outside(server):
 
 def test_uploads_are_pictures_of_a_limited_size(server):
     assert server.upload("virus.html", b"<script>").status == 415
+    refused = server.upload("a.cr2", b"II*")
+    assert refused.status == 415
+    assert "RAW" in refused.body.decode()
     assert server.upload("big.png", b"x" * (101 * 2**20)).status == 413
     first, second = server.upload("a.png", b"1").json(), server.upload("a.png", b"2").json()
     assert (first["name"], second["name"]) == ("a.png", "a (2).png")

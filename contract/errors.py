@@ -14,6 +14,7 @@ node) puts it in front.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,11 +71,41 @@ class GraphError(ArtgraphError):
         return error
 
 
+def unreadable(path: Path, error: OSError) -> InputError:
+    """Returns the error to raise if a file or folder that the user named can't be read."""
+    reasons = {
+        errno.EACCES: "allow yourself to read it, for example with `chmod +r`",
+        errno.EPERM: "allow yourself to read it",
+        errno.ENOENT: "correct its name; was it moved or deleted?",
+        errno.ENAMETOOLONG: "use a shorter path",
+        errno.ELOOP: "remove the link, which leads to itself",
+        errno.EIO: "the disk has an error; copy the file from another place",
+    }
+    advice = reasons.get(error.errno or 0, "copy it to another folder, and name that one")
+    return InputError(f"{path}: can't be read: {error.strerror or error}", advice)
+
+
+def write_problem(path: Path, error: OSError, instead: str) -> tuple[str, str]:
+    """Returns what is wrong and what to do if a file can't be written.
+
+    instead: the advice that names another place.
+    """
+    what = f"{path} can't be written: {error.strerror or error}"
+    if error.errno == errno.ENOSPC:
+        return what, f"free space, or {instead}"
+    if error.errno == errno.ENAMETOOLONG:
+        return what, "use a shorter name"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        folder = next((p for p in path.parents if p.exists()), path.parent)
+        return f"{what} (in the folder {folder})", f"allow writing there, or {instead}"
+    return what, instead
+
+
 def unwritable(path: Path, error: OSError) -> GraphError:
     """Returns the error to raise if a file that the user named can't be written."""
     if not path.parent.exists():
         return GraphError(f"{path}: there is no folder {path.parent}", "create it")
-    return GraphError(f"{path}: can't be written: {error.strerror}", "check the path")
+    return GraphError(*write_problem(path, error, "name a file in another folder"))
 
 
 class CacheError(ArtgraphError):

@@ -152,7 +152,7 @@ class NodeSpec:
             if widget.nullable:
                 annotation = annotation | None
             fields[widget.name] = (annotation, ... if widget.required else widget.default)
-        config = ConfigDict(strict=True, extra="forbid", validate_default=True)
+        config = ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
         return create_model(self.id, __config__=config, **fields)
 
     @cached_property

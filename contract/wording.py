@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
+import math
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .errors import NodeError
+from .mistyped import QUOTES, SPACES, number_advice
 from .problem import Kind, Problem
 
 if TYPE_CHECKING:
@@ -32,20 +36,79 @@ def suggestion(unknown: str, names: Iterable[str], otherwise: str = "") -> str:
     otherwise: the advice if no name is like the unknown one.
     """
     choices = list(names)
-    close = [name for name in choices if unknown and name.startswith(unknown)]
-    close = close or difflib.get_close_matches(unknown, choices, n=1, cutoff=0.6)
+    close = _close(unknown, choices)
     if close:
         return f"did you mean {' or '.join(map(repr, close[:_MOST_SUGGESTED]))}?"
     if otherwise:
         return otherwise
-    if not choices:
-        return "there is nothing to choose from"
-    return f"choose from {', '.join(choices[:12])}" + (", ..." if len(choices) > 12 else "")
+    return f"choose from {listed(choices)}" if choices else "there is nothing to choose from"
 
 
-def names_in(text: str) -> list[str]:
-    """Returns the names in a text, which are separated by commas, without spaces around them."""
-    return list(filter(None, map(str.strip, text.split(","))))
+def _close(unknown: str, choices: list[str]) -> list[str]:
+    """Returns the names that begin with an unknown one, or else those that are most like it.
+
+    Upper and lower case, the form of accents, and spaces and quotes around a name do not count.
+    """
+    plain = {name: _plain(name) for name in choices}
+    wanted = _plain(unknown)
+    close = [name for name in choices if wanted and plain[name].startswith(wanted)]
+    same = [name for name in close if plain[name] == wanted]
+    if close:
+        return same or close
+    nearest = difflib.get_close_matches(wanted, plain.values(), n=1, cutoff=0.6)
+    return [name for name in choices if plain[name] in nearest]
+
+
+def _plain(name: str) -> str:
+    return _composed(name).strip(QUOTES + SPACES).casefold()
+
+
+def _composed(name: str) -> str:
+    """Returns a name in Unicode's form NFC. macOS may write letters with accents in form NFD."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Returns names separated by commas; those that contain a comma or outer spaces are quoted."""
+    shown = [repr(n) if "," in n or n != n.strip() or not n else n for n in names]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
+
+
+def find_name(typed: str, names: Iterable[str]) -> str | None:
+    """Returns the one of `names` that was typed, or None. The form of accents does not count."""
+    choices = list(names)
+    if typed in choices:
+        return typed
+    same = [name for name in choices if _composed(name) == _composed(typed)]
+    return same[0] if len(same) == 1 else None
+
+
+def chosen_names(text: str, names: Iterable[str], unknown: str) -> list[str]:
+    """Returns those of `names` that a text lists, separated by commas.
+
+    A name that contains a comma is in double quotes, or is the whole text.
+
+    Raises: NodeError for a name that does not exist; `unknown` and the name say what is wrong.
+    """
+    choices = list(names)
+    whole = find_name(text.strip(), choices)
+    if whole is not None:
+        return [whole]
+    found = []
+    for quoted, plain in _LISTED.findall(text):
+        typed = quoted.replace('""', '"') or plain.strip()
+        name = find_name(typed, choices)
+        if name is None and typed:
+            advice = suggestion(typed, choices)
+            if any("," in choice for choice in choices):
+                advice += " (a name that contains a comma needs double quotes)"
+            raise NodeError(f"{unknown} {typed!r}", advice)
+        found += [name] if name is not None else []
+    return found
+
+
+# One of several names that are separated by commas, in double quotes or without.
+_LISTED = re.compile(r'\s*(?:"((?:[^"]|"")+)"(?=\s*(?:,|$))|([^,]+))')
 
 
 def short_repr(value: Any) -> str:
@@ -66,15 +129,19 @@ def problem_of(error: Mapping[str, Any], name: str, widget: Widget | None) -> Pr
         return Problem("missing_value", name, "it has no value", advice)
     if value is None and widget is not None:
         choices = [str(choice) for choice in widget.choices]
-        advice = suggestion("", choices) if choices else _advice(value, widget.kind)
+        advice = suggestion("", choices) if choices else _advice(value, widget)
         return Problem("bad_value", name, "it has no value", advice)
+    if widget is not None and isinstance(value, float) and not math.isfinite(value):
+        what = f"{value} is not {_KINDS[widget.kind]}"
+        return Problem("bad_value", name, what, _advice(str(value), widget))
     if rule == "literal_error" and widget is not None:
         advice = suggestion(str(value), [str(choice) for choice in widget.choices])
         what = f"{short_repr(value)} is not one of the choices"
         return Problem("not_a_choice", name, what, advice)
     if rule.endswith(("_type", "_parsing", "_from_float", "finite_number")) and widget is not None:
-        what = f"{short_repr(value)} is not {_KINDS[widget.kind]}"
-        return Problem("bad_value", name, what, _advice(value, widget.kind))
+        shown = shortened(str(value).lower()) if isinstance(value, bool) else short_repr(value)
+        what = f"{shown} is not {_KINDS[widget.kind]}"
+        return Problem("bad_value", name, what, _advice(value, widget))
     if rule in _LIMITS:
         kind, what, advice = _LIMITS[rule]
         (limit,) = [v for k, v in limits.items() if k not in ("actual_length", "field_type")]
@@ -83,18 +150,35 @@ def problem_of(error: Mapping[str, Any], name: str, widget: Widget | None) -> Pr
     return Problem("bad_value", name, what, "see `artgraph nodes` for what it accepts")
 
 
-def _advice(value: Any, kind: str) -> str:
-    if kind in ("int", "float", "bool") and isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            float(value)
-            return "write it without quotes"
-    if kind in ("text", "file", "folder") and isinstance(value, int | float):
-        return "write it in quotes"
-    return {
-        "int": "write a whole number such as 3",
-        "float": "write a number such as 0.5",
-        "bool": "write true or false",
-    }.get(kind, "write a text")
+def _advice(value: Any, widget: Widget) -> str:
+    """Returns what to write instead of a value of a wrong type."""
+    if isinstance(value, list | dict):
+        return f"write a single value, {_EXAMPLES.get(widget.kind, 'a text')}"
+    if widget.kind in ("int", "float"):
+        return number_advice(value, widget) or f"write {_EXAMPLES[widget.kind]}"
+    if widget.kind == "bool":
+        word = str(value).strip(QUOTES + " ").lower()
+        if word in ("true", "false"):
+            return f"write {word} without quotes"
+        meant = {
+            **dict.fromkeys(("yes", "on", "1"), "true"),
+            **dict.fromkeys(("no", "off", "0"), "false"),
+        }
+        return f"write {meant.get(word, 'true or false')}"
+    if isinstance(value, bool):
+        return f'write it in quotes: "{str(value).lower()}"'
+    if isinstance(value, int | float):
+        return f'write it in quotes: "{value}"'
+    if value is None and widget.kind == "text":
+        return 'write a text; the word null must be in quotes: "null"'
+    return "write a text"
+
+
+_EXAMPLES = {
+    "int": "a whole number such as 3",
+    "float": "a number such as 0.5",
+    "bool": "true or false",
+}
 
 
 # By pydantic's name of a limit: the kind of problem, what is wrong and what to do.

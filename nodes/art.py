@@ -11,7 +11,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
 from ..contract.widgets import Seed
-from ..contract.wording import names_in, suggestion
+from ..contract.wording import chosen_names
 
 
 @node(title="Procedural art", category="data")
@@ -46,9 +46,8 @@ def procedural_art(
 
     from ..pictures.styles import ALL, STYLES, render_all
 
-    chosen = tuple(dict.fromkeys(names_in(styles))) or tuple(STYLES)
-    if unknown := [name for name in chosen if name not in ALL]:
-        raise NodeError(f"there is no style {unknown[0]!r}", suggestion(unknown[0], ALL))
+    named = chosen_names(styles, ALL, "there is no style")
+    chosen = tuple(dict.fromkeys(named)) or tuple(STYLES)
     if count * size * size * 3 > 2**32:
         raise NodeError(f"{count} pictures of {size} pixels need more than 4 GiB", "lower `count`")
     images = torch.empty(count, size, size, 3, dtype=torch.uint8)

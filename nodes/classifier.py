@@ -14,6 +14,7 @@ from ..contract.values.kinds import Dataset, Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Choices, Seed, Steps
+from ..contract.wording import find_name, listed
 
 
 class TrainedClassifier(NamedTuple):
@@ -150,13 +151,16 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     from ..models.classifier.networks import predict
 
     classifier.check_size(dataset.size)
-    unknown = [name for name in dataset.classes if name not in classifier.classes]
-    if unknown:
+    known = [find_name(name, classifier.classes) for name in dataset.classes]
+    if None in known:
+        unknown = dataset.classes[known.index(None)]
         raise NodeError(
-            f"the classifier has no class {unknown[0]!r}", "wire a dataset with the same classes"
+            f"the classifier has no class {unknown!r} of the dataset, only"
+            f" {listed(classifier.classes)}",
+            "name the sub-folders like these classes, or train a classifier on this dataset",
         )
     probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
-    truth = torch.tensor([classifier.classes.index(name) for name in dataset.classes])
+    truth = torch.tensor([classifier.classes.index(str(name)) for name in known])
     table, confusion = metrics_and_confusion(
         probabilities, truth[dataset.labels], classifier.classes
     )

@@ -157,7 +157,7 @@ class Drawn(NamedTuple):
     image: Image
 
 
-@node(title="Sample latent", category="gan", version=2, device=True)
+@node(title="Sample latent", category="gan", version=3, device=True)
 def sample_latent(
     gan: Gan,
     *,

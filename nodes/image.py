@@ -11,7 +11,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
 from ..contract.widgets import Choices
-from ..contract.wording import names_in, suggestion
+from ..contract.wording import chosen_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,11 +79,7 @@ def image_grid(
 
 
 def _captions(labels: Table, caption: str) -> list[str]:
-    names = names_in(caption)
-    if unknown := [name for name in names if name not in labels.columns]:
-        raise NodeError(
-            f"`labels` has no column {unknown[0]!r}", suggestion(unknown[0], labels.columns)
-        )
+    names = chosen_names(caption, labels.columns, "`labels` has no column")
     if not names:
         texts = (
             n for n, column in labels.columns.items() if any(isinstance(c, str) for c in column)

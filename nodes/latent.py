@@ -11,7 +11,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import GanLatent, Latent, VaeLatent
 from ..contract.widgets import Choices
-from ..contract.wording import suggestion
+from ..contract.wording import find_name, listed, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,8 +20,8 @@ Style = Annotated[
     str,
     Field(
         description="Name of a class; each: all classes in turn; mixed: two classes blended in"
-        " each picture",
-        max_length=200,
+        " each picture. If a class has one of these names: class:each, all:each",
+        max_length=300,
     ),
 ]
 Method = Annotated[
@@ -182,22 +182,50 @@ def class_weights(
 ) -> Tensor:
     """Returns the class weights (C,) of picture number `index`; they sum to 1.
 
-    Raises: NodeError if the model does not have the class `style`.
+    Raises: NodeError if the model does not have the class `style`, or if `style` may mean a class
+    as well as all classes.
     """
     import torch
 
     weights = torch.zeros(len(names))
-    if style == "mixed" and len(names) > 1:
+    chosen = read_style(names, style)
+    if chosen == "mixed" and len(names) > 1:
         random = ctx.rng(seed, index, 1)
         first, second = torch.randperm(len(names), generator=random)[:2].tolist()
         share = 0.3 + 0.4 * torch.rand((), generator=random)
         weights[first], weights[second] = share, 1 - share
-    elif style in ("each", "mixed"):
+    elif isinstance(chosen, str):
         weights[index % len(names)] = 1
-    elif style in names:
-        weights[names.index(style)] = 1
     else:
-        raise NodeError(
-            f"the model has no class {style!r}", suggestion(style, ["each", "mixed", *names])
-        )
+        weights[chosen] = 1
     return weights
+
+
+_WORDS = ("each", "mixed")  # styles that mean all classes
+_CLASS, _ALL = "class:", "all:"  # written before a style to say what it means
+
+
+def read_style(names: tuple[str, ...], style: str) -> str | int:
+    """Returns what the widget `style` means: "each", "mixed", or the index of a class.
+
+    Raises: NodeError if it means nothing, or several things.
+    """
+    word = style.removeprefix(_ALL)
+    found = {find_name(style, names)}
+    if style.startswith(_CLASS):
+        found.add(find_name(style.removeprefix(_CLASS), names))
+    classes = sorted(found - {None}, key=str)
+    if len(classes) + (word in _WORDS) == 1:
+        return word if word in _WORDS else names.index(str(classes[0]))
+    if not classes:
+        advice = suggestion(style, names, f"its classes are {listed(names)}")
+        if advice.startswith("did you mean"):
+            advice += f" Its classes are {listed(names)}"
+        raise NodeError(f"the model has no class {style!r}", advice)
+    if style in _WORDS:
+        raise NodeError(
+            f"{style!r} is a class of this model, and also means all of its classes",
+            f"write {_CLASS}{style} for the class, or {_ALL}{style} for all classes",
+        )
+    what = f"{style!r} has several meanings, as the model has the classes {listed(names)}"
+    raise NodeError(what, f"train it with another name of the class {style!r}")

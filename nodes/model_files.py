@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from ..contract.errors import InputError
+from ..contract.errors import InputError, NodeError
+from ..contract.file_kinds import kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Vae
 from ..contract.widgets import FileName, InputFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
 HEADER = "artgraph"  # the only key of the metadata in the header
@@ -31,7 +37,10 @@ def save_model(
         Field(description="float16 halves the file, and is good enough to draw with"),
     ] = "float32",
 ) -> Files:
-    """Save a trained GAN, VAE or classifier, with its config, as a safetensors file."""
+    """Save a trained GAN, VAE or classifier, with its config, as a safetensors file.
+
+    Raises: NodeError if a weight is too large for float16.
+    """
     import torch
     from safetensors.torch import save
 
@@ -42,6 +51,8 @@ def save_model(
         key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in model.state.items()
     }
+    if _not_finite(state) and not _not_finite(model.state):
+        raise NodeError("a weight of the model is too large for float16", "save it as float32")
     return Files({file_name(name, ".safetensors"): save(state, {HEADER: header})})
 
 
@@ -53,7 +64,7 @@ class LoadedModel(NamedTuple):
     classifier: Classifier | None
 
 
-@node(title="Load model", category="model")
+@node(title="Load model", category="model", version=2)
 def load_model(
     *, path: Annotated[InputFile, Field(description="A safetensors file that save_model wrote")]
 ) -> LoadedModel:
@@ -74,11 +85,28 @@ def load_model(
         )
         model.check()
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = _MISFIT.search(str(error))
+        shown = " ".join((reason[0] if reason else str(error)).split())[:200]
+        advice = "update artgraph, if a newer version saved it; else save it again with save_model"
+        raise InputError(f"{path.name} is not a valid {kind}: {shown}", advice) from error
+    wrong = _not_finite(model.state)
+    if wrong:
         raise InputError(
-            f"{path.name} is not a valid {kind}: {reason}", "save or copy the file again"
-        ) from error
+            f"{path.name} contains numbers that are not finite (in {wrong!r}), so it can't draw or"
+            " recognise anything",
+            "load an earlier file; if a training made it, train again with a lower `rate`",
+        )
     return LoadedModel(**{name: model if name == kind else None for name in KINDS})  # type: ignore[arg-type]
+
+
+# The first of the mistakes that PyTorch lists if weights do not fit a network.
+_MISFIT = re.compile(r"(size mismatch for|Missing key|Unexpected key)[^\n]*")
+
+
+def _not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Returns the name of a tensor that contains NaN or an infinity, or None."""
+    floats = (key for key, value in state.items() if value.is_floating_point())
+    return next((key for key in floats if not state[key].isfinite().all()), None)
 
 
 def _header(path: Path) -> tuple[str, dict[str, Any]]:
@@ -87,18 +115,71 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
 
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
-            f"{path.name} is larger than {MAX_BYTES >> 30} GiB",
-            "choose a file that save_model saved",
+            f"{path.name} is larger than {MAX_BYTES >> 30} GiB, so save_model did not write it",
+            "name a file that save_model wrote",
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(*_not_safetensors(path, error)) from error
+    try:
+        header = json.loads(metadata[HEADER])
         kind, config = header["kind"], header["config"]
-        if kind not in KINDS or not isinstance(config, dict):
-            raise ValueError(kind)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path.name} is damaged, or is not a model that save_model wrote",
-            "save or copy the file again",
+            f"{path.name} is a model of another program, which artgraph can't use",
+            "name a file that save_model wrote, or train a model with this graph's nodes",
         ) from error
+    if kind not in KINDS or not isinstance(config, dict):
+        raise InputError(
+            f"{path.name} contains a model of the kind {str(kind)[:40]!r}, which this artgraph does"
+            f" not know, only {', '.join(KINDS)}",
+            "update artgraph",
+        )
     return kind, config
+
+
+def _not_safetensors(path: Path, error: Exception) -> tuple[str, str]:
+    """Returns what is wrong with a file that is not safetensors, and what to do."""
+    with path.open("rb") as file:
+        beginning = file.read(1024)
+    size = path.stat().st_size
+    found = kind_of_file(beginning)
+    if not size:
+        return f"{path.name} is empty", "copy or download it again"
+    length = int.from_bytes(beginning[:8], "little")  # of the header, which follows
+    if beginning[8:9] == b"{" and length < 100 * 2**20:
+        whole = _whole_size(path, length)
+        if whole is None or size < whole:
+            of = "" if whole is None else f" of {whole}"
+            what = f"{path.name} is cut short: it has only {size}{of} bytes"
+            return what, "copy or download it again; was the disk full?"
+        if size > whole:
+            what = f"{path.name} has {size} bytes instead of {whole}"
+            return what, "copy or download it again"
+    if found is not None and "LFS" in found:
+        return f"{path.name} is {found}", "run `git lfs pull`, or download the file itself"
+    if found == "an HTML page":
+        what = f"{path.name} is {found}, not a model"
+        return what, "download the file itself, instead of the page that shows it"
+    if found in ("a Python pickle", "a ZIP archive"):
+        what = f"{path.name} is {found}, like the .pt and .ckpt files of PyTorch, not safetensors"
+        return what, "name a file that save_model wrote; artgraph never opens pickles"
+    if found is not None:
+        return f"{path.name} is {found}, not a model", "name a file that save_model wrote"
+    reason = " ".join(str(error).split())[:100]
+    return f"{path.name} is damaged, or not a safetensors file ({reason})", (
+        "copy it again, or name another file that save_model wrote"
+    )
+
+
+def _whole_size(path: Path, length: int) -> int | None:
+    """Returns the size of a safetensors file by its header, or None if the header is cut short."""
+    with path.open("rb") as file:
+        text = file.read(8 + length)[8:]
+    try:
+        tensors = [entry for key, entry in json.loads(text).items() if key != "__metadata__"]
+        return 8 + length + max((int(entry["data_offsets"][1]) for entry in tensors), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None

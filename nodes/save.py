@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from ..contract.context import Context
+from ..contract.errors import advised
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
@@ -49,7 +50,7 @@ def save_image(
     return Files(files)
 
 
-@node(title="Save animation", category="save", version=2)
+@node(title="Save animation", category="save", version=3)
 def save_animation(
     image: Pictures,
     *,
@@ -69,14 +70,26 @@ def save_animation(
     loop: Annotated[bool, Field(description="Repeat without end")] = True,
     ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
     quality: Quality = 92,
+    ctx: Context,
 ) -> Files:
-    """Save a batch of pictures as one animation."""
-    from ..pictures.encoding import ENDINGS, encode_animation
+    """Save a batch of pictures as one animation.
 
+    A GIF plays at most 50 pictures per second.
+
+    Raises: NodeError if a GIF would show one picture for more than 655 seconds.
+    """
+    from ..pictures.encoding import ENDINGS, MAX_GIF_FPS, encode_animation
+
+    if format == "gif" and fps > MAX_GIF_FPS:
+        ctx.warn(
+            f"the GIF plays {MAX_GIF_FPS} pictures per second instead of {fps:g}, as viewers slow"
+            " down faster ones - save it as webp or apng, or lower `fps`"
+        )
     frames = [_pixels(picture) for picture in image]
     if ping_pong:
         frames += frames[-2:0:-1]
-    data = encode_animation(frames, format, fps, loop, quality)
+    with advised("raise `fps`, remove pictures that are equal, or save it as webp or apng"):
+        data = encode_animation(frames, format, fps, loop, quality)
     return Files({file_name(name, ENDINGS[format]): data})
 
 

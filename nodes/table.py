@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Image, Table
 from ..contract.widgets import Choices
-from ..contract.wording import names_in, suggestion
+from ..contract.wording import chosen_names
 
 
 @node(title="Plot table", category="table", version=2)
@@ -51,11 +51,7 @@ def plot_table(
     from ..pictures.plot import PlotError, plot
 
     drawn = table.columns
-    if names := names_in(columns):
-        if unknown := [name for name in names if name not in drawn]:
-            raise NodeError(
-                f"the table has no column {unknown[0]!r}", suggestion(unknown[0], drawn)
-            )
+    if names := chosen_names(columns, drawn, "the table has no column"):
         drawn = {name: cells for name, cells in drawn.items() if name in {*names, table.x}}
     try:
         pixels = plot(drawn, table.x, None if kind == "auto" else kind, title, width, height)
@@ -79,5 +75,11 @@ def join_tables(first: Table, second: Table) -> Table:
         )
     joined = dict(first.columns)
     for name, column in second.columns.items():
-        joined[f"{name} 2" if name in joined else name] = column
+        joined[_unused(name, joined)] = column
     return Table(joined, first.x if first.x in first.columns else second.x)
+
+
+def _unused(name: str, taken: dict[str, list[Any]]) -> str:
+    """Returns the name of a column, with the first number from 2 on at its end if it is taken."""
+    numbered = (f"{name} {number}" for number in range(2, len(taken) + 3))
+    return next(n for n in (name, *numbered) if n not in taken)

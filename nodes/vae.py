@@ -163,7 +163,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
 
-@node(title="Evaluate VAE", category="vae", device=True)
+@node(title="Evaluate VAE", category="vae", version=2, device=True)
 def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
     """Turn the pictures of a dataset into latents and back, and measure what is lost.
 
@@ -252,7 +252,7 @@ class SampledVae(NamedTuple):
     image: Image
 
 
-@node(title="VAE sample", category="vae", device=True)
+@node(title="VAE sample", category="vae", version=2, device=True)
 def vae_sample(
     vae: Vae,
     *,

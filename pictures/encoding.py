@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ Moving = Literal["gif", "webp", "apng"]
 
 # Suffixes of files by format.
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "apng": ".png"}
+
+MAX_GIF_FPS = 50  # viewers slow down the pictures of a GIF that are shown for less than 20 ms
 
 
 def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
@@ -38,22 +41,36 @@ def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
 def encode_animation(
     frames: Sequence[Pixels], kind: Moving, fps: float, loop: bool, quality: int
 ) -> bytes:
-    """Encode frames (H, W, 3) as an animation. APNG, and WebP at quality 100, are lossless."""
+    """Encode frames (H, W, 3) as an animation. APNG, and WebP at quality 100, are lossless.
+
+    Raises: ValueError if a picture is shown for longer than the format allows.
+    """
     file = io.BytesIO()
     pictures = list(map(Image.fromarray, frames))
     first, *rest = map(_with_palette, pictures) if kind == "gif" else pictures
-    if kind == "gif":
-        # The unit of durations in a GIF is 10 ms, and viewers slow down frames shorter than 20 ms.
-        duration = max(2, round(100 / fps)) * 10
-        repeat = {"loop": 0} if loop else {}
-        first.save(file, "GIF", save_all=True, append_images=rest, duration=duration, **repeat)
-        return file.getvalue()
-    options: dict[str, Any] = {"duration": round(1000 / fps), "loop": 0 if loop else 1}
+    options: dict[str, Any] = {"duration": durations(len(frames), kind, fps)}
+    if loop or kind != "gif":
+        options["loop"] = 0 if loop else 1
     if kind == "webp":
         options |= {"quality": quality, "lossless": quality == 100}
-    name = "PNG" if kind == "apng" else "WEBP"
-    first.save(file, name, save_all=True, append_images=rest, **options)
+    name = {"gif": "GIF", "webp": "WEBP", "apng": "PNG"}[kind]
+    try:
+        first.save(file, name, save_all=True, append_images=rest, **options)
+    except OverflowError as error:  # equal pictures become one, which is shown for longer
+        raise ValueError("a GIF can't show one picture for more than 655 seconds") from error
     return file.getvalue()
+
+
+def durations(count: int, kind: Moving, fps: float) -> list[int]:
+    """Returns how long each of `count` pictures is shown, in ms.
+
+    A GIF counts in units of 10 ms, WebP and APNG in ms. The end of each picture is rounded instead
+    of its duration, so that rounding errors do not add up.
+    """
+    unit = 10 if kind == "gif" else 1
+    fps = min(fps, MAX_GIF_FPS) if kind == "gif" else fps
+    ends = [round(1000 * number / (unit * fps)) * unit for number in range(count + 1)]
+    return [end - begin for begin, end in itertools.pairwise(ends)]
 
 
 def _with_palette(picture: Image.Image) -> Image.Image:

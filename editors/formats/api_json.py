@@ -19,12 +19,15 @@ META = "artgraph"
 
 
 def is_api(data: Any) -> bool:
-    """Returns whether JSON data look like a graph in the API's format."""
-    return (
-        isinstance(data, dict)
-        and bool(data)
-        and all(isinstance(node, dict) and "class_type" in node for node in data.values())
-    )
+    """Returns whether JSON data look like a graph in the API's format.
+
+    Besides nodes, there may be other entries, such as a version.
+    """
+    return isinstance(data, dict) and any(map(_is_node, data.values()))
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, dict) and ("class_type" in value or "inputs" in value)
 
 
 def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
@@ -76,8 +79,10 @@ def read_api(prompt: Mapping[str, Any]) -> ForeignGraph:
     nodes: dict[str, ForeignNode] = {}
     metadata: dict[str, Any] = {}
     for number, node in prompt.items():
+        if not _is_node(node):
+            continue
         inputs, meta = node.get("inputs", {}), _mapping(node.get("_meta"))
-        if not isinstance(node["class_type"], str) or not isinstance(inputs, dict):
+        if not isinstance(node.get("class_type"), str) or not isinstance(inputs, dict):
             raise TypeError(f"node #{number} does not have the API's format")
         ours = _mapping(meta.get(META))
         links = {name: (str(v[0]), v[1]) for name, v in inputs.items() if is_link(v)}

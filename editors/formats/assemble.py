@@ -16,7 +16,8 @@ from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
 from ...contract.values.files import is_file_name
 from ...contract.wording import suggestion
-from ...runner.graph.document import ABOUT, FORMAT, NAME
+from ...runner.graph.document import ABOUT, FORMAT
+from ...runner.graph.names import NAME
 from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 from .forms import from_comfy_value, is_empty_number, node_id, to_comfy_value
 from .names import node_name, unused_name, valid_name

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...contract.errors import GraphError, InputError, unwritable
+from ...contract.errors import GraphError, InputError, unreadable, unwritable
+from ...contract.file_kinds import kind_of_file
 from ...contract.spec import NodeSpec
-from ...pictures.png_text import add_text, is_png, read_text, without_text
+from ...pictures.png_text import TextError, add_text, is_png, read_text, without_text
 from ...runner.graph.binding import bind
 from ...runner.graph.document import MAX_BYTES, Document, document_of, parse_document
 from ...runner.graph.folders import Folders
@@ -56,7 +57,8 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
             graph = read_api(data)
         else:
             raise GraphError(
-                f"{file}: not a ComfyUI graph", "export the workflow from ComfyUI's editor"
+                f"{file}: this JSON is not a graph of ComfyUI",
+                "export the workflow from ComfyUI's editor; a graph of artgraph is a .yaml file",
             )
         assembler = Assembler(graph, registry, file)
         document = document_of(assembler.data(), file, folder)
@@ -92,16 +94,24 @@ def _named_layout(
 def read_json(data: bytes | str, file: str) -> Any:
     """Returns the data in a JSON text from an untrusted source.
 
+    ComfyUI writes NaN and Infinity, which are not JSON. They are only wrong in a value that a node
+    needs, so they are read as numbers, and the check of the widgets reports them.
+
     Raises: GraphError if the text is not valid JSON.
     """
     try:
-        return json.loads(data, parse_constant=_reject_constant)
-    except (ValueError, RecursionError) as error:
-        raise GraphError(f"{file}: not valid JSON ({error})", "export it again") from error
+        return json.loads(data)
+    except RecursionError as error:
+        raise GraphError(f"{file}: this JSON is nested too deeply", _EXPORT) from error
+    except ValueError as error:
+        found = kind_of_file(data) if isinstance(data, bytes) else None
+        what = f"this is {found}, not JSON" if found else f"not valid JSON ({error})"
+        if not data.strip():
+            what = "the file is empty"
+        raise GraphError(f"{file}: {what}", _EXPORT) from error
 
 
-def _reject_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")
+_EXPORT = "export the workflow from ComfyUI's editor again"
 
 
 def document_in_json(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
@@ -119,12 +129,23 @@ def document_in_png(path: Path, registry: Mapping[str, NodeSpec]) -> Document:
     Raises: GraphError, InputError.
     """
     data = _read_bytes(path)
-    texts = {key: text for key in _TEXTS if (text := read_text(data, key)) is not None}
-    if GRAPH_KEY in texts:
-        return parse_document(texts[GRAPH_KEY], str(path), path.parent)
-    for text in texts.values():
-        return from_comfy(read_json(text, str(path)), registry, str(path), path.parent).document
-    raise GraphError(f"{path}: contains no graph", "use a PNG file that artgraph or ComfyUI saved")
+    try:
+        for key in _TEXTS:
+            text = read_text(data, key)
+            if text is not None and key == GRAPH_KEY:
+                return parse_document(text, str(path), path.parent)
+            if text is not None:
+                found = read_json(text, str(path))
+                return from_comfy(found, registry, str(path), path.parent).document
+    except TextError as error:
+        raise GraphError(f"{path}: {error}", _SHARED) from error
+    raise GraphError(f"{path}: this picture contains no graph", _SHARED)
+
+
+_SHARED = (
+    "use the PNG as artgraph or ComfyUI saved it; picture editors, messengers and web sites remove"
+    " the graph"
+)
 
 
 def check(document: Document, registry: Mapping[str, NodeSpec]) -> Document:
@@ -191,7 +212,8 @@ def with_graph(data: bytes, document: Document, registry: Mapping[str, NodeSpec]
 def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > 4 * MAX_BYTES:
-            raise GraphError(f"{path}: larger than {4 * MAX_BYTES >> 20} MiB", "use a smaller file")
+            what = f"{path}: larger than {4 * MAX_BYTES >> 20} MiB"
+            raise GraphError(what, "reduce the picture, or name the graph's own file")
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error
+        raise unreadable(path, error) from error

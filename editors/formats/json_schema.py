@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...runner.graph.document import ABOUT, FORMAT, NAME, NODE_NAME
+from ...runner.graph.document import ABOUT, FORMAT
+from ...runner.graph.names import NAME, NODE_NAME
 
 Schema = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...contract.errors import InputError
+from ...contract.errors import InputError, unreadable
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.wording import suggestion
@@ -33,23 +33,34 @@ def load_document(name: str) -> Document:
         if name in shipped:
             return read_document(shipped[name])
         if path.suffix or "/" in name:
-            raise InputError(f"{name}: there is no such file", "check the path")
+            raise InputError(f"{name}: there is no such file", _near(path))
         raise InputError(f"{name}: there is no such graph", suggestion(name, shipped))
     if path.is_dir():
         raise InputError(f"{name}: this is a folder", "name a graph file in it")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(8)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if is_png(beginning):
+        from .convert import document_in_png
+
+        return document_in_png(path, load_nodes())
     if path.suffix.lower() == ".json":
         from .convert import document_in_json
 
         return document_in_json(path, load_nodes())
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return read_document(path)
-    with path.open("rb") as file:
-        signature = file.read(8)
-    if not is_png(signature):
-        return read_document(path)
-    from .convert import document_in_png
+    return read_document(path)
 
-    return document_in_png(path, load_nodes())
+
+def _near(path: Path) -> str:
+    """Returns what to write instead of the name of a file that does not exist."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder} either; you are in {Path.cwd()}"
+    endings = (".yaml", ".yml", ".json", ".png")
+    graphs = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in endings)
+    return suggestion(path.name, graphs, f"no graph in {folder.resolve()} has a similar name")
 
 
 def load_graph(

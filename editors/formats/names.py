@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from ...runner.graph.document import NAME, NODE_NAME
+from ...runner.graph.names import NAME, NODE_NAME
 
 _CONTROLS = ("fixed", "increment", "decrement", "randomize")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 NOTES = ("Note", "MarkdownNote")
@@ -27,7 +28,7 @@ def read_layout(workflow: Mapping[str, Any]) -> dict[str, Any]:
         if node_colors:
             colors[str(node["id"])] = [node_colors.get("color", ""), node_colors.get("bgcolor", "")]
     groups = [
-        {"title": str(group.get("title", "")), "box": list(group["bounding"])}
+        {"title": str(group.get("title", "")), "box": [n for n in group["bounding"] if isfinite(n)]}
         | ({"color": group["color"]} if group.get("color") else {})
         for group in workflow.get("groups") or []
     ]
@@ -59,4 +60,6 @@ def _pair(pair: Any, default: tuple[float, float]) -> list[float]:
     """Returns two numbers as a list. Old workflows contain them as `{"0": x, "1": y}`."""
     if isinstance(pair, dict):
         pair = [pair["0"], pair["1"]]
-    return [float(n) if n % 1 else int(n) for n in pair[:2]] if pair else list(default)
+    if not pair or not all(map(isfinite, pair[:2])):
+        return list(default)
+    return [float(n) if n % 1 else int(n) for n in pair[:2]]

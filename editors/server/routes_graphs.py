@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ...contract.errors import ArtgraphError
-from ...pictures.png_text import is_png, read_text
+from ...pictures.png_text import TextError, is_png, read_text
 from ...runner.graph.document import read_document
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.load import load_document, shipped_graphs
@@ -89,7 +89,10 @@ async def open_file(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     data = await request.read()
     name = Path(request.query.get("name", "graph")).stem
-    text = read_text(data, GRAPH_KEY) if is_png(data) else data.decode("utf-8-sig", "replace")
+    try:
+        text = read_text(data, GRAPH_KEY) if is_png(data) else data.decode("utf-8-sig", "replace")
+    except TextError as error:
+        return web.json_response({"error": f"{name}: {error}"})
     if text is None or "artgraph:" not in text[:4_096]:
         return web.json_response({})
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -92,15 +93,19 @@ def metrics_and_confusion(
         "negative log-likelihood": negative_log_likelihood(probabilities, labels),
         "calibration error": calibration_error(probabilities, labels),
     }
-    rows = [*values.items()]
-    rows += [(classes[i], float(right[i] / totals[i])) for i in range(count) if totals[i] > 0]
-    table: Columns = {"metric": [name for name, _ in rows], "value": [v for _, v in rows]}
+    for i in range(count):
+        if totals[i] > 0:
+            values[_unused(classes[i], values)] = float(right[i] / totals[i])
+    table: Columns = {"metric": list(values), "value": list(values.values())}
     confusion: Columns = {"true class": list(classes)}
     for i, name in enumerate(classes):
-        confusion[_column(name, confusion)] = counts[:, i].tolist()
+        confusion[_unused(name, confusion)] = counts[:, i].tolist()
     return table, confusion
 
 
-def _column(name: str, taken: Columns) -> str:
-    """Returns a column name that is not in use, as a class may be called "true class"."""
-    return name if name not in taken else f"{name} (class)"
+def _unused(name: str, taken: Iterable[str]) -> str:
+    """Returns the name of a class, or another that is not in use: it may be called "accuracy"."""
+    used = set(taken)
+    while name in used:
+        name = f"{name} (class)"
+    return name

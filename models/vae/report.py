@@ -44,10 +44,13 @@ def reconstruction_table(
             used.append(codes(raw, levels))
         progress(min(len(images), len(measured) * PART), len(images))
     table, numbers = torch.cat(measured).double(), torch.cat(used) if used else None
-    chosen = {name: labels == index for index, name in enumerate(classes)}
-    chosen["all"] = torch.ones(len(images), dtype=torch.bool)
+    chosen = [
+        ("all (class)" if name == "all" else name, labels == index)
+        for index, name in enumerate(classes)
+    ]
+    chosen.append(("all", torch.ones(len(images), dtype=torch.bool)))
     rows = []
-    for name, mask in chosen.items():
+    for name, mask in chosen:
         if not mask.any():
             continue
         *means, drawn_energy, energy = table[mask].mean(0).tolist()

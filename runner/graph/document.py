@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import yaml
 
-from ...contract.errors import GraphError, InputError
+from ...contract.errors import GraphError, unreadable
 from ...contract.problem import Problem
 from ...contract.wording import shortened, suggestion
+from .names import NAME, NAME_ADVICE, NODE_NAME, TYPE_KEYS, key_advice, name_mistake
+from .yaml_mistakes import decoded, syntax_error
 from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml, yaml_line
 
 FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
-
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
-NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner is in an inner graph
 
 
 @dataclass
@@ -111,12 +109,10 @@ def read_document(path: Path) -> Document:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise GraphError(f"{path}: larger than {MAX_BYTES >> 20} MiB", "split the graph")
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror}", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise GraphError(f"{path}: not UTF-8 text", "save the graph as UTF-8") from error
-    return parse_document(text, str(path), path.parent)
+        raise unreadable(path, error) from error
+    return parse_document(decoded(data, path), str(path), path.parent)
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document:
@@ -128,23 +124,8 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
     try:
         root = read_yaml(text, refusal)
     except yaml.YAMLError as error:
-        raise refusal(*_syntax_error(text, error)) from error
+        raise refusal(*syntax_error(text, error)) from error
     return _Reader(file, folder).document(root)
-
-
-def _syntax_error(text: str, error: yaml.YAMLError) -> tuple[int | None, str, str]:
-    """Returns the line of a mistake in a YAML text, what is wrong and what to do."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return None, "not valid YAML", "correct the YAML there"
-    lines = text.splitlines()
-    if mark.line >= len(text.rstrip().splitlines()):
-        what, advice = "this YAML is incomplete", "is a bracket or quote not closed?"
-    elif lines[mark.line].lstrip(" ").startswith("\t"):
-        what, advice = "this line begins with a tab", "indent with spaces"
-    else:
-        what, advice = getattr(error, "problem", None) or "not valid YAML", "correct the YAML there"
-    return mark.line + 1, what, advice
 
 
 def document_of(data: Mapping[str, Any], file: str, folder: Path) -> Document:
@@ -172,12 +153,16 @@ class _Reader:
                 mark.line,
                 node,
                 f"{what} must be a mapping, not {_shown(mark)}",
-                "write `name: value` lines",
+                "write `name: value` lines"
+                + (" without `-`" if isinstance(mark.value, list) else ""),
             )
         return {}
 
     def document(self, root: Marked) -> Document:
-        top = self.mapping(root, "a graph file")
+        if not isinstance(root.value, dict):
+            self.not_a_graph(root)
+            return Document(self.file, self.folder, {}, {}, {}, {}, self.problems)
+        top = root.value
         for key in [key for key in top if key not in self.TOP]:
             value = top[key].value
             is_node = isinstance(value, dict) and "node" in value
@@ -192,24 +177,35 @@ class _Reader:
             self.file, self.folder, about, knobs, knob_about, nodes, self.problems, layout
         )
 
+    def not_a_graph(self, root: Marked) -> None:
+        what = "the file is empty"
+        if root.value is not None:
+            what = f"a graph file must be a mapping, not {_shown(root)}"
+        example = "`artgraph new FILE` writes an example"
+        self.report(
+            root.line, None, what, f"begin with `artgraph: {FORMAT}` and `nodes:`; {example}"
+        )
+
     def version(self, mark: Marked | None) -> None:
         if mark is None:
             advice = f"begin the file with `artgraph: {FORMAT}`"
             self.report(1, None, "the format version is missing", advice)
         elif mark.value != FORMAT or isinstance(mark.value, bool):
+            newer = type(mark.value) is int and mark.value > FORMAT
+            update = "update artgraph; " if newer else ""
             self.report(
                 mark.line,
                 None,
                 f"format version {_shown(mark)} is not supported",
-                f"this artgraph reads `artgraph: {FORMAT}`",
+                f"{update}this artgraph reads `artgraph: {FORMAT}`",
             )
 
     def knobs(self, mark: Marked) -> tuple[dict[str, Marked], dict[str, str]]:
         values, about = {}, {}
         for name, knob in self.mapping(mark, "`knobs`").items():
             if not NAME.fullmatch(name):
-                what = f"{name!r} is not a valid name for a knob"
-                self.report(knob.line, None, what, "use letters, digits, _ and -")
+                what = f"{name!r} is not a valid name for a knob: {name_mistake(name)}"
+                self.report(knob.line, None, what, NAME_ADVICE)
             if isinstance(knob.value, dict):
                 for key in [key for key in knob.value if key not in ("value", "about")]:
                     self.report(
@@ -247,22 +243,13 @@ class _Reader:
 
     def node(self, name: str, mark: Marked) -> NodeEntry:
         if not NODE_NAME.fullmatch(name) or name == "knobs":
-            self.report(
-                mark.line,
-                name,
-                "this is not a valid name for a node",
-                "use letters, digits, _ and -, and not `knobs`",
-            )
+            what = f"this is not a valid name for a node: {name_mistake(name)}"
+            self.report(mark.line, name, what, NAME_ADVICE)
         parts = self.mapping(mark, "a node", name)
         for key in [key for key in parts if key not in ("node", "from", "with", "about")]:
-            self.report(
-                parts[key].line,
-                name,
-                f"unknown key {key!r}",
-                "a node has `node`, `from` (wires), `with` (values) and `about`",
-            )
+            self.report(parts[key].line, name, f"unknown key {key!r}", key_advice(key))
         kind = parts.get("node", Marked(None, mark.line))
-        if not isinstance(kind.value, str):
+        if not isinstance(kind.value, str) and not any(map(TYPE_KEYS.__contains__, parts)):
             self.report(
                 kind.line,
                 name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.errors import InputError
+from ...contract.wording import find_name
 
 SHIPPED = Path(__file__).parents[2] / "graphs"  # contains the shipped graphs and base models
 
@@ -40,6 +41,8 @@ class Folders:
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)
+        if found is None and not text.isascii():
+            found = next(filter(None, map(_with_other_accents, candidates)), None)
         if found is None:
             place = "" if trusted or Path(text).is_absolute() else f" in {self._searched()}"
             raise InputError(f"there is no {kind} {text!r}{place}", "check the path")
@@ -84,3 +87,20 @@ class Folders:
 
     def _roots(self) -> list[Path]:
         return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]
+
+
+def _with_other_accents(path: Path) -> Path | None:
+    """Returns the existing path whose accents are written in another form (NFC or NFD), or None."""
+    found = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        if (found / part).exists() or part == "..":
+            found /= part
+            continue
+        try:
+            name = find_name(part, (entry.name for entry in found.iterdir()))
+        except OSError:
+            return None
+        if name is None:
+            return None
+        found /= name
+    return found

@@ -21,10 +21,12 @@ def parse_setting(text: str) -> tuple[str, Typed]:
     Raises: GraphError.
     """
     target, equals, raw = text.partition("=")
-    if not equals or target.count(".") != 1:
-        raise GraphError(
-            f"--set {text}: not a setting", "write node.widget=value or knobs.name=value"
-        )
+    what, advice = f"--set {text}: not a setting", "write node.widget=value or knobs.name=value"
+    if not equals:
+        raise GraphError(what, f"{advice}; the `=` is missing")
+    if target.count(".") != 1:
+        missing = "" if "." in target or not target else f"; the name before .{target} is missing"
+        raise GraphError(what, advice + missing)
     return target, Typed(scalar(raw), raw, f"--set {text}")
 
 
@@ -42,7 +44,8 @@ def apply_settings(document: Document, settings: Mapping[str, Typed]) -> list[Pr
         else:
             names = document.knobs if owner == "knobs" else document.nodes
             kind, word = ("knob", name) if owner == "knobs" else ("node", owner)
-            what, advice = f"there is no {kind} {word!r}", suggestion(word, names)
+            others = names if owner == "knobs" or not document.knobs else [*names, "knobs"]
+            what, advice = f"there is no {kind} {word!r}", suggestion(word, others)
             if owner == "knobs" and not names:
                 what, advice = "this graph has no knobs", "set NODE.WIDGET instead"
             problems.append(Problem("unknown_name", target, what, advice, typed.option))

@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from .yaml_mistakes import odd_advice, odd_character
 
 MAX_DEPTH = 16  # levels of nesting
 MAX_TEXT = 100_000  # characters of one scalar
@@ -66,13 +69,13 @@ Refusal = Callable[[int, str, str], Exception]  # (line, what is wrong, what to 
 
 
 def scalar(text: str) -> Any:
-    """Returns the value of a plain scalar by YAML 1.2's core schema."""
+    """Returns the value of a plain scalar by YAML 1.2's core schema. A huge number is a text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.fullmatch(text):
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if _FLOAT.fullmatch(text) and isfinite(number := float(text)):
+        return number
     return text
 
 
@@ -110,15 +113,30 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
         if isinstance(container, list):
             container.append(mark)
         elif key is not None:
+            if mark.value is None and ":" in key:
+                name, _, value = key.partition(":")
+                advice = f"write `{name}: {value}`, with a space behind the colon"
+                raise refusal(line, f"{key!r} has no value", advice)
             container[key] = mark
             stack[-1] = (container, begin, None)
         else:
             if kind is not yaml.ScalarEvent or type(mark.value) is float or mark.value is None:
-                raise refusal(line, "a key is not a plain name", "correct the line")
-            if event.value in container:
-                raise refusal(line, f"the key {event.value!r} appears twice", "remove one of them")
+                shown = "" if kind is not yaml.ScalarEvent else f" {event.value!r}"
+                advice = "write `name: value` lines, and numbers with a point instead of a comma"
+                raise refusal(line, f"the key{shown} is not a name", advice)
+            _check_key(event.value, line, container, refusal)
             stack[-1] = (container, begin, event.value)
     return root[0] if root else Marked(None, 1)
+
+
+def _check_key(key: str, line: int, mapping: Mapping[str, Marked], refusal: Refusal) -> None:
+    odd = odd_character(key)
+    if odd is not None:
+        raise refusal(line, f"the key {key!r} contains {odd}", odd_advice(odd))
+    if key in mapping:
+        earlier = mapping[key].line
+        where = f", also in line {earlier}" if earlier != line else ""
+        raise refusal(line, f"the key {key!r} appears twice{where}", "remove one of them")
 
 
 def _scalar_mark(event: yaml.ScalarEvent, line: int, refusal: Refusal) -> Marked:

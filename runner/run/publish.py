@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...contract.errors import GraphError, NodeError
+from ...contract.errors import GraphError, NodeError, write_problem
 from ...contract.values.files import Files, is_file_name
 from ...pictures.png_text import add_text, is_png
 from ..store.temporary import file_in_the_way, sweep, write_whole
@@ -76,10 +76,8 @@ class Publisher:
         try:
             write_whole(path, data)
         except OSError as error:
-            raise NodeError(
-                f"{path} can't be written: {error.strerror}",
-                "free space, or choose another folder with --out",
-            ) from error
+            advice = "choose another folder with --out"
+            raise NodeError(*write_problem(path, error, advice)) from error
 
     def write_manifest(self, run: dict[str, Any]) -> None:
         """Write the manifest: the facts about the run, the graph and the files."""

@@ -80,7 +80,7 @@ def test_sheets_and_files_of_parts(both):
     assert len(files[0]) == len(LEVELS)
     moving = [
         save_animation(
-            i, name="", format="apng", fps=5, loop=True, ping_pong=True, quality=90
+            i, name="", format="apng", fps=5, loop=True, ping_pong=True, quality=90, ctx=context
         ).files
         for i in both
     ]

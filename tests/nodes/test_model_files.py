@@ -4,7 +4,12 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
+
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.models import Vae
+from artgraph.nodes.model_files import save_model
 
 GRAPH = """
 artgraph: 1
@@ -47,11 +52,21 @@ def header(kind="vae", **config):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "is damaged, or is not a model that save_model wrote"),
-        (b"\xff" * 100, "is damaged, or is not a model that save_model wrote"),
-        (b"\x80\x04\x95pickle", "is damaged, or is not a model that save_model wrote"),
-        ({}, "is damaged, or is not a model that save_model wrote"),
-        (header("diffusion"), "is damaged, or is not a model that save_model wrote"),
+        (b"", "m.safetensors is empty - copy or download it again"),
+        (b"\xff" * 100, "is damaged, or not a safetensors file"),
+        (b"\x80\x04\x95pickle", "is a Python pickle, like the .pt and .ckpt files"),
+        (b"PK\x03\x04" + bytes(100), "is a ZIP archive, like the .pt and .ckpt files"),
+        (b"<!DOCTYPE html><html>", "is an HTML page, not a model - download the file itself"),
+        (b"\n<HTML>", "is an HTML page, not a model - download the file itself"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a PNG picture, not a model - name a file that"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a pointer of Git LFS instead of the file itself - run `git lfs pull`",
+        ),
+        ({}, "is a model of another program, which artgraph can't use"),
+        ({"artgraph": "{"}, "is a model of another program, which artgraph can't use"),
+        (header("diffusion"), "a model of the kind 'diffusion', which this artgraph does not know"),
+        (header("vae", flavour="new"), "unknown settings flavour - update artgraph, if a newer"),
         (header("vae"), "is not a valid vae"),
         (
             header("gan", method="projected", size=10**6, classes=["a"], channels=[8]),
@@ -72,3 +87,44 @@ def test_what_is_not_a_model_is_refused(cli, data, words):
     assert done.returncode == 3, done.stderr
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def state_of(path):
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def test_one_line_says_what_is_wrong_with_a_file_of_ours(cli):
+    path = save(cli)
+    state, metadata = state_of(path)
+    name = next(key for key, value in state.items() if value.is_floating_point())
+    for value in (float("nan"), float("inf")):
+        wrong = dict(state) | {name: torch.full_like(state[name], value)}
+        save_file(wrong, path, metadata)
+        done = cli("run", "g.yaml", "--only", "again")
+        assert done.returncode == 3
+        assert f"file.safetensors contains numbers that are not finite (in {name!r})" in done.stderr
+        assert "load an earlier file" in done.stderr
+    save_file(dict(state) | {name: torch.zeros(7)}, path, metadata)
+    done = cli("run", "g.yaml", "--only", "again")
+    assert f"is not a valid vae: size mismatch for {name}" in done.stderr
+    assert "save it again with save_model" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    save_file(state, path, metadata)
+    whole = path.read_bytes()
+    for end in (20, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        done = cli("run", "g.yaml", "--only", "again")
+        assert f"is cut short: it has only {end}" in done.stderr
+    path.write_bytes(whole + b"x")
+    assert f"bytes instead of {len(whole)}" in cli("run", "g.yaml", "--only", "again").stderr
+
+
+def test_a_weight_that_float16_cannot_represent_is_reported(cli):
+    state, metadata = state_of(save(cli))
+    header = json.loads(metadata["artgraph"])
+    name = next(key for key, value in state.items() if value.is_floating_point())
+    model = Vae(header["config"], state | {name: torch.full_like(state[name], 1e6)})
+    assert save_model(model, precision="float32").files
+    with pytest.raises(NodeError, match="too large for float16 - save it as float32"):
+        save_model(model, precision="float16")

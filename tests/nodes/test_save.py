@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
 from artgraph.contract.values.files import Files, is_file_name
 from artgraph.contract.values.kinds import Table
 from artgraph.nodes.save import save_animation, save_image, save_table
@@ -32,10 +33,9 @@ def save(image, name="a", kind="png", quality=92):
     return save_image(image, name=name, format=kind, quality=quality, ctx=CTX).files
 
 
-def animate(image, name="a", kind="gif", fps=10.0, loop=True, ping_pong=False, quality=92):
-    return save_animation(
-        image, name=name, format=kind, fps=fps, loop=loop, ping_pong=ping_pong, quality=quality
-    ).files
+def animate(image, name="a", kind="gif", fps=10.0, loop=True, ping_pong=False, quality=92, ctx=CTX):
+    settings = {"loop": loop, "ping_pong": ping_pong, "quality": quality}
+    return save_animation(image, name=name, format=kind, fps=fps, **settings, ctx=ctx).files
 
 
 def opened(data):
@@ -133,9 +133,49 @@ def test_loop(kind):
     assert opened(once).info.get("loop", 1) == 1
 
 
-def test_a_gif_is_shown_at_the_nearest_speed_it_can_say():
-    assert frames(animate(ramps(2), fps=60.0)["a.gif"])[1] == [20, 20]
-    assert frames(animate(ramps(2), fps=0.1)["a.gif"])[1] == [10_000] * 2
+def length(data):
+    """How long an animation plays, in milliseconds."""
+    picture = opened(data)
+    total = 0
+    for index in range(picture.n_frames):
+        picture.seek(index)
+        picture.load()
+        total += picture.info["duration"]
+    return total
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "apng"])
+@pytest.mark.parametrize("fps", [0.1, 7.0, 7.5, 12.0, 24.0, 29.97, 33.0, 48.0, 50.0])
+def test_an_animation_plays_as_long_as_fps_says(kind, fps):
+    (data,) = animate(ramps(25), kind=kind, fps=fps).values()
+    assert abs(length(data) - 25_000 / fps) <= (10 if kind == "gif" else 1)
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "apng"])
+def test_equal_pictures_are_shown_as_long_as_others(kind):
+    first, second = ramps(2)
+    (data,) = animate(torch.stack([first] * 10 + [second] * 3), kind=kind, fps=24.0).values()
+    assert abs(length(data) - 13_000 / 24) <= 10
+
+
+def test_a_gif_faster_than_viewers_show_is_reported():
+    warnings = []
+    ctx = Context(warn=warnings.append)
+    assert frames(animate(ramps(2), fps=60.0, ctx=ctx)["a.gif"])[1] == [20, 20]
+    assert warnings == [
+        "the GIF plays 50 pictures per second instead of 60, as viewers slow down faster ones"
+        " - save it as webp or apng, or lower `fps`"
+    ]
+    animate(ramps(2), kind="apng", fps=60.0, ctx=ctx)
+    animate(ramps(2), fps=50.0, ctx=ctx)
+    assert len(warnings) == 1
+    assert min(frames(animate(ramps(25), fps=48.0)["a.gif"])[1]) == 20
+
+
+def test_a_gif_that_stands_still_for_too_long_is_refused():
+    still = ramps(1).expand(70, -1, -1, -1)
+    with pytest.raises(NodeError, match="for more than 655 seconds - raise `fps`"):
+        animate(still, fps=0.1)
 
 
 TABLE = Table({"class": ["a,b", 'say "é"'], "p": [0.25, float("nan")], "n": [1, None]})

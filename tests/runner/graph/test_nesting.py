@@ -136,7 +136,7 @@ def test_three_levels_and_paths_relative_to_each_file(cli, pack):
         (
             "about: x",
             "frm: {}",
-            "g.yaml:3: inner.yaml:4: node 'i/picture': unknown key 'frm' - a node has",
+            "g.yaml:3: inner.yaml:4: node 'i/picture': unknown key 'frm' - did you mean 'from'?",
         ),
     ],
 )

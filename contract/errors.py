@@ -125,8 +125,11 @@ class Cancelled(ArtgraphError):  # noqa: N818 - named for what happened, as in a
 
 @contextmanager
 def advised(advice: str, kind: type[ValueError] = ValueError) -> Iterator[None]:
-    """Turn a ValueError of a model, which says what is wrong, into a NodeError with advice."""
+    """Turn a ValueError of a model into a NodeError.
+
+    advice: what to do, if the error has no `advice` of its own.
+    """
     try:
         yield
     except kind as error:
-        raise NodeError(str(error), advice) from error
+        raise NodeError(str(error), getattr(error, "advice", advice)) from error

@@ -34,7 +34,11 @@ def number_advice(value: Any, widget: Widget) -> str:
         return "write a finite number" + ("" if most is None else f"; the maximum is {most}")
     text = value.strip(QUOTES + SPACES)
     if _NUMBER.fullmatch(text):
-        return "write it without quotes" if text == value else f"write {text} and nothing around it"
+        return (
+            "write it without quotes"
+            if text == value
+            else f"write {text}, without quotes or spaces around it"
+        )
     ascii_text = _with_ascii_digits(text).translate(_SIGNS)
     if ascii_text != text and _NUMBER.fullmatch(ascii_text):
         return f"write {ascii_text}, with the digits and signs of a plain keyboard"

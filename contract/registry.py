@@ -64,13 +64,18 @@ def _load_pack(pack: str) -> None:
             finally:
                 sys.path.remove("")
     except Exception as error:
-        what, advice = f"{type(error).__name__}: {error}", "fix the pack"
+        what, advice = f"{type(error).__name__}: {error}", "correct the pack, and try again"
         if pack.endswith(".py") and not Path(pack).is_file():
-            what, advice = "there is no such file", "check the path"
+            what, advice = "there is no such file", f"name a file in {Path.cwd()}, or a whole path"
         elif isinstance(error, ModuleNotFoundError) and f"{pack}.".startswith(f"{error.name}."):
-            what, advice = f"there is no module {pack!r}", "check its name, or install it"
+            what, advice = (
+                f"there is no module {pack!r}",
+                "install it, or name the .py file of the pack",
+            )
             if Path(pack).is_file():
                 what, advice = "this is not a pack", "name a .py file or a module"
+        elif isinstance(error, ModuleNotFoundError):
+            what, advice = f"it needs the module {error.name!r}", "install this module"
         raise GraphError(f"--pack {pack}: {what}", advice) from error
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from .training.diverged import UnsuitableError
+
 Config = TypeVar("Config")
 
 
@@ -37,11 +39,14 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r:.80}")
 
 
+_NAMES = "rename or join the sub-folders of the pictures, which are the classes"
+
+
 def check_names(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a tuple of 1 to 1000 different names."""
     if not isinstance(value, tuple) or not 1 <= len(value) <= 1000:
-        raise ValueError(f"{name} must be a list of 1 to 1000 names")
+        raise UnsuitableError(f"{name} must be a list of 1 to 1000 names", _NAMES)
     if not all(isinstance(entry, str) and 0 < len(entry) <= 200 for entry in value):
-        raise ValueError(f"each of the {name} must be a text of 1 to 200 characters")
+        raise UnsuitableError(f"each of the {name} must have 1 to 200 characters", _NAMES)
     if len(set(value)) < len(value):
         raise ValueError(f"two of the {name} are the same")

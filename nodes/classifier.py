@@ -78,7 +78,7 @@ def train_classifier(
         raise NodeError(
             "the dataset has only one class", "put the pictures of each class into a sub-folder"
         )
-    with advised("change the dataset, the settings, or what is wired to `start`"):
+    with advised("train with other pictures or settings, or without `start`"):
         trained = train(
             dataset.images,
             dataset.labels,

@@ -124,7 +124,7 @@ def train_gan(
     features = None
     if classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
-    advice = "change the dataset or the settings"
+    advice = "train with other pictures or settings, or without `start`"
     with advised(advice), advised("lower `rate`", DivergedError):
         trained = train(
             dataset.images,

@@ -111,7 +111,7 @@ def train_vae(
     features = None
     if classifier is not None and sharpen == "features":
         features = classifier.features(ctx.device)
-    with advised("change the dataset, the settings, or what is wired"):
+    with advised("train with other pictures or settings, or without `start`"):
         trained = train(
             dataset.images,
             VaeSettings(
@@ -228,7 +228,7 @@ def train_prior(
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
-    with advised("change the dataset, or what is wired to `start`"):
+    with advised("train with other pictures, or without `start`"):
         trained = train(
             latents,
             dataset.labels,

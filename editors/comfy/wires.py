@@ -59,7 +59,7 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     try:
         return Ref(own, host.store().put_value(own, _as_our_images(value)))
     except SocketError as error:
-        raise NodeError(f"{name}: {error}", "wire another value") from error
+        raise NodeError(f"{name}: {error}", "wire the output of an artgraph node") from error
 
 
 def _as_our_images(value: Any) -> Any:

@@ -170,7 +170,8 @@ class Assembler:
         source = self.graph.nodes.get(source_id)
         if source is None:
             what = f"input {slot!r} is linked to node #{source_id}, which does not exist"
-            self.report(node, Problem("unknown_source", slot, what))
+            advice = "link it to another node, or remove the link"
+            self.report(node, Problem("unknown_source", slot, what, advice))
             return None
         core = CORE.get(source.type)
         if core is not None and core.passthrough is not None:
@@ -185,7 +186,8 @@ class Assembler:
         if output is None:
             origin = f"output {number} of {source.type}"
             what = f"input {slot!r} is linked to {origin}, which artgraph does not have"
-            self.report(node, Problem("unknown_source", slot, what))
+            advice = f"link another output: {', '.join(filter(None, outputs))}"
+            self.report(node, Problem("unknown_source", slot, what, advice))
             return None
         name = self.names[source.id]
         return name if len(spec.outputs) == 1 else f"{name}.{output}"

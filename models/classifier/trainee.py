@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from ..training.average import Average
+from ..training.diverged import UnsuitableError
 from ..training.inputs import Number, send
 from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
@@ -171,7 +172,10 @@ class ClassifierTrainee:
         for name, fresh in initial.items():
             value = state.get(name)
             if value is None:
-                raise ValueError(f"the classifier to start from has no {name}")
+                raise UnsuitableError(
+                    f"the classifier to start from has no {name}",
+                    "wire another classifier to `start`, or leave `start` unwired",
+                )
             if name.startswith(f"{dense}."):
                 rows = dict(zip(start.classes, value, strict=True))
                 zero = torch.zeros_like(value[0])

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import Preview, State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
@@ -147,6 +148,7 @@ def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: G
     if settings.batch < GROUP or settings.batch % GROUP:
         raise ValueError(f"batch must be a multiple of {GROUP}, not {settings.batch}")
     if settings.loss != "non-saturating" and settings.method != "classic":
-        raise ValueError(
-            f"the loss {settings.loss!r} needs the method classic, not {settings.method}"
+        raise UnsuitableError(
+            f"the loss {settings.loss!r} needs the method classic, not {settings.method}",
+            "set loss: non-saturating, or method: classic",
         )

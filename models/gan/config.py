@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..blocks import halvings
 from ..configs import check_choice, check_names, check_whole, read_config
+from ..training.diverged import UnsuitableError
 
 Method = Literal["projected", "r3", "classic"]
 
@@ -88,9 +89,10 @@ class GanConfig:
         if doublings < 0:
             raise ValueError(f"a GAN of {self.size} px cannot be changed to draw {size} px")
         if doublings and self.method != "projected":
-            raise ValueError(
+            raise UnsuitableError(
                 f"a GAN of method {self.method} can only draw {self.size} px, not {size} px; only"
-                " projected GANs can be fine-tuned on larger pictures"
+                " projected GANs can be fine-tuned on larger pictures",
+                f"load the pictures with size {self.size}, or leave `start` unwired",
             )
         defaults = GanConfig.default(self.method, size, self.classes).channels
         added = defaults[len(defaults) - doublings :]

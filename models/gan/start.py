@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..training.diverged import UnsuitableError
 from ..training.loop import State
 from .config import GanConfig
 from .layers import ClassEmbedding
@@ -16,6 +17,9 @@ from .trainee import GanTrainee
 # Number of earlier steps that learning rates and average assume for a GAN that is fine-tuned. New
 # classes and sizes need higher learning rates, so the number is smaller.
 SAME_TASK_AGE, NEW_TASK_AGE = 2000, 400
+
+
+_ANOTHER = "wire a GAN that train_gan made to `start`, or leave `start` unwired"
 
 
 def fine_tuned_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
@@ -48,7 +52,9 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
             value = state.get(f"{prefix}.{name}")
             if value is None:
                 if not _is_added(prefix, name, trainee.config, start, state):
-                    raise ValueError(f"the GAN to start from has no weight {prefix}.{name}")
+                    raise UnsuitableError(
+                        f"the GAN to start from has no weight {prefix}.{name}", _ANOTHER
+                    )
                 value = own
             elif name in embeddings:
                 value = _match_classes(value, start.classes, trainee.config.classes)
@@ -56,8 +62,9 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
                 # The layer that classifies pictures was only needed to train the features.
                 value = torch.zeros_like(own)
             elif value.shape != own.shape:
-                raise ValueError(
-                    f"the {prefix} of the GAN to start from has another shape ({name} differs)"
+                raise UnsuitableError(
+                    f"the {prefix} of the GAN to start from has another shape ({name} differs)",
+                    _ANOTHER,
                 )
             weights[name] = value
         network.load_state_dict(weights)

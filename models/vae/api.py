@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..blocks import to_signed
+from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
@@ -54,9 +55,15 @@ def train_vae(
         config = _continued_config(start[0], images.shape[1], settings.keep_latents)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
     elif settings.keep_latents:
-        raise ValueError("`keep_latents` is not possible without a VAE to start from")
+        raise UnsuitableError(
+            "`keep_latents` is not possible without a VAE to start from",
+            "wire `start`, or switch `keep_latents` off",
+        )
     if config.method == "classic" and settings.sharpen != "none":
-        raise ValueError("`sharpen` is not available for the classic VAE")
+        raise UnsuitableError(
+            "`sharpen` is not available for the classic VAE",
+            "set sharpen: none, or method: residual",
+        )
     sharpener = make_sharpener(settings.sharpen, features, settings.seed, run.numerics)
     trainee = VaeTrainee(config, images, settings, run.numerics, weights, sharpener)
     curves = train(trainee, steps=steps, run=run)
@@ -80,13 +87,15 @@ def _new_config(settings: VaeSettings, size: int) -> VaeConfig:
 def _continued_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
     """Returns the config of a VAE that continues from `start` with pictures of `size` px."""
     if start.method == "classic" and start.size != size:
-        raise ValueError(
-            f"the classic VAE to start from needs pictures of {start.size} px, not {size} px"
+        raise UnsuitableError(
+            f"the classic VAE to start from needs pictures of {start.size} px, not {size} px",
+            f"load the pictures with size {start.size}, or leave `start` unwired",
         )
     if keep_latents and start.prior is not None and start.size != size:
-        raise ValueError(
+        raise UnsuitableError(
             f"the VAE's prior is for pictures of {start.size} px, not {size} px, and"
-            " `keep_latents` keeps it"
+            " `keep_latents` keeps it",
+            f"load the pictures with size {start.size}, or switch `keep_latents` off",
         )
     return replace(start, size=size, prior=start.prior if keep_latents else None)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ..configs import check_choice, check_whole, read_config
+from ..training.diverged import UnsuitableError
 from .prior_network import PriorConfig
 
 Method = Literal["residual", "classic"]
@@ -60,10 +61,11 @@ class VaeConfig:
         if self.method == "classic":
             raise ValueError("the classic VAE has no quantised latents, so levels must be empty")
         if self.channels % len(self.levels) or math.prod(self.levels) > MOST_CODES:
-            raise ValueError(
+            raise UnsuitableError(
                 f"with {len(self.levels)} levels, channels must be a multiple of"
                 f" {len(self.levels)}, not {self.channels}, and the product of the levels at most"
-                f" {MOST_CODES}"
+                f" {MOST_CODES}",
+                f"set `channels` to a multiple of {len(self.levels)}, or quantiser: none",
             )
 
     @property

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, to_bytes
 from ..training.average import Average
+from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.inputs import Number, selected, selection, send
 from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
@@ -88,7 +89,10 @@ def train_prior(
     config = PriorConfig(classes, settings.width, settings.depth, patch)
     if start is not None:
         if start[0].patch != patch:
-            raise ValueError("the prior to start from is for larger or smaller latents")
+            raise UnsuitableError(
+                "the prior to start from is for larger or smaller latents",
+                "wire a VAE of the same size to `start`, or leave `start` unwired",
+            )
         config = replace(start[0], classes=classes)
     trainee = PriorTrainee(config, latents, labels, vae, settings, run.numerics, start)
     curves = train(trainee, steps=steps, run=run)

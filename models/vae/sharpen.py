@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, initialise
+from ..training.diverged import UnsuitableError
 from ..training.inputs import Number
 from ..training.loop import Stateful
 from ..training.numerics import Numerics
@@ -158,7 +159,10 @@ def make_sharpener(
         return AdversarialSharpener(seed, numerics)
     if kind == "features":
         if features is None:
-            raise ValueError("`sharpen: features` needs a classifier")
+            raise UnsuitableError(
+                "`sharpen: features` needs a classifier",
+                "wire one to `classifier`, or choose another `sharpen`",
+            )
         return FeatureSharpener(features, numerics)
     return None
 

@@ -180,7 +180,7 @@ class _Binder:
         for name in [name for name in values if name not in spec.widgets]:
             hint = suggestion(name, [*spec.widgets, *spec.inputs])
             if name.isdigit() and values[name].value is None:
-                hint = "write decimal numbers with a point, such as 1.5"
+                hint = "write numbers without a comma, such as 1000 or 1.5"
             what = f"{spec.id} has no widget {name!r}"
             self.report(entry, Problem("unknown_name", name, what, hint), values.pop(name))
         plain = {name: value_for(spec.widgets[name], mark.value) for name, mark in values.items()}

@@ -37,7 +37,7 @@ class Folders:
         if trusted:
             candidates = self._typed(text)
         elif "\0" in text:
-            raise InputError("the path contains a zero byte", "correct the path")
+            raise InputError("the path contains a zero byte", "write the path again, without it")
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
         found = next((c for c in candidates if c.exists()), None)

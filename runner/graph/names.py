@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ...contract.wording import suggestion
 
@@ -24,7 +25,7 @@ def key_advice(key: str) -> str:
         if key.lower() in keys:
             return f"write `{ours}`"
     known = "a node has `node`, `from` (wires), `with` (values) and `about`"
-    return suggestion(key, ("node", "from", "with", "about"), known)
+    return suggestion(key, ("node", "from", "with"), known)
 
 
 def name_mistake(name: str) -> str:
@@ -35,5 +36,6 @@ def name_mistake(name: str) -> str:
         return "it is empty"
     if any(len(part) > _LONGEST for part in name.split("/")):
         return f"it has more than {_LONGEST} characters"
+    name = unicodedata.normalize("NFC", name)
     wrong = next((c for c in name if not NAME.fullmatch(f"a{c}") and c != "/"), None)
     return f"it contains {wrong!r}" if wrong else f"it begins with {name[0]!r}"

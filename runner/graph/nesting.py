@@ -105,7 +105,7 @@ class _Flattener:
             self.report(entry, here, Problem("bad_form", None, error.what, error.advice))
             return None
         except ValueError as error:
-            self.report(entry, here, Problem("bad_form", None, str(error)))
+            self.report(entry, here, Problem("bad_form", None, str(error), "name a .yaml file"))
             return None
         return path
 

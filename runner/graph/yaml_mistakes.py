@@ -64,15 +64,16 @@ _MEANINGS = {
 
 def decoded(data: bytes, path: Path) -> str:
     """Returns the text of a graph file. Raises: GraphError if it is not UTF-8."""
+    found = kind_of_file(data)
+    if found is not None:
+        raise GraphError(f"{path}: this is {found}, not a graph", GRAPH_ADVICE)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data.count(b"\0") > len(data) // 4:
+        what = f"{path}: this is UTF-16 text, or not text at all"
+        raise GraphError(what, "save the graph as UTF-8 in your text editor")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        found = kind_of_file(data)
-        if found is not None:
-            raise GraphError(f"{path}: this is {found}, not a graph", GRAPH_ADVICE) from error
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            what, how = "this is UTF-16 text", "save the graph as UTF-8 in your text editor"
-        elif b"\0" in data:
+        if b"\0" in data:
             what, how = "not UTF-8 text, but binary data", GRAPH_ADVICE
         else:
             what = f"not UTF-8 text: byte {data[error.start]:#04x} in line "
@@ -140,6 +141,8 @@ def odd_advice(odd: str) -> str:
     """Returns what to do about a character that `odd_character` returned."""
     if "QUOTATION" in odd:
         return "replace it by a straight quote, ' or \""
+    if "WIDTH" in odd or "JOINER" in odd:
+        return "remove it; your text editor does not show it"
     return "replace it by an ordinary space"
 
 

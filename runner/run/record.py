@@ -164,7 +164,7 @@ class Record:
         if is_out_of_memory(error):
             return "out of memory", "lower size, count or batch"
         if isinstance(error, DivergedError):
-            return str(error), "lower the learning rate, or change the dataset"
+            return str(error), "lower the learning rate, or train for fewer steps"
         self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
         self._publisher.write(path, "\n".join(self._traces).encode())

@@ -141,7 +141,7 @@ def _connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
             raise cannot_write(path.parent, error) from error
         raise CacheError(
             f"the cache {path.parent} can't be used: {error}",
-            "check the folder, or choose another with --cache",
+            "allow yourself to write there, or choose another folder with --cache",
         ) from error
     except sqlite3.DatabaseError as error:
         renamed = path.with_name(f"{path.name}.damaged-{time.time_ns()}")

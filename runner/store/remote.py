@@ -37,7 +37,8 @@ class Remote:
                 f"--cache-remote {url}: {error}", "run `pip install 'artgraph[remote]'`"
             ) from error
         except ValueError as error:
-            raise GraphError(f"--cache-remote {url}: {error}", "correct the address") from error
+            advice = "write an address such as s3://bucket/folder or sftp://host/folder"
+            raise GraphError(f"--cache-remote {url}: {error}", advice) from error
         except Exception as error:  # for example, the host is unknown or does not answer
             self._fail(error)
         self._uploads: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

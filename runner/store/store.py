@@ -70,7 +70,7 @@ class Store:
                 raise CacheError(what, "choose a folder for the cache with --cache") from error
             raise CacheError(
                 f"the cache {folder} can't be used: {error.strerror}",
-                "check the folder, or choose another with --cache",
+                "allow yourself to write there, or choose another folder with --cache",
             ) from error
         self.lost: set[str] = set()
         self._behind = WriteBehind(self.index, self._locks)

@@ -66,7 +66,7 @@ def _load_pack(pack: str) -> None:
     except Exception as error:
         what, advice = f"{type(error).__name__}: {error}", "correct the pack, and try again"
         if pack.endswith(".py") and not Path(pack).is_file():
-            what, advice = "there is no such file", f"name a file in {Path.cwd()}, or a whole path"
+            what, advice = "there is no such file", "name an existing .py file, such as ./nodes.py"
         elif isinstance(error, ModuleNotFoundError) and f"{pack}.".startswith(f"{error.name}."):
             what, advice = (
                 f"there is no module {pack!r}",

@@ -89,9 +89,14 @@ def said(cli):
         (
             "nodes --pack nosuch",
             2,
-            "--pack nosuch: there is no module 'nosuch' - check its name, or install it\n",
+            "--pack nosuch: there is no module 'nosuch' - install it, or name the .py file of the"
+            " pack\n",
         ),
-        ("nodes --pack no.py", 2, "--pack no.py: there is no such file - check the path\n"),
+        (
+            "nodes --pack no.py",
+            2,
+            "--pack no.py: there is no such file - name an existing .py file, such as ./nodes.py\n",
+        ),
         (
             "nodes --pack g.yaml",
             2,

@@ -1,17 +1,23 @@
 """Details that ComfyUI's editor represents differently: empty numbers, names, order, defaults."""
 
+import io
+import json
 from pathlib import Path
 from typing import Annotated
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydantic import Field
 
+from artgraph.contract.errors import GraphError
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, node
 from artgraph.contract.values.kinds import Number
 from artgraph.editors.formats.api_json import to_api
-from artgraph.editors.formats.convert import from_comfy
+from artgraph.editors.formats.convert import from_comfy, with_graph
 from artgraph.editors.formats.forms import from_comfy_value, node_form, to_comfy_value
+from artgraph.editors.formats.load import load_graph
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
 
@@ -141,3 +147,85 @@ def test_a_workflow_of_an_earlier_version_has_the_same_values():
     drawn["inputs"] = []
     drawn["widgets_values"] = [5, 40, "", 9, "fixed"]
     assert back(workflow)["nodes"]["art"]["with"] == {"count": 5, "size": 40, "seed": 9}
+
+
+NUMBERS = "artgraph: 1\nnodes:\n  one: {node: number, with: {value: 2.5}}\n"
+
+
+def prompt_with(**changes):
+    prompt = json.loads(json.dumps(to_api(document_from(NUMBERS), load_nodes())))
+    for entry in prompt.values():
+        entry |= changes
+    return prompt
+
+
+def document_from(text):
+    return parse_document(text, "g.yaml", Path())
+
+
+def loaded(tmp_path, data, name="g.api.json"):
+    path = tmp_path / name
+    path.write_text(json.dumps(data))
+    return load_graph(str(path), load_nodes())
+
+
+def test_nan_in_keys_that_artgraph_does_not_need_is_ignored(tmp_path):
+    nan, inf = float("nan"), float("inf")
+    prompt = prompt_with(is_changed=[nan], _extra={"x": inf}) | {"version": nan, "note": {"a": 1}}
+    assert loaded(tmp_path, prompt).nodes["one"].values == {"value": 2.5}
+    assert loaded(tmp_path, {"prompt": prompt, "client_id": nan}).nodes["one"].values
+    workflow = to_workflow(document_from(NUMBERS), load_nodes())
+    for entry in workflow["nodes"]:
+        entry |= {"pos": [nan, 0], "size": [inf, nan], "order": 0}
+    workflow["extra"]["ds"] = {"scale": nan}
+    graph = loaded(tmp_path, workflow, "g.json")
+    assert graph.nodes["one"].values == {"value": 2.5}
+    assert "nan" not in graph.document.yaml()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_nan_in_a_value_that_is_needed_is_one_line(tmp_path, value):
+    with pytest.raises(GraphError) as error:
+        loaded(tmp_path, prompt_with(inputs={"value": value}))
+    assert str(error.value) == (
+        f"{tmp_path}/g.api.json: node 'one': widget 'value': {value} is not a number"
+        " - write a finite number"
+    )
+
+
+def test_a_picture_without_a_graph_says_which_has_one(tmp_path):
+    path = tmp_path / "p.png"
+    Image.new("RGB", (4, 4)).save(path)
+    for name in ("p.png", "p.jpg", "p.yaml", "p.json"):
+        (tmp_path / name).write_bytes(path.read_bytes())
+        with pytest.raises(GraphError) as error:
+            load_graph(str(tmp_path / name), load_nodes())
+        assert (
+            "this picture contains no graph - use the PNG as artgraph or ComfyUI saved it"
+            in str(error.value)
+        )
+
+
+def test_the_graph_survives_a_program_that_packs_texts(tmp_path):
+    saved = with_graph(png_bytes(), document_from(NUMBERS), load_nodes())
+    picture = Image.open(io.BytesIO(saved))
+    picture.load()
+    for keys in (
+        ["artgraph", "prompt", "workflow"],
+        ["workflow", "prompt"],
+        ["prompt"],
+        ["workflow"],
+    ):
+        for add in (PngInfo.add_text, PngInfo.add_itxt):
+            info = PngInfo()
+            for key in keys:
+                add(info, key, picture.text[key], zip=True)
+            picture.save(tmp_path / "again.png", pnginfo=info)
+            graph = load_graph(str(tmp_path / "again.png"), load_nodes())
+            assert graph.nodes["one"].values == {"value": 2.5}
+
+
+def png_bytes():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    return file.getvalue()

@@ -152,7 +152,7 @@ def sweep(
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
     from ..runner.run.publish import Publisher
-    from ..runner.run.sweep import Combination, combine, parse_axes, run_all, write_summary
+    from ..runner.run.sweep import Combination, Summary, combine, parse_axes, run_all
     from .progress import make_listener
 
     interruption = Interruption()
@@ -179,10 +179,16 @@ def sweep(
         )
         return interruption.follow(Run(job))
 
-    with open_store(cache, cache_remote) as store:
+    for combination in combinations:
+        combination.graph.named(only or (), "--only")
+    with (
+        open_store(cache, cache_remote) as store,
+        Summary(combinations, axes, folder) as summary,
+    ):
         code = run_all(combinations, store, start, listener, only or ())
-    if code != Cancelled.exit_code:
-        listener(SweepFinished(files=write_summary(combinations, axes, folder)))
+        if code != Cancelled.exit_code:
+            files = summary.write()
+            listener(SweepFinished(files=files, moved=summary.moved))
     _leave(code)
 
 

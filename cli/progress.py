@@ -119,7 +119,8 @@ class Lines(Quiet):
             settings = ", ".join(f"{name}={value}" for name, value in event.settings.items())
             return f"[{event.number}/{event.total}] {settings}"
         if isinstance(event, SweepFinished):
-            return f"the sweep is done; see {', '.join(event.files)}"
+            lines = [moved_aside(*item) for item in event.moved.items()]
+            return "\n".join([*lines, f"the sweep is done; see {', '.join(event.files)}"])
         if isinstance(event, Failed) and event.because is not None:
             self._skipped.add(event.node)
             return f"{event.node}: skipped, because {event.because!r} failed"
@@ -138,7 +139,9 @@ class Lines(Quiet):
                 if count
             ]
             summary = ", ".join(counts) or "nothing ran"
-            return f"{event.status} in {event.seconds:.1f} s: {summary}; see {self._folder}"
+            lines = [moved_aside(*item) for item in event.moved.items()]
+            lines += [f"{event.status} in {event.seconds:.1f} s: {summary}; see {self._folder}"]
+            return "\n".join(lines)
         return None
 
 
@@ -204,6 +207,11 @@ class Bars(Lines):
 
     def progress(self, event: Progressed) -> str | None:
         return None
+
+
+def moved_aside(folder: str, count: int) -> str:
+    """Returns a line about files of an earlier run."""
+    return f"moved aside: {folder} ({count} file{'' if count == 1 else 's'})"
 
 
 def _files(files: list[str]) -> str:

@@ -182,10 +182,10 @@ class NodeSpec:
                 wrong[name] = problem_of(found, name, self.widgets.get(name))
             return plain, list(wrong.values())
         stem = checked.get(self.file_name or "")
-        what = stem_problem(stem) if stem else None
-        if what is None:
+        wrong_name = stem_problem(stem) if stem else None
+        if wrong_name is None:
             return checked, []
-        return plain, [Problem("bad_value", self.file_name, what, "write a plain file name")]
+        return plain, [Problem("bad_value", self.file_name, *wrong_name)]
 
     def _canonical(self, name: str, value: Any) -> Any:
         if type(value) is int or name not in self.widgets:

@@ -74,7 +74,11 @@ Seed = Annotated[
 ]
 FileName = Annotated[
     str,
-    Field(max_length=100, description="File name without its ending; empty: the name of the node"),
+    Field(
+        max_length=100,
+        description="File name without its ending, such as cats or project/cats; empty: the name of"
+        " the node",
+    ),
     FileNameRole,
 ]
 Steps = Annotated[

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..contract.errors import NodeError
 from ..contract.spec import node
-from ..contract.values.files import Files, file_name
+from ..contract.values.files import Files, file_name, shortened_name
 from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import to_uint8
 from ..contract.widgets import FileName
@@ -59,14 +59,16 @@ def class_sheets(
         sheet = contact_sheet(
             pixels[members], layout, background="white", captions=captions, title=name_of_class
         )
-        stem = file_name(name, f"_{_without_symbols(name_of_class)}")
+        stem = file_name(
+            name, f"_{_without_symbols(name_of_class, 180 - len(name.split('/')[-1].encode()))}"
+        )
         files[_unused(stem, files)] = encode_still(sheet, "png", 92)
     return Files(files)
 
 
-def _without_symbols(text: str) -> str:
-    """Returns the name of a class in a form that is valid in a file name."""
-    return re.sub(r"[^\w-]+", "_", text)[:60] or "_"
+def _without_symbols(text: str, size: int) -> str:
+    """Returns the name of a class, valid in a file name and of at most `size` bytes."""
+    return shortened_name(re.sub(r"[^\w-]+", "_", text)[:60], size) or "_"
 
 
 def _unused(stem: str, files: dict[str, bytes]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
+from ..errors import NodeError
 from .socket import Blob, Buffers, Json, require
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files to write into the output folder: names (without a folder) to contents.
+    """Files to write into the output folder: names, also with folders (`a/b.png`), to contents.
 
     The runner writes them, so a node that saves is a pure function like any other. If a name begins
     with `@`, the runner replaces the `@` by the name of the node in its graph.
@@ -23,7 +25,9 @@ class Files:
             isinstance(value, Files), f"files must be a Files object, not {type(value).__name__}"
         )
         for name in value.files:
-            require(is_file_name(name), f"{name!r} is not a plain file name")
+            problem = output_name_problem(name)
+            if problem is not None:
+                raise NodeError(*problem)
         return list(value.files), {f"{i:06}": data for i, data in enumerate(value.files.values())}
 
     @staticmethod
@@ -36,27 +40,104 @@ def file_name(name: str, ending: str) -> str:
     return (name or "@") + ending
 
 
+def file_stem(node: str) -> str:
+    """Returns the name of a node for a file name; the slashes of inner graphs become dots."""
+    return node.replace("/", ".")
+
+
 _FORBIDDEN = frozenset('<>:"/\\|?*')
-_RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(10)}
+_RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"
+}
+_OURS = frozenset(("earlier", "previews", "sweep"))  # folders of the runner in the output folder
+_OUR_FILES = ("manifest", "failure")
+_MAX_BYTES = 200  # of a name with its ending
+_MAX_STEM = 180  # of a name without its ending; the longest ending is `_0001.safetensors`
+
+Wrong = tuple[str, str]  # what is wrong with a name, and what to do
 
 
-def stem_problem(stem: str) -> str | None:
+def stem_problem(stem: str) -> Wrong | None:
     """Returns what is wrong with the name of a file without its ending; None if it is a good one.
 
-    An empty name is good, as it means the name of the node.
+    The name may contain folders, separated by `/`. An empty name means the name of the node.
     """
-    if is_file_name(file_name(stem, ".x")):
+    if not stem:
         return None
-    wrong = next((c for c in stem if c in _FORBIDDEN or ord(c) < 32), None)
-    return f"{stem!r} contains {wrong!r}" if wrong else f"{stem!r} can't be the name of a file"
+    *folders, last = stem.split("/")
+    if stem.startswith("@"):
+        return f"{stem!r} begins with '@'", "begin the name with a letter or a digit"
+    if not folders and last.casefold() in _OUR_FILES:
+        return f"{stem!r} is the name of a file that artgraph writes itself", "choose another name"
+    if (size := _size(last)) > _MAX_STEM:
+        return _too_long(last, size, _MAX_STEM)
+    return output_name_problem(f"{stem}.x" if last else stem)
+
+
+def output_name_problem(name: str) -> Wrong | None:
+    """Returns what is wrong with a name in the output folder; None if it is safe on every system.
+
+    The name may contain folders, separated by `/`.
+    """
+    parts = name.split("/")
+    if name.startswith(("/", "~")):
+        what = f"{name!r} begins with {name[0]!r}, but files are saved within the output folder"
+        return what, "write a name such as project/cats; --out names another folder"
+    if parts[0].casefold() in _OURS and len(parts) > 1:
+        return f"the folder {parts[0]!r} is for artgraph's own files", "choose another folder"
+    if name.casefold() in ("manifest.json", "failure.txt"):
+        return f"{name!r} is the name of a file that artgraph writes itself", "choose another name"
+    return next(filter(None, map(_part_problem, parts)), None)
 
 
 def is_file_name(name: str) -> bool:
     """Returns whether a name is safe on every system: no folder, no device, not hidden."""
-    return (
-        0 < len(name.encode()) <= 200
-        and not name.startswith((".", " "))
-        and not name.endswith((".", " "))
-        and not any(c in _FORBIDDEN or ord(c) < 32 for c in name)
-        and name.split(".")[0].lower() not in _RESERVED
-    )
+    return "/" not in name and _part_problem(name) is None
+
+
+def same_name(name: str) -> str:
+    """Returns the form of a name in which names are equal that some systems do not distinguish."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def shortened_name(text: str, size: int) -> str:
+    """Returns a text, cut to at most `size` bytes of UTF-8."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def _part_problem(part: str) -> Wrong | None:
+    """Returns what is wrong with the name of a file or folder; None if it is a good one."""
+    if not part:
+        return "the name has an empty part", "write names, separated by single '/'"
+    if part in (".", ".."):
+        return f"{part!r} is not the name of a folder", "write a name such as project/cats"
+    if "\\" in part:
+        return f"{part!r} contains '\\\\'", "separate folders by '/'"
+    wrong = next((c for c in part if c in _FORBIDDEN or _is_unprintable(c)), None)
+    if wrong is not None:
+        forbidden = " ".join(sorted(_FORBIDDEN - set("/\\")))
+        advice = f"leave it out: names have no {forbidden} and no control characters"
+        return f"{part!r} contains {wrong!r}", advice
+    if part[0] in ". ":
+        return f"{part!r} begins with {part[0]!r}", "begin the name with a letter or a digit"
+    if part[-1] in ". ":
+        return f"{part!r} ends with {part[-1]!r}", "end the name with a letter or a digit"
+    if part.split(".")[0].rstrip(" ").casefold() in _RESERVED:
+        stem = part.split(".")[0]
+        return f"{stem!r} is the name of a device on Windows", "choose another name"
+    size = _size(part)
+    return _too_long(part, size, _MAX_BYTES) if size > _MAX_BYTES else None
+
+
+def _too_long(part: str, size: int, most: int) -> Wrong:
+    what = f"{part[:20] + '...'!r} has {size} bytes, and at most {most} are allowed"
+    return what, "choose a shorter name"
+
+
+def _size(name: str) -> int:
+    return len(name.encode(errors="surrogatepass"))
+
+
+def _is_unprintable(character: str) -> bool:
+    """Returns whether a character is a control character, half of one, or ends a line."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

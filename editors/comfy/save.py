@@ -10,10 +10,10 @@ from typing import Any
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
-from ...contract.values.files import Files
+from ...contract.values.files import Files, file_stem
 from ...pictures.png_text import add_text, is_png
 from ...pictures.suffixes import is_displayable
-from ...runner.run.publish import GRAPH_KEY, file_stem
+from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
 from . import host

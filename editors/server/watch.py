@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...runner.run.publish import hash_text
+from ...runner.run.earlier import hash_bytes
 
 
 class Watch:
@@ -18,7 +18,7 @@ class Watch:
 
     def record(self, path: Path, text: str) -> None:
         """Record the text that the editor has read from, or written to, a graph's file."""
-        self._own[path] = hash_text(text)
+        self._own[path] = hash_bytes(text.encode())
         self._seen[path] = (path.stat().st_mtime_ns, self._own[path])
 
     def record_inside(self, path: Path, files: Iterable[Path]) -> None:
@@ -29,7 +29,7 @@ class Watch:
 
     def is_recorded(self, path: Path, text: str) -> bool:
         """Returns whether the editor has read or written this text last."""
-        return self._own.get(path) == hash_text(text)
+        return self._own.get(path) == hash_bytes(text.encode())
 
     def move(self, path: Path, new: Path) -> None:
         """Record that a file was renamed."""
@@ -57,7 +57,7 @@ class Watch:
             stamp = file.stat().st_mtime_ns
             if stamp == before[0]:
                 return False
-            now = hash_text(file.read_text(encoding="utf-8-sig"))
+            now = hash_bytes(file.read_text(encoding="utf-8-sig").encode())
         except (OSError, UnicodeDecodeError):
             return False  # deleted, or being written
         self._seen[file] = (stamp, now)

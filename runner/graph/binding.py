@@ -11,6 +11,7 @@ from dataclasses import replace
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec, Port
+from ...contract.values.files import file_stem, stem_problem
 from ...contract.wording import short_repr, suggestion
 from .bound import BoundNode, Graph, Source
 from .document import Document, NodeEntry
@@ -191,6 +192,12 @@ class _Binder:
                 continue  # the value comes when the graph runs, or the wire is reported
             what = f"widget {name!r}: {problem.what}"
             self.report(entry, replace(problem, what=what), values.get(name))
+        chosen = spec.file_name
+        if chosen and chosen not in wrong and chosen not in node.wires and not checked[chosen]:
+            unfit = stem_problem(file_stem(entry.name))
+            if unfit is not None:
+                what = f"the name of the node can't be the name of its file: {unfit[0]}"
+                self.report(entry, Problem("bad_value", chosen, what, f"set `{chosen}`"))
         for name, widget in spec.widgets.items():
             if widget.kind not in ("file", "folder") or name in wrong or checked[name] is None:
                 continue

@@ -151,7 +151,10 @@ class Failed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The end of a run, with the numbers of nodes; `failed` includes nodes that were skipped."""
+    """The end of a run, with the numbers of nodes; `failed` includes nodes that were skipped.
+
+    moved: how many files of earlier runs were moved aside, by the folder to which they were moved.
+    """
 
     event = "run_finished"
     status: Literal["done", "failed", "interrupted"]
@@ -160,6 +163,7 @@ class RunFinished(Event):
     extended: int
     failed: int
     seconds: float
+    moved: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,10 +179,11 @@ class CombinationStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepFinished(Event):
-    """The end of a sweep, with the paths of its table and sheets."""
+    """The end of a sweep, with the paths of its table and sheets; `moved` as for a run."""
 
     event = "sweep_finished"
     files: list[str]
+    moved: dict[str, int] = field(default_factory=dict)
 
 
 Listener = Callable[[Event], None]

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from ...contract.errors import CacheError, Cancelled
 from ...models.training.numerics import Numerics
 from ..store.results import Result
+from .earlier import MANIFEST
 from .events import Planned, RunFinished
 from .job import Job
 from .plan import LostBlobError, Step, make_plan
-from .publish import MANIFEST
 from .record import FAILURE, NeedsError, Record
 from .schedule import Schedule, Threads, name_conflicts
 from .worker import Done, Worker
@@ -59,8 +60,14 @@ class Run:
 
         Raises: GraphError for a name in `only` or `force` that does not exist; CacheError.
         """
+        try:
+            return self._execute(list(only), force)
+        finally:
+            self._publisher.close()
+
+    def _execute(self, only: list[str], force: Collection[str]) -> RunFinished:
         started = time.perf_counter()
-        only, forced = list(only), set(self._graph.named(force, "--force"))
+        forced = set(self._graph.named(force, "--force"))
         plan = make_plan(self._graph, self._store, self._numerics, only, force)
         for step in plan:
             self._record.emit(
@@ -77,7 +84,7 @@ class Run:
             self._store.flush()
         status = "interrupted" if self._interrupted else "done"
         finished = self._record.finish(status, time.perf_counter() - started)
-        self._write_manifest(finished, plan)
+        finished = self._finish_files(finished, plan, bool(only))
         if finished.status == "done" and not only:
             (self._publisher.folder / FAILURE).unlink(missing_ok=True)
         self._record.emit(finished)
@@ -197,10 +204,11 @@ class Run:
         if key is not None:
             self._store.forget(key)
 
-    def _write_manifest(self, finished: RunFinished, plan: list[Step]) -> None:
+    def _finish_files(self, finished: RunFinished, plan: list[Step], partly: bool) -> RunFinished:
+        """Write the manifest. Returns the event with the files that were moved aside."""
         from ...contract.version import version
 
-        self._publisher.write_manifest(
+        moved = self._publisher.finish(
             {
                 "artgraph": version(),
                 "file": self._graph.document.file,
@@ -209,9 +217,26 @@ class Run:
                 "status": finished.status,
                 "seconds": finished.seconds,
                 "nodes": self._record.manifest_nodes([step.node.name for step in plan]),
-            }
+            },
+            finished.status == "done" and not partly,
+            self._current,
+            self._worker.check_cancelled,
         )
         self._store.pin(self._publisher.folder / MANIFEST)
+        return replace(finished, moved=moved)
+
+    def _current(self, saved: Mapping[str, Collection[str]]) -> set[str]:
+        """Returns the nodes that still make the files that they saved, given by their digests."""
+        names = [name for name in saved if name in self._graph.nodes]
+        steps = make_plan(self._graph, self._store, self._numerics, names) if names else []
+        return {
+            step.node.name
+            for step in steps
+            if step.result is not None
+            and any(
+                out.digest in saved.get(step.node.name, ()) for out in step.result.outputs.values()
+            )
+        }
 
 
 def _half_of_memory() -> int:

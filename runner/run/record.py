@@ -87,7 +87,9 @@ class Record:
             status = "failed"
         return RunFinished(
             status=status,  # type: ignore[arg-type]
-            **self._counts,
+            ran=self._counts["ran"],
+            cached=self._counts["cached"],
+            extended=self._counts["extended"],
             failed=len(self.failed),
             seconds=seconds,
         )

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from queue import SimpleQueue
 from typing import Any
 
+from ...contract.values.files import file_stem, same_name
 from ...models.training.numerics import Numerics
 from .plan import Step
-from .publish import file_stem
 
 THREAD_NAME = "artgraph-node"
 
@@ -113,7 +113,7 @@ def name_conflicts(plan: list[Step]) -> dict[str, str]:
     for node in (step.node for step in plan):
         if node.spec.saves:
             chosen = node.values.get(node.spec.file_name or "")
-            name = str(chosen or file_stem(node.name)).casefold()
+            name = same_name(str(chosen or file_stem(node.name)))
             if name in last:
                 before[node.name] = last[name]
             last[name] = node.name

@@ -8,16 +8,18 @@ values of the first setting across, those of the others down.
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ...contract.errors import GraphError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
+from ...contract.values.files import Files, file_stem
 from ...pictures.suffixes import is_displayable
 from ..graph.binding import bind
 from ..graph.bound import Graph
@@ -25,9 +27,10 @@ from ..graph.document import Document
 from ..graph.folders import Folders
 from ..graph.settings import parse_setting
 from ..store.store import Store
+from .earlier import hash_bytes
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
 from .execute import Run
-from .publish import file_stem
+from .publish import Publisher
 
 MAX_COMBINATIONS = 1_000
 
@@ -143,8 +146,6 @@ def run_all(
     start: returns the run of a combination; its events go to the listener.
     """
     code, only = 0, list(only)
-    for combination in combinations:
-        combination.graph.named(only, "--only")
     for number, combination in enumerate(combinations, 1):
 
         def record(event: Event, combination: Combination = combination) -> None:
@@ -184,25 +185,55 @@ def _numbers(graph: Graph, run: Run, store: Store) -> dict[str, Any]:
     return numbers
 
 
-def write_summary(
-    combinations: Sequence[Combination], axes: Sequence[Axis], folder: Path
-) -> list[str]:
-    """Write the table, and a sheet for each node whose pictures differ. Returns the paths."""
-    from ...pictures.encoding import encode_table
-    from ...pictures.xy_sheet import xy_sheet
+class Summary:
+    """The table and the sheets of a sweep, in the folder that contains those of its combinations.
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "table.csv"
-    path.write_bytes(encode_table(_table(combinations), "csv"))
-    written = [str(path)]
-    across, rest = axes[0], axes[1:]
-    down = [", ".join(values) for values in itertools.product(*(axis.values for axis in rest))]
-    titles = (across.target, ", ".join(axis.target for axis in rest))
-    for name, paths in _pictures(combinations).items():
-        path = folder / f"{file_stem(name)}.png"
-        xy_sheet(paths, across.values, down, titles).save(path)
-        written.append(str(path))
-    return written
+    If the folder contains another sweep, that one is moved aside.
+    """
+
+    def __init__(
+        self, combinations: Sequence[Combination], axes: Sequence[Axis], folder: Path
+    ) -> None:
+        self._combinations, self._axes = combinations, axes
+        settings = {axis.target: list(axis.values) for axis in axes}
+        self._publisher = Publisher(folder, "", {"settings": settings})
+        self._about = {"settings": settings, "nodes": {}}
+        self.moved: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        self._publisher.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._publisher.close()
+
+    def write(self) -> list[str]:
+        """Write the table, and a sheet for each node whose pictures differ. Returns the paths."""
+        from ...pictures.encoding import encode_table
+
+        columns = _table(self._combinations)
+        lasting = {name: cells for name, cells in columns.items() if name != "seconds"}
+        table = encode_table(columns, "csv")
+        written = self._publish("table.csv", encode_table(lasting, "csv"), table)
+        for name, paths in _pictures(self._combinations).items():
+            sheet = self._sheet(paths)
+            written += self._publish(f"{file_stem(name)}.png", sheet, sheet)
+        self.moved = self._publisher.finish(self._about, True)
+        return written
+
+    def _publish(self, name: str, content: bytes, data: bytes) -> list[str]:
+        return self._publisher.publish(name, hash_bytes(content), lambda: Files({name: data}))
+
+    def _sheet(self, paths: list[Path | None]) -> bytes:
+        """Returns a sheet of the pictures as PNG: the values of the first setting go across it."""
+        from ...pictures.xy_sheet import xy_sheet
+
+        across, rest = self._axes[0], self._axes[1:]
+        down = [", ".join(values) for values in itertools.product(*(axis.values for axis in rest))]
+        titles = (across.target, ", ".join(axis.target for axis in rest))
+        buffer = io.BytesIO()
+        xy_sheet(paths, across.values, down, titles).save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 def _table(combinations: Sequence[Combination]) -> dict[str, list[Any]]:

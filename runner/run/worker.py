@@ -122,7 +122,8 @@ class Worker:
                     return store.value(socket, stored)
 
                 try:
-                    paths += self.job.publisher.publish(node.name, stored.digest, load)
+                    publisher = self.job.publisher
+                    paths += publisher.publish(node.name, stored.digest, load, self.check_cancelled)
                 except BlobError as error:
                     store.forget(key.digest)
                     raise LostBlobError(node.name) from error

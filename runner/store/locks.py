@@ -114,6 +114,14 @@ class Locks:
                 self._shared.holders.close()
                 os.close(self._shared.file)
 
+    def is_file(self, path: Path) -> bool:
+        """Returns whether the lock file is still the file at this path."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._name
+
     def acquire(
         self,
         key: str,

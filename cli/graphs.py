@@ -11,13 +11,15 @@ import typer
 from ..contract.errors import GraphError, unwritable
 from ..runner.store.place import cache_folder
 from .options import (
+    USUAL_INPUT,
     CacheOption,
     DeviceOption,
     GraphArgument,
-    InputOption,
     JsonOption,
     OutOption,
     PackOption,
+    file_at,
+    folder_at,
 )
 
 app = typer.Typer()
@@ -69,7 +71,9 @@ def graphs(as_json: JsonOption = False) -> None:
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(help="The graph file to write.")],
+    file: Annotated[
+        Path, typer.Argument(parser=file_at, metavar="FILE", help="The graph file to write.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a graph with comments, as a start for your own."""
@@ -87,7 +91,12 @@ def new(
 @app.command()
 def convert(
     source: GraphArgument,
-    target: Annotated[Path, typer.Argument(help="A .yaml, .json, .api.json or .png file.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            parser=file_at, metavar="TARGET", help="A .yaml, .json, .api.json or .png file."
+        ),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     pack: PackOption = None,
 ) -> None:
@@ -127,7 +136,12 @@ def edit(
         str | None,
         typer.Argument(help="The graph to open; by default one that comes with artgraph."),
     ] = None,
-    folder: Annotated[Path, typer.Option(help="The folder of your graphs.")] = Path(),
+    folder: Annotated[
+        Path,
+        typer.Option(
+            parser=folder_at("--folder "), metavar="PATH", help="The folder of your graphs."
+        ),
+    ] = Path(),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 uses any free port.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     listen: Annotated[
@@ -138,7 +152,15 @@ def edit(
         ),
     ] = None,
     out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
+    input_: Annotated[
+        Path,
+        typer.Option(
+            "--input",
+            parser=folder_at("--input "),
+            metavar="PATH",
+            help="Another folder that graphs may read, besides their own.",
+        ),
+    ] = USUAL_INPUT,
     cache: CacheOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,

@@ -19,6 +19,7 @@ from .devices import app as devices_app
 from .graphs import app as file_app
 from .interruption import Interruption
 from .options import (
+    USUAL_INPUT,
     CacheOption,
     DeviceOption,
     EventsOption,
@@ -76,7 +77,7 @@ def run(
     only: OnlyOption = None,
     force: ForceOption = None,
     out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
+    input_: InputOption = USUAL_INPUT,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     cache_remote: RemoteOption = None,
@@ -130,7 +131,7 @@ def sweep(
     set_: SweepOption,
     only: OnlyOption = None,
     out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
+    input_: InputOption = USUAL_INPUT,
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
@@ -199,7 +200,7 @@ def plan(
     only: OnlyOption = None,
     force: ForceOption = None,
     out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
+    input_: InputOption = USUAL_INPUT,
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
@@ -238,7 +239,7 @@ def validate(
     graph: GraphArgument,
     set_: SetOption = None,
     out: OutOption = Path("out"),
-    input_: InputOption = Path("input"),
+    input_: InputOption = USUAL_INPUT,
     pack: PackOption = None,
 ) -> None:
     """Check a graph, and report all problems with file, line and node."""

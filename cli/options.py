@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..contract.errors import ArtgraphError, CacheError
+from ..contract.errors import ArtgraphError, CacheError, InputError
+from ..contract.paths import typed_file, typed_folder
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
     from ..runner.store.store import Store
+
+USUAL_INPUT = Path("input")
+
+
+def folder_at(source: str) -> Callable[[str | Path], Path]:
+    """Returns the parser of an option that names a folder, such as `--out `."""
+    return lambda text: typed_folder(str(text), source)
+
+
+def file_at(text: str | Path) -> Path:
+    """Returns the path of a file that is an argument of the command line."""
+    return typed_file(str(text))
+
+
+def existing_input(text: str | Path) -> Path:
+    """Returns the folder of `--input`. It must exist, unless it is the usual one.
+
+    Raises: GraphError, InputError.
+    """
+    path = typed_folder(str(text), "--input ")
+    if text != USUAL_INPUT and not path.exists():
+        raise InputError(f"--input {text}: there is no such folder", "check the path")
+    return path
+
 
 GraphArgument = Annotated[
     str,
@@ -53,7 +78,10 @@ ForceOption = Annotated[
 CacheOption = Annotated[
     Path | None,
     typer.Option(
-        help="The folder of the cache.", show_default="$ARTGRAPH_CACHE or the usual folder"
+        parser=folder_at("--cache "),
+        metavar="PATH",
+        help="The folder of the cache.",
+        show_default="$ARTGRAPH_CACHE or the usual folder",
     ),
 ]
 RemoteOption = Annotated[
@@ -66,10 +94,21 @@ RemoteOption = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path, typer.Option(help="The folder for outputs; each graph has a sub-folder of its name.")
+    Path,
+    typer.Option(
+        parser=folder_at("--out "),
+        metavar="PATH",
+        help="The folder for outputs; each graph has a sub-folder of its name.",
+    ),
 ]
 InputOption = Annotated[
-    Path, typer.Option("--input", help="Another folder that graphs may read, besides their own.")
+    Path,
+    typer.Option(
+        "--input",
+        parser=existing_input,
+        metavar="PATH",
+        help="Another folder that graphs may read, besides their own.",
+    ),
 ]
 DeviceOption = Annotated[
     str,

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .errors import GraphError
+from .paths import typed_path
 from .spec import REGISTRY, NodeSpec
 
 NODES = Path(__file__).parent.parent / "nodes"
@@ -37,6 +38,8 @@ def load_nodes(packs: Iterable[str] = ()) -> dict[str, NodeSpec]:
         _loaded.add("entry points")
         _load_entry_points()
     for pack in packs:
+        if not pack or pack.startswith("~") or pack.endswith(".py"):
+            pack = str(typed_path(pack, "--pack "))
         if pack not in _loaded:
             _load_pack(pack)
             _loaded.add(pack)

@@ -71,15 +71,15 @@ def stem_problem(stem: str) -> Wrong | None:
         return f"{stem!r} is the name of a file that artgraph writes itself", "choose another name"
     if (size := _size(last)) > _MAX_STEM:
         return _too_long(last, size, _MAX_STEM)
-    return output_name_problem(f"{stem}.x" if last else stem)
+    return output_name_problem(stem, ending=".x")
 
 
-def output_name_problem(name: str) -> Wrong | None:
+def output_name_problem(name: str, ending: str = "") -> Wrong | None:
     """Returns what is wrong with a name in the output folder; None if it is safe on every system.
 
-    The name may contain folders, separated by `/`.
+    The name may contain folders, separated by `/`. `ending` is added to it.
     """
-    parts = name.split("/")
+    *folders, last = parts = name.split("/")
     if name.startswith(("/", "~")):
         what = f"{name!r} begins with {name[0]!r}, but files are saved within the output folder"
         return what, "write a name such as project/cats; --out names another folder"
@@ -87,7 +87,7 @@ def output_name_problem(name: str) -> Wrong | None:
         return f"the folder {parts[0]!r} is for artgraph's own files", "choose another folder"
     if name.casefold() in ("manifest.json", "failure.txt"):
         return f"{name!r} is the name of a file that artgraph writes itself", "choose another name"
-    return next(filter(None, map(_part_problem, parts)), None)
+    return next(filter(None, map(_part_problem, folders)), None) or _part_problem(last, ending)
 
 
 def is_file_name(name: str) -> bool:
@@ -105,7 +105,7 @@ def shortened_name(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
 
 
-def _part_problem(part: str) -> Wrong | None:
+def _part_problem(part: str, ending: str = "") -> Wrong | None:
     """Returns what is wrong with the name of a file or folder; None if it is a good one."""
     if not part:
         return "the name has an empty part", "write names, separated by single '/'"
@@ -120,7 +120,7 @@ def _part_problem(part: str) -> Wrong | None:
         return f"{part!r} contains {wrong!r}", advice
     if part[0] in ". ":
         return f"{part!r} begins with {part[0]!r}", "begin the name with a letter or a digit"
-    if part[-1] in ". ":
+    if not ending and part[-1] in ". ":
         return f"{part!r} ends with {part[-1]!r}", "end the name with a letter or a digit"
     if part.split(".")[0].rstrip(" ").casefold() in _RESERVED:
         stem = part.split(".")[0]

@@ -209,7 +209,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def save_file(name: str, data: bytes) -> dict[str, str]:
-    """Write a file to ComfyUI's output folder under an unused name.
+    """Write a file to ComfyUI's output folder under an unused name, which may contain folders.
 
     Returns the place of the file, as ComfyUI's editor expects it.
     """
@@ -217,7 +217,7 @@ def save_file(name: str, data: bytes) -> dict[str, str]:
 
     path = Path(name)
     folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
-        path.stem, folder_paths.get_output_directory()
+        path.with_suffix("").as_posix(), folder_paths.get_output_directory()
     )
     while True:
         filename = f"{stem}_{number:05}_{path.suffix}"

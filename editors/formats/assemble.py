@@ -14,7 +14,7 @@ from typing import Any
 
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...contract.values.files import is_file_name
+from ...contract.values.files import stem_problem
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT
 from ...runner.graph.names import NAME
@@ -225,16 +225,17 @@ class Assembler:
     def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
         """Returns a text of one of ComfyUI's nodes as the value of our widget.
 
-        A path loses ComfyUI's folder mark. A file's prefix becomes a plain file name, or empty if
-        it can't be one or another node has it.
+        A path loses ComfyUI's folder mark. A file's prefix becomes a file name, which may contain
+        folders, or empty if it can't be one or another node has it.
         """
         widget = spec.widgets.get(name)
         if widget is not None and widget.is_path:
             return FOLDER_MARK.sub("", text)
         if widget is None or not widget.is_file_name:
             return text
-        name = re.sub(r"[^\w.-]+", "_", re.sub(r"%[^%]*%", "", text)).strip("_.")
-        if text == "ComfyUI" or not is_file_name(name) or name in self._saved_as:
+        name = re.sub(r"[^\w./-]+", "_", re.sub(r"%[^%]*%", "", text))
+        name = "/".join(filter(None, (part.strip("_.") for part in name.split("/"))))
+        if text == "ComfyUI" or stem_problem(name) is not None or name in self._saved_as:
             return ""
         self._saved_as.add(name)
         return name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...contract.errors import InputError, unreadable
+from ...contract.paths import typed_file
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.wording import suggestion
@@ -27,8 +29,8 @@ def load_document(name: str) -> Document:
 
     Raises: InputError if there is neither, GraphError if the file is not a graph.
     """
-    path = Path(name)
-    if not path.exists():
+    path = typed_file(name)
+    if not os.path.exists(path):  # noqa: PTH110 - never raises
         shipped = shipped_graphs()
         if name in shipped:
             return read_document(shipped[name])

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+from ...contract.values.files import file_stem
 from ...pictures.suffixes import is_displayable
 from ...runner.store.temporary import write_whole
 from .hub import Hub
@@ -129,7 +130,7 @@ class Follower:
 
     def _store_preview(self, event: dict[str, Any], picture: bytes) -> None:
         """Add the last preview to the results of its node."""
-        name = f"{event['node']}-samples.png"
+        name = f"{file_stem(event['node'])}-samples.png"
         write_whole(self._folder / name, picture)
         shown = event.setdefault("shown", {})
         shown["plots"] = [name, *shown.get("plots", ())]
@@ -168,7 +169,8 @@ class Follower:
         shown = event.get("shown", {})
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
-        pictures = [self._store(path) for path in files if is_displayable(path)]
+        names = dict(zip(files, event["names"], strict=True))
+        pictures = [self._store(path, names[path]) for path in files if is_displayable(path)]
         plots = [self._file_info(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
@@ -176,10 +178,10 @@ class Follower:
             output["artgraph_animated"] = True  # with `animated`, the editor would show a video
         others = [path for path in files if not is_displayable(path)]
         for path in others:
-            self._store(path)
+            self._store(path, names[path])
         if node in self._warnings:
             output["artgraph_warnings"] = self._warnings[node]
-        texts = [*shown.get("text", ()), *(f"saved {path.name}" for path in others)]
+        texts = [*shown.get("text", ()), *(f"saved {names[path]}" for path in others)]
         if texts:
             output["text"] = texts
         if "tables" in shown:
@@ -187,20 +189,21 @@ class Follower:
         self.job.outputs[node] = output
         self._send_executed(node, output)
 
-    def _store(self, path: Path) -> FileInfo:
-        """Link a published file into the job's folder, since the next run replaces it in `out`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        target = self._folder / path.name
+    def _store(self, path: Path, name: str) -> FileInfo:
+        """Link a published file into the job's folder, since the next run moves it aside."""
+        target = self._folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
             target.unlink(missing_ok=True)
             try:
                 target.hardlink_to(path)
             except OSError:  # another disk, or a file system without links
                 shutil.copyfile(path, target)
-        return self._file_info(path.name, "output")
+        return self._file_info(name, "output")
 
     def _file_info(self, name: str, kind: str) -> FileInfo:
-        return {"filename": name, "subfolder": self.job.id, "type": kind}
+        folder = PurePosixPath(self.job.id, PurePath(name).as_posix())
+        return {"filename": folder.name, "subfolder": str(folder.parent), "type": kind}
 
     def _send_executed(self, node: str, output: dict[str, Any]) -> None:
         self.send("executed", node=node, display_node=node, output=output)

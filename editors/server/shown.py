@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...contract.values.files import file_stem
 from ...contract.values.kinds import Table
 from ...runner.graph.bound import BoundNode
 from ...runner.store.results import Result
@@ -28,7 +29,9 @@ def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -
             texts.append(str(store.value(socket, stored))[:_MAX_TEXT])
         elif socket.name == "table":
             table = store.value(socket, stored)
-            if plot := _write_plot(table, folder / f"{node.name}-{name}.png", stored.digest):
+            if plot := _write_plot(
+                table, folder / f"{file_stem(node.name)}-{name}.png", stored.digest
+            ):
                 plots.append(plot)
             else:
                 tables.append(

@@ -100,6 +100,7 @@ class Worker:
         def listener(event: Event) -> None:
             data = event.plain()
             if isinstance(event, Finished | Cached):
+                data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
                     data["shown"] = shown_outputs(
                         graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...contract.errors import GraphError, InputError
-from ...contract.problem import Problem
+from ...contract.problem import Kind, Problem
 from ...contract.spec import NodeSpec, Port
 from ...contract.values.files import file_stem, stem_problem
 from ...contract.wording import short_repr, suggestion
@@ -205,7 +205,12 @@ class _Binder:
             trusted = mark is not None and isinstance(mark.value, Typed)
             try:
                 checked[name] = self.folders.resolve(checked[name], widget.kind, trusted)
-            except InputError as error:
-                what = f"widget {name!r}: {error.what}"
-                self.report(entry, Problem("bad_file", name, what, error.advice), mark)
+            except (InputError, GraphError) as error:
+                what, advice = f"widget {name!r}: {error.what}", error.advice
+                if not trusted:
+                    wire = str(entry.wires[name].value) if name in entry.wires else ""
+                    target = wire if wire.startswith("knobs.") else f"{entry.name}.{name}"
+                    advice += f", or name another with --set {target}=PATH"
+                kind: Kind = "bad_file" if isinstance(error, InputError) else "bad_value"
+                self.report(entry, Problem(kind, name, what, advice), mark)
         node.values = {name: v for name, v in checked.items() if name not in node.wires}

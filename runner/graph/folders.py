@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.errors import InputError
-from ...contract.wording import find_name
+from ...contract.paths import typed_path
+from ...contract.wording import find_name, shortened
 
 SHIPPED = Path(__file__).parents[2] / "graphs"  # contains the shipped graphs and base models
 
@@ -32,15 +33,17 @@ class Folders:
         or the output folder. A trusted path, typed by the user, is relative to the current folder,
         or else to the folder of the shipped graphs, and may be anywhere.
 
-        Raises: InputError if it is missing, of the other kind, or outside these folders.
+        Raises: InputError if it is missing, of the other kind, or outside these folders; GraphError
+        if it can't be a path.
         """
         if trusted:
             candidates = self._typed(text)
-        elif "\0" in text:
-            raise InputError("the path contains a zero byte", "write the path again, without it")
+        elif not text or "\0" in text:
+            what = "contains a zero byte" if text else "is empty"
+            raise InputError(f"the path {what}", f"name a {kind}")
         else:
             candidates = [self.graph / text, self.input / text, SHIPPED / text]
-        found = next((c for c in candidates if c.exists()), None)
+        found = next((c for c in candidates if _exists(c, text)), None)
         if found is None and not text.isascii():
             found = next(filter(None, map(_with_other_accents, candidates)), None)
         if found is None:
@@ -51,7 +54,7 @@ class Folders:
             raise InputError(
                 f"{text!r} is outside the folders that a graph may read: its own, the input folder"
                 " and the output folder",
-                "move it there, or set it on the command line with --set",
+                "move it there",
             )
         if kind == "folder" and not path.is_dir():
             raise InputError(f"{text!r} is not a folder", "name the folder that contains the files")
@@ -76,7 +79,7 @@ class Folders:
 
     def _typed(self, text: str) -> list[Path]:
         """Returns what a path typed by the user may mean, the first that exists."""
-        return [Path(text).expanduser(), SHIPPED / text]
+        return [typed_path(text), SHIPPED / text]
 
     def _searched(self) -> str:
         """Returns the names of the folders in which a relative path is searched."""
@@ -104,3 +107,18 @@ def _with_other_accents(path: Path) -> Path | None:
             return None
         found /= name
     return found
+
+
+def _exists(path: Path, text: str) -> bool:
+    """Returns whether there is a file or folder, which is named `text` in messages.
+
+    Raises: InputError if that can't be known.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        what = f"{shortened(text)!r} can't be read: {error.strerror}"
+        raise InputError(what, "check the path, and who may read its folders") from error
+    return True

@@ -86,7 +86,7 @@ class OutputFolder:
             self._newest |= {
                 name: files
                 for name in files.files
-                if name not in self._newest and os.path.lexists(path / name)
+                if name not in self._newest and _is_file_or_link(path / name)
             }
 
     def close(self) -> None:
@@ -106,13 +106,13 @@ class OutputFolder:
         """Returns the entries of the files of a node's result, also of those that are not there."""
         return {n: e for n, e in self._of_node.get(node, ()) if e.get("of") == digest}
 
-    def names_of(self, node: str) -> set[str]:
+    def names_of(self, node: str) -> list[str]:
         """Returns the names of a node's files of earlier runs under their plain names."""
-        return {
+        return [
             name
             for name, entry in self._of_node.get(node, ())
             if name in self._newest and self._newest[name].files[name] is entry
-        }
+        ]
 
     def has(self, name: str, entry: Entry) -> bool:
         """Returns whether the file is the one that the entry describes."""
@@ -190,7 +190,7 @@ class OutputFolder:
 
     def moved(self) -> dict[str, list[str]]:
         """Returns what this run has moved: the names of the files, by folder."""
-        return {f"{EARLIER}/{s.aside}": s.moved for s in self.sets if s.aside and s.moved}
+        return {f"{EARLIER}/{s.aside}": sorted(s.moved) for s in self.sets if s.moved}
 
     def _clear(self, name: str) -> None:
         """Move aside what has this name, and a file that has the name of one of its folders."""
@@ -200,7 +200,7 @@ class OutputFolder:
             if os.path.lexists(path) and not path.is_dir():
                 self.move_aside(folder)
         path = self.path / name
-        if path.is_dir() and not path.is_symlink():
+        if not _is_file_or_link(path):
             for inner in [n for n in self._newest if n.startswith(f"{name}/")]:
                 self.move_aside(inner)
         if os.path.lexists(path):
@@ -226,7 +226,8 @@ class OutputFolder:
         there = {n: e for n, e in files.files.items() if os.path.lexists(folder / n)}
         stayed = {"not_moved": [n for n in files.files if n not in there]}
         with _writing(folder):
-            write_whole(folder / MANIFEST, manifest_bytes(files.about | {"files": there} | stayed))
+            data = manifest_bytes(files.about | {"files": there} | stayed)
+            write_whole(folder / MANIFEST, data, folder=self.path)
 
     def _read_sets(self) -> list[FileSet]:
         """Returns the files of the last run that finished, and of each that was killed since."""
@@ -310,6 +311,10 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Locks:
             return locks
         locks.release(_KEY)
         locks.close()
+
+
+def _is_file_or_link(path: Path) -> bool:
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
 
 
 def _removed_if_empty(folder: Path) -> bool:

@@ -37,6 +37,9 @@ class Publisher:
         file = file_in_the_way(folder)
         if file is not None:
             raise GraphError(f"{file} is a file", "choose a folder with --out")
+        there = next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))  # noqa: PTH110
+        if not os.access(there, os.W_OK):
+            raise GraphError(f"{there} is read-only", "choose another folder with --out")
         self.folder = folder
         self._graph_text = graph_text
         self._about = about or {}
@@ -103,7 +106,7 @@ class Publisher:
             self._has_new_result, entries = True, {}
         staged: dict[str, Path] = {}
         try:
-            for name in files.keys() - entries.keys():
+            for name in [name for name in files if name not in entries]:
                 staged[name] = temporary_in(self.folder)
                 staged[name].write_bytes(files[name])
                 status = staged[name].stat()
@@ -116,8 +119,9 @@ class Publisher:
                     "hash": hash_bytes(files[name]),
                 }
             self._files |= {name: entries[name] for name in files}
-            for name in folder.names_of(node) - entries.keys():
-                folder.move_aside(name)
+            for name in folder.names_of(node):
+                if name not in entries:
+                    folder.move_aside(name)
             folder.replace(staged, entries)
         except OSError as error:
             raise NodeError(*write_problem(self.folder, error, ELSEWHERE)) from error
@@ -176,7 +180,8 @@ class Publisher:
         kept: Collection[str] = () if is_whole or not left else current(digests)
         left = {name: entry for name, entry in left.items() if entry.get("node") not in kept}
         if left and not is_whole and not self._has_new_result:
-            folder.finish(None)
+            if len(folder.sets) == 1:  # otherwise the journal says which files are of killed runs
+                folder.finish(None)
             return {}
         for name in left:
             folder.move_aside(name)

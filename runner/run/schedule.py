@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import re
 import threading
 from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 from queue import SimpleQueue
 from typing import Any
 
@@ -13,6 +15,7 @@ from ...models.training.numerics import Numerics
 from .plan import Step
 
 THREAD_NAME = "artgraph-node"
+_ENDING = re.compile(r"(_\d{4,})?(\.\w+)?$")  # what a node adds to the name of its files
 
 
 class Schedule:
@@ -104,20 +107,30 @@ class Schedule:
 
 
 def name_conflicts(plan: list[Step]) -> dict[str, str]:
-    """Returns, for each node that saves under the name of an earlier node, this earlier node.
+    """Returns, for each node that may save under a name of an earlier node, this earlier node.
 
-    The later node waits for the earlier one, so that always the later one fails.
+    A file and a folder can't have the same name either: `a` and `x` conflict with `a/b` and
+    `x.png/b`. The later node waits for the earlier one, so that always the later one fails.
     """
     last: dict[str, str] = {}
     before: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for node in (step.node for step in plan):
         if node.spec.saves:
             chosen = node.values.get(node.spec.file_name or "")
             name = same_name(str(chosen or file_stem(node.name)))
-            if name in last:
-                before[node.name] = last[name]
+            above = {_ENDING.sub("", part) for part in accumulate(name.split("/")[:-1], _joined)}
+            earlier = [last.get(name), folders.get(name), *map(last.get, sorted(above))]
+            found = next(filter(None, earlier), None)
+            if found is not None:
+                before[node.name] = found
             last[name] = node.name
+            folders |= dict.fromkeys(above, node.name)
     return before
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}"
 
 
 class Threads:

@@ -9,14 +9,21 @@ from fractions import Fraction
 from pathlib import Path
 
 from ...contract.errors import GraphError
+from ...contract.paths import home as user_home
+from ...contract.paths import typed_folder
 
 
 def cache_folder(option: Path | None = None) -> Path:
-    """Returns the cache's folder: `option`, or `$ARTGRAPH_CACHE`, or the user's own."""
+    """Returns the cache's folder: `option`, or `$ARTGRAPH_CACHE`, or the user's own.
+
+    Raises: GraphError.
+    """
     if option is not None:
         return option
     variable = os.environ.get("ARTGRAPH_CACHE")
-    return Path(variable) if variable else own_cache_folder(sys.platform)
+    if variable:
+        return typed_folder(variable, "ARTGRAPH_CACHE=")
+    return own_cache_folder(sys.platform)
 
 
 def own_cache_folder(platform: str) -> Path:
@@ -25,9 +32,10 @@ def own_cache_folder(platform: str) -> Path:
     On macOS and Windows, an existing `~/.cache/artgraph` of an earlier artgraph remains in use as
     long as the customary folder does not exist.
     """
-    home = Path.home()
-    if os.environ.get("XDG_CACHE_HOME"):  # also on other systems than Linux, if the user sets it
-        return Path(os.environ["XDG_CACHE_HOME"]) / "artgraph"
+    variable = os.environ.get("XDG_CACHE_HOME")
+    if variable:  # also on other systems than Linux, if the user sets it
+        return typed_folder(variable, "XDG_CACHE_HOME=") / "artgraph"
+    home = user_home("set it, or name the folder of the cache with --cache or ARTGRAPH_CACHE")
     earlier = home / ".cache" / "artgraph"
     if platform == "darwin":
         folder = home / "Library" / "Caches" / "artgraph"

@@ -16,6 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from ...contract.errors import GraphError
+from ...contract.paths import typed_folder
 from .schema import ResultRow
 
 
@@ -28,6 +29,8 @@ class Remote:
     def __init__(self, url: str, warn: Callable[[str], None]) -> None:
         self._url, self._warn, self._root = url, warn, ""
         self._works = True
+        if "://" not in url and "::" not in url:
+            url = str(typed_folder(url, "--cache-remote "))
         try:
             from fsspec.core import url_to_fs
 

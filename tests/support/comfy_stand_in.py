@@ -57,9 +57,11 @@ COMMON = {
         "def get_output_directory():\n    return os.path.join(here, 'output')\n"
         "def get_folder_paths(name):\n    return [os.path.join(here, name)]\n"
         "def get_save_image_path(prefix, folder):\n"
+        "    inner, name = os.path.split(os.path.normpath(prefix))\n"
+        "    folder = os.path.join(folder, inner)\n"
         "    os.makedirs(folder, exist_ok=True)\n"
-        "    number = 1 + sum(name.startswith(prefix) for name in os.listdir(folder))\n"
-        "    return folder, prefix, number, '', prefix\n"
+        "    number = 1 + sum(other.startswith(name) for other in os.listdir(folder))\n"
+        "    return folder, name, number, inner, prefix\n"
     ),
 }
 V3 = {

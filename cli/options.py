@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..contract.errors import ArtgraphError, CacheError, InputError
-from ..contract.paths import typed_file, typed_folder
+from ..contract.paths import typed_file, typed_folder, typed_path
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ ForceOption = Annotated[
 CacheOption = Annotated[
     Path | None,
     typer.Option(
-        parser=folder_at("--cache "),
+        parser=lambda text: typed_path(str(text), "--cache "),
         metavar="PATH",
         help="The folder of the cache.",
         show_default="$ARTGRAPH_CACHE or the usual folder",

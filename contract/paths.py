@@ -37,7 +37,7 @@ def typed_path(text: str, source: str = "") -> Path:
     return path
 
 
-def typed_folder(text: str, source: str = "") -> Path:
+def typed_folder(text: str, source: str) -> Path:
     """Returns the path of a folder that a person typed; it need not exist.
 
     Raises: GraphError as `typed_path`, and if a file has this name, or that of a folder above it.
@@ -46,7 +46,7 @@ def typed_folder(text: str, source: str = "") -> Path:
     there = next((place for place in (path, *path.parents) if os.path.lexists(place)), None)
     if there is not None and not os.path.isdir(there):  # noqa: PTH112 - never raises
         kind = "a link to nothing" if not os.path.exists(there) else "a file"  # noqa: PTH110
-        raise GraphError(f"{source}{shortened(text)}: {there} is {kind}", "name a folder")
+        raise GraphError(f"{there} is {kind}", f"choose a folder with {source.strip(' =')}")
     return path
 
 
@@ -73,15 +73,15 @@ def home(advice: str) -> Path:
 
 
 def _expanded(text: str, typed: str) -> str:
-    user = Path(text).parts[0]
-    if not user.startswith("~"):
+    if not text.startswith("~"):
         return text
+    user = Path(text).parts[0]
     if user == "~":
         try:
             home("")
         except GraphError as error:
             raise GraphError(f"{typed}: {error.what}", "write the whole path") from error
-    found = os.path.expanduser(text)  # noqa: PTH111 - it tells unknown users apart
+    found = os.path.expanduser(text)  # noqa: PTH111 - it leaves unknown users as they are
     if found.startswith("~"):
         advice = f"write ./{shortened(text)} if a file or folder has this name"
         raise GraphError(f"{typed}: there is no user {user[1:]!r}", advice)

@@ -193,7 +193,7 @@ class _Binder:
             what = f"widget {name!r}: {problem.what}"
             self.report(entry, replace(problem, what=what), values.get(name))
         chosen = spec.file_name
-        if chosen and chosen not in wrong and chosen not in node.wires and not checked[chosen]:
+        if chosen and chosen not in wrong and chosen not in node.wires and not checked.get(chosen):
             unfit = stem_problem(file_stem(entry.name))
             if unfit is not None:
                 what = f"the name of the node can't be the name of its file: {unfit[0]}"

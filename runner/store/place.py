@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...contract.errors import GraphError
 from ...contract.paths import home as user_home
-from ...contract.paths import typed_folder
+from ...contract.paths import typed_path
 
 
 def cache_folder(option: Path | None = None) -> Path:
@@ -22,7 +22,7 @@ def cache_folder(option: Path | None = None) -> Path:
         return option
     variable = os.environ.get("ARTGRAPH_CACHE")
     if variable:
-        return typed_folder(variable, "ARTGRAPH_CACHE=")
+        return typed_path(variable, "ARTGRAPH_CACHE=")
     return own_cache_folder(sys.platform)
 
 
@@ -34,7 +34,7 @@ def own_cache_folder(platform: str) -> Path:
     """
     variable = os.environ.get("XDG_CACHE_HOME")
     if variable:  # also on other systems than Linux, if the user sets it
-        return typed_folder(variable, "XDG_CACHE_HOME=") / "artgraph"
+        return typed_path(variable, "XDG_CACHE_HOME=") / "artgraph"
     home = user_home("set it, or name the folder of the cache with --cache or ARTGRAPH_CACHE")
     earlier = home / ".cache" / "artgraph"
     if platform == "darwin":

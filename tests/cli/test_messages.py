@@ -61,10 +61,10 @@ def said(cli):
             " - choose from png, jpeg, webp\n",
         ),
         (
-            "validate g.yaml --set saved.name=a/b",
+            "validate g.yaml --set saved.name=a:b",
             2,
-            "--set saved.name=a/b: node 'saved': widget 'name': 'a/b' contains '/' - write a plain"
-            " file name\n",
+            "--set saved.name=a:b: node 'saved': widget 'name': 'a:b' contains ':' - leave it out:"
+            ' names have no " * : < > ? | and no control characters\n',
         ),
         (
             "run g.yaml --only one --only ratio --set ratio.op=divide",
@@ -128,7 +128,8 @@ def test_a_file_that_is_missing(cli, said):
     cli.write("m.yaml", MODEL % "../x.safetensors")
     message = (
         "m.yaml:2: node 'm': widget 'path': there is no file '../x.safetensors' in the graph's"
-        " folder (.) or the input folder (input) - check the path\n"
+        " folder (.) or the input folder (input) - check the path, or name another with"
+        " --set m.path=PATH\n"
     )
     assert said("validate m.yaml") == (3, message)
     message = message.replace(" or the input folder (input)", "")

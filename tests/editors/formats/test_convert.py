@@ -186,7 +186,7 @@ def test_core_nodes_reroutes_bypass_and_mute():
     )
     assert nodes_of(workflow)["nodes"] == {
         "load_image": {"node": "load_image", "with": {"path": "cat.png"}},
-        "Keep": {"node": "save_image", "from": {"image": "load_image"}, "with": {"name": "my_cat"}},
+        "Keep": {"node": "save_image", "from": {"image": "load_image"}, "with": {"name": "my/cat"}},
         "save_image": {"node": "save_image", "from": {"image": "load_image"}},
     }
     assert from_comfy(workflow, REGISTRY, "x", Path()).left_out == ["Lost", "SaveImage"]

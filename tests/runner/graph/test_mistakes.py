@@ -53,7 +53,8 @@ EXPECTED = [
     "g.yaml:30: node 'walk': input 'latent' is not wired - add `latent:` under `from`, with a"
     " node that outputs a gan_latent or vae_latent (join_latents, latent_walk, mix_latents)",
     "g.yaml:33: node 'gone': widget 'path': there is no file 'nowhere.safetensors' in the graph's"
-    " folder (.) or the input folder (input) - check the path",
+    " folder (.) or the input folder (input) - check the path, or name another with --set"
+    " gone.path=PATH",
 ]
 
 

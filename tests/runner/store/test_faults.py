@@ -17,6 +17,9 @@ import pytest
 import torch
 from runs import TREE, last
 
+from artgraph.contract.errors import GraphError, NodeError
+from artgraph.contract.values.files import Files
+from artgraph.runner.run.publish import Publisher
 from artgraph.runner.store import temporary as leftovers
 from artgraph.runner.store.blobs import Blobs
 from artgraph.runner.store.collection import checkpoints, results, verify
@@ -351,3 +354,33 @@ def test_a_blob_may_be_read_by_whom_the_umask_lets(tmp_path, value):
     finally:
         os.umask(before)
     assert blobs.path(digest).stat().st_mode & 0o777 == 0o640
+
+
+def test_a_full_disk_under_the_output_folder(tmp_path):
+    """The earlier set remains whole; with more space, the run goes on."""
+
+    def publish(text):
+        publisher = Publisher(tmp_path / "out/g", "")
+        try:
+            files = {f"{i}.txt": text.encode() * 8_000 for i in range(10)}
+            publisher.publish("a", text, lambda: Files(files))
+            publisher.finish({"nodes": {}}, True)
+        finally:
+            publisher.close()
+
+    with small_disk(tmp_path / "out", "128k") as disk:
+        publish("1")
+        for _ in range(2):
+            with pytest.raises(NodeError, match="can't be written: No space left on device"):
+                publish("2")
+            names = {path.name for path in (disk / "g").iterdir()}
+            assert names >= {f"{i}.txt" for i in range(10)}
+            assert not (disk / "g/earlier").exists()
+            assert (disk / "g/9.txt").read_text() == "1" * 8_000
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        publish("2")
+        assert (disk / "g/9.txt").read_text() == "2" * 8_000
+        assert (disk / "g/earlier/0001/9.txt").read_text() == "1" * 8_000
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(GraphError, match="is read-only - choose another folder with --out"):
+            publish("3")

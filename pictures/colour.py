@@ -101,6 +101,8 @@ def _by_profile(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Imag
     space, device = profile.profile.xcolor_space, profile.profile.device_class
     if space == "RGB " and colours.mode in ("L", "I;16"):
         colours = _in_srgb(colours, None)
+    if space == "GRAY" and colours.mode == "RGB" and _is_grey(colours):  # WebP has no mode for grey
+        colours = colours.getchannel(0)
     if colours.mode not in _MODES.get(space, ()) or device not in _DEVICES:
         raise ValueError(f"a profile for {space} can't be used for a picture in {colours.mode}")
     if colours.mode == "CMYK":
@@ -112,6 +114,11 @@ def _by_profile(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Imag
     if colours.mode == "RGB":
         return _transformed(colours, profile)
     return _by_table(colours, converted[0, :, 0])
+
+
+def _is_grey(colours: Image.Image) -> bool:
+    red, green, blue = (np.asarray(colours.getchannel(i)) for i in range(3))
+    return bool((red == green).all() and (green == blue).all())
 
 
 def _transformed(colours: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

@@ -199,6 +199,9 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     reason = why_content_not_read(start)
     if reason is not None:
         return UnreadableError(*reason)
+    if start.startswith((b"II*\0", b"MM\0*")):
+        kind = "it is a TIFF of a kind that is not supported, or damaged"
+        return UnreadableError(kind, "save a copy of it as PNG, or choose another file")
     return UnreadableError("it is not a picture, or its format is not supported")
 
 

@@ -1,5 +1,6 @@
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -56,6 +57,17 @@ def test_a_palette_has_the_colours_of_its_profile(tmp_path):
 def test_a_grey_profile_is_followed(tmp_path, curve, mode):
     Image.fromarray(GREYS).convert(mode).save(tmp_path / "a.png", icc_profile=grey_profile(curve))
     assert close(tmp_path / "a.png", expected(GREYS, None, curve))
+
+
+def test_a_grey_profile_is_followed_in_modes_for_rgb(tmp_path):
+    icc = grey_profile(1.8)
+    grey = Image.fromarray(GREYS)
+    grey.convert("RGB").save(tmp_path / "a.webp", icc_profile=icc, lossless=True)
+    deep = np.stack([GREYS.astype(np.uint16) * 257, np.full(GREYS.shape, 65535)], -1)
+    packed = b"grey\0\0" + zlib.compress(icc)
+    png(tmp_path / "a.png", deep.astype(np.uint16), (b"iCCP", packed))
+    for ending in ("webp", "png"):
+        assert close(tmp_path / f"a.{ending}", expected(GREYS, None, 1.8))
 
 
 @pytest.mark.parametrize("curve", [1.0, 2.2])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from raw_files import tiff
 
-from artgraph.pictures.reading import read_picture
+from artgraph.pictures.reading import UnreadableError, read_picture
 
 GREY = (np.mgrid[0:40, 0:40][1] * 6).astype(np.uint8)
 FLOAT = (GREY / 255).astype(np.float32)
@@ -86,6 +86,12 @@ def test_the_file_says_what_is_black_and_white(tmp_path):
     check(tmp_path / "a.tif")
     tiff(tmp_path / "a.tif", FLOAT, kind=3, tags=[(340, 11, [np.nan]), (341, 11, [np.inf])])
     check(tmp_path / "a.tif")
+
+
+def test_a_tiff_of_a_kind_that_is_not_read_is_reported(tmp_path):
+    tiff(tmp_path / "a.tif", np.stack([FLOAT] * 3, -1), 2, kind=3)
+    with pytest.raises(UnreadableError, match="TIFF of a kind that is not supported"):
+        read_picture(tmp_path / "a.tif")
 
 
 def test_only_the_first_page_counts(tmp_path):

@@ -38,9 +38,9 @@ def all_numerics_for(devices: str) -> tuple[Numerics, ...]:
     together or, for `+compile`, there is no C++ compiler.
     """
     names, plus, suffix = devices.strip().partition("+")
-    chosen = _devices([name.strip() for name in names.split(",")], devices)
     if plus and suffix != "compile":
         raise _unknown(devices, plus + suffix)
+    chosen = _devices([name.strip() for name in names.split(",")], devices)
     if plus and len(chosen) > 1:
         raise GraphError(
             f"--device {devices}: torch can't compile for several devices at the same time",

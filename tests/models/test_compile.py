@@ -14,14 +14,14 @@ from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
 from artgraph.models.gan.api import GanConfig, make_generator
 from artgraph.models.training.numerics import Numerics
-from artgraph.runner.run import devices
+from artgraph.runner.run import device_option
 from artgraph.runner.run.device_option import numerics_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 COMPILED = replace(PLAIN, compiled=True)
 
 
-@pytest.mark.skipif(devices._compiler() is None, reason="no C++ compiler")
+@pytest.mark.skipif(device_option._compiler() is None, reason="no C++ compiler")
 def test_a_compiled_training_learns_the_same_and_goes_on_bit_for_bit():
     images, labels = patterns(24, 16, seed=2)
     settings = {"method": "classic", "batch": 8}
@@ -54,10 +54,10 @@ def test_compiled_results_have_keys_of_their_own():
 
 
 def test_the_device_says_whether_to_compile(monkeypatch):
-    monkeypatch.setattr(devices, "_compiler", lambda: "/usr/bin/g++")
+    monkeypatch.setattr(device_option, "_compiler", lambda: "/usr/bin/g++")
     assert numerics_for("cpu+compile") == replace(numerics_for("cpu"), compiled=True)
     assert not numerics_for("cpu").compiled
-    monkeypatch.setattr(devices, "_compiler", lambda: None)
+    monkeypatch.setattr(device_option, "_compiler", lambda: None)
     with pytest.raises(GraphError, match=r"cpu\+compile: there is no C\+\+ compiler - install"):
         numerics_for("cpu+compile")
     for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile"):

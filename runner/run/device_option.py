@@ -129,7 +129,7 @@ def _together(names: list[str], text: str) -> list[Device]:
 
 
 def _unknown(text: str, name: str) -> GraphError:
-    more = f" {name!r}" if name != text else ""
+    more = f" {name!r}" if "," in text else ""
     return GraphError(
         f"--device {text}: unknown device{more}",
         "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile; for several GPUs,"

@@ -183,6 +183,25 @@ def test_mistakes_are_one_line_each(folder, prompt):
         assert "dataset" in loop["error"]
 
 
+def test_a_name_with_folders_is_saved_below_the_output_folder(folder):
+    art = {"count": 2, "size": 16, "styles": ""}
+    prompt = {
+        "1": {"class_type": "Artgraph_procedural_art", "inputs": art},
+        "2": {"class_type": "Artgraph_dataset_images", "inputs": {"dataset": ["1", 0], "count": 1}},
+        "3": {
+            "class_type": "Artgraph_save_image",
+            "inputs": {"image": ["2", 0], "name": "project/cats", "format": "png", "quality": 92},
+        },
+    }
+    with Comfy("v3", folder, folder / "cache") as comfy:
+        for number in (1, 2):
+            prompt["3"]["inputs"]["quality"] = number  # otherwise ComfyUI skips the second run
+            assert "error" not in comfy.run(prompt)
+            assert (folder / "output" / "project" / f"cats_{number:05}_.png").is_file()
+        prompt["3"]["inputs"]["name"] = "../cats"
+        assert "'..' is not the name of a folder" in comfy.run(prompt)["error"]
+
+
 def test_a_changed_picture_and_a_lost_result(folder, prompt):
     one = number_of(prompt, "one")
     image = {n: prompt[n] for n in prompt if n == one}

@@ -99,6 +99,31 @@ def test_the_messages_of_a_run_are_in_order(server):
     assert small.headers["Content-Type"] == "image/webp"
 
 
+def test_names_with_folders_and_pictures_of_earlier_runs(server):
+    def saved(level):
+        prompt = {
+            "1": node("grey", "paper", level=level, count=1),
+            "2": node("save_image", "a", image=("1", 0), name="one/same", format="png", quality=92),
+            "3": node("save_image", "b", image=("1", 0), name="two/same", format="png", quality=92),
+        }
+        job = server.finished(server.run(prompt).json()["prompt_id"])
+        (one,), (two,) = (job["outputs"][number]["images"] for number in "23")
+        assert one["subfolder"].endswith("/one")
+        assert two["subfolder"].endswith("/two")
+        return ["&".join(f"{name}={value}" for name, value in f.items()) for f in (one, two)]
+
+    first = saved(0.25)
+    before = [server.get(f"/view?{query}").body for query in first]
+    second = saved(0.75)
+    assert [server.get(f"/view?{query}").body for query in first] == before
+    assert server.get(f"/view?{second[0]}").body not in before
+    out = server.folder / "out/untitled"
+    assert (out / "one/same.png").read_bytes() == server.get(f"/view?{second[0]}").body
+    assert (out / "earlier/0001/two/same.png").read_bytes() == before[1]
+    climb = second[0].replace("same.png", "../../../../editor.sqlite")
+    assert server.get(f"/view?{climb}").status == 403
+
+
 def test_a_warning_is_shown_on_its_node(server):
     with Tab(server, "doubts") as tab:
         server.run({"3": node("doubtful")}, "doubts")

@@ -165,7 +165,8 @@ def test_of_two_that_save_one_file_the_later_fails_whatever_is_quicker(cli, pack
         "  words: {node: text, with: {text: quick}}\n"
         "  first: {node: save_slowly, from: {value: slow}, with: {name: One}}\n"
         "  one: {node: save_slowly, with: {seconds: 0}}\n"
-        "  other: {node: save_slowly, with: {seconds: 0, name: other}}\n",
+        "  other: {node: save_slowly, with: {seconds: 0, name: other}}\n"
+        "  inside: {node: save_slowly, with: {seconds: 0, name: one.TXT/a}}\n",
     )
     for jobs in (1, 4):
         words = ["run", "g.yaml", "--pack", pack, "--jobs", jobs, "--cache", f"c{jobs}"]
@@ -173,4 +174,5 @@ def test_of_two_that_save_one_file_the_later_fails_whatever_is_quicker(cli, pack
         done = cli(*words)
         assert done.returncode == 1
         assert "node 'one': it would overwrite 'one.txt', which node 'first' writes" in done.stderr
+        assert "node 'inside': 'one.TXT' would be a file and also a folder" in done.stderr
         assert (cli.folder / "out/g/One.txt").read_text() == "3"

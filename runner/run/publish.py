@@ -48,6 +48,7 @@ class Publisher:
         self._open: OutputFolder | None = None
         self._mutex = threading.Lock()
         self._has_new_result = False
+        self._is_closed = False
         for place in (folder, folder / "previews"):
             sweep(place)
 
@@ -103,7 +104,7 @@ class Publisher:
             self._files |= entries
             return
         if not known:  # a new result: all its files are new, and all earlier ones move
-            self._has_new_result, entries = True, {}
+            entries = {}
         staged: dict[str, Path] = {}
         try:
             for name in [name for name in files if name not in entries]:
@@ -119,6 +120,7 @@ class Publisher:
                     "hash": hash_bytes(files[name]),
                 }
             self._files |= {name: entries[name] for name in files}
+            self._has_new_result = self._has_new_result or not known
             for name in folder.names_of(node):
                 if name not in entries:
                     folder.move_aside(name)
@@ -195,12 +197,15 @@ class Publisher:
         return {str(self.folder / name): len(names) for name, names in moved.items()}
 
     def close(self) -> None:
-        """Unlock the folder for other runs."""
+        """Unlock the folder for other runs. Nothing can be published after this."""
+        self._is_closed = True
         if self._open is not None:
             self._open.close()
             self._open = None
 
     def _opened(self, waiting: Callable[[], None]) -> OutputFolder:
+        if self._is_closed:  # a node that did not stop has ended after its run
+            raise Cancelled
         if self._open is None:
             about = {**self._about, "status": "killed", "process": os.getpid()}
             about["graph"] = self._graph_text

@@ -365,6 +365,9 @@ def test_a_full_disk_under_the_output_folder(tmp_path):
             files = {f"{i}.txt": text.encode() * 8_000 for i in range(10)}
             publisher.publish("a", text, lambda: Files(files))
             publisher.finish({"nodes": {}}, True)
+        except NodeError:
+            publisher.finish({"nodes": {}}, False)
+            raise
         finally:
             publisher.close()
 

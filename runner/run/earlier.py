@@ -14,10 +14,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
 import shutil
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...contract.errors import NodeError, write_problem
+from ..store.holders import Holder, describe
 from ..store.locks import Locks
 from ..store.temporary import write_whole
 
@@ -33,7 +32,6 @@ EARLIER = "earlier"
 JOURNAL = ".artgraph-journal"
 ELSEWHERE = "choose another folder with --out"  # the advice if the folder can't be written
 _LOCK = ".artgraph-lock"
-_WAITING_SECONDS = 2.0  # time after which a run says what it waits for
 _KEY = "0" * 16  # the lock file has one lock
 
 Entry = dict[str, Any]  # a file in a manifest: of (digest of the result), node, size, mtime, hash
@@ -97,6 +95,8 @@ class OutputFolder:
             (self.path / _LOCK).unlink(missing_ok=True)
         self._locks.release(_KEY)
         self._locks.close()
+        with contextlib.suppress(OSError):  # another run may have entries in it
+            (self.path / f"{_LOCK}.holders").rmdir()
 
     def files_there(self) -> dict[str, Entry]:
         """Returns the entries of the files of earlier runs under their plain names."""
@@ -171,9 +171,8 @@ class OutputFolder:
 
     def move_all(self) -> None:
         """Move everything aside but what was moved before."""
-        own = (EARLIER, JOURNAL, _LOCK, MANIFEST)
         for path in list(self.path.iterdir()):
-            if path.name not in own:
+            if path.name not in (EARLIER, MANIFEST) and not path.name.startswith(_OWN):
                 self.move_aside(path.name)
 
     def finish(self, manifest: bytes | None) -> None:
@@ -259,13 +258,6 @@ class OutputFolder:
             self._journal.flush()
 
 
-def _other_run(path: Path) -> str:
-    """Returns words for the process that has the folder's lock, as far as its journal says."""
-    lines = [_json_object(line) for line in _bytes_of(path / JOURNAL).splitlines()]
-    numbers = [line["about"].get("process") for line in lines if "about" in line]
-    return f"the run of process {numbers[-1]}" if numbers else "another run"
-
-
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:
     """Returns a manifest as JSON with a line for each item (much faster than `indent`)."""
     parts = (f"{json.dumps(name)}: {_json_lines(value)}" for name, value in manifest.items())
@@ -290,20 +282,14 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _locked(path: Path, waiting: Callable[[], None]) -> Locks:
     """Returns the lock file, locked. Its last user removed it, so it may have to be made anew."""
-    began = time.monotonic()
 
-    def wait() -> None:
-        nonlocal began
-        waiting()
-        if time.monotonic() - began > _WAITING_SECONDS:
-            began = math.inf
-            text = f"waiting for {_other_run(path.parent)}, which writes to {path.parent}"
-            warnings.warn(text, stacklevel=2)
+    def slow(holder: Holder | None) -> None:
+        warnings.warn(f"waiting for {describe(holder)[0]}", stacklevel=2)
 
     while True:
         locks = Locks(path)
         try:
-            locks.acquire(_KEY, wait)
+            locks.acquire(_KEY, waiting, slow, f"the run that writes to {path.parent}")
         except BaseException:
             locks.close()
             raise

@@ -240,13 +240,15 @@ def test_runs_at_the_same_time_write_one_after_the_other(runs):
         thread = threading.Thread(target=second)
         thread.start()
         assert not ended.wait(2.5)
-        assert f"waiting for the run of process {os.getpid()}" in str(caught[0].message)
+        assert "waiting for this process (the run that writes to" in str(caught[0].message)
         first.publish("b", "1", lambda: Files({"b.txt": b"1"}))
         first.finish({"nodes": {}}, True)
         first.close()
         thread.join()
     assert runs.texts() == {"a.txt": "2", "b.txt": "2"}
     assert runs.texts("earlier/0001") == {"a.txt": "1", "b.txt": "1"}
+    names = {path.name for path in runs.folder.iterdir()}
+    assert names == {"a.txt", "b.txt", "earlier", "manifest.json"}, "the lock is gone"
 
 
 def test_two_processes_in_one_folder(runs):

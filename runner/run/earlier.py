@@ -29,9 +29,10 @@ from ..store.temporary import write_whole
 
 MANIFEST = "manifest.json"
 EARLIER = "earlier"
-JOURNAL = ".artgraph-journal"
+_OWN = ".artgraph-"  # the names of our own hidden files begin with this
+JOURNAL = f"{_OWN}journal"
 ELSEWHERE = "choose another folder with --out"  # the advice if the folder can't be written
-_LOCK = ".artgraph-lock"
+_LOCK = f"{_OWN}lock"
 _KEY = "0" * 16  # the lock file has one lock
 
 Entry = dict[str, Any]  # a file in a manifest: of (digest of the result), node, size, mtime, hash

@@ -71,7 +71,7 @@ class Context:
         """What the training loop receives from this context."""
         from ..models.training.loop import TrainingRun
 
-        return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log)
+        return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log, self.warn)
 
     def part(self, start: float, end: float) -> Context:
         """Returns a context whose progress fills `start`..`end` (in 0..1) of this one's."""

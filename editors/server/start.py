@@ -55,7 +55,7 @@ def edit(
         out=_within(folder, out),
         input=_within(folder, input_),
         cache=cache.absolute(),
-        device=",".join(n.device for n in numerics) + ("+compile" if numerics[0].compiled else ""),
+        device=",".join(n.option() for n in numerics),
         packs=packs,
         graph=graph,
         host=listen or "127.0.0.1",

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
-from ..training.inputs import Number, send
+from ..training.inputs import Number
 from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
-from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
+from ..training.steps import Steps
 from .calibration import fit_temperature, held_out_mask
 from .examples import Examples, ExampleSet
 from .networks import ClassifierConfig, Method, logits_of, make_classifier
@@ -98,10 +98,11 @@ def train_classifier(
     config = replace(config, mirrored=settings.augment)
     held = held_out_mask(labels, settings.held_out, settings.seed)
     chosen = torch.nonzero(~held)[:, 0]
-    trainee = ClassifierTrainee(config, images, labels, chosen, settings, run.numerics)
+    trainee = ClassifierTrainee(config, images, labels, chosen, settings, run)
     if start is not None:
         trainee.start_from(*start)
     curves = train(trainee, steps=steps, run=run)
+    trainee.steps.close()
     network = trainee.final_network()
     rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
     if len(rows):
@@ -133,10 +134,12 @@ class ClassifierTrainee:
         labels: Tensor,
         rows: Tensor,
         settings: ClassifierSettings,
-        numerics: Numerics,
+        run: TrainingRun,
     ) -> None:
         """`rows`: numbers of the pictures to train on."""
+        numerics = run.numerics
         self._config, self._settings, self._numerics = config, settings, numerics
+        self.steps = Steps(run)
         self._data = ExampleSet(
             numerics.preload(images), labels, len(config.classes), settings.augment
         )
@@ -192,7 +195,10 @@ class ClassifierTrainee:
         }
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        inputs = send(self._inputs(step), self._numerics.device)
+        return self.steps.do(self, step)
+
+    def compute(self, inputs: _Inputs) -> Mapping[str, Tensor]:
+        """Do a step with inputs on the device. Returns the metrics."""
         total = self._weights[inputs.labels].sum()
         self._network.train()
         losses, correct = [], []
@@ -214,7 +220,7 @@ class ClassifierTrainee:
         self.average.update(self._network, inputs.weight)
         return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(correct).float().mean()}
 
-    def _inputs(self, step: int) -> _Inputs:
+    def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._rows[self._sampler.indices(step)]
         random = rng(self._settings.seed, 1, step)

@@ -16,6 +16,7 @@ from ..training.inputs import Number, send
 from ..training.loop import Stateful, TrainingRun
 from ..training.rng import rng
 from ..training.sampler import micro_batches
+from ..training.steps import Steps
 from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, Chosen, TrainingSet
 from .method import B, Draws, GanMethod, Metrics, adam
 from .watch import Watch
@@ -55,6 +56,7 @@ class GanTrainee(Generic[B]):
         }
         self.batches = Batches(data, self.settings.batch, self.settings.seed)
         self.watch = Watch(data, self.settings.seed, self._numerics)
+        self.steps = Steps(run)
         self.rate_factor, self.age = 1.0, 0
 
     def stateful(self) -> Mapping[str, Stateful]:
@@ -70,15 +72,20 @@ class GanTrainee(Generic[B]):
         }
 
     def step(self, step: int) -> Metrics:
-        """Do optimisation step number `step`: of the critic, then of the generator.
+        """Do optimisation step number `step`, and evaluate the pictures if that is due."""
+        if step == 0 and not self.age:
+            self.method.prepare(self._data, self._run)
+        metrics = self.steps.do(self, step)
+        self._evaluate(step + 1)
+        return metrics
+
+    def compute(self, inputs: _Inputs) -> Metrics:
+        """Do a step with inputs on the device: of the critic, then of the generator.
 
         A batch of large pictures is divided into slices. They do not fit into memory together, so
         each is generated twice: for the critic, and for the generator.
         """
         method, metrics, signs = self.method, dict[str, Tensor](), []
-        if step == 0 and not self.age:
-            method.prepare(self._data, self._run)
-        inputs = send(self._inputs(step), self._numerics.device)
         reals, z, classes = self._data.pictures(inputs.reals), inputs.latents, inputs.classes
         slices = [*zip(self._slices(len(z)), inputs.draws, strict=True)]
 
@@ -107,11 +114,10 @@ class GanTrainee(Generic[B]):
             nn.utils.clip_grad_norm_(method.generator.parameters(), method.clip)
         self._update("generator_adam", inputs.rates[0])
         self.average.update(method.generator, inputs.weight)
-        self._evaluate(step + 1)
         certainty = method.augmentation.adapt(torch.cat(signs), self.settings.batch)
         return {**metrics, **certainty}
 
-    def _inputs(self, step: int) -> _Inputs:
+    def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         reals, labels = self.batches.reals(step)
         count, rates = len(labels), self.method.rates(step, self.age)
@@ -193,6 +199,7 @@ class GanTrainee(Generic[B]):
             self.rate_factor = (steps + count - step) / (count + 1)
             self.step(step)
             self._run.progress(step + 1, steps + count, self.preview)
+        self.steps.close()
 
 
 def cooldown_steps(steps: int) -> int:

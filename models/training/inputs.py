@@ -6,6 +6,7 @@ that follow are then the same in every step.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 import torch
@@ -34,9 +35,56 @@ def send(inputs: Inputs, device: str | torch.device) -> Inputs:
     tensors = [x for x in leaves if isinstance(x, Tensor)]
     parts = [_padded_bytes(x) for x in tensors]
     block = to_device(torch.cat(parts), device)
-    sent = iter(zip(tensors, block.split([len(part) for part in parts]), strict=True))
-    leaves = [_as_before(*next(sent)) if isinstance(x, Tensor) else x for x in leaves]
+    leaves = _views(leaves, block.split([len(part) for part in parts]))
     return cast("Inputs", tree_unflatten(leaves, structure))
+
+
+class FixedPlace:
+    """A place in a GPU's memory for the inputs of a step; `tensors` are the inputs in it.
+
+    The inputs of a step are copied from pinned memory, for which the processor does not wait: there
+    are two buffers, so that it can fill one while the GPU still reads the other.
+    """
+
+    def __init__(self, inputs: Any, device: str | torch.device) -> None:
+        """`inputs` are on the processor; all later ones must have the same shapes and types."""
+        leaves, structure = tree_flatten(inputs)
+        samples = [torch.tensor(x) if isinstance(x, float) else x for x in leaves]
+        sizes = [len(_padded_bytes(x)) for x in samples if isinstance(x, Tensor)]
+        memory = torch.zeros(sum(sizes), dtype=torch.uint8)
+        self._block = memory.to(device)
+        self._buffers = [memory.pin_memory(), memory.pin_memory()]
+        self._copied = [torch.cuda.Event(), torch.cuda.Event()]
+        on_device, *here = (
+            _views(samples, block.split(sizes)) for block in (self._block, *self._buffers)
+        )
+        self._here, self._turn = here, 0
+        self.tensors = tree_unflatten(on_device, structure)
+
+    def fill(self, inputs: Any) -> None:
+        """Copy the inputs of a step, which are on the processor, to the place."""
+        turn = self._turn = 1 - self._turn
+        self._copied[turn].synchronize()  # of the last copy but one, so it has usually finished
+        for leaf, place in zip(tree_flatten(inputs)[0], self._here[turn], strict=True):
+            if isinstance(leaf, float):
+                place.fill_(leaf)
+            elif isinstance(leaf, Tensor):
+                place.copy_(leaf)
+        self._block.copy_(self._buffers[turn], non_blocking=True)
+        self._copied[turn].record()
+
+
+def _views(samples: list[Any], parts: Iterable[Tensor]) -> list[Any]:
+    """Returns the parts with the types and shapes of the tensors; other samples as they are."""
+    rest = iter(parts)
+    return [_as_before(x, next(rest)) if isinstance(x, Tensor) else x for x in samples]
+
+
+def form(inputs: Any) -> tuple[Any, ...]:
+    """Returns all that is equal for inputs that fit in the same `FixedPlace`."""
+    leaves, structure = tree_flatten(inputs)
+    forms = [(x.shape, x.dtype) if isinstance(x, Tensor) else x for x in leaves]
+    return structure, *(None if isinstance(x, float) else x for x in forms)
 
 
 def _padded_bytes(tensor: Tensor) -> Tensor:

@@ -52,12 +52,14 @@ class TrainingRun:
     checkpoint:  stores the state during the training.
     progress:    called after each step.
     log:         called with a line for the user, such as an early warning.
+    warn:        called with a line about the result, which is stored with it.
     """
 
     numerics: Numerics
     checkpoint: Checkpoint
     progress: Progress
     log: Callable[[str], None] = lambda line: None
+    warn: Callable[[str], None] = lambda line: None
 
 
 class TrainingResult(NamedTuple, Generic[Config, Extra]):

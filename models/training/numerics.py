@@ -33,12 +33,14 @@ class Numerics:
 
     `precision` is that of matrix products and convolutions under autocast. Weights, optimiser
     states and losses stay in float32. If `compiled` is True, networks are compiled for training.
+    If `graphs` is True, a training replays its steps as a CUDA graph, with the same bits.
     """
 
     device: str = "cpu"
     precision: Precision = "float32"
     threads: int = 1
     compiled: bool = False
+    graphs: bool = False
 
     @classmethod
     def of(cls, device: str, capability: tuple[int, int] = BFLOAT16_CAPABILITY) -> Numerics:
@@ -50,6 +52,12 @@ class Numerics:
             return cls(device, "bfloat16" if _cpu_has_bfloat16() else "float32", _threads())
         fast = device.startswith("cuda") and capability >= BFLOAT16_CAPABILITY
         return cls(device, "bfloat16" if fast else "float32")
+
+    def option(self) -> str:
+        """Returns the name that `--device` accepts for these numerics, such as cuda:0+graphs."""
+        return (
+            self.device + ("+compile" if self.compiled else "") + ("+graphs" if self.graphs else "")
+        )
 
     def name(self) -> str:
         """Returns the part of a cache key for the device, the precision and the threads.
@@ -187,6 +195,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error means that memory ran out; torch raises several kinds of errors."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Returns the kind of an error, and the first line of its text."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]:.200}" if lines else type(error).__name__
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:

@@ -65,8 +65,9 @@ def train_vae(
             "set sharpen: none, or method: residual",
         )
     sharpener = make_sharpener(settings.sharpen, features, settings.seed, run.numerics)
-    trainee = VaeTrainee(config, images, settings, run.numerics, weights, sharpener)
+    trainee = VaeTrainee(config, images, settings, run, weights, sharpener)
     curves = train(trainee, steps=steps, run=run)
+    trainee.steps.close()
     network = trainee.average.network
     assert isinstance(network, VaeNetwork)
     state = {}

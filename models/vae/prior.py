@@ -19,11 +19,12 @@ from ..blocks import blank, initialise, to_bytes
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
-from ..training.inputs import Number, selected, selection, send
+from ..training.inputs import Number, selected, selection
 from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
+from ..training.steps import Steps
 from .api import decode, encode
 from .flow import EVALUATIONS, integrate, interpolate, sample_times
 from .networks import VaeNetwork
@@ -94,8 +95,9 @@ def train_prior(
                 "wire a VAE of the same size to `start`, or leave `start` unwired",
             )
         config = replace(start[0], classes=classes)
-    trainee = PriorTrainee(config, latents, labels, vae, settings, run.numerics, start)
+    trainee = PriorTrainee(config, latents, labels, vae, settings, run, start)
     curves = train(trainee, steps=steps, run=run)
+    trainee.steps.close()
     state = {
         key: value.cpu().contiguous() for key, value in trainee.average.network.state_dict().items()
     }
@@ -196,10 +198,12 @@ class PriorTrainee:
         labels: Tensor,
         vae: VaeNetwork,
         settings: PriorSettings,
-        numerics: Numerics,
+        run: TrainingRun,
         start: tuple[PriorConfig, State] | None,
     ) -> None:
+        numerics = run.numerics
         self._config, self._labels, self._vae = config, labels, vae
+        self.steps = Steps(run)
         self._latents = numerics.preload(latents)
         self._seed, self._numerics = settings.seed, numerics
         network, copy = (blank(lambda: make_prior(latents.shape[1], config)) for _ in range(2))
@@ -219,7 +223,10 @@ class PriorTrainee:
         return {"network": self._network, "optimiser": self._optimiser, "average": self.average}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        inputs = send(self._inputs(step), self._numerics.device)
+        return self.steps.do(self, step)
+
+    def compute(self, inputs: _Inputs) -> Mapping[str, Tensor]:
+        """Do a step with inputs on the device. Returns the metrics."""
         data = selected(self._latents, inputs.latents).float()
         points = interpolate(inputs.noise, data, inputs.times)
         velocity = data - inputs.noise
@@ -235,7 +242,7 @@ class PriorTrainee:
         self.average.update(self._network, inputs.weight)
         return {"loss": loss.detach()}
 
-    def _inputs(self, step: int) -> _Inputs:
+    def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen, random = self._sampler.indices(step), rng(self._seed, NOISE, step)
         count = len(chosen)

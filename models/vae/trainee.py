@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, to_bytes, to_signed
 from ..training.average import Average
-from ..training.inputs import Number, selected, selection, send
-from ..training.loop import State, Stateful
-from ..training.numerics import Numerics
+from ..training.inputs import Number, selected, selection
+from ..training.loop import State, Stateful, TrainingRun
 from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
+from ..training.steps import Steps
 from .config import Method, Quantiser, VaeConfig
 from .networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
 from .sharpen import Sharpen, Sharpener, sharpened_error
@@ -62,7 +62,7 @@ class VaeSettings:
 
 class _Inputs(NamedTuple):
     pictures: list[Any]  # of each part of the step, see `selection`
-    noise: list[Tensor]
+    noise: list[Tensor | None]  # None if the latents are quantised
     rate: Number
     weight: Number  # of the network in the average
     sharpening: Number  # length of the sharpener's gradient
@@ -76,12 +76,14 @@ class VaeTrainee:
         config: VaeConfig,
         images: Tensor,
         settings: VaeSettings,
-        numerics: Numerics,
+        run: TrainingRun,
         start: State | None,
         sharpener: Sharpener | None,
     ) -> None:
         """`images`: uint8 (N, S, S, 3); `start`: the weights to start with, None for new ones."""
+        numerics = run.numerics
         self._config, self._numerics, self._seed = config, numerics, settings.seed
+        self.steps = Steps(run)
         self._beta = BETA[config.method] if settings.beta is None else settings.beta
         self._images = numerics.preload(images)
         self._sharpener = sharpener
@@ -119,8 +121,11 @@ class VaeTrainee:
         return {**own, **more}
 
     def step(self, step: int) -> Mapping[str, Tensor]:
-        inputs, beta = send(self._inputs(step), self._numerics.device), self._beta
-        count = sum(len(noise) for noise in inputs.noise)
+        return self.steps.do(self, step)
+
+    def compute(self, inputs: _Inputs) -> Mapping[str, Tensor]:
+        """Do a step with inputs on the device. Returns the metrics."""
+        beta, count = self._beta, sum(len(sent) for sent in inputs.pictures)
         shares: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
         for sent, noise in zip(inputs.pictures, inputs.noise, strict=True):
@@ -144,16 +149,18 @@ class VaeTrainee:
         self.average.update(self._network, inputs.weight)
         return {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
 
-    def _inputs(self, step: int) -> _Inputs:
+    def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._sampler.indices(step)
-        noise = torch.randn(
-            len(chosen), *self._config.latent_shape, generator=rng(self._seed, 1, step)
-        )
         parts = micro_batches(len(chosen), self._config.size)
+        noise: list[Tensor | None] = [None] * len(parts)
+        if not self._config.levels:
+            shape, random = self._config.latent_shape, rng(self._seed, 1, step)
+            drawn = torch.randn(len(chosen), *shape, generator=random)
+            noise = [drawn[part] for part in parts]
         return _Inputs(
             [selection(self._images, chosen[part]) for part in parts],
-            [noise[part] for part in parts],
+            noise,
             self._rate * self._pace(step),
             self.average.weight((AVERAGED if self._age else 0) + step),
             0.0 if self._sharpener is None else self._sharpener.weight(step),
@@ -163,12 +170,13 @@ class VaeTrainee:
         """Returns the factor of the learning rate at a step."""
         return min(1.0, (step + 1) / WARM_UP, math.sqrt(STEADY / (self._age + step + 1)))
 
-    def _errors(self, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _errors(self, pictures: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the reconstruction error, the divergence from N(0, I) and the drawn pictures."""
         network = self._network
         mean, log_variance = network.posterior(pictures)
         latents, divergence = mean, torch.zeros((), device=mean.device)
-        if log_variance is not None:
+        if noise is not None:
+            assert log_variance is not None, "only quantised latents need no noise"
             latents = mean + (log_variance / 2).exp() * noise
             divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
         if isinstance(network, ClassicVae):

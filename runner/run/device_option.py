@@ -32,26 +32,35 @@ def all_numerics_for(devices: str) -> tuple[Numerics, ...]:
     """Returns the numerics of `--device`, which are equal but for the device.
 
     devices: auto, cpu, cuda, cuda:N or mps; several of cuda:N with commas between them; or
-             cuda:all. One device may be followed by `+compile`.
+             cuda:all. One device may be followed by `+compile`, `+graphs` or both.
 
     Raises: GraphError if a name is unknown, a device is not available, the devices can't be used
-    together or, for `+compile`, there is no C++ compiler.
+    together, for `+compile` if there is no C++ compiler, and for `+graphs` if the device is not
+    CUDA.
     """
-    names, plus, suffix = devices.strip().partition("+")
-    if plus and suffix != "compile":
-        raise _unknown(devices, plus + suffix)
+    names, *extras = devices.strip().split("+")
+    for number, extra in enumerate(extras):
+        if extra not in ("compile", "graphs") or extra in extras[:number]:
+            raise _unknown(devices, f"+{extra}")
+    compiled, graphs = "compile" in extras, "graphs" in extras
     chosen = _devices([name.strip() for name in names.split(",")], devices)
-    if plus and len(chosen) > 1:
+    if extras and len(chosen) > 1:
+        suffix = f"+{'+'.join(extras)}"
         raise GraphError(
-            f"--device {devices}: torch can't compile for several devices at the same time",
-            "remove +compile, or name one device",
+            f"--device {devices}: {suffix} can only be used with one device",
+            f"remove {suffix}, or name one device",
         )
-    if plus and not _compiler():
+    if compiled and not _compiler():
         raise GraphError(
             f"--device {devices}: there is no C++ compiler",
             "install g++ or clang, or remove +compile",
         )
-    return tuple(replace(device.numerics, compiled=bool(plus)) for device in chosen)
+    if graphs and not chosen[0].name.startswith("cuda"):
+        raise GraphError(
+            f"--device {devices}: CUDA graphs need a CUDA device, not {chosen[0].name}",
+            "remove +graphs",
+        )
+    return tuple(replace(device.numerics, compiled=compiled, graphs=graphs) for device in chosen)
 
 
 def preferred(*, warn: bool = True) -> Device:
@@ -132,8 +141,8 @@ def _unknown(text: str, name: str) -> GraphError:
     more = f" {name!r}" if "," in text else ""
     return GraphError(
         f"--device {text}: unknown device{more}",
-        "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile; for several GPUs,"
-        " use cuda:0,cuda:1 or cuda:all",
+        "use auto, cpu, cuda, cuda:1 or mps, or one of these with +compile or +graphs; for"
+        " several GPUs, use cuda:0,cuda:1 or cuda:all",
     )
 
 

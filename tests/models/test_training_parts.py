@@ -59,11 +59,11 @@ def test_parts_resume_bit_for_bit(monkeypatch):
 @pytest.mark.gpu
 def test_the_processor_never_waits_for_a_gpu():
     images, labels = patterns(60, 64, seed=2)
-    settings, numerics = ClassifierSettings(seed=1, batch=16), Numerics.of("cuda")
+    settings, run = ClassifierSettings(seed=1, batch=16), training_run(numerics=Numerics.of("cuda"))
     config = ClassifierConfig("residual", 64, NAMES)
     rows = torch.arange(60)
-    trainee = ClassifierTrainee(config, images, labels, rows, settings, numerics)
-    train(trainee, steps=11, run=training_run(numerics=numerics))
+    trainee = ClassifierTrainee(config, images, labels, rows, settings, run)
+    train(trainee, steps=11, run=run)
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(11, 32):

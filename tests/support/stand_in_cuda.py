@@ -13,8 +13,9 @@ counts launches, the bytes that they touch, copies to the GPU, and waits: blocki
 that are read, masks, `nonzero`. `largest` is the size of the largest result in bytes. If `calls` is
 a list, each launch is added to it, with its numbers and the shapes of its tensors.
 It shows nothing about speed, memory in use, a GPU's bits, and copies that should be waited for, nor
-about cuDNN, fused attention, Triton, torch.compile, streams and CUDA graphs. One launch here may
-be several there (sort, index_put). `tensor.pin_memory()` works, `empty(pin_memory=True)` does not.
+about cuDNN, fused attention, Triton, torch.compile and streams. One launch here may be several
+there (sort, index_put). CUDA graphs are in stand_in_graphs.py. `tensor.pin_memory()` works,
+`empty(pin_memory=True)` does not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import stand_in_graphs
 import torch
 from fake_device import register_cuda
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -59,6 +61,9 @@ class GpuTensor(torch.Tensor):
 
     def tolist(self) -> Any:
         return self.cpu().tolist()
+
+    def data_ptr(self) -> int:
+        return self._host.data_ptr()
 
 
 class Generator(torch._C.Generator):
@@ -93,6 +98,7 @@ class StandIn(TorchDispatchMode):
         self.tally, self.strict, self.largest, self.pinned = Counter[str](), False, 0, set[Any]()
         self.calls: Any = None
         self.now = Current()
+        self.graphs = stand_in_graphs.Graphs(self)
 
     def __enter__(self) -> StandIn:
         if StandIn.current is None:
@@ -112,11 +118,12 @@ class StandIn(TorchDispatchMode):
             if kind != (here := device.type):
                 raise RuntimeError(f"Expected a '{here}' device type for generator, not '{kind}'")
         if not ours and device.type != "cuda":
+            self.graphs.check_free(func, args)
             return func(*args, **kwargs)
         self._check(func, name, args, kwargs, tensors, device)
         hosts = tree_map_only(GpuTensor, lambda x: x._host, (args, kwargs))
         hosts[1].update({"device": torch.device("cpu")} if "device" in kwargs else {})
-        result = func(*hosts[0], **hosts[1])
+        result = self.graphs.run(func, *hosts)
         if device.type != "cuda":  # a copy from the GPU, or a new CPU tensor like one of the GPU
             return result
         self._count(func, name, hosts, result)
@@ -138,6 +145,8 @@ class StandIn(TorchDispatchMode):
         return before
 
     def wait(self, why: str) -> None:
+        self.graphs.forbid(why)
+        self.graphs.in_flight.clear()
         if self.strict:
             raise RuntimeError(f"called a synchronizing CUDA operation: {why} at {self._where()}")
         self.tally.update({"waits": 1, f"wait: {why} at {self._where()}": 1})
@@ -181,8 +190,12 @@ class StandIn(TorchDispatchMode):
     def _send(self, source: torch.Tensor, how: str, blocks: bool) -> None:
         text = f"copy: {how}, {'' if blocks else 'non-'}blocking at {self._where()}"
         self.tally.update({"copies": 1, "bytes sent": source.nbytes, text: 1})
+        if how != "pinned":
+            self.graphs.forbid(f"a copy ({how})")
         if blocks:
             self.wait("a copy to the GPU")
+        elif how == "pinned":
+            self.graphs.in_flight.append(StorageWeakRef(source.untyped_storage()))
 
     def _where(self) -> str:
         frame: Any = sys._getframe(1)
@@ -244,13 +257,14 @@ def _patch(gpu: StandIn) -> None:
         sys.modules[name]._foreach_supported_types.append(GpuTensor)  # else they go one by one
     answers: dict[str, Any] = {"get_device_capability": (9, 0)}
     answers |= dict.fromkeys(("is_available", "is_initialized", "is_bf16_supported"), True)
-    answers |= dict.fromkeys(("is_current_stream_capturing", "_lazy_init", "empty_cache"), None)
+    answers |= dict.fromkeys(("_lazy_init", "empty_cache"), None)
     answers |= dict.fromkeys(("memory_reserved", "memory_allocated"), 0)
     for name, answer in answers.items():
         setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
     torch.cuda.device_count, torch.cuda.current_device = lambda: gpu.count, lambda: gpu.now.number
     torch.cuda._exchange_device = torch.cuda._maybe_exchange_device = gpu.exchange
     torch.cuda.set_device = lambda device: gpu.exchange(gpu.device(device).index) and None
+    stand_in_graphs.patch(gpu.graphs)
     torch.cuda.mem_get_info = lambda device="cuda": (gpu.device(device), (80 << 30,) * 2)[1]
     torch.cuda.synchronize = lambda *_: gpu.wait("torch.cuda.synchronize")
     torch.cuda.set_sync_debug_mode = lambda mode: setattr(gpu, "strict", mode in ("error", 2))

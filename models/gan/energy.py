@@ -10,13 +10,29 @@ pictures alone and is left out.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .batches import GROUP
 
 PATCH = 4  # edge of the compared patches, in pixels
 PLACES = 32  # number of random places in each map at which patches are compared
+
+
+class Energies(nn.Module):
+    """The two distances that a generator learns from; a module, so that they can be compiled."""
+
+    def forward(
+        self,
+        fakes: Tensor,
+        fake_maps: list[Tensor],
+        reals: Tensor,
+        real_maps: list[Tensor],
+        places: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the distance of whole pictures, and that of patches at the places."""
+        whole = picture_energy(fakes, fake_maps, reals, real_maps)
+        return whole, patch_energy(fakes, fake_maps, reals, real_maps, places)
 
 
 def picture_energy(

@@ -13,7 +13,7 @@ from ..blocks import blank
 from ..training.loop import TrainingRun
 from ..training.rng import rng
 from .batches import PATCHES, TrainingSet
-from .energy import PATCH, draw_places, patch_energy, picture_energy
+from .energy import PATCH, Energies, draw_places
 from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 from .projected_critic import ProjectedCritic, critic_views
 from .projected_features import FeatureNet, train_features
@@ -54,6 +54,10 @@ class ProjectedMethod(GanMethod[Views]):
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
         numerics.compile(self.critic)
+        # without weights, but among the networks, since it may be compiled like them
+        self._energies = self.networks["energies"] = Energies()
+        if numerics.device != "cpu":  # compiled results of a CPU exist from before
+            numerics.compile(self._energies)
         if self._trained_features is not None:
             self.networks["features"] = self._trained_features
 
@@ -103,8 +107,7 @@ class ProjectedMethod(GanMethod[Views]):
             scores = self.critic(batch.fake_views, batch.classes)
         adversarial = -torch.stack([s.mean() for s in scores]).sum()
         (_, *fake_maps), (_, *real_maps) = batch.fake_views, batch.real_views
-        whole = picture_energy(batch.fakes, fake_maps, batch.reals, real_maps)
         places = batch.draws.places
-        patches = patch_energy(batch.fakes, fake_maps, batch.reals, real_maps, places)
+        whole, patches = self._energies(batch.fakes, fake_maps, batch.reals, real_maps, places)
         metrics = {"adversarial": adversarial, "energy": whole, "patches": patches}
         return adversarial + whole + patches, metrics

@@ -11,6 +11,8 @@ in alternating blocks of a few steps. "Plain" is a simple loop in PyTorch:
 - `.item()` of every metric after every step.
 
 "Ours" is the loop that the nodes run, `artgraph.models.training.loop.train`, without checkpoints.
+With --graphs, each model is measured again, with its steps replayed as CUDA graphs. The first
+rounds do not count: in them the networks compile, and a step is captured and compared.
 
 The roofline is the speed of one large matrix product in our precision. The share of the roofline is
 the number of floating-point operations of our step (torch.utils.flop_counter), divided by the
@@ -24,6 +26,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -38,6 +41,7 @@ from artgraph.runner.run.device_option import numerics_for
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512  # pictures of the training set
+PREPARED = 8  # steps until a graph is captured and trusted
 
 
 class PlainNumerics(Numerics):
@@ -62,6 +66,7 @@ class Plain:
             if isinstance(item, torch.optim.Optimizer):
                 for group in item.param_groups:
                     group["fused"] = group["foreach"] = None
+                item.register_step_pre_hook(_rates_as_numbers)
             elif isinstance(item, nn.Module):
                 for module in item.modules():
                     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -71,6 +76,12 @@ class Plain:
 
     def step(self, step: int) -> dict[str, float]:
         return {name: value.item() for name, value in self.trainee.step(step).items()}
+
+
+def _rates_as_numbers(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+    """Make the rates what they are by default, since torch handles tensors one by one."""
+    for group in optimiser.param_groups:
+        group["lr"] = float(group["lr"])
 
 
 def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -90,7 +101,7 @@ def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
     config = ClassifierConfig("residual", images.shape[1], CLASSES)
     settings, rows = ClassifierSettings(seed=1, batch=batch), torch.arange(len(images))
-    return ClassifierTrainee(config, images, labels, rows, settings, numerics)
+    return ClassifierTrainee(config, images, labels, rows, settings, silent_run(numerics))
 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
@@ -99,7 +110,8 @@ def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
     from artgraph.models.vae.trainee import VaeSettings, VaeTrainee
 
     config = VaeConfig("residual", images.shape[1], 16)
-    return VaeTrainee(config, images, VaeSettings(seed=1, batch=batch), numerics, None, None)
+    settings = VaeSettings(seed=1, batch=batch)
+    return VaeTrainee(config, images, settings, silent_run(numerics), None, None)
 
 
 def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
@@ -140,8 +152,8 @@ class NoCheckpoint:
 
 
 def silent_run(numerics: Numerics) -> TrainingRun:
-    """Returns a run without checkpoints and without reports."""
-    return TrainingRun(numerics, NoCheckpoint(), lambda done, total, preview=None: None)
+    """Returns a run without checkpoints; it reports only warnings."""
+    return TrainingRun(numerics, NoCheckpoint(), lambda done, total, preview=None: None, warn=print)
 
 
 MODELS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -168,7 +180,8 @@ class Stopwatch:
 def seconds_per_step(
     ours: Trainee, plain: Plain, numerics: Numerics, rounds: int, block: int
 ) -> tuple[list[float], list[float]]:
-    """Returns both sides' seconds per step, for each round of `block` steps but the first."""
+    """Returns both sides' seconds per step, for the last `rounds` rounds of `block` steps."""
+    first = -(-PREPARED // block)
     watch = Stopwatch(numerics.device)
     took: tuple[list[float], list[float]] = [], []
     start = watch.now()
@@ -188,8 +201,9 @@ def seconds_per_step(
         took[1].append((last - end) / block)
         start = watch.now()
 
-    train(ours, steps=block * (rounds + 1), run=replace(silent_run(numerics), progress=progress))
-    return took[0][1:], took[1][1:]
+    steps = block * (first + rounds)
+    train(ours, steps=steps, run=replace(silent_run(numerics), progress=progress))
+    return took[0][first:], took[1][first:]
 
 
 def roofline(numerics: Numerics) -> float:
@@ -225,6 +239,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", help="float32 or bfloat16 (default: the faster one)")
     parser.add_argument("--compile", action="store_true", help="compile the networks of our side")
+    parser.add_argument("--graphs", action="store_true", help="measure CUDA graphs as well")
     options = parser.parse_args()
 
     numerics = replace(numerics_for(options.device), compiled=options.compile)
@@ -238,18 +253,18 @@ def main() -> None:
     peak = roofline(numerics)
     print(f"{numerics.name()}, torch {torch.__version__}, {options.size} px")
     print(f"one {numerics.precision} matrix product: {peak / 1e12:.2f} TFLOP/s")
-    print("     pictures per second    times plain           GFLOP     of the")
-    print("        plain      ours   median      best  per picture  roofline")
-    for name in options.models.split(","):
+    print("            pictures per second    times plain           GFLOP     of the")
+    print("               plain      ours   median      best  per picture  roofline")
+    for name, graphs in product(options.models.split(","), [False, True][: 1 + options.graphs]):
         make, batch = MODELS[name]
         batch = options.batch or batch
-        ours = make(images, labels, batch, numerics)
+        ours = make(images, labels, batch, replace(numerics, graphs=graphs))
         plain = Plain(make(images, labels, batch, PlainNumerics(options.device)))
         took, plain_took = seconds_per_step(ours, plain, numerics, options.rounds, options.block)
         median, plain_median = statistics.median(took), statistics.median(plain_took)
-        work = operations(ours, options.block * (options.rounds + 1))
+        work = operations(plain.trainee, 1)  # not of a graph, which hides its operations
         print(
-            f"{name:4} {batch / plain_median:8.1f}  {batch / median:8.1f}"
+            f"{name + ' graphs' * graphs:11} {batch / plain_median:8.1f}  {batch / median:8.1f}"
             f"  {plain_median / median:7.2f}  {min(plain_took) / min(took):8.2f}"
             f"  {work / batch / 1e9:10.2f}  {work / median / peak:9.0%}"
         )

@@ -20,7 +20,11 @@ app = typer.Typer()
 
 @app.command()
 def devices(as_json: JsonOption = False) -> None:
-    """List the devices, and say which one is used, and why others are not."""
+    """List the devices, and say which one is used, and why others are not.
+
+    A name in the list can follow --device. For long trainings, +compile or +graphs may be added to
+    it, as in cuda:0+graphs.
+    """
     from ..runner.run.device_option import every_gpu, preferred
     from ..runner.run.devices import all_devices
 

@@ -116,3 +116,78 @@ def test_launches_are_counted(gpu, monkeypatch):
     assert gpu.calls == [("add", (4,), (4,)), ("mul_", (2, 2), 2)]
     assert gpu.tally["launches"] == 2
     assert gpu.tally["bytes touched"] == 5 * 16
+
+
+def doubled(x):
+    """Returns a graph that doubles x in place and adds 1 to it, and the tensor with the sum."""
+    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        x.mul_(2)
+        more = x + 1
+    return graph, more
+
+
+def test_a_capture_does_nothing_and_a_replay_does_it_again():
+    x = on_gpu(3)
+    graph, more = doubled(x)
+    assert x.tolist() == [1, 1, 1]
+    for factor in (2, 4):
+        graph.replay()
+        assert (x.tolist(), more.tolist()) == ([factor] * 3, [factor + 1] * 3)
+    x.fill_(10)
+    graph.replay()
+    assert more.tolist() == [21, 21, 21]
+
+
+CAPTURED = {
+    "a value": lambda: on_gpu(1).item(),
+    "a copy from the GPU": lambda: on_gpu(3).cpu(),
+    "a copy of memory that is not pinned": lambda: torch.ones(3).to("cuda", non_blocking=True),
+    "the GPU": lambda: torch.cuda.synchronize(),
+    "work on another stream": lambda: torch.cuda.current_stream().wait_stream(torch.cuda.Stream()),
+}
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_a_capture_must_not_wait_for(name):
+    CAPTURED[name]()
+    with (
+        pytest.raises(RuntimeError),
+        torch.cuda.graph(torch.cuda.CUDAGraph(), stream=torch.cuda.Stream()),
+    ):
+        CAPTURED[name]()
+
+
+def test_the_usual_stream_cannot_be_captured():
+    with (
+        pytest.raises(RuntimeError),
+        torch.cuda.graph(torch.cuda.CUDAGraph(), stream=torch.cuda.current_stream()),
+    ):
+        pass
+
+
+def test_an_optimiser_must_be_capturable():
+    weight = on_gpu(3).requires_grad_()
+    adam = torch.optim.Adam([weight], fused=True)
+    weight.grad = on_gpu(3)
+    adam.step()
+    for capturable in (True, False):
+        adam.param_groups[0]["capturable"] = capturable
+        with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=torch.cuda.Stream()):
+            if capturable:
+                adam.step()
+            else:
+                with pytest.raises(RuntimeError, match="capturable is False"):
+                    adam.step()
+
+
+def test_memory_that_is_being_copied_must_not_be_written(gpu):
+    if gpu is None:
+        pytest.skip("a GPU does not notice it")
+    source, event = torch.ones(3).pin_memory(), torch.cuda.Event()
+    source.to("cuda", non_blocking=True)
+    with pytest.raises(RuntimeError, match="while it may still be copied"):
+        source.fill_(2)
+    event.record()
+    event.synchronize()
+    source.fill_(2)

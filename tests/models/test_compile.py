@@ -13,7 +13,9 @@ from artgraph.contract.errors import GraphError
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
 from artgraph.models.gan.api import GanConfig, make_generator
+from artgraph.models.gan.energy import Energies, draw_places
 from artgraph.models.training.numerics import Numerics
+from artgraph.models.training.rng import rng
 from artgraph.runner.run import device_option
 from artgraph.runner.run.device_option import numerics_for
 
@@ -48,6 +50,31 @@ def test_like_blocks_are_compiled_alike_and_the_rest_is_not():
     assert plain._compiled_call_impl is None
 
 
+def test_a_training_that_cannot_be_compiled_continues_with_a_warning(monkeypatch):
+    images, labels = patterns(24, 16, seed=2)
+    settings = {"method": "classic", "batch": 8}
+    config = torch._inductor.config
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(config, "force_disable_caches", True)
+    torch._dynamo.reset()
+    warnings = []
+    failed = trained(images, labels, numerics=COMPILED, warn=warnings.append, **settings)
+    (warning,) = warnings
+    assert warning.startswith("the training was not compiled (")
+    assert warning.endswith(") - remove +compile from the device")
+    plain = trained(images, labels, **settings)
+    assert failed.curves == plain.curves
+    assert all(torch.equal(failed.state[name], value) for name, value in plain.state.items())
+
+
+def test_the_energies_are_one_graph():
+    """What runs between two graphs is not compiled."""
+    maps = [torch.rand(8, 4, edge, edge) for edge in (16, 8)]
+    pictures, places = torch.rand(8, 3, 32, 32), draw_places([16, 8, 8], rng(1))
+    explained = torch._dynamo.explain(Energies())(pictures, maps, 1 - pictures, maps, places)
+    assert (explained.graph_count, explained.graph_break_count) == (1, 0)
+
+
 def test_compiled_results_have_keys_of_their_own():
     assert COMPILED.name() != PLAIN.name()
     assert Numerics("cuda", "bfloat16", compiled=True).name() == "cuda/bfloat16/ieee/compiled"
@@ -57,9 +84,10 @@ def test_the_device_says_whether_to_compile(monkeypatch):
     monkeypatch.setattr(device_option, "_compiler", lambda: "/usr/bin/g++")
     assert numerics_for("cpu+compile") == replace(numerics_for("cpu"), compiled=True)
     assert not numerics_for("cpu").compiled
+    assert numerics_for("cpu+compile").option() == "cpu+compile"
     monkeypatch.setattr(device_option, "_compiler", lambda: None)
     with pytest.raises(GraphError, match=r"cpu\+compile: there is no C\+\+ compiler - install"):
         numerics_for("cpu+compile")
-    for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile"):
+    for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile", "cpu+compile+compile", "cuda++"):
         with pytest.raises(GraphError, match="unknown device - use auto"):
             numerics_for(slip)

@@ -25,7 +25,7 @@ SENT = {
     "GAN, projected": 95_000,
     "GAN, r3": 22_000,
     "GAN, classic": 18_000,
-    "VAE, fsq": 17_000,
+    "VAE, fsq": 300,
     "VAE": 9_000,
     "prior": 9_000,
     "classifier": 5_000,

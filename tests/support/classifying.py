@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from shelf import PLAIN, training_run
+from shelf import training_run
 
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import make_classifier
@@ -24,11 +24,11 @@ def patterns(count: int, size: int, seed: int, noise: int = 20):
     return noisy.clamp(0, 255).to(torch.uint8), labels
 
 
-def trained(
-    images, labels, names=NAMES, *, steps=4, start=None, shelf=None, numerics=PLAIN, **settings
-):
-    settings = ClassifierSettings(**({"seed": 1, "batch": 16, "held_out": 0.0} | settings))
-    run = training_run(shelf, numerics=numerics)
+def trained(images, labels, names=NAMES, *, steps=4, start=None, shelf=None, **options):
+    """`options`: settings of the classifier, and `numerics` and `warn` of the run."""
+    run = {name: options.pop(name) for name in ("numerics", "warn") if name in options}
+    settings = ClassifierSettings(**({"seed": 1, "batch": 16, "held_out": 0.0} | options))
+    run = training_run(shelf, **run)
     return train_classifier(images, labels, names, settings, run, steps=steps, start=start)
 
 

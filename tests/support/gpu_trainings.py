@@ -73,8 +73,8 @@ class Watch:
 
 
 @contextmanager
-def watched(gpu: Any, *, strict: bool) -> Iterator[Watch]:
-    """Watch the steps after FIRST and up to LAST of a training.
+def watched(gpu: Any, *, strict: bool, first: int = FIRST, last: int = LAST) -> Iterator[Watch]:
+    """Watch the steps after `first` and up to `last` of a training.
 
     gpu:     the stand-in, or None.
     strict:  whether a wait in these steps is an error.
@@ -83,10 +83,10 @@ def watched(gpu: Any, *, strict: bool) -> Iterator[Watch]:
 
     def add_and_watch(curves: Curves, step: int, metrics: Any) -> None:
         add(curves, step, metrics)
-        if FIRST <= step <= LAST:
-            mode("error" if strict and step < LAST else "default")
+        if first <= step <= last:
+            mode("error" if strict and step < last else "default")
             if gpu is not None:
-                if step > FIRST:
+                if step > first:
                     watch.tallies.append(gpu.tally.copy())
                     watch.calls.append(list(gpu.calls or ()))
                 gpu.tally.clear()

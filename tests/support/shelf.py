@@ -32,6 +32,8 @@ def silent(done, total, preview=None):
         assert preview().dtype == torch.uint8
 
 
-def training_run(shelf=None, *, numerics=PLAIN, progress=silent, log=lambda line: None):
+def training_run(
+    shelf=None, *, numerics=PLAIN, progress=silent, log=lambda line: None, warn=lambda line: None
+):
     """Returns a `TrainingRun`, with a new shelf if none is passed."""
-    return TrainingRun(numerics, shelf or Shelf(), progress, log)
+    return TrainingRun(numerics, shelf or Shelf(), progress, log, warn)

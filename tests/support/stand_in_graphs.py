@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -33,6 +34,7 @@ class Graphs:
         self.gpu, self.recording = gpu, None
         self.in_flight: list[Any] = []  # storages from which copies may be unfinished
         self.local = threading.local()
+        self.alive = WeakSet[Graph]()  # the graphs that use memory
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Do an operation on the CPU tensors, and record it if there is a capture."""
@@ -98,7 +100,6 @@ class Graph:
     """A captured graph."""
 
     graphs: Graphs
-    live = 0  # graphs that use memory
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -126,15 +127,16 @@ class Graph:
         if stream.usual:
             raise torch.AcceleratorError("CUDA error: the usual stream cannot be captured")
         self.stream, self.graphs.recording = stream, self
-        Graph.live += 1
+        self.graphs.alive.add(self)
 
     def end(self) -> None:
         self.graphs.recording = None
-        for *_, new in self.calls:
-            for made in (x for x in new if x is not None):
-                made.fill_(float("nan") if made.is_floating_point() else 0)
-        for storage, content in self._before.values():
-            storage.copy_(content)
+        with torch._C._DisableTorchDispatch(), torch.no_grad():
+            for *_, new in self.calls:
+                for made in (x for x in new if x is not None):
+                    made.fill_(float("nan") if made.is_floating_point() else 0)
+            for storage, content in self._before.values():
+                storage.copy_(content)
         self._before.clear()
 
     def replay(self) -> None:
@@ -150,7 +152,7 @@ class Graph:
                         old.copy_(result)
 
     def reset(self) -> None:
-        Graph.live -= bool(self.calls)
+        self.graphs.alive.discard(self)
         self.calls.clear()
 
 
@@ -170,11 +172,12 @@ def patch(graphs: Graphs) -> None:
     def graph(captured: Graph, stream: Stream, capture_error_mode: str = "global") -> Any:
         torch.cuda.synchronize()
         assert graphs.recording is None, "only one capture may be underway"
-        captured.begin(stream)
-        try:
-            yield
-        finally:
-            captured.end()
+        with torch.cuda.stream(stream):
+            captured.begin(stream)
+            try:
+                yield
+            finally:
+                captured.end()
 
     torch.cuda.stream, torch.cuda.Stream = stream, Stream
     torch.cuda.graph, torch.cuda.CUDAGraph, torch.cuda.Event = graph, Graph, Event

@@ -130,6 +130,24 @@ def test_auto_prefers_a_gpu_that_works(tmp_path, rows, plan):
     assert plan(environment, "auto").stderr == ""
 
 
+def test_graphs_need_a_gpu_and_do_not_change_the_keys(tmp_path, plan):
+    environment = machine(tmp_path, H100)
+    done = plan(environment, "cuda+graphs")
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout == plan(environment, "cuda").stdout == plan(environment, "auto+graphs").stdout
+    )
+    both = plan(environment, "cuda+compile+graphs").stdout
+    assert both == plan(environment, "cuda+compile").stdout != done.stdout
+    for device, name in (("cpu+graphs", "cpu"), ("cpu+compile+graphs", "cpu")):
+        refused = plan(environment, device)
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines() == [
+            f"--device {device}: CUDA graphs need a CUDA device, not {name} - remove +graphs"
+        ]
+    assert plan(environment, "cuda+graphs+graphs").returncode == 2
+
+
 def test_gpus_can_be_hidden(tmp_path, rows, plan):
     environment = machine(tmp_path, H100) | {"CUDA_VISIBLE_DEVICES": ""}
     assert list(rows(environment)) == ["cpu"]

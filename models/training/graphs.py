@@ -97,6 +97,7 @@ class GraphedSteps:
         self._stream = None
         if done.state is not None:
             done.state.restore()
+            done.state = None  # its memory may be needed
         self._warn(
             f"the training continued without CUDA graphs ({done.problem}) - remove +graphs from the"
             " device"

@@ -50,17 +50,16 @@ def test_like_blocks_are_compiled_alike_and_the_rest_is_not():
     assert plain._compiled_call_impl is None
 
 
-def test_a_training_that_cannot_be_compiled_continues_with_a_warning(monkeypatch):
+def test_a_training_that_cannot_be_compiled_continues_with_a_warning(monkeypatch, tmp_path):
     images, labels = patterns(24, 16, seed=2)
     settings = {"method": "classic", "batch": 8}
-    config = torch._inductor.config
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
-    monkeypatch.setattr(config, "force_disable_caches", True)
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     torch._dynamo.reset()
     warnings = []
     failed = trained(images, labels, numerics=COMPILED, warn=warnings.append, **settings)
     (warning,) = warnings
-    assert warning.startswith("the training was not compiled (")
+    assert warning.startswith("the training was not compiled (InductorError: InvalidCxxCompiler")
     assert warning.endswith(") - remove +compile from the device")
     plain = trained(images, labels, **settings)
     assert failed.curves == plain.curves
@@ -77,7 +76,10 @@ def test_the_energies_are_one_graph():
 
 def test_compiled_results_have_keys_of_their_own():
     assert COMPILED.name() != PLAIN.name()
-    assert Numerics("cuda", "bfloat16", compiled=True).name() == "cuda/bfloat16/ieee/compiled"
+    cuda = Numerics("cuda", "bfloat16", compiled=True)
+    assert cuda.name() == "cuda/bfloat16/ieee/compiled"
+    assert replace(cuda, graphs=True).name() == cuda.name(), "graphs do not change results"
+    assert replace(cuda, graphs=True).option() == "cuda+compile+graphs"
 
 
 def test_the_device_says_whether_to_compile(monkeypatch):

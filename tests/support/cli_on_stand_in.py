@@ -1,6 +1,6 @@
 """artgraph's command line on the stand-in for a GPU, or for several: $STAND_IN_GPUS.
 
-python tests/support/cli_on_stand_in.py run style_remix --device cuda
+python tests/support/cli_on_stand_in.py run style_remix --device cuda+graphs
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from stand_in_cuda import StandIn
 from artgraph.cli import main
 from artgraph.models.training.numerics import Numerics
 from artgraph.runner.run import device_option, devices
+
 
 if __name__ == "__main__":
     count = int(os.environ.get("STAND_IN_GPUS", "1"))

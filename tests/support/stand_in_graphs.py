@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -34,7 +33,7 @@ class Graphs:
         self.gpu, self.recording = gpu, None
         self.in_flight: list[Any] = []  # storages from which copies may be unfinished
         self.local = threading.local()
-        self.alive = WeakSet[Graph]()  # the graphs that use memory
+        self.alive: set[Graph] = set()  # graphs that were captured and not yet reset
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Do an operation on the CPU tensors, and record it if there is a capture."""

@@ -14,7 +14,6 @@ from artgraph.cli import main
 from artgraph.models.training.numerics import Numerics
 from artgraph.runner.run import device_option, devices
 
-
 if __name__ == "__main__":
     count = int(os.environ.get("STAND_IN_GPUS", "1"))
     gpus = [

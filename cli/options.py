@@ -114,8 +114,8 @@ DeviceOption = Annotated[
     str,
     typer.Option(
         help="auto, cpu, cuda, cuda:1 or mps; cuda+compile also compiles long trainings, and"
-        " cuda+graphs replays their steps as CUDA graphs; cuda:0,cuda:1 or cuda:all uses several GPUs"
-        " at the same time."
+        " cuda+graphs replays their steps as CUDA graphs; cuda:0,cuda:1 or cuda:all uses several"
+        " GPUs at the same time."
     ),
 ]
 PackOption = Annotated[

@@ -22,7 +22,8 @@ Kind = Literal["int", "float", "bool", "text", "choice", "file", "folder"]
 class PathRole:
     """Marks a widget as the path of an input file or folder; the node receives a `Path`.
 
-    is_picture: the file is a picture; editors offer the pictures of the input folder.
+    is_picture: the file is a picture, and editors offer the pictures of the input folder; or only
+                the pictures in the folder are read, and of other files only the names matter.
     """
 
     kind: Literal["file", "folder"]
@@ -67,6 +68,7 @@ class Neutral:
 InputFile = Annotated[Path, PathRole("file")]
 InputPicture = Annotated[Path, PathRole("file", is_picture=True)]
 InputFolder = Annotated[Path, PathRole("folder")]
+InputPictures = Annotated[Path, PathRole("folder", is_picture=True)]
 Seed = Annotated[
     int,
     Field(ge=0, le=2**53 - 1, description="The same seed gives the same result"),
@@ -195,7 +197,7 @@ class Widget:
 
     @cached_property
     def is_picture(self) -> bool:
-        """Whether it is the path of a picture file."""
+        """Whether it is the path of a picture file, or of a folder of pictures."""
         return any(isinstance(e, PathRole) and e.is_picture for e in self._hint.extras)
 
     @cached_property

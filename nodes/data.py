@@ -11,10 +11,12 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image
-from ..contract.widgets import Choices, Fallback, InputFolder, InputPicture, Seed
+from ..contract.widgets import Choices, Fallback, InputPicture, InputPictures, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..pictures.survey import Survey
 
 _QUIET = Context.quiet()
 
@@ -63,7 +65,7 @@ def load_dataset(
     fallback: Annotated[Dataset | None, Fallback] = None,
     *,
     folder: Annotated[
-        InputFolder | None,
+        InputPictures | None,
         Field(
             description="Folder of pictures; each sub-folder is a class; empty: use the fallback"
         ),
@@ -84,102 +86,117 @@ def load_dataset(
     ] = "crop",
     ctx: Context,
 ) -> Dataset:
-    """Load a folder of pictures as a dataset, in the order of their names.
+    """Load a folder of pictures as a dataset, in natural order (frame2 before frame10).
 
     The class of a picture is the name of its sub-folder. Deeper folders do not make classes of
-    their own. Pictures directly in the folder have the class "pictures". Hidden files and files
-    that are not pictures are skipped. A link that leads out of the folder, and a picture that
-    can't be read, are left out with a message.
+    their own. Pictures directly in the folder have the class "pictures". Hidden files, system
+    folders, output folders of artgraph, links that lead out of the folder, and pictures that
+    can't be read are skipped. One line says how many pictures are used; if something is skipped
+    or looks like a mistake, the line is a warning that lists what it is.
 
-    Raises: InputError if there is no picture, or if none can be read; NodeError for more than 4 GiB
-    of pictures.
+    Raises: InputError if there is no picture, if none can be read, or if the disk has a fault;
+    NodeError for more than 4 GiB of pictures.
     """
-    from ..pictures.reading import find_pictures
     from ..pictures.suffixes import READABLE
+    from ..pictures.survey import Survey, class_of
+    from ..pictures.walk import natural_order
 
     if folder is None:
         if fallback is None:
             raise InputError("no folder is given", "set `folder`, or wire `fallback`")
         return fallback
-    folder = folder.resolve()
-    paths, outside = find_pictures(folder)
-    for path in outside:
-        ctx.log(f"left out {_name(path, folder)!r}: the link leads out of the folder")
-    if not paths:
-        looked = ", ".join(READABLE)
+    try:
+        found = Survey(folder)
+        if not found.pictures:
+            skipped = found.skipped()
+            raise InputError(
+                f"no pictures in {folder.name!r}: looked for {', '.join(READABLE)} in it and its"
+                f" sub-folders{f'; left out: {skipped}' if skipped else ''}",
+                "put pictures into it, or choose another folder",
+            )
+        if len(found.pictures) * size * size * 3 > 2**32:
+            raise NodeError(
+                f"{len(found.pictures)} pictures of {size} pixels need more than 4 GiB",
+                "lower `size`",
+            )
+        images, names = _read_all(found, size, fit, ctx)
+    except OSError as error:
+        raise InputError(f"{folder.name!r} can't be read: {error}", "check the folder") from error
+    if not names:
         raise InputError(
-            f"no pictures in {folder.name!r}: looked for {looked} in it and its sub-folders",
-            "put pictures into it, or choose another folder",
+            f"none of the {len(found.pictures)} pictures in {folder.name!r} can be read;"
+            f" left out: {found.skipped()}",
+            "check the files",
         )
-    if len(paths) * size * size * 3 > 2**32:
-        raise NodeError(
-            f"{len(paths)} pictures of {size} pixels need more than 4 GiB", "lower `size`"
-        )
-    images, read = _read_all(paths, folder, size, fit, ctx)
-    names = [_class_name(path, folder) for path in read]
-    classes = tuple(sorted(set(names)))
+    classes = tuple(sorted(set(map(class_of, names)), key=natural_order))
+    _report(found, names, len(classes), ctx)
     index = {name: number for number, name in enumerate(classes)}
     import torch
 
-    labels = torch.tensor([index[name] for name in names], dtype=torch.int64)
-    return Dataset(images, labels, classes, tuple(_name(path, folder) for path in read))
+    labels = torch.tensor([index[class_of(name)] for name in names], dtype=torch.int64)
+    return Dataset(images, labels, classes, names)
+
+
+def _report(found: Survey, names: tuple[str, ...], classes: int, ctx: Context) -> None:
+    """Show in one line what is used and what is not; as a warning if something is not."""
+    from ..pictures.survey import counted
+
+    pictures = counted(len(names), "picture", "pictures")
+    line = f"{pictures} in {counted(classes, 'class', 'classes')}"
+    skipped, doubts = found.skipped(), found.doubts(names)
+    if skipped:
+        doubts = [f"left out: {skipped}", *doubts]
+    if doubts:
+        ctx.warn("; ".join([line, *doubts]))
+    else:
+        ctx.log(line)
 
 
 def _read_all(
-    paths: list[Path],
-    folder: Path,
-    size: int,
-    fit: Literal["crop", "pad", "stretch"],
-    ctx: Context,
-) -> tuple[Tensor, list[Path]]:
-    """Returns the pictures that can be read, uint8 (N, S, S, 3), and their paths."""
+    found: Survey, size: int, fit: Literal["crop", "pad", "stretch"], ctx: Context
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Returns the pictures that can be read, uint8 (N, S, S, 3), and their names.
+
+    The others are added to what is skipped.
+
+    Raises: InputError if the disk has a fault.
+    """
     import os
     from concurrent.futures import ThreadPoolExecutor
 
     import torch
 
     from ..pictures.reading import Pixels, UnreadableError, read_square
+    from ..pictures.walk import Entry, refusal
 
-    def read(path: Path) -> Pixels | UnreadableError:
+    def read(entry: Entry) -> Pixels | UnreadableError | OSError:
         try:
-            return read_square(path, size, fit)
-        except UnreadableError as error:
+            return read_square(Path(entry.path), size, fit)
+        except (UnreadableError, OSError) as error:
             return error
 
-    images = torch.empty(len(paths), size, size, 3, dtype=torch.uint8)
-    good: list[Path] = []
-    first_problem = ""
+    entries = found.pictures
+    images = torch.empty(len(entries), size, size, 3, dtype=torch.uint8)
+    names: list[str] = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         try:
-            for done, (path, pixels) in enumerate(
-                zip(paths, pool.map(read, paths), strict=True), 1
-            ):
+            results = zip(entries, pool.map(read, entries), strict=True)
+            for done, (entry, pixels) in enumerate(results, 1):
                 if isinstance(pixels, UnreadableError):
-                    first_problem = first_problem or f"{_name(path, folder)}: {pixels}"
-                    ctx.log(f"left out {_name(path, folder)!r}: {pixels}")
+                    found.add_unreadable(entry.name, str(pixels))
+                elif isinstance(pixels, OSError):
+                    why = refusal(pixels)
+                    if why is None:
+                        what = f"{entry.name!r} can't be read: {pixels.strerror}"
+                        raise InputError(what, "check the disk") from pixels
+                    found.skip(why, entry.name)
                 else:
-                    images[len(good)] = torch.from_numpy(pixels)
-                    good.append(path)
-                ctx.progress(done, len(paths))
+                    images[len(names)] = torch.from_numpy(pixels)
+                    names.append(entry.name)
+                ctx.progress(done, len(entries))
         finally:
             pool.shutdown(cancel_futures=True)
-    if not good:
-        raise InputError(
-            f"none of the {len(paths)} pictures in {folder.name!r} can be read ({first_problem})",
-            "check the files",
-        )
-    return images[: len(good)], good
-
-
-def _name(path: Path, folder: Path) -> str:
-    """Returns the path inside the folder, with "/", in a form that JSON can represent."""
-    return path.relative_to(folder).as_posix().encode(errors="replace").decode()
-
-
-def _class_name(path: Path, folder: Path) -> str:
-    """Returns the outermost sub-folder, or "pictures", as results must not depend on `folder`."""
-    parts = _name(path, folder).split("/")
-    return parts[0] if len(parts) > 1 else "pictures"
+    return images[: len(names)], tuple(names)
 
 
 class Split(NamedTuple):

@@ -20,7 +20,7 @@ from .jpeg_end import with_end_mark
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
 from .sixteen_bits import prepare
-from .suffixes import RAW, is_readable, open_formats, why_content_not_read, why_not_read
+from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
@@ -45,28 +45,6 @@ class UnreadableError(Exception):
     def __init__(self, message: str, advice: str = "choose another file") -> None:
         super().__init__(message)
         self.advice = advice
-
-
-def find_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Find the picture files under a folder.
-
-    Hidden files and folders are left out, and links to folders are not followed.
-
-    Returns the files in order of their names, and the links that lead out of the folder.
-    """
-    root = folder.resolve()
-    found, outside = [], []
-    for place, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(place, name)
-            if name.startswith(".") or not is_readable(path):
-                continue
-            if not path.resolve().is_relative_to(root):
-                outside.append(path)
-            elif path.is_file():
-                found.append(path)
-    return sorted(found, key=Path.as_posix), sorted(outside)
 
 
 def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Image.Image:

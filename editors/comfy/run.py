@@ -10,19 +10,22 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ...contract.errors import ArtgraphError, Cancelled, NodeError
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import SocketError
 from ...runner.run.compute import find_or_compute
-from ...runner.store.keys import make_key
+from ...runner.store.keys import Key, make_key
 from ...runner.store.results import Result
 from ..formats.forms import from_comfy_value
 from . import host
 from . import wires as comfy_wires
 from .strict import InvalidValue
 from .wires import PLAIN, Ref, ref_to, remember, value_of
+
+_announced: dict[tuple[Path, bool], str] = {}  # the latest fingerprints that ComfyUI received
 
 
 @dataclass
@@ -53,7 +56,10 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
         running = host.RunningNode(lambda: {name: value_of(ref) for name, ref in inputs.items()})
-        result = find_or_compute(spec, widgets, key, store, running).result
+        done = find_or_compute(spec, widgets, key, store, running)
+        result = done.result
+        if done.key != key or _has_changed(spec, widgets, done.key):
+            comfy_wires.lost_values += 1  # what ComfyUI has in memory is not of the announced files
         store.flush()
         outcome = _outcome(spec, inputs, result, hidden)
         if hidden:  # a node that saves files runs near the end of a graph
@@ -103,10 +109,21 @@ def fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> str:
         if widget.kind in ("file", "folder") and arguments.get(name):
             try:
                 path = host.resolve(arguments[name], widget.kind)
-                parts.append(host.store().fingerprint(path))
+                found = host.store().fingerprint(path, widget.is_picture)
+                _announced[path, widget.is_picture] = found
+                parts.append(found)
             except ArtgraphError as error:
                 parts.append(f"{error} {time.time()}")
     return "; ".join(parts)
+
+
+def _has_changed(spec: NodeSpec, widgets: Mapping[str, Any], key: Key) -> bool:
+    """Returns whether a node read other contents than those that `fingerprint` returned."""
+    return any(
+        _announced.get((path, widget.is_picture), found) != found
+        for name, widget in spec.widgets.items()
+        if isinstance(path := widgets[name], Path) and (found := key.parts[f"widget {name}"])
+    )
 
 
 def _check_type_variables(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:

@@ -30,7 +30,7 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
         definition["category"] = definition["category"].removeprefix("artgraph/")
         inputs = definition["input"]["required"]
         for name, widget in spec.widgets.items():
-            if widget.is_picture:
+            if widget.is_picture and widget.kind == "file":
                 inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
             elif widget.kind == "folder":
                 inputs[name][1]["folder_upload"] = True  # web/artgraph.js reads it

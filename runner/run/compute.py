@@ -13,15 +13,19 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from ...contract.context import Context
+from ...contract.errors import InputError, NodeError
 from ...contract.spec import NodeSpec
 from ...contract.values.kinds import socket_of
 from ...contract.values.socket import Socket, SocketError
 from ...models.training.numerics import Numerics
 from ..store.holders import Holder, describe
-from ..store.keys import Key
+from ..store.keys import Key, with_fingerprints
 from ..store.results import Result
 from ..store.store import Store
 from .events import Action
+from .files_read import FilesRead
+
+_MOST_READINGS = 3  # how often a node runs if the files that it reads change meanwhile
 
 
 class Host(Protocol):
@@ -63,8 +67,12 @@ class Host(Protocol):
 
 
 class Computed(NamedTuple):
-    """A node's result, what was done for it, and the step at which its training resumed."""
+    """A node's result, its key, what was done for it, and the step at which its training resumed.
 
+    The key is not the one that was asked for if a file that the node reads has changed since.
+    """
+
+    key: Key
     result: Result
     action: Action
     from_step: int | None = None
@@ -81,11 +89,42 @@ def find_or_compute(
 ) -> Computed:
     """Returns the result under `key`, after computing it if it is not stored.
 
+    If the node reads files, their fingerprints are taken again before and after it runs. A result
+    is stored only under the key of the files that were really read. If they change meanwhile, the
+    node runs again.
+
     forced:       compute it even if it is stored, and without the checkpoints of its training.
     asked_remote: the remote cache is known not to contain this key.
 
-    Raises: the errors of the node; Cancelled, SocketError, CacheError.
+    Raises: the errors of the node; InputError if its files change each time; Cancelled,
+    SocketError, CacheError.
     """
+    files = FilesRead(spec, widgets, store)
+    for _ in range(_MOST_READINGS):
+        fresh = with_fingerprints(key, spec, files.take()) if files else key
+        asked_remote = asked_remote and fresh.digest == key.digest
+        key = fresh
+        done = _attempt(spec, widgets, key, store, host, forced, asked_remote, files)
+        if done is not None:
+            return done
+        host.log(f"{files.names} changed while it was read, and is read again")
+    raise InputError(
+        f"{files.names} changed each time while it was read",
+        "wait until it is complete, and run again",
+    )
+
+
+def _attempt(
+    spec: NodeSpec,
+    widgets: Mapping[str, Any],
+    key: Key,
+    store: Store,
+    host: Host,
+    forced: bool,
+    asked_remote: bool,
+    files: FilesRead,
+) -> Computed | None:
+    """Returns the result under `key`, or None if the node read files that changed meanwhile."""
     result = None if forced else store.lookup(key.digest, far=False)
     if result is None:
         with store.lock(key.digest, host.check_cancelled, host.waiting, host.label):
@@ -93,8 +132,8 @@ def find_or_compute(
             if not forced:
                 result = store.lookup(key.digest, far=not asked_remote)
             if result is None:
-                return _compute(spec, widgets, key, store, host, forced)
-    return reuse(result, host)
+                return _compute(spec, widgets, key, store, host, forced, files)
+    return reuse(key, result, host)
 
 
 def waiting_line(holder: Holder | None) -> str:
@@ -103,11 +142,11 @@ def waiting_line(holder: Holder | None) -> str:
     return f"waits for the same result of {who} - {advice}"
 
 
-def reuse(result: Result, host: Host) -> Computed:
+def reuse(key: Key, result: Result, host: Host) -> Computed:
     """Returns a stored result, after showing its warnings again."""
     for message in result.warnings:
         host.warn(message)
-    return Computed(result, "cached")
+    return Computed(key, result, "cached")
 
 
 def _compute(
@@ -117,12 +156,14 @@ def _compute(
     store: Store,
     host: Host,
     forced: bool,
-) -> Computed:
+    files: FilesRead,
+) -> Computed | None:
     warnings: list[str] = []
 
     def warn(message: str) -> None:
         warnings.append(message)
-        host.warn(message)
+        if not files:
+            host.warn(message)
 
     numerics = host.numerics
     context = Context(numerics, host.progress, log=host.log, warn=warn)
@@ -142,7 +183,12 @@ def _compute(
             numerics.release()
             settings.enter_context(host.switches())
         start = time.perf_counter()
-        outputs = _call(spec, inputs, widgets, context)
+        try:
+            outputs = _call(spec, inputs, widgets, context)
+        except NodeError:
+            if files.are_unchanged():
+                raise
+            return None
         seconds = time.perf_counter() - start
         del inputs  # frees memory, which storing needs, too
         host.computed()
@@ -152,11 +198,16 @@ def _compute(
             if value is not None or not spec.outputs[name].optional
         }
         # The switches are still set, since large batches of pictures are computed while stored.
-        result = store.put(key, values, seconds, warnings)
+        result = store.put(key, values, seconds, warnings, files.are_unchanged)
     del outputs, values
     if spec.device:
         numerics.release()
-    return Computed(result, "run" if from_step is None else "extend", from_step)
+    if result is None:
+        return None
+    if files:  # only now is it certain that the warnings are about this result
+        for message in warnings:
+            host.warn(message)
+    return Computed(key, result, "run" if from_step is None else "extend", from_step)
 
 
 def _call(

@@ -209,24 +209,34 @@ def why(step: Step, store: Store) -> str:
     if not earlier:
         return "it has not run before"
     parts = neutral | step.key.parts
-    return "; ".join(min((_changes(other, parts, spec) for other in earlier), key=len)[:3])
+    nearest = min(earlier, key=lambda other: len(_changed(other, parts)))
+    return "; ".join(_changes(nearest, parts, spec, store)[:3])
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], spec: NodeSpec) -> list[str]:
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the parts that differ between two keys."""
+    names = dict.fromkeys((*now, *before))
+    missing = object()
+    return [name for name in names if before.get(name, missing) != now.get(name, missing)]
+
+
+def _changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], spec: NodeSpec, store: Store
+) -> list[str]:
     """Returns the differences between the parts of two keys, as texts for people."""
     changes = []
-    for name in dict.fromkeys((*now, *before)):
+    for name in _changed(before, now):
         old, new = before.get(name), now.get(name)
-        if old == new and (name in before) == (name in now):
-            continue
         kind, _, which = name.partition(" ")
         if kind == "input" and old and new:
             changes.append(f"input {which!r} has changed")
         elif kind == "input":
             changes.append(f"input {which!r} {'is' if new else 'was'} wired")
         elif kind == "widget" and which in spec.paths:  # the key has a digest of the content
-            how = "has other content" if old and new else f"{'is' if new else 'was'} set"
-            changes.append(f"{which} {how}")
+            if old and new:
+                changes.append(_content_change(which, old, new, spec, store))
+            else:
+                changes.append(f"{which} {'is' if new else 'was'} set")
         elif kind == "widget" and name in before:
             changes.append(f"{which} was {short_repr(old)}, is now {short_repr(new)}")
         elif kind == "widget":
@@ -234,3 +244,17 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], spec: NodeSpec) 
         else:
             changes.append(f"{name} was {short_repr(old)}, is now {short_repr(new)}")
     return changes
+
+
+def _content_change(widget: str, before: str, now: str, spec: NodeSpec, store: Store) -> str:
+    """Returns what is different in a file or folder that a node reads, as a text for people."""
+    found = store.changes(before, now)
+    if found is None:
+        return f"{widget} has other content"
+    thing = "picture" if spec.widgets[widget].is_picture else "file"
+    counts = [f"{n} {how}" for how, n in found._asdict().items() if n]
+    if not counts:
+        return f"{widget}: no {thing} was changed, but what is skipped in it has"
+    number, how = counts[0].split()
+    counts[0] = f"{number} {thing}{'s' if number != '1' else ''} {how}"
+    return f"{widget}: {', '.join(counts)}"

@@ -68,14 +68,14 @@ class Worker:
         node, job, key, widgets = step.node, self.job, step.key, step.widgets
         host = _NodeHost(self, node, numerics, computed)
         if step.result is not None and key is not None and not forced:
-            return self._done(key, reuse(step.result, host), host)
+            return self._done(reuse(key, step.result, host), host)
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
             key = node_key(node, widgets, job.store, job.numerics, self._results)
         asked_remote = step.key is not None  # `make_plan` looked the key up
         outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
-        return self._done(key, outcome, host)
+        return self._done(outcome, host)
 
     def check_cancelled(self) -> None:
         """Raise Cancelled if the user asked to stop."""
@@ -101,8 +101,8 @@ class Worker:
             node, output = self.job.graph.nodes[wire.node], wire.output
         return port.sockets[0]
 
-    def _done(self, key: Key, outcome: Computed, host: _NodeHost) -> Done:
-        node, (result, action, from_step) = host.node, outcome
+    def _done(self, outcome: Computed, host: _NodeHost) -> Done:
+        node, (key, result, action, from_step) = host.node, outcome
         files = self._publish(node, key, result) if node.spec.saves else []
         device = None if action == "cached" else host.device
         return Done(node, action, key, result, files, from_step, device)

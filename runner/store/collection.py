@@ -215,7 +215,8 @@ def clear(index: Index, blobs: Blobs) -> int:
     entries = [*results(index), *checkpoints(index)]
     _delete_rows(index, entries)
     with index.writing() as connection:
-        connection.execute("DELETE FROM files")
+        connection.execute("DELETE FROM stamps")
+        connection.execute("DELETE FROM contents")
     for digest, _, _ in list(blobs.stored()):
         blobs.remove(digest)
     return len(entries)

@@ -1,45 +1,213 @@
-"""Digests of the files that graphs read, remembered as long as size and time of change stay."""
+"""Fingerprints of the files and folders that nodes read, and how a folder has changed.
+
+The digest of a file is remembered with the file's stamp: size, times and inode. A file whose stamp
+is the same is not read again.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from ...contract.errors import InputError
+from ...pictures.walk import Entry, file_stamp, last_change, printable, refusal, walk
 from .digests import file_digest
 from .index import Index
 
+_SETTLED_NS = 2_000_000_000  # nanoseconds after which a file counts as completely written
+_TICK_NS = 20_000_000  # two changes within so many nanoseconds may have the same time
+_ROWS = 5_000  # digests that are written in one transaction
+_MAX_CONTENTS = 1 << 25  # bytes of contents of folders that are stored
+_INSERT = "INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?)"
 
-def fingerprint(index: Index, path: Path) -> str:
-    """Returns the digest of a file's content, or of the names and contents in a folder.
 
-    Raises: InputError if something can't be read.
+class Snapshot(NamedTuple):
+    """A file or folder at one time.
+
+    fingerprint: the digest of a file's content, or of the names and contents in a folder.
+    stamps:      a digest that changes if something is replaced, also if it is put back later.
+    is_settled:  whether a change from now on will change `stamps`; not if a file has just changed.
+    """
+
+    fingerprint: str
+    stamps: str
+    is_settled: bool
+
+
+class Changes(NamedTuple):
+    """How many files of a folder were added, removed and changed."""
+
+    added: int
+    removed: int
+    changed: int
+
+
+def snapshot(index: Index, path: Path, pictures: bool) -> Snapshot:
+    """Returns what a file or folder contains now.
+
+    pictures: only the pictures in a folder are read; of other files, only the names count.
+
+    Raises: InputError if it can't be read.
     """
     try:
-        if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.is_file())
-            digests = [[str(p.relative_to(path)), _digest(index, p)] for p in files]
-            return str(blake3(json.dumps(digests).encode()).hexdigest(16))
-        return _digest(index, path)
+        return _folder(index, path, pictures) if path.is_dir() else _file(index, path)
     except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}", "check it") from error
+        where = printable(error.filename) if isinstance(error.filename, str) else path
+        raise InputError(f"{where} can't be read: {error.strerror}", "check it") from error
 
 
-def _digest(index: Index, path: Path) -> str:
-    status = path.stat()
-    stamp = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-    row = index.row(
-        "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ? AND inode = ?", stamp
-    )
+def changes(index: Index, before: str, now: str) -> Changes | None:
+    """Returns how a folder changed between two fingerprints, if their contents are stored."""
+    old, new = _contents(index, before), _contents(index, now)
+    if old is None or new is None:
+        return None
+    changed = sum(1 for name in old.keys() & new.keys() if old[name] != new[name])
+    return Changes(len(new.keys() - old.keys()), len(old.keys() - new.keys()), changed)
+
+
+def _file(index: Index, path: Path) -> Snapshot:
+    start, status = time.time_ns(), path.stat()
+    entry = Entry(os.path.realpath(path), "", "file", file_stamp(status), last_change(status))
+    digest = _file_digest(index, entry).hex()
+    return Snapshot(digest, entry.stamp.hex(), _is_settled(entry.changed, start))
+
+
+def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
+    content, stamps, contents = blake3(b"pictures" if pictures else b"files"), blake3(), bytearray()
+    digests, newest, start = _Digests(index), 0, time.time_ns()
+    for entry in walk(path):
+        digest, kind = b"", entry.kind
+        if kind == "folder":
+            digests.enter(entry.path)
+        elif kind == "picture" or (kind == "file" and not pictures):
+            try:
+                digest = digests.of(entry)
+            except OSError as error:
+                skip = refusal(error)
+                if skip is None:
+                    raise
+                kind = skip
+            else:
+                contents += blake3(entry.name.encode()).digest(8) + digest[:8]
+        elif kind == "file":
+            digests.keep(entry)
+            entry = entry._replace(stamp=b"", changed=0)
+        line = f"{kind}\n{entry.name}\n".encode()
+        content.update(line + digest)
+        stamps.update(line + entry.stamp)
+        newest = max(newest, entry.changed)
+    digests.write()
+    fingerprint = str(content.hexdigest(16))
+    _store_contents(index, fingerprint, bytes(contents))
+    return Snapshot(fingerprint, str(stamps.hexdigest()), _is_settled(newest, start))
+
+
+def _is_settled(changed: int, start: int) -> bool:
+    """Returns whether the last change was a while before `start`.
+
+    A time in the future is that of another clock, which cannot be compared.
+    """
+    return not start - _TICK_NS < changed <= time.time_ns()
+
+
+class _Digests:
+    """The digests of the files of a folder and its sub-folders; `write` stores the new ones."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._folder = b""
+        self._known: dict[bytes, tuple[bytes, bytes]] = {}  # stamps and digests, by name
+        self._new: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._gone: list[tuple[bytes, bytes]] = []
+
+    def enter(self, folder: str) -> None:
+        """Read what is stored about the files that are directly in a folder."""
+        self._leave()
+        self._folder = os.fsencode(folder)
+        query = "SELECT name, stamp, digest FROM stamps WHERE folder = ?"
+        rows = self._index.rows(query, (self._folder,))
+        self._known = {name: (stamp, digest) for name, stamp, digest in rows}
+
+    def of(self, entry: Entry) -> bytes:
+        """Returns the digest of a file. Raises: OSError."""
+        stamp, digest = self._known.pop(_base_name(entry), (b"", b""))
+        if stamp == entry.stamp:
+            return digest
+        digest = bytes.fromhex(file_digest(Path(entry.path)))
+        if _may_be_stored(entry):
+            self._new.append((self._folder, _base_name(entry), entry.stamp, digest))
+            if len(self._new) == _ROWS:
+                self._write()
+        return digest
+
+    def keep(self, entry: Entry) -> None:
+        """Keep what is stored about a file whose digest is not needed now."""
+        self._known.pop(_base_name(entry), None)
+
+    def write(self) -> None:
+        """Store the new digests, and delete those of files that no longer exist."""
+        self._leave()
+        if self._new or self._gone:
+            self._write()
+
+    def _leave(self) -> None:
+        self._gone += ((self._folder, name) for name in self._known)
+        self._known = {}
+
+    def _write(self) -> None:
+        with self._index.writing() as connection:
+            connection.executemany("DELETE FROM stamps WHERE folder = ? AND name = ?", self._gone)
+            connection.executemany(_INSERT, self._new)
+        self._new, self._gone = [], []
+
+
+def _file_digest(index: Index, entry: Entry) -> bytes:
+    """Returns the digest of one file. Raises: OSError."""
+    place = os.fsencode(os.path.dirname(entry.path)), _base_name(entry)
+    query = "SELECT digest FROM stamps WHERE folder = ? AND name = ? AND stamp = ?"
+    row = index.row(query, (*place, entry.stamp))
     if row is not None:
-        return str(row[0])
-    digest = file_digest(path)
-    if time.time_ns() - status.st_mtime_ns > 2_000_000_000:  # a newer file may still be changing
+        return bytes(row[0])
+    digest = bytes.fromhex(file_digest(Path(entry.path)))
+    if _may_be_stored(entry):
         with index.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", (*stamp, digest)
-            )
+            connection.execute(_INSERT, (*place, entry.stamp, digest))
     return digest
+
+
+def _base_name(entry: Entry) -> bytes:
+    return os.fsencode(os.path.basename(entry.path))
+
+
+def _may_be_stored(entry: Entry) -> bool:
+    """Returns whether a file has not changed for a while; a newer one may still be changing."""
+    return time.time_ns() - entry.changed > _SETTLED_NS
+
+
+def _contents(index: Index, fingerprint: str) -> dict[bytes, bytes] | None:
+    """Returns what a folder contained: short digests of contents by short digests of names."""
+    row = index.row("SELECT files FROM contents WHERE fingerprint = ?", (fingerprint,))
+    if row is None:
+        return None
+    files = row[0]
+    return {files[i : i + 8]: files[i + 8 : i + 16] for i in range(0, len(files), 16)}
+
+
+def _store_contents(index: Index, fingerprint: str, files: bytes) -> None:
+    """Store what a folder contained, and delete the oldest contents if they take too much."""
+    known = index.row("SELECT 1 FROM contents WHERE fingerprint = ?", (fingerprint,))
+    if known is not None or len(files) > _MAX_CONTENTS:
+        return
+    with index.writing() as connection:
+        row = (fingerprint, files, time.time())
+        connection.execute("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", row)
+        connection.execute(
+            "DELETE FROM contents WHERE fingerprint IN (SELECT fingerprint FROM (SELECT"
+            " fingerprint, sum(length(files) + 100) OVER (ORDER BY created DESC, fingerprint)"
+            " AS total FROM contents) WHERE total > ?)",
+            (_MAX_CONTENTS + 100,),
+        )

@@ -20,7 +20,7 @@ from blake3 import blake3
 from ...contract.spec import NodeSpec
 from ...models.training.numerics import Numerics
 
-Fingerprint = Callable[[Path], str]
+Fingerprint = Callable[[Path, bool], str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def make_key(
 ) -> Key:
     """Returns the key of running `spec` with these widget values and digests of inputs.
 
+    fingerprint: returns the fingerprint of a path; True if only pictures in a folder are read.
+
     Raises: InputError if a file named by a widget can't be read.
     """
     parts: dict[str, Any] = {"node": spec.id, "version": spec.version}
@@ -53,9 +55,20 @@ def make_key(
         parts["numerics"] = f"torch {torch_version()} {numerics.name()}"
     for name, value in widgets.items():
         if name not in spec.neutral or value != spec.neutral[name]:
-            parts[f"widget {name}"] = fingerprint(value) if isinstance(value, Path) else value
+            if isinstance(value, Path):
+                value = fingerprint(value, spec.widgets[name].is_picture)
+            parts[f"widget {name}"] = value
     for name, digest in inputs.items():
         parts[f"input {name}"] = digest
+    return _key(spec, parts)
+
+
+def with_fingerprints(key: Key, spec: NodeSpec, fingerprints: Mapping[str, str]) -> Key:
+    """Returns the key for other contents of the files that the node reads, by widget."""
+    return _key(spec, key.parts | {f"widget {name}": f for name, f in fingerprints.items()})
+
+
+def _key(spec: NodeSpec, parts: dict[str, Any]) -> Key:
     training = None
     if spec.length is not None:
         length = f"widget {spec.length}"

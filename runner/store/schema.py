@@ -26,13 +26,6 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     created REAL NOT NULL,
     PRIMARY KEY (training, step)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    digest TEXT NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (  -- manifests, whose results are kept
     manifest TEXT PRIMARY KEY,
     finished REAL NOT NULL
@@ -54,6 +47,18 @@ CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they we
     digest TEXT PRIMARY KEY,
     stamp TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stamps (  -- digests of files that nodes read, as the files were then
+    folder BLOB NOT NULL,  -- paths are bytes, because they may not be UTF-8
+    name BLOB NOT NULL,
+    stamp BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents (  -- what folders with these fingerprints contained
+    fingerprint TEXT PRIMARY KEY,
+    files BLOB NOT NULL,  -- 8 bytes of the digest of each name, 8 of the digest of its content
+    created REAL NOT NULL
+);
 """
 
 

@@ -20,7 +20,7 @@ from ...contract.values.pictures import PictureBatch
 from ...contract.values.socket import Socket
 from .blobs import BlobError, Blobs
 from .digests import CheckedStamps
-from .fingerprints import fingerprint
+from .fingerprints import Changes, Snapshot, changes, snapshot
 from .holders import Holder, describe
 from .index import Index
 from .keys import Key
@@ -127,8 +127,12 @@ class Store:
         values: Mapping[str, tuple[Socket, Any]],
         seconds: float,
         warnings: Sequence[str] = (),
-    ) -> Result:
+        is_valid: Callable[[], bool] = lambda: True,
+    ) -> Result | None:
         """Store the outputs of a node.
+
+        is_valid: called when all values are computed. If it returns False, no result is stored,
+                  and None is returned.
 
         Raises: SocketError if a value does not fit its socket; CacheError if the disk is full.
         """
@@ -136,6 +140,8 @@ class Store:
         outputs = {name: self.put_value(socket, value) for name, (socket, value) in values.items()}
         if any(isinstance(value, PictureBatch) for _, value in values.values()):
             seconds += time.perf_counter() - start  # a batch is computed while it is stored
+        if not is_valid():
+            return None
         result = Result(outputs, seconds, tuple(warnings))
         parts = json.dumps(key.parts)
         row = ResultRow(key.digest, key.parts["node"], parts, packed(result), seconds)
@@ -236,12 +242,25 @@ class Store:
         )
         return [json.loads(parts) for (parts,) in rows]
 
-    def fingerprint(self, path: Path) -> str:
+    def fingerprint(self, path: Path, pictures: bool = False) -> str:
         """Returns the digest of a file's content, or of the names and contents in a folder.
 
-        Raises: InputError if something can't be read.
+        Raises: InputError as `snapshot` does.
         """
-        return fingerprint(self.index, path)
+        return snapshot(self.index, path, pictures).fingerprint
+
+    def snapshot(self, path: Path, pictures: bool = False) -> Snapshot:
+        """Returns the fingerprint of a file or folder, and a digest of its stamps.
+
+        pictures: only the pictures in a folder are read; of other files, only the names count.
+
+        Raises: InputError if it can't be read.
+        """
+        return snapshot(self.index, path, pictures)
+
+    def changes(self, before: str, now: str) -> Changes | None:
+        """Returns how a folder changed between two fingerprints, if their contents are stored."""
+        return changes(self.index, before, now)
 
     # Checkpoints
 

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "contract": ("models/",),
     "nodes": ("contract", "models/", "pictures"),
     "runner/graph": ("contract",),
-    "runner/store": ("contract", "models/training"),
+    "runner/store": ("contract", "models/training", "pictures"),
     "runner/run": ("contract", "models/training", "pictures", "runner/graph", "runner/store"),
     "editors/formats": ("contract", "pictures", "runner/graph", "runner/run"),
     "editors/comfy": ("contract", "editors/formats", "models/training", "pictures", "runner/"),

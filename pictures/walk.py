@@ -63,7 +63,7 @@ _REFUSALS: dict[int | None, Skip] = {
     errno.EISDIR: "gone",
     getattr(errno, "ESTALE", errno.ENOENT): "gone",
 }
-_DIGITS = re.compile(r"([0-9]+)")
+_NUMBER = re.compile(r"0*([0-9]+)")
 _stamp = struct.Struct("<QqqQ").pack
 
 
@@ -109,10 +109,12 @@ def walk(folder: Path) -> Iterator[Entry]:
             continue
         yield current
         prefix = f"{current.name}/" if current.name else ""
+        base = os.path.join(current.path, "")
         folders = []
-        names.sort(key=lambda name: (natural_order(printable(name)), name))
+        shown = {name: printable(name) for name in names}
+        names.sort(key=lambda name: (*natural_order(shown[name]), name))
         for name in names:
-            entry = _entry(os.path.join(current.path, name), prefix + printable(name), name, root)
+            entry = _entry(base + name, prefix + shown.pop(name), name, root)
             if entry is None:
                 continue
             if entry.kind == "folder":
@@ -127,14 +129,13 @@ def refusal(error: OSError) -> Skip | None:
     return _REFUSALS.get(error.errno)
 
 
-def natural_order(name: str) -> tuple[list[str | int], str]:
+def natural_order(name: str) -> tuple[str, str]:
     """Returns a key to sort names by: frame2 before frame10, and b between A and C.
 
-    Names that differ only in upper and lower case are in the order of their characters.
+    Names that differ only in upper and lower case, or in zeros before numbers, are in the order of
+    their characters.
     """
-    parts: list[str | int] = list(_DIGITS.split(name.casefold()))
-    parts[1::2] = map(int, parts[1::2])
-    return parts, name
+    return _NUMBER.sub(_with_length, name.casefold()), name
 
 
 def printable(name: str) -> str:
@@ -226,6 +227,11 @@ def _kind_of(error: OSError) -> Skip:
 @cache
 def _has_picture_suffix(suffix: str) -> bool:
     return is_readable(Path(f"name{suffix}"))
+
+
+def _with_length(number: re.Match[str]) -> str:
+    """Returns a number with its length in front, so that the longer of two comes later."""
+    return f"0{chr(len(number[1]))}{number[1]}"
 
 
 def _escaped(character: str) -> str:

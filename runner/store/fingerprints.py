@@ -22,7 +22,8 @@ _SETTLED_NS = 2_000_000_000  # nanoseconds after which a file counts as complete
 _TICK_NS = 20_000_000  # two changes within so many nanoseconds may have the same time
 _ROWS = 5_000  # digests that are written in one transaction
 _MAX_CONTENTS = 1 << 25  # bytes of contents of folders that are stored
-_INSERT = "INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO stamps VALUES (?, ?, ?)"
+_DIGEST = 16  # bytes of a digest
 
 
 class Snapshot(NamedTuple):
@@ -120,26 +121,25 @@ class _Digests:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._folder = b""
-        self._known: dict[bytes, tuple[bytes, bytes]] = {}  # stamps and digests, by name
-        self._new: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._known: dict[bytes, bytes] = {}  # stamp and digest, by name
+        self._new: list[tuple[bytes, bytes, bytes]] = []
         self._gone: list[tuple[bytes, bytes]] = []
 
     def enter(self, folder: str) -> None:
         """Read what is stored about the files that are directly in a folder."""
         self._leave()
         self._folder = os.fsencode(folder)
-        query = "SELECT name, stamp, digest FROM stamps WHERE folder = ?"
-        rows = self._index.rows(query, (self._folder,))
-        self._known = {name: (stamp, digest) for name, stamp, digest in rows}
+        query = "SELECT name, file FROM stamps WHERE folder = ?"
+        self._known = dict(self._index.rows(query, (self._folder,)))
 
     def of(self, entry: Entry) -> bytes:
         """Returns the digest of a file. Raises: OSError."""
-        stamp, digest = self._known.pop(_base_name(entry), (b"", b""))
-        if stamp == entry.stamp:
-            return digest
+        known = self._known.pop(_base_name(entry), b"")
+        if known[:-_DIGEST] == entry.stamp:
+            return known[-_DIGEST:]
         digest = bytes.fromhex(file_digest(Path(entry.path)))
         if _may_be_stored(entry):
-            self._new.append((self._folder, _base_name(entry), entry.stamp, digest))
+            self._new.append((self._folder, _base_name(entry), entry.stamp + digest))
             if len(self._new) == _ROWS:
                 self._write()
         return digest
@@ -168,14 +168,13 @@ class _Digests:
 def _file_digest(index: Index, entry: Entry) -> bytes:
     """Returns the digest of one file. Raises: OSError."""
     place = os.fsencode(os.path.dirname(entry.path)), _base_name(entry)
-    query = "SELECT digest FROM stamps WHERE folder = ? AND name = ? AND stamp = ?"
-    row = index.row(query, (*place, entry.stamp))
-    if row is not None:
-        return bytes(row[0])
+    row = index.row("SELECT file FROM stamps WHERE folder = ? AND name = ?", place)
+    if row is not None and row[0][:-_DIGEST] == entry.stamp:
+        return bytes(row[0][-_DIGEST:])
     digest = bytes.fromhex(file_digest(Path(entry.path)))
     if _may_be_stored(entry):
         with index.writing() as connection:
-            connection.execute(_INSERT, (*place, entry.stamp, digest))
+            connection.execute(_INSERT, (*place, entry.stamp + digest))
     return digest
 
 

@@ -26,6 +26,13 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     created REAL NOT NULL,
     PRIMARY KEY (training, step)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (  -- of earlier versions of artgraph; `stamps` replaces it
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (  -- manifests, whose results are kept
     manifest TEXT PRIMARY KEY,
     finished REAL NOT NULL
@@ -50,8 +57,7 @@ CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they we
 CREATE TABLE IF NOT EXISTS stamps (  -- digests of files that nodes read, as the files were then
     folder BLOB NOT NULL,  -- paths are bytes, because they may not be UTF-8
     name BLOB NOT NULL,
-    stamp BLOB NOT NULL,
-    digest BLOB NOT NULL,
+    file BLOB NOT NULL,  -- the stamp, then 16 bytes of the digest
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contents (  -- what folders with these fingerprints contained

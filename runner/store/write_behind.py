@@ -119,7 +119,10 @@ class WriteBehind:
             )
 
     def _flush_repeatedly(self) -> None:
-        while self._waiting.wait() and not self._closing.wait(_SECONDS):
+        # `close` may set both events right before `_waiting` is cleared.
+        while (
+            not self._closing.is_set() and self._waiting.wait() and not self._closing.wait(_SECONDS)
+        ):
             self._waiting.clear()
             with suppress(CacheError):  # the next call of `flush` raises it
                 self.flush()

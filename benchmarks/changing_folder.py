@@ -1,9 +1,9 @@
 """Loads a folder that another process changes: `python benchmarks/changing_folder.py [COUNT]`.
 
 The other process replaces, removes and puts back pictures, in bursts with pauses. The folder is
-loaded COUNT times (100 by default) without those in which nothing has changed. Then each stored result is
-compared with its key: a new folder with exactly the pictures of the result must have the
-fingerprint that the key contains. The exit code is 1 if one does not.
+loaded COUNT times (100 by default), not counting when nothing has changed since the last time. Then
+each stored result is compared with its key: a new folder with exactly the pictures of the result
+must have the fingerprint that the key contains. The exit code is 1 if one does not.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def remembered(store):
-    return {name: file for name, file in store.index.rows("SELECT name, file FROM stamps")}
+    return dict(store.index.rows("SELECT name, file FROM stamps"))
 
 
 def test_the_names_and_contents_of_pictures_count(store, folder):

@@ -1,8 +1,11 @@
 import io
 import os
 import struct
+import tempfile
+import unicodedata
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -273,6 +276,74 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     plain("blue").save(tmp_path / "mine.png")
     assert load(tmp_path).names == ("mine.png",)
+
+
+@pytest.fixture
+def readable_by_all():
+    """A folder, and a user without special rights, so that permissions count."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(os.getuid())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions there")
+def test_what_may_not_be_read_is_left_out(readable_by_all, warned):
+    ctx, lines = warned
+    folder = readable_by_all
+    for name in ("ink/a.png", "ink/shut.png", "locked/b.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        plain("red").save(folder / name)
+    (folder / "ink/shut.png").chmod(0)
+    (folder / "locked").chmod(0)
+    assert load(folder, ctx).names == ("ink/a.png",)
+    assert lines == [
+        "1 picture in 1 class; left out: 2 without permission to read them (locked, ink/shut.png)"
+    ]
+    (folder / "locked").chmod(0o700)
+
+
+def test_a_picture_that_vanishes_is_reported_and_others_are_read(tmp_path):
+    lines, folder = [], tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(40):
+        plain("red", (400, 400)).save(folder / f"{number}.png")
+
+    def remove(done, total, preview=None):
+        (folder / "39.png").unlink(missing_ok=True)
+
+    dataset = load(folder, Context(progress=remove, warn=lines.append))
+    assert len(dataset) == 39
+    assert lines == ["39 pictures in 1 class; left out: 1 that vanished (39.png)"]
+
+
+def test_all_used_is_a_message_and_no_warning(tmp_path):
+    warnings, messages = [], []
+    for name in ("class10/a.png", "class9/a.png"):
+        (tmp_path / name).parent.mkdir()
+        plain("red").save(tmp_path / name)
+    dataset = load(tmp_path, Context(log=messages.append, warn=warnings.append))
+    assert dataset.classes == ("class9", "class10")
+    assert (messages, warnings) == (["2 pictures in 2 classes"], [])
+
+
+def test_a_folder_of_other_pictures_only_says_so(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"left out: 1 HEIC \(IMG_1.HEIC\) - put pictures"):
+        load(tmp_path)
+
+
+def test_names_are_composed(tmp_path):
+    name = unicodedata.normalize("NFD", "müll")
+    (tmp_path / name).mkdir()
+    plain("red").save(tmp_path / name / f"{name}.png")
+    dataset = load(tmp_path)
+    assert dataset.classes == ("müll",)
+    assert dataset.names == ("müll/müll.png",)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
 """What is wrong with a graph is told all at once, each in one line with file, line and node."""
 
+import unicodedata
+
 import pytest
+
+from artgraph.contract.errors import InputError
+from artgraph.runner.graph.folders import Folders
 
 TEN = """\
 artgraph: 1
@@ -198,3 +203,13 @@ def test_settings(cli):
         done = cli("validate", "g.yaml", "--set", setting)
         assert done.returncode == 2
         assert words in done.stderr
+
+
+def test_a_folder_is_found_in_both_forms_of_an_accent(tmp_path):
+    nfc, nfd = (unicodedata.normalize(form, "Büro") for form in ("NFC", "NFD"))
+    (tmp_path / nfd / nfd).mkdir(parents=True)
+    folders = Folders(tmp_path, tmp_path, tmp_path / "out")
+    for text in (nfc, nfd, f"{nfc}/{nfd}"):
+        assert folders.resolve(text, "folder").is_dir()
+    with pytest.raises(InputError, match="there is no folder"):
+        folders.resolve("Bürö", "folder")

@@ -161,7 +161,7 @@ def file_stamp(status: os.stat_result) -> bytes:
 def last_change(status: os.stat_result) -> int:
     """Returns the time of the last change of a file, in nanoseconds.
 
-    On Windows, where ctime is the time of creation, this is the time of the last writing.
+    On Windows, ctime is the time of creation, so the time of the last writing is returned.
     """
     return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
 

@@ -12,8 +12,8 @@ from ...contract.spec import NodeSpec
 from ..store.fingerprints import Snapshot
 from ..store.store import Store
 
-_WAIT_SECONDS = 0.03  # until a file that has just changed can be told from its next version
-_MOST_WAITS = 3
+_WAIT_SECONDS = 0.03  # after which a further change has another time
+_MOST_WAITS = 3  # how often `take` waits for a folder that has just changed
 
 
 class FilesRead:

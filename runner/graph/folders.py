@@ -71,7 +71,7 @@ class Folders:
         if not text:
             return text
         typed = self._typed(text)
-        path = next((path for t in typed if (path := _existing(t)) is not None), typed[0]).resolve()
+        path = next((p for p in typed if p.exists()), typed[0]).resolve()
         for folder in (self.graph.resolve(), SHIPPED.resolve()):
             if path.is_relative_to(folder):
                 return str(path.relative_to(folder))

@@ -83,6 +83,15 @@ def find_name(typed: str, names: Iterable[str]) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
+def in_form_of(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Returns names, in the form of accents that the same names have in `others`."""
+    own, choices = tuple(names), list(others)
+    if all(name.isascii() for name in own):
+        return own
+    same = tuple(name if name in choices else find_name(name, choices) or name for name in own)
+    return same if len(set(same)) == len(set(own)) else own
+
+
 def chosen_names(text: str, names: Iterable[str], unknown: str) -> list[str]:
     """Returns those of `names` that a text lists, separated by commas.
 

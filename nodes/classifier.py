@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Literal, NamedTuple
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -14,7 +14,12 @@ from ..contract.values.kinds import Dataset, Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Choices, Seed, Steps
-from ..contract.wording import find_name, listed
+from ..contract.wording import find_name, in_form_of, listed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..models.classifier.networks import ClassifierConfig
 
 
 class TrainedClassifier(NamedTuple):
@@ -70,7 +75,6 @@ def train_classifier(
     2017, "On calibration of modern neural networks".
     """
     from ..models.classifier.calibration import metrics_and_confusion
-    from ..models.classifier.networks import ClassifierConfig
     from ..models.classifier.trainee import ClassifierSettings
     from ..models.classifier.trainee import train_classifier as train
 
@@ -88,15 +92,23 @@ def train_classifier(
             ),
             ctx.training_run,
             steps=steps,
-            start=None
-            if start is None
-            else (ClassifierConfig.from_dict(start.config), start.state),
+            start=None if start is None else _base(start, dataset.classes),
         )
     report, confusion = None, None
     if len(trained.extra.labels):
         report, confusion = map(Table, metrics_and_confusion(*trained.extra, dataset.classes))
     classifier = Classifier(asdict(trained.config), trained.state)
     return TrainedClassifier(classifier, Table(dict(trained.curves)), report, confusion)
+
+
+def _base(
+    start: Classifier, classes: tuple[str, ...]
+) -> tuple[ClassifierConfig, dict[str, Tensor]]:
+    """Returns config and weights of `start`. Its classes are named as those of the dataset."""
+    from ..models.classifier.networks import ClassifierConfig
+
+    config = ClassifierConfig.from_dict(start.config)
+    return replace(config, classes=in_form_of(config.classes, classes)), start.state
 
 
 @node(title="Classify", category="cnn", device=True)

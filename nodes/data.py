@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from ..contract.context import Context
-from ..contract.errors import InputError, NodeError
+from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image
 from ..contract.widgets import Choices, Fallback, InputPicture, InputPictures, Seed
@@ -55,8 +55,9 @@ def load_image(
     except UnreadableError as error:
         raise InputError(f"can't read {name!r}: {error}", error.advice) from error
     except OSError as error:  # the file may be whole: the system does not let it be read
-        reason = error.strerror or error
-        raise InputError(f"can't read {name!r}: {reason}", "check the file and its disk") from error
+        raise unreadable(Path(name), error) from error
+    except MemoryError as error:
+        raise _out_of_memory(name) from error
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
@@ -97,9 +98,9 @@ def load_dataset(
     Raises: InputError if there is no picture, if none can be read, or if the disk has a fault;
     NodeError for more than 4 GiB of pictures.
     """
-    from ..pictures.suffixes import READABLE
-    from ..pictures.survey import Survey, class_of
-    from ..pictures.walk import natural_order
+    from ..pictures.class_doubts import class_of
+    from ..pictures.survey import Survey
+    from ..pictures.walk import natural_order, printable
 
     if folder is None:
         if fallback is None:
@@ -108,12 +109,7 @@ def load_dataset(
     try:
         found = Survey(folder)
         if not found.pictures:
-            skipped = found.skipped()
-            raise InputError(
-                f"no pictures in {folder.name!r}: looked for {', '.join(READABLE)} in it and its"
-                f" sub-folders{f'; left out: {skipped}' if skipped else ''}",
-                "put pictures into it, or choose another folder",
-            )
+            raise _nothing_found(found, folder.name)
         if len(found.pictures) * size * size * 3 > 2**32:
             raise NodeError(
                 f"{len(found.pictures)} pictures of {size} pixels need more than 4 GiB",
@@ -121,12 +117,13 @@ def load_dataset(
             )
         images, names = _read_all(found, size, fit, ctx)
     except OSError as error:
-        raise InputError(f"{folder.name!r} can't be read: {error}", "check the folder") from error
+        where = printable(str(error.filename or folder))
+        raise unreadable(Path(where), error) from error
     if not names:
         raise InputError(
             f"none of the {len(found.pictures)} pictures in {folder.name!r} can be read;"
             f" left out: {found.skipped()}",
-            "check the files",
+            found.when_empty(),
         )
     classes = tuple(sorted(set(map(class_of, names)), key=natural_order))
     _report(found, names, len(classes), ctx)
@@ -137,9 +134,28 @@ def load_dataset(
     return Dataset(images, labels, classes, names)
 
 
+def _nothing_found(found: Survey, folder: str) -> InputError:
+    """Returns the error for a folder without pictures, with what to do about its other files."""
+    from ..pictures.suffixes import READABLE
+
+    what = f"no pictures in {folder!r}: looked for {', '.join(READABLE)} in it and its sub-folders"
+    if skipped := found.skipped():
+        what += f"; left out: {skipped}"
+    unused = found.unused()
+    if not unused:
+        return InputError(what, found.when_empty("put pictures into it, or choose another folder"))
+    others = [f"{why} - {advice}" for why, advice in unused[1:]]
+    return InputError("; ".join([what, *others, unused[0].why]), unused[0].advice)
+
+
+def _out_of_memory(name: str) -> NodeError:
+    advice = "close other programs, or replace the picture by a smaller one"
+    return NodeError(f"memory ran out while {name!r} was read", advice)
+
+
 def _report(found: Survey, names: tuple[str, ...], classes: int, ctx: Context) -> None:
     """Show in one line what is used and what is not; as a warning if something is not."""
-    from ..pictures.survey import counted
+    from ..pictures.class_doubts import counted
 
     pictures = counted(len(names), "picture", "pictures")
     line = f"{pictures} in {counted(classes, 'class', 'classes')}"
@@ -159,20 +175,25 @@ def _read_all(
 
     The others are added to what is skipped.
 
-    Raises: InputError if the disk has a fault.
+    Raises: InputError if the disk has a fault; NodeError if memory runs out.
     """
     import os
     from concurrent.futures import ThreadPoolExecutor
 
     import torch
 
-    from ..pictures.reading import Pixels, UnreadableError, read_square
+    from ..pictures.reading import ANOTHER, Pixels, UnreadableError, read_square
     from ..pictures.walk import Entry, refusal
 
-    def read(entry: Entry) -> Pixels | UnreadableError | OSError:
+    notes: dict[str, list[str]] = {}  # what could not be used, by the name of the picture
+
+    def read(entry: Entry) -> Pixels | UnreadableError | OSError | MemoryError:
+        def note(text: str) -> None:
+            notes.setdefault(entry.name, []).append(text)
+
         try:
-            return read_square(Path(entry.path), size, fit)
-        except (UnreadableError, OSError) as error:
+            return read_square(Path(entry.path), size, fit, note)
+        except (UnreadableError, OSError, MemoryError) as error:
             return error
 
     entries = found.pictures
@@ -183,16 +204,20 @@ def _read_all(
             results = zip(entries, pool.map(read, entries), strict=True)
             for done, (entry, pixels) in enumerate(results, 1):
                 if isinstance(pixels, UnreadableError):
-                    found.add_unreadable(entry.name, str(pixels))
+                    advice = "" if pixels.advice == ANOTHER else pixels.advice
+                    found.add_unreadable(entry.name, str(pixels), advice)
+                elif isinstance(pixels, MemoryError):
+                    raise _out_of_memory(entry.name) from pixels
                 elif isinstance(pixels, OSError):
                     why = refusal(pixels)
                     if why is None:
-                        what = f"{entry.name!r} can't be read: {pixels.strerror}"
-                        raise InputError(what, "check the disk") from pixels
+                        raise unreadable(Path(entry.name), pixels) from pixels
                     found.skip(why, entry.name)
                 else:
                     images[len(names)] = torch.from_numpy(pixels)
                     names.append(entry.name)
+                    for text in notes.get(entry.name, []):
+                        found.add_note(entry.name, text)
                 ctx.progress(done, len(entries))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -12,10 +13,13 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
 from ..contract.widgets import Choices, Seed, Steps
+from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..models.gan.api import GanConfig
 
 SIZES = (32, 64, 128, 256, 512)  # widths and heights of pictures in pixels
 
@@ -106,7 +110,7 @@ def train_gan(
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
-    from ..models.gan.api import GanConfig, GanSettings
+    from ..models.gan.api import GanSettings
     from ..models.gan.api import train_gan as train
     from ..models.training.diverged import DivergedError
 
@@ -142,12 +146,20 @@ def train_gan(
             ctx.training_run,
             steps=steps,
             features=features,
-            start=None if start is None else (GanConfig.from_dict(start.config), start.state),
+            start=None if start is None else _base(start, dataset.classes),
         )
     for warning in trained.extra.warnings:
         ctx.warn(warning)
     gan = Gan(trained.config.to_dict(), trained.state)
     return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
+
+
+def _base(start: Gan, classes: tuple[str, ...]) -> tuple[GanConfig, dict[str, Tensor]]:
+    """Returns config and weights of `start`. Its classes are named as those of the dataset."""
+    from ..models.gan.api import GanConfig
+
+    config = GanConfig.from_dict(start.config)
+    return replace(config, classes=in_form_of(config.classes, classes)), start.state
 
 
 class Drawn(NamedTuple):

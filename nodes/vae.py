@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Choices, Seed, Steps
+from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def train_prior(
             rest.training_run,
             vae=network,
             steps=steps,
-            start=None if start is None else _prior_of(start, vae),
+            start=None if start is None else _prior_of(start, vae, dataset.classes),
         )
     weights = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
     weights |= {f"prior.{key}": value for key, value in trained.state.items()}
@@ -296,8 +297,13 @@ def vae_sample(
     return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
 
 
-def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
-    """Returns config and weights of the prior of `start`, which must fit the latents of `vae`."""
+def _prior_of(
+    start: Vae, vae: Vae, classes: tuple[str, ...]
+) -> tuple[PriorConfig, dict[str, Tensor]]:
+    """Returns config and weights of the prior of `start`, which must fit the latents of `vae`.
+
+    Its classes are named as those of the dataset.
+    """
     from ..models.vae.api import VaeConfig
 
     config = VaeConfig.from_dict(start.config)
@@ -315,4 +321,5 @@ def _prior_of(start: Vae, vae: Vae) -> tuple[PriorConfig, dict[str, Tensor]]:
     weights = {
         k.removeprefix("prior."): v for k, v in start.state.items() if k.startswith("prior.")
     }
-    return config.prior, weights
+    prior = config.prior
+    return replace(prior, classes=in_form_of(prior.classes, classes)), weights

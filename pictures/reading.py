@@ -25,6 +25,7 @@ from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
 
+ANOTHER = "choose another file"  # the advice if a file can't be used at all
 MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
 _LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
 _MOST_REPAIRED = 1 << 28  # bytes of a file that are examined for what Pillow refuses without need
@@ -42,7 +43,7 @@ class UnreadableError(Exception):
     The message says what is wrong, and `advice` what to do.
     """
 
-    def __init__(self, message: str, advice: str = "choose another file") -> None:
+    def __init__(self, message: str, advice: str = ANOTHER) -> None:
         super().__init__(message)
         self.advice = advice
 

@@ -56,8 +56,16 @@ _KINDS = {
     "ico icns cur": Unread("it is an icon, which contains several sizes", "save one size as PNG"),
     "dds ktx ktx2": Unread("it is a texture for graphics cards", _SAVED),
     "pcx sgi ras xbm xpm": Unread("its format is not supported", _SAVED),
+    "crdownload part partial": Unread("its download is not complete", "download it again"),
 }
 _UNREAD = {f".{suffix}": reason for kinds, reason in _KINDS.items() for suffix in kinds.split()}
+# Suffixes of files that are not pictures, whose content is not examined.
+_OTHER = (
+    "7z aae bz2 caption css csv db doc docx gz h5 htm html ini ipynb js json jsonl lnk log m4a md"
+    " mp3 npy npz ods odt parquet pkl pt py rar safetensors sqlite tar tgz thm tsv txt url wav xls"
+    " xlsx xml xmp xz yaml yml zip zst"
+)
+_NOT_PICTURES = {f".{suffix}" for suffix in _OTHER.split()}
 _STARTS = {  # how files begin that are not read, and a suffix that they should have
     b"8BPS": ".psd",
     b"%PDF": ".pdf",
@@ -72,7 +80,18 @@ _STARTS = {  # how files begin that are not read, and a suffix that they should 
     b"\0\0\1\0": ".ico",
     b"\x1aE\xdf\xa3": ".mkv",
 }
-_BRANDS = {  # the same for files that contain boxes, by their brand
+_PICTURES = {  # how pictures begin that are read, and the suffix of such a file
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF87a": ".gif",
+    b"GIF89a": ".gif",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"qoif": ".qoi",
+    b"\0\0\0\x0cjP  \r\n": ".jp2",
+}
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the headers of BMP files
+_BRANDS = {  # the suffixes of files that contain boxes, by their brand
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), ".heic"),
     **dict.fromkeys((b"avif", b"avis"), ".avif"),
     **dict.fromkeys((b"isom", b"mp41", b"mp42", b"qt  ", b"M4V "), ".mp4"),
@@ -83,6 +102,11 @@ _BRANDS = {  # the same for files that contain boxes, by their brand
 def is_displayable(path: Path) -> bool:
     """Returns whether browsers show a file of this name as a picture."""
     return path.suffix.lower() in DISPLAYABLE
+
+
+def is_listed(suffix: str) -> bool:
+    """Returns whether files with this suffix, in lower case, are pictures of a format to read."""
+    return suffix in _FORMAT
 
 
 def is_readable(path: Path) -> bool:
@@ -97,6 +121,32 @@ def why_not_read(path: Path) -> Unread | None:
     if suffix in _FORMAT:
         return _what_is_missing(_FORMAT[suffix])
     return _UNREAD.get(suffix)
+
+
+def says_nothing(suffix: str) -> bool:
+    """Returns whether a file with this suffix, in lower case, may be a picture or anything else."""
+    return suffix not in _FORMAT and suffix not in _UNREAD and suffix not in _NOT_PICTURES
+
+
+def suffix_of_content(start: bytes) -> str | None:
+    """Returns the suffix for a picture that starts with these bytes; None if it is not a picture.
+
+    start: at least 18 bytes, if the file is that long.
+    """
+    if start[4:8] == b"ftyp":
+        suffix = _BRANDS.get(start[8:12])
+        return suffix if suffix in _FORMAT else None
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return ".webp"
+    if start.startswith(b"BM") and int.from_bytes(start[14:18], "little") in _BMP_HEADERS:
+        return ".bmp"
+    return next((suffix for begin, suffix in _PICTURES.items() if start.startswith(begin)), None)
+
+
+@cache
+def missing_formats() -> tuple[str, ...]:
+    """Returns the names of the formats of the list that can't be read on this computer."""
+    return tuple(name for name in FORMATS if _what_is_missing(name) is not None)
 
 
 def why_content_not_read(start: bytes) -> Unread | None:

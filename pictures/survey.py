@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from .beside import ARCHIVES, TABLES, beside
+from .class_doubts import class_doubts, class_of, counted, first_of
+from .suffixes import Unread, is_listed, why_not_read
 from .walk import Entry, Skip, walk
 
-LOOSE = "pictures"  # class of the pictures that are directly in the folder
-_FIRST = 3  # names that are listed of each kind
 _MOST_KINDS = 12  # kinds of files that are listed
-_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
-_ARCHIVES = {"7Z", "BZ2", "GZ", "RAR", "TAR", "TGZ", "XZ", "ZIP", "ZST"}
-_TABLES = {"CSV", "JSON", "JSONL", "ODS", "PARQUET", "TSV", "XLS", "XLSX"}
-_CAPTIONS = {"CAPTION", "TXT"}
-
+_ALONE = {*ARCHIVES, *TABLES} - {"json"}  # suffixes of files that do not belong to one picture
 # How a kind of skipped entries is called: one, several.
 _WORDS: dict[Skip, tuple[str, str]] = {
     "no permission": ("without permission to read it", "without permission to read them"),
@@ -29,9 +27,38 @@ _WORDS: dict[Skip, tuple[str, str]] = {
     "long path": ("whose path is too long", "whose paths are too long"),
     "hidden": ("hidden", "hidden"),
     "system": ("system folder", "system folders"),
+    "library": ("library of a photo program", "libraries of photo programs"),
+    "cloud": ("that is only in iCloud", "that are only in iCloud"),
     "output": ("output folder of artgraph", "output folders of artgraph"),
     "cache": ("cache of artgraph", "caches of artgraph"),
 }
+# What to do if something is skipped. The other kinds are skipped on purpose.
+_ADVICE: dict[Skip, Unread] = {
+    "library": Unread(
+        "libraries of photo programs are not read", "export the pictures from them into the folder"
+    ),
+    "cloud": Unread("files that are only in iCloud can't be read", "download them"),
+}
+# What else to do if nothing is left.
+_EMPTY_ADVICE: dict[Skip, str] = {
+    "no permission": "allow yourself to read them, for example with `chmod -R u+rX`",
+    "link to folder": "move these folders into the folder, or name one of them instead",
+    "link out": "copy the files into the folder, or name the folder that contains them",
+    "hidden": "rename them so that their names do not begin with a dot",
+    "output": "name the output folder itself",
+}
+_BESIDE = {
+    "table": (
+        "tables beside the folder are not read",
+        "put the pictures of each class into a folder of its own",
+    ),
+    "archive": ("archives beside the folder are not read", "unpack them if pictures are missing"),
+    "part": (
+        "folders beside this one look like other parts of the dataset",
+        "load each with a node of its own",
+    ),
+}
+_AGAIN = "copy the pictures again from where they came from, or choose another folder"
 
 
 class Survey:
@@ -45,9 +72,11 @@ class Survey:
     def __init__(self, folder: Path) -> None:
         self.pictures: list[Entry] = []
         self._skipped: dict[Skip, list[str]] = {}
-        self._files: dict[str, list[str]] = {}  # names by suffix in capital letters
+        self._files: list[str] = []
+        self._misnamed: list[str] = []
         self._unreadable: list[str] = []
-        self._reason = ""  # why the first one is unreadable
+        self._reason = Unread("", "")  # why the first one is unreadable, and what to do
+        self._notes: dict[str, list[str]] = {}  # names of pictures by what is to be said of them
         self._folders: list[str] = []
         for entry in walk(folder):
             if entry.kind == "picture":
@@ -55,31 +84,47 @@ class Survey:
             elif entry.kind == "folder":
                 self._folders.append(entry.name)
             elif entry.kind == "file":
-                suffix = os.path.splitext(entry.name)[1][1:].upper()
-                self._files.setdefault(suffix, []).append(entry.name)
+                self._files.append(entry.name)
+            elif entry.kind == "misnamed":
+                self._misnamed.append(entry.name)
             else:
                 self.skip(entry.kind, entry.name)
+        self._beside = beside(folder)
+        self._kinds = self._sorted_files()
 
     def skip(self, why: Skip, name: str) -> None:
         """Add an entry that is skipped."""
         self._skipped.setdefault(why, []).append(name)
 
-    def add_unreadable(self, name: str, reason: str) -> None:
+    def add_unreadable(self, name: str, reason: str, advice: str = "") -> None:
         """Add a picture that can't be read, because it is damaged or too large."""
-        self._reason = self._reason or reason
+        if not self._unreadable:
+            self._reason = Unread(reason, advice)
         self._unreadable.append(name)
+
+    def add_note(self, name: str, text: str) -> None:
+        """Add what could not be used of a picture that is read."""
+        self._notes.setdefault(text, []).append(name)
 
     def skipped(self) -> str:
         """Returns what is not used, as a list for people; empty if all is used."""
         found = []
         if self._unreadable:
-            shown = [f"{self._unreadable[0]}: {self._reason}", *self._unreadable[1:]]
-            found.append(f"{len(shown)} unreadable ({_first(shown)})")
-        for suffix, names in self._kinds():
-            found.append(f"{len(names)} {suffix} ({_first(names)})")
+            why, advice = self._reason
+            first = f"{self._unreadable[0]}: {why}{f' - {advice}' if advice else ''}"
+            shown = [first, *self._unreadable[1:]]
+            found.append(f"{len(shown)} unreadable ({first_of(shown)})")
+        if self._misnamed:
+            number = counted(len(self._misnamed), "picture", "pictures")
+            found.append(f"{number} without the suffix of one ({first_of(self._misnamed)})")
+        kinds = [*self._kinds[:_MOST_KINDS]]
+        rest = [name for kind in self._kinds[_MOST_KINDS:] for name in kind.names]
+        for kind in [*kinds, _Kind("other files", "", False, rest)] if rest else kinds:
+            beside = " beside pictures" if kind.is_beside else ""
+            found.append(f"{len(kind.names)} {kind.label}{beside} ({first_of(kind.names)})")
         for why, words in _WORDS.items():
             if names := self._skipped.get(why, []):
-                found.append(f"{len(names)} {words[len(names) > 1]} ({_first(names)})")
+                found.append(f"{len(names)} {words[len(names) > 1]} ({first_of(names)})")
         return ", ".join(found)
 
     def doubts(self, names: Sequence[str]) -> list[str]:
@@ -87,42 +132,90 @@ class Survey:
 
         names: the names of the pictures that are used.
         """
-        counts = Counter(map(class_of, names))
-        loose = sum(1 for name in names if "/" not in name)
         return [
-            *_split_doubts(counts),
-            *_case_doubts(counts),
-            *_loose_doubts(loose, len(names)),
-            *_nested_doubts(names),
+            *self._listed_notes(),
+            *class_doubts(names),
             *self._empty_doubts(names),
             *self._twin_doubts(),
-            *self._file_doubts(),
+            *(f"{why} - {advice}" for why, advice in (*self.unused(), *self._beside_doubts())),
         ]
 
-    def _kinds(self) -> list[tuple[str, list[str]]]:
-        """Returns the files of other kinds, the most frequent ones first."""
-        stems = {os.path.splitext(entry.name)[0] for entry in self.pictures}
-        kinds: dict[str, list[str]] = {}
-        for suffix, names in self._files.items():
-            for name in names:
-                kind = suffix or "without a suffix"
-                if suffix in _CAPTIONS and os.path.splitext(name)[0] in stems:
-                    kind = f"{suffix} beside pictures"
-                kinds.setdefault(kind, []).append(name)
-        ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
-        rest = [name for _, names in ordered[_MOST_KINDS:] for name in names]
-        return [*ordered[:_MOST_KINDS], *([("other files", rest)] if rest else [])]
+    def _listed_notes(self) -> list[str]:
+        return [
+            f"{counted(len(names), 'picture', 'pictures')} ({first_of(names)}): {text}"
+            for text, names in self._notes.items()
+        ]
+
+    def unused(self) -> list[Unread]:
+        """Returns why files are not used that the user may want to use, and what to do."""
+        found = []
+        if self._misnamed:
+            first = self._misnamed[0].rpartition("/")[2]
+            what = "pictures are only recognised by the suffix of their names"
+            found.append(Unread(what, f"rename them, for example to {first}.jpg"))
+        reasons: dict[Unread, list[str]] = {}
+        for kind in self._kinds:
+            reason = None if kind.is_beside else why_not_read(Path(f"it{kind.suffix}"))
+            if reason is not None:
+                reasons.setdefault(reason, []).append(kind.label)
+        for (why, advice), labels in reasons.items():
+            found.append(Unread(f"{' and '.join(labels)} can't be read: {why}", advice))
+        for names, what, advice in (
+            (
+                self._names_of(TABLES),
+                "tables",
+                "put the pictures of each class into a folder of its own",
+            ),
+            (self._names_of(ARCHIVES), "archives", "unpack them"),
+        ):
+            if names:
+                found.append(Unread(f"{what} are not read ({first_of(names)})", advice))
+        return [*found, *(reason for skip, reason in _ADVICE.items() if skip in self._skipped)]
+
+    def when_empty(self, otherwise: str = _AGAIN) -> str:
+        """Returns what to do if no picture can be read."""
+        if self._reason.advice:
+            return self._reason.advice
+        if self._unreadable:
+            return _AGAIN
+        found = [advice for skip, advice in _EMPTY_ADVICE.items() if skip in self._skipped]
+        return found[0] if found else otherwise
+
+    def _names_of(self, suffixes: Collection[str]) -> list[str]:
+        """Returns the names of the files with these suffixes that do not belong to a picture."""
+        kinds = [k for k in self._kinds if k.suffix[1:] in suffixes and not k.is_beside]
+        return [name for kind in sorted(kinds, key=lambda k: k.suffix) for name in kind.names]
+
+    def _sorted_files(self) -> list[_Kind]:
+        """Returns the files of other kinds, the most frequent ones first.
+
+        Files with the name of a picture (a.txt or a.png.json for a.png) are a kind of their own.
+        """
+        known = {entry.name for entry in self.pictures}
+        known |= {name for name in self._files if is_listed(os.path.splitext(name)[1].lower())}
+        known |= {os.path.splitext(name)[0] for name in known}
+        kinds: dict[tuple[str, bool], list[str]] = {}
+        for name in self._files:
+            stem, suffix = os.path.splitext(name)
+            suffix = suffix.lower()
+            may_belong = suffix[1:] not in _ALONE and not is_listed(suffix)
+            kinds.setdefault((suffix, may_belong and stem in known), []).append(name)
+        found = [
+            _Kind(suffix[1:].upper() or "without a suffix", suffix, is_beside, names)
+            for (suffix, is_beside), names in kinds.items()
+        ]
+        return sorted(found, key=lambda kind: (-len(kind.names), kind.label, kind.is_beside))
 
     def _empty_doubts(self, names: Iterable[str]) -> list[str]:
         used = {class_of(name) for name in names if "/" in name}
         # A folder of which something else is reported is not called empty.
-        reported = [self._unreadable, *self._files.values(), *self._skipped.values()]
+        reported = [self._unreadable, self._files, self._misnamed, *self._skipped.values()]
         full = used | {name.split("/")[0] for group in reported for name in group if "/" in name}
         empty = [name for name in self._folders if name and "/" not in name and name not in full]
         if not empty:
             return []
         what = "class folder is" if len(empty) == 1 else "class folders are"
-        return [f"{len(empty)} {what} empty and not a class ({_first(empty)})"]
+        return [f"{len(empty)} {what} empty and not a class ({first_of(empty)})"]
 
     def _twin_doubts(self) -> list[str]:
         """Names that are equal in composed Unicode, although the system has two of them."""
@@ -130,76 +223,25 @@ class Survey:
         twins = [name for name, count in Counter(paths).items() if count > 1]
         if not twins:
             return []
-        return [f"names exist twice, written in different Unicode ({_first(twins)}) - rename one"]
+        return [f"names exist twice, written in different Unicode ({first_of(twins)}) - rename one"]
 
-    def _file_doubts(self) -> list[str]:
-        doubts = []
-        kinds = {suffix: names for suffix, names in self._files.items() if names}
-        tables = [name for s in sorted(_TABLES & kinds.keys()) for name in kinds[s]]
-        if tables:
-            doubts.append(
-                f"tables are not read ({_first(tables)}) - put the pictures of each class into a"
-                " folder of its own"
-            )
-        archives = [name for s in sorted(_ARCHIVES & kinds.keys()) for name in kinds[s]]
-        if archives:
-            doubts.append(f"archives are not read ({_first(archives)}) - unpack them")
-        return doubts
+    def _beside_doubts(self) -> list[Unread]:
+        found = []
+        for kind, (what, advice) in _BESIDE.items():
+            if names := [item.name for item in self._beside if item.kind == kind]:
+                found.append(Unread(f"{what} ({first_of(names)})", advice))
+        return found
 
 
-def class_of(name: str) -> str:
-    """Returns the class of a picture: its outermost sub-folder, or "pictures" if it has none.
+class _Kind(NamedTuple):
+    """Files with one suffix that are not read.
 
-    The name of the folder itself must not matter for the results.
+    label:     how they are called.
+    suffix:    in lower case, with the dot.
+    is_beside: whether each has the name of a picture.
     """
-    first, slash, _ = name.partition("/")
-    return first if slash else LOOSE
 
-
-def counted(number: int, one: str, several: str) -> str:
-    """Returns a number with the word for so many things."""
-    return f"{number} {one if number == 1 else several}"
-
-
-def _split_doubts(classes: Iterable[str]) -> list[str]:
-    splits = [name for name in classes if name.casefold() in _SPLITS]
-    if len(splits) < 2:
-        return []
-    return [
-        f"the folders {_quoted(splits)} look like parts of one dataset, but each is a class - load"
-        " each with a node of its own"
-    ]
-
-
-def _case_doubts(classes: Iterable[str]) -> list[str]:
-    alike: dict[str, list[str]] = {}
-    for name in classes:
-        alike.setdefault(name.casefold().strip(), []).append(name)
-    return [
-        f"the classes {_quoted(names)} differ only in case or spaces - rename one of them"
-        for names in alike.values()
-        if len(names) > 1
-    ]
-
-
-def _loose_doubts(loose: int, count: int) -> list[str]:
-    if not 0 < loose < count:
-        return []
-    number = counted(loose, "picture beside the class folders is", "pictures beside them are")
-    return [f"{number} the class {LOOSE!r}"]
-
-
-def _nested_doubts(names: Iterable[str]) -> list[str]:
-    deeper = dict.fromkeys(name.rpartition("/")[0] for name in names if name.count("/") > 1)
-    if not deeper:
-        return []
-    return [f"folders inside class folders are not classes of their own ({_first(list(deeper))})"]
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:-1])) + f" and {names[-1]!r}"
-
-
-def _first(names: Sequence[str]) -> str:
-    """Returns the first names of a list."""
-    return ", ".join(names[:_FIRST]) + (", ..." if len(names) > _FIRST else "")
+    label: str
+    suffix: str
+    is_beside: bool
+    names: list[str]

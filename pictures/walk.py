@@ -17,14 +17,16 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .suffixes import is_readable
+from .suffixes import is_readable, says_nothing, suffix_of_content, why_not_read
 
 Skip = Literal[
     "broken link",
     "cache",
+    "cloud",
     "device",
     "gone",
     "hidden",
+    "library",
     "link out",
     "link to folder",
     "link to itself",
@@ -33,7 +35,7 @@ Skip = Literal[
     "output",
     "system",
 ]
-Kind = Literal["picture", "file", "folder"] | Skip
+Kind = Literal["picture", "misnamed", "file", "folder"] | Skip
 
 # Folders that systems, network storage and sync programs create, in lower case.
 _SYSTEM_FOLDERS = {
@@ -52,6 +54,11 @@ _SYSTEM_FILES = {
     "picasa.ini",
     "thumbs.db",
 }
+# Folders in which programs store their pictures, with several copies of each, by their suffixes.
+_LIBRARIES = (".aplibrary", ".lrdata", ".migratedphotolibrary", ".photolibrary", ".photoslibrary")
+_PLACEHOLDER = ".icloud"  # suffix of a hidden file for a file that is only in iCloud
+_OWN_FILES = ".artgraph-"  # our hidden files, in the folder of a run, have names that begin with it
+_START = 18  # bytes of a file that are read to recognise a picture
 _MANIFEST_START = 64  # bytes at the start of an output folder's manifest that name the program
 _REFUSALS: dict[int | None, Skip] = {
     errno.EACCES: "no permission",
@@ -72,7 +79,8 @@ class Entry(NamedTuple):
 
     path:    the path as the system knows it.
     name:    the path inside the walked folder as people read it (`printable`), with "/".
-    kind:    picture, file or folder; or why the entry is skipped, with all that it contains.
+    kind:    picture, file or folder; misnamed for a picture whose name does not say that it is one;
+             or why the entry is skipped, with all that it contains.
     stamp:   bytes that change if the file or folder is written to or replaced; empty if skipped.
     changed: the time of the last change in nanoseconds.
     """
@@ -176,11 +184,17 @@ def _entry(path: str, shown: str, name: str, root: str) -> Entry | None:
         if stat.S_ISDIR(status.st_mode):
             if lower in _SYSTEM_FOLDERS or lower.startswith(".trash-"):
                 return Entry(path, shown, "system")
+            if lower.endswith(_LIBRARIES):
+                return Entry(path, shown, "library")
             if name.startswith("."):
                 return Entry(path, shown, "hidden")
             return _folder(path, shown, status)
-        is_picture = _has_picture_suffix(os.path.splitext(lower)[1])
+        suffix = os.path.splitext(lower)[1]
+        is_picture = _has_picture_suffix(suffix)
         if name.startswith("."):
+            of = Path(lower.removesuffix(_PLACEHOLDER))
+            if of.name != lower and (is_readable(of) or why_not_read(of)):
+                return Entry(path, shown, "cloud")
             return Entry(path, shown, "hidden") if is_picture else None
         stamp = file_stamp(status)
         if stat.S_ISLNK(status.st_mode):
@@ -196,7 +210,17 @@ def _entry(path: str, shown: str, name: str, root: str) -> Entry | None:
         return Entry(path, shown, "broken link" if is_broken else kind)
     if not stat.S_ISREG(status.st_mode):
         return Entry(path, shown, "device")
-    return Entry(path, shown, "picture" if is_picture else "file", stamp, last_change(status))
+    is_misnamed = status.st_size and says_nothing(suffix) and _starts_like_picture(path)
+    file: Kind = "picture" if is_picture else "misnamed" if is_misnamed else "file"
+    return Entry(path, shown, file, stamp, last_change(status))
+
+
+def _starts_like_picture(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return suffix_of_content(file.read(_START)) is not None
+    except OSError:  # such a file is not needed
+        return False
 
 
 def _folder(path: str, shown: str, status: os.stat_result) -> Entry:
@@ -207,6 +231,8 @@ def _own(folder: str, names: list[str]) -> Skip | None:
     """Returns what a folder is if artgraph wrote it: the output of a run, or a cache."""
     if "index.sqlite" in names and "blobs" in names:
         return "cache"
+    if any(name.startswith(_OWN_FILES) for name in names):  # of a run that was killed
+        return "output"
     if "manifest.json" not in names:
         return None
     try:

@@ -31,6 +31,7 @@ MANIFEST = "manifest.json"
 EARLIER = "earlier"
 _OWN = ".artgraph-"  # the names of our own hidden files begin with this
 JOURNAL = f"{_OWN}journal"
+MARK = f"{_OWN}previews"  # shows that a folder contains previews: `load_dataset` skips it
 ELSEWHERE = "choose another folder with --out"  # the advice if the folder can't be written
 _LOCK = f"{_OWN}lock"
 _KEY = "0" * 16  # the lock file has one lock

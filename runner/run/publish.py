@@ -17,7 +17,7 @@ from ...contract.errors import Cancelled, GraphError, NodeError, write_problem
 from ...contract.values.files import Files, file_stem, output_name_problem, same_name
 from ...pictures.png_text import add_text, is_png
 from ..store.temporary import file_in_the_way, sweep, temporary_in, write_whole
-from .earlier import ELSEWHERE, Entry, OutputFolder, hash_bytes, manifest_bytes
+from .earlier import ELSEWHERE, MARK, Entry, OutputFolder, hash_bytes, manifest_bytes
 
 Digests = Mapping[str, Collection[str]]
 GRAPH_KEY = "artgraph"  # the PNG text that holds the graph
@@ -256,6 +256,8 @@ class PreviewWriter:
         buffer = io.BytesIO()
         tiled(pictures).save(buffer, "PNG")
         path = self._publisher.folder / "previews" / f"{file_stem(node)}.png"
+        if not self._last:
+            self._publisher.write(path.with_name(MARK), b"")
         self._publisher.write(path, buffer.getvalue())
         self._last[node] = time.monotonic()
         return str(path)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from ...contract.errors import InputError
+from ...contract.errors import unreadable
+from ...pictures.beside import beside
+from ...pictures.suffixes import missing_formats
 from ...pictures.walk import Entry, file_stamp, last_change, printable, refusal, walk
 from .digests import file_digest
 from .index import Index
@@ -58,7 +61,7 @@ def snapshot(index: Index, path: Path, pictures: bool) -> Snapshot:
         return _folder(index, path, pictures) if path.is_dir() else _file(index, path)
     except OSError as error:
         where = printable(error.filename) if isinstance(error.filename, str) else path
-        raise InputError(f"{where} can't be read: {error.strerror}", "check it") from error
+        raise unreadable(Path(where), error) from error
 
 
 def changes(index: Index, before: str, now: str) -> Changes | None:
@@ -84,7 +87,7 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
         digest, kind = b"", entry.kind
         if kind == "folder":
             digests.enter(entry.path)
-        elif kind == "picture" or (kind == "file" and not pictures):
+        elif kind == "picture" or (kind in ("file", "misnamed") and not pictures):
             try:
                 digest = digests.of(entry)
             except OSError as error:
@@ -94,7 +97,7 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
                 kind = skip
             else:
                 contents += blake3(entry.name.encode()).digest(8) + digest[:8]
-        elif kind == "file":
+        elif kind in ("file", "misnamed"):
             digests.keep(entry)
             entry = entry._replace(stamp=b"", changed=0)
         line = f"{kind}\n{entry.name}\n".encode()
@@ -102,9 +105,24 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
         stamps.update(line + entry.stamp)
         newest = max(newest, entry.changed)
     digests.write()
+    if pictures:
+        for line in _surroundings(path):
+            content.update(line)
+            stamps.update(line)
     fingerprint = str(content.hexdigest(16))
     _store_contents(index, fingerprint, bytes(contents))
     return Snapshot(fingerprint, str(stamps.hexdigest()), _is_settled(newest, start))
+
+
+def _surroundings(folder: Path) -> Iterator[bytes]:
+    """Yields what is not in a folder, but decides how its pictures are read and what is reported.
+
+    Nothing is yielded if all formats can be read and nothing beside the folder belongs to it.
+    """
+    for name in missing_formats():
+        yield f"without {name}\n".encode()
+    for kind, name in beside(folder):
+        yield f"{kind} beside\n{name}\n".encode()
 
 
 def _is_settled(changed: int, start: int) -> bool:

@@ -8,14 +8,17 @@ from vaes import discs, trained
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Table
-from artgraph.contract.wording import chosen_names, find_name, suggestion
+from artgraph.contract.values.kinds import Dataset, Table
+from artgraph.contract.wording import chosen_names, find_name, in_form_of, suggestion
 from artgraph.models.classifier.calibration import metrics_and_confusion
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.vae.api import make_vae
 from artgraph.models.vae.report import reconstruction_table
+from artgraph.nodes.classifier import train_classifier
+from artgraph.nodes.gan import train_gan
 from artgraph.nodes.latent import class_weights
 from artgraph.nodes.table import join_tables
+from artgraph.nodes.vae import train_prior
 
 NFD = unicodedata.normalize("NFD", "m\u00fcll")
 
@@ -104,6 +107,40 @@ def test_find_name_prefers_the_exact_name_and_does_not_guess():
     assert find_name("cats", ["Cats"]) is None
     assert suggestion("CATS", ["cats", "dogs"]) == "did you mean 'cats'?"
     assert suggestion("cats", ["Cats", "CATS"]) == "did you mean 'Cats' or 'CATS'?"
+
+
+def test_names_in_the_form_that_others_have():
+    nfc = "m\u00fcll"
+    assert in_form_of((NFD, "a"), ("a", nfc)) == (nfc, "a")
+    assert in_form_of((nfc, "a"), (NFD, "b")) == (NFD, "a")
+    assert in_form_of((NFD, nfc), (nfc,)) == (NFD, nfc)  # two classes remain two
+    assert in_form_of((NFD,), (NFD, nfc)) == (NFD,)
+
+
+@pytest.mark.parametrize("other", ["train_gan", "train_classifier", "train_prior"])
+def test_a_start_matches_classes_in_another_form_of_accents(other):
+    """The weights of a class are found again if an old model wrote its name in form NFD."""
+    images = torch.randint(0, 255, (8, 32, 32, 3), dtype=torch.uint8)
+    labels = torch.arange(8) % 2
+    ctx = Context.quiet()
+    plain = Dataset(images, labels, ("a", "m\u00fcll"), tuple("abcdefgh"))
+    old = Dataset(images, labels, ("a", NFD), plain.names)
+    assert torch.equal(continued(other, old, plain, ctx), continued(other, plain, plain, ctx))
+
+
+def continued(node, first, second, ctx):
+    """The vectors of the classes of a model that was trained on one dataset, then on another."""
+    if node == "train_gan":
+        gan = train_gan(first, steps=1, batch=4, ctx=ctx).gan
+        on = train_gan(second, start=gan, steps=1, batch=4, ctx=ctx).gan
+        return on.state["generator.embedding.weight"]
+    if node == "train_classifier":
+        base = train_classifier(first, steps=1, batch=4, ctx=ctx).classifier
+        on = train_classifier(second, start=base, steps=0, batch=4, ctx=ctx).classifier
+        return on.state["dense.weight"]
+    vae, _ = trained(discs(8), steps=1)
+    base = train_prior(vae, first, steps=1, batch=4, ctx=ctx).vae
+    return train_prior(vae, second, start=base, steps=0, batch=4, ctx=ctx).vae.state["prior.classes"]
 
 
 def test_classes_named_like_rows_and_columns_of_a_table_are_not_lost():

@@ -331,10 +331,79 @@ def test_all_used_is_a_message_and_no_warning(tmp_path):
     assert (messages, warnings) == (["2 pictures in 2 classes"], [])
 
 
-def test_a_folder_of_other_pictures_only_says_so(tmp_path):
-    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"left out: 1 HEIC \(IMG_1.HEIC\) - put pictures"):
+def test_a_folder_of_other_pictures_only_says_what_to_do(tmp_path):
+    (tmp_path / "IMG_1.NEF").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"left out: 1 NEF \(IMG_1.NEF\); NEF can't be") as caught:
         load(tmp_path)
+    assert caught.value.advice == "save a copy of it as TIFF or JPEG"
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path):
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    assert caught.value.advice == "put pictures into it, or choose another folder"
+    (tmp_path / ".a.png").touch()
+    with pytest.raises(InputError, match="do not begin with a dot"):
+        load(tmp_path)
+
+
+def test_pictures_that_are_damaged_have_advice(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match="copy the pictures again"):
+        load(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"8BPS" + bytes(60))
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    assert caught.value.advice == "save a copy of it as PNG or JPEG"
+
+
+def test_what_to_do_about_the_first_unreadable_picture_is_in_the_line(tmp_path, warned):
+    ctx, lines = warned
+    plain("red").save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"8BPS" + bytes(60))
+    load(tmp_path, ctx)
+    assert lines == [
+        "1 picture in 1 class; left out: 1 unreadable (b.png: it is a Photoshop file with layers -"
+        " save a copy of it as PNG or JPEG)"
+    ]
+
+
+def test_profiles_that_are_not_used_are_counted_in_one_line(tmp_path, warned):
+    ctx, lines = warned
+    for number in range(4):
+        plain((90, 120, 150)).save(tmp_path / f"{number}.png", icc_profile=b"nonsense")
+    plain("red").save(tmp_path / "good.png")
+    load(tmp_path, ctx)
+    assert lines == [
+        "5 pictures in 1 class; 4 pictures (0.png, 1.png, 2.png, ...): its colour profile can't be"
+        " used, so its colours were read as sRGB"
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="memory can't be limited there")
+def test_too_little_memory_names_the_picture(tmp_path):
+    import subprocess
+    import sys
+
+    Image.new("RGB", (8000, 8000)).save(tmp_path / "large.bmp")
+    code = (
+        "import resource, sys, torch\n"
+        "from pathlib import Path\n"
+        "from artgraph.contract.context import Context\n"
+        "from artgraph.nodes.data import load_dataset, load_image\n"
+        "import artgraph.pictures.reading\n"
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20),) * 2)\n"
+        "for call in (lambda: load_dataset(folder=Path('.'), size=16, ctx=Context.quiet()),\n"
+        "             lambda: load_image(path=Path('large.bmp'))):\n"
+        "    try: call()\n"
+        "    except Exception as error: print(type(error).__name__, error)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    line = "NodeError memory ran out while 'large.bmp' was read - close other programs, or replace"
+    assert found.count(line) == 2, found
 
 
 def test_names_are_composed(tmp_path):

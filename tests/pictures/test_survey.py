@@ -31,10 +31,10 @@ def test_nothing_is_said_of_a_plain_folder(survey):
 
 
 def test_files_are_counted_by_suffix_with_the_first_names(survey):
-    names = [f"IMG_{number}.HEIC" for number in range(12)]
+    names = [f"IMG_{number}.NEF" for number in range(12)]
     found = survey("a.png", *names, "b.mp4", "c.psd", "readme", "a.txt", "d.txt")
     assert found.skipped() == (
-        "12 HEIC (IMG_0.HEIC, IMG_1.HEIC, IMG_2.HEIC, ...), 1 MP4 (b.mp4), 1 PSD (c.psd), 1 TXT"
+        "12 NEF (IMG_0.NEF, IMG_1.NEF, IMG_2.NEF, ...), 1 MP4 (b.mp4), 1 PSD (c.psd), 1 TXT"
         " (d.txt), 1 TXT beside pictures (a.txt), 1 without a suffix (readme)"
     )
 
@@ -77,7 +77,8 @@ def test_classes_that_look_alike_and_loose_pictures(survey):
 
 
 def test_empty_classes(survey):
-    assert doubts(survey("cat/a.png", "dog/", "eel/x.heic", "out/@eaDir/b.png")) == [
+    found = survey("cat/a.png", "dog/", "eel/x.txt", "fox/x", "out/@eaDir/b.png")
+    assert doubts(found) == [
         "1 class folder is empty and not a class (dog)"
     ]
 
@@ -97,3 +98,82 @@ def test_names_that_are_equal_in_nfc(survey):
         assert doubts(found) == [
             "names exist twice, written in different Unicode (müll) - rename one"
         ]
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["a.NEF", "b.cr2"], "CR2 and NEF can't be read: it is a RAW photograph - save a copy"),
+        (["a.psd"], "PSD can't be read: it is a Photoshop file with layers - save a copy"),
+        (["a.svg"], "SVG can't be read: it is a drawing of lines"),
+        (["a.pdf"], "PDF can't be read: it is a document - save its pages as PNG or JPEG"),
+        (["a.mov", "b.MOV"], "MOV can't be read: it is a film - save single pictures"),
+        (["a.jpg.crdownload"], "CRDOWNLOAD can't be read: its download is not complete - download"),
+    ],
+)
+def test_a_kind_that_is_not_read_says_why_and_what_to_do(survey, names, line):
+    (found,) = doubts(survey("x.png", *names))
+    assert found.startswith(line)
+
+
+def test_files_that_belong_to_a_picture_need_no_advice(survey):
+    names = ["a.MOV", "a.AAE", "a.png.json", "a.png.xmp", "a.NEF", "a.txt"]
+    found = survey("a.png", *names)
+    assert doubts(found) == []
+    assert found.skipped().count("beside pictures") == len(names)
+
+
+STARTS = [
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff\xe0",
+    b"GIF89a",
+    b"RIFF\0\0\0\0WEBPVP8 ",
+    b"\0\0\0\x18ftypheic",
+    b"\0\0\0\x18ftypavif",
+    b"BM" + bytes(12) + b"\x28\0\0\0",
+]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_picture_without_the_suffix_of_one_is_recognised_by_its_content(tmp_path, start):
+    for name in ("0001", "a.jpg_large", "b.jpg.download"):
+        (tmp_path / name).write_bytes(start + bytes(40))
+    for name in ("notes", "c.txt", "d.thm"):
+        (tmp_path / name).write_bytes(b"BM is a name" if name == "notes" else start + bytes(40))
+    found = Survey(tmp_path)
+    assert found.pictures == []
+    assert found.skipped() == (
+        "3 pictures without the suffix of one (0001, a.jpg_large, b.jpg.download), 1 THM"
+        " (d.thm), 1 TXT (c.txt), 1 without a suffix (notes)"
+    )
+    assert doubts(found) == [
+        "pictures are only recognised by the suffix of their names - rename them, for example to"
+        " 0001.jpg"
+    ]
+
+
+def test_icloud_and_photo_libraries(survey):
+    names = [".b.HEIC.icloud", ".notes.txt.icloud", "My.photoslibrary/originals/c.png"]
+    found = survey("a.png", *names)
+    assert found.skipped() == (
+        "1 library of a photo program (My.photoslibrary), 1 that is only in iCloud (.b.HEIC.icloud)"
+    )
+    assert doubts(found) == [
+        "libraries of photo programs are not read - export the pictures from them into the folder",
+        "files that are only in iCloud can't be read - download them",
+    ]
+
+
+def test_a_folder_that_contains_only_the_folder_of_classes(survey):
+    assert doubts(survey("set/ink/a.png", "set/wash/a.png")) == [
+        "folders inside class folders are not classes of their own (set/ink, set/wash) - choose the"
+        " folder 'set' if they are the classes"
+    ]
+
+
+def test_loose_pictures_beside_a_folder_of_their_class_name(survey):
+    (line,) = doubts(survey("pictures/a.png", "b.png", "dog/c.png"))
+    assert line == (
+        "1 picture beside the class folders is the class 'pictures', together with 1 of the folder"
+        " 'pictures' - rename the folder"
+    )

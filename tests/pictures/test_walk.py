@@ -82,6 +82,15 @@ def test_what_artgraph_wrote_is_skipped_unless_it_is_the_folder_itself(tmp_path)
     assert kinds(tmp_path / "out/g")["pic.png"] == "picture"
 
 
+def test_what_a_killed_run_wrote_is_skipped(tmp_path):
+    fill(tmp_path, "out/g/pic.png", "out/g/.artgraph-journal", "out/h/previews/gan.png")
+    fill(tmp_path, "out/h/previews/.artgraph-previews", "previews/own.png")
+    assert kinds(tmp_path) == {
+        **{"": "folder", "out": "folder", "out/g": "output", "out/h": "folder"},
+        **{"out/h/previews": "output", "previews": "folder", "previews/own.png": "picture"},
+    }
+
+
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")
 def test_links(tmp_path):
     root = tmp_path / "root"

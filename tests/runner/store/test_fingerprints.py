@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -56,6 +58,61 @@ def test_the_content_of_other_files_counts_only_if_they_may_be_read(store, folde
     (folder / "notes.txt").write_text("more")
     assert both()[0] == pictures
     assert both()[1] != files
+
+
+def test_a_file_without_a_suffix_counts_if_it_is_a_picture(store, folder):
+    (folder / "IMG_1").write_bytes(b"no picture")
+    seen = [store.fingerprint(folder, True)]
+    (folder / "IMG_1").write_bytes(b"no pictures either")
+    seen.append(store.fingerprint(folder, True))
+    assert seen[0] == seen[1]
+    (folder / "IMG_1").write_bytes(b"\xff\xd8\xff\xe0")
+    assert store.fingerprint(folder, True) != seen[0]
+    files = store.fingerprint(folder)
+    (folder / "IMG_1").write_bytes(b"\xff\xd8\xff\xe1")
+    assert store.fingerprint(folder) != files
+
+
+def test_what_is_beside_a_folder_of_pictures_counts(store, folder, tmp_path):
+    def both():
+        return store.fingerprint(folder, True), store.fingerprint(folder)
+
+    before = both()
+    stamps = store.snapshot(folder, True).stamps
+    (tmp_path / "prices.csv").touch()
+    assert both() == before
+    (tmp_path / "labels.csv").touch()
+    assert both()[0] != before[0]
+    assert both()[1] == before[1]
+    assert store.snapshot(folder, True).stamps != stamps
+    (tmp_path / "labels.csv").unlink()
+    assert both() == before
+
+
+def test_a_format_that_is_installed_later_is_read_again(folder):
+    # What is installed can't be changed for one test: each fingerprint is of a fresh process.
+    code = (
+        "import sys\n"
+        "if sys.argv[2:]: sys.modules['pillow_heif'] = None\n"
+        "from pathlib import Path\n"
+        "from artgraph.runner.store.store import Store\n"
+        "from artgraph.pictures.suffixes import missing_formats\n"
+        "store = Store(Path(sys.argv[1]).parent / 'cache')\n"
+        "print(store.fingerprint(Path(sys.argv[1]), True), *missing_formats())\n"
+        "store.close()"
+    )
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(folder), *more],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for more in ([], ["without"])
+    ]
+    assert "HEIF" in found[1]
+    if "HEIF" not in found[0]:
+        assert found[0][0] != found[1][0]
 
 
 def test_the_place_of_a_folder_and_files_of_systems_do_not_count(store, folder, tmp_path):
@@ -171,5 +228,5 @@ def test_a_cache_of_an_earlier_version_goes_on_working(tmp_path, folder):
 
 
 def test_a_folder_that_is_gone_is_an_error_in_one_line(store, tmp_path):
-    with pytest.raises(InputError, match=r"gone can't be read: No such file"):
+    with pytest.raises(InputError, match=r"gone: can't be read: No such file.* - correct its name"):
         store.fingerprint(tmp_path / "gone")

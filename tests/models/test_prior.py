@@ -164,6 +164,13 @@ def test_one_file_holds_both(art, plain, both):
     assert torch.equal(again.state["prior.classes"], both.state["prior.classes"])
 
 
+def test_a_start_matches_classes_in_another_form_of_accents(both):
+    composed, decomposed = "m\u00fcll", "mu\u0308ll"
+    prior = {**both.config["prior"], "classes": ("round", decomposed)}
+    old = nodes.Vae({**both.config, "prior": prior}, both.state)
+    assert nodes._prior_of(old, both, ("round", composed))[0].classes == ("round", composed)
+
+
 def test_mirrored_pictures_are_learned_too(art, plain):
     network = plain.network()
     both_ways = encode_all(network, art.images, True, PLAIN, silent_progress)

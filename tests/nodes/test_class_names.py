@@ -1,6 +1,7 @@
 """Names of classes as people type them, and classes whose names have a meaning of their own."""
 
 import unicodedata
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -8,17 +9,18 @@ from vaes import discs, trained
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset, Table
+from artgraph.contract.values.kinds import Table
+from artgraph.contract.values.models import Classifier, Gan
 from artgraph.contract.wording import chosen_names, find_name, in_form_of, suggestion
 from artgraph.models.classifier.calibration import metrics_and_confusion
+from artgraph.models.classifier.networks import ClassifierConfig
+from artgraph.models.gan.api import GanConfig
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.vae.api import make_vae
 from artgraph.models.vae.report import reconstruction_table
-from artgraph.nodes.classifier import train_classifier
-from artgraph.nodes.gan import train_gan
+from artgraph.nodes import classifier, gan
 from artgraph.nodes.latent import class_weights
 from artgraph.nodes.table import join_tables
-from artgraph.nodes.vae import train_prior
 
 NFD = unicodedata.normalize("NFD", "m\u00fcll")
 
@@ -117,30 +119,13 @@ def test_names_in_the_form_that_others_have():
     assert in_form_of((NFD,), (NFD, nfc)) == (NFD,)
 
 
-@pytest.mark.parametrize("other", ["train_gan", "train_classifier", "train_prior"])
-def test_a_start_matches_classes_in_another_form_of_accents(other):
+def test_the_classes_of_a_start_have_the_names_of_the_dataset():
     """The weights of a class are found again if an old model wrote its name in form NFD."""
-    images = torch.randint(0, 255, (8, 32, 32, 3), dtype=torch.uint8)
-    labels = torch.arange(8) % 2
-    ctx = Context.quiet()
-    plain = Dataset(images, labels, ("a", "m\u00fcll"), tuple("abcdefgh"))
-    old = Dataset(images, labels, ("a", NFD), plain.names)
-    assert torch.equal(continued(other, old, plain, ctx), continued(other, plain, plain, ctx))
-
-
-def continued(node, first, second, ctx):
-    """The vectors of the classes of a model that was trained on one dataset, then on another."""
-    if node == "train_gan":
-        gan = train_gan(first, steps=1, batch=4, ctx=ctx).gan
-        on = train_gan(second, start=gan, steps=1, batch=4, ctx=ctx).gan
-        return on.state["generator.embedding.weight"]
-    if node == "train_classifier":
-        base = train_classifier(first, steps=1, batch=4, ctx=ctx).classifier
-        on = train_classifier(second, start=base, steps=0, batch=4, ctx=ctx).classifier
-        return on.state["dense.weight"]
-    vae, _ = trained(discs(8), steps=1)
-    base = train_prior(vae, first, steps=1, batch=4, ctx=ctx).vae
-    return train_prior(vae, second, start=base, steps=0, batch=4, ctx=ctx).vae.state["prior.classes"]
+    names = ("a", "m\u00fcll")
+    config = GanConfig.default("projected", 32, ("a", NFD))
+    assert gan._base(Gan(config.to_dict(), {}), names)[0].classes == names
+    known = ClassifierConfig("residual", 32, ("a", NFD))
+    assert classifier._base(Classifier(asdict(known), {}), names)[0].classes == names
 
 
 def test_classes_named_like_rows_and_columns_of_a_table_are_not_lost():

@@ -78,9 +78,7 @@ def test_classes_that_look_alike_and_loose_pictures(survey):
 
 def test_empty_classes(survey):
     found = survey("cat/a.png", "dog/", "eel/x.txt", "fox/x", "out/@eaDir/b.png")
-    assert doubts(found) == [
-        "1 class folder is empty and not a class (dog)"
-    ]
+    assert doubts(found) == ["1 class folder is empty and not a class (dog)"]
 
 
 def test_tables_and_archives_have_advice(survey):

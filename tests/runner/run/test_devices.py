@@ -203,7 +203,7 @@ KIND = "NVIDIA H100, compute capability 9.0"
             "+compile can only be used with one device - remove +compile, or name one device",
         ),
         (
-            "cuda:all+graphs+compile",
+            "cuda:0,cuda:1+graphs+compile",
             "+graphs+compile can only be used with one device - remove +graphs+compile, or name "
             "one device",
         ),

@@ -44,6 +44,11 @@ class Host:
     def warn(self, message):
         self.warnings.append(message)
 
+    label = "a test"
+
+    def waiting(self, holder):
+        pass
+
     def check_cancelled(self):
         pass
 

@@ -9,6 +9,7 @@ from PIL import Image
 from runs import run
 
 from artgraph.cli import progress
+from artgraph.contract.quantities import duration
 from artgraph.runner.run.events import Progressed, Started
 
 CHAIN = """
@@ -310,7 +311,7 @@ def test_plain_lines_tell_how_long_it_will_take(monkeypatch):
     lines = out.getvalue().splitlines()
     assert lines[:2] == ["gan: 0 %", "gan: 0 %"], "too early for an estimate"
     assert lines[-1] == "gan: 19 %, about 27 min 0 s left"
-    assert progress._duration(7265) == "2 h 1 min"
+    assert duration(7265) == "2 h 1 min"
 
 
 STANDS_IN = """

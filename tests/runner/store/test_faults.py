@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_a_kill_leaves_no_half_file(cli, pack):
         assert all(blobs.is_sound(digest) for digest, _, _ in blobs.stored())
         assert not file.exists() or file.stat().st_size == 48 << 20
         for path in [*cli.folder.glob("cache/blobs/*/*"), *cli.folder.glob("out/g/*")]:
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     forker.process.communicate()
 
 

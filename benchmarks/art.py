@@ -17,7 +17,7 @@ def rate(styles: list[str], size: int, seconds: float = 2.0) -> float:
     while True:
         out = np.empty((count, size, size, 3), np.uint8)
         start = time.perf_counter()
-        for _ in render_all(styles, size, 0, out):
+        for _ in render_all(styles, 0, out):
             pass
         duration = time.perf_counter() - start
         if duration > seconds:

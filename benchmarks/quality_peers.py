@@ -34,7 +34,7 @@ def plain_dcgan(dataset: Dataset, *, steps: Steps, count: int, seed: Seed, ctx: 
     Paper: Radford et al. 2016, with Adam of rate 0.0002 and beta1 0.5, weights from N(0, 0.02).
     """
     torch.manual_seed(seed)
-    levels = dataset.size.bit_length() - 4  # doublings between 4 px and half the size
+    levels = dataset.height.bit_length() - 4  # doublings between 4 px and half the size
     widths = [64 << level for level in reversed(range(levels + 1))]
     draw = nn.Sequential(
         nn.ConvTranspose2d(NOISE, widths[0], 4, bias=False),
@@ -76,7 +76,7 @@ def plain_vae(dataset: Dataset, image: Image, *, steps: Steps, seed: Seed, ctx: 
     Paper: Kingma and Welling 2014, with summed squared error and divergence, Adam of rate 0.001.
     """
     torch.manual_seed(seed)
-    side = dataset.size // 16
+    side = dataset.height // 16
     encode = nn.Sequential(
         *_strided([3, 32, 64, 128, 256]), nn.Flatten(), nn.Linear(256 * side * side, 2 * CODE)
     )

@@ -89,13 +89,16 @@ def halvings(size: int, smallest: int) -> int:
     return int(times)
 
 
-def fit_square(images: Tensor, size: int) -> Tensor:
-    """Crop float (N, H, W, 3) in 0..1 to the middle square and resize it to `size` px."""
-    height, width = images.shape[1:3]
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    square = images[:, top : top + edge, left : left + edge]
-    if edge == size:
-        return square
-    planes = F.interpolate(square.permute(0, 3, 1, 2), (size, size), mode="bicubic", antialias=True)
+def fit_middle(images: Tensor, height: int, width: int) -> Tensor:
+    """Crop float (N, H, W, 3) in 0..1 to the middle part of this shape, and resize it."""
+    rows, columns = images.shape[1:3]
+    scale = min(rows / height, columns / width)
+    inner_rows, inner_columns = (max(1, round(scale * side)) for side in (height, width))
+    top, left = (rows - inner_rows) // 2, (columns - inner_columns) // 2
+    middle = images[:, top : top + inner_rows, left : left + inner_columns]
+    if (inner_rows, inner_columns) == (height, width):
+        return middle
+    planes = F.interpolate(
+        middle.permute(0, 3, 1, 2), (height, width), mode="bicubic", antialias=True
+    )
     return planes.permute(0, 2, 3, 1).clamp(0, 1).contiguous()

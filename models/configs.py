@@ -9,6 +9,12 @@ from typing import Any, TypeVar
 from .training.diverged import UnsuitableError
 
 Config = TypeVar("Config")
+Size = int | tuple[int, int]  # edge of square pictures in pixels; (height, width) of others
+
+MOST_ASPECT = 4  # longest side of a picture that is not square, divided by the shortest one
+# Largest factor by which the area of such a picture may differ from that of a square whose edge
+# would be allowed.
+AREA_SLACK = 2
 
 
 def read_config(kind: type[Config], data: Mapping[str, Any]) -> Config:
@@ -31,6 +37,51 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
     """Raise a ValueError unless `value` is a whole number in low..high."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r:.80}")
+
+
+def size_of(height: int, width: int) -> Size:
+    """Returns the size of pictures in the form in which configs contain it."""
+    return height if height == width else (height, width)
+
+
+def sides_of(size: Size) -> tuple[int, int]:
+    """Returns height and width of pictures of this size."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def size_text(height: int, width: int) -> str:
+    """Returns the size of pictures in words: `64 px`, or width and height as in `72 x 48 px`."""
+    return f"{height} px" if height == width else f"{width} x {height} px"
+
+
+def check_size(size: object, low: int, high: int) -> None:
+    """Raise a ValueError unless `size` is a Size of pictures about as large as low..high squared.
+
+    The area of pictures that are not square may differ by AREA_SLACK, as their sides are rounded.
+    """
+    if not isinstance(size, tuple):
+        check_whole("size", size, low, high)
+        return
+    if len(size) != 2 or not all(type(side) is int for side in size) or size[0] == size[1]:
+        raise ValueError(
+            "size must be a whole number, or two different ones for height and width, not"
+            f" {size!r:.80}"
+        )
+    check_aspect(*size)
+    if not low**2 / AREA_SLACK <= size[0] * size[1] <= high**2 * AREA_SLACK:
+        raise ValueError(
+            f"pictures of {size_text(*size)} are too small or too large: their area must be about"
+            f" that of {low} to {high} px squared"
+        )
+
+
+def check_aspect(height: int, width: int) -> None:
+    """Raise a ValueError if one side is more than MOST_ASPECT times as long as the other."""
+    if not 0 < max(height, width) <= MOST_ASPECT * min(height, width):
+        raise ValueError(
+            f"pictures of {size_text(height, width)} are too narrow: one side may be at most"
+            f" {MOST_ASPECT} times as long as the other"
+        )
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ class FeatureNetwork(Protocol):
     """A network that computes a feature vector of a picture: the input of its last layer."""
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Returns feature vectors (N, D) of pictures (N, 3, S, S) in -1..1."""
+        """Returns feature vectors (N, D) of pictures (N, 3, H, W) in -1..1."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def compare(real: Tensor, drawn: Tensor, labels: Tensor) -> Comparison:
 def features(
     network: FeatureNetwork, images: Tensor, numerics: Numerics, batch: int = 256
 ) -> Tensor:
-    """Returns the feature vectors (N, D) of uint8 pictures (N, S, S, 3), on the CPU."""
+    """Returns the feature vectors (N, D) of uint8 pictures (N, H, W, 3), on the CPU."""
 
     def vectors(part: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():

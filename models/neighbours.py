@@ -16,7 +16,7 @@ from .blocks import to_signed
 from .training.in_parts import each_part, in_parts
 from .training.numerics import Numerics
 
-Vectors = Callable[[Tensor], Tensor]  # uint8 (N, S, S, 3) to float32 (N, D) on the CPU
+Vectors = Callable[[Tensor], Tensor]  # uint8 (N, H, W, 3) to float32 (N, D) on the CPU
 
 PART = 256  # pictures compared at a time, fewer if memory runs out
 EDGE = 32  # longest side in pixels at which pictures are compared; a copy may differ in detail
@@ -29,7 +29,9 @@ def pixel_vectors(images: Tensor) -> Tensor:
     The distance of two such vectors is their root mean squared difference, in 0..1.
     """
     planes = images.permute(0, 3, 1, 2).float().div_(255)
-    small = F.interpolate(planes, [min(EDGE, images.shape[1])] * 2, mode="area").flatten(1)
+    scale = min(1.0, EDGE / max(planes.shape[2:]))
+    size = [max(1, round(scale * side)) for side in planes.shape[2:]]
+    small = F.interpolate(planes, size, mode="area").flatten(1)
     return small / math.sqrt(small.shape[1])
 
 
@@ -53,7 +55,7 @@ def nearest_rows(
 ) -> tuple[Tensor, Tensor]:
     """Find the `count` pictures of `images` that are nearest to each of `queries`, nearest first.
 
-    A picture of `images` is compared as it is and mirrored. Pictures are uint8 (N, S, S, 3), and
+    A picture of `images` is compared as it is and mirrored. Pictures are uint8 (N, H, W, 3), and
     `count` must not exceed the number of `images`.
 
     Returns the row numbers, int64 (N, count), and the distances, float32 (N, count).

@@ -120,15 +120,16 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     table has the columns image (counted from 0), class and probability, and a column with the
     probability of each class.
     """
-    from ..models.blocks import fit_square
+    from ..models.blocks import fit_middle
     from ..models.classifier.networks import predict
 
-    square = each_part(lambda part: fit_square(part, classifier.size), image)
-    square = square.mul(255).add(0.5).byte()
-    probabilities = predict(classifier.network(ctx.device), square, ctx.numerics)
+    height, width = classifier.height, classifier.width
+    fitted = each_part(lambda part: fit_middle(part, height, width), image)
+    fitted = fitted.mul(255).add(0.5).byte()
+    probabilities = predict(classifier.network(ctx.device), fitted, ctx.numerics)
     best, index = probabilities.max(1)
     columns = {
-        "image": list(range(len(square))),
+        "image": list(range(len(fitted))),
         "class": [classifier.classes[i] for i in index.tolist()],
         "probability": best.tolist(),
     }
@@ -162,7 +163,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     from ..models.classifier.calibration import metrics_and_confusion
     from ..models.classifier.networks import predict
 
-    classifier.check_size(dataset.size)
+    classifier.check_size(dataset.height, dataset.width)
     known = [find_name(name, classifier.classes) for name in dataset.classes]
     if None in known:
         unknown = dataset.classes[known.index(None)]

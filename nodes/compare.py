@@ -45,7 +45,7 @@ def nearest_images(
     """
     import torch
 
-    from ..models.blocks import fit_square
+    from ..models.blocks import fit_middle
     from ..models.neighbours import (
         Vectors,
         feature_vectors,
@@ -59,7 +59,7 @@ def nearest_images(
             f"the dataset has only {len(dataset)} pictures, at least {max(2, count)} are needed",
             "add some, or lower `count`",
         )
-    pictures = fit_square(image, dataset.size).mul(255).add(0.5).byte()
+    pictures = fit_middle(image, dataset.height, dataset.width).mul(255).add(0.5).byte()
     vectors: Vectors = pixel_vectors
     if classifier is not None:
         vectors = feature_vectors(classifier.features(ctx.device), ctx.numerics)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from ..models.gan.api import GanConfig
 
-SIZES = (32, 64, 128, 256, 512)  # widths and heights of pictures in pixels
-
 
 class TrainedGan(NamedTuple):
     """What `train_gan` returns."""
@@ -82,14 +80,15 @@ def train_gan(
     One network draws pictures. A second one, the critic, learns to distinguish them from those of
     the dataset, and the first learns what convinces it.
 
-    The pictures must have 32, 64, 128, 256 or 512 pixels in width and height. The projected method
-    uses the features of a wired `classifier`; otherwise it first trains a small network for them.
-    After `steps`, a fifth as many steps are added (500 at most), in which the networks change less
-    and less.
+    Square pictures must have 32, 64, 128, 256 or 512 pixels in width and height. Other pictures
+    must have about the area of such a square, and sides that are multiples of an eighth of its
+    edge. The projected method uses the features of a wired `classifier`; otherwise it first trains
+    a small network for them. After `steps`, a fifth as many steps are added (500 at most), in which
+    the networks change less and less.
 
     With `start`, the training continues from that GAN, with its method. A new class begins as the
     mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
-    to their size.
+    to their size. If they have other proportions, the coarsest maps of the GAN are stretched.
 
     `curves` contains the losses by step, and how certain the critic is about the pictures of the
     dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
@@ -110,20 +109,24 @@ def train_gan(
     Paper: Sauer et al. 2021, "Projected GANs converge faster" (projected); Huang et al. 2024,
     "The GAN is dead; long live the GAN!" (r3); Radford et al. 2016, DCGAN (classic).
     """
+    from ..models.configs import size_of, size_text
     from ..models.gan.api import GanSettings
     from ..models.gan.api import train_gan as train
+    from ..models.gan.config import SIZES, check_gan_size, nominal_edge
     from ..models.training.diverged import DivergedError
 
-    if dataset.size not in SIZES:
+    shape = (dataset.height, dataset.width)
+    sizes = f"load the dataset in one of the sizes {', '.join(map(str, SIZES))}"
+    try:
+        check_gan_size(size_of(*shape))
+    except ValueError as error:
+        raise NodeError(f"a GAN can't draw pictures of {size_text(*shape)}", sizes) from error
+    needed = (start.height, start.width) if start is not None else shape
+    if nominal_edge(*shape) < nominal_edge(*needed):
         raise NodeError(
-            f"a GAN can't draw pictures of {dataset.size} px",
-            f"load the dataset in one of the sizes {', '.join(map(str, SIZES))}",
-        )
-    if start is not None and dataset.size < start.size:
-        size = start.size
-        raise NodeError(
-            f"the GAN to start from draws {size} px, but the pictures are only {dataset.size} px",
-            f"load them with size: {size}",
+            f"the GAN to start from draws {size_text(*needed)}, but the pictures are only"
+            f" {size_text(*shape)}",
+            f"load them with size: {nominal_edge(*needed)}",
         )
     features = None
     if classifier is not None and method == "projected":

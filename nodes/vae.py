@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -87,7 +88,7 @@ def train_vae(
 ) -> TrainedVae:
     """Train a variational autoencoder (VAE) to turn pictures into latents and back.
 
-    Latents of the residual method have the shape (N, 16, S/8, S/8), or 32 channels with fsq. Those
+    Latents of the residual method have the shape (N, 16, H/8, W/8), or 32 channels with fsq. Those
     of the classic method are (N, 32, 1, 1). A wired `classifier` is only used for sharpening by
     features. `curves` contains the losses by step.
 
@@ -99,14 +100,17 @@ def train_vae(
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
     "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
     """
+    from ..models.configs import size_text
     from ..models.vae.api import VaeConfig, VaeSettings
     from ..models.vae.api import train_vae as train
     from ..models.vae.config import FACTOR
 
-    if dataset.size % FACTOR:
-        below = max(32, dataset.size // FACTOR * FACTOR)
+    if dataset.height % FACTOR or dataset.width % FACTOR:
+        edge = round(math.sqrt(dataset.height * dataset.width))
+        below = max(32, edge // FACTOR * FACTOR)
         raise NodeError(
-            f"the pictures are {dataset.size} px, but a VAE needs a multiple of {FACTOR} px",
+            f"the pictures are {size_text(dataset.height, dataset.width)}, but a VAE needs a"
+            f" multiple of {FACTOR} px",
             f"set `size` of the dataset to {below} or {below + FACTOR}",
         )
     features = None
@@ -139,11 +143,11 @@ def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
 
     The pictures are cropped and resized to the size of the VAE first.
     """
-    from ..models.blocks import fit_square
+    from ..models.blocks import fit_middle
     from ..models.vae.api import encode
 
-    square = each_part(lambda part: fit_square(part, vae.size), image)
-    return VaeLatent(encode(vae.network(ctx.device), square, ctx.numerics))
+    fitted = each_part(lambda part: fit_middle(part, vae.height, vae.width), image)
+    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
 
 
 @node(title="VAE decode", category="vae", device=True)
@@ -179,7 +183,7 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
     """
     from ..models.vae.report import reconstruction_table
 
-    vae.check_size(dataset.size)
+    vae.check_size(dataset.height, dataset.width)
     network = vae.network(ctx.device)
     columns = reconstruction_table(
         network, dataset.images, dataset.labels, dataset.classes, ctx.numerics, ctx.progress
@@ -225,7 +229,7 @@ def train_prior(
     from ..models.vae.prior import PriorSettings, encode_all
     from ..models.vae.prior import train_prior as train
 
-    vae.check_size(dataset.size)
+    vae.check_size(dataset.height, dataset.width)
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)

@@ -15,7 +15,7 @@ INK = from_hex("15130f")[0]
 def mondrian(draw: Draw, canvas: Canvas) -> None:
     """Off-white and primary rectangles between black lines that stop at each other."""
     line = draw.number(0.014, 0.034)
-    cells = [(0.0, 0.0, 1.0, 1.0)]
+    cells = [(0.0, 0.0, canvas.width, canvas.height)]
     for _ in range(draw.integer(4, 9)):
         cells.sort(key=lambda c: (c[2] - c[0]) * (c[3] - c[1]))
         x0, y0, x1, y1 = cells.pop() if draw.chance(0.8) else cells.pop(len(cells) // 2)
@@ -52,7 +52,9 @@ KANDINSKY = (
 
 def kandinsky(draw: Draw, canvas: Canvas) -> None:
     """A grid of squares with concentric watercolour rings, slightly irregular."""
-    columns, rows = draw.integer(2, 4), draw.integer(2, 4)
+    columns, rows = (
+        max(1, round(draw.integer(2, 4) * side)) for side in (canvas.width, canvas.height)
+    )
     cells, rings = rows * columns, 4
     palette = pick(draw, palettes(*KANDINSKY))
     colours = jitter(draw, palette[draw.orders(cells, len(palette))[:, : rings + 1]], 0.04)
@@ -60,7 +62,8 @@ def kandinsky(draw: Draw, canvas: Canvas) -> None:
     radii *= draw.uniform(0.38, 0.5, cells, 1) / radii[:, -1:]
     offset = draw.uniform(-0.04, 0.04, cells, 2)
 
-    cell_x, cell_y = canvas.x * columns, canvas.y * rows
+    per_x, per_y = columns / canvas.width, rows / canvas.height
+    cell_x, cell_y = canvas.x * np.float32(per_x), canvas.y * np.float32(per_y)
     column, row = cell_x.astype(np.intp), cell_y.astype(np.intp)
     cell = row * columns + column
     dx = cell_x - column - np.float32(0.5) + offset[:, 0].take(cell)
@@ -70,7 +73,7 @@ def kandinsky(draw: Draw, canvas: Canvas) -> None:
 
     layers = np.ascontiguousarray(colours.transpose(1, 2, 0))
     canvas.fill(layers[rings].take(cell, axis=1))
-    scale = np.float32(1 / max(columns, rows))
+    scale = np.float32(1 / max(per_x, per_y))
     for ring in reversed(range(rings)):
         inside = canvas.coverage((distance - radii[:, ring].take(cell)) * scale, 1.2)
         canvas.paint(layers[ring].take(cell, axis=1), inside)
@@ -98,7 +101,8 @@ def truchet(draw: Draw, canvas: Canvas) -> None:
     """Smith's arc tiles, turned at random. Their bands divide the plane into two colours."""
     tiles = draw.integer(3, 7)
     first, second, band = jitter(draw, pick(draw, palettes(*TRUCHET))[draw.orders(1, 3)[0]], 0.04)
-    turned = draw.choice(2, tiles, tiles).astype(bool)
+    down, across = (math.ceil(tiles * side) for side in (canvas.height, canvas.width))
+    turned = draw.choice(2, down, across).astype(bool)
     u, v = canvas.x * tiles, canvas.y * tiles
     column, row = u.astype(np.intp), v.astype(np.intp)
     u, v = u - column, v - row
@@ -138,7 +142,7 @@ def bauhaus(draw: Draw, canvas: Canvas) -> None:
     colours = draw.orders(1, len(palette) - 1)[0] + 1
     for step in range(draw.integer(4, 6)):
         size = draw.number(0.2, 0.34) * 0.86**step
-        x, y = draw.number(0.2, 0.8), draw.number(0.2, 0.8)
+        x, y = canvas.width * draw.number(0.2, 0.8), canvas.height * draw.number(0.2, 0.8)
         angle = slant + draw.integer(0, 3) * math.pi / 2
         window = canvas.window(x, y, 1.8 * size)
         dx, dy = canvas.x[:, window[1]] - np.float32(x), canvas.y[window[0]] - np.float32(y)

@@ -33,11 +33,13 @@ def rothko(draw: Draw, canvas: Canvas) -> None:
     cuts = [draw.number(0.3, 0.68)]
     if draw.chance(0.55):
         cuts = [draw.number(0.22, 0.4), draw.number(0.55, 0.78)]
-    edges = [margin * 0.8, *cuts, 1 - margin * 0.8]
+    cuts = [cut * canvas.height for cut in cuts]
+    edges = [margin * 0.8, *cuts, canvas.height - margin * 0.8]
+    centre = canvas.width / 2
     for colour, top, bottom in zip(palette, edges, edges[1:], strict=False):
         middle, half = (top + bottom) / 2, (bottom - top) / 2 - gap
-        across = np.abs(canvas.x - np.float32(0.5)) - np.float32(
-            0.5 - margin * draw.number(0.8, 1.5)
+        across = np.abs(canvas.x - np.float32(centre)) - np.float32(
+            centre - margin * draw.number(0.8, 1.5)
         )
         down = np.abs(canvas.y - np.float32(middle)) - np.float32(half)
         distance = np.maximum(across, down) + cloud * np.float32(0.008)
@@ -62,12 +64,14 @@ SEASONS = (
 )
 
 
-def _landscape(draw: Draw) -> Callable[[Array, Array], Array]:
+def _landscape(draw: Draw, canvas: Canvas) -> Callable[[Array, Array], Array]:
     """Returns a landscape as a function from points x, y (N,) to colours (3, N)."""
     seasons = jitter(draw, pick(draw, palettes(*SEASONS)), 0.05)
     low, high, far, near, sun, water = seasons[:, :, None]
-    horizon, shore = draw.number(0.42, 0.66), draw.number(0.72, 0.95)
-    sun_x, sun_y, radius = draw.number(0.15, 0.85), draw.number(0.1, 0.4), draw.number(0.06, 0.13)
+    tall, wide = canvas.height, canvas.width
+    horizon, shore = tall * draw.number(0.42, 0.66), tall * draw.number(0.72, 0.95)
+    sun_x, sun_y = wide * draw.number(0.15, 0.85), tall * draw.number(0.1, 0.4)
+    radius = draw.number(0.06, 0.13)
     hill, swell = draw.uniform(1, 5, 3), draw.uniform(0, 2 * math.pi, 2)
     height = draw.number(0.02, 0.12)
 
@@ -89,19 +93,20 @@ def _landscape(draw: Draw) -> Callable[[Array, Array], Array]:
 
 def pointillist(draw: Draw, canvas: Canvas) -> None:
     """A landscape of dots: turned grids of ever smaller dots on a pale background."""
-    scene = _landscape(draw)
+    scene = _landscape(draw, canvas)
     canvas.fill(from_hex("f3ead6")[0])
     for cells in (14, 17, 20, 24):
         turn = draw.number(0, math.pi / 2)
         cos, sin = np.float32(math.cos(turn) * cells), np.float32(math.sin(turn) * cells)
         u = canvas.x * cos + canvas.y * sin
-        v = canvas.y * cos - canvas.x * sin + sin
+        offset = sin * np.float32(canvas.width)  # so that v is not negative
+        v = canvas.y * cos - canvas.x * sin + offset
         column, row = u.astype(np.intp), v.astype(np.intp)
-        span = math.ceil(cells * math.sqrt(2)) + 1
+        span = math.ceil(cells * math.hypot(canvas.width, canvas.height)) + 1
         dots = span * span
         middle = draw.uniform(0.38, 0.62, 2, dots)
         at_u = np.tile(np.arange(span, dtype=np.float32), span) + middle[0]
-        at_v = np.repeat(np.arange(span, dtype=np.float32), span) + middle[1] - sin
+        at_v = np.repeat(np.arange(span, dtype=np.float32), span) + middle[1] - offset
         colour = scene((at_u * cos - at_v * sin) / cells**2, (at_v * cos + at_u * sin) / cells**2)
         colour += draw.uniform(-0.14, 0.14, 3, dots)
         radius = draw.uniform(0.36, 0.5, dots) - np.abs(middle - np.float32(0.5)).max(axis=0) * 0.5
@@ -159,12 +164,13 @@ def flowfield(draw: Draw, canvas: Canvas) -> None:
 
 
 def _flow(draw: Draw, canvas: Canvas) -> tuple[Array, Array, Array]:
-    """Returns Re f, Im f and |f'| (S, S) of f(z) = a z + sum of c exp(k z), with |f'| about 1."""
+    """Returns Re f, Im f and |f'| (H, W) of f(z) = a z + sum of c exp(k z), with |f'| about 1."""
     terms = 4
     powers = draw.uniform(1.5, 4.5, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
+    powers /= max(canvas.width, canvas.height)  # |f'| varies as much as in a square
     sizes = draw.uniform(0.1, 0.34, terms) * np.exp(1j * draw.uniform(0, 2 * math.pi, terms))
     drift = np.complex64(np.exp(1j * draw.number(0, 2 * math.pi)))
-    x, y = canvas.x - np.float32(0.5), canvas.y - np.float32(0.5)
+    x, y = canvas.x - np.float32(canvas.width / 2), canvas.y - np.float32(canvas.height / 2)
     flow = drift * (x + np.complex64(1j) * y)
     slope = np.full_like(flow, drift)
     for power, size in zip(powers.astype(np.complex64), sizes.astype(np.complex64), strict=True):
@@ -187,18 +193,19 @@ GLASS = (
 def voronoi(draw: Draw, canvas: Canvas) -> None:
     """Stained glass: panes between lead of constant width, lit from one point."""
     cells = draw.integer(4, 6)
-    span = cells + 2
-    steps = np.arange(-1, span - 1, dtype=np.float32)
-    site_x = (draw.uniform(0.08, 0.92, span * span) + np.tile(steps, span)) / np.float32(cells)
-    site_y = (draw.uniform(0.08, 0.92, span * span) + np.repeat(steps, span)) / np.float32(cells)
-    pane, edge = _nearest(canvas, cells, site_x, site_y)
+    across, down = (math.ceil(cells * side) + 2 for side in (canvas.width, canvas.height))
+    count = across * down  # of a grid of sites that reaches one cell beyond the picture
+    column, row = (np.arange(-1, span - 1, dtype=np.float32) for span in (across, down))
+    site_x = (draw.uniform(0.08, 0.92, count) + np.tile(column, down)) / np.float32(cells)
+    site_y = (draw.uniform(0.08, 0.92, count) + np.repeat(row, across)) / np.float32(cells)
+    pane, edge = _nearest(canvas, cells, across, site_x, site_y)
 
     palette = jitter(draw, pick(draw, palettes(*GLASS)), 0.04)
-    light_x, light_y = draw.number(0.2, 0.8), draw.number(0.2, 0.8)
+    light_x, light_y = canvas.width * draw.number(0.2, 0.8), canvas.height * draw.number(0.2, 0.8)
     far = np.hypot(site_x - light_x, site_y - light_y) * draw.number(3, 7) + draw.number(0, 7)
-    near = (far + draw.uniform(-1, 1, span * span)).astype(np.intp) % len(palette)
-    hue = np.where(draw.uniform(0, 1, span * span) < 0.3, draw.choice(7, span * span), near)
-    colours = palette[hue] * draw.uniform(0.75, 1.15, span * span, 1)
+    near = (far + draw.uniform(-1, 1, count)).astype(np.intp) % len(palette)
+    hue = np.where(draw.uniform(0, 1, count) < 0.3, draw.choice(7, count), near)
+    colours = palette[hue] * draw.uniform(0.75, 1.15, count, 1)
     glow = np.float32(1.12) - np.hypot(canvas.x - light_x, canvas.y - light_y) * np.float32(0.45)
     glow = glow + np.minimum(edge * np.float32(cells), np.float32(0.4)) * np.float32(0.35)
     glow = glow + waves(draw, canvas, 12, 6, 16) * np.float32(0.035)
@@ -207,9 +214,13 @@ def voronoi(draw: Draw, canvas: Canvas) -> None:
     canvas.paint(from_hex("0e0d10")[0], canvas.coverage(edge - lead))
 
 
-def _nearest(canvas: Canvas, cells: int, site_x: Array, site_y: Array) -> tuple[Indices, Array]:
-    """Returns each pixel's nearest site, and its distance to the border with the second nearest."""
-    span = cells + 2
+def _nearest(
+    canvas: Canvas, cells: int, span: int, site_x: Array, site_y: Array
+) -> tuple[Indices, Array]:
+    """Returns each pixel's nearest site, and its distance to the border with the second nearest.
+
+    span: number of sites in a row of the grid.
+    """
     home = ((canvas.y * cells).astype(np.intp) + 1) * span + (canvas.x * cells).astype(np.intp) + 1
     first, second = np.full((2, *home.shape), 9, np.float32)
     mine, other = home.copy(), home.copy()

@@ -1,7 +1,7 @@
 """Tools of the procedural styles: random numbers, a canvas, noise and palettes.
 
-Lengths are in units of the picture's edge, so that a design does not depend on the size in
-pixels. Colours are RGB in 0..1.
+Lengths are in units of the edge of a square with the picture's area, so that a design does not
+depend on the size in pixels. Colours are RGB in 0..1.
 """
 
 from __future__ import annotations
@@ -60,16 +60,25 @@ class Draw:
 
 
 class Canvas:
-    """Planes (3, S, S) to paint on, and the centres of its pixels: x (1, S), y (S, 1) in 0..1."""
+    """Planes (3, H, W) to paint on, and the centres of its pixels: x (1, W), y (H, 1).
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        centres = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(size)
-        self.x, self.y = centres[None, :], centres[:, None]
-        self.planes = np.empty((3, size, size), np.float32)
+    edge:           pixels in a unit of length.
+    width, height:  the ends of x and y; both are 1 for a square.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.edge = math.sqrt(rows * columns)
+        self.width, self.height = columns / self.edge, rows / self.edge
+        self.x, self.y = self._centres(columns)[None, :], self._centres(rows)[:, None]
+        self.planes = np.empty((3, rows, columns), np.float32)
+
+    def _centres(self, count: int) -> Array:
+        centres: Array = np.arange(count, dtype=np.float32) + np.float32(0.5)
+        centres /= np.float32(self.edge)
+        return centres
 
     def fill(self, colour: Array) -> None:
-        """Fill the canvas with a colour (3,) or with planes (3, S, S)."""
+        """Fill the canvas with a colour (3,) or with planes (3, H, W)."""
         self.planes[:] = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
 
     def coverage(self, distance: Array, softness: float = 1.0) -> Array:
@@ -78,14 +87,14 @@ class Canvas:
         distance: signed distance to the edge of the shape, negative inside.
         softness: width of the edge in pixels.
         """
-        part = distance * np.float32(-self.size / softness)
+        part = distance * np.float32(-self.edge / softness)
         part += np.float32(0.5)
         np.maximum(part, np.float32(0), out=part)
         np.minimum(part, np.float32(1), out=part)
         return part
 
     def paint(self, colour: Array, coverage: Array) -> None:
-        """Blend a colour (3,) or planes (3, S, S) into the picture; `coverage` is the opacity."""
+        """Blend a colour (3,) or planes (3, H, W) into the picture; `coverage` is the opacity."""
         over = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
         step = over - self.planes
         step *= coverage
@@ -94,23 +103,23 @@ class Canvas:
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
         """Returns the rows and columns of the pixels within `reach` of a point."""
 
-        def span(centre: float) -> slice:
-            first = math.floor((centre - reach) * self.size)
-            last = math.ceil((centre + reach) * self.size)
-            return slice(max(0, first), max(0, min(self.size, last)))
+        def span(centre: float, count: int) -> slice:
+            first = math.floor((centre - reach) * self.edge)
+            last = math.ceil((centre + reach) * self.edge)
+            return slice(max(0, first), max(0, min(count, last)))
 
-        return span(y), span(x)
+        return span(y, self.planes.shape[1]), span(x, self.planes.shape[2])
 
     def pixels(self) -> NDArray[np.uint8]:
-        """Returns the picture as uint8 (S, S, 3)."""
+        """Returns the picture as uint8 (H, W, 3)."""
         levels = np.clip(self.planes, 0, 1) * np.float32(255) + np.float32(0.5)
         return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def waves(draw: Draw, canvas: Canvas, count: int, across: float, down: float) -> Array:
-    """Returns smooth noise (S, S) of variance 1, the sum of `count` plane waves.
+    """Returns smooth noise (H, W) of variance 1, the sum of `count` plane waves.
 
-    across, down: highest frequencies in both directions, in cycles per picture.
+    across, down: highest frequencies in both directions, in cycles per unit of length.
     As sin(a + b) is sin a cos b + cos a sin b, the sum of the waves is one matrix product.
     """
     turn = np.float32(2 * math.pi)

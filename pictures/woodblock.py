@@ -24,20 +24,22 @@ def hokusai(draw: Draw, canvas: Canvas) -> None:
     high, low, sun, rock, snow, deep, shallow, foam = jitter(
         draw, pick(draw, palettes(*PRINTS)), 0.025
     )
-    horizon = draw.number(0.46, 0.66)
+    wide, tall = canvas.width, canvas.height
+    horizon = tall * draw.number(0.46, 0.66)
     # The sky becomes darker towards the top, as in prints (bokashi).
     dark = np.clip(1 - canvas.y / np.float32(horizon * draw.number(0.5, 1)), 0, 1)
     canvas.fill(low)
-    canvas.paint(high, np.broadcast_to(dark, (canvas.size, canvas.size)))
+    canvas.paint(high, np.broadcast_to(dark, canvas.planes.shape[1:]))
     mountain = draw.chance(0.65)
     side = 1 if draw.chance(0.5) else -1
     radius = draw.number(0.1, 0.17)
-    sun_x = 0.5 + side * draw.number(0.12, 0.3)
+    sun_x = wide * (0.5 + side * draw.number(0.12, 0.3))
     sun_y = draw.number(radius + 0.06, horizon - radius * 0.4)
     dx, dy = canvas.x - np.float32(sun_x), canvas.y - np.float32(sun_y)
     canvas.paint(sun, canvas.coverage(np.sqrt(dx * dx + dy * dy) - np.float32(radius)))
     if mountain:
-        _mountain(draw, canvas, 0.5 - side * draw.number(0.05, 0.22), horizon, rock, snow)
+        peak = wide * (0.5 - side * draw.number(0.05, 0.22))
+        _mountain(draw, canvas, peak, horizon, rock, snow)
     _sea(draw, canvas, horizon, deep, shallow, foam)
     grain = waves(draw, canvas, 16, 3, 40)
     canvas.planes *= grain * np.float32(0.018) + np.float32(1)
@@ -56,7 +58,7 @@ def _mountain(
     teeth = draw.integer(7, 11)
     place = canvas.x * teeth + np.float32(draw.number())
     tooth = 1 - np.abs(place % 1 - np.float32(0.5)) * 2
-    uneven = draw.uniform(0.5, 1.0, teeth + 2).take(place.astype(np.intp))
+    uneven = draw.uniform(0.5, 1.0, math.ceil(teeth * canvas.width) + 2).take(place.astype(np.intp))
     end = horizon - tall * draw.number(0.62, 0.78) + np.float32(tall * 0.24) * tooth * uneven
     canvas.paint(snow, body * canvas.coverage((canvas.y - end) * np.float32(0.5)))
 
@@ -68,16 +70,17 @@ def _sea(
     count = draw.integer(3, 5)
     radius, shift = 0.5 / count, draw.number()
     line = draw.number(0.1, 0.15)
-    for row in range(math.ceil((1 - horizon) / (radius / 2)) + 1):
+    depth = canvas.height - horizon
+    for row in range(math.ceil(depth / (radius / 2)) + 1):
         top = horizon + row * radius / 2
         middle = top + radius
-        rows = slice(math.floor(top * canvas.size), math.ceil((middle + radius) * canvas.size))
+        rows = slice(math.floor(top * canvas.edge), math.ceil((middle + radius) * canvas.edge))
         place = canvas.x * count + np.float32(shift + row / 2)
         across = (place % 1 - np.float32(0.5)) * np.float32(2 * radius)
         down = canvas.y[rows] - np.float32(middle)
         distance = np.sqrt(across * across + down * down)
-        depth = min(1.0, (middle - horizon) / (1 - horizon))
-        tint = jitter(draw, shallow + (deep - shallow) * np.float32(depth), 0.02)
+        darkness = np.float32(min(1.0, (middle - horizon) / depth))
+        tint = jitter(draw, shallow + (deep - shallow) * darkness, 0.02)
         # Below its middle, a disc continues straight down, so that the sky is hidden.
         beyond = np.where(down > 0, np.abs(across), distance)
         planes = canvas.planes[:, rows]

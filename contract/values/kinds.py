@@ -76,9 +76,9 @@ Pictures = Annotated[
 
 @dataclass(frozen=True)
 class Dataset:
-    """Square pictures with labels.
+    """Pictures of one size with labels.
 
-    images:   uint8 (N, S, S, 3).
+    images:   uint8 (N, H, W, 3).
     labels:   int64 (N,), each an index into `classes`.
     classes:  the names of the classes.
     names:    N texts that say where each picture comes from, such as its path.
@@ -93,9 +93,14 @@ class Dataset:
         return len(self.names)
 
     @property
-    def size(self) -> int:
-        """Width and height of the pictures in pixels."""
+    def height(self) -> int:
+        """Height of the pictures in pixels."""
         return int(self.images.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Width of the pictures in pixels."""
+        return int(self.images.shape[2])
 
     @staticmethod
     def encode(value: Dataset) -> tuple[Json, Buffers]:
@@ -109,9 +114,9 @@ class Dataset:
             value.images.dtype == torch.uint8
             and len(shape) == 4
             and shape[0] == count > 0
-            and shape[1] == shape[2]
+            and shape[1] > 0 < shape[2]
             and shape[3] == 3,
-            f"a dataset needs images, uint8 (N, S, S, 3), with a name for each, not {shape}",
+            f"a dataset needs images, uint8 (N, H, W, 3), with a name for each, not {shape}",
         )
         labels = value.labels
         require(
@@ -272,7 +277,7 @@ Latent = TypeVar("Latent", GanLatent, VaeLatent)
 _VALUES: dict[type, Socket] = {
     cls: Socket(name, about, cls.encode, cls.decode)
     for cls, name, about in (
-        (Dataset, "dataset", "uint8 (N, S, S, 3) with labels, class names and file names"),
+        (Dataset, "dataset", "uint8 (N, H, W, 3) with labels, class names and file names"),
         (Gan, "gan", "a GAN's config and weights"),
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),

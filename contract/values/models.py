@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from ...models.configs import Size, sides_of, size_text
 from ..errors import NodeError
 from .socket import Blob, Buffers, Json, require
 
@@ -50,16 +51,29 @@ class Model:
         return cls(meta, {name: blob.tensor(name) for name in blob.names()} if blob else {})
 
     @property
-    def size(self) -> int:
-        """Edge of the pictures it was trained on, in pixels."""
-        return int(self.config["size"])
+    def height(self) -> int:
+        """Height of the pictures it was trained on, in pixels."""
+        return sides_of(self._size)[0]
 
-    def check_size(self, size: int) -> None:
-        """Raises: NodeError if pictures of `size` px are larger or smaller than this model's."""
-        if size != self.size:
+    @property
+    def width(self) -> int:
+        """Width of the pictures it was trained on, in pixels."""
+        return sides_of(self._size)[1]
+
+    @property
+    def _size(self) -> Size:
+        size = self.config["size"]
+        return tuple(size) if isinstance(size, list) else size
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises: NodeError if pictures of this height and width do not fit this model."""
+        if (height, width) != (self.height, self.width):
+            needed = size_text(self.height, self.width)
             raise NodeError(
-                f"the {self.noun} needs pictures of {self.size} px, not {size} px",
-                f"load them with size {self.size}",
+                f"the {self.noun} needs pictures of {needed}, not {size_text(height, width)}",
+                f"load them with size {self.height}"
+                if self.height == self.width
+                else f"load them as the pictures that the {self.noun} was trained on",
             )
 
 

@@ -99,12 +99,12 @@ def _draw_art(folder: Path) -> None:
     banner = Image.new("RGB", (edge * columns, edge * rows))
     for place in range(columns * rows):
         style = list(STYLES)[(place * 3 + place // columns) % len(STYLES)]
-        tile = Image.fromarray(render(style, place, edge, 7))
+        tile = Image.fromarray(render(style, place, edge, edge, 7))
         banner.paste(tile, (place % columns * edge, place // columns * edge))
     banner.save(folder / "banner.jpg", quality=85)
     icon = Image.new("RGB", (256, 256))
     for place, style in enumerate(("mondrian", "truchet", "bauhaus", "kandinsky")):
-        tile = Image.fromarray(render(style, 3, 128, 11))
+        tile = Image.fromarray(render(style, 3, 128, 128, 11))
         icon.paste(tile, (place % 2 * 128, place // 2 * 128))
     icon.quantize(64).save(folder / "icon.png", optimize=True)
 

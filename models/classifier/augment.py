@@ -20,19 +20,28 @@ REPAINTED = 0.5  # share of the pictures that get another palette
 MIXED = 0.5  # share of the batches whose pictures are mixed
 
 
-def shifted_places(chosen: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, ...]:
-    """Returns the places in images (N, S, S, 3) of the pixels of the chosen ones, moved at random.
+def shifted_places(
+    chosen: Tensor, height: int, width: int, random: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Returns the places in images (N, H, W, 3) of the pixels of the chosen ones, moved at random.
 
-    `images[places]` are the chosen images (B, S, S, 3), mirrored at random and shifted by up to
-    S / 16. What a shift uncovers is filled by reflection.
+    `images[places]` are the chosen images (B, H, W, 3), mirrored at random and shifted by up to a
+    sixteenth of each side. What a shift uncovers is filled by reflection.
     """
-    count, reach = len(chosen), max(1, size // 16)
-    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=random)
-    mirrored = torch.rand(count, 1, generator=random) < 0.5
-    rows, columns = torch.arange(size) + shifts
-    columns = torch.where(mirrored, size - 1 - columns, columns)
-    rows, columns = ((size - 1) - ((size - 1) - at.abs()).abs() for at in (rows, columns))
+    rows, columns = (_shifted(len(chosen), side, random) for side in (height, width))
+    mirrored = torch.rand(len(chosen), 1, generator=random) < 0.5
+    columns = torch.where(mirrored, width - 1 - columns, columns)
+    rows, columns = (
+        (side - 1) - ((side - 1) - at.abs()).abs()
+        for side, at in ((height, rows), (width, columns))
+    )
     return chosen[:, None, None], rows[:, :, None], columns[:, None, :]
+
+
+def _shifted(count: int, side: int, random: torch.Generator) -> Tensor:
+    """Returns the places (count, side) of a side of pixels, shifted at random."""
+    reach = max(1, side // 16)
+    return torch.arange(side) + torch.randint(-reach, reach + 1, (count, 1), generator=random)
 
 
 class Recolouring(NamedTuple):
@@ -49,7 +58,7 @@ class Recolouring(NamedTuple):
         return cls(contrast, brightness + tint)
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """Change pictures (B, 3, S, S) in -1..1 in place."""
+        """Change pictures (B, 3, H, W) in -1..1 in place."""
         middle = pictures.mean((1, 2, 3), keepdim=True)
         return pictures.sub_(middle).mul_(self.gain).add_(self.lift + middle).clamp_(-1, 1)
 
@@ -74,7 +83,7 @@ class Repainting(NamedTuple):
         return cls(torch.arange(count)[:, None], channels, sign)
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """Returns pictures (B, 3, S, S) in -1..1, changed."""
+        """Returns pictures (B, 3, H, W) in -1..1, changed."""
         repainted = pictures[self.rows, self.channels].mul_(self.sign)
         return repainted.contiguous(memory_format=torch.channels_last)
 
@@ -86,25 +95,28 @@ class CutMix(NamedTuple):
     """
 
     others: Tensor  # (B,): from which picture
-    rows: Tensor  # (S, 1): which rows are in the rectangle; none if the batch is not mixed
-    columns: Tensor  # (S,): which columns are
+    rows: Tensor  # (H, 1): which rows are in the rectangle; none if the batch is not mixed
+    columns: Tensor  # (W,): which columns are
     area: Tensor  # (): the rectangle's share of the picture
 
     @classmethod
-    def draw(cls, count: int, size: int, random: torch.Generator) -> CutMix:
+    def draw(cls, count: int, height: int, width: int, random: torch.Generator) -> CutMix:
         mixed, area, *centre = torch.rand(4, generator=random).tolist()
         others = torch.randperm(count, generator=random)
-        reach = size * math.sqrt(area) / 2 if mixed < MIXED else 0.0
+        half = math.sqrt(area) / 2 if mixed < MIXED else 0.0
         (top, bottom), (left, right) = (
-            (max(0, round(at * size - reach)), min(size, round(at * size + reach))) for at in centre
+            (max(0, round(side * at - side * half)), min(side, round(side * at + side * half)))
+            for side, at in zip((height, width), centre, strict=True)
         )
-        places = torch.arange(size)
-        rows, columns = ((places >= a) & (places < b) for a, b in ((top, bottom), (left, right)))
-        share = torch.tensor((bottom - top) * (right - left) / size**2)
+        rows, columns = (
+            (torch.arange(side) >= a) & (torch.arange(side) < b)
+            for side, a, b in ((height, top, bottom), (width, left, right))
+        )
+        share = torch.tensor((bottom - top) * (right - left) / (height * width))
         return cls(others, rows[:, None], columns, share)
 
     def apply(self, pictures: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns pictures (B, 3, S, S), and `truth` changed by the area of the rectangle.
+        """Returns pictures (B, 3, H, W), and `truth` changed by the area of the rectangle.
 
         truth: the share of each class in each picture, (B, C).
         """

@@ -24,7 +24,7 @@ class Examples(NamedTuple):
 
 
 class ExampleSet:
-    """Pictures uint8 (N, S, S, 3), perhaps on a GPU, and the numbers of their classes (N,)."""
+    """Pictures uint8 (N, H, W, 3), perhaps on a GPU, and the numbers of their classes (N,)."""
 
     def __init__(self, images: Tensor, labels: Tensor, classes: int, augment: bool) -> None:
         self.images, self.labels = images, labels
@@ -35,14 +35,14 @@ class ExampleSet:
         labels = self.labels[chosen]
         if not self._augment:
             return Examples(selection(self.images, chosen), labels, None)
-        count, size = len(chosen), self.images.shape[1]
-        pictures = selection(self.images, shifted_places(chosen, size, random))
+        count, (height, width) = len(chosen), self.images.shape[1:3]
+        pictures = selection(self.images, shifted_places(chosen, height, width, random))
         repainting, recolouring = Repainting.draw(count, random), Recolouring.draw(count, random)
-        changes = repainting, recolouring, CutMix.draw(count, size, random)
+        changes = repainting, recolouring, CutMix.draw(count, height, width, random)
         return Examples(pictures, labels, changes)
 
     def pictures(self, examples: Examples) -> tuple[Tensor, Tensor]:
-        """Returns the changed pictures (B, 3, S, S) in -1..1, and their shares of classes (B, C).
+        """Returns the changed pictures (B, 3, H, W) in -1..1, and their shares of classes (B, C).
 
         `examples` must be on the device (see `send`), and so are the results.
         """

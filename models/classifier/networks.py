@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import to_signed
-from ..configs import check_choice, check_names, check_whole, read_config
+from ..configs import (
+    Size,
+    check_choice,
+    check_names,
+    check_size,
+    check_whole,
+    read_config,
+    sides_of,
+)
 from ..training.in_parts import in_parts
 from ..training.numerics import Numerics
 
@@ -29,7 +37,7 @@ TEMPERATURES = (0.01, 100.0)  # lowest and highest temperature of a config
 class ClassifierConfig:
     """What defines a classifier's network.
 
-    size:         side of the training pictures in pixels.
+    size:         of the training pictures.
     width:        channels of the first stage; the last has four times as many ("classic": twice).
     halvings:     how often the residual net halves a picture; 0 halves it to about 8 px.
     temperature:  number by which logits are divided, to calibrate the probabilities.
@@ -39,7 +47,7 @@ class ClassifierConfig:
     """
 
     method: Method
-    size: int
+    size: Size
     classes: tuple[str, ...]
     width: int = 32
     halvings: int = 0
@@ -49,7 +57,7 @@ class ClassifierConfig:
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
         # The classic network's dense layer grows with the picture: 63 MB at 256 px.
-        check_whole("size", self.size, 16, 256 if self.method == "classic" else 512)
+        check_size(self.size, 16, 256 if self.method == "classic" else 512)
         check_whole("width", self.width, 8, 128 if self.method == "residual" else 32)
         check_names("classes", self.classes)
         if self.halvings != 0:
@@ -63,9 +71,15 @@ class ClassifierConfig:
             raise ValueError(f"mirrored must be true or false, not {self.mirrored!r:.80}")
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the training pictures."""
+        return sides_of(self.size)
+
+    @property
     def depth(self) -> int:
         """How often a residual net of this config halves a picture."""
-        return self.halvings or max(HALVINGS[0], round(math.log2(self.size / 8)))
+        edge = math.sqrt(math.prod(self.shape))
+        return self.halvings or max(HALVINGS[0], round(math.log2(edge / 8)))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClassifierConfig:
@@ -79,11 +93,11 @@ class ClassifierConfig:
 def make_classifier(config: ClassifierConfig) -> ResidualNet | ClassicNet:
     """Returns a network without trained weights.
 
-    It maps pictures (N, 3, size, size) in -1..1 to logits (N, classes).
+    It maps pictures (N, 3, H, W) in -1..1 to logits (N, classes).
     """
     network: ResidualNet | ClassicNet
     if config.method == "classic":
-        network = ClassicNet(config.size, config.width, len(config.classes))
+        network = ClassicNet(*config.shape, config.width, len(config.classes))
     else:
         network = ResidualNet(config.depth, config.width, len(config.classes))
     network.temperature, network.mirrored = config.temperature, config.mirrored
@@ -134,7 +148,7 @@ class ResidualNet(nn.Module):
         self.widths = tuple(widths)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Returns the maps after each stage k: (N, widths[k], s, s), s about size / 2^(k+1)."""
+        """Returns the maps after each stage k: (N, widths[k], h, w), h about H / 2^(k+1)."""
         x = self.stem(x)
         maps = []
         for stage in self.stages:
@@ -143,7 +157,7 @@ class ResidualNet(nn.Module):
         return maps
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Returns the last layer's inputs (N, widths[-1]), of pictures (N, 3, S, S) in -1..1."""
+        """Returns the last layer's inputs (N, widths[-1]), of pictures (N, 3, H, W) in -1..1."""
         return F.relu(self.norm(self.features(x)[-1])).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,7 +173,7 @@ class Features(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns the maps of S/4 px and less, of pictures (N, 3, S, S) in -1..1."""
+        """Returns the maps of a quarter of the size and less, of pictures (N, 3, H, W) in -1..1."""
         return self.network.features(x)[1:]
 
 
@@ -168,18 +182,19 @@ class ClassicNet(nn.Module):
 
     temperature, mirrored = 1.0, False
 
-    def __init__(self, size: int, width: int, classes: int) -> None:
+    def __init__(self, rows: int, columns: int, width: int, classes: int) -> None:
+        """`rows`, `columns`: height and width of the pictures."""
         super().__init__()
-        self.size = size
+        self.shape = (rows, columns)
         self.conv1 = nn.Conv2d(3, width, 3)
         self.conv2 = nn.Conv2d(width, 2 * width, 3)
-        side = ((size - 2) // 2 - 2) // 2
-        self.dense1 = nn.Linear(2 * width * side * side, 64)
+        places = math.prod(((side - 2) // 2 - 2) // 2 for side in self.shape)
+        self.dense1 = nn.Linear(2 * width * places, 64)
         self.dense2 = nn.Linear(64, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:] != (self.size, self.size):
-            raise ValueError(f"this network needs pictures of {self.size} x {self.size} px")
+        if x.shape[2:] != self.shape:
+            raise ValueError(f"this network needs pictures of {self.shape[1]} x {self.shape[0]} px")
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         logits: Tensor = self.dense2(F.relu(self.dense1(x.flatten(1))))
@@ -189,7 +204,7 @@ class ClassicNet(nn.Module):
 def predict(
     network: ResidualNet | ClassicNet, images: Tensor, numerics: Numerics, batch: int = 256
 ) -> Tensor:
-    """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, S, S, 3).
+    """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, H, W, 3).
 
     The network is moved to the device and set to evaluation mode.
     """

@@ -6,6 +6,7 @@ few pictures per class, thanks to the augmentation and the averaged weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
+from ..configs import Size, size_of
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.inputs import Number
@@ -76,7 +78,7 @@ def train_classifier(
     steps: int,
     start: tuple[ClassifierConfig, State] | None = None,
 ) -> TrainingResult[ClassifierConfig, HeldOut]:
-    """Train a classifier on uint8 images (N, S, S, 3).
+    """Train a classifier on uint8 images (N, H, W, 3).
 
     labels: int64 (N,), indices into `classes`.
     start: a classifier to continue from, with its method, width and depth. The rows of its last
@@ -84,17 +86,16 @@ def train_classifier(
 
     Returns the averaged weights, and a config with the fitted temperature. The curves contain the
     loss, and the accuracy in 0..1 on the training pictures.
-    Raises: ValueError if the pictures are not square, or a label is not an index into `classes`.
+    Raises: ValueError if the pictures are too small, too large or too narrow, or a label is not an
+    index into `classes`.
     """
-    if images.shape[1] != images.shape[2]:
-        raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
     if labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError(
             f"labels must be in 0..{len(classes) - 1} for {len(classes)} classes, not"
             f" {labels.min()}..{labels.max()}"
         )
     previous = None if start is None else start[0]
-    config = _config_for(settings.method, images.shape[1], classes, previous)
+    config = _config_for(settings.method, size_of(*images.shape[1:3]), classes, previous)
     config = replace(config, mirrored=settings.augment)
     held = held_out_mask(labels, settings.held_out, settings.seed)
     chosen = torch.nonzero(~held)[:, 0]
@@ -115,7 +116,7 @@ def train_classifier(
 
 
 def _config_for(
-    method: Method, size: int, classes: tuple[str, ...], previous: ClassifierConfig | None
+    method: Method, size: Size, classes: tuple[str, ...], previous: ClassifierConfig | None
 ) -> ClassifierConfig:
     """Returns the config of a new network, or of one that continues from a previous one."""
     if previous is None:
@@ -224,7 +225,7 @@ class ClassifierTrainee:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._rows[self._sampler.indices(step)]
         random = rng(self._settings.seed, 1, step)
-        slices = micro_batches(len(chosen), self._config.size)
+        slices = micro_batches(len(chosen), math.prod(self._config.shape))
         parts = [self._data.choose(chosen[part], random) for part in slices]
         rate = self._rate * min(1.0, (step + 1) / WARM_UP)
         return _Inputs(parts, self._data.labels[chosen], rate, self.average.weight(step))
@@ -234,7 +235,7 @@ class ClassifierTrainee:
         numerics = self._numerics
         order = torch.randperm(len(self._rows), generator=rng(self._settings.seed, 2, 0))
         chosen = self._rows[order[:MEASURED]]
-        slices = micro_batches(len(chosen), self._config.size)
+        slices = micro_batches(len(chosen), math.prod(self._config.shape))
         with numerics.autocast():
             measure_norms(
                 self.average.network,
@@ -256,7 +257,7 @@ class ClassifierTrainee:
         green, red = (
             torch.tensor(rgb).view(3, 1, 1) for rgb in ([-1.0, 0.6, -1.0], [1.0, -1.0, -1.0])
         )
-        edge = max(1, pictures.shape[-1] // 32)
+        edge = max(1, min(pictures.shape[2:]) // 32)
         framed = torch.where(correct, green, red).expand_as(pictures).clone()
         inside = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
         framed[inside] = pictures[inside]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import Preview, State, TrainingResult, TrainingRun, train
@@ -35,7 +36,7 @@ FEW_PICTURES = 200  # with fewer pictures, a GAN should continue from another on
 def make_generator(config: GanConfig) -> nn.Module:
     """Returns a generator of latents (N, latent_dim) and class weights (N, C).
 
-    Its pictures are float32 (N, 3, S, S), about -1..1.
+    Its pictures are float32 (N, 3, H, W), about -1..1.
     """
     generators = {"projected": ProjectedGenerator, "r3": R3Generator, "classic": ClassicGenerator}
     return generators[config.method](config)
@@ -54,12 +55,12 @@ def train_gan(
 ) -> TrainingResult[GanConfig, WatchResult]:
     """Train a GAN until `steps` steps are done in total, and then do the cool-down steps.
 
-    images: uint8 (N, S, S, 3), perhaps a memory map; read in batches, never written.
+    images: uint8 (N, H, W, 3), perhaps a memory map; read in batches, never written.
     labels: int64 (N,), the indices of their classes in `classes`.
-    features: a network that returns a list of feature maps for pictures (N, 3, S, S) in -1..1. The
+    features: a network that returns a list of feature maps for pictures (N, 3, H, W) in -1..1. The
         projected method freezes it, and its weights are not returned. None to train a small one.
     start: config and weights of a GAN to continue from. Its method and channels replace those of
-        `settings`.
+        `settings`. Its pictures may have another aspect.
 
     The names of the returned weights begin with `generator.` (the average, for drawing), `critic.`
     and, if they were trained here, `features.`. The curves contain the losses, and how certain the
@@ -68,15 +69,16 @@ def train_gan(
     Raises: ValueError for a training set or settings that cannot be used, and DivergedError.
     """
     _check(images, labels, classes, settings)
+    size = size_of(*images.shape[1:3])
     if start is None and len(images) < FEW_PICTURES:
         run.log(
             f"{len(images)} pictures are few for training a GAN from scratch - continue from"
             " another GAN (wire `start`), as the graph finetune does"
         )
     if start is None:
-        config = GanConfig.default(settings.method, images.shape[1], classes, settings.channels)
+        config = GanConfig.default(settings.method, size, classes, settings.channels)
     else:
-        config = fine_tuned_config(start[0], images.shape[1], classes)
+        config = fine_tuned_config(start[0], size, classes)
     run = _with_cooldown(run, steps)
     data = TrainingSet.preloaded(images, labels, len(classes), settings.mirror, run.numerics)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
@@ -112,7 +114,7 @@ def generate(
     numerics: Numerics,
     batch: int = 64,
 ) -> Tensor:
-    """Returns pictures for latents: float32 (N, S, S, 3) in 0..1, on the processor.
+    """Returns pictures for latents: float32 (N, H, W, 3) in 0..1, on the processor.
 
     z (N, latent_dim) and class_weights (N, C) may be on any device, and `network` must be on
     numerics.device.
@@ -131,11 +133,7 @@ def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: G
     """Raises: ValueError, with a text of one line, for arguments that cannot be used."""
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(
-            f"images must be uint8 (N, S, S, 3), not {images.dtype} {(*images.shape,)}"
-        )
-    if images.shape[1] != images.shape[2]:
-        raise ValueError(
-            f"the pictures must be square, not {images.shape[2]} x {images.shape[1]} px"
+            f"images must be uint8 (N, H, W, 3), not {images.dtype} {(*images.shape,)}"
         )
     if not len(images):
         raise ValueError("there are no pictures to train on")

@@ -20,9 +20,10 @@ from ..training.rng import rng
 from .batches import AUGMENT
 
 Augment = Literal["auto", "on", "off"]
+Shape = tuple[int, int]  # height and width of pictures
 
-SHIFT = 1 / 8  # largest translation, as a share of the edge
-HOLE = 1 / 2  # edge of the square that cutout erases, as a share of the picture's edge
+SHIFT = 1 / 8  # largest translation, as a share of the height and of the width
+HOLE = 1 / 2  # sides of the rectangle that cutout erases, as a share of the picture's sides
 TARGET = 0.6  # certainty of the critic that the strength aims at (Karras 2020, section 3.1)
 SMALL_SET = 1000  # with fewer pictures, a critic may memorise them
 SPEED = 8_000  # number of pictures in which the strength can rise from 0 to 1
@@ -58,14 +59,14 @@ class Augmentation:
         self.strength = Strength(float(augment == "on"), adaptive).to(device)
         self._on, self._seed = adaptive or augment == "on", seed
 
-    def draw(self, count: int, size: int, *counters: int) -> Changes | None:
-        """Returns random changes of `count` pictures of `size` px, on the processor.
+    def draw(self, count: int, shape: Shape, *counters: int) -> Changes | None:
+        """Returns random changes of `count` pictures of this shape, on the processor.
 
         None if the augmentation is off. `counters` decide the random numbers.
         """
         if not self._on:
             return None
-        return draw_changes(count, size, rng(self._seed, AUGMENT, *counters))
+        return draw_changes(count, shape, rng(self._seed, AUGMENT, *counters))
 
     def __call__(self, images: Tensor, changes: Changes | None) -> Tensor:
         """Returns the images with the changes, which must be on their device."""
@@ -91,7 +92,7 @@ class Recolour(NamedTuple):
     amounts: Tensor  # (3, N, 1, 1, 1), in 0..1
 
     @classmethod
-    def draw(cls, count: int, size: int, random: torch.Generator) -> Recolour:
+    def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Recolour:
         return cls(torch.rand((3, count, 1, 1, 1), generator=random))
 
     def apply(self, images: Tensor) -> Tensor:
@@ -105,59 +106,69 @@ class Recolour(NamedTuple):
 
 
 class Translate(NamedTuple):
-    """Shifts by up to SHIFT of the edge in both directions; the uncovered pixels are 0."""
+    """Shifts by up to SHIFT of the height and the width; the uncovered pixels are 0."""
 
-    places: Tensor  # (2, N, S): the row and the column of each pixel in the padded picture
+    rows: Tensor  # (N, H): the row of each pixel in the padded picture
+    columns: Tensor  # (N, W): its column
 
     @classmethod
-    def draw(cls, count: int, size: int, random: torch.Generator) -> Translate:
-        reach = largest_shift(size)
-        shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=random)
-        return cls(torch.arange(size) + reach + shifts)
+    def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Translate:
+        return cls(*(_shifted(count, side, random) for side in shape))
 
     def apply(self, images: Tensor) -> Tensor:
-        rows, columns = self.places
-        reach = largest_shift(images.shape[2])
-        padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)  # (N, S + 2 reach, ..., 3)
+        down, across = (largest_shift(side) for side in images.shape[2:])
+        padded = F.pad(images, (across, across, down, down)).permute(0, 2, 3, 1)
         which = torch.arange(len(images), device=images.device)[:, None, None]
-        return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return padded[which, self.rows[:, :, None], self.columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _shifted(count: int, side: int, random: torch.Generator) -> Tensor:
+    """Returns the places (count, side) in a padded side of pixels that are shifted at random."""
+    reach = largest_shift(side)
+    return (
+        torch.arange(side) + reach + torch.randint(-reach, reach + 1, (count, 1), generator=random)
+    )
 
 
 class Cutout(NamedTuple):
-    """Squares that become 0. Their edge is HOLE of the picture's; they may exceed the border."""
+    """Rectangles that become 0. Their sides are HOLE of the picture's; they may exceed it."""
 
-    inside: Tensor  # (2, N, S): which rows and which columns are in the square
+    rows: Tensor  # (N, H): which rows are in the rectangle
+    columns: Tensor  # (N, W): which columns are
 
     @classmethod
-    def draw(cls, count: int, size: int, random: torch.Generator) -> Cutout:
-        half = int(size * HOLE + 0.5) // 2
-        centres = torch.randint(0, size + 1, (2, count, 1), generator=random)
-        return cls((torch.arange(size) - centres + 0.5).abs() < half)
+    def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Cutout:
+        return cls(*(_covered(count, side, random) for side in shape))
 
     def apply(self, images: Tensor) -> Tensor:
-        rows, columns = self.inside
-        hole = rows[:, :, None] & columns[:, None, :]
+        hole = self.rows[:, :, None] & self.columns[:, None, :]
         covered: Tensor = images * ~hole[:, None]
         return covered
+
+
+def _covered(count: int, side: int, random: torch.Generator) -> Tensor:
+    """Returns which of the places (count, side) are in a random stretch of HOLE of the side."""
+    centres = torch.randint(0, side + 1, (count, 1), generator=random)
+    return (torch.arange(side) - centres + 0.5).abs() < int(side * HOLE + 0.5) // 2
 
 
 Change = Recolour | Translate | Cutout
 Changes = list[tuple[Tensor, Change]]  # each with random numbers in 0..1 (N, 1, 1, 1)
 
 
-def draw_changes(count: int, size: int, random: torch.Generator) -> Changes:
-    """Returns random changes for `diff_augment` of `count` pictures of `size` px."""
+def draw_changes(count: int, shape: Shape, random: torch.Generator) -> Changes:
+    """Returns random changes for `diff_augment` of `count` pictures of this shape."""
     changes: Changes = []
     for kind in (Recolour, Translate, Cutout):
         chance = torch.rand(count, 1, 1, 1, generator=random)
-        changes.append((chance, kind.draw(count, size, random)))
+        changes.append((chance, kind.draw(count, shape, random)))
     return changes
 
 
 def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
     """Returns pictures with colour, translation and cutout (Zhao 2020, section 3.2).
 
-    images: float (N, 3, S, S) in -1..1. The result has the same shape and may exceed the range.
+    images: float (N, 3, H, W) in -1..1. The result has the same shape and may exceed the range.
     strength: the probability of each of the three, a scalar in 0..1 on the pictures' device.
     """
     for chance, change in changes:
@@ -165,6 +176,6 @@ def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
     return images
 
 
-def largest_shift(size: int) -> int:
-    """Returns the largest translation of pictures of `size` px."""
-    return int(size * SHIFT + 0.5)
+def largest_shift(side: int) -> int:
+    """Returns the largest translation along a side of so many pixels."""
+    return int(side * SHIFT + 0.5)

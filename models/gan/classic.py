@@ -14,29 +14,43 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, halvings
-from .config import GanConfig
+from .config import CELLS, GanConfig
+from .layers import coarsest_map
 from .method import Batch, Draws, GanMethod, GanSetup, Loss, Metrics
 
 RATE, BETAS = 2e-4, (0.5, 0.999)  # of Adam, for generator and critic
+SECOND = 3  # position of the second transposed convolution among the generator's layers
 
 
 class ClassicGenerator(nn.Module):
-    """Transposed convolutions from 1 px to 4, 8, ... and the picture's size, with batch norms."""
+    """Transposed convolutions from 1 px to 4, 8, ... and the picture's size, with batch norms.
+
+    If pictures are not square, the first one makes a map of their aspect. An odd number of cells is
+    cut from the second one.
+    """
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
         widths = config.channels
-        layers: list[nn.Module] = [nn.ConvTranspose2d(config.latent, widths[0], 4, bias=False)]
+        first = nn.ConvTranspose2d(config.latent, widths[0], config.map_shape(4), bias=False)
+        layers: list[nn.Module] = [first]
         for a, b in pairwise(widths):
             layers += [nn.BatchNorm2d(a), nn.ReLU()]
             layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
         layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
+        self._cells = config.map_shape(CELLS)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, S, S) in -1..1 for latents; ignores class weights."""
-        return self.layers(z[:, :, None, None]).float().tanh()  # type: ignore[no-any-return]
+        """Returns pictures float32 (N, 3, H, W) in -1..1 for latents; ignores class weights."""
+        height, width = self._cells
+        x = z[:, :, None, None]
+        for number, layer in enumerate(self.layers):
+            x = layer(x)
+            if number == SECOND:
+                x = x[:, :, :height, :width]
+        return x.float().tanh()
 
     def initialise_(self, random: torch.Generator) -> None:
         _initialise_all(self, random)
@@ -49,15 +63,15 @@ class ClassicCritic(nn.Module):
         super().__init__()
         width = config.critic
         layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(LEAK)]
-        for _ in range(halvings(config.size, 8)):
+        for _ in range(halvings(config.edge, 8)):
             wider = min(512, 2 * width)
             layers += [nn.Conv2d(width, wider, 4, 2, 1, bias=False), nn.BatchNorm2d(wider)]
             layers += [nn.LeakyReLU(LEAK)]
             width = wider
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, bias=False))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, coarsest_map(config), bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns logits (N,) of (N, 3, S, S): high for pictures that look real."""
+        """Returns logits (N,) of (N, 3, H, W): high for pictures that look real."""
         return self.layers(images).flatten().float()  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ..blocks import halvings
-from ..configs import check_choice, check_names, check_whole, read_config
+from ..configs import (
+    Size,
+    check_choice,
+    check_names,
+    check_size,
+    check_whole,
+    read_config,
+    sides_of,
+    size_text,
+)
 from ..training.diverged import UnsuitableError
 
 Method = Literal["projected", "r3", "classic"]
 
-SIZES = (32, 64, 128, 256, 512)  # edges of pictures in pixels that a GAN can draw
+SIZES = (32, 64, 128, 256, 512)  # edges of square pictures in pixels that a GAN can draw
+CELLS = 8  # cells of the grid along the edge of a square picture
 MAX_ACTIVATIONS = 1 << 22  # largest feature map of a picture, in values: 16 MiB in float32
 MAX_WEIGHTS = 50_000_000  # largest number of weights in the generator: 200 MB in float32
 
@@ -23,7 +34,7 @@ class GanConfig:
     """The settings of the generator and the critic; every value is checked on construction."""
 
     method: Method
-    size: int  # edge of a picture in pixels, one of SIZES
+    size: Size  # of a picture, see `check_gan_size`
     classes: tuple[str, ...]  # names of the classes; with one class the GAN is unconditional
     channels: tuple[int, ...]  # width of the generator's levels, from the coarsest to the finest
     blocks: int = 2  # number of residual blocks in each level (not classic)
@@ -41,10 +52,9 @@ class GanConfig:
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
-        if type(self.size) is not int or self.size not in SIZES:
-            raise ValueError(f"a GAN's size must be one of {SIZES}, not {self.size!r:.80}")
+        check_gan_size(self.size)
         check_names("classes", self.classes)
-        check_whole("grown", self.grown, 0, SIZES.index(self.size))
+        check_whole("grown", self.grown, 0, SIZES.index(self.edge))
         _check_channels(self)
         check_whole("blocks", self.blocks, 1, 4)
         check_whole("latent", self.latent, 1, 1024)
@@ -64,9 +74,24 @@ class GanConfig:
             raise ValueError(f"the channels {[*self.channels]} make the generator too large")
 
     @property
-    def base_size(self) -> int:
-        """The size before fine-tuning doubled it."""
-        return self.size >> self.grown
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a picture."""
+        return sides_of(self.size)
+
+    @property
+    def edge(self) -> int:
+        """The edge in SIZES of the square whose area is nearest to a picture's."""
+        return nominal_edge(*self.shape)
+
+    @property
+    def base_edge(self) -> int:
+        """The edge before fine-tuning doubled the size."""
+        return self.edge >> self.grown
+
+    def map_shape(self, edge: int) -> tuple[int, int]:
+        """Returns height and width of feature maps whose edge is `edge` if pictures are square."""
+        height, width = (-(-side * edge // self.edge) for side in self.shape)
+        return height, width
 
     @property
     def base_levels(self) -> int:
@@ -75,24 +100,29 @@ class GanConfig:
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Edge of each level's feature maps in pixels."""
+        """Edge of each level's feature maps in pixels, if pictures are square."""
         first = 8 if self.method == "projected" else 4
         base = [first << level for level in range(self.base_levels)]
-        return (*base, *(self.base_size << level for level in range(self.grown)))
+        return (*base, *(self.base_edge << level for level in range(self.grown)))
 
-    def enlarged(self, size: int) -> GanConfig:
+    def enlarged(self, size: Size) -> GanConfig:
         """Returns the config with one more level for each doubling up to `size`.
 
-        Raises: ValueError if `size` is smaller, or the method has a fixed size.
+        The aspect may change too.
+
+        Raises: ValueError if `size` is smaller, or the method cannot draw larger pictures.
         """
-        doublings = SIZES.index(size) - SIZES.index(self.size) if size in SIZES else -1
+        check_gan_size(size)
+        edge = nominal_edge(*sides_of(size))
+        doublings = SIZES.index(edge) - SIZES.index(self.edge)
+        ours, theirs = size_text(*self.shape), size_text(*sides_of(size))
         if doublings < 0:
-            raise ValueError(f"a GAN of {self.size} px cannot be changed to draw {size} px")
+            raise ValueError(f"a GAN of {ours} cannot be changed to draw {theirs}")
         if doublings and self.method != "projected":
             raise UnsuitableError(
-                f"a GAN of method {self.method} can only draw {self.size} px, not {size} px; only"
-                " projected GANs can be fine-tuned on larger pictures",
-                f"load the pictures with size {self.size}, or leave `start` unwired",
+                f"a GAN of method {self.method} can only draw {ours}, not {theirs}; only projected"
+                " GANs can be fine-tuned on larger pictures",
+                f"load the pictures with size {self.edge}, or leave `start` unwired",
             )
         defaults = GanConfig.default(self.method, size, self.classes).channels
         added = defaults[len(defaults) - doublings :]
@@ -106,7 +136,7 @@ class GanConfig:
         """(channels, height, width) of the noise maps; the first two levels have one each."""
         if self.method != "projected" or self.noise == 0:
             return ()
-        return tuple((self.noise, side, side) for side in self.resolutions[:2])
+        return tuple((self.noise, *self.map_shape(edge)) for edge in self.resolutions[:2])
 
     @property
     def latent_dim(self) -> int:
@@ -127,15 +157,15 @@ class GanConfig:
     def default(
         cls,
         method: Method,
-        size: int,
+        size: Size,
         classes: tuple[str, ...],
         channels: tuple[int, ...] | None = None,
     ) -> GanConfig:
         """Returns a config that can be trained without a graphics card."""
-        if size not in SIZES:
-            raise ValueError(f"a GAN's size must be one of {SIZES}, not {size!r}")
+        check_gan_size(size)
+        edge = nominal_edge(*sides_of(size))
         if method == "projected":
-            widths = (128, 96, 64, 48, 32, 32)[: halvings(size, 8)]
+            widths = (128, 96, 64, 48, 32, 32)[: halvings(edge, 8)]
             return cls(
                 method,
                 size,
@@ -147,11 +177,36 @@ class GanConfig:
                 features=(64, 128, 192, 192),
             )
         if method == "r3":
-            widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(size, 4)]
+            widths = (128, 128, 96, 64, 48, 32, 32)[: halvings(edge, 4)]
             return cls(method, size, classes, channels or widths, blocks=1, noise=0, critic=48)
-        widths = tuple(min(512, size * 8 >> level) for level in range(halvings(size, 4)))
+        widths = tuple(min(512, edge * 8 >> level) for level in range(halvings(edge, 4)))
         return cls(
             method, size, classes, channels or widths, blocks=1, latent=100, noise=0, critic=64
+        )
+
+
+def nominal_edge(height: int, width: int) -> int:
+    """Returns the power of two whose square is nearest to the area of pictures or maps."""
+    return 1 << max(0, round(math.log2(height * width) / 2))
+
+
+def check_gan_size(size: object) -> None:
+    """Raise a ValueError, with one line, unless a GAN can draw pictures of this size.
+
+    Square pictures have an edge in SIZES. Others consist of whole cells, whose edge is that of a
+    square of about equal area, divided by CELLS: 24 x 40 px are 6 x 10 cells of 4 px.
+    """
+    if not isinstance(size, tuple):
+        if type(size) is not int or size not in SIZES:
+            raise ValueError(f"a GAN's size must be one of {SIZES}, not {size!r:.80}")
+        return
+    check_size(size, SIZES[0], SIZES[-1])
+    edge = nominal_edge(*size)
+    cell = edge // CELLS
+    if edge not in SIZES or size[0] % cell or size[1] % cell:
+        raise ValueError(
+            f"a GAN can't draw pictures of {size_text(*size)}: their sides must be multiples of an"
+            f" eighth of {', '.join(map(str, SIZES))} px, for the square whose area is nearest"
         )
 
 
@@ -165,12 +220,12 @@ def _check_channels(config: GanConfig) -> None:
         raise ValueError(f"channels must be a list of whole numbers, not {config.channels!r:.80}")
     if config.grown and config.method != "projected":
         raise ValueError(f"grown must be 0 for the method {config.method}, not {config.grown}")
-    most = halvings(config.base_size, 8 if config.method == "projected" else 4)
+    most = halvings(config.base_edge, 8 if config.method == "projected" else 4)
     fewest = max(1, most - 2) if config.method == "projected" else most
     if not fewest <= config.base_levels <= most:
         raise ValueError(
             f"channels must have {fewest} to {most} levels for {config.method} at"
-            f" {config.base_size} px, not {config.base_levels}"
+            f" {config.base_edge} px, not {config.base_levels}"
         )
     for width, side in zip(config.channels, config.resolutions, strict=True):
         check_whole("each of channels", width, 8, min(512, MAX_ACTIVATIONS // side**2))

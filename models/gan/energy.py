@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .batches import GROUP
+from .config import nominal_edge
 
 PATCH = 4  # edge of the compared patches, in pixels
 PLACES = 32  # number of random places in each map at which patches are compared
@@ -43,8 +44,9 @@ def picture_energy(
     Of the features, it compares the layout and the statistics.
     """
     total = fakes.new_zeros(())
-    for cell in (fakes.shape[2] // 8, fakes.shape[2] // 4):
-        fake, real = (2 * F.avg_pool2d(x, cell).flatten(1) for x in (fakes, reals))
+    edge = nominal_edge(*fakes.shape[2:])
+    for cell in (edge // 8, edge // 4):
+        fake, real = (2 * F.avg_pool2d(x, cell, ceil_mode=True).flatten(1) for x in (fakes, reals))
         total = total + 2 * energy(fake, real, 1)
     for fake_map, real_map in zip(fake_maps, real_maps, strict=True):
         a, b = fake_map.float(), real_map.float()
@@ -73,9 +75,9 @@ def patch_energy(
     return total
 
 
-def draw_places(edges: list[int], random: torch.Generator) -> list[Tensor]:
-    """Returns PLACES random places in maps of each edge, on the processor."""
-    return [torch.randint(edge**2, (PLACES,), generator=random) for edge in edges]
+def draw_places(counts: list[int], random: torch.Generator) -> list[Tensor]:
+    """Returns PLACES random places in maps of so many places each, on the processor."""
+    return [torch.randint(count, (PLACES,), generator=random) for count in counts]
 
 
 def energy(fakes: Tensor, reals: Tensor, each: int) -> Tensor:
@@ -98,8 +100,12 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _layout(x: Tensor) -> Tensor:
-    """Returns the averages of (N, C, H, W) over 4x4 cells, or 2x2 cells if H is at most 4."""
-    return F.avg_pool2d(x, max(1, x.shape[2] // (4 if x.shape[2] > 4 else 2))).flatten(1)
+    """Returns the averages of (N, C, H, W) over 4x4 cells, or 2x2 cells of at most 4 places.
+
+    Maps that are not square have about as many cells.
+    """
+    edge = nominal_edge(*x.shape[2:])
+    return F.avg_pool2d(x, max(1, edge // (4 if edge > 4 else 2)), ceil_mode=True).flatten(1)
 
 
 def _statistics(x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ LAYOUT = COLOURS + sum(WIDTHS)  # index of the first column with the layout
 MAIN_AXES = 16  # number of principal axes of the textures for the Fréchet distance
 
 Vectors = tuple[Tensor, Tensor]  # colours and textures, and layouts, see `Reference._vectors`
-Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, S, S, 3) for class numbers (N,)
+Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, H, W, 3) for class numbers (N,)
 
 
 class RandomFeatures(nn.Module):
@@ -48,11 +48,13 @@ class RandomFeatures(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(b, momentum=None, affine=False) for b in WIDTHS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns coarse colours (48), textures (160) and layout (64) of (N, 3, S, S) in -1..1.
+        """Returns coarse colours (48), textures (160) and layout (64) of (N, 3, H, W) in -1..1.
 
-        The layout is the picture in 8x8 greys. It is similar if only the colours differ.
+        The layout is the picture in 8x8 greys. It is similar if only the colours differ. Large
+        pictures are reduced to the area of 64x64.
         """
-        x = F.adaptive_avg_pool2d(x, min(64, x.shape[2]))
+        scale = min(1.0, 64 / math.sqrt(x.shape[2] * x.shape[3]))
+        x = F.adaptive_avg_pool2d(x, (round(scale * x.shape[2]), round(scale * x.shape[3])))
         layout = F.adaptive_avg_pool2d(x, 8).mean(1).flatten(1)
         vectors = [2 * F.adaptive_avg_pool2d(x, 4).flatten(1)]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):

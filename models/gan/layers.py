@@ -7,6 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..blocks import halvings
+from .config import GanConfig
+
 
 class ClassEmbedding(nn.Module):
     """Vectors of the classes, averaged by class weights: (N, C) to (N, width)."""
@@ -21,6 +24,16 @@ class ClassEmbedding(nn.Module):
 
     def initialise_(self, random: torch.Generator) -> None:
         nn.init.normal_(self.weight, 0, self._std, generator=random)
+
+
+def coarsest_map(config: GanConfig) -> tuple[int, int]:
+    """Returns height and width of pictures after strided convolutions down to an edge of 4.
+
+    An odd side loses a pixel when it is halved.
+    """
+    times = halvings(config.edge, 4)
+    height, width = (side >> times for side in config.shape)
+    return height, width
 
 
 def initialise_normal(layer: nn.Linear | nn.Conv2d, gain: float, random: torch.Generator) -> None:

@@ -76,7 +76,7 @@ class Draws(NamedTuple):
 class Batch:
     """The pictures of a step, or of a slice of it, on the device.
 
-    reals:    real pictures (B, 3, S, S) in -1..1.
+    reals:    real pictures (B, 3, H, W) in -1..1.
     fakes:    generated pictures, likewise.
     classes:  class weights (B, C) of the real and of the generated pictures.
     draws:    random numbers.
@@ -137,9 +137,9 @@ class GanMethod(ABC, Generic[B]):
 
         first: the index of the slice's first picture in the step.
         """
-        size = self.setup.config.size
+        shape = self.setup.config.shape
         views = range(self.views)
-        return Draws([self.augmentation.draw(count, size, k, step, first) for k in views], [])
+        return Draws([self.augmentation.draw(count, shape, k, step, first) for k in views], [])
 
     @abstractmethod
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> B:

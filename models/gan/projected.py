@@ -47,10 +47,12 @@ class ProjectedMethod(GanMethod[Views]):
             self._trained_features = features = blank(lambda: FeatureNet(classes, config.features))
         self._features = numerics.place(features).eval().requires_grad_(False)
         with torch.no_grad():
-            empty = torch.zeros(1, 3, config.size, config.size, device=numerics.device)
-            views = critic_views(empty, self._features, config.base_size)
-        shapes = [(view.shape[1], view.shape[2]) for view in views]
-        self._edges = [*(edge for _, edge in shapes[1:]), config.size // PATCH]
+            empty = torch.zeros(1, 3, *config.shape, device=numerics.device)
+            views = critic_views(empty, self._features, config.grown)
+        shapes = [(view.shape[1], view.shape[2], view.shape[3]) for view in views]
+        maps = [shape[1:] for shape in shapes[1:]]
+        self._places = [height * width for height, width in maps]
+        self._places.append(math.prod(side // PATCH for side in config.shape))
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
         numerics.compile(self.critic)
@@ -77,17 +79,17 @@ class ProjectedMethod(GanMethod[Views]):
 
     def draw(self, count: int, step: int, first: int) -> Draws:
         """Returns the random numbers of a slice; all slices of a step compare the same places."""
-        places = draw_places(self._edges, rng(self.setup.settings.seed, PATCHES, step))
+        places = draw_places(self._places, rng(self.setup.settings.seed, PATCHES, step))
         return super().draw(count, step, first)._replace(places=places)
 
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Views:
-        base_size = self.setup.config.base_size
+        grown = self.setup.config.grown
         with self.numerics.autocast():
             fakes = self.augmentation(self.generator(z, classes), draws.changes[0])
-            fake_views = critic_views(fakes, self._features, base_size)
+            fake_views = critic_views(fakes, self._features, grown)
             with torch.no_grad():
                 reals = self.augmentation(reals, draws.changes[1])
-                real_views = critic_views(reals, self._features, base_size)
+                real_views = critic_views(reals, self._features, grown)
         return Views(reals, fakes, classes, draws, real_views, fake_views)
 
     def critic_loss(self, batch: Views) -> tuple[Tensor, Tensor, Metrics]:

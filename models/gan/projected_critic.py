@@ -15,18 +15,21 @@ from torch.nn import functional as F
 
 from ..blocks import LEAK
 from .batches import GROUP
+from .config import nominal_edge
 from .layers import ClassEmbedding, initialise_normal
 
 
 class ProjectedCritic(nn.Module):
     """A critic with one head for each tensor that `critic_views` returns."""
 
-    def __init__(self, views: list[tuple[int, int]], classes: int, width: int, fine: int) -> None:
-        """`views`: (channels, edge) of each tensor; `fine`: see `CriticHead`, first head only."""
+    def __init__(
+        self, views: list[tuple[int, int, int]], classes: int, width: int, fine: int
+    ) -> None:
+        """`views`: (channels, H, W) of each tensor; `fine`: see `CriticHead`, first head only."""
         super().__init__()
         self.heads = nn.ModuleList(
-            CriticHead(channels, side, classes, width, fine if number == 0 else 0)
-            for number, (channels, side) in enumerate(views)
+            CriticHead(view, classes, width, fine if number == 0 else 0)
+            for number, view in enumerate(views)
         )
 
     def forward(self, views: list[Tensor], class_weights: Tensor) -> list[Tensor]:
@@ -34,14 +37,14 @@ class ProjectedCritic(nn.Module):
         return [head(x, class_weights) for head, x in zip(self.heads, views, strict=True)]
 
 
-def critic_views(images: Tensor, features: nn.Module, base_size: int) -> list[Tensor]:
-    """Returns the inputs of the heads for pictures (N, 3, S, S): pixels, and maps of `features`.
+def critic_views(images: Tensor, features: nn.Module, grown: int) -> list[Tensor]:
+    """Returns the inputs of the heads for pictures (N, 3, H, W): pixels, and maps of `features`.
 
-    If fine-tuning has doubled the size, the first heads see the picture reduced to the base size.
-    For each larger size, two more heads see its pixels and its finest map.
+    If fine-tuning has doubled the size `grown` times, the first heads see the picture reduced to
+    the size before. For each larger size, two more heads see its pixels and its finest map.
     """
     sizes = [images]
-    while sizes[-1].shape[2] > base_size:
+    for _ in range(grown):
         sizes.append(F.avg_pool2d(sizes[-1], 2))
     base, *finer = reversed(sizes)
     views = [F.pixel_unshuffle(base, 2), *features(base)]
@@ -58,16 +61,17 @@ class CriticHead(nn.Module):
     that the critic detects a generator that repeats itself.
     """
 
-    def __init__(self, channels: int, side: int, classes: int, width: int, fine: int) -> None:
+    def __init__(self, view: tuple[int, int, int], classes: int, width: int, fine: int) -> None:
         """`fine`: width of two convolutions at full size, which see thin lines; 0 for none."""
         super().__init__()
+        channels, edge = view[0], nominal_edge(*view[1:])
         layers: list[nn.Module] = []
         for inputs in (channels, fine) if fine else ():
             layers += [nn.Conv2d(inputs, fine, 3, 1, 1), nn.LeakyReLU(LEAK)]
             channels = fine
-        while side > 8:
+        while edge > 8:
             layers += [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
-            channels, side = width, side // 2
+            channels, edge = width, edge // 2
         layers += [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(LEAK)]
         self.body = nn.Sequential(*layers)
         self.mix = nn.Conv2d(width + 1, width, 1)
@@ -75,7 +79,7 @@ class CriticHead(nn.Module):
         self.embedding = ClassEmbedding(classes, width, std=1 / math.sqrt(width))
 
     def forward(self, x: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns scores (N, places) for x (N, channels, side, side), N a multiple of GROUP."""
+        """Returns scores (N, places) for x (N, channels, H, W), N a multiple of GROUP."""
         hidden = self.body(x)
         hidden = torch.cat([hidden, group_deviation(hidden).to(hidden.dtype)], 1)
         hidden = F.leaky_relu(self.mix(hidden), LEAK)

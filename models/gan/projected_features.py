@@ -40,7 +40,7 @@ class FeatureNet(nn.Module):
         self.answer = nn.Linear(sum(widths[1:]), outputs)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns maps of S/4, S/8 and S/16 px for pictures (N, 3, S, S) in -1..1."""
+        """Returns maps of 1/4, 1/8 and 1/16 of the size of pictures (N, 3, H, W) in -1..1."""
         maps = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = F.leaky_relu(norm(convolution(x)), LEAK)
@@ -48,7 +48,7 @@ class FeatureNet(nn.Module):
         return maps[1:]
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Returns the inputs (N, D) of the last layer for pictures (N, 3, S, S) in -1..1."""
+        """Returns the inputs (N, D) of the last layer for pictures (N, 3, H, W) in -1..1."""
         return torch.cat([m.mean((2, 3)) for m in self(x)], 1)
 
     def logits(self, x: Tensor) -> Tensor:
@@ -71,7 +71,8 @@ def train_features(
     initialise(net.to("cpu"), rng(seed, FEATURES))
     numerics.place(net)
     net.train().requires_grad_(True)
-    batch = micro_batches(BATCH, data.images.shape[1])[0].stop
+    height, width = data.images.shape[1:3]
+    batch = micro_batches(BATCH, height * width)[0].stop
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
     for step in range(STEPS):
         random = rng(seed, FEATURES, step)
@@ -81,7 +82,7 @@ def train_features(
         chosen, targets, optimiser.param_groups[0]["lr"] = send(inputs, numerics.device)
         images = data.pictures(chosen)
         if data.classes == 1:
-            images = _rotated(images)
+            images = _rotated(square_part(images, random))
         with numerics.autocast():
             logits = net.logits(images)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=0.1)
@@ -97,6 +98,19 @@ def one_cycle(progress: float, warm: float = 0.2) -> float:
     if progress < warm:
         return 0.52 - 0.48 * math.cos(math.pi * progress / warm)
     return 0.5 + 0.5 * math.cos(math.pi * (progress - warm) / (1 - warm))
+
+
+def square_part(images: Tensor, random: torch.Generator) -> Tensor:
+    """Returns pictures (N, 3, H, W) cut to the largest square, at a random place of all of them.
+
+    Pictures that are not square cannot be rotated by a quarter turn as a whole.
+    """
+    height, width = images.shape[2:]
+    if height == width:
+        return images
+    edge = min(height, width)
+    first = int(torch.randint(max(height, width) - edge + 1, (), generator=random))
+    return images.narrow(2 if height > width else 3, first, edge)
 
 
 def _rotated(images: Tensor) -> Tensor:

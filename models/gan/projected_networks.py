@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..blocks import LEAK
 from ..repeatable import attention, enlarged
-from .config import GanConfig
+from .config import CELLS, GanConfig
 from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
 STYLE = 128  # width of the vector that modulates every block
@@ -21,10 +21,11 @@ HEAD = 32  # number of channels of an attention head
 class ProjectedGenerator(nn.Module):
     """Global latent and class weights modulate every layer; noise maps decide the details.
 
-    The levels are residual blocks at 8, 16, ... px, modulated by FiLM (Perez et al. 2018). The last
-    layer draws patches (pixel shuffle, Shi et al. 2016). Coarse levels have self-attention, so that
-    distant places match. A level that fine-tuning added draws details on the enlarged picture of
-    the level before (as Karras et al. 2020, StyleGAN2, section 4); they are zero at first.
+    The levels are residual blocks at 8, 16, ... px (see `map_shape`), modulated by FiLM (Perez et
+    al. 2018). The last layer draws patches (pixel shuffle, Shi et al. 2016). Coarse levels have
+    self-attention, so that distant places match. A level that fine-tuning added draws details on
+    the enlarged picture of the level before (as Karras et al. 2020, StyleGAN2, section 4); they are
+    zero at first.
     """
 
     def __init__(self, config: GanConfig) -> None:
@@ -38,8 +39,9 @@ class ProjectedGenerator(nn.Module):
             nn.Linear(STYLE, STYLE),
             nn.LeakyReLU(LEAK),
         )
-        self.start = nn.Linear(STYLE, widths[0] * 16)
-        self.places = nn.Parameter(torch.empty(1, widths[0], 8, 8))
+        height, width = config.map_shape(4)
+        self.start = nn.Linear(STYLE, widths[0] * height * width)
+        self.places = nn.Parameter(torch.empty(1, widths[0], *config.map_shape(CELLS)))
         self.noises = nn.ModuleList(
             NoiseInput(shape[0], width)
             for shape, width in zip(config.noise_maps, widths, strict=False)
@@ -56,25 +58,26 @@ class ProjectedGenerator(nn.Module):
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
         base = config.base_levels
         self.patches = PatchOutput(
-            widths[base - 1], config.base_size // config.resolutions[base - 1], blank=False
+            widths[base - 1], config.base_edge // config.resolutions[base - 1], blank=False
         )
         self.details = nn.ModuleList(PatchOutput(width, 2, blank=True) for width in widths[base:])
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, S, S) in -1..1 for latents and class weights (N, C)."""
+        """Returns pictures float32 (N, 3, H, W) in -1..1 for latents and class weights (N, C)."""
         shapes = self.config.noise_maps
         sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
         vector, *flat = torch.split(z, sizes, 1)
         maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
         style = self.mapping(torch.cat([vector, self.embedding(class_weights)], 1))
-        x = self.start(style).unflatten(1, (-1, 4, 4))
-        x = enlarged(x) + self.places
+        x = self.start(style).unflatten(1, (-1, *self.config.map_shape(4)))
+        height, width = self.places.shape[2:]  # an odd number of cells is less than twice the map
+        x = enlarged(x)[:, :, :height, :width] + self.places
         x = x.contiguous(memory_format=torch.channels_last)
-        for level, (blocks, side) in enumerate(
+        for level, (blocks, edge) in enumerate(
             zip(self.levels, self.config.resolutions, strict=True)
         ):
             if level > 0:
-                x = F.interpolate(self.between[level - 1](x), (side, side))
+                x = F.interpolate(self.between[level - 1](x), self.config.map_shape(edge))
             if level < len(maps):
                 x = x + self.noises[level](maps[level])
             for number, block in enumerate(blocks):  # type: ignore[arg-type, var-annotated]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..blocks import LEAK, blank, halvings
 from ..repeatable import enlarged
 from .config import GanConfig
-from .layers import ClassEmbedding, initialise_patches
+from .layers import ClassEmbedding, coarsest_map, initialise_patches
 from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 
 RATE = 2e-4  # learning rate of generator and critic
@@ -29,7 +29,9 @@ class R3Generator(nn.Module):
         super().__init__()
         widths = config.channels
         self.embedding = ClassEmbedding(len(config.classes), 32)
-        self.start = nn.Linear(config.latent + 32, widths[0] * 16)
+        self._maps = [config.map_shape(edge) for edge in config.resolutions]
+        height, width = self._maps[0]
+        self.start = nn.Linear(config.latent + 32, widths[0] * height * width)
         self.levels = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in widths
         )
@@ -37,16 +39,19 @@ class R3Generator(nn.Module):
         self.pixels = nn.Conv2d(widths[-1], 12, 3, padding=1)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, S, S), about -1..1, for latents and class weights (N, C).
+        """Returns pictures float32 (N, 3, H, W), about -1..1, for latents and class weights (N, C).
 
         They are not bounded, as in the paper: the critic is so strong that a tanh would saturate,
         and its gradient would vanish.
         """
-        x = self.start(torch.cat([z, self.embedding(class_weights)], 1)).unflatten(1, (-1, 4, 4))
+        x = self.start(torch.cat([z, self.embedding(class_weights)], 1))
+        x = x.unflatten(1, (-1, *self._maps[0]))
         x = x.contiguous(memory_format=torch.channels_last)
-        for level, blocks in enumerate(self.levels):
+        for level, (blocks, (height, width)) in enumerate(
+            zip(self.levels, self._maps, strict=True)
+        ):
             if level > 0:
-                x = enlarged(self.between[level - 1](x))
+                x = enlarged(self.between[level - 1](x))[:, :, :height, :width]
             x = blocks(x)
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 
@@ -83,16 +88,18 @@ class StridedCritic(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         inputs = 3
-        for level in range(halvings(config.size, 4)):
+        for level in range(halvings(config.edge, 4)):
             width = config.critic * min(8, 1 << level)
             layers += [nn.Conv2d(inputs, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
             inputs = width
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs * 16, 64))
+        height, width = coarsest_map(config)
+        values = inputs * height * width
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(values, 64))
         self.score = nn.Linear(64, 1)
         self.embedding = ClassEmbedding(len(config.classes), 64, std=1 / 8)
 
     def forward(self, images: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns scores (N,) of (N, 3, S, S): high for pictures that look real."""
+        """Returns scores (N,) of (N, 3, H, W): high for pictures that look real."""
         hidden: Tensor = self.body(images)
         match = (hidden * self.embedding(class_weights)).sum(1)
         scores: Tensor = self.score(hidden)[:, 0] + match
@@ -108,7 +115,7 @@ class R3Method(GanMethod[Batch]):
     def __init__(self, setup: GanSetup) -> None:
         # The critic is not compiled: compiled networks do not have second derivatives.
         super().__init__(setup, R3Generator, blank(lambda: StridedCritic(setup.config)))
-        self._gamma = penalty_weight(setup.config.size)
+        self._gamma = penalty_weight(*setup.config.shape)
 
     def rates(self, step: int, age: int) -> tuple[float, float]:
         rate = RATE * self.setup.settings.rate
@@ -146,6 +153,6 @@ def gradient_penalty(images: Tensor, scores: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def penalty_weight(size: int) -> float:
+def penalty_weight(height: int, width: int) -> float:
     """Returns gamma, the weight of the penalties: 0.3 at 32 px, proportional to the area."""
-    return 0.3 * (size / 32) ** 2
+    return 0.3 * (height * width / 32**2)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from ..configs import Size, sides_of, size_text
 from ..training.diverged import UnsuitableError
 from ..training.loop import State
-from .config import GanConfig
-from .layers import ClassEmbedding
+from .config import CELLS, GanConfig, nominal_edge
+from .layers import ClassEmbedding, coarsest_map
 from .trainee import GanTrainee
 
 # Number of earlier steps that learning rates and average assume for a GAN that is fine-tuned. New
@@ -22,14 +25,18 @@ SAME_TASK_AGE, NEW_TASK_AGE = 2000, 400
 _ANOTHER = "wire a GAN that train_gan made to `start`, or leave `start` unwired"
 
 
-def fine_tuned_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> GanConfig:
+def fine_tuned_config(start: GanConfig, size: Size, classes: tuple[str, ...]) -> GanConfig:
     """Returns the config of `start` for these classes, with one more level for each doubled size.
+
+    The pictures may have another aspect than those of `start`.
 
     Raises: ValueError if the pictures are smaller, or the method has a fixed size.
     """
-    if size < start.size:
+    shape = sides_of(size)
+    if nominal_edge(*shape) < start.edge:
         raise ValueError(
-            f"the GAN to start from draws {start.size} px, but the pictures are only {size} px"
+            f"the GAN to start from draws {size_text(*start.shape)}, but the pictures are only"
+            f" {size_text(*shape)}"
         )
     return replace(start.enlarged(size), classes=classes)
 
@@ -37,7 +44,8 @@ def fine_tuned_config(start: GanConfig, size: int, classes: tuple[str, ...]) -> 
 def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None:
     """Load the weights of a trained GAN into a trainee, and match its classes by their names.
 
-    The embedding of a new class is the mean of the old ones.
+    The embedding of a new class is the mean of the old ones. If the pictures have another aspect,
+    the weights of the coarsest maps are stretched to it; all others are convolutions and stay.
 
     Raises: ValueError if the weights do not fit.
     """
@@ -62,6 +70,8 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
                 # The layer that classifies pictures was only needed to train the features.
                 value = torch.zeros_like(own)
             elif value.shape != own.shape:
+                value = _stretched(prefix, name, value, own, start, trainee.config)
+            if value.shape != own.shape:
                 raise UnsuitableError(
                     f"the {prefix} of the GAN to start from has another shape ({name} differs)",
                     _ANOTHER,
@@ -79,6 +89,33 @@ def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state
     """Returns whether a weight is in a level or a head that the smaller `start` does not have."""
     module = ".".join([prefix, *name.split(".")[:2], ""])
     return config.grown > start.grown and not any(key.startswith(module) for key in state)
+
+
+def _stretched(
+    prefix: str, name: str, value: Tensor, own: Tensor, start: GanConfig, config: GanConfig
+) -> Tensor:
+    """Returns weights of a coarsest map, interpolated to the aspect of `config`.
+
+    Weights that cannot be interpolated are returned unchanged. A critic adds the weighted values of
+    its map, so its weights become smaller if the map becomes larger.
+    """
+    if name == "places":
+        old, new = (c.map_shape(CELLS) for c in (start, config))
+    elif prefix == "critic":
+        old, new = (coarsest_map(c) for c in (start, config))
+    else:
+        old, new = (c.map_shape(4) for c in (start, config))
+    if value.numel() * math.prod(new) != own.numel() * math.prod(old):
+        return value
+    if value.ndim == 4:
+        stretched = F.interpolate(value.reshape(-1, 1, *old), new, mode="bilinear").view(own.shape)
+    else:  # a dense layer: one dimension contains the channels and the places of a map
+        dim = 1 if prefix == "critic" else 0
+        maps = value.unflatten(dim, (-1, *old)).movedim((dim + 1, dim + 2), (-2, -1))
+        planes = F.interpolate(maps.reshape(-1, 1, *old), new, mode="bilinear")
+        maps = planes.view(*maps.shape[:-2], *new).movedim((-2, -1), (dim + 1, dim + 2))
+        stretched = maps.flatten(dim, dim + 2)
+    return stretched * (math.prod(old) / math.prod(new)) if prefix == "critic" else stretched
 
 
 def _match_classes(rows: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Generic, NamedTuple
 
@@ -136,7 +137,7 @@ class GanTrainee(Generic[B]):
         )
 
     def _slices(self, count: int) -> list[slice]:
-        return micro_batches(count, self.config.size, GROUP)
+        return micro_batches(count, math.prod(self.config.shape), GROUP)
 
     def _class_weights(self, labels: Tensor) -> Tensor:
         return F.one_hot(labels, len(self.config.classes)).float()
@@ -161,7 +162,7 @@ class GanTrainee(Generic[B]):
             self._run.log(line)
 
     def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
-        """Returns pictures of these classes by the average: uint8 (N, S, S, 3).
+        """Returns pictures of these classes by the average: uint8 (N, H, W, 3).
 
         The latents are the same on every call with the same `stream`.
         """
@@ -175,7 +176,7 @@ class GanTrainee(Generic[B]):
         return in_parts(draw_part, latents, weights, batch=64)
 
     def preview(self) -> Tensor:
-        """Returns pictures by the average, uint8 (16, S, S, 3), of the first 8 classes in turn."""
+        """Returns pictures by the average, uint8 (16, H, W, 3), of the first 8 classes in turn."""
         return self.draw(torch.arange(16) % min(len(self.config.classes), 8), PREVIEW)
 
     def weights(self) -> dict[str, Tensor]:

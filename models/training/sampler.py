@@ -36,15 +36,17 @@ class Sampler:
         return torch.randperm(self._count, generator=rng(self._seed, epoch))
 
 
-def micro_batches(batch: int, size: int, group: int = 1) -> list[slice]:
-    """Returns slices that divide a batch of pictures of `size` px; each is processed on its own.
+def micro_batches(batch: int, pixels: int, group: int = 1) -> list[slice]:
+    """Returns slices that divide a batch of pictures; each slice is processed on its own.
+
+    pixels: number of pixels of a picture.
 
     This bounds the memory of a step; gradients are summed over the slices. Each slice consists of
     whole groups of `group` pictures, and has at most PIXELS_AT_ONCE pixels or a single group.
     Batches of usual sizes need one slice. The slices depend on the arguments alone, not on free
     memory, so that every machine computes the same bits.
     """
-    most = max(group, PIXELS_AT_ONCE // size**2 // group * group)
+    most = max(group, PIXELS_AT_ONCE // pixels // group * group)
     count = math.ceil(batch / most)
     each = math.ceil(batch / count / group) * group
     return [slice(start, min(start + each, batch)) for start in range(0, batch, each)]

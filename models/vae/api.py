@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..blocks import to_signed
+from ..configs import Size, sides_of, size_of, size_text
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
@@ -39,7 +40,7 @@ def train_vae(
     start: tuple[VaeConfig, State] | None = None,
     features: nn.Module | None = None,
 ) -> TrainingResult[VaeConfig, None]:
-    """Train a VAE on uint8 images (N, S, S, 3).
+    """Train a VAE on uint8 images (N, H, W, 3).
 
     start: a VAE to continue from, with its method, quantiser and channels. Its prior is dropped,
         unless `keep_latents` is set: then only the decoder is trained, and latents stay valid.
@@ -48,11 +49,10 @@ def train_vae(
     Returns the averaged weights. The curves contain loss, error and divergence.
     Raises: ValueError if the pictures' size or the combination of settings is not possible.
     """
-    if images.shape[1] != images.shape[2]:
-        raise ValueError(f"pictures must be square, not {images.shape[2]} x {images.shape[1]} px")
-    config, weights = _new_config(settings, images.shape[1]), None
+    size = size_of(*images.shape[1:3])
+    config, weights = _new_config(settings, size), None
     if start is not None:
-        config = _continued_config(start[0], images.shape[1], settings.keep_latents)
+        config = _continued_config(start[0], size, settings.keep_latents)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
     elif settings.keep_latents:
         raise UnsuitableError(
@@ -79,24 +79,25 @@ def train_vae(
     return TrainingResult(config, state, curves, None)
 
 
-def _new_config(settings: VaeSettings, size: int) -> VaeConfig:
+def _new_config(settings: VaeSettings, size: Size) -> VaeConfig:
     levels = LEVELS if settings.quantiser == "fsq" else ()
     default = QUANTISED_CHANNELS if levels else CHANNELS[settings.method]
     return VaeConfig(settings.method, size, settings.channels or default, levels=levels)
 
 
-def _continued_config(start: VaeConfig, size: int, keep_latents: bool) -> VaeConfig:
-    """Returns the config of a VAE that continues from `start` with pictures of `size` px."""
+def _continued_config(start: VaeConfig, size: Size, keep_latents: bool) -> VaeConfig:
+    """Returns the config of a VAE that continues from `start` with pictures of this size."""
+    needed, found = size_text(*start.shape), size_text(*sides_of(size))
     if start.method == "classic" and start.size != size:
         raise UnsuitableError(
-            f"the classic VAE to start from needs pictures of {start.size} px, not {size} px",
-            f"load the pictures with size {start.size}, or leave `start` unwired",
+            f"the classic VAE to start from needs pictures of {needed}, not {found}",
+            f"load pictures of {needed}, or leave `start` unwired",
         )
     if keep_latents and start.prior is not None and start.size != size:
         raise UnsuitableError(
-            f"the VAE's prior is for pictures of {start.size} px, not {size} px, and"
-            " `keep_latents` keeps it",
-            f"load the pictures with size {start.size}, or switch `keep_latents` off",
+            f"the prior of the VAE is for pictures of {needed}, not {found}, so `keep_latents` is not"
+            " possible",
+            f"load pictures of {needed}, or switch `keep_latents` off",
         )
     return replace(start, size=size, prior=start.prior if keep_latents else None)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ..configs import check_choice, check_whole, read_config
+from ..configs import Size, check_choice, check_size, check_whole, read_config, sides_of, size_text
 from ..training.diverged import UnsuitableError
 from .prior_network import PriorConfig
 
@@ -22,8 +22,8 @@ MOST_CODES = 1 << 16  # largest product of the levels
 class VaeConfig:
     """What defines a VAE's networks.
 
-    size:      side of the training pictures in pixels, a multiple of 8.
-    channels:  channels of a latent, which has the shape (channels, size / 8, size / 8), or
+    size:      of the training pictures; the sides are multiples of 8 px.
+    channels:  channels of a latent, which has the shape (channels, height / 8, width / 8), or
                (channels, 1, 1) for "classic".
     width:     channels of the finest feature maps, a multiple of 8 ("classic" ignores it).
     prior:     config of the prior of the latents, None if none was trained.
@@ -32,7 +32,7 @@ class VaeConfig:
     """
 
     method: Method
-    size: int
+    size: Size
     channels: int
     width: int = 64
     prior: PriorConfig | None = None
@@ -41,14 +41,14 @@ class VaeConfig:
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
         # The classic network's dense layers grow with the picture: 157 MB at 128 px.
-        check_whole("size", self.size, 32, 128 if self.method == "classic" else 512)
+        check_size(self.size, 32, 128 if self.method == "classic" else 512)
         check_whole("channels", self.channels, 1, 256 if self.method == "classic" else 64)
         check_whole("width", self.width, 16, 128)
-        if self.size % FACTOR or self.width % 8:
+        if any(side % FACTOR for side in self.shape) or self.width % 8:
             raise ValueError(
-                f"size and width must be multiples of 8, not {self.size} and {self.width}"
+                f"size and width must be multiples of 8, not {size_text(*self.shape)} and"
+                f" {self.width}"
             )
-
         self._check_levels()
 
     def _check_levels(self) -> None:
@@ -69,10 +69,17 @@ class VaeConfig:
             )
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the training pictures."""
+        return sides_of(self.size)
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Shape of one latent: (channels, height, width)."""
-        side = self.size // FACTOR if self.method == "residual" else 1
-        return self.channels, side, side
+        if self.method == "classic":
+            return self.channels, 1, 1
+        height, width = self.shape
+        return self.channels, height // FACTOR, width // FACTOR
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -191,10 +193,10 @@ class ResidualVae(VaeNetwork):
 class ClassicVae(VaeNetwork):
     """A VAE of dense layers, for one size of pictures (Kingma and Welling 2014, appendix C)."""
 
-    def __init__(self, size: int, channels: int) -> None:
+    def __init__(self, height: int, width: int, channels: int) -> None:
         super().__init__(channels)
-        self.shape = (3, size, size)
-        values = 3 * size * size
+        self.shape = (3, height, width)
+        values = math.prod(self.shape)
         self.encoder = nn.Sequential(
             nn.Flatten(), nn.Linear(values, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * channels)
         )
@@ -207,8 +209,8 @@ class ClassicVae(VaeNetwork):
 
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         if pictures.shape[1:] != self.shape:
-            side = self.shape[-1]
-            raise ValueError(f"this VAE needs pictures of {side} x {side} px")
+            _, height, width = self.shape
+            raise ValueError(f"this VAE needs pictures of {width} x {height} px")
         both = self.encoder(pictures).float()[..., None, None]
         mean, log_variance = both.chunk(2, 1)
         return mean, log_variance.clamp(-20, 10)
@@ -225,5 +227,5 @@ class ClassicVae(VaeNetwork):
 def make_vae(config: VaeConfig) -> VaeNetwork:
     """Returns the network of a config, without trained weights."""
     if config.method == "classic":
-        return ClassicVae(config.size, config.channels)
+        return ClassicVae(*config.shape, config.channels)
     return ResidualVae(config.channels, config.width, config.levels)

@@ -28,7 +28,7 @@ from ..training.steps import Steps
 from .api import decode, encode
 from .flow import EVALUATIONS, integrate, interpolate, sample_times
 from .networks import VaeNetwork
-from .prior_network import WIDEST, PriorConfig, PriorNet
+from .prior_network import MOST_PATCH, WIDEST, PriorConfig, PriorNet
 
 RATE = 1e-3
 WARM_UP = 50  # steps of linear warm-up
@@ -85,8 +85,8 @@ def train_prior(
     Returns the averaged weights. The curves contain the loss.
     Raises: ValueError if `start` is a prior for latents of another size.
     """
-    side = max(latents.shape[2:])
-    patch = math.ceil(side / WIDEST)
+    edge = math.sqrt(latents.shape[2] * latents.shape[3])  # of a square map with as many positions
+    patch = min(MOST_PATCH, math.ceil(edge / WIDEST))
     config = PriorConfig(classes, settings.width, settings.depth, patch)
     if start is not None:
         if start[0].patch != patch:

@@ -17,6 +17,7 @@ from ..repeatable import attention
 HEAD = 32  # channels of an attention head
 FREQUENCIES = 64  # number of frequencies that encode the time
 WIDEST = 16  # most positions per side in the blocks; larger maps are cut into patches
+MOST_PATCH = 4  # longest side of a patch in positions
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PriorConfig:
         check_names("classes", self.classes)
         check_whole("width", self.width, HEAD, 512)
         check_whole("depth", self.depth, 1, 24)
-        check_whole("patch", self.patch, 1, 4)
+        check_whole("patch", self.patch, 1, MOST_PATCH)
         if self.width % HEAD:
             raise ValueError(f"width must be a multiple of {HEAD}, not {self.width}")
 

@@ -80,7 +80,7 @@ class VaeTrainee:
         start: State | None,
         sharpener: Sharpener | None,
     ) -> None:
-        """`images`: uint8 (N, S, S, 3); `start`: the weights to start with, None for new ones."""
+        """`images`: uint8 (N, H, W, 3); `start`: the weights to start with, None for new ones."""
         numerics = run.numerics
         self._config, self._numerics, self._seed = config, numerics, settings.seed
         self.steps = Steps(run)
@@ -93,7 +93,7 @@ class VaeTrainee:
         else:
             initialise(network, rng(settings.seed, 0, 0))
             if isinstance(network, ResidualVae):
-                chosen = evenly_spaced(len(images), START_PIXELS // config.size**2)
+                chosen = evenly_spaced(len(images), START_PIXELS // math.prod(config.shape))
                 network.fit_linear(to_signed(images[chosen]))
         self._age = 0 if start is None else AGE
         self._network: VaeNetwork = numerics.compile(numerics.place(network))  # type: ignore[assignment]
@@ -152,7 +152,7 @@ class VaeTrainee:
     def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._sampler.indices(step)
-        parts = micro_batches(len(chosen), self._config.size)
+        parts = micro_batches(len(chosen), math.prod(self._config.shape))
         noise: list[Tensor | None] = [None] * len(parts)
         if not self._config.levels:
             shape, random = self._config.latent_shape, rng(self._seed, 1, step)

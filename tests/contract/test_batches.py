@@ -100,10 +100,10 @@ def test_pictures_of_a_data_set(store):
 
 
 def test_classifying_and_encoding_parts(both):
-    from artgraph.models.blocks import fit_square
+    from artgraph.models.blocks import fit_middle
 
     def square(part):
-        return fit_square(part, 8)
+        return fit_middle(part, 8, 8)
 
     assert torch.equal(*(batches.each_part(square, image) for image in both))
 

@@ -165,8 +165,8 @@ def test_training_refuses_pictures_and_labels_that_do_not_fit():
 def test_augmentation_is_light():
     images, _ = patterns(6, 32, seed=0, noise=0)
     chosen = torch.tensor([4, 4, 1, 0])
-    moved = images[shifted_places(chosen, 32, rng(1))]
-    again = images[shifted_places(chosen, 32, rng(1))]
+    moved = images[shifted_places(chosen, 32, 32, rng(1))]
+    again = images[shifted_places(chosen, 32, 32, rng(1))]
     assert moved.shape == (4, 32, 32, 3)
     assert torch.equal(moved, again)
     assert not torch.equal(moved[0], moved[1])
@@ -195,7 +195,7 @@ def test_a_mixed_picture_shows_as_much_of_a_class_as_its_truth_says():
     truth = torch.eye(4)
     mixed = 0
     for seed in range(20):
-        images, shares = CutMix.draw(4, 20, rng(seed)).apply(pictures, truth)
+        images, shares = CutMix.draw(4, 20, 20, rng(seed)).apply(pictures, truth)
         seen = torch.stack([(images[:, 0] == k).flatten(1).double().mean(1) for k in range(4)], 1)
         assert torch.allclose(seen, shares.double(), atol=1e-6)
         mixed += not torch.equal(images, pictures)

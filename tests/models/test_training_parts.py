@@ -20,7 +20,7 @@ from artgraph.models.training.sampler import micro_batches
     [(64, 64, 1), (32, 512, 1), (9, 512, 1), (512, 512, 4), (4, 2048, 4)],
 )
 def test_parts_hold_the_batch_once_and_bound_its_pixels(batch, size, group):
-    parts = micro_batches(batch, size, group)
+    parts = micro_batches(batch, size**2, group)
     assert [i for part in parts for i in range(batch)[part]] == [*range(batch)]
     lengths = [part.stop - part.start for part in parts]
     assert all(n * size**2 <= sampler.PIXELS_AT_ONCE or n == group for n in lengths)
@@ -29,8 +29,8 @@ def test_parts_hold_the_batch_once_and_bound_its_pixels(batch, size, group):
 
 
 def test_usual_batches_are_one_part():
-    assert micro_batches(64, 64) == [slice(0, 64)]
-    assert len(micro_batches(32, 256)) == 1
+    assert micro_batches(64, 64**2) == [slice(0, 64)]
+    assert len(micro_batches(32, 256**2)) == 1
 
 
 def test_parts_train_as_the_whole_does(monkeypatch):

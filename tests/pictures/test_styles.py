@@ -44,7 +44,7 @@ def test_threads_change_nothing(size):
     dataset = art(130 if size == 16 else 16, size)
     for place in (0, 7, len(dataset) - 1):
         style = dataset.classes[place % 8]
-        assert np.array_equal(dataset.images[place], render(style, place // 8, size, 1))
+        assert np.array_equal(dataset.images[place], render(style, place // 8, size, size, 1))
 
 
 def test_global_generators_stay_as_they_were():
@@ -58,26 +58,26 @@ def test_global_generators_stay_as_they_were():
 
 @pytest.mark.parametrize("style", ALL)
 def test_pictures_differ_and_are_worth_looking_at(style):
-    pictures = [render(style, index, 48, 5) for index in range(12)]
+    pictures = [render(style, index, 48, 48, 5) for index in range(12)]
     assert len({hashlib.sha256(p.tobytes()).digest() for p in pictures}) == 12
     assert np.mean([p.std() for p in pictures]) > 15
 
 
 @pytest.mark.parametrize("style", ALL)
 def test_a_design_does_not_depend_on_the_size(style):
-    small = render(style, 2, 32, 0).astype(float)
-    large = render(style, 2, 128, 0).astype(float).reshape(32, 4, 32, 4, 3).mean((1, 3))
+    small = render(style, 2, 32, 32, 0).astype(float)
+    large = render(style, 2, 128, 128, 0).astype(float).reshape(32, 4, 32, 4, 3).mean((1, 3))
     assert np.abs(small - large).mean() < 12
 
 
 @pytest.mark.parametrize("style", ALL)
 def test_many_seeds_at_odd_sizes_raise_no_warning(style):
     for index in range(60):
-        render(style, index, 17, 2**53 - 1 - index)
+        render(style, index, 17, 17, 2**53 - 1 - index)
 
 
 def test_the_largest_size():
-    assert render("bauhaus", 0, 1024, 0).shape == (1024, 1024, 3)
+    assert render("bauhaus", 0, 1024, 1024, 0).shape == (1024, 1024, 3)
 
 
 def test_the_pictures_are_those_of_this_version():

@@ -142,7 +142,7 @@ def test_a_normed_block_does_not_see_how_large_its_features_are():
 def test_only_the_pixel_head_looks_further_around():
     reach = {}
     for fine in (0, 8):
-        critic = blank(lambda: ProjectedCritic([(12, 16), (6, 16)], 2, 16, fine))  # noqa: B023
+        critic = blank(lambda: ProjectedCritic([(12, 16, 16), (6, 16, 16)], 2, 16, fine))  # noqa: B023
         initialise(critic, rng(0))
         views = [torch.randn(GROUP, c, 16, 16, generator=rng(1)) for c in (12, 6)]
         views = [view.requires_grad_() for view in views]

@@ -21,7 +21,7 @@ from artgraph.models.training.rng import rng
 
 
 def augmented(images, strength, seed):
-    changes = draw_changes(len(images), images.shape[2], rng(seed))
+    changes = draw_changes(len(images), images.shape[2:], rng(seed))
     return diff_augment(images, torch.tensor(strength), changes)
 
 
@@ -31,7 +31,7 @@ def always(images, seed):
 
 def by(kind):
     """Returns a function that changes images by a kind of change."""
-    return lambda images, seed: kind.draw(len(images), images.shape[2], rng(seed)).apply(images)
+    return lambda images, seed: kind.draw(len(images), images.shape[2:], rng(seed)).apply(images)
 
 
 @pytest.mark.parametrize("change", [always, by(Recolour), by(Translate), by(Cutout)])

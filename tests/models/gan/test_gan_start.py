@@ -65,7 +65,7 @@ def test_a_gan_of_an_older_version_goes_on_as_it_was_made(monkeypatch):
 def test_a_larger_size_begins_with_the_enlarged_picture(size):
     small = train(*pictures(12, 3), 3, 2)
     config = small.config.enlarged(size)
-    assert (config.size, config.grown, config.base_size) == (size, size // 64, 32)
+    assert (config.size, config.grown, config.base_edge) == (size, size // 64, 32)
     assert GanConfig.from_dict(config.to_dict()) == config
     large = train(*pictures(12, 3, size), 3, 1, start=small[:2], rate=1e-6)
     assert large.config == config

@@ -25,7 +25,7 @@ STYLES = ("mondrian", "truchet")
 
 def art(count, seed):
     """Pictures of two styles in turn, uint8 (N, 32, 32, 3), and their classes."""
-    painted = [torch.from_numpy(render(STYLES[i % 2], i, 32, seed)) for i in range(count)]
+    painted = [torch.from_numpy(render(STYLES[i % 2], i, 32, 32, seed)) for i in range(count)]
     return torch.stack(painted), torch.arange(count) % 2
 
 

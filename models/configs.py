@@ -50,7 +50,7 @@ def sides_of(size: Size) -> tuple[int, int]:
 
 
 def size_text(height: int, width: int) -> str:
-    """Returns the size of pictures in words: `64 px`, or width and height as in `72 x 48 px`."""
+    """Returns the size of pictures for people: `64 px`, or width and height: `72 x 48 px`."""
     return f"{height} px" if height == width else f"{width} x {height} px"
 
 

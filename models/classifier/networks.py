@@ -30,6 +30,7 @@ from ..training.numerics import Numerics
 Method = Literal["residual", "classic"]
 
 HALVINGS = (3, 6)  # fewest and most halvings in a residual net
+CLASSIC_SIDE = 10  # shortest side in pixels that the classic network can halve twice
 TEMPERATURES = (0.01, 100.0)  # lowest and highest temperature of a config
 
 
@@ -58,6 +59,11 @@ class ClassifierConfig:
         check_choice("method", self.method, get_args(Method))
         # The classic network's dense layer grows with the picture: 63 MB at 256 px.
         check_size(self.size, 16, 256 if self.method == "classic" else 512)
+        if self.method == "classic" and min(self.shape) < CLASSIC_SIDE:
+            raise ValueError(
+                f"the sides must be at least {CLASSIC_SIDE} px for the method classic, not"
+                f" {min(self.shape)} px"
+            )
         check_whole("width", self.width, 8, 128 if self.method == "residual" else 32)
         check_names("classes", self.classes)
         if self.halvings != 0:

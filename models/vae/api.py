@@ -95,8 +95,8 @@ def _continued_config(start: VaeConfig, size: Size, keep_latents: bool) -> VaeCo
         )
     if keep_latents and start.prior is not None and start.size != size:
         raise UnsuitableError(
-            f"the prior of the VAE is for pictures of {needed}, not {found}, so `keep_latents` is not"
-            " possible",
+            f"the prior of the VAE is for pictures of {needed}, not {found}, so `keep_latents` is"
+            " not possible",
             f"load pictures of {needed}, or switch `keep_latents` off",
         )
     return replace(start, size=size, prior=start.prior if keep_latents else None)

@@ -83,7 +83,7 @@ def test_the_classic_classifier_names_the_shape_that_it_needs():
         network(torch.zeros(1, 3, 40, 24))
 
 
-@pytest.mark.parametrize("size", [[32], [32, 32], [32, 48, 3], [16, 72], [8, 16], [4096, 2048]])
+@pytest.mark.parametrize("size", [[32], [32, 32], [32, 48, 3], [16, 72], [4, 16], [4096, 2048]])
 @pytest.mark.parametrize(
     ("kind", "others"),
     [
@@ -104,12 +104,11 @@ def test_sizes_are_written_as_people_read_them():
 def test_the_middle_part_of_the_wanted_shape_is_used():
     images = torch.zeros(1, 30, 90, 3)
     images[:, :, 30:60] = 1  # the middle third
-    assert fit_middle(images, 16, 16).min() == 1
+    assert fit_middle(images, 16, 16).min() > 0.99
     assert fit_middle(images, 24, 24 * 3).shape == (1, 24, 72, 3)
     wide = fit_middle(images, 10, 20)
     assert wide[:, :, 6:14].min() > 0.9
     assert wide[:, :, [0, 1, -2, -1]].max() < 0.1
-    assert fit_middle(images, 30, 90) is not None
     assert torch.equal(fit_middle(images, 30, 90), images)
 
 

@@ -115,7 +115,7 @@ def load_dataset(
                 f"{len(found.pictures)} pictures of {size} pixels need more than 4 GiB",
                 "lower `size`",
             )
-        images, names = _read_all(found, size, fit, ctx)
+        images, names = _read_all(found, (size, size), fit, ctx)
     except OSError as error:
         where = printable(str(error.filename or folder))
         raise unreadable(Path(where), error) from error
@@ -169,11 +169,14 @@ def _report(found: Survey, names: tuple[str, ...], classes: int, ctx: Context) -
 
 
 def _read_all(
-    found: Survey, size: int, fit: Literal["crop", "pad", "stretch"], ctx: Context
+    found: Survey,
+    shape: tuple[int, int],
+    fit: Literal["crop", "pad", "stretch"],
+    ctx: Context,
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Returns the pictures that can be read, uint8 (N, S, S, 3), and their names.
+    """Returns the pictures that can be read, uint8 (N, H, W, 3), and their names.
 
-    The others are added to what is skipped.
+    The others are added to what is skipped. How much is cropped or padded is reported.
 
     Raises: InputError if the disk has a fault; NodeError if memory runs out.
     """
@@ -182,45 +185,54 @@ def _read_all(
 
     import torch
 
-    from ..pictures.reading import ANOTHER, Pixels, UnreadableError, read_square
+    from ..pictures.reading import ANOTHER, Fitted, UnreadableError, read_fitted
     from ..pictures.walk import Entry, refusal
 
     notes: dict[str, list[str]] = {}  # what could not be used, by the name of the picture
 
-    def read(entry: Entry) -> Pixels | UnreadableError | OSError | MemoryError:
+    def read(entry: Entry) -> Fitted | UnreadableError | OSError | MemoryError:
         def note(text: str) -> None:
             notes.setdefault(entry.name, []).append(text)
 
         try:
-            return read_square(Path(entry.path), size, fit, note)
+            return read_fitted(Path(entry.path), *shape, fit, note)
         except (UnreadableError, OSError, MemoryError) as error:
             return error
 
     entries = found.pictures
-    images = torch.empty(len(entries), size, size, 3, dtype=torch.uint8)
+    images = torch.empty(len(entries), *shape, 3, dtype=torch.uint8)
     names: list[str] = []
+    changed = 0.0  # sum of the shares that are cropped or padded
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         try:
             results = zip(entries, pool.map(read, entries), strict=True)
-            for done, (entry, pixels) in enumerate(results, 1):
-                if isinstance(pixels, UnreadableError):
-                    advice = "" if pixels.advice == ANOTHER else pixels.advice
-                    found.add_unreadable(entry.name, str(pixels), advice)
-                elif isinstance(pixels, MemoryError):
-                    raise _out_of_memory(entry.name) from pixels
-                elif isinstance(pixels, OSError):
-                    why = refusal(pixels)
+            for done, (entry, fitted) in enumerate(results, 1):
+                if isinstance(fitted, UnreadableError):
+                    advice = "" if fitted.advice == ANOTHER else fitted.advice
+                    found.add_unreadable(entry.name, str(fitted), advice)
+                elif isinstance(fitted, MemoryError):
+                    raise _out_of_memory(entry.name) from fitted
+                elif isinstance(fitted, OSError):
+                    why = refusal(fitted)
                     if why is None:
-                        raise unreadable(Path(entry.name), pixels) from pixels
+                        raise unreadable(Path(entry.name), fitted) from fitted
                     found.skip(why, entry.name)
                 else:
-                    images[len(names)] = torch.from_numpy(pixels)
+                    images[len(names)] = torch.from_numpy(fitted.pixels)
+                    changed += fitted.share
                     names.append(entry.name)
                     for text in notes.get(entry.name, []):
                         found.add_note(entry.name, text)
                 ctx.progress(done, len(entries))
         finally:
             pool.shutdown(cancel_futures=True)
+    if changed >= 0.005 * len(names) > 0:
+        share = f"{changed / len(names):.0%}"
+        ctx.log(
+            f"{share} of the area of a picture is cut off on average"
+            if fit == "crop"
+            else f"{share} of the area of a picture is white border on average"
+        )
     return images[: len(names)], tuple(names)
 
 

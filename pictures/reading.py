@@ -9,7 +9,7 @@ import threading
 from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,28 +184,42 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     return UnreadableError("it is not a picture, or its format is not supported")
 
 
-def read_square(path: Path, size: int, fit: Fit, note: Note = ignore) -> Pixels:
-    """Read a picture as uint8 (S, S, 3).
+class Fitted(NamedTuple):
+    """A picture in another shape.
 
-    fit: crop cuts off what is outside the middle square, pad adds white borders, and stretch
-        changes the proportions.
+    pixels:  uint8 (H, W, 3).
+    share:   the share of the picture that was cut off (crop), or of the result that is white
+             border (pad); 0 for stretch.
+    """
+
+    pixels: Pixels
+    share: float
+
+
+def read_fitted(path: Path, height: int, width: int, fit: Fit, note: Note = ignore) -> Fitted:
+    """Read a picture in this shape.
+
+    fit: crop cuts off what is outside the middle part of this shape, pad adds white borders, and
+        stretch changes the proportions.
     note: see `read_picture`
     """
-    picture = read_picture(path, size, note)
-    width, height = picture.size
+    picture = read_picture(path, max(height, width), note)
+    columns, rows = picture.size
+    size, filter_ = (width, height), Image.Resampling.LANCZOS
     if fit == "crop":
-        edge = min(width, height)
-        left, top = (width - edge) / 2, (height - edge) / 2
-        box = (left, top, left + edge, top + edge)
-        return np.array(picture.resize((size, size), Image.Resampling.LANCZOS, box, 3.0))
+        across, down = min(columns, rows * width / height), min(rows, columns * height / width)
+        left, top = (columns - across) / 2, (rows - down) / 2
+        box = (left, top, left + across, top + down)
+        lost = 1 - across * down / (columns * rows)
+        return Fitted(np.array(picture.resize(size, filter_, box, 3.0)), lost)
     if fit == "stretch":
-        return np.array(picture.resize((size, size), Image.Resampling.LANCZOS, None, 3.0))
-    scale = size / max(width, height)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    square = Image.new("RGB", (size, size), "white")
-    small = picture.resize(inner, Image.Resampling.LANCZOS, None, 3.0)
-    square.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-    return np.array(square)
+        return Fitted(np.array(picture.resize(size, filter_, None, 3.0)), 0.0)
+    scale = min(width / columns, height / rows)
+    inner = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    whole = Image.new("RGB", size, "white")
+    small = picture.resize(inner, filter_, None, 3.0)
+    whole.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return Fitted(np.array(whole), 1 - inner[0] * inner[1] / (width * height))
 
 
 def _too_large(width: int, height: int) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from ..contract.aspects import SQUARE, nearest_common, shape_of
 from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image
-from ..contract.widgets import Choices, Fallback, InputPicture, InputPictures, Seed
+from ..contract.widgets import Choices, Fallback, InputPicture, InputPictures, Neutral, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,11 +74,11 @@ def load_dataset(
         ),
     ] = None,
     size: Annotated[
-        int, Field(ge=8, le=1024, description="Width and height of a picture in pixels")
+        int, Field(ge=8, le=1024, description="Width and height of a square picture in pixels")
     ] = 64,
     fit: Annotated[
         Literal["crop", "pad", "stretch"],
-        Field(description="How to make a picture square"),
+        Field(description="What to do with a picture of other proportions"),
         Choices(
             {
                 "crop": "use only the middle",
@@ -85,6 +87,15 @@ def load_dataset(
             }
         ),
     ] = "crop",
+    aspect: Annotated[
+        str,
+        Field(
+            max_length=20,
+            description="Width to height, such as 3:2; auto: as most pictures; `size` is then the"
+            " edge of a square of about equal area",
+        ),
+        Neutral(SQUARE),
+    ] = SQUARE,
     ctx: Context,
 ) -> Dataset:
     """Load a folder of pictures as a dataset, in natural order (frame2 before frame10).
@@ -95,9 +106,15 @@ def load_dataset(
     can't be read are skipped. One line says how many pictures are used; if something is skipped
     or looks like a mistake, the line is a warning that lists what it is.
 
+    All pictures get the same shape: squares, or with another `aspect` than 1:1, a width and a
+    height that are multiples of an eighth of the size (at least 8 px). With the aspect auto, the
+    median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
+    How much is cut off or added is reported.
+
     Raises: InputError if there is no picture, if none can be read, or if the disk has a fault;
-    NodeError for more than 4 GiB of pictures.
+    NodeError for an aspect that is not between 1:4 and 4:1, or for more than 4 GiB of pictures.
     """
+    from ..models.configs import size_text
     from ..pictures.class_doubts import class_of
     from ..pictures.survey import Survey
     from ..pictures.walk import natural_order, printable
@@ -110,12 +127,11 @@ def load_dataset(
         found = Survey(folder)
         if not found.pictures:
             raise _nothing_found(found, folder.name)
-        if len(found.pictures) * size * size * 3 > 2**32:
-            raise NodeError(
-                f"{len(found.pictures)} pictures of {size} pixels need more than 4 GiB",
-                "lower `size`",
-            )
-        images, names = _read_all(found, (size, size), fit, ctx)
+        shape = _shape(found, size, aspect, ctx)
+        if len(found.pictures) * math.prod(shape) * 3 > 2**32:
+            pictures = f"{len(found.pictures)} pictures of {size_text(*shape)}"
+            raise NodeError(f"{pictures} need more than 4 GiB", "lower `size`")
+        images, names, change = _read_all(found, shape, fit, ctx)
     except OSError as error:
         where = printable(str(error.filename or folder))
         raise unreadable(Path(where), error) from error
@@ -126,7 +142,7 @@ def load_dataset(
             found.when_empty(),
         )
     classes = tuple(sorted(set(map(class_of, names)), key=natural_order))
-    _report(found, names, len(classes), ctx)
+    _report(found, names, len(classes), change, ctx)
     index = {name: number for number, name in enumerate(classes)}
     import torch
 
@@ -153,12 +169,15 @@ def _out_of_memory(name: str) -> NodeError:
     return NodeError(f"memory ran out while {name!r} was read", advice)
 
 
-def _report(found: Survey, names: tuple[str, ...], classes: int, ctx: Context) -> None:
-    """Show in one line what is used and what is not; as a warning if something is not."""
+def _report(found: Survey, names: tuple[str, ...], classes: int, change: str, ctx: Context) -> None:
+    """Show in one line what is used and what is not; as a warning if something is not.
+
+    change: how much is cut off or added, in words; empty if that is almost nothing.
+    """
     from ..pictures.class_doubts import counted
 
     pictures = counted(len(names), "picture", "pictures")
-    line = f"{pictures} in {counted(classes, 'class', 'classes')}"
+    line = f"{pictures} in {counted(classes, 'class', 'classes')}{change and f', {change}'}"
     skipped, doubts = found.skipped(), found.doubts(names)
     if skipped:
         doubts = [f"left out: {skipped}", *doubts]
@@ -168,15 +187,38 @@ def _report(found: Survey, names: tuple[str, ...], classes: int, ctx: Context) -
         ctx.log(line)
 
 
+def _shape(found: Survey, size: int, aspect: str, ctx: Context) -> tuple[int, int]:
+    """Returns height and width of the pictures, and reports what `auto` means for this folder."""
+    import statistics
+
+    from ..models.configs import size_text
+    from ..pictures.reading import ratio_of_picture
+
+    if aspect != "auto":
+        return shape_of(size, aspect)
+    ratios = [
+        ratio
+        for ratio in (ratio_of_picture(Path(entry.path)) for entry in found.pictures)
+        if ratio is not None
+    ]
+    if not ratios:
+        return size, size
+    common = nearest_common(statistics.median_low(ratios))
+    shape = shape_of(size, common)
+    ctx.log(f"the aspect of most pictures is {common}, so they are loaded as {size_text(*shape)}")
+    return shape
+
+
 def _read_all(
     found: Survey,
     shape: tuple[int, int],
     fit: Literal["crop", "pad", "stretch"],
     ctx: Context,
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Returns the pictures that can be read, uint8 (N, H, W, 3), and their names.
+) -> tuple[Tensor, tuple[str, ...], str]:
+    """Returns the pictures that can be read, uint8 (N, H, W, 3), their names, and what changed.
 
-    The others are added to what is skipped. How much is cropped or padded is reported.
+    The others are added to what is skipped. What changed is how much of the pictures is cut off or
+    added, in words; it is empty if that is almost nothing.
 
     Raises: InputError if the disk has a fault; NodeError if memory runs out.
     """
@@ -226,14 +268,10 @@ def _read_all(
                 ctx.progress(done, len(entries))
         finally:
             pool.shutdown(cancel_futures=True)
-    if changed >= 0.005 * len(names) > 0:
-        share = f"{changed / len(names):.0%}"
-        ctx.log(
-            f"{share} of the area of a picture is cut off on average"
-            if fit == "crop"
-            else f"{share} of the area of a picture is white border on average"
-        )
-    return images[: len(names)], tuple(names)
+    share = changed / max(1, len(names))
+    what = "cut off" if fit == "crop" else "white border"
+    change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
+    return images[: len(names)], tuple(names), change
 
 
 class Split(NamedTuple):

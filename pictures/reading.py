@@ -28,6 +28,8 @@ Pixels = NDArray[np.uint8]
 ANOTHER = "choose another file"  # the advice if a file can't be used at all
 MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
 _LARGE = 12_000_000  # pixels above which only one picture is decoded at a time, to save memory
+_ORIENTATION = 0x0112  # EXIF tag of how a picture is turned
+_ON_ITS_SIDE = (5, 6, 7, 8)  # values of this tag for a quarter turn
 _MOST_REPAIRED = 1 << 28  # bytes of a file that are examined for what Pillow refuses without need
 _BLOCK = 1 << 20  # bytes of a file that are read at once
 _OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # what the error of a decoder says then
@@ -182,6 +184,20 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
         kind = "it is a TIFF of a kind that is not supported, or damaged"
         return UnreadableError(kind, "save a copy of it as PNG, or choose another file")
     return UnreadableError("it is not a picture, or its format is not supported")
+
+
+def ratio_of_picture(path: Path) -> float | None:
+    """Returns width divided by height of a picture as it is shown; None if it can't be read.
+
+    Only the beginning of the file is read.
+    """
+    try:
+        with Image.open(path, formats=open_formats(tga=path.suffix.lower() == ".tga")) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    except Exception:  # a damaged file can make a decoder raise anything
+        return None
+    return height / width if turned else width / height
 
 
 class Fitted(NamedTuple):

@@ -156,8 +156,8 @@ def test_config_needs_all_its_settings():
 
 def test_training_refuses_pictures_and_labels_that_do_not_fit():
     images, labels = patterns(6, 16, seed=0)
-    with pytest.raises(ValueError, match="square"):
-        trained(images[:, :12], labels)
+    with pytest.raises(ValueError, match="too narrow"):
+        trained(images[:, :3], labels)
     with pytest.raises(ValueError, match="labels"):
         trained(images, labels + 1)
 

@@ -82,8 +82,10 @@ def test_sizes_that_do_not_fit():
         encode(residual, torch.zeros(1, 36, 32, 3), PLAIN)
     with pytest.raises(ValueError, match="32 x 32"):
         encode(classic, torch.zeros(1, 40, 40, 3), PLAIN)
-    with pytest.raises(ValueError, match="square"):
-        trained(torch.zeros(4, 32, 40, 3, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="too narrow"):
+        trained(torch.zeros(4, 32, 136, 3, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="multiples of 8"):
+        trained(torch.zeros(4, 32, 36, 3, dtype=torch.uint8))
 
 
 def test_config_survives_json():

@@ -73,7 +73,7 @@ class Model:
                 f"the {self.noun} needs pictures of {needed}, not {size_text(height, width)}",
                 f"load them with size {self.height}"
                 if self.height == self.width
-                else f"load them with the `size` and the `aspect` that the {self.noun} was trained with",
+                else f"load them with the `size` and `aspect` of this {self.noun}'s dataset",
             )
 
 

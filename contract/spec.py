@@ -30,10 +30,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
 from .problem import Problem
+from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
 from .values.socket import Socket
-from .widgets import Fallback, Widget, read_hint, widget_of
+from .widgets import Alpha, Fallback, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -46,6 +47,7 @@ class Port:
     sockets:     the kinds of value; several if the annotation is a type variable.
     variable:    name of the type variable, which is the same kind wherever it occurs in a node.
     is_fallback: whether the input replaces a file or folder.
+    alpha:       whether the node accepts pictures with an alpha channel.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Port:
     optional: bool = False
     variable: str | None = None
     is_fallback: bool = False
+    alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,12 +203,27 @@ class NodeSpec:
     def __call__(
         self, inputs: Mapping[str, Any], widgets: Mapping[str, Any], ctx: Context
     ) -> dict[str, Any]:
-        """Runs the function and returns its outputs by name."""
+        """Runs the function and returns its outputs by name.
+
+        Pictures with alpha lose it if their input does not accept it.
+        """
         injected = {self.context: ctx} if self.context else {}
+        inputs = {n: self._accepted(n, value, widgets, ctx) for n, value in inputs.items()}
         result = self.function(**inputs, **widgets, **injected)
         if len(self.outputs) == 1 and not hasattr(result, "_fields"):
             return dict.fromkeys(self.outputs, result)
         return dict(zip(self.outputs, result, strict=True))
+
+    def _accepted(self, name: str, value: Any, widgets: Mapping[str, Any], ctx: Context) -> Any:
+        port = self.inputs[name]
+        holds_pictures = any(socket.name in ("image", "dataset") for socket in port.sockets)
+        if port.alpha or not holds_pictures or not has_alpha(value):
+            return value
+        background = next(
+            (widgets[w.name] for w in self.widgets.values() if w.is_background), WHITE
+        )
+        ctx.warn(flattened_line(name, "the node", background))
+        return flat(value, background)
 
 
 REGISTRY: dict[str, NodeSpec] = {}
@@ -259,7 +277,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
         raise TypeError(
             f"node {node_id}: the fallback {name!r} must be optional - annotate it with `| None`"
         )
-    return Port(name, sockets, hint.nullable, variable, is_fallback)
+    return Port(name, sockets, hint.nullable, variable, is_fallback, hint.has(Alpha))
 
 
 def _snake(name: str) -> str:

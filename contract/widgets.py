@@ -46,6 +46,18 @@ class Fallback:
     """Marks an input that is used if the file or folder of the node is not given."""
 
 
+class Alpha:
+    """Marks an input of pictures that may have an alpha channel.
+
+    For any other input, they are put in front of white, or of the `Background` of the node, before
+    the node receives them.
+    """
+
+
+class BackgroundRole:
+    """Marks the colour that is put behind transparent parts."""
+
+
 class Choices:
     """Describes each value of a `Literal` in one line."""
 
@@ -82,6 +94,14 @@ FileName = Annotated[
         " the node",
     ),
     FileNameRole,
+]
+Background = Annotated[
+    str,
+    Field(
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="Colour behind transparent parts, such as #ffffff for white",
+    ),
+    BackgroundRole,
 ]
 Steps = Annotated[
     int,
@@ -189,6 +209,11 @@ class Widget:
     def is_file_name(self) -> bool:
         """Whether it is the name of the saved file."""
         return self._hint.has(FileNameRole)
+
+    @cached_property
+    def is_background(self) -> bool:
+        """Whether it is the colour behind transparent parts."""
+        return self._hint.has(BackgroundRole)
 
     @cached_property
     def is_path(self) -> bool:

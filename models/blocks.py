@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .alpha import premultiplied, straight, with_shares, without_shares
+
 Net = TypeVar("Net", bound=nn.Module)
 LEAK = 0.2  # slope of the leaky ReLUs
 
@@ -68,13 +70,16 @@ def measure_norms(net: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def to_signed(images: Tensor) -> Tensor:
-    """Convert uint8 (N, H, W, 3) to float32 (N, 3, H, W) in -1..1, in channels-last order."""
-    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    """Convert uint8 (N, H, W, C) to float32 (N, C, H, W) in -1..1, in channels-last order.
+
+    C is 3 or 4. With an alpha channel, the colours are multiplied by the opacity (see alpha.py).
+    """
+    return premultiplied(images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1))
 
 
 def to_bytes(signed: Tensor) -> Tensor:
-    """Convert float (N, 3, H, W), clipped to -1..1, to uint8 (N, H, W, 3)."""
-    scaled = signed.float().clamp(-1, 1).add(1).mul(127.5).add(0.5)
+    """Convert float (N, C, H, W) of networks, clipped to -1..1, to uint8 (N, H, W, C)."""
+    scaled = straight(signed.float().clamp(-1, 1)).add(1).mul(127.5).add(0.5)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -90,7 +95,7 @@ def halvings(size: int, smallest: int) -> int:
 
 
 def fit_middle(images: Tensor, height: int, width: int) -> Tensor:
-    """Crop float (N, H, W, 3) in 0..1 to the middle part of this shape, and resize it."""
+    """Crop float (N, H, W, C) in 0..1 to the middle part of this shape, and resize it."""
     rows, columns = images.shape[1:3]
     scale = min(rows / height, columns / width)
     inner_rows, inner_columns = (max(1, round(scale * side)) for side in (height, width))
@@ -99,6 +104,6 @@ def fit_middle(images: Tensor, height: int, width: int) -> Tensor:
     if (inner_rows, inner_columns) == (height, width):
         return middle
     planes = F.interpolate(
-        middle.permute(0, 3, 1, 2), (height, width), mode="bicubic", antialias=True
+        with_shares(middle).permute(0, 3, 1, 2), (height, width), mode="bicubic", antialias=True
     )
-    return planes.permute(0, 2, 3, 1).clamp(0, 1).contiguous()
+    return without_shares(planes.permute(0, 2, 3, 1).clamp(0, 1)).contiguous()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from .training.diverged import UnsuitableError
@@ -31,6 +31,21 @@ def read_config(kind: type[Config], data: Mapping[str, Any]) -> Config:
         return kind(**values)
     except TypeError as error:  # a setting is missing
         raise ValueError(f"{kind.__name__}: {error}") from error
+
+
+def plain_config(config: Any) -> dict[str, Any]:
+    """Returns a config dataclass as a dict, which contains `alpha` only if it is true.
+
+    So the configs of models without alpha are the same as before there was alpha.
+    """
+    values = asdict(config)
+    return {key: value for key, value in values.items() if key != "alpha" or value}
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` is true or false."""
+    if type(value) is not bool:
+        raise ValueError(f"{name} must be true or false, not {value!r:.80}")
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:

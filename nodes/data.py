@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -12,33 +12,56 @@ from ..contract.aspects import SQUARE, nearest_common, shape_of
 from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
+from ..contract.values.alpha import WHITE, flat, has_alpha, opaque
 from ..contract.values.kinds import Dataset, Image
-from ..contract.widgets import Choices, Fallback, InputPicture, InputPictures, Neutral, Seed
+from ..contract.widgets import (
+    Alpha,
+    Background,
+    Choices,
+    Fallback,
+    InputPicture,
+    InputPictures,
+    Neutral,
+    Seed,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..pictures.survey import Survey
 
+Value = TypeVar("Value")
 _QUIET = Context.quiet()
+
+# What to do with transparency, and the colour behind it.
+Transparency = Annotated[
+    Literal["flatten", "keep"],
+    Field(description="What to do with transparent parts"),
+    Choices({"flatten": "put `background` behind them", "keep": "load an alpha channel"}),
+    Neutral("flatten"),
+]
+Ground = Annotated[Background, Neutral(WHITE)]
 
 
 @node(title="Load image", category="image", version=2)
 def load_image(
-    fallback: Annotated[Image | None, Fallback] = None,
+    fallback: Annotated[Image | None, Fallback, Alpha] = None,
     *,
     path: Annotated[
         InputPicture | None,
         Field(description="Picture file such as PNG, JPEG, WebP or TIFF; empty: use the fallback"),
     ] = None,
+    alpha: Transparency = "flatten",
+    background: Ground = WHITE,
     ctx: Context = _QUIET,
 ) -> Image:
-    """Load one picture file in its full size: (1, H, W, 3).
+    """Load one picture file in its full size: (1, H, W, 3), or (1, H, W, 4) with alpha.
 
     PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, and HEIC
     files with the extra `heif`. The picture is turned upright if its EXIF data says so. 16 bits,
-    floats and colour profiles are converted to 8-bit sRGB. White is put behind transparent parts.
-    Of an animation, the first frame is used. A picture may have at most 80 million pixels.
+    floats and colour profiles are converted to 8-bit sRGB. The background is put behind transparent
+    parts; with `alpha: keep`, they stay transparent, and `image_alpha` returns them as a mask. Of
+    an animation, the first frame is used. A picture may have at most 80 million pixels.
 
     Raises: InputError if the file is not a picture, is damaged, too large or can't be read.
     """
@@ -50,10 +73,12 @@ def load_image(
     if path is None:
         if fallback is None:
             raise InputError("no picture is given", "set `path`, or wire `fallback`")
-        return fallback
+        return _fallback(fallback, alpha, background)
     name = path.name.encode(errors="replace").decode()
     try:
-        pixels = np.array(read_picture(path, note=lambda text: ctx.warn(f"{name!r}: {text}")))
+        behind = _behind(alpha, background)
+        note = lambda text: ctx.warn(f"{name!r}: {text}")  # noqa: E731
+        pixels = np.array(read_picture(path, note=note, background=behind))
     except UnreadableError as error:
         raise InputError(f"can't read {name!r}: {error}", error.advice) from error
     except OSError as error:  # the file may be whole: the system does not let it be read
@@ -65,7 +90,7 @@ def load_image(
 
 @node(title="Load pictures", category="data", version=2)
 def load_dataset(
-    fallback: Annotated[Dataset | None, Fallback] = None,
+    fallback: Annotated[Dataset | None, Fallback, Alpha] = None,
     *,
     folder: Annotated[
         InputPictures | None,
@@ -82,7 +107,7 @@ def load_dataset(
         Choices(
             {
                 "crop": "use only the middle",
-                "pad": "add white edges",
+                "pad": "add edges, as if they were transparent",
                 "stretch": "change its proportions",
             }
         ),
@@ -96,6 +121,8 @@ def load_dataset(
         ),
         Neutral(SQUARE),
     ] = SQUARE,
+    alpha: Transparency = "flatten",
+    background: Ground = WHITE,
     ctx: Context,
 ) -> Dataset:
     """Load a folder of pictures as a dataset, in natural order (frame2 before frame10).
@@ -111,6 +138,9 @@ def load_dataset(
     median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
     How much is cut off or added is reported.
 
+    With `alpha: keep`, the pictures have an alpha channel, (N, H, W, 4). The colours of what is
+    fully transparent are not used when pictures are resized, and become black.
+
     Raises: InputError if there is no picture, if none can be read, or if the disk has a fault;
     NodeError for an aspect that is not between 1:4 and 4:1, or for more than 4 GiB of pictures.
     """
@@ -122,16 +152,17 @@ def load_dataset(
     if folder is None:
         if fallback is None:
             raise InputError("no folder is given", "set `folder`, or wire `fallback`")
-        return fallback
+        return _fallback(fallback, alpha, background)
     try:
         found = Survey(folder)
         if not found.pictures:
             raise _nothing_found(found, folder.name)
         shape = _shape(found, size, aspect, ctx)
-        if len(found.pictures) * math.prod(shape) * 3 > 2**32:
+        behind = _behind(alpha, background)
+        if len(found.pictures) * math.prod(shape) * (4 if behind is None else 3) > 2**32:
             pictures = f"{len(found.pictures)} pictures of {size_text(*shape)}"
             raise NodeError(f"{pictures} need more than 4 GiB", "lower `size`")
-        images, names, change = _read_all(found, shape, fit, ctx)
+        images, names, change = _read_all(found, shape, fit, behind, ctx)
     except OSError as error:
         where = printable(str(error.filename or folder))
         raise unreadable(Path(where), error) from error
@@ -143,6 +174,8 @@ def load_dataset(
         )
     classes = tuple(sorted(set(map(class_of, names)), key=natural_order))
     _report(found, names, len(classes), change, ctx)
+    if behind is None and bool((images[..., 3] == 255).all()):
+        ctx.log("no picture has transparent parts, so `alpha: keep` only needs more memory")
     index = {name: number for number, name in enumerate(classes)}
     import torch
 
@@ -167,6 +200,18 @@ def _nothing_found(found: Survey, folder: str) -> InputError:
 def _out_of_memory(name: str) -> NodeError:
     advice = "close other programs, or replace the picture by a smaller one"
     return NodeError(f"memory ran out while {name!r} was read", advice)
+
+
+def _behind(alpha: Literal["flatten", "keep"], background: str) -> str | None:
+    """Returns the colour behind transparent parts; None if they stay transparent."""
+    return None if alpha == "keep" else background
+
+
+def _fallback(value: Value, alpha: Literal["flatten", "keep"], background: str) -> Value:
+    """Returns the value that replaces a file or folder, with alpha or without it."""
+    if alpha == "keep":
+        return opaque(value)
+    return flat(value, background) if has_alpha(value) else value
 
 
 def _report(found: Survey, names: tuple[str, ...], classes: int, change: str, ctx: Context) -> None:
@@ -213,9 +258,10 @@ def _read_all(
     found: Survey,
     shape: tuple[int, int],
     fit: Literal["crop", "pad", "stretch"],
+    background: str | None,
     ctx: Context,
 ) -> tuple[Tensor, tuple[str, ...], str]:
-    """Returns the pictures that can be read, uint8 (N, H, W, 3), their names, and what changed.
+    """Returns the pictures that can be read, uint8 (N, H, W, C), their names, and what changed.
 
     The others are added to what is skipped. What changed is how much of the pictures is cut off or
     added, in words; it is empty if that is almost nothing.
@@ -237,12 +283,12 @@ def _read_all(
             notes.setdefault(entry.name, []).append(text)
 
         try:
-            return read_fitted(Path(entry.path), *shape, fit, note)
+            return read_fitted(Path(entry.path), *shape, fit, note, background)
         except (UnreadableError, OSError, MemoryError) as error:
             return error
 
     entries = found.pictures
-    images = torch.empty(len(entries), *shape, 3, dtype=torch.uint8)
+    images = torch.empty(len(entries), *shape, 4 if background is None else 3, dtype=torch.uint8)
     names: list[str] = []
     changed = 0.0  # sum of the shares that are cropped or padded
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -269,7 +315,7 @@ def _read_all(
         finally:
             pool.shutdown(cancel_futures=True)
     share = changed / max(1, len(names))
-    what = "cut off" if fit == "crop" else "white border"
+    what = "cut off" if fit == "crop" else "border"
     change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
     return images[: len(names)], tuple(names), change
 
@@ -283,7 +329,7 @@ class Split(NamedTuple):
 
 @node(title="Split dataset", category="data")
 def split_dataset(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     fraction: Annotated[
         float, Field(ge=0.01, le=0.99, description="Share of each class in the test part")

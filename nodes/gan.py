@@ -10,9 +10,10 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
+from ..contract.values.alpha import opaque
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
-from ..contract.widgets import Choices, Seed, Steps
+from ..contract.widgets import Alpha, Choices, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 
@@ -32,7 +33,7 @@ class TrainedGan(NamedTuple):
 
 @node(title="Train GAN", category="gan", version=6, device=True)
 def train_gan(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
     start: Gan | None = None,
     *,
@@ -90,6 +91,10 @@ def train_gan(
     mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
     to their size. If they have other proportions, the coarsest maps of the GAN are stretched.
 
+    If the dataset has an alpha channel, the GAN draws pictures with one. Features and `progress`
+    see the pictures in front of grey. A GAN to start from that has no alpha begins with opaque
+    pictures; one of the classic method can't be used.
+
     `curves` contains the losses by step, and how certain the critic is about the pictures of the
     dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
 
@@ -128,6 +133,8 @@ def train_gan(
             f" {size_text(*shape)}",
             f"load them with size: {nominal_edge(*needed)}",
         )
+    if start is not None and start.has_alpha:
+        dataset = opaque(dataset)
     features = None
     if classifier is not None and method == "projected":
         features = classifier.features(ctx.device)

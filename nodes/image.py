@@ -8,9 +8,10 @@ from pydantic import Field
 
 from ..contract.errors import NodeError
 from ..contract.spec import node
+from ..contract.values.alpha import has_alpha, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
-from ..contract.widgets import Choices
+from ..contract.widgets import Alpha, Choices
 from ..contract.wording import chosen_names
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 
 @node(title="Contact sheet", category="image", version=2)
 def image_grid(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     labels: Table | None = None,
     *,
     columns: Annotated[
@@ -47,7 +48,7 @@ def image_grid(
     """Arrange a batch of pictures on one sheet, with captions if `labels` is wired.
 
     `labels` needs a row for each picture, like the tables of `classify` and `dataset_images`.
-    Small pictures are enlarged without blurring.
+    Small pictures are enlarged without blurring. A checkerboard is behind transparent parts.
 
     Raises: NodeError if `caption` names a column that `labels` does not have, or if the sheet would
     have more than 100 million pixels.
@@ -95,7 +96,7 @@ def _cell_text(cell: Any) -> str:
 
 @node(title="Pick images", category="image")
 def pick_images(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     *,
     start: Annotated[
         int,
@@ -123,10 +124,15 @@ def pick_images(
 
 
 @node(title="Join batches", category="image")
-def batch_images(first: Pictures, second: Pictures, third: Pictures | None = None) -> Image:
+def batch_images(
+    first: Annotated[Pictures, Alpha],
+    second: Annotated[Pictures, Alpha],
+    third: Annotated[Pictures | None, Alpha] = None,
+) -> Image:
     """Join batches of pictures into one, in the size of the first batch.
 
-    Pictures of another size are cropped to the proportions of the first batch and resized.
+    Pictures of another size are cropped to the proportions of the first batch and resized. If one
+    batch has an alpha channel, the others become opaque pictures with one.
     """
     height, width = first.shape[1:3]
 
@@ -134,12 +140,13 @@ def batch_images(first: Pictures, second: Pictures, third: Pictures | None = Non
         return _resized(part, width, height, "crop")
 
     others = [by_part(fitted, b, height, width) for b in (second, third) if b is not None]
-    return concatenate([first, *others])
+    batches = [first, *others]
+    return concatenate([*map(opaque, batches)] if any(map(has_alpha, batches)) else batches)
 
 
 @node(title="Resize image", category="image")
 def resize_image(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     *,
     width: Annotated[
         int, Field(ge=0, le=8192, description="Width in pixels; 0: from the height")
@@ -153,7 +160,7 @@ def resize_image(
         Choices(
             {
                 "crop": "use only the middle",
-                "pad": "add white edges",
+                "pad": "add white edges, or transparent ones to pictures with alpha",
                 "stretch": "change its proportions",
             }
         ),
@@ -165,6 +172,8 @@ def resize_image(
     ] = "smooth",
 ) -> Image:
     """Resize pictures.
+
+    The colour of what is fully transparent does not reach the pixels beside it.
 
     Raises: NodeError if width and height are both 0, or for more than 500 million pixels in all.
     """
@@ -192,9 +201,11 @@ def _resized(
     fit: Literal["crop", "pad", "stretch"],
     smooth: bool = True,
 ) -> Tensor:
-    """Returns pictures, float (N, H, W, 3) in 0..1, in another size."""
+    """Returns pictures, float (N, H, W, C) in 0..1, in another size."""
     import torch
     import torch.nn.functional as F
+
+    from ..models.alpha import with_shares, without_shares
 
     rows, columns = image.shape[1:3]
     if fit == "crop":
@@ -206,15 +217,19 @@ def _resized(
     if fit == "pad":
         scale = min(width / columns, height / rows)
         inner = (max(1, round(rows * scale)), max(1, round(columns * scale)))
-    planes = image.permute(0, 3, 1, 2)
-    if tuple(planes.shape[2:]) != inner and smooth:
+    small = image
+    if tuple(image.shape[1:3]) != inner and smooth:
+        planes = with_shares(image).permute(0, 3, 1, 2)
         planes = F.interpolate(planes, inner, mode="bicubic", antialias=True).clamp(0, 1)
-    elif tuple(planes.shape[2:]) != inner:
-        planes = F.interpolate(planes, inner, mode="nearest-exact")
-    small = planes.permute(0, 2, 3, 1)
+        small = without_shares(planes.permute(0, 2, 3, 1))
+    elif tuple(image.shape[1:3]) != inner:
+        planes = F.interpolate(image.permute(0, 3, 1, 2), inner, mode="nearest-exact")
+        small = planes.permute(0, 2, 3, 1)
     if fit != "pad":
         return small.clone(memory_format=torch.contiguous_format)
-    whole = torch.ones(len(image), height, width, 3)
+    channels = image.shape[3]
+    edge = torch.ones if channels == 3 else torch.zeros
+    whole = edge(len(image), height, width, channels)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     whole[:, top : top + inner[0], left : left + inner[1]] = small
     return whole
@@ -229,7 +244,7 @@ class DatasetImages(NamedTuple):
 
 @node(title="Dataset images", category="data")
 def dataset_images(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     count: Annotated[int, Field(ge=1, le=10_000, description="Number of pictures")] = 64,
     order: Annotated[

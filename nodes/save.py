@@ -9,10 +9,11 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import advised
 from ..contract.spec import node
+from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import quantise
-from ..contract.widgets import Choices, FileName
+from ..contract.widgets import Alpha, Background, Choices, FileName, Neutral
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ Quality = Annotated[
 
 @node(title="Save image", category="save")
 def save_image(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     *,
     name: FileName = "",
     format: Annotated[  # noqa: A002 - the word that people look for
@@ -34,11 +35,19 @@ def save_image(
         Field(description="File format; png is lossless and contains the graph"),
     ] = "png",
     quality: Quality = 92,
+    background: Annotated[Background, Neutral(WHITE)] = WHITE,
     ctx: Context,
 ) -> Files:
-    """Save pictures: one as `name.png`, several as `name_0001.png` and so on."""
+    """Save pictures: one as `name.png`, several as `name_0001.png` and so on.
+
+    A PNG or WebP file has the alpha channel of the picture. JPEG has none: the background is put
+    behind transparent parts.
+    """
     from ..pictures.encoding import ENDINGS, encode_still
 
+    if format == "jpeg" and has_alpha(image):
+        ctx.warn(flattened_line("image", "a JPEG file", background))
+        image = flat(image, background)
     digits = max(4, len(str(len(image))))
     files = {}
     for number, picture in enumerate(image, 1):
@@ -52,7 +61,7 @@ def save_image(
 
 @node(title="Save animation", category="save", version=3)
 def save_animation(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     *,
     name: FileName = "",
     format: Annotated[  # noqa: A002
@@ -74,7 +83,8 @@ def save_animation(
 ) -> Files:
     """Save a batch of pictures as one animation.
 
-    A GIF plays at most 50 pictures per second.
+    A GIF plays at most 50 pictures per second. WebP and APNG files have the alpha channel of the
+    pictures; in a GIF, each pixel is either opaque or fully transparent.
 
     Raises: NodeError if a GIF would show one picture for more than 655 seconds.
     """
@@ -86,6 +96,11 @@ def save_animation(
             " down faster ones - save it as webp or apng, or lower `fps`"
         )
     frames = [_pixels(picture) for picture in image]
+    if format == "gif" and has_alpha(image) and any(map(_is_translucent, frames)):
+        ctx.warn(
+            "a GIF has no half transparent pixels, so each becomes opaque or clear - save it as"
+            " webp or apng"
+        )
     if ping_pong:
         frames += frames[-2:0:-1]
     with advised("raise `fps`, remove pictures that are equal, or save it as webp or apng"):
@@ -111,6 +126,11 @@ def save_table(
 
 
 def _pixels(picture: Tensor) -> Pixels:
-    """Returns a picture, float (H, W, 3) in 0..1, as uint8."""
+    """Returns a picture, float (H, W, C) in 0..1, as uint8."""
     pixels: Pixels = quantise(picture).numpy()
     return pixels
+
+
+def _is_translucent(pixels: Pixels) -> bool:
+    alpha = pixels[..., 3]
+    return bool(((alpha > 0) & (alpha < 255)).any())

@@ -12,12 +12,12 @@ from ..contract.spec import node
 from ..contract.values.files import Files, file_name, shortened_name
 from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import to_uint8
-from ..contract.widgets import FileName
+from ..contract.widgets import Alpha, FileName
 
 
 @node(title="Sheets by class", category="save")
 def class_sheets(
-    image: Pictures,
+    image: Annotated[Pictures, Alpha],
     labels: Table,
     *,
     name: Annotated[

@@ -11,10 +11,11 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
+from ..contract.values.alpha import for_model, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Choices, Seed, Steps
+from ..contract.widgets import Alpha, Choices, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 
@@ -33,7 +34,7 @@ class TrainedVae(NamedTuple):
 
 @node(title="Train VAE", category="vae", device=True, version=2)
 def train_vae(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
     start: Vae | None = None,
     *,
@@ -96,6 +97,10 @@ def train_vae(
     pictures may be others, and may have another size. The prior of `start` is removed, because the
     latents change; with `keep_latents`, they do not change, and the prior stays.
 
+    If the dataset has an alpha channel, the VAE learns it. With a `start` without alpha, all its
+    weights are used, and the pictures begin opaque; a classic one can't be used, nor
+    `keep_latents`.
+
     Raises: NodeError if the settings do not fit together.
     Paper: Kingma and Welling 2014, "Auto-encoding variational Bayes"; Mentzer et al. 2023,
     "Finite scalar quantization" (fsq); Esser et al. 2021, "Taming transformers" (adversarial).
@@ -113,6 +118,8 @@ def train_vae(
             f" multiple of {FACTOR} px",
             f"set `size` of the dataset to {below} or {below + FACTOR}",
         )
+    if start is not None and start.has_alpha:
+        dataset = opaque(dataset)
     features = None
     if classifier is not None and sharpen == "features":
         features = classifier.features(ctx.device)
@@ -134,11 +141,11 @@ def train_vae(
             start=None if start is None else (VaeConfig.from_dict(start.config), start.state),
             features=features,
         )
-    return TrainedVae(Vae(asdict(trained.config), trained.state), Table(dict(trained.curves)))
+    return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
 @node(title="VAE encode", category="vae", device=True)
-def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
+def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
     The pictures are cropped and resized to the size of the VAE first.
@@ -146,6 +153,7 @@ def vae_encode(vae: Vae, image: Pictures, *, ctx: Context) -> VaeLatent:
     from ..models.blocks import fit_middle
     from ..models.vae.api import encode
 
+    image = for_model(image, vae.has_alpha, "image", ctx.warn)
     fitted = each_part(lambda part: fit_middle(part, vae.height, vae.width), image)
     return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
 
@@ -169,14 +177,14 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
 
 
 @node(title="Evaluate VAE", category="vae", version=2, device=True)
-def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
+def evaluate_vae(vae: Vae, dataset: Annotated[Dataset, Alpha], *, ctx: Context) -> Table:
     """Turn the pictures of a dataset into latents and back, and measure what is lost.
 
     The table has a row for each class and one for all pictures. Its columns are means over the
     pictures: `psnr` in dB; `error`, the mean absolute difference (0..1); `ssim` (1: equal); and
     `sharpness`, the energy of the gradients divided by that of the true pictures (1: equally
     sharp). If the latents are quantised, `codes` is the share of the codes that occur. Wire
-    pictures that the VAE was not trained on.
+    pictures that the VAE was not trained on. Pictures with alpha are compared in front of grey.
 
     Raises: NodeError if the pictures have another size.
     Paper: Wang et al. 2004, "Image quality assessment" (ssim).
@@ -184,6 +192,9 @@ def evaluate_vae(vae: Vae, dataset: Dataset, *, ctx: Context) -> Table:
     from ..models.vae.report import reconstruction_table
 
     vae.check_size(dataset.height, dataset.width)
+    dataset = for_model(dataset, vae.has_alpha, "dataset", ctx.warn)
+    if vae.has_alpha:
+        ctx.log("pictures with alpha are compared in front of grey")
     network = vae.network(ctx.device)
     columns = reconstruction_table(
         network, dataset.images, dataset.labels, dataset.classes, ctx.numerics, ctx.progress
@@ -201,7 +212,7 @@ class TrainedPrior(NamedTuple):
 @node(title="Train prior", category="vae", device=True)
 def train_prior(
     vae: Vae,
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     start: Vae | None = None,
     *,
     steps: Steps = 2000,
@@ -230,6 +241,7 @@ def train_prior(
     from ..models.vae.prior import train_prior as train
 
     vae.check_size(dataset.height, dataset.width)
+    dataset = for_model(dataset, vae.has_alpha, "dataset", ctx.warn)
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)

@@ -1,4 +1,4 @@
-"""Convert a picture of any mode to sRGB on white, by its colour profile."""
+"""Convert a picture of any mode to sRGB by its colour profile, with or without transparency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sixteen_bits import in_sixteen_bits, is_deep
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROWS = 256  # rows that are mixed with white at once, to save memory
+_ROWS = 256  # rows that are mixed with a colour at once, to save memory
 _LIMIT = 1  # levels of 255 that sRGB itself may differ by, as profiles round their numbers
 _MODES = {"RGB ": ("RGB",), "GRAY": ("L", "I;16"), "CMYK": ("CMYK",)}  # by a profile's colours
 _DEVICES = ("mntr", "scnr", "prtr", "spac")  # classes of profiles that describe colours
@@ -28,25 +28,32 @@ def ignore(_: str) -> None:
     """Does not report what could not be used."""
 
 
-def in_srgb_on_white(picture: Image.Image, note: Note = ignore) -> Image.Image:
-    """Returns a loaded picture as RGB in sRGB, with white behind transparent parts.
+def in_srgb(
+    picture: Image.Image, note: Note = ignore, background: str | None = "white"
+) -> Image.Image:
+    """Returns a loaded picture as RGB in sRGB, with a colour behind transparent parts.
 
-    The colours are converted first, and then mixed with white.
+    The colours are converted first, and then mixed with the colour.
 
     note: is called if there is a colour profile that can't be used
+    background: the colour; None to return RGBA, with straight colours
     """
     colours, alpha = _colours_and_alpha(picture)
     rgb = _in_srgb(colours, profile_of(picture), note)
-    return rgb if alpha is None else _on_white(rgb, alpha)
+    if background is None:
+        rgb = rgb.copy() if rgb is picture else rgb
+        rgb.putalpha(alpha or 255)
+        return rgb
+    return rgb if alpha is None else _on_colour(rgb, alpha, background)
 
 
-def _on_white(rgb: Image.Image, alpha: Image.Image) -> Image.Image:
+def _on_colour(rgb: Image.Image, alpha: Image.Image, background: str) -> Image.Image:
     for top in range(0, rgb.height, _ROWS):
         box = (0, top, rgb.width, min(top + _ROWS, rgb.height))
         over = rgb.crop(box).convert("RGBA")
         over.putalpha(alpha.crop(box))
-        white = Image.new("RGBA", over.size, "white")
-        rgb.paste(Image.alpha_composite(white, over).convert("RGB"), box)
+        ground = Image.new("RGBA", over.size, background)
+        rgb.paste(Image.alpha_composite(ground, over).convert("RGB"), box)
     return rgb
 
 

@@ -21,11 +21,17 @@ Moving = Literal["gif", "webp", "apng"]
 # Suffixes of files by format.
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "gif": ".gif", "apng": ".png"}
 
+_CLEAR = 255  # the colour of a GIF's palette that is transparent
+_OPAQUE = 128  # levels of opacity from which a pixel of a GIF is opaque
+
 MAX_GIF_FPS = 50  # viewers slow down the pictures of a GIF that are shown for less than 20 ms
 
 
 def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
-    """Encode a picture (H, W, 3). PNG, and WebP at quality 100, are lossless."""
+    """Encode a picture (H, W, C). PNG, and WebP at quality 100, are lossless. JPEG has no alpha.
+
+    In a WebP, the colours of fully transparent pixels may change.
+    """
     file = io.BytesIO()
     picture = Image.fromarray(pixels)
     if kind == "png":
@@ -41,7 +47,9 @@ def encode_still(pixels: Pixels, kind: Still, quality: int) -> bytes:
 def encode_animation(
     frames: Sequence[Pixels], kind: Moving, fps: float, loop: bool, quality: int
 ) -> bytes:
-    """Encode frames (H, W, 3) as an animation. APNG, and WebP at quality 100, are lossless.
+    """Encode frames (H, W, C) as an animation. APNG, and WebP at quality 100, are lossless.
+
+    In a GIF, each pixel is either opaque or transparent.
 
     Raises: ValueError if a picture is shown for longer than the format allows.
     """
@@ -49,6 +57,8 @@ def encode_animation(
     pictures = list(map(Image.fromarray, frames))
     first, *rest = map(_with_palette, pictures) if kind == "gif" else pictures
     options: dict[str, Any] = {"duration": durations(len(frames), kind, fps)}
+    if kind == "gif" and pictures[0].mode == "RGBA":
+        options |= {"transparency": _CLEAR, "disposal": 2}
     if loop or kind != "gif":
         options["loop"] = 0 if loop else 1
     if kind == "webp":
@@ -74,9 +84,21 @@ def durations(count: int, kind: Moving, fps: float) -> list[int]:
 
 
 def _with_palette(picture: Image.Image) -> Image.Image:
-    """Reduce a picture to 256 colours of its own, with dithering."""
+    """Reduce a picture to 256 colours of its own, with dithering. One of them may be clear."""
+    if picture.mode == "RGBA":
+        return _with_clear_palette(picture)
     palette = picture.quantize(256, Image.Quantize.FASTOCTREE)  # 15 times as fast as median cut
     return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def _with_clear_palette(picture: Image.Image) -> Image.Image:
+    """Reduce an RGBA picture to 255 colours and a clear one, for what is hardly opaque."""
+    colours = picture.convert("RGB")
+    palette = colours.quantize(_CLEAR, Image.Quantize.FASTOCTREE)
+    reduced = colours.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    hidden = picture.getchannel(3).point([255 * (level < _OPAQUE) for level in range(256)])
+    reduced.paste(_CLEAR, mask=hidden)
+    return reduced
 
 
 def encode_table(columns: Mapping[str, Sequence[Any]], kind: Literal["csv", "json"]) -> bytes:

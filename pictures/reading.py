@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from .colour import Note, ignore, in_srgb_on_white
+from .alpha import resized
+from .colour import Note, ignore, in_srgb
 from .jpeg_end import with_end_mark
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
@@ -50,13 +51,19 @@ class UnreadableError(Exception):
         self.advice = advice
 
 
-def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Image.Image:
+def read_picture(
+    path: Path,
+    edge: int | None = None,
+    note: Note = ignore,
+    background: str | None = "white",
+) -> Image.Image:
     """Read a picture of at most `MOST_PIXELS` pixels.
 
     edge: the shorter edge that is needed. A JPEG file may be decoded at a fraction of its size.
     note: is called with what could not be used, such as a damaged colour profile.
+    background: colour behind transparent parts; None to return RGBA, with straight colours.
 
-    Returns the picture in sRGB, turned upright, with white behind transparent parts.
+    Returns the picture in sRGB, turned upright.
     Raises: UnreadableError if something is wrong with the file; OSError and MemoryError if the
     system can't read it.
     """
@@ -68,7 +75,7 @@ def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Im
     formats = open_formats(tga=path.suffix.lower() == ".tga")
     with path.open("rb") as file:
         try:
-            return _decode(file, formats, edge, note)
+            return _decode(file, formats, edge, note, background)
         except (UnreadableError, MemoryError):
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything
@@ -77,14 +84,20 @@ def read_picture(path: Path, edge: int | None = None, note: Note = ignore) -> Im
             if whole is None:
                 raise _unreadable(error, file) from error
     try:
-        return _decode(BytesIO(whole), formats, edge, note)
+        return _decode(BytesIO(whole), formats, edge, note, background)
     except (UnreadableError, MemoryError):
         raise
     except Exception as error:  # the file is damaged in another way too
         raise _unreadable(error, BytesIO(whole)) from error
 
 
-def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None, note: Note) -> Image.Image:
+def _decode(
+    file: IO[bytes],
+    formats: tuple[str, ...],
+    edge: int | None,
+    note: Note,
+    background: str | None,
+) -> Image.Image:
     """Returns the first picture in a file, which is recognised by its content."""
     numbers = colour_numbers(file)
     file.seek(0)
@@ -105,7 +118,7 @@ def _decode(file: IO[bytes], formats: tuple[str, ...], edge: int | None, note: N
                 prepare(picture)
                 picture.load()
             _turn_upright(loaded)
-            return in_srgb_on_white(loaded, note)
+            return in_srgb(loaded, note, background)
 
 
 def _refuse_what_looks_wrong(picture: Image.Image) -> None:
@@ -203,37 +216,44 @@ def ratio_of_picture(path: Path) -> float | None:
 class Fitted(NamedTuple):
     """A picture in another shape.
 
-    pixels:  uint8 (H, W, 3).
-    share:   the share of the picture that was cut off (crop), or of the result that is white
-             border (pad); 0 for stretch.
+    pixels:  uint8 (H, W, C).
+    share:   the share of the picture that was cut off (crop), or of the result that is border
+             (pad); 0 for stretch.
     """
 
     pixels: Pixels
     share: float
 
 
-def read_fitted(path: Path, height: int, width: int, fit: Fit, note: Note = ignore) -> Fitted:
+def read_fitted(
+    path: Path,
+    height: int,
+    width: int,
+    fit: Fit,
+    note: Note = ignore,
+    background: str | None = "white",
+) -> Fitted:
     """Read a picture in this shape.
 
-    fit: crop cuts off what is outside the middle part of this shape, pad adds white borders, and
-        stretch changes the proportions.
-    note: see `read_picture`
+    fit: crop cuts off what is outside the middle part of this shape, pad adds borders in the
+        colour of the background (or transparent ones), and stretch changes the proportions.
+    note, background: see `read_picture`
     """
-    picture = read_picture(path, max(height, width), note)
+    picture = read_picture(path, max(height, width), note, background)
     columns, rows = picture.size
-    size, filter_ = (width, height), Image.Resampling.LANCZOS
+    size = (width, height)
     if fit == "crop":
         across, down = min(columns, rows * width / height), min(rows, columns * height / width)
         left, top = (columns - across) / 2, (rows - down) / 2
         box = (left, top, left + across, top + down)
         lost = 1 - across * down / (columns * rows)
-        return Fitted(np.array(picture.resize(size, filter_, box, 3.0)), lost)
+        return Fitted(np.array(resized(picture, size, box)), lost)
     if fit == "stretch":
-        return Fitted(np.array(picture.resize(size, filter_, None, 3.0)), 0.0)
+        return Fitted(np.array(resized(picture, size)), 0.0)
     scale = min(width / columns, height / rows)
     inner = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    whole = Image.new("RGB", size, "white")
-    small = picture.resize(inner, filter_, None, 3.0)
+    whole = Image.new(picture.mode, size, background or (0, 0, 0, 0))
+    small = resized(picture, inner)
     whole.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return Fitted(np.array(whole), 1 - inner[0] * inner[1] / (width * height))
 

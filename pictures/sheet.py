@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .alpha import on_checkerboard
 from .lettering import font_for, height_of, shorten
 
 Pixels = NDArray[np.uint8]
@@ -100,7 +101,10 @@ def contact_sheet(
     captions: Sequence[str] = (),
     title: str = "",
 ) -> Pixels:
-    """Returns the pictures (N, H, W, 3) on one sheet; small ones are enlarged pixel by pixel."""
+    """Returns the pictures (N, H, W, C) on one sheet; small ones are enlarged pixel by pixel.
+
+    A checkerboard is behind transparent parts.
+    """
     ground, ink = _COLOURS[background]
     sheet = Image.new("RGB", layout.size, ground)
     draw = ImageDraw.Draw(sheet)
@@ -114,7 +118,7 @@ def contact_sheet(
         x = layout.gap + column * layout.pitch[0]
         y = layout.top + row * layout.pitch[1]
         picture = Image.fromarray(pixels).resize(layout.cell, Image.Resampling.NEAREST)
-        sheet.paste(picture, (x, y))
+        sheet.paste(on_checkerboard(picture), (x, y))
         if number < len(captions):
             text = shorten(captions[number], layout.caption, layout.cell[0])
             middle_x, top = x + layout.cell[0] / 2, y + layout.cell[1] + 3

@@ -6,12 +6,16 @@ from typing import Any
 
 from PIL import Image
 
+from .alpha import on_checkerboard
+
 
 def tiled(pictures: Any) -> Image.Image:
-    """Returns pictures, uint8 (N, H, W, 3), as one picture that is about square."""
-    count, height, width, _ = pictures.shape
+    """Returns pictures, uint8 (N, H, W, C), as one picture that is about square."""
+    count, height, width = pictures.shape[:3]
     columns = min(count, max(1, round((count * height / width) ** 0.5)))
     sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")
     for i, picture in enumerate(pictures.numpy()):
-        sheet.paste(Image.fromarray(picture), (i % columns * width, i // columns * height))
+        sheet.paste(
+            on_checkerboard(Image.fromarray(picture)), (i % columns * width, i // columns * height)
+        )
     return sheet

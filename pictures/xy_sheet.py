@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from .alpha import on_checkerboard
 from .lettering import font_for, height_of, shorten, width_of
 
 _GAP = 8  # pixels between pictures
@@ -65,10 +66,10 @@ def _fit(path: Path | None, edge: int) -> Image.Image | None:
     if path is None:
         return None
     with Image.open(path) as picture:
-        still = picture.convert("RGB")
+        still = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     small = max(still.size) * 4 <= edge
     if small:  # enlarged pixel by pixel, so that there is space for the labels
         times = max(1, min(128, edge) // max(still.size))
         still = still.resize((still.width * times, still.height * times), Image.Resampling.NEAREST)
     still.thumbnail((edge, edge), Image.Resampling.LANCZOS)
-    return still
+    return on_checkerboard(still)

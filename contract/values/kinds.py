@@ -20,7 +20,9 @@ from .socket import Blob, Buffers, Json, Rows, Socket, require
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Image
+# Image, Mask
+
+CHANNELS = (3, 4)  # red, green and blue; and alpha, which does not change the colours
 
 
 def _encode_image(value: Any) -> tuple[Json, Buffers]:
@@ -32,8 +34,8 @@ def _encode_image(value: Any) -> tuple[Json, Buffers]:
         isinstance(value, torch.Tensor), f"an image must be a tensor, not {type(value).__name__}"
     )
     require(
-        value.ndim == 4 and value.shape[3] == 3 and value.numel() > 0,
-        f"an image must have shape (N, H, W, 3), not {tuple(value.shape)}",
+        value.ndim == 4 and value.shape[3] in CHANNELS and value.numel() > 0,
+        f"an image must have shape (N, H, W, 3 or 4), not {tuple(value.shape)}",
     )
     require(value.dtype == torch.float32, f"an image must be float32, not {value.dtype}")
     pixels = torch.empty(value.shape, dtype=torch.uint8)
@@ -60,14 +62,37 @@ def _decode_pictures(_: Json, blob: Blob | None) -> PictureBatch:
 
 Image = Annotated[
     "Tensor",
-    Socket("image", "float32 (N, H, W, 3) in 0..1, sRGB", _encode_image, _decode_image),
+    Socket("image", "float32 (N, H, W, 3 or 4) in 0..1, sRGB", _encode_image, _decode_image),
 ]
 
 
 # The same socket, for nodes that read the pictures in parts or pass them on: see pictures.py.
 Pictures = Annotated[
     "Tensor",
-    Socket("image", "float32 (N, H, W, 3) in 0..1, sRGB", _encode_image, _decode_pictures),
+    Socket("image", "float32 (N, H, W, 3 or 4) in 0..1, sRGB", _encode_image, _decode_pictures),
+]
+
+
+def _encode_mask(value: Any) -> tuple[Json, Buffers]:
+    import torch
+
+    require(isinstance(value, torch.Tensor), f"a mask must be a tensor, not {type(value).__name__}")
+    require(
+        value.ndim == 3 and value.numel() > 0 and value.dtype == torch.float32,
+        f"a mask must be float32 (N, H, W), not {value.dtype} {tuple(value.shape)}",
+    )
+    require(bool(value.isfinite().all()), "a mask has values that are not finite")
+    return None, {"mask": quantise(value)}
+
+
+def _decode_mask(_: Json, blob: Blob | None) -> Tensor:
+    assert blob is not None
+    return blob.tensor("mask").float().div_(255)
+
+
+Mask = Annotated[
+    "Tensor",
+    Socket("mask", "float32 (N, H, W) in 0..1; 1: transparent", _encode_mask, _decode_mask),
 ]
 
 
@@ -78,7 +103,7 @@ Pictures = Annotated[
 class Dataset:
     """Pictures of one size with labels.
 
-    images:   uint8 (N, H, W, 3).
+    images:   uint8 (N, H, W, 3 or 4); the colours do not depend on the alpha.
     labels:   int64 (N,), each an index into `classes`.
     classes:  the names of the classes.
     names:    N texts that say where each picture comes from, such as its path.
@@ -115,8 +140,8 @@ class Dataset:
             and len(shape) == 4
             and shape[0] == count > 0
             and shape[1] > 0 < shape[2]
-            and shape[3] == 3,
-            f"a dataset needs images, uint8 (N, H, W, 3), with a name for each, not {shape}",
+            and shape[3] in CHANNELS,
+            f"a dataset needs images, uint8 (N, H, W, 3 or 4), with a name for each, not {shape}",
         )
         labels = value.labels
         require(
@@ -277,7 +302,7 @@ Latent = TypeVar("Latent", GanLatent, VaeLatent)
 _VALUES: dict[type, Socket] = {
     cls: Socket(name, about, cls.encode, cls.decode)
     for cls, name, about in (
-        (Dataset, "dataset", "uint8 (N, H, W, 3) with labels, class names and file names"),
+        (Dataset, "dataset", "uint8 (N, H, W, 3 or 4) with labels, class names and file names"),
         (Gan, "gan", "a GAN's config and weights"),
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),

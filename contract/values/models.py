@@ -61,6 +61,11 @@ class Model:
         return sides_of(self._size)[1]
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether its pictures have an alpha channel."""
+        return bool(self.config.get("alpha"))
+
+    @property
     def _size(self) -> Size:
         size = self.config["size"]
         return tuple(size) if isinstance(size, list) else size

@@ -8,6 +8,7 @@ either.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,12 +22,12 @@ Read = Callable[[Sequence[int]], "Tensor"]
 
 
 class PictureBatch:
-    """Pictures, float32 (N, H, W, 3) in 0..1, that are read when they are used.
+    """Pictures, float32 (N, H, W, C) in 0..1, that are read when they are used.
 
-    `len`, `shape` and iteration work as with a tensor. An index returns one picture (H, W, 3), a
+    `len`, `shape` and iteration work as with a tensor. An index returns one picture (H, W, C), a
     slice returns a batch.
 
-    size:  (H, W, 3).
+    size:  (H, W, C).
     rows:  numbers of the pictures to read.
     read:  returns the pictures with these numbers as a tensor.
     """
@@ -67,8 +68,8 @@ def _as_tensor(batch: PictureBatch) -> Tensor:
 
 
 def pictures_per_part(*shapes: Sequence[int]) -> int:
-    """Returns how many pictures of the largest of these shapes (N, H, W, 3) are in one part."""
-    return int(max(1, PART_BYTES // max(height * width * 12 for _, height, width, *_ in shapes)))
+    """Returns how many pictures of the largest of these shapes (N, H, W, C) are in one part."""
+    return int(max(1, PART_BYTES // max(math.prod(shape[1:]) * 4 for shape in shapes)))
 
 
 def parts(image: Any) -> Iterator[Tensor]:
@@ -76,16 +77,23 @@ def parts(image: Any) -> Iterator[Tensor]:
     return iter(image.split(pictures_per_part(image.shape)))
 
 
-def by_part(function: Callable[[Tensor], Tensor], image: Any, height: int, width: int) -> Tensor:
+def by_part(
+    function: Callable[[Tensor], Tensor],
+    image: Any,
+    height: int,
+    width: int,
+    channels: int | None = None,
+) -> Tensor:
     """Returns `function` of the pictures, which must treat each picture separately.
 
-    height, width: the size of the pictures that `function` returns.
+    height, width, channels: of the pictures that `function` returns; None for as many channels.
 
     If the pictures do not fit into one part, they are computed in parts when the result is read.
     """
     import torch
 
-    count = pictures_per_part(image.shape, (1, height, width))
+    size = (height, width, channels or image.shape[3])
+    count = pictures_per_part(image.shape, (1, *size))
     if not isinstance(image, PictureBatch):
         return function(image)
     if len(image) <= count:
@@ -94,7 +102,7 @@ def by_part(function: Callable[[Tensor], Tensor], image: Any, height: int, width
     def read(rows: Sequence[int]) -> Tensor:
         return torch.cat([function(part) for part in image.take(rows).split(count)])
 
-    return _as_tensor(PictureBatch((height, width, 3), range(len(image)), read))
+    return _as_tensor(PictureBatch(size, range(len(image)), read))
 
 
 def each_part(function: Callable[[Tensor], Tensor], image: Any) -> Tensor:
@@ -105,7 +113,7 @@ def each_part(function: Callable[[Tensor], Tensor], image: Any) -> Tensor:
 
 
 def concatenate(batches: Sequence[Any]) -> Tensor:
-    """Returns batches of pictures of one size as one batch."""
+    """Returns batches of pictures of one size, and with as many channels, as one batch."""
     import torch
 
     if not any(isinstance(batch, PictureBatch) for batch in batches):
@@ -119,7 +127,7 @@ def concatenate(batches: Sequence[Any]) -> Tensor:
 
 
 def select(pixels: Tensor, rows: Sequence[int]) -> Tensor:
-    """Returns some of the pictures of a dataset, uint8 (N, H, W, 3), as an image."""
+    """Returns some of the pictures of a dataset, uint8 (N, H, W, C), as an image."""
     import torch
 
     def read(rows: Sequence[int]) -> Tensor:
@@ -130,7 +138,7 @@ def select(pixels: Tensor, rows: Sequence[int]) -> Tensor:
 
 
 def to_uint8(image: Any) -> Tensor:
-    """Returns a tensor or a batch of pictures as uint8 (N, H, W, 3)."""
+    """Returns a tensor or a batch of pictures as uint8 (N, H, W, C)."""
     import torch
 
     pixels = torch.empty(tuple(image.shape), dtype=torch.uint8)

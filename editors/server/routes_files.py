@@ -54,13 +54,14 @@ def _viewed(services: Services, request: web.Request) -> Path:
 
 
 async def _smaller(path: Path, read: Callable[[Path], Image.Image]) -> web.Response:
-    """Returns a picture as WebP, at most 512 pixels wide and high."""
+    """Returns a picture as WebP, at most 512 pixels wide and high, on a checkerboard."""
+    from ...pictures.alpha import on_checkerboard
 
     def encode() -> bytes:
         with read(path) as image:
             image.thumbnail((512, 512))
             buffer = io.BytesIO()
-            image.convert("RGB").save(buffer, "WEBP", quality=85)
+            on_checkerboard(image).save(buffer, "WEBP", quality=85)
             return buffer.getvalue()
 
     try:

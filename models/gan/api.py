@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..alpha import straight
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
@@ -36,7 +37,7 @@ FEW_PICTURES = 200  # with fewer pictures, a GAN should continue from another on
 def make_generator(config: GanConfig) -> nn.Module:
     """Returns a generator of latents (N, latent_dim) and class weights (N, C).
 
-    Its pictures are float32 (N, 3, H, W), about -1..1.
+    Its pictures are float32 (N, C, H, W), about -1..1.
     """
     generators = {"projected": ProjectedGenerator, "r3": R3Generator, "classic": ClassicGenerator}
     return generators[config.method](config)
@@ -55,7 +56,8 @@ def train_gan(
 ) -> TrainingResult[GanConfig, WatchResult]:
     """Train a GAN until `steps` steps are done in total, and then do the cool-down steps.
 
-    images: uint8 (N, H, W, 3), perhaps a memory map; read in batches, never written.
+    images: uint8 (N, H, W, C), perhaps a memory map; read in batches, never written. C is 3, or 4
+        with straight alpha; it must be 4 if `start` has alpha.
     labels: int64 (N,), the indices of their classes in `classes`.
     features: a network that returns a list of feature maps for pictures (N, 3, H, W) in -1..1. The
         projected method freezes it, and its weights are not returned. None to train a small one.
@@ -77,8 +79,14 @@ def train_gan(
         )
     if start is None:
         config = GanConfig.default(settings.method, size, classes, settings.channels)
+        config = replace(config, alpha=images.shape[3] == 4)
     else:
-        config = fine_tuned_config(start[0], size, classes)
+        config = fine_tuned_config(start[0], size, classes, images.shape[3] == 4)
+        if config.alpha and not start[0].alpha:
+            run.log(
+                "`start` draws no transparency: all its weights are used, and its pictures begin"
+                " opaque"
+            )
     run = _with_cooldown(run, steps)
     data = TrainingSet.preloaded(images, labels, len(classes), settings.mirror, run.numerics)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
@@ -114,7 +122,7 @@ def generate(
     numerics: Numerics,
     batch: int = 64,
 ) -> Tensor:
-    """Returns pictures for latents: float32 (N, H, W, 3) in 0..1, on the processor.
+    """Returns pictures for latents: float32 (N, H, W, C) in 0..1, on the processor.
 
     z (N, latent_dim) and class_weights (N, C) may be on any device, and `network` must be on
     numerics.device.
@@ -123,7 +131,7 @@ def generate(
 
     def draw_part(part: Tensor, weights: Tensor) -> Tensor:
         images: Tensor = network(part.to(numerics.device), weights.to(numerics.device))
-        return images.float().clamp(-1, 1).add(1).div(2).permute(0, 2, 3, 1).cpu()
+        return straight(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
         return in_parts(draw_part, z, class_weights, batch=batch).contiguous()
@@ -131,9 +139,9 @@ def generate(
 
 def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: GanSettings) -> None:
     """Raises: ValueError, with a text of one line, for arguments that cannot be used."""
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] not in (3, 4):
         raise ValueError(
-            f"images must be uint8 (N, H, W, 3), not {images.dtype} {(*images.shape,)}"
+            f"images must be uint8 (N, H, W, 3 or 4), not {images.dtype} {(*images.shape,)}"
         )
     if not len(images):
         raise ValueError("there are no pictures to train on")

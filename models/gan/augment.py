@@ -96,6 +96,8 @@ class Recolour(NamedTuple):
         return cls(torch.rand((3, count, 1, 1, 1), generator=random))
 
     def apply(self, images: Tensor) -> Tensor:
+        if images.shape[1] == 4:
+            return self._apply_premultiplied(images)
         brightness, saturation, contrast = self.amounts
         images = images + (brightness - 0.5)
         grey = images.mean(1, keepdim=True)
@@ -103,6 +105,20 @@ class Recolour(NamedTuple):
         mean = images.mean((1, 2, 3), keepdim=True)
         contrasted: Tensor = mean + (images - mean) * (0.5 + contrast)
         return contrasted
+
+    def _apply_premultiplied(self, images: Tensor) -> Tensor:
+        """Returns what straight colours would become, multiplied by their opacity.
+
+        The opacity is half of the last channel, see `diff_augment`, and does not change.
+        """
+        brightness, saturation, contrast = self.amounts
+        share = images[:, 3:] / 2
+        colours = images[:, :3] + (brightness - 0.5) * share
+        grey = colours.mean(1, keepdim=True)
+        colours = grey + (colours - grey) * (2 * saturation)
+        visible = share.mean((1, 2, 3), keepdim=True).clamp_min(1e-3)
+        mean = share * (colours.mean((1, 2, 3), keepdim=True) / visible)
+        return torch.cat([mean + (colours - mean) * (0.5 + contrast), images[:, 3:]], 1)
 
 
 class Translate(NamedTuple):
@@ -168,9 +184,17 @@ def draw_changes(count: int, shape: Shape, random: torch.Generator) -> Changes:
 def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
     """Returns pictures with colour, translation and cutout (Zhao 2020, section 3.2).
 
-    images: float (N, 3, H, W) in -1..1. The result has the same shape and may exceed the range.
+    images: float (N, C, H, W) in -1..1. The result has the same shape and may exceed the range.
+        With an alpha channel, the colours are premultiplied; uncovered pixels are transparent.
     strength: the probability of each of the three, a scalar in 0..1 on the pictures' device.
     """
+    if images.shape[1] == 4:  # the changes see alpha in 0..2, so that 0 is transparent
+        clear = torch.tensor([0.0, 0, 0, 1], device=images.device).view(1, 4, 1, 1)
+        return _changed(images + clear, strength, changes) - clear
+    return _changed(images, strength, changes)
+
+
+def _changed(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
     for chance, change in changes:
         images = torch.where(chance < strength, change.apply(images), images)
     return images

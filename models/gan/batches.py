@@ -31,7 +31,7 @@ class Chosen(NamedTuple):
 class TrainingSet:
     """Pictures to train on.
 
-    images:   uint8 (N, H, W, 3), perhaps a memory map.
+    images:   uint8 (N, H, W, C), perhaps a memory map.
     labels:   int64 (N,), the numbers of their classes.
     classes:  number of classes.
     mirror:   whether each picture of a batch is mirrored with a probability of 1/2.
@@ -63,7 +63,7 @@ class TrainingSet:
         return Chosen(selection(self.images, indices), mirrored)
 
     def pictures(self, chosen: Chosen) -> Tensor:
-        """Returns pictures as float32 (N, 3, H, W) in -1..1, channels-last, on the device.
+        """Returns pictures as float32 (N, C, H, W) in -1..1, channels-last, on the device.
 
         `chosen` must be on the device (see `send`).
         """

@@ -38,12 +38,12 @@ class ClassicGenerator(nn.Module):
             layers += [nn.BatchNorm2d(a), nn.ReLU()]
             layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False)]
+        layers += [nn.ConvTranspose2d(widths[-1], config.planes, 4, 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
         self._cells = config.map_shape(CELLS)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, H, W) in -1..1 for latents; ignores class weights."""
+        """Returns pictures float32 (N, C, H, W) in -1..1 for latents; ignores class weights."""
         height, width = self._cells
         x = z[:, :, None, None]
         for number, layer in enumerate(self.layers):
@@ -62,7 +62,8 @@ class ClassicCritic(nn.Module):
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
         width = config.critic
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(LEAK)]
+        first = nn.Conv2d(config.planes, width, 4, 2, 1, bias=False)
+        layers: list[nn.Module] = [first, nn.LeakyReLU(LEAK)]
         for _ in range(halvings(config.edge, 8)):
             wider = min(512, 2 * width)
             layers += [nn.Conv2d(width, wider, 4, 2, 1, bias=False), nn.BatchNorm2d(wider)]
@@ -71,7 +72,7 @@ class ClassicCritic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, coarsest_map(config), bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns logits (N,) of (N, 3, H, W): high for pictures that look real."""
+        """Returns logits (N,) of (N, C, H, W): high for pictures that look real."""
         return self.layers(images).flatten().float()  # type: ignore[no-any-return]
 
     def initialise_(self, random: torch.Generator) -> None:

@@ -12,9 +12,11 @@ from ..blocks import halvings
 from ..configs import (
     Size,
     check_choice,
+    check_flag,
     check_names,
     check_size,
     check_whole,
+    plain_config,
     read_config,
     sides_of,
     size_text,
@@ -49,6 +51,7 @@ class GanConfig:
     # Width of the layers of the network that computes the critic's features (projected only).
     features: tuple[int, ...] = (32, 64, 128, 128)
     grown: int = 0  # how often fine-tuning doubled the size; each time adds a level
+    alpha: bool = False  # whether the pictures have an alpha channel
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -60,8 +63,8 @@ class GanConfig:
         check_whole("latent", self.latent, 1, 1024)
         check_whole("noise", self.noise, 0, 32)
         check_whole("attention", self.attention, 0, 32)
-        if type(self.normed) is not bool:
-            raise ValueError(f"normed must be true or false, not {self.normed!r:.80}")
+        check_flag("normed", self.normed)
+        check_flag("alpha", self.alpha)
         check_whole("critic", self.critic, 8, 256)
         check_whole("fine", self.fine, 0, 256)
         if not isinstance(self.features, tuple) or len(self.features) != 4:
@@ -77,6 +80,11 @@ class GanConfig:
     def shape(self) -> tuple[int, int]:
         """Height and width of a picture."""
         return sides_of(self.size)
+
+    @property
+    def planes(self) -> int:
+        """Number of channels of a picture: 3, or 4 with alpha."""
+        return 4 if self.alpha else 3
 
     @property
     def edge(self) -> int:
@@ -145,7 +153,7 @@ class GanConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON; `from_dict` reverses it."""
-        values = dataclasses.asdict(self)
+        values = plain_config(self)
         return {key: [*v] if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod

@@ -1,7 +1,7 @@
 """Measures the generated pictures of a GAN: their quality, variety and novelty.
 
 They are compared with real pictures in features that no critic uses (see `RandomFeatures`), so the
-generator was not trained to match them.
+generator was not trained to match them. Pictures with alpha are compared in front of grey.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import over_grey
 from ..blocks import blank, initialise, to_signed
 from ..distances import diversity, frechet_by_halves, nearest, real_floor, recall
 from ..training.in_parts import in_parts
@@ -150,7 +151,7 @@ class Reference:
         """
 
         def part_vectors(part: Tensor) -> Tensor:
-            x = to_signed(part.to(self._numerics.device))
+            x = over_grey(to_signed(part.to(self._numerics.device)))
             with torch.no_grad():
                 features: Tensor = self._network(x)
                 if self._mirror:

@@ -41,14 +41,14 @@ def initialise_normal(layer: nn.Linear | nn.Conv2d, gain: float, random: torch.G
     nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()), generator=random)
 
 
-def initialise_patches(pixels: nn.Conv2d, random: torch.Generator) -> None:
+def initialise_patches(pixels: nn.Conv2d, planes: int, random: torch.Generator) -> None:
     """Make all pixels of a patch equal, so that no grid is visible at first.
 
-    `pixels` is the layer before a pixel shuffle to three channels.
+    `pixels` is the layer before a pixel shuffle to `planes` channels.
     Paper: Aitken et al. 2017, ICNR.
     """
     weight = pixels.weight
-    one = torch.empty(3, 1, *weight.shape[1:])
+    one = torch.empty(planes, 1, *weight.shape[1:])
     nn.init.normal_(one, 0, 0.6 / math.sqrt(weight[0].numel()), generator=random)
     with torch.no_grad():
-        weight.copy_(one.expand(-1, len(weight) // 3, -1, -1, -1).reshape(weight.shape))
+        weight.copy_(one.expand(-1, len(weight) // planes, -1, -1, -1).reshape(weight.shape))

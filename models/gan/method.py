@@ -76,7 +76,7 @@ class Draws(NamedTuple):
 class Batch:
     """The pictures of a step, or of a slice of it, on the device.
 
-    reals:    real pictures (B, 3, H, W) in -1..1.
+    reals:    real pictures (B, C, H, W) in -1..1.
     fakes:    generated pictures, likewise.
     classes:  class weights (B, C) of the real and of the generated pictures.
     draws:    random numbers.

@@ -47,7 +47,7 @@ class ProjectedMethod(GanMethod[Views]):
             self._trained_features = features = blank(lambda: FeatureNet(classes, config.features))
         self._features = numerics.place(features).eval().requires_grad_(False)
         with torch.no_grad():
-            empty = torch.zeros(1, 3, *config.shape, device=numerics.device)
+            empty = torch.zeros(1, config.planes, *config.shape, device=numerics.device)
             views = critic_views(empty, self._features, config.grown)
         shapes = [(view.shape[1], view.shape[2], view.shape[3]) for view in views]
         maps = [shape[1:] for shape in shapes[1:]]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import over_grey
 from ..blocks import LEAK
 from .batches import GROUP
 from .config import nominal_edge
@@ -38,7 +39,9 @@ class ProjectedCritic(nn.Module):
 
 
 def critic_views(images: Tensor, features: nn.Module, grown: int) -> list[Tensor]:
-    """Returns the inputs of the heads for pictures (N, 3, H, W): pixels, and maps of `features`.
+    """Returns the inputs of the heads for pictures (N, C, H, W): pixels, and maps of `features`.
+
+    The features see pictures with alpha in front of grey.
 
     If fine-tuning has doubled the size `grown` times, the first heads see the picture reduced to
     the size before. For each larger size, two more heads see its pixels and its finest map.
@@ -47,9 +50,9 @@ def critic_views(images: Tensor, features: nn.Module, grown: int) -> list[Tensor
     for _ in range(grown):
         sizes.append(F.avg_pool2d(sizes[-1], 2))
     base, *finer = reversed(sizes)
-    views = [F.pixel_unshuffle(base, 2), *features(base)]
+    views = [F.pixel_unshuffle(base, 2), *features(over_grey(base))]
     for view in finer:
-        views += [F.pixel_unshuffle(view, 2), features(view)[0]]
+        views += [F.pixel_unshuffle(view, 2), features(over_grey(view))[0]]
     return views
 
 

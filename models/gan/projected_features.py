@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import over_grey
 from ..blocks import LEAK, initialise
 from ..training.inputs import send
 from ..training.loop import Progress
@@ -80,7 +81,7 @@ def train_features(
         targets = data.labels[indices] if data.classes > 1 else torch.arange(batch) % 4
         inputs = data.choose(indices, random), targets, RATE * one_cycle(step / STEPS)
         chosen, targets, optimiser.param_groups[0]["lr"] = send(inputs, numerics.device)
-        images = data.pictures(chosen)
+        images = over_grey(data.pictures(chosen))
         if data.classes == 1:
             images = _rotated(square_part(images, random))
         with numerics.autocast():

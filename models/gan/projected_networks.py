@@ -58,12 +58,17 @@ class ProjectedGenerator(nn.Module):
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
         base = config.base_levels
         self.patches = PatchOutput(
-            widths[base - 1], config.base_edge // config.resolutions[base - 1], blank=False
+            widths[base - 1],
+            config.base_edge // config.resolutions[base - 1],
+            config.planes,
+            blank=False,
         )
-        self.details = nn.ModuleList(PatchOutput(width, 2, blank=True) for width in widths[base:])
+        self.details = nn.ModuleList(
+            PatchOutput(width, 2, config.planes, blank=True) for width in widths[base:]
+        )
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, H, W) in -1..1 for latents and class weights (N, C)."""
+        """Returns pictures float32 (N, C, H, W) in -1..1 for latents and class weights (N, C)."""
         shapes = self.config.noise_maps
         sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
         vector, *flat = torch.split(z, sizes, 1)
@@ -171,16 +176,16 @@ class Attention(nn.Module):
 
 
 class PatchOutput(nn.Module):
-    """Maps features to unbounded pixels; each place draws a patch of `patch` px.
+    """Maps features to unbounded pixels of `planes` channels; a place draws `patch` x `patch` px.
 
     At first all pixels of a patch are equal or, if `blank`, zero.
     """
 
-    def __init__(self, width: int, patch: int, blank: bool) -> None:
+    def __init__(self, width: int, patch: int, planes: int, blank: bool) -> None:
         super().__init__()
-        self.patch, self._blank = patch, blank
+        self.patch, self._planes, self._blank = patch, planes, blank
         self.film = Film(width, 1, gain=0.1)
-        self.pixels = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        self.pixels = nn.Conv2d(width, planes * patch**2, 3, padding=1)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.film(style)
@@ -188,7 +193,7 @@ class PatchOutput(nn.Module):
         return F.pixel_shuffle(pixels, self.patch).float()
 
     def initialise_(self, random: torch.Generator) -> None:
-        initialise_patches(self.pixels, random)
+        initialise_patches(self.pixels, self._planes, random)
         if self._blank:
             nn.init.zeros_(self.pixels.weight)
 

@@ -36,10 +36,11 @@ class R3Generator(nn.Module):
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in widths
         )
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
-        self.pixels = nn.Conv2d(widths[-1], 12, 3, padding=1)
+        self._planes = config.planes
+        self.pixels = nn.Conv2d(widths[-1], 4 * config.planes, 3, padding=1)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, 3, H, W), about -1..1, for latents and class weights (N, C).
+        """Returns pictures float32 (N, C, H, W), about -1..1, for latents and class weights (N, C).
 
         They are not bounded, as in the paper: the critic is so strong that a tanh would saturate,
         and its gradient would vanish.
@@ -56,7 +57,7 @@ class R3Generator(nn.Module):
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 
     def initialise_(self, random: torch.Generator) -> None:
-        initialise_patches(self.pixels, random)
+        initialise_patches(self.pixels, self._planes, random)
 
 
 class ResidualBlock(nn.Module):
@@ -87,7 +88,7 @@ class StridedCritic(nn.Module):
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        inputs = 3
+        inputs = config.planes
         for level in range(halvings(config.edge, 4)):
             width = config.critic * min(8, 1 << level)
             layers += [nn.Conv2d(inputs, width, 4, 2, 1), nn.LeakyReLU(LEAK)]
@@ -99,7 +100,7 @@ class StridedCritic(nn.Module):
         self.embedding = ClassEmbedding(len(config.classes), 64, std=1 / 8)
 
     def forward(self, images: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns scores (N,) of (N, 3, H, W): high for pictures that look real."""
+        """Returns scores (N,) of (N, C, H, W): high for pictures that look real."""
         hidden: Tensor = self.body(images)
         match = (hidden * self.embedding(class_weights)).sum(1)
         scores: Tensor = self.score(hidden)[:, 0] + match

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..alpha import more_inputs, more_outputs
 from ..configs import Size, sides_of, size_text
 from ..training.diverged import UnsuitableError
 from ..training.loop import State
@@ -20,15 +21,18 @@ from .trainee import GanTrainee
 # Number of earlier steps that learning rates and average assume for a GAN that is fine-tuned. New
 # classes and sizes need higher learning rates, so the number is smaller.
 SAME_TASK_AGE, NEW_TASK_AGE = 2000, 400
+OPAQUE = 3.0  # its tanh is nearly 1, and can still be learned
 
 
 _ANOTHER = "wire a GAN that train_gan made to `start`, or leave `start` unwired"
 
 
-def fine_tuned_config(start: GanConfig, size: Size, classes: tuple[str, ...]) -> GanConfig:
+def fine_tuned_config(
+    start: GanConfig, size: Size, classes: tuple[str, ...], alpha: bool
+) -> GanConfig:
     """Returns the config of `start` for these classes, with one more level for each doubled size.
 
-    The pictures may have another aspect than those of `start`.
+    The pictures may have another aspect than those of `start`, and an alpha channel.
 
     Raises: ValueError if the pictures are smaller, or the method has a fixed size.
     """
@@ -38,13 +42,19 @@ def fine_tuned_config(start: GanConfig, size: Size, classes: tuple[str, ...]) ->
             f"the GAN to start from draws {size_text(*start.shape)}, but the pictures are only"
             f" {size_text(*shape)}"
         )
-    return replace(start.enlarged(size), classes=classes)
+    if alpha and not start.alpha and start.method == "classic":
+        raise UnsuitableError(
+            "a GAN of method classic can't learn transparency from pictures without alpha",
+            "load the pictures with alpha: flatten, or leave `start` unwired",
+        )
+    return replace(start.enlarged(size), classes=classes, alpha=alpha or start.alpha)
 
 
 def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None:
     """Load the weights of a trained GAN into a trainee, and match its classes by their names.
 
-    The embedding of a new class is the mean of the old ones. If the pictures have another aspect,
+    The embedding of a new class is the mean of the old ones. An alpha channel that `start` does not
+    have begins opaque. If the pictures have another aspect,
     the weights of the coarsest maps are stretched to it; all others are convolutions and stay.
 
     Raises: ValueError if the weights do not fit.
@@ -69,6 +79,8 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
             elif name.startswith("answer."):
                 # The layer that classifies pictures was only needed to train the features.
                 value = torch.zeros_like(own)
+            elif value.shape != own.shape and _is_pixel_layer(prefix, name, value, own):
+                value = _with_alpha(prefix, name, value, own, trainee.config.method)
             elif value.shape != own.shape:
                 value = _stretched(prefix, name, value, own, start, trainee.config)
             if value.shape != own.shape:
@@ -89,6 +101,26 @@ def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state
     """Returns whether a weight is in a level or a head that the smaller `start` does not have."""
     module = ".".join([prefix, *name.split(".")[:2], ""])
     return config.grown > start.grown and not any(key.startswith(module) for key in state)
+
+
+def _is_pixel_layer(prefix: str, name: str, value: Tensor, own: Tensor) -> bool:
+    """Returns whether only an alpha channel is missing: a quarter of the inputs or outputs."""
+    dim = 1 if prefix == "critic" else 0
+    if prefix == "generator" and "pixels" not in name.split("."):
+        return False
+    return value.shape[dim] * 4 == own.shape[dim] * 3 and (
+        value.shape[:dim] + value.shape[dim + 1 :] == own.shape[:dim] + own.shape[dim + 1 :]
+    )
+
+
+def _with_alpha(prefix: str, name: str, value: Tensor, own: Tensor, method: str) -> Tensor:
+    """Returns weights of a layer of pixels with an alpha channel: opaque, and not judged yet."""
+    if prefix == "critic":
+        return more_inputs(value, own.shape[1])
+    bias = 0.0
+    if name in ("patches.pixels.bias", "pixels.bias"):
+        bias = OPAQUE if method == "projected" else 1.0
+    return more_outputs(value, len(own), bias)
 
 
 def _stretched(

@@ -162,7 +162,7 @@ class GanTrainee(Generic[B]):
             self._run.log(line)
 
     def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
-        """Returns pictures of these classes by the average: uint8 (N, H, W, 3).
+        """Returns pictures of these classes by the average: uint8 (N, H, W, C).
 
         The latents are the same on every call with the same `stream`.
         """
@@ -176,7 +176,7 @@ class GanTrainee(Generic[B]):
         return in_parts(draw_part, latents, weights, batch=64)
 
     def preview(self) -> Tensor:
-        """Returns pictures by the average, uint8 (16, H, W, 3), of the first 8 classes in turn."""
+        """Returns pictures by the average, uint8 (16, H, W, C), of the first 8 classes in turn."""
         return self.draw(torch.arange(16) % min(len(self.config.classes), 8), PREVIEW)
 
     def weights(self) -> dict[str, Tensor]:

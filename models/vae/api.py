@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..alpha import premultiplied, straight
 from ..blocks import to_signed
 from ..configs import Size, sides_of, size_of, size_text
 from ..training.diverged import UnsuitableError
@@ -20,7 +21,7 @@ from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
-from .networks import ResidualVae, VaeNetwork, make_vae
+from .networks import ResidualVae, VaeNetwork, make_vae, with_alpha
 from .sharpen import make_sharpener
 from .trainee import VaeSettings, VaeTrainee, evenly_spaced
 
@@ -40,7 +41,9 @@ def train_vae(
     start: tuple[VaeConfig, State] | None = None,
     features: nn.Module | None = None,
 ) -> TrainingResult[VaeConfig, None]:
-    """Train a VAE on uint8 images (N, H, W, 3).
+    """Train a VAE on uint8 images (N, H, W, C). C is 3, or 4 with straight alpha.
+
+    It must be 4 if `start` has alpha.
 
     start: a VAE to continue from, with its method, quantiser and channels. Its prior is dropped,
         unless `keep_latents` is set: then only the decoder is trained, and latents stay valid.
@@ -50,10 +53,17 @@ def train_vae(
     Raises: ValueError if the pictures' size or the combination of settings is not possible.
     """
     size = size_of(*images.shape[1:3])
-    config, weights = _new_config(settings, size), None
+    alpha = images.shape[3] == 4
+    config, weights = _new_config(settings, size, alpha), None
     if start is not None:
-        config = _continued_config(start[0], size, settings.keep_latents)
+        config = _continued_config(start[0], size, settings.keep_latents, alpha)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
+        if config.alpha and not start[0].alpha:
+            weights = with_alpha(weights)
+            run.log(
+                "`start` knows no transparency: all its weights are used, and its pictures begin"
+                " opaque"
+            )
     elif settings.keep_latents:
         raise UnsuitableError(
             "`keep_latents` is not possible without a VAE to start from",
@@ -64,7 +74,9 @@ def train_vae(
             "`sharpen` is not available for the classic VAE",
             "set sharpen: none, or method: residual",
         )
-    sharpener = make_sharpener(settings.sharpen, features, settings.seed, run.numerics)
+    sharpener = make_sharpener(
+        settings.sharpen, features, config.planes, settings.seed, run.numerics
+    )
     trainee = VaeTrainee(config, images, settings, run, weights, sharpener)
     curves = train(trainee, steps=steps, run=run)
     trainee.steps.close()
@@ -79,13 +91,14 @@ def train_vae(
     return TrainingResult(config, state, curves, None)
 
 
-def _new_config(settings: VaeSettings, size: Size) -> VaeConfig:
+def _new_config(settings: VaeSettings, size: Size, alpha: bool) -> VaeConfig:
     levels = LEVELS if settings.quantiser == "fsq" else ()
     default = QUANTISED_CHANNELS if levels else CHANNELS[settings.method]
-    return VaeConfig(settings.method, size, settings.channels or default, levels=levels)
+    channels = settings.channels or default
+    return VaeConfig(settings.method, size, channels, levels=levels, alpha=alpha)
 
 
-def _continued_config(start: VaeConfig, size: Size, keep_latents: bool) -> VaeConfig:
+def _continued_config(start: VaeConfig, size: Size, keep_latents: bool, alpha: bool) -> VaeConfig:
     """Returns the config of a VAE that continues from `start` with pictures of this size."""
     needed, found = size_text(*start.shape), size_text(*sides_of(size))
     if start.method == "classic" and start.size != size:
@@ -99,11 +112,18 @@ def _continued_config(start: VaeConfig, size: Size, keep_latents: bool) -> VaeCo
             " not possible",
             f"load pictures of {needed}, or switch `keep_latents` off",
         )
-    return replace(start, size=size, prior=start.prior if keep_latents else None)
+    if alpha and not start.alpha and (start.method == "classic" or keep_latents):
+        what = "a classic VAE" if start.method == "classic" else "a VAE with `keep_latents`"
+        raise UnsuitableError(
+            f"{what} can't learn transparency from a VAE without alpha",
+            "load the pictures with alpha: flatten, or leave `start` unwired",
+        )
+    prior = start.prior if keep_latents else None
+    return replace(start, size=size, prior=prior, alpha=alpha or start.alpha)
 
 
 def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
-    """Returns the mean latents, float32 (N, C, h, w), of images (N, H, W, 3).
+    """Returns the mean latents, float32 (N, C, h, w), of images (N, H, W, C).
 
     The images are uint8, or float in 0..1. Over the training pictures, each channel of the latents
     has about mean 0 and variance 1. The network is moved to the device.
@@ -115,7 +135,10 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
 
     def encoded(part: Tensor) -> Tensor:
         part = part.to(numerics.device)
-        signed = part.permute(0, 3, 1, 2) * 2 - 1 if part.is_floating_point() else to_signed(part)
+        if part.is_floating_point():
+            signed = premultiplied(part.permute(0, 3, 1, 2) * 2 - 1)
+        else:
+            signed = to_signed(part)
         with torch.no_grad(), numerics.autocast():
             mean, _ = network.posterior(signed)
         return ((mean - network.latent_mean) / network.latent_std).cpu()
@@ -124,14 +147,14 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
 
 
 def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
-    """Returns the images, float32 (N, H, W, 3) in 0..1, of latents like those of `encode`."""
+    """Returns the images, float32 (N, H, W, C) in 0..1, of latents like those of `encode`."""
     numerics.place(network).eval()
 
     def decoded(part: Tensor) -> Tensor:
         raw = part.to(numerics.device) * network.latent_std + network.latent_mean
         with torch.no_grad(), numerics.autocast():
             pictures = network.picture(raw)
-        return pictures.add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
+        return straight(pictures).add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
 
     return in_parts(decoded, latents, batch=batch)
 

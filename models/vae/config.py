@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ..configs import Size, check_choice, check_size, check_whole, read_config, sides_of, size_text
+from ..configs import (
+    Size,
+    check_choice,
+    check_flag,
+    check_size,
+    check_whole,
+    plain_config,
+    read_config,
+    sides_of,
+    size_text,
+)
 from ..training.diverged import UnsuitableError
 from .prior_network import PriorConfig
 
@@ -29,6 +39,7 @@ class VaeConfig:
     prior:     config of the prior of the latents, None if none was trained.
     levels:    number of levels of quantised latents (fsq.py), repeated over the channels. Empty
                if the latents are not quantised.
+    alpha:     whether the pictures have an alpha channel.
     """
 
     method: Method
@@ -37,6 +48,7 @@ class VaeConfig:
     width: int = 64
     prior: PriorConfig | None = None
     levels: tuple[int, ...] = ()
+    alpha: bool = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -49,6 +61,7 @@ class VaeConfig:
                 f"size and width must be multiples of 8, not {size_text(*self.shape)} and"
                 f" {self.width}"
             )
+        check_flag("alpha", self.alpha)
         self._check_levels()
 
     def _check_levels(self) -> None:
@@ -74,6 +87,11 @@ class VaeConfig:
         return sides_of(self.size)
 
     @property
+    def planes(self) -> int:
+        """Number of channels of a picture: 3, or 4 with alpha."""
+        return 4 if self.alpha else 3
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Shape of one latent: (channels, height, width)."""
         if self.method == "classic":
@@ -81,9 +99,13 @@ class VaeConfig:
         height, width = self.shape
         return self.channels, height // FACTOR, width // FACTOR
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON; `from_dict` reverses it."""
+        return plain_config(self)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VaeConfig:
-        """Returns the config of a dict made by `dataclasses.asdict`.
+        """Returns the config of a dict made by `to_dict`.
 
         Raises: ValueError for a wrong value, or an unknown or a missing key.
         """

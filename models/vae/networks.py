@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import more_inputs, more_outputs
 from .config import FACTOR, VaeConfig
 from .fsq import nearest, quantise
 
@@ -35,7 +37,7 @@ class VaeNetwork(nn.Module):
         nn.init.ones_(self.latent_std)
 
     def posterior(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Encode pictures (N, 3, H, W) in -1..1.
+        """Encode pictures (N, C, H, W) in -1..1.
 
         Returns mean and log variance, (N, C, h, w) each, of the raw latents. If the VAE quantises
         its latents, returns the quantised latents and None.
@@ -47,7 +49,7 @@ class VaeNetwork(nn.Module):
         raise NotImplementedError
 
     def picture(self, latents: Tensor) -> Tensor:
-        """Returns the pictures (N, 3, H, W), about in -1..1, of raw latents (N, C, h, w)."""
+        """Returns the pictures (N, C, H, W), about in -1..1, of raw latents (N, C, h, w)."""
         raise NotImplementedError
 
     def requantised(self, latents: Tensor) -> Tensor:
@@ -97,15 +99,17 @@ class ResidualVae(VaeNetwork):
     learn what a linear map can't do.
     """
 
-    def __init__(self, channels: int, width: int, levels: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, channels: int, width: int, levels: tuple[int, ...] = (), planes: int = 3
+    ) -> None:
         super().__init__(channels)
         self.levels = levels
         full, fine, middle, coarse = width // 4, width, 3 * width // 2, 2 * width
-        self.linear_encoder = nn.Conv2d(3, channels, FACTOR, FACTOR)
-        self.linear_decoder = nn.ConvTranspose2d(channels, 3, FACTOR, FACTOR)
+        self.linear_encoder = nn.Conv2d(planes, channels, FACTOR, FACTOR)
+        self.linear_decoder = nn.ConvTranspose2d(channels, planes, FACTOR, FACTOR)
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),
-            nn.Conv2d(12, fine, 3, 1, 1),
+            nn.Conv2d(4 * planes, fine, 3, 1, 1),
             Block(fine),
             nn.Conv2d(fine, middle, 3, 2, 1),
             Block(middle),
@@ -128,7 +132,7 @@ class ResidualVae(VaeNetwork):
         )
         # Works at full size, with the linear picture as input: repairs the seams between patches.
         self.finish = nn.Sequential(
-            nn.Conv2d(full + 3, full, 3, 1, 1), nn.SiLU(), nn.Conv2d(full, 3, 3, 1, 1)
+            nn.Conv2d(full + planes, full, 3, 1, 1), nn.SiLU(), nn.Conv2d(full, planes, 3, 1, 1)
         )
 
     def initialise_(self, random: torch.Generator) -> None:
@@ -139,7 +143,7 @@ class ResidualVae(VaeNetwork):
 
     @torch.no_grad()
     def fit_linear(self, pictures: Tensor) -> None:
-        """Set the linear autoencoder to the principal components of pictures (N, 3, H, W)."""
+        """Set the linear autoencoder to the principal components of pictures (N, C, H, W)."""
         patches = F.unfold(pictures, FACTOR, stride=FACTOR).transpose(1, 2).flatten(0, 1)
         mean = patches.mean(0)
         centred = patches - mean
@@ -160,7 +164,7 @@ class ResidualVae(VaeNetwork):
         assert self.linear_encoder.bias is not None
         assert self.linear_decoder.bias is not None
         self.linear_encoder.bias.copy_(-(mean @ directions) / scales)
-        self.linear_decoder.bias.copy_(mean.view(3, -1).mean(1))
+        self.linear_decoder.bias.copy_(mean.view(pictures.shape[1], -1).mean(1))
         last = self.encoder[-1]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
@@ -193,9 +197,9 @@ class ResidualVae(VaeNetwork):
 class ClassicVae(VaeNetwork):
     """A VAE of dense layers, for one size of pictures (Kingma and Welling 2014, appendix C)."""
 
-    def __init__(self, height: int, width: int, channels: int) -> None:
+    def __init__(self, height: int, width: int, channels: int, planes: int = 3) -> None:
         super().__init__(channels)
-        self.shape = (3, height, width)
+        self.shape = (planes, height, width)
         values = math.prod(self.shape)
         self.encoder = nn.Sequential(
             nn.Flatten(), nn.Linear(values, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * channels)
@@ -216,7 +220,7 @@ class ClassicVae(VaeNetwork):
         return mean, log_variance.clamp(-20, 10)
 
     def logits(self, latents: Tensor) -> Tensor:
-        """Returns the logits (N, 3, H, W) of the pixels' values in 0..1."""
+        """Returns the logits (N, C, H, W) of the pixels' values in 0..1."""
         values: Tensor = self.decoder(latents).float()
         return values.view(-1, *self.shape)
 
@@ -227,5 +231,23 @@ class ClassicVae(VaeNetwork):
 def make_vae(config: VaeConfig) -> VaeNetwork:
     """Returns the network of a config, without trained weights."""
     if config.method == "classic":
-        return ClassicVae(*config.shape, config.channels)
-    return ResidualVae(config.channels, config.width, config.levels)
+        return ClassicVae(*config.shape, config.channels, config.planes)
+    return ResidualVae(config.channels, config.width, config.levels, config.planes)
+
+
+def with_alpha(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the weights of a residual VAE for pictures with alpha, which it draws opaque.
+
+    The encoder does not use the alpha channel yet.
+    """
+    full = state["finish.0.weight"].shape[1] + 1
+    changes: dict[str, Callable[[Tensor], Tensor]] = {
+        "linear_encoder.weight": lambda w: more_inputs(w, 4),
+        "linear_decoder.weight": lambda w: more_inputs(w, 4),  # a transposed convolution
+        "linear_decoder.bias": lambda w: more_outputs(w, 4, 1.0),
+        "encoder.1.weight": lambda w: more_inputs(w, 16),
+        "finish.0.weight": lambda w: more_inputs(w, full),
+        "finish.2.weight": lambda w: more_outputs(w, 4),
+        "finish.2.bias": lambda w: more_outputs(w, 4),
+    }
+    return {name: changes.get(name, lambda w: w)(value) for name, value in state.items()}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import premultiplied
 from ..blocks import blank, initialise, to_bytes
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
@@ -107,7 +108,7 @@ def train_prior(
 def encode_all(
     vae: VaeNetwork, images: Tensor, mirror: bool, numerics: Numerics, progress: Progress
 ) -> Tensor:
-    """Returns the latents, float16 (N, C, h, w), of uint8 images (N, H, W, 3).
+    """Returns the latents, float16 (N, C, h, w), of uint8 images (N, H, W, C).
 
     With `mirror`, returns 2 N latents: then those of the mirrored images.
     """
@@ -274,7 +275,7 @@ class PriorTrainee:
             numerics=self._numerics,
         )
         pictures = decode(self._vae, latents, self._numerics)
-        return to_bytes(pictures.permute(0, 3, 1, 2) * 2 - 1)
+        return to_bytes(premultiplied(pictures.permute(0, 3, 1, 2) * 2 - 1))
 
 
 def _start_from(network: nn.Module, config: PriorConfig, old: PriorConfig, state: State) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..alpha import flattened
 from ..training.loop import Progress
 from ..training.numerics import Numerics
 from .api import decode, encode
@@ -16,6 +17,7 @@ from .metrics import absolute_error, gradient_energy, psnr, ssim
 from .networks import ResidualVae, VaeNetwork
 
 PART = 64  # pictures encoded at a time
+GREY = (128, 128, 128)  # colour behind pictures with alpha when they are compared
 
 
 def reconstruction_table(
@@ -28,14 +30,15 @@ def reconstruction_table(
 ) -> dict[str, list[Any]]:
     """Returns the columns style, pictures, psnr, error, ssim and sharpness.
 
-    There is a row for each class and one for all pictures. With quantised latents, the column
+    There is a row for each class and one for all pictures. Pictures with alpha are compared in
+    front of grey. With quantised latents, the column
     `codes` contains the share of the codes that occur.
     """
     measured, used = [], []
     levels = network.levels if isinstance(network, ResidualVae) else ()
     for part in images.split(PART):
         latents = encode(network, part, numerics)
-        drawn, original = decode(network, latents, numerics), part.float() / 255
+        drawn, original = map(_over_grey, (decode(network, latents, numerics), part.float() / 255))
         values = [metric(drawn, original) for metric in (psnr, absolute_error, ssim)]
         values += [gradient_energy(drawn), gradient_energy(original)]
         measured.append(torch.stack(values, 1))
@@ -61,6 +64,11 @@ def reconstruction_table(
     names = ["style", "pictures", "psnr", "error", "ssim", "sharpness"]
     names += ["codes"] if levels else []
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _over_grey(pictures: Tensor) -> Tensor:
+    """Returns pictures (N, H, W, C) in 0..1 in front of grey, if they have an alpha channel."""
+    return pictures if pictures.shape[3] == 3 else flattened(pictures, GREY)
 
 
 def share_of_codes(numbers: Tensor, levels: tuple[int, ...]) -> float:

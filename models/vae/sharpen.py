@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import over_grey
 from ..blocks import LEAK, blank, initialise
 from ..training.diverged import UnsuitableError
 from ..training.inputs import Number
@@ -38,7 +39,7 @@ class Sharpener(Protocol):
     def gradient(
         self, drawn: Tensor, real: Tensor, share: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the gradient (N, 3, H, W) with respect to the drawn pictures, and metrics.
+        """Returns the gradient (N, C, H, W) with respect to the drawn pictures, and metrics.
 
         share: the number of these pictures, divided by that of all pictures of the step.
         """
@@ -67,9 +68,9 @@ class FeatureSharpener:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = drawn.detach().requires_grad_()
         with self._numerics.autocast():
-            drawn_maps = self._features(drawn)
+            drawn_maps = self._features(over_grey(drawn))
             with torch.no_grad():
-                real_maps = self._features(real)
+                real_maps = self._features(over_grey(real))
         distances = [
             (_normed(a) - _normed(b)).square().sum(1)
             for a, b in zip(drawn_maps, real_maps, strict=True)
@@ -93,10 +94,10 @@ def _normed(maps: Tensor) -> Tensor:
 class PatchCritic(nn.Module):
     """A critic that scores each patch of about 22 px by itself (Isola et al. 2017)."""
 
-    def __init__(self) -> None:
+    def __init__(self, planes: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 48, 4, 2, 1),
+            nn.Conv2d(planes, 48, 4, 2, 1),
             nn.LeakyReLU(LEAK),
             nn.Conv2d(48, 96, 4, 2, 1),
             nn.LeakyReLU(LEAK),
@@ -106,7 +107,7 @@ class PatchCritic(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the scores (N, 1, H/4, W/4) of pictures (N, 3, H, W)."""
+        """Returns the scores (N, 1, H/4, W/4) of pictures (N, C, H, W)."""
         scores: Tensor = self.layers(x)
         return scores.float()
 
@@ -117,8 +118,8 @@ class AdversarialSharpener:
     Paper: Lim and Ye 2017, "Geometric GAN". Its weight is 0 for the first PATIENCE steps.
     """
 
-    def __init__(self, seed: int, numerics: Numerics) -> None:
-        critic = blank(PatchCritic)
+    def __init__(self, planes: int, seed: int, numerics: Numerics) -> None:
+        critic = blank(lambda: PatchCritic(planes))
         initialise(critic, rng(seed, CRITIC))
         self._critic, self._numerics = numerics.place(critic), numerics
         self._optimiser = torch.optim.Adam(
@@ -149,14 +150,14 @@ class AdversarialSharpener:
 
 
 def make_sharpener(
-    kind: Sharpen, features: nn.Module | None, seed: int, numerics: Numerics
+    kind: Sharpen, features: nn.Module | None, planes: int, seed: int, numerics: Numerics
 ) -> Sharpener | None:
-    """Returns the sharpener of a kind, None for "none".
+    """Returns the sharpener of a kind for pictures of `planes` channels, None for "none".
 
     Raises: ValueError for "features" without a network that computes them.
     """
     if kind == "adversarial":
-        return AdversarialSharpener(seed, numerics)
+        return AdversarialSharpener(planes, seed, numerics)
     if kind == "features":
         if features is None:
             raise UnsuitableError(

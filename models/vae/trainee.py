@@ -80,7 +80,7 @@ class VaeTrainee:
         start: State | None,
         sharpener: Sharpener | None,
     ) -> None:
-        """`images`: uint8 (N, H, W, 3); `start`: the weights to start with, None for new ones."""
+        """`images`: uint8 (N, H, W, C); `start`: the weights to start with, None for new ones."""
         numerics = run.numerics
         self._config, self._numerics, self._seed = config, numerics, settings.seed
         self.steps = Steps(run)
@@ -200,7 +200,7 @@ class VaeTrainee:
 
 
 def reconstruction_error(drawn: Tensor, real: Tensor) -> Tensor:
-    """Returns the reconstruction error of drawn pictures (N, 3, H, W), a weighted sum.
+    """Returns the reconstruction error of drawn pictures (N, C, H, W), a weighted sum.
 
     It consists of the squared error of pixels, that of the differences of adjacent pixels, which
     measures edges, and the absolute error, which measures faint patterns on flat areas.

@@ -78,12 +78,15 @@ def with_shares(pictures: Tensor) -> Tensor:
 
 
 def without_shares(pictures: Tensor) -> Tensor:
-    """Returns pictures (N, H, W, C) of `with_shares`, perhaps resized, with straight colours."""
+    """Returns pictures (N, H, W, C) of `with_shares`, resized, with straight colours in 0..1.
+
+    They may exceed the range. Both are then too large by the same factor, so the colour is right.
+    """
     if pictures.shape[3] == 3:
-        return pictures
-    alpha = pictures[..., 3:].clamp(0, 1)
+        return pictures.clamp(0, 1)
+    alpha = pictures[..., 3:]
     colours = (pictures[..., :3] / alpha.clamp_min(CLEAR)).clamp(0, 1)
-    return torch.cat([torch.where(alpha < CLEAR, 0.0, colours), alpha], 3)
+    return torch.cat([torch.where(alpha < CLEAR, 0.0, colours), alpha.clamp(0, 1)], 3)
 
 
 def more_inputs(weight: Tensor, count: int) -> Tensor:

@@ -106,4 +106,4 @@ def fit_middle(images: Tensor, height: int, width: int) -> Tensor:
     planes = F.interpolate(
         with_shares(middle).permute(0, 3, 1, 2), (height, width), mode="bicubic", antialias=True
     )
-    return without_shares(planes.permute(0, 2, 3, 1).clamp(0, 1)).contiguous()
+    return without_shares(planes.permute(0, 2, 3, 1)).contiguous()

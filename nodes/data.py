@@ -107,7 +107,7 @@ def load_dataset(
         Choices(
             {
                 "crop": "use only the middle",
-                "pad": "add edges, as if they were transparent",
+                "pad": "add edges in the colour of `background`, or clear ones",
                 "stretch": "change its proportions",
             }
         ),
@@ -315,7 +315,8 @@ def _read_all(
         finally:
             pool.shutdown(cancel_futures=True)
     share = changed / max(1, len(names))
-    what = "cut off" if fit == "crop" else "border"
+    border = "white border" if background == WHITE else "border"
+    what = "cut off" if fit == "crop" else border
     change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
     return images[: len(names)], tuple(names), change
 

@@ -160,7 +160,7 @@ def resize_image(
         Choices(
             {
                 "crop": "use only the middle",
-                "pad": "add white edges, or transparent ones to pictures with alpha",
+                "pad": "add white edges, or clear ones to pictures with alpha",
                 "stretch": "change its proportions",
             }
         ),
@@ -220,7 +220,7 @@ def _resized(
     small = image
     if tuple(image.shape[1:3]) != inner and smooth:
         planes = with_shares(image).permute(0, 3, 1, 2)
-        planes = F.interpolate(planes, inner, mode="bicubic", antialias=True).clamp(0, 1)
+        planes = F.interpolate(planes, inner, mode="bicubic", antialias=True)
         small = without_shares(planes.permute(0, 2, 3, 1))
     elif tuple(image.shape[1:3]) != inner:
         planes = F.interpolate(image.permute(0, 3, 1, 2), inner, mode="nearest-exact")

@@ -60,12 +60,12 @@ def resized(
         return opaque
     share = np.asarray(alpha, np.float32) / 255
 
-    def smaller(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def smaller(values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(Image.fromarray(values).resize(size, filter_, box, 3.0))
 
-    opacity = smaller(share).clip(0, 1)
+    opacity = smaller(share)  # may exceed 0..1, by the same factor as the products
     levels = np.empty((size[1], size[0], 4), np.uint8)
-    levels[..., 3] = opacity * 255 + 0.5
+    levels[..., 3] = opacity.clip(0, 1) * 255 + 0.5
     seen = levels[..., 3] > 0
     for number, colour in enumerate(colours):
         product = smaller(np.asarray(colour, np.float32) * share)

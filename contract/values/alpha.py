@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .kinds import Dataset
 from .pictures import by_part
@@ -17,7 +17,7 @@ WHITE = "#ffffff"
 def has_alpha(value: Any) -> bool:
     """Returns whether an image or a dataset has an alpha channel; False for any other value."""
     pictures = value.images if isinstance(value, Dataset) else value
-    shape = getattr(pictures, "shape", ())
+    shape: Sequence[int] = getattr(pictures, "shape", ())
     return len(shape) == 4 and shape[3] == 4
 
 
@@ -60,7 +60,9 @@ def levels_of(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _changed(value: Any, function: Callable[[Any], Any], channels: int) -> Any:
+def _changed(value: Value, function: Callable[[Any], Any], channels: int) -> Value:
+    pictures: Any = value
     if isinstance(value, Dataset):
         return replace(value, images=function(value.images))
-    return by_part(function, value, *value.shape[1:3], channels)
+    _, height, width, _ = pictures.shape
+    return cast("Value", by_part(function, pictures, height, width, channels))

@@ -154,7 +154,7 @@ def _outcome(
         socket = port.sockets[0]
         ref = Ref(by_variable.get(port.variable, socket) if port.variable else socket, stored)
         value = value_of(ref) if ref.socket.name in PLAIN else ref
-        if ref.socket.name == "image":
+        if ref.socket.name in ("image", "mask"):
             remember(value, stored)
         elif ref.socket.name == "files":
             from .save import save_files

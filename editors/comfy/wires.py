@@ -2,9 +2,9 @@
 
 A wire between two of our nodes carries a `Ref`, which names a value in the store. Therefore no
 digest is computed twice, each node reads its inputs from the store, as in a run from the command
-line, and ComfyUI keeps no models in memory. Pictures, numbers and texts are passed as plain
-values, so that other packs' nodes can use them. Pictures that came from our store are recognized
-by their identity.
+line, and ComfyUI keeps no models in memory. Pictures, masks, numbers and texts are passed as plain
+values, so that other packs' nodes can use them. Pictures and masks that came from our store are
+recognized by their identity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...runner.store.blobs import BlobError
 from ...runner.store.results import Stored
 from . import host
 
-PLAIN = ("image", "number", "text")  # sockets whose values are passed as plain values
+PLAIN = ("image", "mask", "number", "text")  # sockets whose values are passed as plain values
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LostError(NodeError):
 
 
 lost_values = 0  # number of LostErrors, part of each fingerprint: if it grows, all our nodes rerun
-_stored_images: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # by the tensor's id
+_stored_tensors: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # by the tensor's id
 
 
 def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
@@ -53,25 +53,35 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     if own is None:
         what = f"{name} does not accept values of type {type(value).__name__}"
         raise NodeError(what, "wire the output of an artgraph node")
-    image = _stored_images.get(id(value))
-    if image is not None and image[0]() is value and image[1] == value._version:  # type: ignore[union-attr]
-        return Ref(own, image[2])
+    known = _stored_tensors.get(id(value))
+    if known is not None and known[0]() is value and known[1] == value._version:  # type: ignore[union-attr]
+        return Ref(own, known[2])
     try:
-        return Ref(own, host.store().put_value(own, _as_our_images(value)))
+        return Ref(own, host.store().put_value(own, _in_our_form(value, own.name)))
     except SocketError as error:
         raise NodeError(f"{name}: {error}", "wire the output of an artgraph node") from error
 
 
-def _as_our_images(value: Any) -> Any:
-    """Returns pictures in our form: three channels, float32, own memory. Other values unchanged."""
+def _in_our_form(value: Any, socket: str) -> Any:
+    """Returns pictures and masks in our form: float32, own memory. Other values unchanged.
+
+    Grey pictures get three channels, with alpha four. A single mask becomes a batch.
+    """
     import torch
 
-    if not isinstance(value, torch.Tensor) or value.ndim != 4:
+    if not isinstance(value, torch.Tensor):
         return value
-    value = value.detach().float()
-    if value.shape[3] == 1:
-        value = value.expand(-1, -1, -1, 3)
-    return value[..., :3].clone()
+    if socket == "mask" and value.ndim in (2, 3, 4):
+        if value.ndim == 4 and value.shape[1] == 1:  # as some packs make them
+            value = value[:, 0]
+        return (value if value.ndim > 2 else value[None]).detach().float().clone()
+    if socket == "image" and value.ndim == 4:
+        value = value.detach().float()
+        if value.shape[3] in (1, 2):
+            grey = value[..., :1].expand(-1, -1, -1, 3)
+            value = torch.cat([grey, value[..., 1:]], 3)
+        return value.clone()
+    return value
 
 
 def value_of(ref: Ref) -> Any:
@@ -90,6 +100,6 @@ def remember(value: Any, stored: Stored) -> None:
     number = id(value)
 
     def forget(_: Any, number: int = number) -> None:
-        _stored_images.pop(number, None)
+        _stored_tensors.pop(number, None)
 
-    _stored_images[number] = (weakref.ref(value, forget), value._version, stored)
+    _stored_tensors[number] = (weakref.ref(value, forget), value._version, stored)

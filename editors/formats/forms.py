@@ -19,7 +19,12 @@ _LONG = 1_000  # texts that may have this many characters get a box with several
 
 # ComfyUI's types for our sockets, by the socket's name. The type of any other socket is ARTGRAPH_
 # and its name. A number can be wired to any widget with a number, a text also to a choice.
-_CORE_TYPES = {"image": "IMAGE", "number": "INT,FLOAT,BOOLEAN", "text": "STRING,COMBO"}
+_CORE_TYPES = {
+    "image": "IMAGE",
+    "mask": "MASK",
+    "number": "INT,FLOAT,BOOLEAN",
+    "text": "STRING,COMBO",
+}
 _WIDGET_TYPES = {
     "int": "INT",
     "float": "FLOAT",

@@ -250,4 +250,4 @@ def with_alpha(state: dict[str, Tensor]) -> dict[str, Tensor]:
         "finish.2.weight": lambda w: more_outputs(w, 4),
         "finish.2.bias": lambda w: more_outputs(w, 4),
     }
-    return {name: changes.get(name, lambda w: w)(value) for name, value in state.items()}
+    return {name: changes[name](w) if name in changes else w for name, w in state.items()}

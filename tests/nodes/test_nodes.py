@@ -50,6 +50,7 @@ def inputs_for(socket):
         "gan_latent": lambda: run("sample_latent")["latent"],
         "vae_latent": lambda: run("vae_encode")["vae_latent"],
         "table": lambda: run("classify")["table"],
+        "mask": lambda: run("image_alpha")["mask"],
         "number": lambda: 2,
         "text": lambda: "text",
     }

@@ -29,7 +29,7 @@ def flat(value: Value, background: str = WHITE) -> Value:
 
 
 def opaque(value: Value) -> Value:
-    """Returns an image or a dataset with an alpha channel; where there was none, it is opaque."""
+    """Returns an image or a dataset with an alpha channel, which is opaque if it is new."""
     from ...models import alpha
 
     return value if has_alpha(value) else _changed(value, alpha.opaque, 4)

@@ -21,6 +21,7 @@ from .contract.values.kinds import (
     GanLatent,
     Image,
     Latent,
+    Mask,
     Number,
     Pictures,
     Table,
@@ -31,6 +32,8 @@ from .contract.values.models import Classifier, Gan, Model, Vae
 from .contract.values.pictures import PictureBatch, by_part
 from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
 from .contract.widgets import (
+    Alpha,
+    Background,
     Choices,
     Fallback,
     FileName,
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from .models.training.rng import rng
 
 __all__ = [
+    "Alpha",
+    "Background",
     "Blob",
     "Buffers",
     "Choices",
@@ -68,6 +73,7 @@ __all__ = [
     "InputPicture",
     "Json",
     "Latent",
+    "Mask",
     "Model",
     "Neutral",
     "NodeError",

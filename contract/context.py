@@ -36,7 +36,7 @@ class Context:
 
     numerics:    device, precision and number of threads to compute with.
     progress:    `progress(done, total, preview=None)` reports how far the node is. `preview`
-                 returns pictures, uint8 (N, H, W, 3); it is called only if someone watches.
+                 returns pictures, uint8 (N, H, W, C); it is called only if someone watches.
                  Raises `Cancelled` if the user wants to stop.
     checkpoint:  `load(at_most)` and `save(step, state)`, under this node's key.
     log:         shows one line to the user, such as the name of a skipped file.

@@ -94,7 +94,7 @@ class Trainee(Protocol):
         """Do optimisation step number `step` (from 0). Returns metrics: scalars on the device."""
 
     def preview(self) -> Tensor:
-        """Returns pictures that show the progress, uint8 (N, H, W, 3); changes no state."""
+        """Returns pictures that show the progress, uint8 (N, H, W, C); changes no state."""
 
 
 def train(trainee: Trainee, *, steps: int, run: TrainingRun) -> dict[str, list[float]]:

@@ -248,7 +248,7 @@ class PreviewWriter:
         return time.monotonic() - self._last.get(node, self._start) >= self._seconds
 
     def save(self, node: str, pictures: Any) -> str:
-        """Save pictures, uint8 (N, H, W, 3), as one picture. Returns its path."""
+        """Save pictures, uint8 (N, H, W, C), as one picture. Returns its path."""
         import io
 
         from ...pictures.tiles import tiled

@@ -18,6 +18,7 @@ function can still be called like any other.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 import typing
@@ -29,6 +30,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from .context import Context
+from .errors import NodeError
 from .problem import Problem
 from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
@@ -59,6 +61,22 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Package:
+    """A package that some nodes need, and that an extra of artgraph installs."""
+
+    module: str
+    extra: str
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is not installed."""
+        return importlib.util.find_spec(self.module) is None
+
+
+PYAV = Package("av", "film")  # reads and writes films
+
+
+@dataclass(frozen=True)
 class NodeSpec:
     """A node: its function, and what can be read from its signature."""
 
@@ -68,6 +86,7 @@ class NodeSpec:
     version: int
     function: Callable[..., Any]
     device: bool
+    needs: Package | None = None
 
     @cached_property
     def doc(self) -> str:
@@ -163,6 +182,17 @@ class NodeSpec:
         """Twice as fast as `model.model_validate`, which looks this method up at each call."""
         return self.model.__pydantic_validator__.validate_python
 
+    def missing_package(self, widgets: Mapping[str, Any]) -> Problem | None:
+        """Returns a problem if the node needs a package that is not installed.
+
+        A node that only returns its fallback, since no file is given, needs none.
+        """
+        is_idle = self.fallbacks and all(widgets.get(name) is None for name in self.paths)
+        if self.needs is None or is_idle or not self.needs.is_missing:
+            return None
+        what = f"{self.id} needs the package {self.needs.module}"
+        return Problem("other", None, what, f'run pip install "artgraph[{self.needs.extra}]"')
+
     @cached_property
     def paths(self) -> frozenset[str]:
         """Names of the widgets that contain the path of a file or a folder."""
@@ -207,6 +237,9 @@ class NodeSpec:
 
         Pictures with alpha lose it if their input does not accept it.
         """
+        missing = self.missing_package(widgets)
+        if missing is not None:
+            raise NodeError(missing.what, missing.advice)
         injected = {self.context: ctx} if self.context else {}
         inputs = {n: self._accepted(n, value, widgets, ctx) for n, value in inputs.items()}
         result = self.function(**inputs, **widgets, **injected)
@@ -230,13 +263,19 @@ REGISTRY: dict[str, NodeSpec] = {}
 
 
 def node(
-    *, title: str, category: str, version: int = 1, device: bool = False
+    *,
+    title: str,
+    category: str,
+    version: int = 1,
+    device: bool = False,
+    needs: Package | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
     version: part of the cache key; raise it whenever the node computes something else.
     device:  whether the node computes on `ctx.device`. Its bits then depend on the device, the
              precision and the number of threads, and only one such node runs at a time.
+    needs:   a package that the node needs and that an extra installs.
     """
 
     def register(function: Function) -> Function:
@@ -247,7 +286,7 @@ def node(
                 f"{function.__module__} defines the node {name!r}, which exists already in"
                 f" {other.function.__module__} - rename one of them"
             )
-        REGISTRY[name] = NodeSpec(name, title, category, version, function, device)
+        REGISTRY[name] = NodeSpec(name, title, category, version, function, device, needs)
         return function
 
     return register

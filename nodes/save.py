@@ -1,18 +1,19 @@
-"""Saving pictures, animations and tables: each node returns the contents of files to write."""
+"""Saving pictures, films and tables: each node returns the contents of files to write."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import advised
-from ..contract.spec import node
+from ..contract.spec import PYAV, node
 from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
-from ..contract.values.pictures import quantise
+from ..contract.values.pictures import pictures_per_part, quantise
 from ..contract.widgets import Alpha, Background, Choices, FileName, Neutral
 
 if TYPE_CHECKING:
@@ -108,6 +109,53 @@ def save_animation(
     return Files({file_name(name, ENDINGS[format]): data})
 
 
+@node(title="Save video", category="save", needs=PYAV)
+def save_video(
+    image: Pictures,
+    *,
+    name: FileName = "",
+    format: Annotated[  # noqa: A002
+        Literal["mp4", "webm"],
+        Field(description="File format"),
+        Choices({"mp4": "H.264, plays everywhere", "webm": "VP9, a smaller file"}),
+    ] = "mp4",
+    fps: Annotated[float, Field(ge=0.1, le=120, description="Pictures per second")] = 24.0,
+    ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
+    quality: Annotated[
+        int, Field(ge=1, le=100, description="Quality; a higher one makes a larger file")
+    ] = 92,
+    ctx: Context,
+) -> Files:
+    """Save a batch of pictures as a film. Needs the extra `film`.
+
+    The pictures are read and encoded one after the other, so they need not fit into memory; the
+    film itself must, and may have 1 GiB at most. Films have an even width and height: of a picture
+    with an odd one, the last column or row is repeated. Colours have half the resolution. Whether a
+    film is repeated is a setting of the player.
+
+    Raises: NodeError if the film is larger, or if its pictures have a size that can't be encoded.
+    """
+    from ..pictures.film_writing import encode_film
+
+    count, height, width = len(image), *image.shape[1:3]
+    total = 2 * count - 2 if ping_pong and count > 2 else count
+    if height % 2 or width % 2:
+        even = f"{width + width % 2} x {height + height % 2}"
+        ctx.warn(
+            f"the film has {even} px instead of {width} x {height}, as films need an even width and"
+            " height: the last column or row is repeated"
+        )
+
+    def frames() -> Iterator[Pixels]:
+        for number, pixels in enumerate(_in_order(image, ping_pong), 1):
+            yield pixels
+            ctx.progress(number, total)
+
+    with advised("lower `quality`, save fewer pictures, or make them smaller with resize_image"):
+        data = encode_film(frames(), (height, width), format, fps, quality)
+    return Files({file_name(name, f".{format}"): data})
+
+
 @node(title="Save table", category="save")
 def save_table(
     table: Table,
@@ -134,3 +182,14 @@ def _pixels(picture: Tensor) -> Pixels:
 def _is_translucent(pixels: Pixels) -> bool:
     alpha = pixels[..., 3]
     return bool(((alpha > 0) & (alpha < 255)).any())
+
+
+def _in_order(image: Any, ping_pong: bool) -> Iterator[Pixels]:
+    """Yields the pictures as uint8 (H, W, 3): forwards, and then backwards without both ends."""
+    part = pictures_per_part(image.shape)
+    for pictures in image.split(part):
+        yield from quantise(pictures).numpy()
+    if ping_pong:
+        for stop in range(len(image) - 1, 1, -part):
+            (pictures,) = image[max(1, stop - part) : stop].split(part)
+            yield from quantise(pictures).numpy()[::-1]

@@ -240,6 +240,13 @@ def read_fitted(
     note, background: see `read_picture`
     """
     picture = read_picture(path, max(height, width), note, background)
+    return fitted(picture, height, width, fit, background)
+
+
+def fitted(
+    picture: Image.Image, height: int, width: int, fit: Fit, background: str | None = "white"
+) -> Fitted:
+    """Returns a picture in RGB or RGBA in this shape; see `read_fitted`."""
     columns, rows = picture.size
     size = (width, height)
     if fit == "crop":

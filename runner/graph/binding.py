@@ -214,3 +214,6 @@ class _Binder:
                 kind: Kind = "bad_file" if isinstance(error, InputError) else "bad_value"
                 self.report(entry, Problem(kind, name, what, advice), mark)
         node.values = {name: v for name, v in checked.items() if name not in node.wires}
+        missing = spec.missing_package(node.values)
+        if missing is not None:
+            self.report(entry, missing)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 DISPLAYABLE = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # formats that nodes save, browsers show
+FILMS = {".mp4": "video/mp4", ".webm": "video/webm"}  # films that nodes save, and their MIME types
 
 # The formats that are read, by Pillow's names. Pillow's other formats are not on the list, because
 # they run other programs (EPS, WMF), contain several sizes or things that are not pictures (ICO,
@@ -50,7 +51,7 @@ _KINDS = {
         "it is a drawing of lines, and not a picture of pixels", _SAVED
     ),
     "pdf": Unread("it is a document", "save its pages as PNG or JPEG"),
-    _FILM: Unread("it is a film", "save single pictures of it as PNG or JPEG"),
+    _FILM: Unread("it is a film", "load pictures of it with load_video"),
     "jxl": Unread("JPEG XL is not supported", _SAVED),
     "exr hdr": Unread("it contains brightness values for later exposure", _SAVED),
     "ico icns cur": Unread("it is an icon, which contains several sizes", "save one size as PNG"),
@@ -107,6 +108,11 @@ def is_displayable(path: Path) -> bool:
 def is_listed(suffix: str) -> bool:
     """Returns whether files with this suffix, in lower case, are pictures of a format to read."""
     return suffix in _FORMAT
+
+
+def is_film(path: Path) -> bool:
+    """Returns whether browsers play a file of this name as a film."""
+    return path.suffix.lower() in FILMS
 
 
 def is_readable(path: Path) -> bool:

@@ -12,7 +12,7 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.values.files import Files, file_stem
 from ...pictures.png_text import add_text, is_png
-from ...pictures.suffixes import is_displayable
+from ...pictures.suffixes import is_displayable, is_film
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
@@ -54,14 +54,18 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
 
 
 def ui_for(files: list[dict[str, str]]) -> dict[str, Any]:
-    """Returns what ComfyUI's editor shows on the node: pictures, and the names of other files."""
-    pictures = [f for f in files if is_displayable(Path(f["filename"]))]
+    """Returns what ComfyUI's editor shows on the node: pictures, films, the names of other files.
+
+    It plays what is animated and neither WebP nor PNG as a video.
+    """
+    films = [f for f in files if is_film(Path(f["filename"]))]
+    pictures = [f for f in files if f in films or is_displayable(Path(f["filename"]))]
     others = [f["filename"] for f in files if f not in pictures]
     animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)
     ui: dict[str, Any] = {}
     if pictures:
         ui["images"] = pictures
-    if animated:
+    if animated or films:
         ui["animated"] = (True,)
     if others:
         ui["text"] = others

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from ...contract.values.files import file_stem
-from ...pictures.suffixes import is_displayable
+from ...pictures.suffixes import is_displayable, is_film
 from ...runner.store.temporary import write_whole
 from .hub import Hub
 from .jobs import QueuedRun
@@ -170,13 +170,16 @@ class Follower:
         output: dict[str, Any] = {}
         files = [Path(path) for path in event["files"]]
         names = dict(zip(files, event["names"], strict=True))
-        pictures = [self._store(path, names[path]) for path in files if is_displayable(path)]
+        shown_files = [path for path in files if is_displayable(path) or is_film(path)]
+        pictures = [self._store(path, names[path]) for path in shown_files]
         plots = [self._file_info(name, "temp") for name in shown.get("plots", ())]
         if pictures or plots:
             output["images"] = pictures + plots
-        if len(pictures) == 1 and _is_animated(files[0]):
+        if any(map(is_film, shown_files)):
+            output["animated"] = [True]  # the editor shows a video
+        elif len(pictures) == 1 and _is_animated(files[0]):
             output["artgraph_animated"] = True  # with `animated`, the editor would show a video
-        others = [path for path in files if not is_displayable(path)]
+        others = [path for path in files if path not in shown_files]
         for path in others:
             self._store(path, names[path])
         if node in self._warnings:

@@ -12,7 +12,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.files import is_file_name
-from ...pictures.suffixes import READABLE, is_displayable, is_readable, why_not_read
+from ...pictures.suffixes import FILMS, READABLE, is_displayable, is_film, is_readable, why_not_read
 from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
@@ -26,7 +26,7 @@ _MAX_PIXELS = 200_000_000  # largest picture that is made smaller for a view
 
 @routes.get("/view")
 async def view(request: web.Request) -> web.StreamResponse:
-    """Returns a picture of a run, or one of the input folder."""
+    """Returns a picture or a film of a run, or one of the input folder."""
     path = _viewed(request.app[SERVICES], request)
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {path.name!r}")
@@ -36,7 +36,9 @@ async def view(request: web.Request) -> web.StreamResponse:
     if not is_picture and is_readable(path):  # browsers don't show such formats
         return await _smaller(path, _read)
     headers = {"Cache-Control": "no-cache"}
-    if not is_picture:
+    if is_film(path):
+        headers["Content-Type"] = FILMS[path.suffix.lower()]
+    elif not is_picture:
         headers["Content-Disposition"] = "attachment"
         headers["Content-Type"] = "application/octet-stream"
     return web.FileResponse(path, headers=headers)

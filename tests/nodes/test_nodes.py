@@ -23,6 +23,7 @@ SMALL = {
 WIRED = {  # inputs that are wired though they are optional, by the kind of value
     "load_image": {"fallback": "image"},
     "load_dataset": {"fallback": "dataset"},
+    "load_video": {"fallback": "dataset"},
     "train_gan": {"classifier": "classifier"},  # or it trains a network of its own for features
 }
 

@@ -21,9 +21,7 @@ def blocks(pixels, levels):
         size_of, dtype = (2, "<u2") if "10" in pixels else (1, "u1")
         whole = np.kron(level, np.ones((BLOCK, BLOCK), int))
         whole = whole[:: size[0] // plane.height, :: size[1] // plane.width]
-        rows = np.zeros(
-            (plane.height, plane.line_size // (2 if deep else 1)), "<u2" if deep else "u1"
-        )
+        rows = np.zeros((plane.height, plane.line_size // size_of), dtype)
         rows[:, : plane.width] = whole
         plane.update(rows.tobytes())
     return frame

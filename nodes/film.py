@@ -179,7 +179,7 @@ class _Taken:
         self.times.append(shown.time)
 
     def change(self, fit: str) -> str:
-        """Returns how much is cut off or added, in words; empty if that is almost nothing."""
+        """Returns how much is cut off or added, for people; empty if that is almost nothing."""
         share = self._changed / len(self.times)
         what = "cut off" if fit == "crop" else "white border"
         return f"{share:.0%} of the area is {what}" if share >= 0.005 else ""

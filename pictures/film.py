@@ -71,7 +71,7 @@ class Film:
         self._left_out[words] += 1
 
     def left_out(self) -> str:
-        """Returns what was left out, in words; empty if nothing was."""
+        """Returns what was left out, for people; empty if nothing was."""
         counts = sorted(self._left_out.items())
         return ", ".join(f"{count} {words[count > 1]}" for words, count in counts)
 

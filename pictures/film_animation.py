@@ -37,7 +37,7 @@ def is_animation(path: Path) -> bool:
 
 
 class AnimationFile(Film):
-    """An animated picture. Each picture is mixed with white where it is transparent."""
+    """An animated picture, with white behind its transparent parts."""
 
     def __init__(self, path: Path, note: Note) -> None:
         super().__init__(note)

@@ -82,8 +82,8 @@ def _stream(container: OutputContainer, kind: Kind, fps: float, quality: int) ->
     if kind == "mp4":
         # 51 is H.264's coarsest quality and 0 is lossless; 92 becomes 18, which looks lossless.
         options = {"crf": f"{51 - 0.36 * quality:.2f}", "preset": "medium"}
-        # Without it, the bits differ from time to time, even on one computer: those of 2 to 17 of 30
-        # films of five frames, because of x264's macroblock tree.
+        # Without it, the bits differ from time to time, even on one computer, because of x264's
+        # macroblock tree: those of 2 to 17 of 30 films of five frames.
         options["x264-params"] = "cpu-independent=1"
         stream = container.add_stream("libx264", rate)
     else:

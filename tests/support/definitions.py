@@ -42,8 +42,9 @@ class Tree:
                     filter(None, map(_node_call, getattr(item, "decorator_list", ()))), None
                 )
                 if call is not None:
-                    arguments = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-                    found[name] = (arguments.get("version", 1), Definition(path, name))
+                    versions = [k.value for k in call.keywords if k.arg == "version"]
+                    version = ast.literal_eval(versions[0]) if versions else 1
+                    found[name] = (version, Definition(path, name))
         return dict(sorted(found.items()))
 
     def reach(self, start: Definition) -> set[Definition]:

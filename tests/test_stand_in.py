@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from artgraph.models.training.graphs import end_failed_capture
+
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cuda")]
 
 
@@ -151,11 +153,31 @@ CAPTURED = {
 @pytest.mark.parametrize("name", CAPTURED)
 def test_a_capture_must_not_wait_for(name):
     CAPTURED[name]()
+    pool = torch.cuda.graph_pool_handle()
     with (
         pytest.raises(RuntimeError),
-        torch.cuda.graph(torch.cuda.CUDAGraph(), stream=torch.cuda.Stream()),
+        torch.cuda.graph(torch.cuda.CUDAGraph(), pool, torch.cuda.Stream()),
     ):
         CAPTURED[name]()
+    end_failed_capture(torch.device("cuda", 0), pool)
+    torch.cuda.empty_cache()
+
+
+def test_memory_cannot_be_returned_during_a_capture_nor_after_a_failed_one(gpu):
+    if gpu is None:
+        pytest.skip("on a GPU it depends on the version of torch")
+    pool = torch.cuda.graph_pool_handle()
+    for name in ("nothing", "a value"):
+        with (
+            pytest.raises(RuntimeError),
+            torch.cuda.graph(torch.cuda.CUDAGraph(), pool, torch.cuda.Stream()),
+        ):
+            CAPTURED.get(name, torch.cuda.empty_cache)()
+        if name == "a value":
+            with pytest.raises(RuntimeError):
+                torch.cuda.empty_cache()
+        end_failed_capture(torch.device("cuda", 0), pool)
+    torch.cuda.empty_cache()
 
 
 def test_the_usual_stream_cannot_be_captured():

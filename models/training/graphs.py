@@ -12,7 +12,6 @@ libraries and the backward pass prepare themselves for each stream.
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from .inputs import FixedPlace, form, send
 from .loop import Stateful
-from .numerics import in_one_line
+from .numerics import capturing, in_one_line
 from .snapshot import Snapshot, places, same_bits
 
 Metrics = Mapping[str, Tensor]
@@ -30,8 +29,6 @@ Metrics = Mapping[str, Tensor]
 WARM_UP = 3  # ordinary steps before a capture
 COMPARED = 2  # steps that are also done the ordinary way after a capture
 MOST_FITS = 8  # most kinds of steps, one after the other, before graphs are given up
-
-_capturing = threading.Lock()  # torch allows one capture at a time in a process
 
 
 class Computing(Protocol):
@@ -124,7 +121,8 @@ class GraphedSteps:
             replayed = self._graph.replay(inputs)
             changed = done.state.difference() or _difference(metrics, replayed)
         except Exception as error:
-            done.problem = in_one_line(error)
+            # a capture that fails raises another error at its end
+            done.problem = in_one_line(error.__context__ or error)
         else:
             if changed is not None:
                 done.problem = f"a replayed step differs from an ordinary one in {changed}"
@@ -164,14 +162,19 @@ class Captured:
                 for group in item.param_groups:
                     group["capturable"] = True
         gc.collect()  # what is freed during a capture could make it fail
+        pool = torch.cuda.graph_pool_handle()
         # The other threads of the process may allocate memory meanwhile, so "thread_local".
-        with (
-            _capturing,
-            torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"),
-        ):
-            metrics = trainee.compute(self._inputs.tensors)
-            self._names = [*metrics]
-            self._values = torch.stack([value.detach().float() for value in metrics.values()])
+        mode = "thread_local"
+        with capturing:
+            try:
+                with torch.cuda.graph(self._graph, pool, stream, capture_error_mode=mode):
+                    metrics = trainee.compute(self._inputs.tensors)
+                    self._names = [*metrics]
+                    values = [value.detach().float() for value in metrics.values()]
+                    self._values = torch.stack(values)
+            except BaseException:
+                end_failed_capture(stream.device, pool)
+                raise
 
     def replay(self, inputs: Any) -> Metrics:
         """Do a step with these inputs, which are on the processor. Returns the metrics."""
@@ -183,6 +186,23 @@ class Captured:
         """Free the memory of the graph, when the GPU has finished with it."""
         torch.cuda.synchronize(self._values.device)
         self._graph.reset()
+
+
+def end_failed_capture(device: torch.device, pool: Any) -> None:
+    """Report the end of a capture to torch's allocator, which misses it if the driver fails it.
+
+    Otherwise the allocator would divert memory for the capture for ever, and
+    `torch.cuda.empty_cache` would fail, also in later nodes.
+    """
+    names = "_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool"  # before torch 2.7
+    end = next(filter(None, (getattr(torch._C, name, None) for name in names)), None)
+    if end is None:
+        return
+    try:
+        end(device.index, pool)
+    except RuntimeError:  # it has ended, and the graph releases the pool
+        return
+    torch._C._cuda_releasePool(device.index, pool)
 
 
 def _difference(ordinary: Metrics, replayed: Mapping[str, Tensor]) -> str | None:

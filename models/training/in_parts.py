@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .numerics import is_out_of_memory
+from .numerics import empty_cuda_cache, is_out_of_memory
 
 
 def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
@@ -35,5 +35,5 @@ def each_part(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> 
             continue
         batch //= 2  # not in `except`: the error still references its tensors there
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            empty_cuda_cache()
         warnings.warn(f"out of memory; continuing with {batch} pictures at a time", stacklevel=2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +26,7 @@ OUT_OF_MEMORY = (  # from allocators, cuBLAS, cuDNN 8 and cuDNN 9, in small lett
     "allocation_failed",
 )
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
+capturing = threading.RLock()  # held while a CUDA graph is captured: one at a time in a process
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Numerics:
 
         gc.collect()
         if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+            empty_cuda_cache()
         elif self.device == "mps":
             torch.mps.empty_cache()
         elif self.device == "cpu" and (trim := libc_function("malloc_trim")):
@@ -189,6 +191,17 @@ def to_device(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
     if cuda and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=cuda)
+
+
+def empty_cuda_cache() -> None:
+    """Return the memory of all CUDA devices that no tensor uses to the system.
+
+    It waits for a capture in another thread to end, because torch cannot do so meanwhile.
+    """
+    import torch
+
+    with capturing:
+        torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -257,7 +257,7 @@ def _patch(gpu: StandIn) -> None:
         sys.modules[name]._foreach_supported_types.append(GpuTensor)  # else they go one by one
     answers: dict[str, Any] = {"get_device_capability": (9, 0)}
     answers |= dict.fromkeys(("is_available", "is_initialized", "is_bf16_supported"), True)
-    answers |= dict.fromkeys(("_lazy_init", "empty_cache"), None)
+    answers |= {"_lazy_init": None}
     answers |= dict.fromkeys(("memory_reserved", "memory_allocated"), 0)
     for name, answer in answers.items():
         setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)

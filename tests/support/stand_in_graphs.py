@@ -6,7 +6,9 @@ tensors that the capture returned. As on a real GPU,
 
 - a capture executes nothing: all tensors from before it stay as they are, and new ones contain
   nothing useful (NaN) until the first replay;
-- within it, what waits for the GPU and copies of memory that is not pinned are errors;
+- within it, what waits for the GPU and copies of memory that is not pinned are errors. Then the
+  end of the capture is an error, too, and the allocator must be told about it: until then
+  `empty_cache` fails, as it does during a capture;
 - it must be on another stream than the usual one, and its optimisers must be capturable.
 
 Pinned memory must not be written while a copy from it may be in flight: until an event that was
@@ -34,6 +36,7 @@ class Graphs:
         self.in_flight: list[Any] = []  # storages from which copies may be unfinished
         self.local = threading.local()
         self.alive: set[Graph] = set()  # graphs that were captured and not yet reset
+        self.underway: list[Any] = []  # memory pools of captures that have not ended
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Do an operation on the CPU tensors, and record it if there is a capture."""
@@ -44,6 +47,7 @@ class Graphs:
     def forbid(self, why: str) -> None:
         """Raise an error if there is a capture."""
         if self.recording is not None:
+            self.recording.failed = True
             raise torch.AcceleratorError(
                 f"CUDA error: operation not permitted when stream is capturing: {why}"
             )
@@ -103,6 +107,7 @@ class Graph:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.stream: Any = None
+        self.failed = False
         self._before: dict[int, tuple[Any, Any]] = {}  # storages that are not of this graph
         self._own: dict[int, Any] = {}  # storages of this graph
 
@@ -137,6 +142,8 @@ class Graph:
             for storage, content in self._before.values():
                 storage.copy_(content)
         self._before.clear()
+        if self.failed:
+            raise torch.AcceleratorError("CUDA error: a previous error during capture")
 
     def replay(self) -> None:
         """Do all operations again; counts as one launch."""
@@ -168,15 +175,33 @@ def patch(graphs: Graphs) -> None:
             graphs.local.stream = before
 
     @contextmanager
-    def graph(captured: Graph, stream: Stream, capture_error_mode: str = "global") -> Any:
+    def graph(
+        captured: Graph, pool: Any = (), stream: Any = None, capture_error_mode: str = "global"
+    ) -> Any:
         torch.cuda.synchronize()
+        torch.cuda.empty_cache()
         assert graphs.recording is None, "only one capture may be underway"
         with torch.cuda.stream(stream):
             captured.begin(stream)
+            graphs.underway.append(pool)
             try:
                 yield
             finally:
                 captured.end()
+                graphs.underway.remove(pool)
+
+    def end(device: Any, pool: Any) -> None:
+        if pool not in graphs.underway:
+            raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+        graphs.underway.remove(pool)
+
+    def empty_cache() -> None:
+        if graphs.underway:
+            raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    torch._C._cuda_endAllocateToPool, torch.cuda.empty_cache = end, empty_cache
+    torch._C._cuda_releasePool = lambda device, pool: None
+    torch.cuda.graph_pool_handle = lambda: object()
 
     torch.cuda.stream, torch.cuda.Stream = stream, Stream
     torch.cuda.graph, torch.cuda.CUDAGraph, torch.cuda.Event = graph, Graph, Event

@@ -193,8 +193,9 @@ def seconds_per_step(
         end = watch.now()
         if mallopt := libc_function("mallopt"):
             mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc sets itself with tensors of this size
-        for step in range(int(done) - block, int(done)):
-            plain.step(step)
+        with torch.autograd.set_multithreading_enabled(True):
+            for step in range(int(done) - block, int(done)):
+                plain.step(step)
         last = watch.now()
         numerics.apply()
         took[0].append((end - start) / block)
@@ -202,7 +203,8 @@ def seconds_per_step(
         start = watch.now()
 
     steps = block * (first + rounds)
-    train(ours, steps=steps, run=replace(silent_run(numerics), progress=progress))
+    with numerics.current():  # as in a run
+        train(ours, steps=steps, run=replace(silent_run(numerics), progress=progress))
     return took[0][first:], took[1][first:]
 
 

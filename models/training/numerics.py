@@ -152,8 +152,9 @@ class Numerics:
         if self.compiled:
             import torch
 
-            # a block may need code for each level of a network, for training and for evaluation
-            torch._dynamo.config.recompile_limit = 64
+            # A block may need code for each level of a network, for training and for evaluation.
+            # Newer versions of torch call it recompile_limit, and know both names.
+            torch._dynamo.config.cache_size_limit = 64
             for block in [*_blocks(module)] or [module]:
                 block.compile(dynamic=False)
         return module

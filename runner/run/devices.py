@@ -14,8 +14,14 @@ from pathlib import Path
 from ...models.training.numerics import Numerics
 from .driver import Driver, Gpu, free_memory, nvidia_driver
 
-# The oldest compute capability for which a major version of CUDA can build programs.
-_OLDEST = {11: (3, 5), 12: (5, 0), 13: (7, 5)}
+# The compute capabilities for which PyTorch is built, by the oldest version of CUDA with these limits:
+# the oldest one, and the first that is too new. The texts are the versions to install.
+_BUILDS = {
+    (13, 0): ((7, 5), (99, 0), "13"),
+    (12, 8): ((7, 0), (99, 0), "12.8"),
+    (12, 0): ((5, 0), (10, 0), "12.6"),
+    (11, 0): ((3, 5), (10, 0), "11.8"),
+}
 
 
 @dataclass(frozen=True)
@@ -111,20 +117,34 @@ def _obstacle(gpu: Gpu, driver: Driver, torch: Torch) -> tuple[str | None, str]:
     """
     if torch.cuda is None:
         return f"torch {torch.version} was built without CUDA", "install torch for CUDA"
-    needed, supported = int(torch.cuda.split(".")[0]), driver.cuda[0]
-    if supported < needed:
+    built = _version(torch.cuda)
+    if driver.cuda[0] < built[0]:
         return (
             f"torch needs CUDA {torch.cuda}, and the NVIDIA driver supports {_dotted(driver.cuda)}",
-            f"update the driver or install torch for CUDA {supported}",
+            f"update the driver or install torch for CUDA {driver.cuda[0]}",
         )
-    oldest = _OLDEST.get(needed, (0, 0))
-    if gpu.capability < oldest:
-        return (
-            f"CUDA {torch.cuda} needs compute capability {_dotted(oldest)}, and this GPU has "
-            f"{_dotted(gpu.capability)}",
-            f"install torch for CUDA {needed - 1}",
-        )
-    return None, ""
+    limits = next((limits for version, limits in _BUILDS.items() if version <= built), None)
+    if limits is None or limits[0] <= gpu.capability < limits[1]:
+        return None, ""
+    reason, limit = "at least", limits[0]
+    if gpu.capability >= limits[1]:
+        reason, limit = "less than", limits[1]
+    names = (
+        name
+        for version, (low, high, name) in _BUILDS.items()
+        if low <= gpu.capability < high and version[0] <= driver.cuda[0]
+    )
+    name = next(names, None)
+    return (
+        f"torch for CUDA {torch.cuda} needs compute capability {reason} {_dotted(limit)}, and this"
+        f" GPU has {_dotted(gpu.capability)}",
+        f"install torch for CUDA {name}" if name else "use another GPU",
+    )
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -52,8 +52,10 @@ int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
 }
 """
 GIB = 1 << 30
+RTX_5090 = ("NVIDIA GeForce RTX 5090", 12, 0, 32 * GIB)
 H100 = ("NVIDIA H100", 9, 0, 80 * GIB)
 RTX_2080 = ("NVIDIA GeForce RTX 2080", 7, 5, 8 * GIB)
+V100 = ("NVIDIA V100", 7, 0, 16 * GIB)
 GTX_1080 = ("NVIDIA GeForce GTX 1080", 6, 1, 8 * GIB)
 
 

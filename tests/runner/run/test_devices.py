@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from nvidia import GIB, GTX_1080, H100, RTX_2080, machine
+from nvidia import GIB, GTX_1080, H100, RTX_2080, RTX_5090, V100, machine
 
 from artgraph.contract.errors import GraphError
 from artgraph.runner.run.device_option import numerics_for
@@ -72,8 +72,8 @@ def test_a_person_can_read_the_list(tmp_path, cli):
         "cuda:0  NVIDIA H100: bfloat16, 20.0 GiB of 80.0 GiB free, used by --device auto"
     )
     assert lines[1] == (
-        "cuda:1  NVIDIA GeForce GTX 1080: cannot be used, because CUDA 13.0 needs compute "
-        "capability 7.5, and this GPU has 6.1 - install torch for CUDA 12"
+        "cuda:1  NVIDIA GeForce GTX 1080: cannot be used, because torch for CUDA 13.0 needs compute "
+        "capability at least 7.5, and this GPU has 6.1 - install torch for CUDA 12.6"
     )
     assert lines[2].startswith("cpu     ")
     assert lines[3:6] == [
@@ -104,7 +104,10 @@ def test_auto_does_not_use_a_gpu_that_the_driver_cannot_serve(tmp_path, plan):
     [
         ({"torch": None}, "torch 2.8.0 was built without CUDA"),
         ({"broken": 803}, "the NVIDIA driver does not start (the driver is broken)"),
-        ({"torch": "13.0", "driver": (13, 1)}, "CUDA 13.0 needs compute capability 7.5"),
+        (
+            {"torch": "13.0", "driver": (13, 1)},
+            "torch for CUDA 13.0 needs compute capability at least",
+        ),
     ],
 )
 def test_auto_says_why_a_gpu_is_not_used(tmp_path, rows, plan, more, because):
@@ -122,6 +125,24 @@ def test_auto_says_why_a_gpu_is_not_used(tmp_path, rows, plan, more, because):
 def test_a_newer_driver_of_the_same_major_version_is_not_needed(tmp_path, rows):
     found = rows(machine(tmp_path, H100, driver=(12, 0), torch="12.9"))
     assert found["cuda:0"]["auto"]
+
+
+@pytest.mark.parametrize(
+    ("model", "torch", "advice"),
+    [
+        (RTX_5090, "12.6", "install torch for CUDA 12.8"),
+        (RTX_5090, "11.8", "install torch for CUDA 12.8"),
+        (RTX_5090, "12.8", None),
+        (V100, "12.9", None),
+        (GTX_1080, "12.8", "install torch for CUDA 12.6"),
+        (GTX_1080, "12.6", None),
+        (("NVIDIA Quadro K4000", 3, 0, GIB), "12.6", "use another GPU"),
+    ],
+)
+def test_torch_is_built_for_some_gpus(tmp_path, rows, model, torch, advice):
+    found = rows(machine(tmp_path, model, driver=(12, 9), torch=torch))["cuda:0"]
+    assert found["advice"] == advice
+    assert found["auto"] == (advice is None)
 
 
 def test_auto_prefers_a_gpu_that_works(tmp_path, rows, plan):
@@ -230,7 +251,7 @@ def test_all_gpus_are_those_of_one_kind(tmp_path, plan, cli, rows):
     assert done.returncode == 0, done.stderr
     old, other = done.stderr.splitlines()
     assert old.startswith(
-        "warning: --device cuda:all: cuda:0 is not used: CUDA 13.0 needs compute capability 7.5"
+        "warning: --device cuda:all: cuda:0 is not used: torch for CUDA 13.0 needs compute capability"
     )
     assert other == (
         "warning: --device cuda:all: cuda:2 is not used: it is of another kind (NVIDIA A100, "

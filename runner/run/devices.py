@@ -14,8 +14,8 @@ from pathlib import Path
 from ...models.training.numerics import Numerics
 from .driver import Driver, Gpu, free_memory, nvidia_driver
 
-# The compute capabilities for which PyTorch is built, by the oldest version of CUDA with these limits:
-# the oldest one, and the first that is too new. The texts are the versions to install.
+# For which compute capabilities PyTorch is built, by the oldest version of CUDA with these limits:
+# the oldest one, and the first that is too new. The texts are the versions of CUDA to install.
 _BUILDS = {
     (13, 0): ((7, 5), (99, 0), "13"),
     (12, 8): ((7, 0), (99, 0), "12.8"),

@@ -13,7 +13,10 @@ from artgraph.contract.errors import GraphError
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
 from artgraph.models.gan.api import GanConfig, make_generator
+from artgraph.models.gan.augment import Augmentation
 from artgraph.models.gan.energy import Energies, draw_places
+from artgraph.models.gan.method import GanSettings, GanSetup
+from artgraph.models.gan.projected import ProjectedMethod
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 from artgraph.runner.run import device_option
@@ -93,3 +96,16 @@ def test_the_device_says_whether_to_compile(monkeypatch):
     for slip in ("cpu+", "cpu+fast", "+compile", "tpu+compile", "cpu+compile+compile", "cuda++"):
         with pytest.raises(GraphError, match="unknown device - use auto"):
             numerics_for(slip)
+
+
+@pytest.mark.gpu
+def test_the_energies_are_compiled_on_a_gpu_alone(cuda):
+    """They launch a third of a step's kernels; on the processor, results exist from before."""
+    config = GanConfig.default("projected", 32, ("a",), None)
+    compiled = {}
+    for numerics in (COMPILED, replace(cuda, compiled=True)):
+        augmentation = Augmentation("off", 8, 1, numerics.device)
+        setup = GanSetup(config, GanSettings(seed=1), numerics, augmentation)
+        energies = ProjectedMethod(setup, None).networks["energies"]
+        compiled[numerics.device] = energies._compiled_call_impl is not None
+    assert compiled == {"cpu": False, cuda.device: True}

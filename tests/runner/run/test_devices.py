@@ -72,8 +72,8 @@ def test_a_person_can_read_the_list(tmp_path, cli):
         "cuda:0  NVIDIA H100: bfloat16, 20.0 GiB of 80.0 GiB free, used by --device auto"
     )
     assert lines[1] == (
-        "cuda:1  NVIDIA GeForce GTX 1080: cannot be used, because torch for CUDA 13.0 needs compute "
-        "capability at least 7.5, and this GPU has 6.1 - install torch for CUDA 12.6"
+        "cuda:1  NVIDIA GeForce GTX 1080: cannot be used, because torch for CUDA 13.0 needs "
+        "compute capability at least 7.5, and this GPU has 6.1 - install torch for CUDA 12.6"
     )
     assert lines[2].startswith("cpu     ")
     assert lines[3:6] == [
@@ -251,7 +251,7 @@ def test_all_gpus_are_those_of_one_kind(tmp_path, plan, cli, rows):
     assert done.returncode == 0, done.stderr
     old, other = done.stderr.splitlines()
     assert old.startswith(
-        "warning: --device cuda:all: cuda:0 is not used: torch for CUDA 13.0 needs compute capability"
+        "warning: --device cuda:all: cuda:0 is not used: torch for CUDA 13.0 needs compute"
     )
     assert other == (
         "warning: --device cuda:all: cuda:2 is not used: it is of another kind (NVIDIA A100, "

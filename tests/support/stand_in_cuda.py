@@ -39,7 +39,10 @@ WAITS = {"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2",
 INDEXING = {"index", "index_put", "index_put_", "_unsafe_index", "_unsafe_index_put"}
 MIXING = INDEXING | {"where", "fill_", "masked_fill", "masked_fill_"}  # accept 0-dim CPU operands
 NO_KERNEL = {"detach", "alias", "_unsafe_view", "lift_fresh", "_local_scalar_dense"}
-VARYING = {"reflection_pad2d_backward", "_adaptive_avg_pool2d_backward", "cumsum", "median"}
+VARYING = {"_adaptive_avg_pool2d_backward", "adaptive_max_pool2d_backward", "cumsum", "median"}
+VARYING |= {"grid_sampler_2d_backward", "nll_loss2d_forward", "histc", "put_"}
+VARYING |= {f"reflection_pad{n}d_backward" for n in (1, 2, 3)}
+VARYING |= {f"upsample_{n}_backward" for n in ("linear1d", "bilinear2d", "bicubic2d")}
 BLAS = {"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot"}  # vary without cuBLAS's setting
 SKIPPED = ("/.venv/", "/numerics.py", "/inputs.py", "/stand_in_cuda.py")  # copy for other lines
 

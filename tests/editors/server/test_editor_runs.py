@@ -388,3 +388,18 @@ def test_the_command_line_reuses_results_of_the_editor(server):
         check=False,
     )
     assert '"ran":0,"cached":3' in done.stdout, done.stdout + done.stderr
+
+
+def test_a_film_is_played_on_its_node(server):
+    pytest.importorskip("av", reason="films need the extra `film`")
+    film = node("save_video", "film", image=("1", 0), name="", format="webm", fps=24.0)
+    with Tab(server, "films") as tab:
+        server.run({"1": PICTURE["1"], "2": film}, "films")
+        tab.wait("execution_success")
+    output = next(m["output"] for m in tab.of("executed") if "images" in m["output"])
+    assert output["animated"] == [True]
+    (place,) = output["images"]
+    answer = server.get("/view?" + "&".join(f"{key}={value}" for key, value in place.items()))
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "video/webm")
+    assert answer.body.startswith(b"\x1aE\xdf\xa3")
+    assert "Content-Disposition" not in answer.headers

@@ -22,7 +22,7 @@ class Parts(NamedTuple):
 
 @node(title="Split alpha", category="image")
 def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
-    """Split pictures with alpha into their colours and a mask, which is 1 where they are clear.
+    """Split pictures with alpha into their colours and a mask, in which 1 means clear.
 
     Without an alpha channel, the mask is 0 everywhere.
     """
@@ -44,7 +44,7 @@ def set_alpha(
         Field(ge=0, le=1, description="Mask from which pixels are fully clear; empty: smooth"),
     ] = None,
 ) -> Image:
-    """Give pictures an alpha channel: they are clear where a mask is 1.
+    """Give pictures the alpha channel of a mask, in which 1 means clear.
 
     An alpha channel that the pictures have is replaced. The mask is resized to the pictures. A
     single mask is used for all pictures, and a single picture with all masks.

@@ -99,7 +99,7 @@ Background = Annotated[
     str,
     Field(
         pattern=r"^#[0-9a-fA-F]{6}$",
-        description="Colour behind transparent parts, such as #ffffff for white",
+        description='Colour behind transparent parts, such as "#ffffff" for white',
     ),
     BackgroundRole,
 ]

@@ -136,6 +136,10 @@ def problem_of(error: Mapping[str, Any], name: str, widget: Widget | None) -> Pr
     if rule == "missing":
         advice = "set it under `with`, or wire it under `from`"
         return Problem("missing_value", name, "it has no value", advice)
+    if widget is not None and widget.is_background:
+        # In YAML, a colour without quotes is a comment.
+        what = "it has no value" if value is None else f"{short_repr(value)} is not a colour"
+        return Problem("bad_value", name, what, 'write one in quotes, such as "#ff8000"')
     if value is None and widget is not None:
         choices = [str(choice) for choice in widget.choices]
         advice = suggestion("", choices) if choices else _advice(value, widget)

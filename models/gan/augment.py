@@ -189,7 +189,7 @@ def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:
     strength: the probability of each of the three, a scalar in 0..1 on the pictures' device.
     """
     if images.shape[1] == 4:  # the changes see alpha in 0..2, so that 0 is transparent
-        clear = torch.tensor([0.0, 0, 0, 1], device=images.device).view(1, 4, 1, 1)
+        clear = F.pad(images.new_ones(1, 1, 1, 1), (0, 0, 0, 0, 3, 0))  # (0, 0, 0, 1)
         return _changed(images + clear, strength, changes) - clear
     return _changed(images, strength, changes)
 

@@ -157,3 +157,11 @@ def test_pictures_with_alpha_are_read_from_the_store(tmp_path):
 def test_other_shapes_are_refused(kind, value):
     with pytest.raises(SocketError):
         socket_of(kind).encode(value)
+
+
+@pytest.mark.parametrize("value", ["ff0000", "#ff00", "red", "", None, 7])
+def test_what_is_not_a_colour_is_refused(value):
+    """In YAML, `background: #ff0000` without quotes is an empty value and a comment."""
+    _, (problem,) = spec_of(on_blue).check({"background": value})
+    assert problem.subject == "background"
+    assert problem.message.endswith('write one in quotes, such as "#ff8000"')

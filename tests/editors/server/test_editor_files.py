@@ -237,6 +237,19 @@ def test_pictures_that_browsers_do_not_show_are_shown_as_webp(server):
     assert server.get("/view?filename=bad.avif&type=input").status == 400
 
 
+def test_previews_show_a_checkerboard_behind_transparent_parts(server):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGBA", (64, 64), (0, 255, 0, 0)).save(buffer, "PNG")
+    assert server.upload("clear.png", buffer.getvalue()).status == 200
+    answer = server.get("/view?filename=clear.png&type=input&preview=webp")
+    with Image.open(io.BytesIO(answer.body)) as shown:
+        low, high = shown.convert("RGB").getchannel(0).getextrema()
+        assert 190 < low < 215
+        assert high > 245
+
+
 def test_the_page_knows_all_suffixes_of_pictures(server):
     answer = server.get("/extensions/artgraph/suffixes.js")
     assert answer.headers["Content-Type"].startswith("text/javascript")

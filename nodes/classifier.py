@@ -31,7 +31,7 @@ class TrainedClassifier(NamedTuple):
     confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", version=4, device=True)
+@node(title="Train classifier", category="cnn", version=5, device=True)
 def train_classifier(
     dataset: Dataset,
     start: Classifier | None = None,
@@ -63,8 +63,9 @@ def train_classifier(
     `curves` contains the loss and the accuracy on the training pictures by step. The pictures that
     are held out show how well the classifier works on other pictures: `report` and `confusion` are
     like the outputs of `evaluate_classifier`. They are also used to calibrate the probabilities. A
-    class that is too small for this share is used for training as a whole. If no picture is held
-    out, `report` and `confusion` are empty.
+    class that is too small for this share is used for training as a whole. Identical pictures, and
+    pictures of one group such as the pieces of a scan, are held out together or not at all. If no
+    picture is held out, `report` and `confusion` are empty.
 
     With `start`, the training continues from that classifier, with its method. It may be a saved
     model, a base model, or a model of another size. Classes with the same name are kept; the others
@@ -93,6 +94,7 @@ def train_classifier(
             ctx.training_run,
             steps=steps,
             start=None if start is None else _base(start, dataset.classes),
+            groups=dataset.groups,
         )
     report, confusion = None, None
     if len(trained.extra.labels):

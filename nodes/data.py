@@ -328,7 +328,7 @@ class Split(NamedTuple):
     test: Dataset
 
 
-@node(title="Split dataset", category="data")
+@node(title="Split dataset", category="data", version=2)
 def split_dataset(
     dataset: Annotated[Dataset, Alpha],
     *,
@@ -343,24 +343,29 @@ def split_dataset(
     If a class has two or more pictures, both parts contain at least one of them. If it has only
     one, the picture is used for training.
 
-    Raises: NodeError if no class has two pictures.
+    Identical pictures, and pictures of one group such as the pieces of a scan, stay in one part:
+    otherwise, the test would contain pictures that were trained on. So a part can be smaller than
+    the fraction says, and a class whose pictures all belong together is used for training. For
+    pictures that are almost identical, use `drop_duplicates` before.
+
+    Raises: NodeError if no class has two pictures that may be separated.
     """
-    import torch
+    from ..models.groups import choose_per_class, groups_of, together
 
-    held = torch.zeros(len(dataset), dtype=torch.bool)
-    for label in range(len(dataset.classes)):
-        members = (dataset.labels == label).nonzero()[:, 0]
-        if len(members) < 2:
-            continue
-        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
-        order = torch.randperm(len(members), generator=ctx.rng(seed, label))
-        held[members[order[:count]]] = True
+    groups = groups_of(dataset.images, dataset.groups)
+    held = choose_per_class(
+        dataset.labels,
+        groups,
+        lambda size: min(max(1, round(size * fraction)), size - 1),
+        lambda label: ctx.rng(seed, label),
+    )
     if not held.any():
+        if together(groups):
+            raise NodeError(
+                "all pictures of each class are identical or belong to one group",
+                "add other pictures to the dataset",
+            )
         raise NodeError("no class has two pictures", "add pictures to the dataset")
-    return Split(_subset(dataset, ~held), _subset(dataset, held))
-
-
-def _subset(dataset: Dataset, mask: Tensor) -> Dataset:
-    rows = mask.nonzero()[:, 0]
-    names = tuple(dataset.names[row] for row in rows.tolist())
-    return Dataset(dataset.images[rows], dataset.labels[rows], dataset.classes, names)
+    if line := together(groups):
+        ctx.log(line)
+    return Split(dataset.subset((~held).nonzero()[:, 0]), dataset.subset(held.nonzero()[:, 0]))

@@ -107,12 +107,15 @@ class Dataset:
     labels:   int64 (N,), each an index into `classes`.
     classes:  the names of the classes.
     names:    N texts that say where each picture comes from, such as its path.
+    groups:   int64 (N,), or None if nothing is known. Pictures with the same number have the same
+              source, such as the pieces of one scan, so no split separates them.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
     names: tuple[str, ...]
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -126,6 +129,12 @@ class Dataset:
     def width(self) -> int:
         """Width of the pictures in pixels."""
         return int(self.images.shape[2])
+
+    def subset(self, rows: Tensor) -> Dataset:
+        """Returns the pictures with these row numbers, int64 (M,), and with all classes."""
+        names = tuple(self.names[row] for row in rows.tolist())
+        groups = None if self.groups is None else self.groups[rows]
+        return Dataset(self.images[rows], self.labels[rows], self.classes, names, groups)
 
     @staticmethod
     def encode(value: Dataset) -> tuple[Json, Buffers]:
@@ -152,7 +161,14 @@ class Dataset:
             "a dataset needs labels, int64 (N,), each an index into its classes",
         )
         meta = {"classes": list(value.classes), "names": list(value.names)}
-        return meta, {"images": value.images, "labels": labels}
+        buffers = {"images": value.images, "labels": labels}
+        if value.groups is None:
+            return meta, buffers
+        require(
+            value.groups.dtype == torch.int64 and value.groups.shape == (count,),
+            "the groups of a dataset must be int64 (N,), a number for each picture",
+        )
+        return {**meta, "grouped": True}, {**buffers, "groups": value.groups}
 
     @staticmethod
     def decode(meta: Json, blob: Blob | None) -> Dataset:
@@ -162,6 +178,7 @@ class Dataset:
             blob.tensor("labels"),
             tuple(meta["classes"]),
             tuple(meta["names"]),
+            blob.tensor("groups") if meta.get("grouped") else None,
         )
 
 

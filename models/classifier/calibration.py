@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..groups import choose_per_class
 from ..training.rng import rng
 
 SHARPEST, SOFTEST = 0.05, 20.0  # lowest and highest temperature
@@ -18,19 +19,20 @@ HELD = 3  # first counter of the random stream that chooses the held-out picture
 Columns = dict[str, list[Any]]
 
 
-def held_out_mask(labels: Tensor, share: float, seed: int) -> Tensor:
+def held_out_mask(labels: Tensor, groups: Tensor, share: float, seed: int) -> Tensor:
     """Choose the pictures that are not trained on: `share` of each class, rounded.
 
-    The share of a small class may be rounded to zero pictures.
+    The share of a small class may be rounded to zero pictures. Pictures with the same number in
+    `groups` (N,) stay together, so the share is not exact if there are large groups.
 
     Returns a mask (N,).
     """
-    held = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique().tolist():
-        members = torch.nonzero(labels == label)[:, 0]
-        order = torch.randperm(len(members), generator=rng(seed, HELD, label))
-        held[members[order[: round(share * len(members))]]] = True
-    return held
+    return choose_per_class(
+        labels,
+        groups,
+        lambda size: round(share * size),
+        lambda label: rng(seed, HELD, label),
+    )
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

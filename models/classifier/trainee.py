@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from ..configs import Size, size_of
+from ..groups import groups_of, together
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.inputs import Number
@@ -77,12 +78,15 @@ def train_classifier(
     *,
     steps: int,
     start: tuple[ClassifierConfig, State] | None = None,
+    groups: Tensor | None = None,
 ) -> TrainingResult[ClassifierConfig, HeldOut]:
     """Train a classifier on uint8 images (N, H, W, 3).
 
     labels: int64 (N,), indices into `classes`.
     start: a classifier to continue from, with its method, width and depth. The rows of its last
         layer are matched by the names of the classes.
+    groups: int64 (N,), the same number for pictures of the same source. These pictures, and
+        identical ones, are held out together or not at all.
 
     Returns the averaged weights, and a config with the fitted temperature. The curves contain the
     loss, and the accuracy in 0..1 on the training pictures.
@@ -97,7 +101,10 @@ def train_classifier(
     previous = None if start is None else start[0]
     config = _config_for(settings.method, size_of(*images.shape[1:3]), classes, previous)
     config = replace(config, mirrored=settings.augment)
-    held = held_out_mask(labels, settings.held_out, settings.seed)
+    groups = groups_of(images, groups) if settings.held_out else torch.arange(len(images))
+    if line := together(groups):
+        run.log(line)
+    held = held_out_mask(labels, groups, settings.held_out, settings.seed)
     chosen = torch.nonzero(~held)[:, 0]
     trainee = ClassifierTrainee(config, images, labels, chosen, settings, run)
     if start is not None:

@@ -57,12 +57,13 @@ def test_nothing_to_fit_on_leaves_the_logits_alone():
 
 def test_pictures_are_held_out_mask_from_each_class():
     labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 3)
-    held = held_out_mask(labels, 0.1, seed=7)
+    alone = torch.arange(len(labels))
+    held = held_out_mask(labels, alone, 0.1, seed=7)
     assert labels[held].bincount(minlength=3).tolist() == [4, 2, 0]
-    assert torch.equal(held, held_out_mask(labels, 0.1, seed=7))
-    assert not torch.equal(held, held_out_mask(labels, 0.1, seed=8))
-    assert not held_out_mask(labels, 0.0, seed=7).any()
-    assert labels[~held_out_mask(labels, 0.5, seed=7)].bincount().min() > 0
+    assert torch.equal(held, held_out_mask(labels, alone, 0.1, seed=7))
+    assert not torch.equal(held, held_out_mask(labels, alone, 0.1, seed=8))
+    assert not held_out_mask(labels, alone, 0.0, seed=7).any()
+    assert labels[~held_out_mask(labels, alone, 0.5, seed=7)].bincount().min() > 0
 
 
 def test_calibration_error_is_confidence_less_accuracy():

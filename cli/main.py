@@ -15,6 +15,7 @@ import typer
 from ..contract.errors import ArtgraphError, Cancelled
 from ..runner.store.place import size_of
 from .cache import app as cache_app
+from .data import app as data_app
 from .devices import app as devices_app
 from .graphs import app as file_app
 from .interruption import Interruption
@@ -286,4 +287,5 @@ def version_option(
 
 app.add_typer(file_app)
 app.add_typer(devices_app)
+app.add_typer(data_app)
 app.add_typer(cache_app, name="cache")

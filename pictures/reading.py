@@ -22,6 +22,7 @@ from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
 from .sixteen_bits import prepare
 from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
+from .walk import walk
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
@@ -199,8 +200,8 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     return UnreadableError("it is not a picture, or its format is not supported")
 
 
-def ratio_of_picture(path: Path) -> float | None:
-    """Returns width divided by height of a picture as it is shown; None if it can't be read.
+def size_of_picture(path: Path) -> tuple[int, int] | None:
+    """Returns width and height of a picture as it is shown; None if it can't be read.
 
     Only the beginning of the file is read.
     """
@@ -210,7 +211,26 @@ def ratio_of_picture(path: Path) -> float | None:
             turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
     except Exception:  # a damaged file can make a decoder raise anything
         return None
-    return height / width if turned else width / height
+    return (height, width) if turned else (width, height)
+
+
+def ratio_of_picture(path: Path) -> float | None:
+    """Returns width divided by height of a picture as it is shown; None if it can't be read."""
+    size = size_of_picture(path)
+    return size[0] / size[1] if size else None
+
+
+def sizes_in(folder: Path) -> dict[str, tuple[int, int]]:
+    """Returns width and height of the pictures in a folder, by the name inside the folder.
+
+    Pictures that can't be read are left out.
+    """
+    sizes = (
+        (entry.name, size_of_picture(Path(entry.path)))
+        for entry in walk(folder)
+        if entry.kind == "picture"
+    )
+    return {name: size for name, size in sizes if size is not None}
 
 
 class Fitted(NamedTuple):

@@ -1,0 +1,142 @@
+"""`artgraph data FOLDER`: what a folder of pictures contains, without a graph."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..contract.errors import InputError
+from .interruption import Interruption
+from .options import CacheOption, JsonOption, folder_at, open_store
+from .output import finish
+from .progress import Bars, Quiet
+
+if TYPE_CHECKING:
+    from ..runner.run.events import Event
+
+app = typer.Typer()
+
+# The report is a graph, so its results are stored in the cache.
+_GRAPH: dict[str, Any] = {
+    "artgraph": 1,
+    "nodes": {
+        "pictures": {"node": "load_dataset", "with": {"folder": ".", "size": 64, "aspect": "auto"}},
+        "report": {
+            "node": "dataset_report",
+            "from": {"dataset": "pictures"},
+            "with": {"folder": "."},
+        },
+        "sheet": {"node": "save_image", "from": {"image": "report.image"}},
+    },
+}
+
+
+@app.command()
+def data(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=folder_at(""), metavar="FOLDER", help="Pictures; each sub-folder is a class."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=folder_at("--out "),
+            metavar="PATH",
+            help="Save a sheet with pictures of each class in this folder, as data/sheet.png.",
+        ),
+    ] = None,
+    cache: CacheOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report what a folder of pictures contains, and what to fix before a training.
+
+    No file in the folder is changed.
+    """
+    from ..contract.registry import load_nodes
+    from ..models.training.numerics import Numerics
+    from ..runner.graph.binding import bind
+    from ..runner.graph.document import document_of
+    from ..runner.graph.folders import Folders
+    from ..runner.run.execute import Run
+    from ..runner.run.job import Job
+    from ..runner.run.publish import Publisher
+
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {str(folder)!r}", "check the path")
+    interruption = Interruption()
+    with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary:
+        place = (out or Path(temporary)) / "data"
+        graph = bind(
+            document_of(_GRAPH, "data.yaml", folder),
+            load_nodes(),
+            Folders(folder, folder, out or folder),
+        )
+        messages = _Messages(show_bars=not as_json and sys.stdout.isatty())
+        with open_store(cache) as store:
+            job = Job(graph, store, Numerics(), Publisher(place, ""), messages, previews=None)
+            running = interruption.follow(Run(job))
+            running.execute([] if out else ["report"])
+            if running.exit_code == 0:
+                report = {
+                    name: store.value(graph.nodes["report"].spec.outputs[name].sockets[0], stored)
+                    for name, stored in running.results["report"].outputs.items()
+                    if name != "image"
+                }
+    if running.exit_code:
+        raise typer.Exit(finish(running.exit_code, "work"))
+    _show(report, messages.lines, as_json)
+
+
+class _Messages(Bars):
+    """Shows bars if that is wished, prints failures, and collects the warnings."""
+
+    def __init__(self, show_bars: bool) -> None:
+        super().__init__("")
+        self.lines: list[str] = []
+        self._show_bars = show_bars
+
+    def __call__(self, event: Event) -> None:
+        from ..runner.run.events import Warned
+
+        if isinstance(event, Warned):
+            self.lines.append(event.message)
+        if self._show_bars:
+            super().__call__(event)
+        else:
+            Quiet.__call__(self, event)
+
+    def line(self, event: Event) -> str | None:
+        return None
+
+
+def _show(report: dict[str, Any], warnings: list[str], as_json: bool) -> None:
+    """Print the report as JSON or as a table with lines of advice."""
+    columns: dict[str, list[Any]] = report["table"].columns
+    advice = report["advice"].splitlines()
+    if as_json:
+        rows = [
+            dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
+        ]
+        typer.echo(json.dumps({"classes": rows, "warnings": warnings, "advice": advice}))
+        return
+    cells = [
+        [name, *("" if cell is None else str(cell) for cell in column)]
+        for name, column in columns.items()
+    ]
+    widths = [max(map(len, column)) for column in cells]
+    for row in zip(*cells, strict=True):
+        first, *rest = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        typer.echo("  ".join([first, *rest]).rstrip())
+    typer.echo()
+    for line in [*warnings, *advice]:
+        typer.echo(f"- {line}")

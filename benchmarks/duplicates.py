@@ -29,22 +29,26 @@ Picture = Image.Image
 
 
 def crop(picture: Picture, draw: random.Random) -> Picture:
+    """Cut out a window of at least 90 % of each side."""
     width, height = (round(side * draw.uniform(0.9, 1)) for side in picture.size)
     x, y = draw.randint(0, picture.width - width), draw.randint(0, picture.height - height)
     return picture.crop((x, y, x + width, y + height))
 
 
 def shift(picture: Picture, draw: random.Random) -> Picture:
+    """Shift a picture by up to 10 %, and cut off what is then outside."""
     x, y = (round(draw.uniform(-0.1, 0.1) * side) for side in picture.size)
     box = (max(0, x), max(0, y), picture.width + min(0, x), picture.height + min(0, y))
     return picture.crop(box)
 
 
 def flip(picture: Picture, draw: random.Random) -> Picture:
+    """Flip a picture across or down."""
     return draw.choice([ImageOps.mirror, ImageOps.flip])(picture)
 
 
 def recolour(picture: Picture, draw: random.Random) -> Picture:
+    """Change hue, brightness, contrast, saturation, channels or gamma."""
     kind = draw.randrange(6)
     if kind == 0:
         turn = draw.randrange(30, 226)
@@ -66,12 +70,14 @@ def recolour(picture: Picture, draw: random.Random) -> Picture:
 
 
 def jpeg(picture: Picture, draw: random.Random) -> Picture:
+    """Save a picture as a JPEG of quality 30."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=30)
     return Image.open(file).convert("RGB")
 
 
 def resize(picture: Picture, draw: random.Random) -> Picture:
+    """Resize a picture to 40-160 %."""
     factor = draw.uniform(0.4, 1.6)
     return picture.resize([max(8, round(side * factor)) for side in picture.size])
 
@@ -80,6 +86,7 @@ CHANGES = (crop, shift, flip, recolour, jpeg, resize)
 
 
 def originals(count: int, seed: int, folder: Path | None) -> list[Picture]:
+    """Returns different pictures: painted ones, or those of a folder."""
     if folder is None:
         art = load_nodes()["procedural_art"].function
         painted = art(count=count, size=192, seed=seed, ctx=Context.quiet())
@@ -90,6 +97,7 @@ def originals(count: int, seed: int, folder: Path | None) -> list[Picture]:
 
 
 def fitted(pictures: list[Picture], size: int) -> np.ndarray:
+    """Returns the middle squares of pictures, (N, size, size, 3)."""
     square = (size, size)
     fits = (ImageOps.fit(picture, square, Image.Resampling.LANCZOS) for picture in pictures)
     return np.stack([np.asarray(picture) for picture in fits])
@@ -106,6 +114,7 @@ def dropped(images: np.ndarray) -> dict[int, int]:
 
 
 def main() -> None:
+    """Measure, and print three lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)

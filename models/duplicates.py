@@ -71,7 +71,8 @@ def _whitened(pictures: Tensor) -> Tensor:
     floor = 4e-4 + 0.03 * spread.diagonal(dim1=1, dim2=2).sum(1)
     values, axes = torch.linalg.eigh(spread + floor[:, None, None] * torch.eye(3))
     root = (axes * values.rsqrt()[:, None]) @ axes.mT
-    return (root @ pixels).float().view(pictures.shape)
+    whitened: Tensor = (root @ pixels).float().view(pictures.shape)
+    return whitened
 
 
 def describe(maps: Tensor, window: tuple[float, float, float] = WINDOWS[0]) -> Tensor:
@@ -148,7 +149,7 @@ def candidates(maps: Tensor, progress: Callable[[float, float], None]) -> _Candi
                 window.gather(1, chosen).flatten(),
             )
         )
-        progress(own[-1] + 1, len(maps))
+        progress(start + len(own), len(maps))
     return _Candidates(*map(torch.cat, zip(*found, strict=True)))
 
 

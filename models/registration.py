@@ -80,7 +80,7 @@ def register(first: Tensor, second: Tensor, place: Tensor) -> Fit:
     have, miss = (F.avg_pool2d(part[:, None], 4).flatten(1) for part in (have, miss))
     weight = have.clamp(max=FAINT)
     missing = (miss / (have + NOISE**2)).clamp(max=1)
-    found.detail[rows] = 1 - (weight * missing).sum(1) / (weight.sum(1) + NOISE**2)
+    found.detail[rows] = (weight * (1 - missing)).sum(1) / (weight.sum(1) + NOISE**2)
     found.overlap[rows] = count / edge**2
     return found
 

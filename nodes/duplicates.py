@@ -34,7 +34,7 @@ def drop_duplicates(
             le=1,
             description="Least similarity of a pair that is the same picture; 1: identical only",
         ),
-    ] = 0.8,
+    ] = 0.82,
     action: Annotated[
         Literal["drop", "group"],
         Field(description="What to do with them"),
@@ -97,8 +97,10 @@ def _sources(pairs: list[tuple[int, int, float, str]], similarity: float) -> _So
     """Returns for each duplicate the picture that stays, the similarity and how it differs.
 
     A picture is only a duplicate of a picture that stays, so a chain of similar pictures does not
-    make its two ends duplicates. The copy of a duplicate is an exception: it goes too.
+    make its two ends duplicates. If it repeats a duplicate, it must also be identical to that or
+    almost similar enough to the picture that stays.
     """
+    known = {(one, other) for one, other, _, _ in pairs}
     by_row: dict[int, list[tuple[float, int, str]]] = {}
     for one, other, value, how in pairs:
         if value >= similarity:
@@ -108,8 +110,8 @@ def _sources(pairs: list[tuple[int, int, float, str]], similarity: float) -> _So
         for negative, one, how in sorted(by_row[row]):
             if one not in found:
                 found[row] = one, -negative, how
-            elif how == "identical":
-                found[row] = found[one]
+            elif how == "identical" or (found[one][0], row) in known:
+                found[row] = found[one][0], -negative, how
             if row in found:
                 break
     return found

@@ -113,7 +113,7 @@ def cut_pieces(
             groups.append(number)
         if (len(pieces) + 1) * size * size * 3 > _MOST_BYTES:
             raise NodeError(
-                f"the pieces of {number + 1} of {len(found.pictures)} pictures need more than 4 GiB",
+                f"the pieces of the first {number + 1} pictures need more than 4 GiB",
                 "lower `size` or `count`, or raise `edge`",
             )
         sources.append(entry.name)
@@ -172,7 +172,7 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 
 def _number_of(name: str) -> int:
-    """Returns a number for the name of a picture, so that other pictures do not change its pieces."""
+    """Returns a number for a picture that does not depend on the other pictures."""
     import zlib
 
     return zlib.crc32(name.encode())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FEW = 50  # pictures; fewer are too few for a training from the beginning
 FEW_OF_CLASS = 10
 UNEQUAL = 3.0  # ratio of the largest class to the smallest from which they should be balanced
-SIMILARITY = 0.8  # as in drop_duplicates
+SIMILARITY = 0.82  # as in drop_duplicates
 BLUR, BORDER, EMPTY = 0.75, 0.5, 0.97  # as in filter_pictures
 GREY = 6.0  # mean difference of the channels, of 255, below which a picture is grey
 CROPPED = 0.15  # share of the area, cut off on average, from which another aspect is advised
@@ -87,6 +87,8 @@ def dataset_report(
             " use `drop_duplicates`."
         )
     text = "\n".join(lines) or "Nothing needs to be fixed."
+    for line in text.splitlines():
+        ctx.log(line)
     table = _table(dataset, facts, members, folder is not None)
     return Reported(_sheet(dataset, members, pictures), table, text)
 
@@ -230,8 +232,8 @@ def _size_advice(dataset: Dataset, facts: _Facts) -> list[str]:
         )
     ratio = dataset.width / dataset.height
     lost = [1 - min(ratio * h / w, w / (ratio * h)) for w, h in sizes]
-    if lost and statistics.fmean(lost) > CROPPED:
-        usual = nearest_common(statistics.median_low(w / h for w, h in sizes))
+    usual = nearest_common(statistics.median_low(w / h for w, h in sizes)) if sizes else ""
+    if lost and statistics.fmean(lost) > CROPPED and usual != nearest_common(ratio):
         lines.append(
             f"{statistics.fmean(lost):.0%} of the originals' area is outside of the aspect of the"
             f" dataset: most are about {usual}. Load them with `aspect` {usual} or auto."

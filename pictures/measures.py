@@ -53,7 +53,7 @@ def border(pixels: Pixels) -> float:
 
 def _same_rows(values: NDArray[np.int16], colour: NDArray[np.int16]) -> int:
     same = (np.abs(values - colour).max(2) <= NEAR).all(1)
-    return len(same) if same.all() else int(np.argmin(same))
+    return len(same) if same.all() else int(same.argmin())
 
 
 def empty(pixels: Pixels) -> float:

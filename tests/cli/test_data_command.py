@@ -1,0 +1,43 @@
+"""`artgraph data FOLDER` reports without a graph, and again from the cache."""
+
+import json
+
+from PIL import Image
+
+from artgraph.contract.context import Context
+from artgraph.contract.registry import load_nodes
+
+
+def make_folder(folder):
+    art = load_nodes()["procedural_art"].function(count=12, size=64, ctx=Context.quiet())
+    for number, image in enumerate(art.images):
+        place = folder / "pics" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.numpy()).save(place / f"{number}.png")
+    (folder / "pics" / "a" / "notes.pdf").write_bytes(b"%PDF")
+
+
+def test_a_folder_is_reported_without_a_graph(cli):
+    make_folder(cli.folder)
+    before = sorted(cli.folder.rglob("*"))
+    done = cli("data", "pics")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("class")
+    assert "only 12 pictures" in done.stdout
+    assert "1 PDF" in done.stdout, "what is left out is reported"
+    assert [p for p in sorted(cli.folder.rglob("*")) if "cache" not in str(p)] == [
+        p for p in before if "cache" not in str(p)
+    ]
+    again = cli("data", "pics", "--json")
+    report = json.loads(again.stdout)
+    assert [row["class"] for row in report["classes"]] == ["a", "b"]
+    assert report["advice"]
+    assert "1 PDF" in report["warnings"][0]
+    assert cli("data", "pics", "--out", "sheets").returncode == 0
+    assert (cli.folder / "sheets" / "data" / "sheet.png").is_file()
+
+
+def test_a_folder_that_does_not_exist_is_one_line(cli):
+    done = cli("data", "nothing")
+    assert done.returncode == 3
+    assert done.stderr == "there is no folder 'nothing' - check the path\n"

@@ -75,8 +75,8 @@ def register(first: Tensor, second: Tensor, place: Tensor) -> Fit:
         return _fine(shaped).square().sum(1) * state.mask.view(-1, edge, edge)
 
     have, miss = fine(state.centred), fine(state.rest)
-    found.colours[rows] = 1 - state.rest.pow(2).sum((1, 2)) / count / total
-    found.plain[rows] = 1 - (state.centred - state.moved).pow(2).sum((1, 2)) / count / total
+    for share, rest in ((found.colours, state.rest), (found.plain, state.centred - state.moved)):
+        share[rows] = 1 - (rest.pow(2).sum((1, 2)) / count + NOISE**2) / total
     have, miss = (F.avg_pool2d(part[:, None], 4).flatten(1) for part in (have, miss))
     weight = have.clamp(max=FAINT)
     missing = (miss / (have + NOISE**2)).clamp(max=1)
@@ -145,7 +145,8 @@ def _evaluate(a: Tensor, stack: Tensor, place: Tensor) -> _State:
     ridge = 2e-3 * own.diagonal(dim1=1, dim2=2).sum(1) + NOISE**2 / 4
     matrix = torch.linalg.solve(own + ridge[:, None, None] * torch.eye(3), both, left=False)
     rest = first - matrix @ second
-    ratio = rest.pow(2).sum((1, 2)) / (first.pow(2).sum((1, 2)) + count[:, 0] * NOISE**2)
+    noise = count[:, 0] * NOISE**2
+    ratio = (rest.pow(2).sum((1, 2)) + noise) / (first.pow(2).sum((1, 2)) + noise)
     return _State(ratio, mask, matrix, rest, first, second, across, down)
 
 

@@ -60,10 +60,10 @@ def data(
     No file in the folder is changed.
     """
     from ..contract.registry import load_nodes
-    from ..models.training.numerics import Numerics
     from ..runner.graph.binding import bind
     from ..runner.graph.document import document_of
     from ..runner.graph.folders import Folders
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
     from ..runner.run.publish import Publisher
@@ -71,6 +71,7 @@ def data(
     if not folder.is_dir():
         raise InputError(f"there is no folder {str(folder)!r}", "check the path")
     interruption = Interruption()
+    numerics = all_numerics_for("cpu")[0]
     with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary:
         place = (out or Path(temporary)) / "data"
         graph = bind(
@@ -80,7 +81,7 @@ def data(
         )
         messages = _Messages(show_bars=not as_json and sys.stdout.isatty())
         with open_store(cache) as store:
-            job = Job(graph, store, Numerics(), Publisher(place, ""), messages, previews=None)
+            job = Job(graph, store, numerics, Publisher(place, ""), messages, previews=None)
             running = interruption.follow(Run(job))
             running.execute([] if out else ["report"])
             if running.exit_code == 0:

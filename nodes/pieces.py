@@ -165,7 +165,7 @@ def _cut(
 
 
 def _starts(length: int, side: int, overlap: float) -> list[int]:
-    """Returns where pieces begin along one side of a picture, evenly from end to end."""
+    """Returns the beginnings of pieces along one side of a picture, evenly from end to end."""
     room = length - side
     number = math.ceil(room / max(1, side * (1 - overlap)))
     return [round(room * i / number) for i in range(number + 1)] if number else [0]

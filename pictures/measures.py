@@ -41,19 +41,20 @@ def border(pixels: Pixels) -> float:
     The border consists of rows and columns at the edges that have the colour of their corner.
     """
     values = pixels.astype(np.int16)
-    height, width = values.shape[:2]
+    height, width = int(values.shape[0]), int(values.shape[1])
     top = _same_rows(values, values[0, 0])
     bottom = _same_rows(values[::-1], values[-1, -1])
     if top + bottom >= height:
         return 1.0
     inner = values[top : height - bottom].swapaxes(0, 1)
     left, right = _same_rows(inner, inner[0, 0]), _same_rows(inner[::-1], inner[-1, -1])
-    return 1 - (height - top - bottom) * max(0, width - left - right) / (height * width)
+    inside = (height - top - bottom) * max(0, width - left - right)
+    return float(1 - inside / (height * width))
 
 
 def _same_rows(values: NDArray[np.int16], colour: NDArray[np.int16]) -> int:
     same = (np.abs(values - colour).max(2) <= NEAR).all(1)
-    return len(same) if same.all() else int(same.argmin())
+    return len(same) if bool(same.all()) else int(np.argmin(same))
 
 
 def empty(pixels: Pixels) -> float:

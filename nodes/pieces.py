@@ -73,8 +73,9 @@ def cut_pieces(
     """
     import torch
 
+    from ..pictures.class_doubts import class_of
     from ..pictures.reading import UnreadableError, read_picture
-    from ..pictures.survey import Survey, class_of
+    from ..pictures.survey import Survey
     from ..pictures.walk import natural_order, refusal
 
     if folder is None:

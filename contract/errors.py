@@ -65,6 +65,7 @@ class GraphError(ArtgraphError):
             error = cls(found[0].place + found[0].what, found[0].advice)
         else:
             error = cls("\n".join(map(str, found)))
+            error.args = (error.what,)  # with a line for each problem
         error.problems = found
         if all(problem.is_input for problem in found):
             error.exit_code = InputError.exit_code

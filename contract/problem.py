@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +54,7 @@ class Problem:
         """File, line and node, to be put in front of the message; empty if they are not known."""
         file = f"{self.file}:{self.line}" if self.line else self.file
         parts = (file, f"node {self.node!r}" if self.node else "")
-        return "".join(f"{part}: " for part in parts if part)
+        return one_line("".join(f"{part}: " for part in parts if part))
 
     @property
     def message(self) -> str:
@@ -66,4 +67,12 @@ class Problem:
 
 def sentence(what: str, advice: str) -> str:
     """Returns `what is wrong - what to do`; without advice, what is wrong."""
-    return f"{what} - {advice}" if advice else what
+    return one_line(f"{what} - {advice}" if advice else what)
+
+
+def one_line(text: str) -> str:
+    """Returns a text with escapes for line breaks and other control characters."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ...contract.errors import InputError
+from ...contract.mistyped import QUOTES, SPACES
 from ...contract.paths import typed_path
-from ...contract.wording import find_name, shortened
+from ...contract.wording import find_name, shortened, suggestion
 
 SHIPPED = Path(__file__).parents[2] / "graphs"  # contains the shipped graphs and base models
+_MOST_NAMES = 1000  # names of a folder among which a similar one is searched
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Folders:
             found = next(filter(None, map(_with_other_accents, candidates)), None)
         if found is None:
             place = "" if trusted or Path(text).is_absolute() else f" in {self._searched()}"
-            raise InputError(f"there is no {kind} {text!r}{place}", "check the path")
+            advice = _advice(text, self._near(candidates, trusted))
+            raise InputError(f"there is no {kind} {text!r}{place}", advice)
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
             raise InputError(
@@ -81,6 +86,15 @@ class Folders:
         """Returns what a path typed by the user may mean, the first that exists."""
         return [typed_path(text), SHIPPED / text]
 
+    def _near(self, candidates: list[Path], trusted: bool) -> list[Path]:
+        """Returns those of some paths whose folders may be searched for similar names."""
+        roots = self._roots()
+        return [
+            path
+            for path in candidates
+            if trusted or any(path.parent.resolve().is_relative_to(root) for root in roots)
+        ]
+
     def _searched(self) -> str:
         """Returns the names of the folders in which a relative path is searched."""
         graph = f"the graph's folder ({self.graph})"
@@ -107,6 +121,21 @@ def _with_other_accents(path: Path) -> Path | None:
             return None
         found /= name
     return found
+
+
+def _advice(text: str, candidates: list[Path]) -> str:
+    """Returns what to do about a path that does not exist."""
+    if "://" in text:
+        return "download it, and write the path on this computer"
+    plain = text.strip(QUOTES + SPACES)
+    if plain and plain != text:
+        return f"if you mean {plain}, remove the quotes or spaces around it"
+    names: list[str] = []
+    for path in candidates:
+        with contextlib.suppress(OSError):
+            names += [entry.name for entry in islice(path.parent.iterdir(), _MOST_NAMES)]
+    similar = suggestion(Path(text).name, names, "none") if names else "none"
+    return "check the path" + (f" ({similar})" if similar != "none" else "")
 
 
 def _exists(path: Path, text: str) -> bool:

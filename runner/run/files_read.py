@@ -33,8 +33,8 @@ class FilesRead:
 
     @property
     def names(self) -> str:
-        """The last parts of the paths."""
-        return " or ".join(repr(path.name) for path, _ in self._paths.values())
+        """The last parts of the paths; the whole path of the root of a disk."""
+        return " or ".join(repr(path.name or str(path)) for path, _ in self._paths.values())
 
     def take(self) -> dict[str, str]:
         """Returns the fingerprints as they are now, by widget.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ...contract.quantities import ago, duration, size_text
 from ...contract.registry import load_nodes
 from .blobs import Blobs
 from .index import Index
+from .place import is_utf8
 
 _GRACE_SECONDS = 60.0  # the row of a younger blob may not be written yet
 
@@ -78,10 +80,11 @@ def info(index: Index, blobs: Blobs) -> dict[str, Any]:
 
 def pin(index: Index, manifest: Path) -> None:
     """Exclude the results that this manifest names from collection, as long as it exists."""
+    path = str(manifest.absolute())
+    # SQLite stores only text that is UTF-8, and not all paths are.
+    stored = path if is_utf8(path) else os.fsencode(path)
     with index.writing() as connection:
-        connection.execute(
-            "INSERT OR REPLACE INTO runs VALUES (?, ?)", (str(manifest.absolute()), time.time())
-        )
+        connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (stored, time.time()))
 
 
 def pinned(index: Index) -> set[str]:
@@ -93,7 +96,7 @@ def pinned(index: Index) -> set[str]:
     lost = []
     for (manifest,) in index.rows("SELECT manifest FROM runs"):
         try:
-            nodes = json.loads(Path(manifest).read_bytes())["nodes"]
+            nodes = json.loads(Path(os.fsdecode(manifest)).read_bytes())["nodes"]
             keys.update(str(node["key"]) for node in nodes.values())
         except FileNotFoundError:
             lost.append((manifest,))

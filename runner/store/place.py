@@ -47,6 +47,15 @@ def own_cache_folder(platform: str) -> Path:
     return earlier if earlier.is_dir() and not folder.is_dir() else folder
 
 
+def is_utf8(path: str) -> bool:
+    """Returns whether the bytes of a path are UTF-8, so that other libraries understand it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def cache_budget() -> int:
     """Returns the bytes that the cache may take: `$ARTGRAPH_CACHE_MAX`, or 50 GB.
 

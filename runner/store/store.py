@@ -25,7 +25,7 @@ from .holders import Holder, describe
 from .index import Index
 from .keys import Key
 from .locks import Locks
-from .place import cache_budget
+from .place import cache_budget, is_utf8
 from .results import Result, Stored, packed, unpacked
 from .schema import ResultRow
 from .temporary import file_in_the_way
@@ -56,6 +56,11 @@ class Store:
     ) -> None:
         self.folder, self._remote, self._budget = folder, remote, cache_budget()
         self._warn = warn
+        if not is_utf8(str(folder.absolute())):  # safetensors and SQLite refuse such paths
+            raise CacheError(
+                f"the cache {folder} can't be used: the path is not UTF-8",
+                "choose another folder with --cache",
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = Locks(folder / "locks")

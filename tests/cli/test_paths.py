@@ -1,5 +1,7 @@
 """Paths on the command line and in environment variables: each means the same everywhere."""
 
+import os
+
 GRAPH = "artgraph: 1\nnodes: {t: {node: save_text, with: {text: x}}}\n"
 READS = "artgraph: 1\nknobs: {path: ''}\nnodes: {r: {node: read, from: {path: knobs.path}}}\n"
 
@@ -89,3 +91,38 @@ def test_the_name_of_a_node_that_can_not_be_the_name_of_its_file(cli, pack):
     done = cli("validate", graph, "--pack", pack)
     assert done.returncode == 2
     assert "'aux' is the name of a device on Windows - set `name`" in done.stderr
+
+
+def test_output_folders_and_graphs_whose_names_are_not_utf8_work(cli, pack):
+    for name in (b"g.yaml", b"caf\xe9.yaml"):
+        (cli.folder / os.fsdecode(name)).write_text(GRAPH)
+        words = ("run", os.fsdecode(name), "--out", os.fsdecode(b"caf\xe9"))
+        done = cli(*words, "--pack", str(pack))
+        assert done.returncode == 0, done.stderr
+    done = cli("cache", "gc", "--max-size", "0")
+    assert done.stdout.startswith("deleted 0 results and 0 checkpoints"), "they are pinned"
+
+
+def test_a_cache_whose_path_is_not_utf8_is_refused_before_anything_runs(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    done = cli("run", "g.yaml", "--pack", str(pack), "--cache", os.fsdecode(b"c\xe9"))
+    assert done.returncode == 4
+    assert "c\\udce9 can't be used: the path is not UTF-8 - choose another" in done.stderr
+    assert not (cli.folder / os.fsdecode(b"c\xe9")).exists()
+
+
+def test_the_message_about_a_missing_path_is_one_line_and_names_a_similar_one(cli, pack):
+    cli.write("r.yaml", READS)
+    (cli.folder / "words").mkdir()
+    (cli.folder / "words/Latin.txt").touch()
+    for typed, advice in (
+        ("words/latin2.txt", "check the path (did you mean 'Latin.txt'?)"),
+        ("'words/Latin.txt'", "if you mean words/Latin.txt, remove the quotes or spaces around it"),
+        ("https://example.com/x.txt", "download it, and write the path on this computer"),
+        ("nowhere/x", "check the path"),
+        ("a\nb", "check the path"),
+    ):
+        done = cli("run", "r.yaml", "--pack", str(pack), "--set", f"knobs.path={typed}")
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.endswith(f" - {advice}\n")
+        assert done.stderr.count("\n") == 1

@@ -88,7 +88,8 @@ def collect_command(
     with open_existing_store(cache) as store:
         eviction = choose(store.index, store.blobs, limit, pins)
         states = sum(entry.step is not None for entry in eviction.entries)
-        what = f"{len(eviction.entries) - states} results and {states} checkpoints"
+        results = counted(len(eviction.entries) - states, "result")
+        what = f"{results} and {counted(states, 'checkpoint')}"
         if dry_run:
             for entry in eviction.entries:
                 typer.echo(_line(entry))
@@ -151,6 +152,8 @@ def _trained_count(entries: Sequence[Entry]) -> str:
     models = [entry for entry in entries if entry.step is None]
     took = duration(sum(entry.seconds for entry in models))
     states = counted(len(entries) - len(models), "checkpoint")
+    if not models:
+        return states
     return f"{counted(len(models), 'trained model')} ({took} of training) and {states}"
 
 

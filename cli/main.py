@@ -59,6 +59,7 @@ def main() -> None:
     protect()
     collect_rarely()
     warnings.filterwarnings("always", "out of memory")  # show it for each node, not only once
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they do not name the file
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     try:
         app()

@@ -190,3 +190,13 @@ def test_the_check_of_a_cache_counts_what_it_found(cli, said):
 def test_a_graph_can_be_added_to_a_picture(cli, said):
     Image.new("RGB", (8, 8)).save(cli.folder / "m.png")
     assert said("convert g.yaml m.png") == (0, "")
+
+
+def test_pillows_warnings_which_name_no_file_are_not_shown(cli, said):
+    (cli.folder / "pics").mkdir()
+    Image.new("1", (12000, 8000)).save(cli.folder / "pics/huge.png")  # Pillow warns at 89 million
+    Image.new("L", (40, 40)).save(cli.folder / "pics/small.png")
+    cli.write("p.yaml", "artgraph: 1\nnodes: {a: {node: load_dataset, with: {folder: pics}}}\n")
+    code, message = said("run p.yaml")
+    assert code == 0
+    assert "decompression bomb" not in message

@@ -42,7 +42,7 @@ def test_what_a_kept_run_names_is_pinned(cli, run):
     shutil.rmtree(cli.folder / "out")
     lines = cli("cache", "ls", "--json").stdout.splitlines()
     assert sorted(json.loads(line)["pinned"] for line in lines) == [False, False, True, True]
-    assert cli("cache", "gc", "--max-size", "0").stdout.startswith("deleted 1 results")
+    assert cli("cache", "gc", "--max-size", "0").stdout.startswith("deleted 1 result and")
     assert run("--out", "kept", "--set", "knobs.level=0")[0]["cached"] == 2
     assert cli("cache", "gc", "--max-size", "0", "--no-pins").returncode == 0
     assert stored(cli, "grey") == 0

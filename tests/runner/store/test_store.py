@@ -329,7 +329,7 @@ def test_the_list_tells_whose_states_are_kept(cli, pack):
     assert " B  created " in state
     assert "used just now" in state
     done = cli("cache", "gc", "--max-size", "0", "--no-pins", "--yes")
-    assert "deleted 0 results and 1 checkpoints, freed" in done.stdout
+    assert "deleted 0 results and 1 checkpoint, freed" in done.stdout
 
 
 def test_a_value_may_have_tensors_and_bytes_or_neither(tmp_path):

@@ -1,174 +1,21 @@
-"""Leaving out unsuitable pictures, and classes: balance, rename, join."""
+"""The classes of datasets: balancing, renaming, joining."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError
-from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset, Image, Table
-from ..contract.widgets import Choices, InputPictures, Seed
+from ..contract.values.kinds import Dataset
+from ..contract.widgets import Choices, Seed
 from ..contract.wording import listed, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from ..pictures.marked_sheet import Section
-
-_BESIDE = 12  # pictures on each side of a limit that a sheet shows
-
-
-class Filtered(NamedTuple):
-    """What `filter_pictures` returns."""
-
-    dataset: Dataset
-    image: Image
-    table: Table
-
-
-class _Measure(NamedTuple):
-    name: str
-    values: list[float]
-    limit: float
-    above: bool  # whether pictures above the limit go
-    unit: str = ""
-
-    def goes(self, row: int) -> bool:
-        value = self.values[row]
-        if math.isnan(value):
-            return False
-        return value > self.limit if self.above else value < self.limit
-
-
-@node(title="Filter pictures", category="prepare")
-def filter_pictures(
-    dataset: Dataset,
-    *,
-    blur: Annotated[
-        float, Field(ge=0, le=1, description="Most blur, from 0 (sharp) to 1; 1: no limit")
-    ] = 0.75,
-    border: Annotated[
-        float, Field(ge=0, le=1, description="Largest share that is a border; 1: no limit")
-    ] = 0.5,
-    empty: Annotated[
-        float, Field(ge=0, le=1, description="Largest share of one colour; 1: no limit")
-    ] = 0.97,
-    folder: Annotated[
-        InputPictures | None,
-        Field(description="Folder of the pictures, for their original size; only for `edge`"),
-    ] = None,
-    edge: Annotated[
-        int,
-        Field(ge=0, le=20_000, description="Shortest edge of an original in pixels; 0: no limit"),
-    ] = 0,
-    ctx: Context,
-) -> Filtered:
-    """Leave out pictures that are blurred, mostly border, almost empty, or too small.
-
-    The pictures are measured at the size of the dataset. Blur is how little a picture changes if it
-    is blurred again. Border is the share of the rows and columns at the edges that have one colour.
-    Empty is the share of the most frequent colour.
-
-    `image` is a sheet with a section for each measure: the pictures around the limit in the order
-    of the measure. Those that go are red. `table` has a row for each picture that was left out, and
-    the measures of all of its reasons.
-
-    Raises: NodeError if no picture is left, or if `edge` is set without `folder`.
-    Paper: Crété et al. 2007, "The blur effect" (blur).
-    """
-    import torch
-
-    from ..pictures import measures as measure
-
-    pixels = dataset.images[..., :3]
-    found: list[_Measure] = []
-    for name, limit, function in (
-        ("blur", blur, measure.blur),
-        ("border", border, measure.border),
-        ("empty", empty, measure.empty),
-    ):
-        values = []
-        for row in range(len(dataset)):
-            values.append(round(function(pixels[row].numpy()), 3))
-            ctx.progress((len(found) + row / len(dataset)) / 3, 1)
-        found.append(_Measure(name, values, limit, True))
-    if edge:
-        found.append(_Measure("edge", _edges(dataset, folder, ctx), edge, False, " px"))
-    reasons = [[m for m in found if m.goes(row)] for row in range(len(dataset))]
-    gone = [row for row, why in enumerate(reasons) if why]
-    if len(gone) == len(dataset):
-        raise NodeError(
-            f"no picture is left: {_counts(found, gone)}", "change the limits of the filter"
-        )
-    if gone:
-        left_out = f"left out {counted(len(gone), 'picture')} of {len(dataset)}"
-        names = listed([dataset.names[row] for row in gone], 3)
-        ctx.warn(f"{left_out}: {_counts(found, gone)} ({names})")
-    else:
-        ctx.log(f"all {counted(len(dataset), 'picture')} are within the limits")
-    columns: dict[str, list[Any]] = {
-        "name": [dataset.names[row] for row in gone],
-        "why": [", ".join(m.name for m in reasons[row]) for row in gone],
-    }
-    for m in found:
-        columns[m.name] = [m.values[row] for row in gone]
-    kept = torch.tensor([row for row, why in enumerate(reasons) if not why])
-    return Filtered(dataset.subset(kept), _limits_sheet(dataset, found), Table(columns))
-
-
-def _counts(found: list[_Measure], gone: list[int]) -> str:
-    """Returns how many pictures each measure leaves out, such as "3 blur, 1 empty"."""
-    counts = ((m.name, sum(m.goes(row) for row in gone)) for m in found)
-    return ", ".join(f"{count} by {name}" for name, count in counts if count)
-
-
-def _edges(dataset: Dataset, folder: Path | None, ctx: Context) -> list[float]:
-    """Returns the shorter edge of the originals in pixels; NaN for those that are not found."""
-    from ..pictures.reading import sizes_in
-
-    if folder is None:
-        raise NodeError(
-            "`edge` needs the original pictures", "set `folder` to the folder that they are in"
-        )
-    sizes = sizes_in(folder)
-    edges = [float(min(sizes[name])) if name in sizes else math.nan for name in dataset.names]
-    missing = sum(map(math.isnan, edges))
-    if missing:
-        ctx.warn(f"{missing} of the pictures are not in the folder, so their edges are unknown")
-    return edges
-
-
-def _limits_sheet(dataset: Dataset, found: list[_Measure]) -> Image:
-    import torch
-
-    from ..pictures.marked_sheet import Cell, marked_sheet
-
-    def section(m: _Measure) -> Section:
-        from ..pictures.marked_sheet import Section
-
-        rows = [row for row in range(len(dataset)) if not math.isnan(m.values[row])]
-        rows.sort(key=lambda row: -m.values[row] if m.above else m.values[row])
-        count = sum(map(m.goes, rows))
-        near = rows[max(0, count - _BESIDE) : count + _BESIDE]
-        cells = [
-            Cell(
-                (dataset.images[row, ..., :3].numpy(),),
-                f"{m.values[row]:g}{m.unit}",
-                m.goes(row),
-            )
-            for row in near
-        ]
-        side = "above" if m.above else "below"
-        return Section(f"{m.name}: {count} {side} {m.limit:g}{m.unit} go", cells)
-
-    pixels = marked_sheet([section(m) for m in found], 8)
-    return torch.from_numpy(pixels)[None].float().div_(255)
 
 
 @node(title="Balance classes", category="prepare")

@@ -241,22 +241,29 @@ class NodeSpec:
         if missing is not None:
             raise NodeError(missing.what, missing.advice)
         injected = {self.context: ctx} if self.context else {}
-        inputs = {n: self._accepted(n, value, widgets, ctx) for n, value in inputs.items()}
-        result = self.function(**inputs, **widgets, **injected)
+        accepted = self._accepted(inputs, widgets, ctx)
+        result = self.function(**accepted, **widgets, **injected)
         if len(self.outputs) == 1 and not hasattr(result, "_fields"):
             return dict.fromkeys(self.outputs, result)
         return dict(zip(self.outputs, result, strict=True))
 
-    def _accepted(self, name: str, value: Any, widgets: Mapping[str, Any], ctx: Context) -> Any:
+    def _accepted(
+        self, inputs: Mapping[str, Any], widgets: Mapping[str, Any], ctx: Context
+    ) -> dict[str, Any]:
+        """Returns the inputs; those that do not accept alpha are put in front of a colour."""
+        lost = [
+            name for name, v in inputs.items() if has_alpha(v) and not self._accepts_alpha(name)
+        ]
+        if not lost:
+            return dict(inputs)
+        ground = next((widgets[w.name] for w in self.widgets.values() if w.is_background), WHITE)
+        ctx.warn(flattened_line("` and `".join(lost), "the node", ground))
+        return {**inputs, **{name: flat(inputs[name], ground) for name in lost}}
+
+    def _accepts_alpha(self, name: str) -> bool:
         port = self.inputs[name]
-        holds_pictures = any(socket.name in ("image", "dataset") for socket in port.sockets)
-        if port.alpha or not holds_pictures or not has_alpha(value):
-            return value
-        background = next(
-            (widgets[w.name] for w in self.widgets.values() if w.is_background), WHITE
-        )
-        ctx.warn(flattened_line(name, "the node", background))
-        return flat(value, background)
+        pictures = any(socket.name in ("image", "dataset") for socket in port.sockets)
+        return port.alpha or not pictures
 
 
 REGISTRY: dict[str, NodeSpec] = {}

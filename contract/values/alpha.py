@@ -51,7 +51,7 @@ def for_model(value: Value, alpha: bool, name: str, warn: Callable[[str], None])
 def flattened_line(name: str, who: str, background: str = WHITE) -> str:
     """Returns the line which says that transparent parts were put in front of a colour."""
     colour = "white" if background.lower() == WHITE else background
-    return f"{who} can't use transparency, so `{name}` was put in front of {colour}"
+    return f"{who} can't use transparency, so it gets `{name}` in front of {colour}"
 
 
 def levels_of(colour: str) -> tuple[int, int, int]:

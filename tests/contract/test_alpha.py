@@ -67,7 +67,7 @@ def test_an_input_without_alpha_gets_pictures_on_white_and_the_node_says_so():
     image, lines = call(plain, image=RED)
     assert image.shape == (2, 4, 4, 3)
     assert image[0, 0, 0].tolist() == pytest.approx([1, 0.5, 0.5])
-    assert lines == ["the node can't use transparency, so `image` was put in front of white"]
+    assert lines == ["the node can't use transparency, so it gets `image` in front of white"]
     assert call(plain, image=RED[..., :3])[1] == []
 
 
@@ -80,7 +80,7 @@ def test_an_input_that_accepts_alpha_gets_it():
 def test_the_background_of_a_node_is_used():
     image, lines = call(on_blue, image=RED)
     assert image[0, 0, 0].tolist() == pytest.approx([0.5, 0, 0.5])
-    assert lines == ["the node can't use transparency, so `image` was put in front of #0000ff"]
+    assert lines == ["the node can't use transparency, so it gets `image` in front of #0000ff"]
 
 
 def test_datasets_lose_alpha_too():
@@ -123,7 +123,7 @@ def test_a_model_gets_the_channels_that_it_knows():
     assert for_model(RED[..., :3], True, "image", lines.append).shape[3] == 4
     assert lines == []
     assert for_model(RED, False, "image", lines.append).shape[3] == 3
-    assert lines == ["the model can't use transparency, so `image` was put in front of white"]
+    assert lines == ["the model can't use transparency, so it gets `image` in front of white"]
 
 
 @pytest.mark.parametrize(("kind", "value"), [(Image, RED), (Mask, RED[..., 0] * 0.2)])
@@ -165,3 +165,15 @@ def test_what_is_not_a_colour_is_refused(value):
     _, (problem,) = spec_of(on_blue).check({"background": value})
     assert problem.subject == "background"
     assert problem.message.endswith('write one in quotes, such as "#ff8000"')
+
+
+def test_one_line_names_all_inputs_that_lose_alpha():
+    def both(first: Image, second: Image) -> Image:
+        """Returns the second one."""
+        return second
+
+    image, lines = call(both, first=RED, second=RED)
+    assert image.shape[3] == 3
+    assert lines == [
+        "the node can't use transparency, so it gets `first` and `second` in front of white"
+    ]

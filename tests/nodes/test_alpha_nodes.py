@@ -150,7 +150,7 @@ def test_files_have_alpha_and_jpeg_says_that_it_has_none():
         assert lines == []
     pixels, lines = saved(sprites(1), format="jpeg", background="#0000ff")
     assert abs(pixels[0, 0].astype(int) - (0, 0, 255, 255)).max() <= 3
-    assert lines == ["a JPEG file can't use transparency, so `image` was put in front of #0000ff"]
+    assert lines == ["a JPEG file can't use transparency, so it gets `image` in front of #0000ff"]
 
 
 def test_a_gif_says_that_half_transparent_pixels_are_lost():
@@ -215,14 +215,14 @@ def test_models_without_alpha_say_that_they_flatten():
     vae = run("train_vae", {"dataset": opaque_data()}, steps=1, batch=4)[0]["vae"]
     assert "alpha" not in vae.config
     latent, lines = run("vae_encode", {"vae": vae, "image": sprites()})
-    assert lines == ["the model can't use transparency, so `image` was put in front of white"]
+    assert lines == ["the model can't use transparency, so it gets `image` in front of white"]
     white = run("flatten_alpha", {"image": sprites()})[0]["image"]
     same = run("vae_encode", {"vae": vae, "image": white})[0]["vae_latent"]
     assert torch.allclose(latent["vae_latent"].z, same.z)
     classifier, lines = run("train_classifier", {"dataset": dataset()}, steps=1, batch=4)
-    assert "`dataset` was put in front of white" in lines[0]
+    assert "it gets `dataset` in front of white" in lines[0]
     _, lines = run("classify", {"classifier": classifier["classifier"], "image": sprites()})
-    assert lines == ["the node can't use transparency, so `image` was put in front of white"]
+    assert lines == ["the node can't use transparency, so it gets `image` in front of white"]
 
 
 def test_edges_agree_with_float64(monkeypatch):

@@ -91,4 +91,4 @@ def test_a_node_that_cannot_use_alpha_says_so(run):
         "print(tuple(image.shape))\n"
     )
     assert lines == ["(1, 40, 40, 3)"]
-    assert "the node can't use transparency, so `content` was put in front of white" in log
+    assert "the node can't use transparency, so it gets `content` in front of white" in log

@@ -85,7 +85,7 @@ def train_gan(
         if config.alpha and not start[0].alpha:
             run.log(
                 "`start` draws no transparency: all its weights are used, and its pictures begin"
-                " opaque"
+                " nearly opaque"
             )
     run = _with_cooldown(run, steps)
     data = TrainingSet.preloaded(images, labels, len(classes), settings.mirror, run.numerics)

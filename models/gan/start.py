@@ -21,7 +21,7 @@ from .trainee import GanTrainee
 # Number of earlier steps that learning rates and average assume for a GAN that is fine-tuned. New
 # classes and sizes need higher learning rates, so the number is smaller.
 SAME_TASK_AGE, NEW_TASK_AGE = 2000, 400
-OPAQUE = 3.0  # its tanh is nearly 1, and can still be learned
+OPAQUE = 2.0  # its tanh is 0.96, nearly opaque; a larger one would be learned more slowly
 
 
 _ANOTHER = "wire a GAN that train_gan made to `start`, or leave `start` unwired"
@@ -92,7 +92,9 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
         network.load_state_dict(weights)
     trainee.average.network.load_state_dict(trainee.method.generator.state_dict())
     same_task = (
-        set(trainee.config.classes) <= set(start.classes) and trainee.config.size == start.size
+        set(trainee.config.classes) <= set(start.classes)
+        and trainee.config.size == start.size
+        and trainee.config.alpha == start.alpha
     )
     trainee.age = SAME_TASK_AGE if same_task else NEW_TASK_AGE
 

@@ -148,7 +148,7 @@ def test_a_gan_goes_on_from_one_without_alpha(method, monkeypatch):
     run = replace(RUN, log=lines.append)
     start = (first.config, first.state)
     second = train_gan(sprites(), LABELS, ("a", "b"), settings, run, steps=1, start=start)
-    assert any("begin opaque" in line for line in lines)
+    assert any("begin nearly opaque" in line for line in lines)
     pictures = []
     z = torch.randn(3, first.config.latent_dim, generator=rng(0))
     for trained in (first, second):
@@ -157,8 +157,8 @@ def test_a_gan_goes_on_from_one_without_alpha(method, monkeypatch):
             {k[10:]: v for k, v in trained.state.items() if k.startswith("generator.")}
         )
         pictures.append(generate(network, z, torch.ones(3, 2) / 2, Numerics()))
-    assert float(pictures[1][..., 3].min()) > 0.99
-    assert torch.allclose(pictures[1][..., :3], pictures[0], atol=0.01)
+    assert float(pictures[1][..., 3].min()) > 0.98  # nearly opaque
+    assert torch.allclose(pictures[1][..., :3], pictures[0], atol=0.02)
 
 
 def test_a_classic_gan_does_not_go_on_from_one_without_alpha():

@@ -23,11 +23,14 @@ class PathRole:
     """Marks a widget as the path of an input file or folder; the node receives a `Path`.
 
     is_picture: the file is a picture, and editors offer the pictures of the input folder; or only
-                the pictures in the folder are read, and of other files only the names matter.
+                the pictures in the folder are read, and of other files only the names matter,
+                except those that say what the pictures are.
+    files:      suffixes of files that may be named instead of a folder.
     """
 
     kind: Literal["file", "folder"]
     is_picture: bool = False
+    files: tuple[str, ...] = ()
 
 
 class Length:
@@ -80,7 +83,8 @@ class Neutral:
 InputFile = Annotated[Path, PathRole("file")]
 InputPicture = Annotated[Path, PathRole("file", is_picture=True)]
 InputFolder = Annotated[Path, PathRole("folder")]
-InputPictures = Annotated[Path, PathRole("folder", is_picture=True)]
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=(*_ARCHIVES, ".parquet"))]
 Seed = Annotated[
     int,
     Field(ge=0, le=2**53 - 1, description="The same seed gives the same result"),
@@ -219,6 +223,11 @@ class Widget:
     def is_path(self) -> bool:
         """Whether it is the path of an input file or folder."""
         return self.kind in ("file", "folder")
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Suffixes of files that may be named instead of a folder."""
+        return next((e.files for e in self._hint.extras if isinstance(e, PathRole)), ())
 
     @cached_property
     def is_picture(self) -> bool:

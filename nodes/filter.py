@@ -15,6 +15,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Table
 from ..contract.widgets import InputPictures
 from ..contract.wording import listed
+from .data import original_sizes
 
 if TYPE_CHECKING:
     from ..pictures.marked_sheet import Section
@@ -59,7 +60,7 @@ def filter_pictures(
     ] = 0.97,
     folder: Annotated[
         InputPictures | None,
-        Field(description="Folder of the pictures, for their original size; only for `edge`"),
+        Field(description="Folder or archive of the pictures, for their size; only for `edge`"),
     ] = None,
     edge: Annotated[
         int,
@@ -128,13 +129,11 @@ def _counts(found: list[_Measure], gone: list[int]) -> str:
 
 def _edges(dataset: Dataset, folder: Path | None, ctx: Context) -> list[float]:
     """Returns the shorter edge of the originals in pixels; NaN for those that are not found."""
-    from ..pictures.reading import sizes_in
-
     if folder is None:
         raise NodeError(
             "`edge` needs the original pictures", "set `folder` to the folder that they are in"
         )
-    sizes = sizes_in(folder)
+    sizes = original_sizes(folder)
     edges = [float(min(sizes[name])) if name in sizes else math.nan for name in dataset.names]
     missing = sum(map(math.isnan, edges))
     if missing:

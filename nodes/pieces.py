@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from ..contract.context import Context
-from ..contract.errors import InputError, NodeError
+from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
 from ..contract.widgets import Fallback, InputPictures, Seed
+from .data import out_of_memory
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+    from ..pictures.packed import Packed
+    from ..pictures.reading import UnreadableError
+    from ..pictures.sources.source import Source
     from ..pictures.survey import Survey
 
     Pixels = NDArray[np.uint8]
 
 _MOST_BYTES = 2**32
+
+
+class _Piece(NamedTuple):
+    """A piece of a picture, and the place of its left upper corner."""
+
+    x: int
+    y: int
+    pixels: Pixels
 
 
 @node(title="Cut pieces", category="prepare")
@@ -34,8 +46,8 @@ def cut_pieces(
     folder: Annotated[
         InputPictures | None,
         Field(
-            description="Folder of large pictures; each sub-folder is a class; empty: use the"
-            " fallback"
+            description="Folder or archive of large pictures; each sub-folder is a class; empty:"
+            " use the fallback"
         ),
     ] = None,
     edge: Annotated[
@@ -64,9 +76,9 @@ def cut_pieces(
     into squares of its shorter side. One picture is in memory at a time; it may have at most 80
     million pixels. No file is changed.
 
-    The classes are those of `load_dataset`. The pieces of one picture are a group, so
-    `split_dataset` and a classifier's held-out part never separate them. The name of a piece is the
-    name of its picture with the place of its corner.
+    The classes are those of `load_dataset`, also from archives and tables of labels. The pieces of
+    one picture are a group, so `split_dataset` and a classifier's held-out part never separate
+    them. The name of a piece is the name of its picture with the place of its corner.
 
     Raises: InputError if there is no picture, or none can be read; NodeError if no piece is left,
     or if the pieces need more than 4 GiB.
@@ -74,60 +86,90 @@ def cut_pieces(
     import torch
 
     from ..pictures.class_doubts import class_of
-    from ..pictures.reading import UnreadableError, read_picture
+    from ..pictures.packed import SourceError
+    from ..pictures.sources.source import open_source
     from ..pictures.survey import Survey
-    from ..pictures.walk import natural_order, refusal
+    from ..pictures.walk import natural_order, printable
 
     if folder is None:
         if fallback is None:
             raise InputError("no folder is given", "set `folder`, or wire `fallback`")
         return fallback
     try:
-        found = Survey(folder)
+        source = open_source(folder)
+        found = Survey(folder, source.entries)
+        entries = found.pictures
+        cuts: dict[int, list[_Piece]] = {}  # by the place of the picture
+        dropped = small = total = 0
+        for done, (place, file) in enumerate(source.read(entries), 1):
+            picture = _read(file, entries[place].name, found)
+            if picture is None:
+                continue
+            small += min(picture.size) < edge
+            order = ctx.rng(seed, _number_of(entries[place].name))
+            cuts[place], gone = _cut(picture, edge, size, overlap, empty, count, order)
+            dropped, total = dropped + gone, total + len(cuts[place])
+            if (total + 1) * size * size * 3 > _MOST_BYTES:
+                raise NodeError(
+                    f"the pieces of the first {done} pictures need more than 4 GiB",
+                    "lower `size` or `count`, or raise `edge`",
+                )
+            ctx.progress(done, len(entries))
+    except SourceError as error:
+        raise InputError(f"{folder.name!r}: {error.what}", error.advice) from error
     except OSError as error:
-        raise InputError(f"{folder.name!r} can't be read: {error}", "check the folder") from error
-    pieces: list[Pixels] = []
-    names: list[str] = []
-    groups: list[int] = []
-    sources: list[str] = []
-    dropped = small = 0
-    for number, entry in enumerate(found.pictures):
-        try:
-            picture = read_picture(Path(entry.path))
-        except UnreadableError as error:
-            found.add_unreadable(entry.name, str(error))
-            continue
-        except OSError as error:
-            why = refusal(error)
-            if why is None:
-                what = f"{entry.name!r} can't be read: {error.strerror}"
-                raise InputError(what, "check the disk") from error
-            found.skip(why, entry.name)
-            continue
-        small += min(picture.size) < edge
-        order = ctx.rng(seed, _number_of(entry.name))
-        cut, gone = _cut(picture, edge, size, overlap, empty, count, order)
-        dropped += gone
-        for x, y, pixels in cut:
-            pieces.append(pixels)
-            names.append(f"{entry.name} x{x} y{y}")
-            groups.append(number)
-        if (len(pieces) + 1) * size * size * 3 > _MOST_BYTES:
-            raise NodeError(
-                f"the pieces of the first {number + 1} pictures need more than 4 GiB",
-                "lower `size` or `count`, or raise `edge`",
-            )
-        sources.append(entry.name)
-        ctx.progress(number + 1, len(found.pictures))
-    _refuse_nothing(found, folder, sources, pieces, dropped)
-    labels = [class_of(name) for name in names]
+        raise unreadable(Path(printable(str(error.filename or folder))), error) from error
+    except MemoryError as error:
+        raise out_of_memory(folder.name) from error
+    _refuse_nothing(found, source, folder, bool(cuts), total, dropped)
+    labels, pixels, names, groups = [], [], [], []
+    classes_of = source.labels or {}
+    for place in sorted(cuts):
+        name = entries[place].name
+        labels += [classes_of.get(name) or class_of(name)] * len(cuts[place])
+        pixels += [piece.pixels for piece in cuts[place]]
+        names += [f"{name} x{piece.x} y{piece.y}" for piece in cuts[place]]
+        groups += [place] * len(cuts[place])
     classes = tuple(sorted(set(labels), key=natural_order))
-    _report(found, sources, len(pieces), dropped, small, edge, ctx)
-    stacked = torch.empty(len(pieces), size, size, 3, dtype=torch.uint8)
-    for row, pixels in enumerate(pieces):
-        stacked[row] = torch.from_numpy(pixels)
+    _report(
+        found,
+        source,
+        [entries[place].name for place in sorted(cuts)],
+        total,
+        dropped,
+        small,
+        edge,
+        ctx,
+    )
+    stacked = torch.empty(len(names), size, size, 3, dtype=torch.uint8)
+    for row, piece in enumerate(pixels):
+        stacked[row] = torch.from_numpy(piece)
     numbers = torch.tensor([classes.index(label) for label in labels])
     return Dataset(stacked, numbers, classes, tuple(names), torch.tensor(groups))
+
+
+def _read(file: Path | Packed | UnreadableError, name: str, found: Survey) -> Image.Image | None:
+    """Returns a picture; None if it can't be read, which is added to what is skipped.
+
+    Raises: InputError if the disk has a fault; NodeError if memory runs out.
+    """
+    from ..pictures.reading import ANOTHER, UnreadableError, read_picture
+    from ..pictures.walk import refusal
+
+    try:
+        if isinstance(file, UnreadableError):
+            raise file
+        return read_picture(file, note=lambda text: found.add_note(name, text))
+    except UnreadableError as error:
+        found.add_unreadable(name, str(error), "" if error.advice == ANOTHER else error.advice)
+    except OSError as error:
+        why = refusal(error)
+        if why is None:
+            raise unreadable(Path(name), error) from error
+        found.skip(why, name)
+    except MemoryError as error:
+        raise out_of_memory(name) from error
+    return None
 
 
 def _cut(
@@ -138,7 +180,7 @@ def _cut(
     empty: float,
     count: int,
     order: Any,
-) -> tuple[list[tuple[int, int, Pixels]], int]:
+) -> tuple[list[_Piece], int]:
     """Returns pieces with the places of their corners, and how many were left out as empty."""
     import numpy as np
     import torch
@@ -151,7 +193,7 @@ def _cut(
     places = [(x, y) for y in rows for x in columns]
     if count:
         places = [places[i] for i in torch.randperm(len(places), generator=order).tolist()]
-    found: list[tuple[int, int, Pixels]] = []
+    found: list[_Piece] = []
     gone = 0
     for x, y in places:
         box = (x, y, x + side, y + side)
@@ -159,10 +201,10 @@ def _cut(
         if measures.empty(pixels) > empty:
             gone += 1
         else:
-            found.append((x, y, pixels))
+            found.append(_Piece(x, y, pixels))
         if count and len(found) == count:
             break
-    return sorted(found, key=lambda piece: (piece[1], piece[0])), gone
+    return sorted(found, key=lambda piece: (piece.y, piece.x)), gone
 
 
 def _starts(length: int, side: int, overlap: float) -> list[int]:
@@ -180,32 +222,36 @@ def _number_of(name: str) -> int:
 
 
 def _refuse_nothing(
-    found: Survey, folder: Path, sources: list[str], pieces: list[Pixels], dropped: int
+    found: Survey, source: Source, folder: Path, is_read: bool, pieces: int, dropped: int
 ) -> None:
     """Raise an error if there is not a single piece."""
     if pieces:
         return
-    if sources:
+    if is_read:
         raise NodeError(
             f"no piece is left: all {dropped} pieces are almost empty", "raise `empty` or `edge`"
         )
     skipped = found.skipped()
-    raise InputError(
-        f"no picture in {folder.name!r} can be used{f'; left out: {skipped}' if skipped else ''}",
-        "put pictures into it, or choose another folder",
-    )
+    what = f"no picture in {folder.name!r} can be used{f'; left out: {skipped}' if skipped else ''}"
+    others = [f"{why} - {advice}" for why, advice in found.unused()]
+    advice = found.when_empty("put pictures into it, or choose another folder")
+    raise InputError("; ".join([what, *source.notes, *others]), advice)
 
 
 def _report(
     found: Survey,
-    sources: list[str],
+    source: Source,
+    names: list[str],
     pieces: int,
     dropped: int,
     small: int,
     edge: int,
     ctx: Context,
 ) -> None:
-    line = f"{counted(pieces, 'piece')} of {counted(len(sources), 'picture')}"
+    line = f"{counted(pieces, 'piece')} of {counted(len(names), 'picture')}"
+    if source.labels is not None:
+        line += f" with classes from {source.origin}"
+        names = [f"{(source.labels[name] or '').replace('/', ' ')}/picture" for name in names]
     if dropped:
         line += f", without {dropped} that are almost empty"
     notes = [line]
@@ -214,5 +260,5 @@ def _report(
     skipped = found.skipped()
     if skipped:
         notes.append(f"left out: {skipped}")
-    notes += found.doubts(sources)
+    notes += [*source.notes, *found.doubts(names)]
     (ctx.warn if len(notes) > 1 else ctx.log)("; ".join(notes))

@@ -15,6 +15,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Image, Table, Text
 from ..contract.widgets import InputPictures
 from ..contract.wording import listed
+from .data import original_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def dataset_report(
     *,
     folder: Annotated[
         InputPictures | None,
-        Field(description="Folder of the pictures, to report their original sizes; may be empty"),
+        Field(description="Folder or archive of the pictures, to report their sizes; may be empty"),
     ] = None,
     pictures: Annotated[
         int, Field(ge=1, le=200, description="Pictures of each class on the sheet, at most")
@@ -99,7 +100,6 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     from ..models.duplicates import near_duplicates
     from ..models.groups import groups_of
     from ..pictures import measures
-    from ..pictures.reading import sizes_in
 
     facts = _Facts([], [], [], [], [], {}, [])
     for row in range(len(dataset)):
@@ -119,7 +119,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
         for first, row in sorted(firsts[near.rows].tolist()):
             if first not in facts.repeats:
                 facts.repeats.setdefault(row, first)
-    sizes = sizes_in(folder) if folder else {}
+    sizes = original_sizes(folder) if folder else {}
     facts.sizes = [sizes.get(name) for name in dataset.names]
     return facts
 

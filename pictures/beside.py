@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from .walk import natural_order, printable
 
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
-ARCHIVES = {"7z", "bz2", "gz", "rar", "tar", "tgz", "xz", "zip", "zst"}
+ARCHIVES = {"7z", "bz2", "gz", "rar", "tar", "tbz2", "tgz", "txz", "xz", "zip", "zst"}
 TABLES = {"csv", "json", "jsonl", "ods", "parquet", "tsv", "xls", "xlsx"}
 _MOST_ENTRIES = 1000  # entries of a parent folder above which nothing in it is reported
 _LISTS = {*TABLES, "txt"}
@@ -30,7 +30,9 @@ class Beside(NamedTuple):
 
 
 def beside(folder: Path) -> list[Beside]:
-    """Returns what is beside a folder and seems to belong to it, in natural order.
+    """Returns what is beside a folder or an archive and seems to belong to it, in natural order.
+
+    Beside an archive, only tables are looked for; beside other files, nothing is.
 
     The list is empty if the parent folder is the home folder or the root, has very many entries,
     or can't be read.
@@ -44,7 +46,13 @@ def beside(folder: Path) -> list[Beside]:
             there = list(islice(entries, _MOST_ENTRIES + 1))
         if len(there) > _MOST_ENTRIES:
             return []
-        found = [(_kind(entry, own.casefold()), printable(entry.name)) for entry in there]
+        if path.is_dir():
+            found = [(_kind(entry, own.casefold()), printable(entry.name)) for entry in there]
+        elif archive := _ARCHIVE.fullmatch(own.casefold()):
+            kinds = [(_kind(entry, archive[1]), entry.name) for entry in there]
+            found = [(kind, printable(name)) for kind, name in kinds if kind == "table"]
+        else:
+            return []
     except (OSError, RuntimeError):  # RuntimeError: the home folder is unknown
         return []
     belonging = [Beside(kind, name) for kind, name in found if kind is not None]

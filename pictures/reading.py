@@ -18,11 +18,11 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageErr
 from .alpha import resized
 from .colour import Note, ignore, in_srgb
 from .jpeg_end import with_end_mark
+from .packed import Packed
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
 from .sixteen_bits import prepare
 from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
-from .walk import walk
 
 Fit = Literal["crop", "pad", "stretch"]
 Pixels = NDArray[np.uint8]
@@ -53,7 +53,7 @@ class UnreadableError(Exception):
 
 
 def read_picture(
-    path: Path,
+    path: Path | Packed,
     edge: int | None = None,
     note: Note = ignore,
     background: str | None = "white",
@@ -68,10 +68,11 @@ def read_picture(
     Raises: UnreadableError if something is wrong with the file; OSError and MemoryError if the
     system can't read it.
     """
-    reason = why_not_read(path)
+    reason = why_not_read(Path(path.name))
     if reason is not None:
         raise UnreadableError(*reason)
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+    is_file = isinstance(path, Packed) or stat.S_ISREG(path.stat().st_mode)
+    if not is_file:  # opening a pipe would wait for ever
         raise UnreadableError("it is not a file")
     formats = open_formats(tga=path.suffix.lower() == ".tga")
     with path.open("rb") as file:
@@ -200,13 +201,14 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     return UnreadableError("it is not a picture, or its format is not supported")
 
 
-def size_of_picture(path: Path) -> tuple[int, int] | None:
+def size_of_picture(path: Path | Packed) -> tuple[int, int] | None:
     """Returns width and height of a picture as it is shown; None if it can't be read.
 
     Only the beginning of the file is read.
     """
     try:
-        with Image.open(path, formats=open_formats(tga=path.suffix.lower() == ".tga")) as picture:
+        formats = open_formats(tga=path.suffix.lower() == ".tga")
+        with path.open("rb") as file, Image.open(file, formats=formats) as picture:
             width, height = picture.size
             turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
     except Exception:  # a damaged file can make a decoder raise anything
@@ -214,23 +216,10 @@ def size_of_picture(path: Path) -> tuple[int, int] | None:
     return (height, width) if turned else (width, height)
 
 
-def ratio_of_picture(path: Path) -> float | None:
+def ratio_of_picture(path: Path | Packed) -> float | None:
     """Returns width divided by height of a picture as it is shown; None if it can't be read."""
     size = size_of_picture(path)
     return size[0] / size[1] if size else None
-
-
-def sizes_in(folder: Path) -> dict[str, tuple[int, int]]:
-    """Returns width and height of the pictures in a folder, by the name inside the folder.
-
-    Pictures that can't be read are left out.
-    """
-    sizes = (
-        (entry.name, size_of_picture(Path(entry.path)))
-        for entry in walk(folder)
-        if entry.kind == "picture"
-    )
-    return {name: size for name, size in sizes if size is not None}
 
 
 class Fitted(NamedTuple):
@@ -246,7 +235,7 @@ class Fitted(NamedTuple):
 
 
 def read_fitted(
-    path: Path,
+    path: Path | Packed,
     height: int,
     width: int,
     fit: Fit,

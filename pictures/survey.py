@@ -31,6 +31,18 @@ _WORDS: dict[Skip, tuple[str, str]] = {
     "cloud": ("that is only in iCloud", "that are only in iCloud"),
     "output": ("output folder of artgraph", "output folders of artgraph"),
     "cache": ("cache of artgraph", "caches of artgraph"),
+    "no label": ("without a label", "without a label"),
+    "two labels": ("with different labels", "with different labels"),
+    "encrypted": ("that is encrypted", "that are encrypted"),
+    "outside": (
+        "whose name leads out of the archive",
+        "whose names lead out of the archive",
+    ),
+    "packed link": ("link in the archive", "links in the archive"),
+    "twice": ("replaced by a later file of its name", "replaced by later files of their names"),
+    "bomb": ("that unpacks to over 200 times its size", "that unpack to over 200 times their size"),
+    "too large": ("of more than 256 MiB", "of more than 256 MiB"),
+    "nested": ("archive in the archive", "archives in the archive"),
 }
 # What to do if something is skipped. The other kinds are skipped on purpose.
 _ADVICE: dict[Skip, Unread] = {
@@ -46,13 +58,15 @@ _EMPTY_ADVICE: dict[Skip, str] = {
     "link out": "copy the files into the folder, or name the folder that contains them",
     "hidden": "rename them so that their names do not begin with a dot",
     "output": "name the output folder itself",
+    "nested": "unpack it, and name one of the archives in it",
+    "encrypted": "save the archive without a password, or unpack it",
 }
 _BESIDE = {
     "table": (
-        "tables beside the folder are not read",
-        "put the pictures of each class into a folder of its own",
+        "tables beside the {place} are not read",
+        "put them into the {place} as CSV if they contain labels",
     ),
-    "archive": ("archives beside the folder are not read", "unpack them if pictures are missing"),
+    "archive": ("archives beside the {place} are not read", "unpack them if pictures are missing"),
     "part": (
         "folders beside this one look like other parts of the dataset",
         "load each with a node of its own",
@@ -64,12 +78,13 @@ _AGAIN = "copy the pictures again from where they came from, or choose another f
 class Survey:
     """What is in a folder. Whoever reads its pictures adds those that can't be read.
 
+    entries:  what is in it, if that is known; otherwise the folder is walked.
     pictures: the picture files, in order.
 
     Raises: OSError if the folder can't be listed, or if the disk has a fault.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, entries: Iterable[Entry] | None = None) -> None:
         self.pictures: list[Entry] = []
         self._skipped: dict[Skip, list[str]] = {}
         self._files: list[str] = []
@@ -78,7 +93,7 @@ class Survey:
         self._reason = Unread("", "")  # why the first one is unreadable, and what to do
         self._notes: dict[str, list[str]] = {}  # names of pictures by what is to be said of them
         self._folders: list[str] = []
-        for entry in walk(folder):
+        for entry in walk(folder) if entries is None else entries:
             if entry.kind == "picture":
                 self.pictures.append(entry)
             elif entry.kind == "folder":
@@ -89,6 +104,7 @@ class Survey:
                 self._misnamed.append(entry.name)
             else:
                 self.skip(entry.kind, entry.name)
+        self._place = "folder" if folder.is_dir() else "archive"
         self._beside = beside(folder)
         self._kinds = self._sorted_files()
 
@@ -163,8 +179,10 @@ class Survey:
         for names, what, advice in (
             (
                 self._names_of(TABLES),
-                "tables",
-                "put the pictures of each class into a folder of its own",
+                "these tables",
+                f"put them directly into the {self._place} as CSV if they contain labels"
+                if self.pictures
+                else "put the pictures that they name into the folder",
             ),
             (self._names_of(ARCHIVES), "archives", "unpack them"),
         ):
@@ -229,6 +247,7 @@ class Survey:
         found = []
         for kind, (what, advice) in _BESIDE.items():
             if names := [item.name for item in self._beside if item.kind == kind]:
+                what, advice = (text.format(place=self._place) for text in (what, advice))
                 found.append(Unread(f"{what} ({first_of(names)})", advice))
         return found
 

@@ -20,10 +20,12 @@ from typing import Literal, NamedTuple
 from .suffixes import is_readable, says_nothing, suffix_of_content, why_not_read
 
 Skip = Literal[
+    "bomb",
     "broken link",
     "cache",
     "cloud",
     "device",
+    "encrypted",
     "gone",
     "hidden",
     "library",
@@ -31,9 +33,16 @@ Skip = Literal[
     "link to folder",
     "link to itself",
     "long path",
+    "nested",
+    "no label",
     "no permission",
     "output",
+    "outside",
+    "packed link",
     "system",
+    "too large",
+    "twice",
+    "two labels",
 ]
 Kind = Literal["picture", "misnamed", "file", "folder"] | Skip
 
@@ -132,6 +141,26 @@ def walk(folder: Path) -> Iterator[Entry]:
         pending += reversed(folders)
 
 
+def kind_in_archive(path: str, kind: Literal["file", "folder"] | Skip) -> tuple[Kind | None, str]:
+    """Returns how a walk sees what has this path in an archive, by the names in it.
+
+    Also returned is the path of what is meant: that of a folder if it is skipped with all that it
+    contains. The kind is None for what is ignored without a word.
+    """
+    parts = path.split("/")
+    for number, folder in enumerate(parts if kind == "folder" else parts[:-1], 1):
+        if (skip := _folder_skip(folder.casefold())) is not None:
+            return skip, "/".join(parts[:number])
+    lower = parts[-1].casefold()
+    if kind != "file":
+        return kind, path
+    if _is_system_file(lower):
+        return None, path
+    if lower.startswith("."):
+        return _hidden_file(lower), path
+    return "picture" if _has_picture_suffix(os.path.splitext(lower)[1]) else "file", path
+
+
 def refusal(error: OSError) -> Skip | None:
     """Returns why one file can't be read; None if the error means a fault of disk or system."""
     return _REFUSALS.get(error.errno)
@@ -177,25 +206,18 @@ def last_change(status: os.stat_result) -> int:
 def _entry(path: str, shown: str, name: str, root: str) -> Entry | None:
     """Returns an entry, or None for one that is ignored without a word."""
     lower = name.casefold()
-    if lower in _SYSTEM_FILES or lower.startswith("._") or lower.endswith("@synoeastream"):
+    if _is_system_file(lower):
         return None
     try:
         status = os.lstat(path)
         if stat.S_ISDIR(status.st_mode):
-            if lower in _SYSTEM_FOLDERS or lower.startswith(".trash-"):
-                return Entry(path, shown, "system")
-            if lower.endswith(_LIBRARIES):
-                return Entry(path, shown, "library")
-            if name.startswith("."):
-                return Entry(path, shown, "hidden")
-            return _folder(path, shown, status)
+            skip = _folder_skip(lower)
+            return Entry(path, shown, skip) if skip else _folder(path, shown, status)
         suffix = os.path.splitext(lower)[1]
         is_picture = _has_picture_suffix(suffix)
         if name.startswith("."):
-            of = Path(lower.removesuffix(_PLACEHOLDER))
-            if of.name != lower and (is_readable(of) or why_not_read(of)):
-                return Entry(path, shown, "cloud")
-            return Entry(path, shown, "hidden") if is_picture else None
+            skip = _hidden_file(lower)
+            return Entry(path, shown, skip) if skip else None
         stamp = file_stamp(status)
         if stat.S_ISLNK(status.st_mode):
             status = os.stat(path)
@@ -213,6 +235,27 @@ def _entry(path: str, shown: str, name: str, root: str) -> Entry | None:
     is_misnamed = status.st_size and says_nothing(suffix) and _starts_like_picture(path)
     file: Kind = "picture" if is_picture else "misnamed" if is_misnamed else "file"
     return Entry(path, shown, file, stamp, last_change(status))
+
+
+def _is_system_file(lower: str) -> bool:
+    return lower in _SYSTEM_FILES or lower.startswith("._") or lower.endswith("@synoeastream")
+
+
+def _folder_skip(lower: str) -> Skip | None:
+    """Returns why a folder of this name, in lower case, is skipped; None if it is not."""
+    if lower in _SYSTEM_FOLDERS or lower.startswith(".trash-"):
+        return "system"
+    if lower.endswith(_LIBRARIES):
+        return "library"
+    return "hidden" if lower.startswith(".") else None
+
+
+def _hidden_file(lower: str) -> Skip | None:
+    """Returns how a hidden file of this name is reported; None if it is ignored without a word."""
+    of = Path(lower.removesuffix(_PLACEHOLDER))
+    if of.name != lower and (is_readable(of) or why_not_read(of)):
+        return "cloud"
+    return "hidden" if _has_picture_suffix(os.path.splitext(lower)[1]) else None
 
 
 def _starts_like_picture(path: str) -> bool:

@@ -58,11 +58,11 @@ def _comfy_numerics() -> Numerics:
     return Numerics.of(device.type if device.type == "mps" else "cpu")
 
 
-def resolve(text: str, kind: str) -> Path:
+def resolve(text: str, kind: str, files: tuple[str, ...] = ()) -> Path:
     """Returns the file or folder that a widget names.
 
     It must be in ComfyUI's input or output folder, or in a folder that `extra_model_paths.yaml`
-    names under `artgraph`.
+    names under `artgraph`. `files` are suffixes of files that may be named instead of a folder.
 
     Raises: InputError if it does not exist or is elsewhere.
     """
@@ -74,7 +74,7 @@ def resolve(text: str, kind: str) -> Path:
     output = Path(folder_paths.get_output_directory())
     for root in map(Path, roots):
         try:
-            return Folders(root, root, output).resolve(text, kind)
+            return Folders(root, root, output).resolve(text, kind, files=files)
         except InputError as error:
             last = error
     raise last

@@ -81,9 +81,9 @@ def checked_widgets(
     if problems:
         raise NodeError("; ".join(f"{problem.subject}: {problem.message}" for problem in problems))
     for name in names:
-        kind = spec.widgets[name].kind
-        if kind in ("file", "folder") and values.get(name) is not None:
-            values[name] = host.resolve(values[name], kind)
+        widget = spec.widgets[name]
+        if widget.kind in ("file", "folder") and values.get(name) is not None:
+            values[name] = host.resolve(values[name], widget.kind, widget.files)
     return {name: values.get(name) for name in spec.widgets}
 
 
@@ -108,7 +108,7 @@ def fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> str:
     for name, widget in spec.widgets.items():
         if widget.kind in ("file", "folder") and arguments.get(name):
             try:
-                path = host.resolve(arguments[name], widget.kind)
+                path = host.resolve(arguments[name], widget.kind, widget.files)
                 found = host.store().fingerprint(path, widget.is_picture)
                 _announced[path, widget.is_picture] = found
                 parts.append(found)

@@ -204,7 +204,9 @@ class _Binder:
             mark = values.get(name)
             trusted = mark is not None and isinstance(mark.value, Typed)
             try:
-                checked[name] = self.folders.resolve(checked[name], widget.kind, trusted)
+                checked[name] = self.folders.resolve(
+                    checked[name], widget.kind, trusted, widget.files
+                )
             except (InputError, GraphError) as error:
                 what, advice = f"widget {name!r}: {error.what}", error.advice
                 if not trusted:

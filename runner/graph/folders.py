@@ -29,8 +29,12 @@ class Folders:
     input: Path
     output: Path
 
-    def resolve(self, text: str, kind: str, trusted: bool = False) -> Path:
+    def resolve(
+        self, text: str, kind: str, trusted: bool = False, files: tuple[str, ...] = ()
+    ) -> Path:
         """Returns the existing file or folder (`kind`) that `text` names.
+
+        files: suffixes of files that may be named instead of a folder.
 
         A path in a graph is relative to the graph's folder, or else to the input folder or the
         folder of the shipped graphs. With links resolved, it must be inside one of these folders
@@ -61,7 +65,10 @@ class Folders:
                 " and the output folder",
                 "move it there",
             )
-        if kind == "folder" and not path.is_dir():
+        if kind == "folder" and not path.is_dir() and not _is_one_of(path, files):
+            if files:
+                what = f"{text!r} is not a folder, and not a zip, tar or Parquet file"
+                raise InputError(what, "name the folder or such a file that contains the files")
             raise InputError(f"{text!r} is not a folder", "name the folder that contains the files")
         if kind == "file" and not path.is_file():
             raise InputError(f"{text!r} is not a file", "name a file")
@@ -104,6 +111,10 @@ class Folders:
 
     def _roots(self) -> list[Path]:
         return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]
+
+
+def _is_one_of(path: Path, suffixes: tuple[str, ...]) -> bool:
+    return bool(suffixes) and path.is_file() and path.name.lower().endswith(suffixes)
 
 
 def _with_other_accents(path: Path) -> Path | None:

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from ...contract.errors import unreadable
 from ...pictures.beside import beside
+from ...pictures.sources.names import beside_pictures, format_of
 from ...pictures.suffixes import missing_formats
 from ...pictures.walk import Entry, file_stamp, last_change, printable, refusal, walk
 from .digests import file_digest
@@ -53,12 +54,13 @@ class Changes(NamedTuple):
 def snapshot(index: Index, path: Path, pictures: bool) -> Snapshot:
     """Returns what a file or folder contains now.
 
-    pictures: only the pictures in a folder are read; of other files, only the names count.
+    pictures: only the pictures in a folder are read, and what says more about them (tables of
+              labels) or contains them (archives); of other files, only the names count.
 
     Raises: InputError if it can't be read.
     """
     try:
-        return _folder(index, path, pictures) if path.is_dir() else _file(index, path)
+        return _folder(index, path, pictures) if path.is_dir() else _file(index, path, pictures)
     except OSError as error:
         where = printable(error.filename) if isinstance(error.filename, str) else path
         raise unreadable(Path(where), error) from error
@@ -73,18 +75,25 @@ def changes(index: Index, before: str, now: str) -> Changes | None:
     return Changes(len(new.keys() - old.keys()), len(old.keys() - new.keys()), changed)
 
 
-def _file(index: Index, path: Path) -> Snapshot:
+def _file(index: Index, path: Path, pictures: bool) -> Snapshot:
     start, status = time.time_ns(), path.stat()
     entry = Entry(os.path.realpath(path), "", "file", file_stamp(status), last_change(status))
-    digest = _file_digest(index, entry).hex()
-    return Snapshot(digest, entry.stamp.hex(), _is_settled(entry.changed, start))
+    digest, stamps = _file_digest(index, entry).hex(), entry.stamp.hex()
+    if pictures and format_of(path.name):  # an archive of pictures
+        for line in _surroundings(path):
+            digest = str(blake3(digest.encode() + line).hexdigest(_DIGEST))
+            stamps += line.hex()
+    return Snapshot(digest, stamps, _is_settled(entry.changed, start))
 
 
 def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
     content, stamps, contents = blake3(b"pictures" if pictures else b"files"), blake3(), bytearray()
     digests, newest, start = _Digests(index), 0, time.time_ns()
+    others: list[Entry] = []  # files that are not pictures
+    has_pictures = False
     for entry in walk(path):
         digest, kind = b"", entry.kind
+        has_pictures = has_pictures or kind == "picture"
         if kind == "folder":
             digests.enter(entry.path)
         elif kind == "picture" or (kind in ("file", "misnamed") and not pictures):
@@ -99,12 +108,21 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
                 contents += blake3(entry.name.encode()).digest(8) + digest[:8]
         elif kind in ("file", "misnamed"):
             digests.keep(entry)
+            others.append(entry)
             entry = entry._replace(stamp=b"", changed=0)
         line = f"{kind}\n{entry.name}\n".encode()
         content.update(line + digest)
         stamps.update(line + entry.stamp)
         newest = max(newest, entry.changed)
     digests.write()
+    for entry in beside_pictures(others, has_pictures):
+        try:
+            content.update(_file_digest(index, entry))
+        except OSError as error:
+            if refusal(error) is None:
+                raise
+        stamps.update(entry.stamp)
+        newest = max(newest, entry.changed)
     if pictures:
         for line in _surroundings(path):
             content.update(line)
@@ -115,9 +133,9 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
 
 
 def _surroundings(folder: Path) -> Iterator[bytes]:
-    """Yields what is not in a folder, but decides how its pictures are read and what is reported.
+    """Yields what is not in a folder or archive, but decides how it is read and what is reported.
 
-    Nothing is yielded if all formats can be read and nothing beside the folder belongs to it.
+    Nothing is yielded if all formats can be read and nothing beside it belongs to it.
     """
     for name in missing_formats():
         yield f"without {name}\n".encode()

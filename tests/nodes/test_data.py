@@ -15,7 +15,8 @@ from PIL import Image, ImageCms
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.values.kinds import Dataset
-from artgraph.nodes.data import load_dataset, load_image, split_dataset
+from artgraph.nodes.data import load_image, split_dataset
+from artgraph.nodes.load_dataset import load_dataset
 
 CTX = Context.quiet()
 
@@ -385,16 +386,23 @@ def test_too_little_memory_names_the_picture(tmp_path):
     import subprocess
     import sys
 
+    (tmp_path / "packed").mkdir()
     Image.new("RGB", (8000, 8000)).save(tmp_path / "large.bmp")
+    with zipfile.ZipFile(tmp_path / "packed/a.zip", "w", zipfile.ZIP_STORED) as archive:
+        Image.new("RGB", (8000, 8000)).save(tmp_path / "packed/large.tif", compression="tiff_lzw")
+        archive.write(tmp_path / "packed/large.tif", "large.tif")
+    (tmp_path / "packed/large.tif").unlink()
     code = (
         "import resource, sys, torch\n"
         "from pathlib import Path\n"
         "from artgraph.contract.context import Context\n"
-        "from artgraph.nodes.data import load_dataset, load_image\n"
+        "from artgraph.nodes.data import load_image\n"
+        "from artgraph.nodes.load_dataset import load_dataset\n"
         "import artgraph.pictures.reading\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20),) * 2)\n"
         "for call in (lambda: load_dataset(folder=Path('.'), size=16, ctx=Context.quiet()),\n"
+        "             lambda: load_dataset(folder=Path('packed'), ctx=Context.quiet()),\n"
         "             lambda: load_image(path=Path('large.bmp'))):\n"
         "    try: call()\n"
         "    except Exception as error: print(type(error).__name__, error)\n"
@@ -404,6 +412,7 @@ def test_too_little_memory_names_the_picture(tmp_path):
     ).stdout
     line = "NodeError memory ran out while 'large.bmp' was read - close other programs, or replace"
     assert found.count(line) == 2, found
+    assert found.count(line.replace("bmp", "tif")) == 1, found
 
 
 def test_names_are_composed(tmp_path):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.nodes.data import load_dataset
+from artgraph.nodes.load_dataset import load_dataset
 
 
 def load(folder, lines, size=64, fit="crop", **more):
@@ -23,16 +23,16 @@ def test_pictures_are_loaded_at_an_aspect(tmp_path):
         picture.save(tmp_path / name)
     loaded = load(tmp_path, lines, aspect="3:2")
     assert loaded.images.shape == (2, 48, 72, 3)
-    assert lines == ["25% of the area of a picture is cut off on average"]
+    assert lines == ["2 pictures in 1 class, 25% of the area is cut off on average"]
     assert [row[:34].max() < 9 < 240 < row[38:].min() for row in loaded.images[:, 24, :, 0]]
     lines.clear()
     padded = load(tmp_path, lines, aspect="3:2", fit="pad")
-    assert lines == ["25% of the area of a picture is white border on average"]
+    assert lines == ["2 pictures in 1 class, 25% of the area is white border on average"]
     assert padded.images[0, :12].min() == 255
     assert padded.images[1, 0, 0].max() == 0
     lines.clear()
     load(tmp_path, lines, aspect="3:2", fit="stretch")
-    assert lines == []
+    assert lines == ["2 pictures in 1 class"]
 
 
 def test_auto_is_the_aspect_of_most_pictures_as_they_are_shown(tmp_path):

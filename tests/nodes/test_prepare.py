@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from packing import png, write_folder, write_zip
 from PIL import Image, ImageFilter, ImageOps
 
 from artgraph.contract.context import Context
@@ -187,6 +188,49 @@ def test_pieces_of_a_scan_are_a_group_and_empty_ones_are_left_out(run, tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="no picture in 'none'"):
         run("cut_pieces", folder=tmp_path / "none")
+
+
+def test_packed_pictures_are_prepared_as_those_in_a_folder(run, tmp_path):
+    files = {
+        f"{kind}/{number}.png": png("red", (40 + 10 * number, 40 + 20 * number))
+        for number in (2, 1, 10)
+        for kind in ("ink", "wash")
+    }
+    write_folder(tmp_path / "folder", files)
+    write_zip(tmp_path / "a.zip", files)
+    (tmp_path / "table").mkdir()
+    write_zip(
+        tmp_path / "table/a.zip",
+        files
+        | {
+            "labels.csv": b"file_name,label\n"
+            + b"".join(f"{name},{'tall' if '10' in name else 'low'}\n".encode() for name in files)
+        },
+    )
+    found = []
+    for name in ("folder", "a.zip", "table"):
+        pieces = run("cut_pieces", folder=tmp_path / name, edge=40, size=16, empty=1.0)
+        loaded = run("load_dataset", folder=tmp_path / name, size=16)
+        filtered = run(
+            "filter_pictures", loaded, empty=1, border=1, folder=tmp_path / name, edge=55
+        )
+        report = run("dataset_report", loaded, folder=tmp_path / name)
+        found.append(
+            (
+                pieces.names,
+                pieces.groups.tolist(),
+                filtered.table.columns,
+                report.table.columns.get("height"),
+            )
+        )
+        assert pieces.classes == loaded.classes
+    assert found[0] == found[1]
+    assert found[2][:3] == found[0][:3]
+    assert pieces.classes == ("low", "tall")
+    (tmp_path / "bad.zip").write_bytes(b"x")
+    for node, inputs in (("cut_pieces", ()), ("dataset_report", (loaded,))):
+        with pytest.raises(InputError, match=r"'bad\.zip': it is not a zip file"):
+            run(node, *inputs, folder=tmp_path / "bad.zip")
 
 
 def test_the_report_says_what_to_fix(run):

@@ -62,12 +62,20 @@ def test_the_summary_says_what_to_do(tmp_path):
     found = Survey(tmp_path / "train")
     assert found.skipped() == ""
     assert found.doubts(["a.png"]) == [
-        "tables beside the folder are not read (labels.csv) - put the pictures of each class into a"
-        " folder of its own",
+        "tables beside the folder are not read (labels.csv) - put them into the folder as CSV if"
+        " they contain labels",
         "archives beside the folder are not read (train.zip) - unpack them if pictures are missing",
         "folders beside this one look like other parts of the dataset (val) - load each with a node"
         " of its own",
     ]
+
+
+def test_what_belongs_to_an_archive(tmp_path):
+    fill(tmp_path, "train.tar.gz", "train.zip", "train.csv", "labels.csv", "other.csv", "val.zip")
+    fill(tmp_path, "train/", "val/")
+    assert names(tmp_path / "train.tar.gz") == [("table", "labels.csv"), ("table", "train.csv")]
+    line = "tables beside the archive are not read (labels.csv, train.csv) - put them into the"
+    assert line in Survey(tmp_path / "train.tar.gz", []).doubts([])[0]
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")

@@ -82,9 +82,9 @@ def test_empty_classes(survey):
 
 
 def test_tables_and_archives_have_advice(survey):
-    assert doubts(survey("a.png", "labels.csv", "metadata.jsonl", "more.zip", "b.tar")) == [
-        "tables are not read (labels.csv, metadata.jsonl) - put the pictures of each class into a"
-        " folder of its own",
+    assert doubts(survey("a.png", "a/labels.csv", "metadata.xlsx", "more.zip", "b.tar")) == [
+        "these tables are not read (a/labels.csv, metadata.xlsx) - put them directly into the"
+        " folder as CSV if they contain labels",
         "archives are not read (b.tar, more.zip) - unpack them",
     ]
 
@@ -105,7 +105,7 @@ def test_names_that_are_equal_in_nfc(survey):
         (["a.psd"], "PSD can't be read: it is a Photoshop file with layers - save a copy"),
         (["a.svg"], "SVG can't be read: it is a drawing of lines"),
         (["a.pdf"], "PDF can't be read: it is a document - save its pages as PNG or JPEG"),
-        (["a.mov", "b.MOV"], "MOV can't be read: it is a film - save single pictures"),
+        (["a.mov", "b.MOV"], "MOV can't be read: it is a film - load pictures of it"),
         (["a.jpg.crdownload"], "CRDOWNLOAD can't be read: its download is not complete - download"),
     ],
 )

@@ -89,6 +89,17 @@ def test_what_is_beside_a_folder_of_pictures_counts(store, folder, tmp_path):
     assert both() == before
 
 
+def test_tables_beside_an_archive_count(store, folder, tmp_path):
+    for name in ("a.zip", "a.png"):
+        (tmp_path / name).write_bytes(b"x")
+    before = [store.snapshot(tmp_path / name, True) for name in ("a.zip", "a.png")]
+    (tmp_path / "labels.csv").touch()
+    after = [store.snapshot(tmp_path / name, True) for name in ("a.zip", "a.png")]
+    assert after[0].fingerprint != before[0].fingerprint
+    assert after[0].stamps != before[0].stamps
+    assert after[1] == before[1]
+
+
 def test_a_format_that_is_installed_later_is_read_again(folder):
     # What is installed can't be changed for one test: each fingerprint is of a fresh process.
     code = (

@@ -1,0 +1,288 @@
+"""Pictures of your own as a dataset: a folder, an archive or a Parquet file."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from ..contract.aspects import SQUARE, nearest_common, shape_of
+from ..contract.context import Context
+from ..contract.errors import InputError, NodeError, unreadable
+from ..contract.spec import node
+from ..contract.values.alpha import WHITE
+from ..contract.values.kinds import Dataset
+from ..contract.widgets import Alpha, Choices, Fallback, InputPictures, Neutral
+from .data import Ground, Transparency, behind, out_of_memory, replaced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..pictures.packed import Packed
+    from ..pictures.reading import Fitted, UnreadableError
+    from ..pictures.sources.source import Source
+    from ..pictures.survey import Survey
+
+
+_Result: TypeAlias = "Fitted | UnreadableError | OSError | MemoryError"
+
+
+@node(title="Load pictures", category="data", version=2)
+def load_dataset(
+    fallback: Annotated[Dataset | None, Fallback, Alpha] = None,
+    *,
+    folder: Annotated[
+        InputPictures | None,
+        Field(
+            description="Folder of pictures, or a zip, tar or Parquet file of them; each sub-folder"
+            " is a class; empty: use the fallback"
+        ),
+    ] = None,
+    size: Annotated[
+        int, Field(ge=8, le=1024, description="Width and height of a square picture in pixels")
+    ] = 64,
+    fit: Annotated[
+        Literal["crop", "pad", "stretch"],
+        Field(description="What to do with a picture of other proportions"),
+        Choices(
+            {
+                "crop": "use only the middle",
+                "pad": "add edges in the colour of `background`, or clear ones",
+                "stretch": "change its proportions",
+            }
+        ),
+    ] = "crop",
+    aspect: Annotated[
+        str,
+        Field(
+            max_length=20,
+            description="Width to height, such as 3:2; auto: as most pictures; `size` is then the"
+            " edge of a square of about equal area",
+        ),
+        Neutral(SQUARE),
+    ] = SQUARE,
+    alpha: Transparency = "flatten",
+    background: Ground = WHITE,
+    table: Annotated[
+        str,
+        Field(
+            max_length=200,
+            description="CSV, TSV or JSONL file beside the pictures with the columns file_name and"
+            " label, which are the classes then; empty: the only one that fits; none: none",
+        ),
+        Neutral(""),
+    ] = "",
+    label: Annotated[
+        str,
+        Field(
+            max_length=200,
+            description="Column of the table or of the Parquet file with the classes; empty: label,"
+            " class or category",
+        ),
+        Neutral(""),
+    ] = "",
+    ctx: Context,
+) -> Dataset:
+    """Load a folder or an archive of pictures as a dataset, in natural order (frame2, frame10).
+
+    The class of a picture is the name of its sub-folder. Deeper folders do not make classes of
+    their own. Pictures directly in the folder have the class "pictures". If a table with the
+    columns `file_name` and `label` is beside the pictures, the classes are its labels, and so they
+    are in Parquet files and WebDataset archives. Archives are not unpacked. Hidden files, system
+    folders, output folders of artgraph, links that lead out of the folder, and pictures that
+    can't be read are skipped. One line says how many pictures are used; if something is skipped
+    or looks like a mistake, the line is a warning that lists what it is.
+
+    All pictures get the same shape: squares, or with another `aspect` than 1:1, a width and a
+    height that are multiples of an eighth of the size (at least 8 px). With the aspect auto, the
+    median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
+    How much is cut off or added is reported.
+
+    With `alpha: keep`, the pictures have an alpha channel, (N, H, W, 4). The colours of what is
+    fully transparent are not used when pictures are resized, and become black.
+
+    Raises: InputError if there is no picture, if none can be read, if an archive or a table can't
+    be used, or if the disk has a fault; NodeError for an aspect that is not between 1:4 and 4:1,
+    or for more than 4 GiB of pictures.
+    """
+    from ..models.configs import size_text
+    from ..pictures.class_doubts import class_of
+    from ..pictures.packed import SourceError
+    from ..pictures.sources.source import open_source
+    from ..pictures.survey import Survey
+    from ..pictures.walk import natural_order, printable
+
+    if folder is None:
+        if fallback is None:
+            raise InputError("no folder is given", "set `folder`, or wire `fallback`")
+        return replaced(fallback, alpha, background)
+    colour = behind(alpha, background)
+    try:
+        source = open_source(folder, table, label)
+        found = Survey(folder, source.entries)
+        if not found.pictures:
+            raise _nothing_found(found, source, folder.name)
+        shape = _shape(found, source, size, aspect, ctx)
+        if len(found.pictures) * math.prod(shape) * (4 if colour is None else 3) > 2**32:
+            pictures = f"{len(found.pictures)} pictures of {size_text(*shape)}"
+            raise NodeError(f"{pictures} need more than 4 GiB", "lower `size`")
+        images, names, change = _read_all(found, source, shape, fit, colour, ctx)
+    except SourceError as error:
+        raise InputError(f"{folder.name!r}: {error.what}", error.advice) from error
+    except OSError as error:
+        where = printable(str(error.filename or folder))
+        raise unreadable(Path(where), error) from error
+    except MemoryError as error:
+        raise out_of_memory(folder.name) from error
+    if not names:
+        raise InputError(
+            f"none of the {len(found.pictures)} pictures in {folder.name!r} can be read;"
+            f" left out: {found.skipped()}",
+            found.when_empty(),
+        )
+    labels = source.labels or {}
+    kinds = [labels.get(name) or class_of(name) for name in names]
+    classes = tuple(sorted(set(kinds), key=natural_order))
+    _report(found, source, names, kinds, change, ctx)
+    if colour is None and bool((images[..., 3] == 255).all()):
+        ctx.log("no picture has transparent parts, so `alpha: keep` only needs more memory")
+    index = {name: number for number, name in enumerate(classes)}
+    import torch
+
+    return Dataset(images, torch.tensor([index[kind] for kind in kinds]), classes, names)
+
+
+def _nothing_found(found: Survey, source: Source, folder: str) -> InputError:
+    """Returns the error for a folder without pictures, with what to do about its other files."""
+    from ..pictures.suffixes import READABLE
+
+    what = f"no pictures in {folder!r}: looked for {', '.join(READABLE)} in it and its sub-folders"
+    if skipped := found.skipped():
+        what += f"; left out: {skipped}"
+    what = "; ".join([what, *source.notes])
+    unused = found.unused()
+    if not unused:
+        return InputError(what, found.when_empty("put pictures into it, or choose another folder"))
+    others = [f"{why} - {advice}" for why, advice in unused[1:]]
+    return InputError("; ".join([what, *others, unused[0].why]), unused[0].advice)
+
+
+def _report(
+    found: Survey,
+    source: Source,
+    names: tuple[str, ...],
+    kinds: list[str],
+    change: str,
+    ctx: Context,
+) -> None:
+    """Show in one line what is used and what is not; as a warning if something is not.
+
+    kinds:  the class of each picture.
+    change: how much is cut off or added, for people; empty if that is almost nothing.
+    """
+    from ..pictures.class_doubts import counted
+
+    pictures, classes = counted(len(names), "picture", "pictures"), len(set(kinds))
+    line = f"{pictures} in {counted(classes, 'class', 'classes')}"
+    if source.origin:
+        line += f" from {source.origin}"
+    line += change and f", {change}"
+    if source.origin:  # then the folders are not the classes
+        names = tuple(f"{kind.replace('/', ' ')}/picture" for kind in kinds)
+    skipped, doubts = found.skipped(), [*source.notes, *found.doubts(names)]
+    if source.origin and classes * 2 > len(names) >= 8:
+        doubts.append("most pictures have a class of their own - check the column of the labels")
+    if skipped:
+        doubts = [f"left out: {skipped}", *doubts]
+    if doubts:
+        ctx.warn("; ".join([line, *doubts]))
+    else:
+        ctx.log(line)
+
+
+def _shape(found: Survey, source: Source, size: int, aspect: str, ctx: Context) -> tuple[int, int]:
+    """Returns height and width of the pictures, and reports what `auto` means for this folder."""
+    import statistics
+
+    from ..models.configs import size_text
+    from ..pictures.reading import UnreadableError, ratio_of_picture
+
+    if aspect != "auto":
+        return shape_of(size, aspect)
+    files = (file for _, file in source.read(found.pictures))
+    sizes = (ratio_of_picture(file) for file in files if not isinstance(file, UnreadableError))
+    ratios = [ratio for ratio in sizes if ratio is not None]
+    if not ratios:
+        return size, size
+    common = nearest_common(statistics.median_low(ratios))
+    shape = shape_of(size, common)
+    ctx.log(f"the aspect of most pictures is {common}, so they are loaded as {size_text(*shape)}")
+    return shape
+
+
+def _read_all(
+    found: Survey,
+    source: Source,
+    shape: tuple[int, int],
+    fit: Literal["crop", "pad", "stretch"],
+    background: str | None,
+    ctx: Context,
+) -> tuple[Tensor, tuple[str, ...], str]:
+    """Returns the pictures that can be read, uint8 (N, H, W, C), their names, and what changed.
+
+    The others are added to what is skipped. What changed is how much of the pictures is cut off or
+    added, for people; it is empty if that is almost nothing.
+
+    Raises: InputError if the disk has a fault; NodeError if memory runs out.
+    """
+    import torch
+
+    from ..pictures.reading import ANOTHER, UnreadableError, read_fitted
+    from ..pictures.sources.in_turn import in_turn
+    from ..pictures.walk import refusal
+
+    def read(file: Path | Packed | UnreadableError) -> tuple[_Result, list[str]]:
+        notes: list[str] = []  # what could not be used
+        if isinstance(file, UnreadableError):
+            return file, notes
+        try:
+            return read_fitted(file, *shape, fit, notes.append, background), notes
+        except (UnreadableError, OSError, MemoryError) as error:
+            return error, notes
+
+    entries = found.pictures
+    images = torch.empty(len(entries), *shape, 4 if background is None else 3, dtype=torch.uint8)
+    used: dict[int, list[str]] = {}  # notes of the pictures that can be read, by their places
+    changed: dict[int, float] = {}  # shares of them that are cropped or padded
+    with closing(in_turn(read, source.read(entries))) as results:
+        for done, (place, (fitted, notes)) in enumerate(results, 1):
+            entry = entries[place]
+            if isinstance(fitted, UnreadableError):
+                advice = "" if fitted.advice == ANOTHER else fitted.advice
+                found.add_unreadable(entry.name, str(fitted), advice)
+            elif isinstance(fitted, MemoryError):
+                raise out_of_memory(entry.name) from fitted
+            elif isinstance(fitted, OSError):
+                why = refusal(fitted)
+                if why is None:
+                    raise unreadable(Path(entry.name), fitted) from fitted
+                found.skip(why, entry.name)
+            else:
+                images[place] = torch.from_numpy(fitted.pixels)
+                changed[place] = fitted.share
+                used[place] = notes
+            ctx.progress(done, len(entries))
+    places = sorted(used)
+    for row, place in enumerate(places):
+        if row != place:  # close the gaps
+            images[row] = images[place]
+        for text in used[place]:
+            found.add_note(entries[place].name, text)
+    share = sum(changed[place] for place in places) / max(1, len(places))
+    border = "white border" if background == WHITE else "border"
+    what = "cut off" if fit == "crop" else border
+    change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
+    return images[: len(places)], tuple(entries[place].name for place in places), change

@@ -159,6 +159,9 @@ def test_choices_describe_each_value_once():
         spec_of(wrong).widgets  # noqa: B018
 
 
+FOLDERS = ("load_dataset", "cut_pieces", "dataset_report", "filter_pictures")
+
+
 def test_the_editor_offers_pictures_and_folders(tmp_path):
     pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
     from artgraph.editors.server.definitions import definitions
@@ -177,7 +180,7 @@ def test_the_editor_offers_pictures_and_folders(tmp_path):
     }
     assert uploads == {
         ("Artgraph_load_image", "path"),
-        ("Artgraph_load_dataset", "folder"),
+        *((f"Artgraph_{name}", "folder") for name in FOLDERS),
         ("Artgraph_look", "portrait"),
         ("Artgraph_words", "place"),
         ("LoadImage", "image"),

@@ -138,10 +138,16 @@ def test_a_workflow_of_an_earlier_version_has_the_same_values():
     text = "nodes:\n  art: {node: procedural_art, with: {count: 5, size: 40, seed: 9}}\n"
     workflow = written(text, to_workflow)
     drawn = workflow["nodes"][0]
-    assert [slot["name"] for slot in drawn["inputs"]] == ["count", "size", "styles", "seed"]
-    assert drawn["widgets_values"] == [5, 40, "", 9, "fixed"]
-    drawn["inputs"].pop(1)  # in the earlier version there was no `size`, and `seed` was first
-    drawn["inputs"].insert(0, drawn["inputs"].pop())
+    assert [slot["name"] for slot in drawn["inputs"]] == [
+        "count",
+        "size",
+        "styles",
+        "seed",
+        "aspect",
+    ]
+    assert drawn["widgets_values"] == [5, 40, "", 9, "fixed", "1:1"]
+    del drawn["inputs"][1], drawn["inputs"][-1]  # earlier, there was no `size` and no `aspect`,
+    drawn["inputs"].insert(0, drawn["inputs"].pop())  # and `seed` was first
     drawn["widgets_values"] = [9, "randomize", 5, ""]
     assert back(workflow)["nodes"]["art"]["with"] == {"count": 5, "seed": 9}
     drawn["inputs"] = []

@@ -36,7 +36,8 @@ def test_gpus_are_shown_and_why_one_is_not_used(tmp_path):
         "torch_vram_total": 80 * GIB,
         "torch_vram_free": 20 * GIB,
     }
-    assert found[1]["name"].startswith("cuda:1 NVIDIA GeForce GTX 1080 (cannot be used: CUDA 13.0")
+    reason = "cannot be used: torch for CUDA 13.0 needs compute capability at least 7.5"
+    assert found[1]["name"].startswith(f"cuda:1 NVIDIA GeForce GTX 1080 ({reason}")
     assert found[1]["index"] == 1
     assert found[2]["name"].startswith("cpu ")
     assert "used" not in found[2]["name"]

@@ -16,7 +16,7 @@ def groups_of(images: Tensor, groups: Tensor | None) -> Tensor:
     Identical pictures are in one group, and so are pictures with the same number in `groups`. Two
     groups that contain the same picture become one.
 
-    images: uint8 (N, H, W, C).
+    images: uint8 (N, H, W, 3 or 4). The colours of clear pixels do not count.
     """
     first = list(range(len(images)))
 
@@ -96,4 +96,6 @@ def choose_per_class(
 
 
 def _digest(picture: Tensor) -> bytes:
+    if picture.shape[2] == 4:
+        picture = picture * (picture[..., 3:] > 0)
     return hashlib.blake2b(picture.numpy().tobytes(), digest_size=16).digest()

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError
+from ..contract.quantities import counted
 from ..contract.spec import node
+from ..contract.values.alpha import has_alpha, opaque
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Choices, Seed
+from ..contract.widgets import Alpha, Choices, Seed
 from ..contract.wording import listed, suggestion
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @node(title="Balance classes", category="prepare")
 def balance_classes(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     method: Annotated[
         Literal["drop", "repeat"],
@@ -88,7 +90,7 @@ def _sizes(dataset: Dataset) -> str:
 
 @node(title="Rename classes", category="prepare")
 def rename_classes(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     names: Annotated[
         str,
@@ -137,10 +139,10 @@ def _renamings(text: str, classes: tuple[str, ...]) -> dict[str, str]:
 
 @node(title="Join datasets", category="prepare")
 def join_datasets(
-    first: Dataset,
-    second: Dataset,
-    third: Dataset | None = None,
-    fourth: Dataset | None = None,
+    first: Annotated[Dataset, Alpha],
+    second: Annotated[Dataset, Alpha],
+    third: Annotated[Dataset | None, Alpha] = None,
+    fourth: Annotated[Dataset | None, Alpha] = None,
     *,
     ctx: Context,
 ) -> Dataset:
@@ -148,6 +150,7 @@ def join_datasets(
 
     Classes of the same name become one class. If two pictures have the same name, the name of the
     later one ends with a number. Groups stay as they are, and identical pictures stay in.
+    If some datasets have an alpha channel, the pictures of the others become opaque.
 
     Raises: NodeError if the pictures have different sizes, or need more than 4 GiB.
     """
@@ -156,17 +159,20 @@ def join_datasets(
     from ..models.configs import size_text
 
     parts = [part for part in (first, second, third, fourth) if part is not None]
-    shapes = [tuple(part.images.shape[1:]) for part in parts]
-    for number, shape in enumerate(shapes):
-        if shape != shapes[0]:
-            one, other = (f"{size_text(*s[:2])} with {s[2]} channels" for s in (shapes[0], shape))
+    for number, part in enumerate(parts):
+        if (part.height, part.width) != (first.height, first.width):
+            one, other = (size_text(d.height, d.width) for d in (first, part))
             raise NodeError(
                 f"the datasets differ: the first has {one}, number {number + 1} has {other}",
-                "load them with the same size, aspect and alpha",
+                "load them with the same size and aspect",
             )
     total = sum(map(len, parts))
-    if total * math.prod(shapes[0]) > 2**32:
+    solid = sum(not has_alpha(part) for part in parts)
+    if total * first.height * first.width * (3 if solid == len(parts) else 4) > 2**32:
         raise NodeError(f"{total} pictures need more than 4 GiB", "load them with a lower `size`")
+    if 0 < solid < len(parts):
+        parts = [opaque(part) for part in parts]
+        ctx.log(f"{counted(solid, 'dataset')} without transparency became opaque")
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
     labels = [
         torch.tensor([classes.index(name) for name in part.classes])[part.labels] for part in parts

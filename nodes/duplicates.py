@@ -9,8 +9,9 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
+from ..contract.values.alpha import over_grey
 from ..contract.values.kinds import Dataset, Image, Table
-from ..contract.widgets import Choices
+from ..contract.widgets import Alpha, Choices
 
 _SHOWN, _SHOWN_KEPT = 48, 16  # pairs on a sheet that go, and that stay
 
@@ -25,7 +26,7 @@ class WithoutDuplicates(NamedTuple):
 
 @node(title="Drop duplicates", category="prepare")
 def drop_duplicates(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     similarity: Annotated[
         float,
@@ -50,7 +51,8 @@ def drop_duplicates(
     """Find pictures that are in a dataset more than once, also if they were changed.
 
     A picture is found if it was cropped or shifted by up to about 10 %, flipped, recoloured,
-    resized or saved as a poor JPEG. Of each set of duplicates, the first picture stays.
+    resized or saved as a poor JPEG. Pictures with transparent parts are compared in front of
+    mid-grey. Of each set of duplicates, the first picture stays.
 
     `image` is a sheet of the pairs from the surest to the least sure, and of some pairs below the
     limit, so that you see what another `similarity` would change. `table` has a row for each
@@ -72,7 +74,7 @@ def drop_duplicates(
     ]
     if similarity < 1:
         least = max(0.4, similarity - 0.15)
-        near = near_duplicates(dataset.images[firsts], least, ctx.progress)
+        near = near_duplicates(over_grey(dataset.images[firsts]), least, ctx.progress)
         rows = firsts[near.rows].tolist()
         for (one, other), value, how in zip(
             rows, near.similarity.tolist(), near.changes, strict=True
@@ -135,7 +137,7 @@ def _sheet(
     from ..pictures.marked_sheet import Cell, Section, marked_sheet
 
     def cell(first: int, second: int, value: float, how: str, goes: bool) -> Cell:
-        shown = tuple(dataset.images[row, ..., :3].numpy() for row in (first, second))
+        shown = tuple(dataset.images[row].numpy() for row in (first, second))
         return Cell(shown, f"{value:.2f} {how}", goes)
 
     going = sorted(((f, r, v, h) for r, (f, v, h) in source.items()), key=lambda p: (-p[2], p[1]))

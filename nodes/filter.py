@@ -12,8 +12,9 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
+from ..contract.values.alpha import over_grey
 from ..contract.values.kinds import Dataset, Image, Table
-from ..contract.widgets import InputPictures
+from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed
 from .data import original_sizes
 
@@ -47,7 +48,7 @@ class _Measure(NamedTuple):
 
 @node(title="Filter pictures", category="prepare")
 def filter_pictures(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     blur: Annotated[
         float, Field(ge=0, le=1, description="Most blur, from 0 (sharp) to 1; 1: no limit")
@@ -70,9 +71,10 @@ def filter_pictures(
 ) -> Filtered:
     """Leave out pictures that are blurred, mostly border, almost empty, or too small.
 
-    The pictures are measured at the size of the dataset. Blur is how little a picture changes if it
-    is blurred again. Border is the share of the rows and columns at the edges that have one colour.
-    Empty is the share of the most frequent colour.
+    The pictures are measured at the size of the dataset. Transparent parts are
+    put in front of mid-grey for the measures. Blur is how little a picture changes if it is blurred again.
+    Border is the share of the rows and columns at the edges that have one colour. Empty is the
+    share of the most frequent colour.
 
     `image` is a sheet with a section for each measure: the pictures around the limit in the order
     of the measure. Those that go are red. `table` has a row for each picture that was left out, and
@@ -85,7 +87,7 @@ def filter_pictures(
 
     from ..pictures import measures as measure
 
-    pixels = dataset.images[..., :3]
+    pixels = over_grey(dataset.images)
     found: list[_Measure] = []
     for name, limit, function in (
         ("blur", blur, measure.blur),
@@ -155,7 +157,7 @@ def _limits_sheet(dataset: Dataset, found: list[_Measure]) -> Image:
         near = rows[max(0, count - _BESIDE) : count + _BESIDE]
         cells = [
             Cell(
-                (dataset.images[row, ..., :3].numpy(),),
+                (dataset.images[row].numpy(),),
                 f"{m.values[row]:g}{m.unit}",
                 m.goes(row),
             )

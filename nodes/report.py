@@ -12,8 +12,9 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
+from ..contract.values.alpha import over_grey
 from ..contract.values.kinds import Dataset, Image, Table, Text
-from ..contract.widgets import InputPictures
+from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed
 from .data import original_sizes
 
@@ -54,7 +55,7 @@ class _Facts:
 
 @node(title="Dataset report", category="prepare")
 def dataset_report(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Alpha],
     *,
     folder: Annotated[
         InputPictures | None,
@@ -71,6 +72,7 @@ def dataset_report(
     number of pictures, how many of them are duplicates, blurred, mostly border, almost empty or
     grey, and the mean brightness in 0..1. With `folder`, it also has the median width, height and
     aspect of the original files. `advice` is a text with a line for each thing to fix.
+    Transparent parts are put in front of mid-grey for the measures.
 
     Duplicates are found as by `drop_duplicates`, and the other kinds as by `filter_pictures`, each
     with their defaults. Near duplicates are searched among at most 20,000 pictures.
@@ -102,8 +104,9 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     from ..pictures import measures
 
     facts = _Facts([], [], [], [], [], {}, [])
+    seen = over_grey(dataset.images)
     for row in range(len(dataset)):
-        pixels: NDArray[Any] = dataset.images[row, ..., :3].numpy()
+        pixels: NDArray[Any] = seen[row].numpy()
         facts.blurred.append(measures.blur(pixels) > BLUR)
         facts.bordered.append(measures.border(pixels) > BORDER)
         facts.empty.append(measures.empty(pixels) > EMPTY)
@@ -115,7 +118,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     facts.repeats = {row: first for row, first in enumerate(same.tolist()) if row != first}
     if len(dataset) <= _COMPARED:
         part = ctx.part(0.3, 1)
-        near = near_duplicates(dataset.images[firsts], SIMILARITY, part.progress)
+        near = near_duplicates(seen[firsts], SIMILARITY, part.progress)
         for first, row in sorted(firsts[near.rows].tolist()):
             if first not in facts.repeats:
                 facts.repeats.setdefault(row, first)
@@ -250,7 +253,7 @@ def _sheet(dataset: Dataset, members: list[list[int]], most: int) -> Image:
     for name, rows in zip(dataset.classes, members, strict=True):
         chosen = rows[:: max(1, -(-len(rows) // most))]
         cells = [
-            Cell((dataset.images[row, ..., :3].numpy(),), dataset.names[row].rpartition("/")[2])
+            Cell((dataset.images[row].numpy(),), dataset.names[row].rpartition("/")[2])
             for row in chosen
         ]
         sections.append(Section(f"{name}: {counted(len(rows), 'picture')}", cells))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .alpha import on_checkerboard
 from .lettering import font_for, height_of, shorten
 
 Pixels = NDArray[np.uint8]
@@ -20,7 +21,7 @@ _EDGE = 112  # longer side of a picture in pixels
 
 
 class Cell(NamedTuple):
-    """One or several pictures (H, W, 3) side by side, a caption, and whether they go.
+    """One or several pictures (H, W, 3 or 4) side by side, a caption, and whether they go.
 
     goes: None if the question does not arise.
     """
@@ -84,7 +85,7 @@ def _draw_cell(
         enlarged = pixels.shape[1] < size[0]
         how = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
         picture = Image.fromarray(pixels).resize(size, how)
-        sheet.paste(picture, (x + _FRAME + number * size[0], y + _FRAME))
+        sheet.paste(on_checkerboard(picture), (x + _FRAME + number * size[0], y + _FRAME))
     text = shorten(cell.caption, _LETTERS, whole)
     draw.text(
         (x + whole / 2, y + size[1] + 2 * _FRAME + 2),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .kinds import Dataset
 from .pictures import by_part
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Value = TypeVar("Value")
 WHITE = "#ffffff"
+GREY = "#808080"
 
 
 def has_alpha(value: Any) -> bool:
@@ -26,6 +30,14 @@ def flat(value: Value, background: str = WHITE) -> Value:
     from ...models.alpha import flattened
 
     return _changed(value, partial(flattened, background=levels_of(background)), 3)
+
+
+def over_grey(pictures: Tensor) -> Tensor:
+    """Returns pictures (N, H, W, 3 or 4) in front of mid-grey, for measures that have no alpha.
+
+    White and black drawings differ from this ground; in front of white, the former would be lost.
+    """
+    return flat(pictures, GREY) if has_alpha(pictures) else pictures
 
 
 def opaque(value: Value) -> Value:

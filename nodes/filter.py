@@ -71,10 +71,9 @@ def filter_pictures(
 ) -> Filtered:
     """Leave out pictures that are blurred, mostly border, almost empty, or too small.
 
-    The pictures are measured at the size of the dataset. Transparent parts are
-    put in front of mid-grey for the measures. Blur is how little a picture changes if it is blurred again.
-    Border is the share of the rows and columns at the edges that have one colour. Empty is the
-    share of the most frequent colour.
+    The pictures are measured at the size of the dataset, with mid-grey behind transparent parts.
+    Blur is how little a picture changes if it is blurred again. Border is the share of the rows and
+    columns at the edges that have one colour. Empty is the share of the most frequent colour.
 
     `image` is a sheet with a section for each measure: the pictures around the limit in the order
     of the measure. Those that go are red. `table` has a row for each picture that was left out, and

@@ -87,9 +87,7 @@ def collect_command(
     limit = size_of("--max-size ", max_size) or 0
     with open_existing_store(cache) as store:
         eviction = choose(store.index, store.blobs, limit, pins)
-        states = sum(entry.step is not None for entry in eviction.entries)
-        results = counted(len(eviction.entries) - states, "result")
-        what = f"{results} and {counted(states, 'checkpoint')}"
+        what = _counts(eviction.entries)
         if dry_run:
             for entry in eviction.entries:
                 typer.echo(_line(entry))
@@ -105,15 +103,16 @@ def collect_command(
 @app.command("verify")
 def verify_command(cache: CacheOption = None) -> None:
     """Check every stored result, and delete the damaged ones."""
-    from ..runner.store.collection import verify
+    from ..runner.store.collection import checkpoints, results, verify
 
     with open_existing_store(cache) as store:
         intact, deleted = verify(store.index, store.blobs)
+        left = _counts([*results(store.index), *checkpoints(store.index)])
     if not intact and not deleted:
         typer.echo("the cache is empty")
         return
     damaged = f"; damaged and deleted: {deleted}" if deleted else ""
-    typer.echo(f"intact: {intact} results and checkpoints{damaged}")
+    typer.echo(f"intact: {left}{damaged}")
 
 
 @app.command("clear")
@@ -126,7 +125,7 @@ def clear_command(
     with open_existing_store(cache) as store:
         entries = [*results(store.index), *checkpoints(store.index)]
         size = size_text(info(store.index, store.blobs)["bytes"])
-        what = f"{len(entries)} results and checkpoints"
+        what = _counts(entries)
         trained = [entry for entry in entries if entry.is_trained]
         among = f", among them {_trained_count(trained)}" if trained else ""
         if dry_run:
@@ -134,7 +133,7 @@ def clear_command(
             return
         if not yes:
             _confirm(f"this deletes everything in {store.folder}: {what}{among}, {size}")
-        typer.echo(f"deleted {clear(store.index, store.blobs)} results and checkpoints")
+        typer.echo(f"deleted {_counts(clear(store.index, store.blobs))}")
 
 
 def _confirm(question: str) -> None:
@@ -145,6 +144,12 @@ def _confirm(question: str) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise GraphError(question, "nothing was deleted; add --yes if you want this")
     typer.confirm(f"{question}. Delete?", abort=True, err=True)
+
+
+def _counts(entries: Sequence[Entry]) -> str:
+    """Returns how many results and how many checkpoints these are."""
+    states = sum(entry.step is not None for entry in entries)
+    return f"{counted(len(entries) - states, 'result')} and {counted(states, 'checkpoint')}"
 
 
 def _trained_count(entries: Sequence[Entry]) -> str:

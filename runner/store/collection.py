@@ -213,8 +213,8 @@ def verify(index: Index, blobs: Blobs) -> tuple[int, int]:
     return len(entries) - len(damaged), len(damaged)
 
 
-def clear(index: Index, blobs: Blobs) -> int:
-    """Delete everything. Returns the number of results and checkpoints that were stored."""
+def clear(index: Index, blobs: Blobs) -> list[Entry]:
+    """Delete everything. Returns the results and checkpoints that were stored."""
     entries = [*results(index), *checkpoints(index)]
     _delete_rows(index, entries)
     with index.writing() as connection:
@@ -222,7 +222,7 @@ def clear(index: Index, blobs: Blobs) -> int:
         connection.execute("DELETE FROM contents")
     for digest, _, _ in list(blobs.stored()):
         blobs.remove(digest)
-    return len(entries)
+    return entries
 
 
 def _delete_rows(index: Index, entries: Sequence[Entry]) -> None:

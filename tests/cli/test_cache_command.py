@@ -151,9 +151,11 @@ def test_clearing_without_a_terminal_needs_an_option(cli, run):
     assert done.returncode == 2
     assert "add --yes" in done.stderr
     assert "1 trained model (" in done.stderr
-    assert cli("cache", "clear", "--dry-run").stdout.startswith("would delete 3 results")
+    assert cli("cache", "clear", "--dry-run").stdout.startswith(
+        "would delete 2 results and 1 checkpoint"
+    )
     assert len(stored(cli)) == 3
-    assert cli("cache", "clear", "--yes").stdout == "deleted 3 results and checkpoints\n"
+    assert cli("cache", "clear", "--yes").stdout == "deleted 2 results and 1 checkpoint\n"
 
 
 def test_a_full_cache_drops_other_results_before_models(cli, run):

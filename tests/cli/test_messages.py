@@ -184,7 +184,7 @@ def test_each_run_of_a_sweep_counts_its_own_skipped_nodes():
 def test_the_check_of_a_cache_counts_what_it_found(cli, said):
     assert cli("cache", "verify").stdout == "the cache is empty\n"
     assert said("run g.yaml --only one")[0] == 0
-    assert cli("cache", "verify").stdout == "intact: 1 results and checkpoints\n"
+    assert cli("cache", "verify").stdout == "intact: 1 result and 0 checkpoints\n"
 
 
 def test_a_graph_can_be_added_to_a_picture(cli, said):

@@ -72,7 +72,7 @@ def dataset_report(
     number of pictures, how many of them are duplicates, blurred, mostly border, almost empty or
     grey, and the mean brightness in 0..1. With `folder`, it also has the median width, height and
     aspect of the original files. `advice` is a text with a line for each thing to fix.
-    Transparent parts are put in front of mid-grey for the measures.
+    The measures see mid-grey behind transparent parts.
 
     Duplicates are found as by `drop_duplicates`, and the other kinds as by `filter_pictures`, each
     with their defaults. Near duplicates are searched among at most 20,000 pictures.

@@ -95,3 +95,11 @@ def test_groups_survive_the_store_and_a_subset():
 
     assert Dataset.decode(meta, Stored()).groups.tolist() == [5, 5, 1]
     assert grouped.subset(torch.tensor([2, 0])).groups.tolist() == [1, 5]
+
+
+def test_the_colours_of_clear_pixels_do_not_matter():
+    images = torch.cat([pictures(1).expand(3, -1, -1, -1), torch.full((3, 16, 16, 1), 255)], 3)
+    images = images.byte()
+    images[:2, 4:, :, 3] = 0
+    images[1, 4:, :, :3] = 9
+    assert groups_of(images, None).tolist() == [0, 0, 2]

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.alpha import over_grey
+from ..contract.values.alpha import in_front_of_grey
 from ..contract.values.kinds import Dataset, Image, Table
 from ..contract.widgets import Alpha, Choices
 
@@ -74,7 +74,7 @@ def drop_duplicates(
     ]
     if similarity < 1:
         least = max(0.4, similarity - 0.15)
-        near = near_duplicates(over_grey(dataset.images[firsts]), least, ctx.progress)
+        near = near_duplicates(in_front_of_grey(dataset.images[firsts]), least, ctx.progress)
         rows = firsts[near.rows].tolist()
         for (one, other), value, how in zip(
             rows, near.similarity.tolist(), near.changes, strict=True

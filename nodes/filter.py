@@ -12,7 +12,7 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.alpha import over_grey
+from ..contract.values.alpha import in_front_of_grey
 from ..contract.values.kinds import Dataset, Image, Table
 from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed
@@ -86,7 +86,7 @@ def filter_pictures(
 
     from ..pictures import measures as measure
 
-    pixels = over_grey(dataset.images)
+    pixels = in_front_of_grey(dataset.images)
     found: list[_Measure] = []
     for name, limit, function in (
         ("blur", blur, measure.blur),

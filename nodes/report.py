@@ -12,7 +12,7 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.alpha import over_grey
+from ..contract.values.alpha import in_front_of_grey
 from ..contract.values.kinds import Dataset, Image, Table, Text
 from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed
@@ -104,7 +104,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     from ..pictures import measures
 
     facts = _Facts([], [], [], [], [], {}, [])
-    seen = over_grey(dataset.images)
+    seen = in_front_of_grey(dataset.images)
     for row in range(len(dataset)):
         pixels: NDArray[Any] = seen[row].numpy()
         facts.blurred.append(measures.blur(pixels) > BLUR)

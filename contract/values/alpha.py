@@ -32,7 +32,7 @@ def flat(value: Value, background: str = WHITE) -> Value:
     return _changed(value, partial(flattened, background=levels_of(background)), 3)
 
 
-def over_grey(pictures: Tensor) -> Tensor:
+def in_front_of_grey(pictures: Tensor) -> Tensor:
     """Returns pictures (N, H, W, 3 or 4) in front of mid-grey, for measures that have no alpha.
 
     White and black drawings differ from this ground; in front of white, the former would be lost.

@@ -161,8 +161,9 @@ def _advice(dataset: Dataset, facts: _Facts, members: list[list[int]]) -> list[s
     """Returns a line for each thing to fix, with what to do."""
     lines = _class_advice(dataset, members)
     if facts.repeats:
+        repeat = "repeats another" if len(facts.repeats) == 1 else "repeat others"
         lines.append(
-            f"{counted(len(facts.repeats), 'picture')} of {len(dataset)} repeat others: use"
+            f"{counted(len(facts.repeats), 'picture')} of {len(dataset)} {repeat}: use"
             " `drop_duplicates`."
         )
         labels = dataset.labels.tolist()

@@ -1,4 +1,4 @@
-"""Transparency of pictures: on a checkerboard or a colour, and resized without wrong edges."""
+"""Transparency of pictures: on a checkerboard, and resized without wrong edges."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ def on_checkerboard(picture: Image.Image) -> Image.Image:
     rows, columns = (np.arange(side) // SQUARE for side in over.shape[:2])
     odd = (rows[:, None] + columns) % 2
     return Image.fromarray(_mixed(over, np.array(LEVELS, np.uint8)[odd][..., None]))
-
-
-def on_colour(pixels: Pixels, levels: tuple[int, int, int]) -> Pixels:
-    """Returns straight RGBA pixels (H, W, 4) in front of a colour, as RGB."""
-    return _mixed(pixels, np.array(levels, np.uint8))
 
 
 def _mixed(over: Pixels, ground: NDArray[Any]) -> Pixels:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from artgraph.pictures.alpha import LEVELS, SQUARE, on_checkerboard, on_colour, resized
+from artgraph.pictures.alpha import LEVELS, SQUARE, on_checkerboard, resized
 from artgraph.pictures.encoding import encode_animation, encode_still
 from artgraph.pictures.reading import read_fitted, read_picture
 from artgraph.pictures.sheet import contact_sheet, lay_out
@@ -77,11 +77,13 @@ def test_a_checkerboard_is_behind_transparent_parts_only():
     assert on_checkerboard(rgb).tobytes() == rgb.tobytes()
 
 
-def test_a_colour_is_mixed_exactly():
+def test_a_colour_is_mixed_exactly_with_the_checkerboard():
     pixels = np.array([[[255, 0, 10, level] for level in range(256)]], np.uint8)
-    levels = np.arange(256)[:, None] / 255
-    wanted = np.array([255, 0, 10]) * levels + np.array([10, 20, 30]) * (1 - levels)
-    assert abs(on_colour(pixels, (10, 20, 30))[0] - wanted).max() <= 0.5001
+    share = np.arange(256)[:, None] / 255
+    ground = np.array(LEVELS)[np.arange(256) // SQUARE % 2][:, None]
+    wanted = np.array([255, 0, 10]) * share + ground * (1 - share)
+    shown = np.array(on_checkerboard(Image.fromarray(pixels)))
+    assert abs(shown[0] - wanted).max() <= 0.5001
 
 
 def test_sheets_and_previews_show_a_checkerboard(tmp_path):

@@ -73,8 +73,8 @@ def cut_pieces(
 
     The pieces are on a grid that covers the whole picture. Pieces that are almost empty are left
     out. With `count`, some of the others are drawn. A picture that is smaller than `edge` is cut
-    into squares of its shorter side. One picture is in memory at a time; it may have at most 80
-    million pixels. No file is changed.
+    into squares of its shorter side. Transparent parts become white. One picture is in memory at a
+    time; it may have at most 80 million pixels. No file is changed.
 
     The classes are those of `load_dataset`, also from archives and tables of labels. The pieces of
     one picture are a group, so `split_dataset` and a classifier's held-out part never separate

@@ -55,7 +55,7 @@ def filter_pictures(
     ] = 0.75,
     border: Annotated[
         float, Field(ge=0, le=1, description="Largest share that is a border; 1: no limit")
-    ] = 0.5,
+    ] = 0.7,
     empty: Annotated[
         float, Field(ge=0, le=1, description="Largest share of one colour; 1: no limit")
     ] = 0.97,

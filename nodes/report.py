@@ -25,7 +25,7 @@ FEW = 50  # pictures; fewer are too few for a training from the beginning
 FEW_OF_CLASS = 10
 UNEQUAL = 3.0  # ratio of the largest class to the smallest from which they should be balanced
 SIMILARITY = 0.82  # as in drop_duplicates
-BLUR, BORDER, EMPTY = 0.75, 0.5, 0.97  # as in filter_pictures
+BLUR, BORDER, EMPTY = 0.75, 0.7, 0.97  # as in filter_pictures
 GREY = 6.0  # mean difference of the channels, of 255, below which a picture is grey
 CROPPED = 0.15  # share of the area, cut off on average, from which another aspect is advised
 _IN_ROW = 8  # pictures in a row of the sheet
@@ -231,8 +231,8 @@ def _size_advice(dataset: Dataset, facts: _Facts) -> list[str]:
     small = sum(w < dataset.width or h < dataset.height for w, h in sizes)
     if small:
         lines.append(
-            f"{counted(small, 'original')} are smaller than {dataset.width} x {dataset.height} px"
-            " and were enlarged: use a smaller `size`."
+            f"Originals smaller than {dataset.width} x {dataset.height} px, which were enlarged:"
+            f" {small}. Use a smaller `size`."
         )
     ratio = dataset.width / dataset.height
     lost = [1 - min(ratio * h / w, w / (ratio * h)) for w, h in sizes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -187,11 +186,7 @@ def warn(message: str) -> None:
 
 
 def number_of_jobs(jobs: int | None, devices: int) -> int:
-    """Returns how many nodes may run at the same time, from --jobs and the number of devices.
-
-    By default, it is one per usable core, at most 4. With several devices, it is also enough for a
-    node on each, and one beside them.
-    """
+    """Returns how many nodes may run at the same time, from --jobs and the number of devices."""
     if jobs is not None:
         if jobs < devices:
             warn(
@@ -199,11 +194,9 @@ def number_of_jobs(jobs: int | None, devices: int) -> int:
                 f" - use --jobs {devices + 1}"
             )
         return jobs
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows do not have it
-        cores = os.cpu_count() or 1
-    return max(min(4, cores), devices + 1 if devices > 1 else 1)
+    from ..runner.run.job import default_jobs
+
+    return default_jobs(devices)
 
 
 def collect_rarely() -> None:

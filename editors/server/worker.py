@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +28,7 @@ from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
 from ...runner.run.execute import Run
-from ...runner.run.job import Job
+from ...runner.run.job import Job, default_jobs
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
 from .shown import shown_outputs
@@ -115,10 +114,19 @@ class Worker:
 
         try:
             numerics, *others = all_numerics_for(self._settings["device"])
-            job = Job(graph, store, numerics, publisher, listener, _PREVIEW_SECONDS)
-            if others:
-                job = replace(job, others=tuple(others), jobs=len(others) + 2)
-            run = Run(job)
+            jobs = default_jobs(1 + len(others))
+            run = Run(
+                Job(
+                    graph,
+                    store,
+                    numerics,
+                    publisher,
+                    listener,
+                    previews=_PREVIEW_SECONDS,
+                    jobs=jobs,
+                    others=tuple(others),
+                )
+            )
             with self._lock:
                 self._run = run
                 if task["id"] in self._cancelled:

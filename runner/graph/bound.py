@@ -7,7 +7,8 @@ and is only imported if there are any, since the import takes 85 ms and a small 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -116,20 +117,42 @@ class Graph:
     def order(self, only: Iterable[str] = ()) -> list[str]:
         """Returns all nodes that are not idle, or those in `only` with all that they need.
 
-        Each node comes after its sources.
+        Each node comes after its sources. What is saved after fewer trainings comes first, so that
+        the first pictures need not wait for trainings that have nothing to do with them.
 
         Raises: GraphError for a name that does not exist.
         """
         waiting = self.named(only, "--only")
-        if not waiting:
-            return [name for name in self.sorted if name not in self.idle]
-        needed: set[str] = set()
+        needed = set() if waiting else set(self.sorted) - self.idle
         while waiting:
             name = waiting.pop()
             if name not in needed:
                 needed.add(name)
                 waiting += self.nodes[name].sources
-        return [name for name in self.sorted if name in needed]
+        names = [name for name in self.sorted if name in needed]
+        return sorted(names, key=self._trainings_before_saving(names).__getitem__)
+
+    def _trainings_before_saving(self, names: Sequence[str]) -> dict[str, float]:
+        """Returns for each node how many trainings are needed for the first that saves after it.
+
+        A node never has more than those that need it, so sources stay first if nodes are sorted.
+        """
+        trainings: dict[str, int] = {}  # a bit for each training that a node needs
+        bit = 1
+        for name in names:
+            node = self.nodes[name]
+            trainings[name] = bit if node.spec.length else 0
+            bit <<= bool(node.spec.length)
+            for source in node.sources:
+                trainings[name] |= trainings[source]
+        fewest = dict.fromkeys(names, math.inf)
+        for name in reversed(names):
+            node = self.nodes[name]
+            if node.spec.saves:
+                fewest[name] = min(fewest[name], trainings[name].bit_count())
+            for source in node.sources:
+                fewest[source] = min(fewest[source], fewest[name])
+        return fewest
 
     def named(self, names: Iterable[str], option: str) -> list[str]:
         """Returns the nodes with these names; for a graph inside the graph, all its nodes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from ...models.training.numerics import Numerics
@@ -31,3 +32,15 @@ class Job:
     jobs: int = 1
     memory: int | None = None
     others: tuple[Numerics, ...] = ()
+
+
+def default_jobs(devices: int) -> int:
+    """Returns how many nodes may run at the same time: one per usable core, at most 4.
+
+    With several devices, it is also enough for a node on each, and one beside them.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows do not have it
+        cores = os.cpu_count() or 1
+    return max(min(4, cores), devices + 1 if devices > 1 else 1)

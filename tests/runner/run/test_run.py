@@ -355,3 +355,20 @@ def test_nodes_written_in_any_order_run_in_the_same_order_each_time(cli):
     names = [[row["node"] for row in json.loads(plan)] for plan in plans]
     written = [f"{name}{i}" for i in range(4) for name in "xy"] + [f"n{i}" for i in range(4)]
     assert names == [written] * 3
+
+
+def test_what_is_saved_after_fewer_trainings_comes_first(cli, pack):
+    text = """\
+artgraph: 1
+nodes:
+  first: {node: slow_training, with: {steps: 2}}
+  art: {node: procedural_art, with: {count: 2, size: 16}}
+  second: {node: slow_training, with: {steps: 3}}
+  both: {node: save_table, from: {table: first}}
+  shown: {node: dataset_images, from: {dataset: art}}
+  unsaved: {node: dataset_images, from: {dataset: art}, with: {count: 1}}
+  sheet: {node: save_image, from: {image: shown.image}}
+"""
+    plan = cli("plan", cli.write("g.yaml", text), "--json", "--pack", pack).stdout
+    names = [row["node"] for row in json.loads(plan)]
+    assert names == ["art", "shown", "sheet", "first", "both", "second", "unsaved"]

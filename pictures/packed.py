@@ -13,7 +13,7 @@ SMALL_BYTES = 1 << 26  # size up to which any ratio is accepted
 
 
 class SourceError(Exception):
-    """An archive or a table that can't be used. It has what is wrong, and what to do."""
+    """An archive, a table or a review that can't be used. It has what is wrong, and what to do."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what)

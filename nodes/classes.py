@@ -12,7 +12,7 @@ from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
-from ..contract.values.kinds import Dataset
+from ..contract.values.kinds import UNRATED, Dataset
 from ..contract.widgets import Alpha, Choices, Seed
 from ..contract.wording import listed, suggestion
 
@@ -49,8 +49,9 @@ def balance_classes(
     """Make the classes of a dataset equally large.
 
     With `drop`, a class with fewer than `count` pictures stays as it is, and with `repeat`, one
-    with more. A picture and its repetitions are a group, so they are never on both sides of a
-    split. Classes without pictures are ignored.
+    with more. Pictures that a review keeps are the last to be left out. A picture and its
+    repetitions are a group, so they are never on both sides of a split. Classes without pictures
+    are ignored.
 
     Raises: NodeError if the result needs more than 4 GiB.
     """
@@ -64,6 +65,8 @@ def balance_classes(
         members = (dataset.labels == label).nonzero()[:, 0]
         order = members[torch.randperm(len(members), generator=ctx.rng(seed, label))]
         if method == "drop":
+            if dataset.keep is not None:
+                order = order[(~dataset.keep[order]).int().sort(stable=True).indices]
             chosen.append(order[:target])
         else:
             more = max(0, target - len(members))
@@ -108,13 +111,15 @@ def rename_classes(
 
     Raises: NodeError for a class that does not exist, or for an entry without a new name.
     """
+    from dataclasses import replace
+
     import torch
 
     renamed = _renamings(names, dataset.classes)
     called = [renamed.get(name, name) for name in dataset.classes]
     classes = tuple(dict.fromkeys(called))
     index = torch.tensor([classes.index(name) for name in called])
-    result = Dataset(dataset.images, index[dataset.labels], classes, dataset.names, dataset.groups)
+    result = replace(dataset, labels=index[dataset.labels], classes=classes)
     ctx.log(f"the classes are now {_sizes(result)}")
     return result
 
@@ -184,6 +189,8 @@ def join_datasets(
         classes,
         names,
         _joined_groups(parts),
+        _joined([part.stars for part in parts], parts, UNRATED),
+        _joined([part.keep for part in parts], parts, False),
     )
     alike = len({name.casefold().strip() for name in classes})
     if alike < len(classes):
@@ -206,6 +213,20 @@ def _joined_groups(parts: list[Dataset]) -> Tensor | None:
         numbers = torch.unique(numbers, return_inverse=True)[1]
         found.append(numbers + offset)
         offset += int(numbers.max()) + 1
+    return torch.cat(found)
+
+
+def _joined(
+    values: list[Tensor | None], parts: list[Dataset], otherwise: int | bool
+) -> Tensor | None:
+    """Returns a value for each picture of all datasets; None if no dataset has these values."""
+    import torch
+
+    if all(value is None for value in values):
+        return None
+    found = []
+    for value, part in zip(values, parts, strict=True):
+        found.append(torch.full((len(part),), otherwise) if value is None else value)
     return torch.cat(found)
 
 

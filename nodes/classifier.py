@@ -15,6 +15,7 @@ from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Choices, Seed, Steps
 from ..contract.wording import find_name, in_form_of, listed
+from .review import rated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +68,9 @@ def train_classifier(
     pictures of one group such as the pieces of a scan, are held out together or not at all. If no
     picture is held out, `report` and `confusion` are empty.
 
+    Pictures that a review rated are drawn by their stars, as by `train_gan`; those with 0 stars are
+    neither trained on nor held out.
+
     With `start`, the training continues from that classifier, with its method. It may be a saved
     model, a base model, or a model of another size. Classes with the same name are kept; the others
     are learned from the beginning.
@@ -83,6 +87,7 @@ def train_classifier(
         raise NodeError(
             "the dataset has only one class", "put the pictures of each class into a sub-folder"
         )
+    dataset, draws = rated(dataset, ctx)
     with advised("train with other pictures or settings, or without `start`"):
         trained = train(
             dataset.images,
@@ -95,6 +100,7 @@ def train_classifier(
             steps=steps,
             start=None if start is None else _base(start, dataset.classes),
             groups=dataset.groups,
+            draws=draws,
         )
     report, confusion = None, None
     if len(trained.extra.labels):

@@ -52,7 +52,8 @@ def drop_duplicates(
 
     A picture is found if it was cropped or shifted by up to about 10 %, flipped, recoloured,
     resized or saved as a poor JPEG. Pictures with transparent parts are compared in front of
-    mid-grey. Of each set of duplicates, the first picture stays.
+    mid-grey. Of each set of duplicates, the first picture stays. If a review keeps some of them,
+    all of these stay instead.
 
     `image` is a sheet of the pairs from the surest to the least sure, and of some pairs below the
     limit, so that you see what another `similarity` would change. `table` has a row for each
@@ -67,6 +68,11 @@ def drop_duplicates(
     from ..models.duplicates import near_duplicates
     from ..models.groups import groups_of
 
+    order = torch.arange(len(dataset))
+    if dataset.keep is not None:  # these come first, so that others repeat them
+        order = (~dataset.keep).int().sort(stable=True).indices
+        dataset = dataset.subset(order)
+    staying = 0 if dataset.keep is None or action == "group" else int(dataset.keep.sum())
     same = groups_of(dataset.images, None)
     firsts = (same == torch.arange(len(dataset))).nonzero()[:, 0]
     pairs: list[tuple[int, int, float, str]] = [
@@ -75,28 +81,33 @@ def drop_duplicates(
     if similarity < 1:
         least = max(0.4, similarity - 0.15)
         near = near_duplicates(in_front_of_grey(dataset.images[firsts]), least, ctx.progress)
-        rows = firsts[near.rows].tolist()
         for (one, other), value, how in zip(
-            rows, near.similarity.tolist(), near.changes, strict=True
+            firsts[near.rows].tolist(), near.similarity.tolist(), near.changes, strict=True
         ):
             pairs.append((one, other, round(value, 3), how))
-    source = _sources(pairs, similarity)
+    source = _sources(pairs, similarity, staying)
     table = _table(dataset, source)
     sheet = _sheet(dataset, pairs, source, similarity)
+    held = {row for _, row, value, _ in pairs if value >= similarity and row < staying}
+    if held:
+        ctx.log(f"{counted(len(held), 'duplicate')} kept by a review")
     _report(dataset, source, action, ctx)
+    rows = order.argsort().tolist()  # as the pictures were
     if action == "drop":
-        kept = [row for row in range(len(dataset)) if row not in source]
-        result = dataset.subset(torch.tensor(kept))
+        result = dataset.subset(torch.tensor([row for row in rows if row not in source]))
     else:
         result = _grouped(dataset, source)
+        result = result if dataset.keep is None else result.subset(torch.tensor(rows))
     return WithoutDuplicates(result, sheet, table)
 
 
 _Source = dict[int, tuple[int, float, str]]
 
 
-def _sources(pairs: list[tuple[int, int, float, str]], similarity: float) -> _Source:
+def _sources(pairs: list[tuple[int, int, float, str]], similarity: float, staying: int) -> _Source:
     """Returns for each duplicate the picture that stays, the similarity and how it differs.
+
+    staying: how many of the first pictures stay in any case.
 
     A picture is only a duplicate of a picture that stays, so a chain of similar pictures does not
     make its two ends duplicates. If it repeats a duplicate, it must also be identical to that or
@@ -105,7 +116,7 @@ def _sources(pairs: list[tuple[int, int, float, str]], similarity: float) -> _So
     known = {(one, other) for one, other, _, _ in pairs}
     by_row: dict[int, list[tuple[float, int, str]]] = {}
     for one, other, value, how in pairs:
-        if value >= similarity:
+        if value >= similarity and other >= staying:
             by_row.setdefault(other, []).append((-value, one, how))
     found: _Source = {}
     for row in sorted(by_row):

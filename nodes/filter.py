@@ -37,9 +37,13 @@ class _Measure(NamedTuple):
     values: list[float]
     limit: float
     above: bool  # whether pictures above the limit go
+    keep: list[bool]  # whether each picture stays in any case
     unit: str = ""
 
     def goes(self, row: int) -> bool:
+        return self.is_beyond(row) and not self.keep[row]
+
+    def is_beyond(self, row: int) -> bool:
         value = self.values[row]
         if math.isnan(value):
             return False
@@ -72,6 +76,7 @@ def filter_pictures(
     """Leave out pictures that are blurred, mostly border, almost empty, or too small.
 
     The pictures are measured at the size of the dataset, with mid-grey behind transparent parts.
+    Pictures that a review keeps are never left out.
     Blur is how little a picture changes if it is blurred again. Border is the share of the rows and
     columns at the edges that have one colour. Empty is the share of the most frequent colour.
 
@@ -88,6 +93,7 @@ def filter_pictures(
 
     pixels = in_front_of_grey(dataset.images)
     found: list[_Measure] = []
+    keep = [False] * len(dataset) if dataset.keep is None else dataset.keep.tolist()
     for name, limit, function in (
         ("blur", blur, measure.blur),
         ("border", border, measure.border),
@@ -97,11 +103,15 @@ def filter_pictures(
         for row in range(len(dataset)):
             values.append(round(function(pixels[row].numpy()), 3))
             ctx.progress((len(found) + row / len(dataset)) / 3, 1)
-        found.append(_Measure(name, values, limit, True))
+        found.append(_Measure(name, values, limit, True, keep))
     if edge:
-        found.append(_Measure("edge", _edges(dataset, folder, ctx), edge, False, " px"))
+        found.append(_Measure("edge", _edges(dataset, folder, ctx), edge, False, keep, " px"))
     reasons = [[m for m in found if m.goes(row)] for row in range(len(dataset))]
     gone = [row for row, why in enumerate(reasons) if why]
+    held = sum(any(m.is_beyond(row) for m in found) for row, stays in enumerate(keep) if stays)
+    if held:
+        pictures = f"{counted(held, 'picture')} beyond the limits"
+        ctx.log(f"{pictures} {'stays' if held == 1 else 'stay'} because a review keeps them")
     if len(gone) == len(dataset):
         raise NodeError(
             f"no picture is left: {_counts(found, gone)}", "change the limits of the filter"
@@ -152,8 +162,8 @@ def _limits_sheet(dataset: Dataset, found: list[_Measure]) -> Image:
 
         rows = [row for row in range(len(dataset)) if not math.isnan(m.values[row])]
         rows.sort(key=lambda row: -m.values[row] if m.above else m.values[row])
-        count = sum(map(m.goes, rows))
-        near = rows[max(0, count - _BESIDE) : count + _BESIDE]
+        count, limit = sum(map(m.goes, rows)), sum(map(m.is_beyond, rows))
+        near = rows[max(0, limit - _BESIDE) : limit + _BESIDE]
         cells = [
             Cell(
                 (dataset.images[row].numpy(),),

@@ -15,14 +15,16 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Alpha, Choices, Fallback, InputPictures, Neutral
+from ..contract.widgets import Alpha, Choices, Fallback, InputFile, InputPictures, Neutral
 from .data import Ground, Transparency, behind, out_of_memory, replaced
+from .review import decisions, reviewed_pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..pictures.packed import Packed
     from ..pictures.reading import Fitted, UnreadableError
+    from ..pictures.sources.reviewed import Reviewed
     from ..pictures.sources.source import Source
     from ..pictures.survey import Survey
 
@@ -84,6 +86,14 @@ def load_dataset(
         ),
         Neutral(""),
     ] = "",
+    review: Annotated[
+        InputFile | None,
+        Field(
+            description="YAML file of the editor that says which pictures to drop, move, crop and"
+            " rate; empty: none"
+        ),
+        Neutral(None),
+    ] = None,
     ctx: Context,
 ) -> Dataset:
     """Load a folder or an archive of pictures as a dataset, in natural order (frame2, frame10).
@@ -101,20 +111,24 @@ def load_dataset(
     median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
     How much is cut off or added is reported.
 
+    With `review`, some pictures are left out, or have another class, as an artist decided. Crops
+    are applied before `fit`. Pictures with more stars are drawn more often in trainings, and those
+    to be kept are never dropped by nodes that prepare datasets.
+
     With `alpha: keep`, the pictures have an alpha channel, (N, H, W, 4). The colours of what is
     fully transparent are not used when pictures are resized, and become black.
 
-    Raises: InputError if there is no picture, if none can be read, if an archive or a table can't
-    be used, or if the disk has a fault; NodeError for an aspect that is not between 1:4 and 4:1,
-    or for more than 4 GiB of pictures.
+    Raises: InputError if there is no picture, if none can be read, if an archive, a table or the
+    review can't be used, or if the disk has a fault; NodeError for an aspect that is not between
+    1:4 and 4:1, or for more than 4 GiB of pictures.
     """
     from ..models.configs import size_text
-    from ..pictures.class_doubts import class_of
     from ..pictures.packed import SourceError
     from ..pictures.sources.source import open_source
-    from ..pictures.survey import Survey
     from ..pictures.walk import natural_order, printable
 
+    if folder is None and review is not None:
+        raise InputError("`review` needs the folder of its pictures", "set `folder`")
     if folder is None:
         if fallback is None:
             raise InputError("no folder is given", "set `folder`, or wire `fallback`")
@@ -122,14 +136,15 @@ def load_dataset(
     colour = behind(alpha, background)
     try:
         source = open_source(folder, table, label)
-        found = Survey(folder, source.entries)
+        reviewed = reviewed_pictures(folder, source, review)
+        found = reviewed.survey
         if not found.pictures:
             raise _nothing_found(found, source, folder.name)
-        shape = _shape(found, source, size, aspect, ctx)
+        shape = _shape(reviewed, source, size, aspect, ctx)
         if len(found.pictures) * math.prod(shape) * (4 if colour is None else 3) > 2**32:
             pictures = f"{len(found.pictures)} pictures of {size_text(*shape)}"
             raise NodeError(f"{pictures} need more than 4 GiB", "lower `size`")
-        images, names, change = _read_all(found, source, shape, fit, colour, ctx)
+        images, names, change = _read_all(reviewed, source, shape, fit, colour, ctx)
     except SourceError as error:
         raise InputError(f"{folder.name!r}: {error.what}", error.advice) from error
     except OSError as error:
@@ -143,16 +158,17 @@ def load_dataset(
             f" left out: {found.skipped()}",
             found.when_empty(),
         )
-    labels = source.labels or {}
-    kinds = [labels.get(name) or class_of(name) for name in names]
+    kinds = [reviewed.label(name) for name in names]
     classes = tuple(sorted(set(kinds), key=natural_order))
-    _report(found, source, names, kinds, change, ctx)
+    _report(reviewed, source, names, kinds, change, ctx)
     if colour is None and bool((images[..., 3] == 255).all()):
         ctx.log("no picture has transparent parts, so `alpha: keep` only needs more memory")
     index = {name: number for number, name in enumerate(classes)}
     import torch
 
-    return Dataset(images, torch.tensor([index[kind] for kind in kinds]), classes, names)
+    labels = torch.tensor([index[kind] for kind in kinds])
+    stars, keep = decisions(reviewed, names)
+    return Dataset(images, labels, classes, names, stars=stars, keep=keep)
 
 
 def _nothing_found(found: Survey, source: Source, folder: str) -> InputError:
@@ -171,7 +187,7 @@ def _nothing_found(found: Survey, source: Source, folder: str) -> InputError:
 
 
 def _report(
-    found: Survey,
+    reviewed: Reviewed,
     source: Source,
     names: tuple[str, ...],
     kinds: list[str],
@@ -185,14 +201,16 @@ def _report(
     """
     from ..pictures.class_doubts import counted
 
+    found = reviewed.survey
     pictures, classes = counted(len(names), "picture", "pictures"), len(set(kinds))
     line = f"{pictures} in {counted(classes, 'class', 'classes')}"
     if source.origin:
         line += f" from {source.origin}"
     line += change and f", {change}"
-    if source.origin:  # then the folders are not the classes
-        names = tuple(f"{kind.replace('/', ' ')}/picture" for kind in kinds)
-    skipped, doubts = found.skipped(), [*source.notes, *found.doubts(names)]
+    if summary := reviewed.summary(names):
+        line += f", {summary}"
+    doubts = [*source.notes, *reviewed.notes, *found.doubts(reviewed.by_class(names))]
+    skipped = found.skipped()
     if source.origin and classes * 2 > len(names) >= 8:
         doubts.append("most pictures have a class of their own - check the column of the labels")
     if skipped:
@@ -203,7 +221,9 @@ def _report(
         ctx.log(line)
 
 
-def _shape(found: Survey, source: Source, size: int, aspect: str, ctx: Context) -> tuple[int, int]:
+def _shape(
+    reviewed: Reviewed, source: Source, size: int, aspect: str, ctx: Context
+) -> tuple[int, int]:
     """Returns height and width of the pictures, and reports what `auto` means for this folder."""
     import statistics
 
@@ -212,9 +232,12 @@ def _shape(found: Survey, source: Source, size: int, aspect: str, ctx: Context) 
 
     if aspect != "auto":
         return shape_of(size, aspect)
-    files = (file for _, file in source.read(found.pictures))
-    sizes = (ratio_of_picture(file) for file in files if not isinstance(file, UnreadableError))
-    ratios = [ratio for ratio in sizes if ratio is not None]
+    entries, ratios = reviewed.survey.pictures, []
+    for place, file in source.read(entries):
+        ratio = None if isinstance(file, UnreadableError) else ratio_of_picture(file)
+        if ratio is not None:
+            crop = reviewed.choice(entries[place].name).crop
+            ratios.append(ratio if crop is None else ratio * crop[2] / crop[3])
     if not ratios:
         return size, size
     common = nearest_common(statistics.median_low(ratios))
@@ -224,7 +247,7 @@ def _shape(found: Survey, source: Source, size: int, aspect: str, ctx: Context) 
 
 
 def _read_all(
-    found: Survey,
+    reviewed: Reviewed,
     source: Source,
     shape: tuple[int, int],
     fit: Literal["crop", "pad", "stretch"],
@@ -244,16 +267,19 @@ def _read_all(
     from ..pictures.sources.in_turn import in_turn
     from ..pictures.walk import refusal
 
-    def read(file: Path | Packed | UnreadableError) -> tuple[_Result, list[str]]:
+    found = reviewed.survey
+    entries = found.pictures
+
+    def read(place: int, file: Path | Packed | UnreadableError) -> tuple[_Result, list[str]]:
         notes: list[str] = []  # what could not be used
         if isinstance(file, UnreadableError):
             return file, notes
         try:
-            return read_fitted(file, *shape, fit, notes.append, background), notes
+            crop = reviewed.choice(entries[place].name).crop
+            return read_fitted(file, *shape, fit, notes.append, background, crop), notes
         except (UnreadableError, OSError, MemoryError) as error:
             return error, notes
 
-    entries = found.pictures
     images = torch.empty(len(entries), *shape, 4 if background is None else 3, dtype=torch.uint8)
     used: dict[int, list[str]] = {}  # notes of the pictures that can be read, by their places
     changed: dict[int, float] = {}  # shares of them that are cropped or padded

@@ -13,8 +13,9 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Fallback, InputPictures, Seed
+from ..contract.widgets import Fallback, InputFile, InputPictures, Neutral, Seed
 from .data import out_of_memory
+from .review import decisions, reviewed_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from ..pictures.packed import Packed
     from ..pictures.reading import UnreadableError
+    from ..pictures.review import Box
+    from ..pictures.sources.reviewed import Reviewed
     from ..pictures.sources.source import Source
     from ..pictures.survey import Survey
 
@@ -67,6 +70,11 @@ def cut_pieces(
         Field(ge=0, le=1, description="Largest share of one colour in a piece; 1: no limit"),
     ] = 0.95,
     seed: Seed = 0,
+    review: Annotated[
+        InputFile | None,
+        Field(description="Review of the large pictures, as for `load_dataset`; empty: none"),
+        Neutral(None),
+    ] = None,
     ctx: Context,
 ) -> Dataset:
     """Cut large pictures of a folder into square pieces that overlap.
@@ -85,28 +93,30 @@ def cut_pieces(
     """
     import torch
 
-    from ..pictures.class_doubts import class_of
     from ..pictures.packed import SourceError
     from ..pictures.sources.source import open_source
-    from ..pictures.survey import Survey
     from ..pictures.walk import natural_order, printable
 
+    if folder is None and review is not None:
+        raise InputError("`review` needs the folder of its pictures", "set `folder`")
     if folder is None:
         if fallback is None:
             raise InputError("no folder is given", "set `folder`, or wire `fallback`")
         return fallback
     try:
         source = open_source(folder)
-        found = Survey(folder, source.entries)
+        reviewed = reviewed_pictures(folder, source, review)
+        found = reviewed.survey
         entries = found.pictures
         cuts: dict[int, list[_Piece]] = {}  # by the place of the picture
         dropped = small = total = 0
         for done, (place, file) in enumerate(source.read(entries), 1):
-            picture = _read(file, entries[place].name, found)
+            name = entries[place].name
+            picture = _read(file, name, found, reviewed.choice(name).crop)
             if picture is None:
                 continue
             small += min(picture.size) < edge
-            order = ctx.rng(seed, _number_of(entries[place].name))
+            order = ctx.rng(seed, _number_of(name))
             cuts[place], gone = _cut(picture, edge, size, overlap, empty, count, order)
             dropped, total = dropped + gone, total + len(cuts[place])
             if (total + 1) * size * size * 3 > _MOST_BYTES:
@@ -122,17 +132,17 @@ def cut_pieces(
     except MemoryError as error:
         raise out_of_memory(folder.name) from error
     _refuse_nothing(found, source, folder, bool(cuts), total, dropped)
-    labels, pixels, names, groups = [], [], [], []
-    classes_of = source.labels or {}
+    labels, pixels, names, groups, origins = [], [], [], [], []
     for place in sorted(cuts):
         name = entries[place].name
-        labels += [classes_of.get(name) or class_of(name)] * len(cuts[place])
+        labels += [reviewed.label(name)] * len(cuts[place])
+        origins += [name] * len(cuts[place])
         pixels += [piece.pixels for piece in cuts[place]]
         names += [f"{name} x{piece.x} y{piece.y}" for piece in cuts[place]]
         groups += [place] * len(cuts[place])
     classes = tuple(sorted(set(labels), key=natural_order))
     _report(
-        found,
+        reviewed,
         source,
         [entries[place].name for place in sorted(cuts)],
         total,
@@ -145,21 +155,25 @@ def cut_pieces(
     for row, piece in enumerate(pixels):
         stacked[row] = torch.from_numpy(piece)
     numbers = torch.tensor([classes.index(label) for label in labels])
-    return Dataset(stacked, numbers, classes, tuple(names), torch.tensor(groups))
+    stars, keep = decisions(reviewed, origins)
+    return Dataset(stacked, numbers, classes, tuple(names), torch.tensor(groups), stars, keep)
 
 
-def _read(file: Path | Packed | UnreadableError, name: str, found: Survey) -> Image.Image | None:
+def _read(
+    file: Path | Packed | UnreadableError, name: str, found: Survey, crop: Box | None
+) -> Image.Image | None:
     """Returns a picture; None if it can't be read, which is added to what is skipped.
 
     Raises: InputError if the disk has a fault; NodeError if memory runs out.
     """
-    from ..pictures.reading import ANOTHER, UnreadableError, read_picture
+    from ..pictures.reading import ANOTHER, UnreadableError, cropped, read_picture
     from ..pictures.walk import refusal
 
     try:
         if isinstance(file, UnreadableError):
             raise file
-        return read_picture(file, note=lambda text: found.add_note(name, text))
+        picture = read_picture(file, note=lambda text: found.add_note(name, text))
+        return picture if crop is None else cropped(picture, crop)
     except UnreadableError as error:
         found.add_unreadable(name, str(error), "" if error.advice == ANOTHER else error.advice)
     except OSError as error:
@@ -239,7 +253,7 @@ def _refuse_nothing(
 
 
 def _report(
-    found: Survey,
+    reviewed: Reviewed,
     source: Source,
     names: list[str],
     pieces: int,
@@ -251,14 +265,15 @@ def _report(
     line = f"{counted(pieces, 'piece')} of {counted(len(names), 'picture')}"
     if source.labels is not None:
         line += f" with classes from {source.origin}"
-        names = [f"{(source.labels[name] or '').replace('/', ' ')}/picture" for name in names]
+    if summary := reviewed.summary(names):
+        line += f", {summary}"
     if dropped:
         line += f", without {dropped} that are almost empty"
-    notes = [line]
+    found, notes = reviewed.survey, [line]
     if small:
         notes.append(f"{counted(small, 'picture')} smaller than {edge} px cut at the shorter side")
     skipped = found.skipped()
     if skipped:
         notes.append(f"left out: {skipped}")
-    notes += [*source.notes, *found.doubts(names)]
+    notes += [*source.notes, *reviewed.notes, *found.doubts(reviewed.by_class(names))]
     (ctx.warn if len(notes) > 1 else ctx.log)("; ".join(notes))

@@ -18,6 +18,7 @@ from ..contract.values.pictures import each_part
 from ..contract.widgets import Alpha, Choices, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
+from .review import rated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,6 +98,8 @@ def train_vae(
     pictures may be others, and may have another size. The prior of `start` is removed, because the
     latents change; with `keep_latents`, they do not change, and the prior stays.
 
+    Pictures that a review rated are drawn by their stars, as by `train_gan`.
+
     If the dataset has an alpha channel, the VAE learns it. With a `start` without alpha, all its
     weights are used, and the pictures begin opaque; a classic one can't be used, nor
     `keep_latents`.
@@ -120,6 +123,7 @@ def train_vae(
         )
     if start is not None and start.has_alpha:
         dataset = opaque(dataset)
+    dataset, draws = rated(dataset, ctx)
     features = None
     if classifier is not None and sharpen == "features":
         features = classifier.features(ctx.device)
@@ -140,6 +144,7 @@ def train_vae(
             steps=steps,
             start=None if start is None else (VaeConfig.from_dict(start.config), start.state),
             features=features,
+            draws=draws,
         )
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
@@ -229,6 +234,8 @@ def train_prior(
     the pictures that the VAE was trained on, or others of the same size. `curves` contains the loss
     by step, which says little; look at samples instead.
 
+    Pictures that a review rated are drawn by their stars, as by `train_gan`.
+
     With `start`, the training continues from the prior of that VAE, which may be `vae` itself. A
     new class begins as the mean of the known ones.
 
@@ -242,6 +249,7 @@ def train_prior(
 
     vae.check_size(dataset.height, dataset.width)
     dataset = for_model(dataset, vae.has_alpha, "dataset", ctx.warn)
+    dataset, draws = rated(dataset, ctx)
     network = vae.network(ctx.device)
     first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
@@ -255,6 +263,7 @@ def train_prior(
             vae=network,
             steps=steps,
             start=None if start is None else _prior_of(start, vae, dataset.classes),
+            draws=draws,
         )
     weights = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
     weights |= {f"prior.{key}": value for key, value in trained.state.items()}

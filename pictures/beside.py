@@ -1,4 +1,4 @@
-"""What is beside a folder of pictures and seems to belong to it: tables, archives, other parts.
+"""What is beside a folder of pictures and seems to belong to it: tables, archives, reviews, parts.
 
 Only the names directly in the parent folder are looked at.
 """
@@ -23,16 +23,16 @@ _LABELS = re.compile(r"(?:^|[\W_])(labels?|captions?|metadata|annotations?|class
 
 
 class Beside(NamedTuple):
-    """A table or archive beside a folder, or another part of the same dataset."""
+    """A table, archive or review beside a folder, or another part of the same dataset."""
 
-    kind: Literal["table", "archive", "part"]
+    kind: Literal["table", "archive", "review", "part"]
     name: str
 
 
 def beside(folder: Path) -> list[Beside]:
     """Returns what is beside a folder or an archive and seems to belong to it, in natural order.
 
-    Beside an archive, only tables are looked for; beside other files, nothing is.
+    Beside an archive, only tables and reviews are looked for; beside other files, nothing is.
 
     The list is empty if the parent folder is the home folder or the root, has very many entries,
     or can't be read.
@@ -50,7 +50,7 @@ def beside(folder: Path) -> list[Beside]:
             found = [(_kind(entry, own.casefold()), printable(entry.name)) for entry in there]
         elif archive := _ARCHIVE.fullmatch(own.casefold()):
             kinds = [(_kind(entry, archive[1]), entry.name) for entry in there]
-            found = [(kind, printable(name)) for kind, name in kinds if kind == "table"]
+            found = [(kind, printable(name)) for kind, name in kinds if kind in ("table", "review")]
         else:
             return []
     except (OSError, RuntimeError):  # RuntimeError: the home folder is unknown
@@ -59,7 +59,16 @@ def beside(folder: Path) -> list[Beside]:
     return sorted(belonging, key=lambda item: (item.kind, natural_order(item.name)))
 
 
-def _kind(entry: os.DirEntry[str], own: str) -> Literal["table", "archive", "part"] | None:
+def is_review(name: str, own: str = "") -> bool:
+    """Returns whether a file is called like a review of a folder `own`, or of any folder."""
+    return name.casefold() in {
+        f"{stem}.{suffix}" for stem in ("review", f"{own}.review") for suffix in ("yaml", "yml")
+    }
+
+
+def _kind(
+    entry: os.DirEntry[str], own: str
+) -> Literal["table", "archive", "review", "part"] | None:
     """Returns how an entry belongs to the folder `own`, or None if it does not.
 
     own: the name of the folder in lower case.
@@ -72,7 +81,9 @@ def _kind(entry: os.DirEntry[str], own: str) -> Literal["table", "archive", "par
     archive = _ARCHIVE.fullmatch(name)
     stem, _, suffix = name.rpartition(".")
     if archive and archive[1] == own:
-        kind: Literal["table", "archive"] = "archive"
+        kind: Literal["table", "archive", "review"] = "archive"
+    elif is_review(name, own):
+        kind = "review"
     elif (suffix in TABLES and stem == own) or (suffix in _LISTS and _is_labels(stem, own)):
         kind = "table"
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
 import threading
@@ -21,6 +22,7 @@ from .jpeg_end import with_end_mark
 from .packed import Packed
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
+from .review import Box
 from .sixteen_bits import prepare
 from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
 
@@ -241,15 +243,30 @@ def read_fitted(
     fit: Fit,
     note: Note = ignore,
     background: str | None = "white",
+    crop: Box | None = None,
 ) -> Fitted:
     """Read a picture in this shape.
 
     fit: crop cuts off what is outside the middle part of this shape, pad adds borders in the
         colour of the background (or transparent ones), and stretch changes the proportions.
     note, background: see `read_picture`
+    crop: the part of the picture that is used.
     """
-    picture = read_picture(path, max(height, width), note, background)
+    share = 1.0 if crop is None else min(crop[2:])
+    picture = read_picture(path, math.ceil(max(height, width) / share), note, background)
+    if crop is not None:
+        picture = cropped(picture, crop)
     return fitted(picture, height, width, fit, background)
+
+
+def cropped(picture: Image.Image, crop: Box) -> Image.Image:
+    """Returns a part of a picture, at least a pixel."""
+    sides = []
+    for start, length, side in zip(crop[:2], crop[2:], picture.size, strict=True):
+        first = min(round(start * side), side - 1)
+        sides.append((first, min(side, max(first + 1, round((start + length) * side)))))
+    (left, right), (top, bottom) = sides
+    return picture.crop((left, top, right, bottom))
 
 
 def fitted(

@@ -176,7 +176,7 @@ def _crop(value: Any) -> Box | None:
     is_list = isinstance(value, list | tuple) and len(value) == 4
     if not is_list or not all(type(part) in (int, float) for part in value):
         raise ReviewError("`crop` is not a list of four numbers", advice)
-    shown = ", ".join(f"{part:g}" for part in value)
+    shown = ", ".join(str(part)[:12] for part in value)
     if not all(0 <= part <= 1 for part in value):
         raise ReviewError(f"`crop` leads out of the picture: [{shown}]", advice)
     left, top, width, height = (round(float(part), 6) for part in value)

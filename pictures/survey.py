@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .beside import ARCHIVES, TABLES, beside
+from .beside import ARCHIVES, TABLES, beside, is_review
 from .class_doubts import class_doubts, class_of, counted, first_of
 from .suffixes import Unread, is_listed, why_not_read
 from .walk import Entry, Skip, walk
@@ -67,6 +67,7 @@ _BESIDE = {
         "put them into the {place} as CSV if they contain labels",
     ),
     "archive": ("archives beside the {place} are not read", "unpack them if pictures are missing"),
+    "review": ("a review beside the {place} is not used", "set `review` to use it"),
     "part": (
         "folders beside this one look like other parts of the dataset",
         "load each with a node of its own",
@@ -80,12 +81,18 @@ class Survey:
 
     entries:  what is in it, if that is known; otherwise the folder is walked.
     pictures: the picture files, in order.
+    moved:    names of the pictures whose class is not that of their folder.
+    is_reviewed: whether a review is used, so that others are not reported.
 
     Raises: OSError if the folder can't be listed, or if the disk has a fault.
     """
 
-    def __init__(self, folder: Path, entries: Iterable[Entry] | None = None) -> None:
+    def __init__(
+        self, folder: Path, entries: Iterable[Entry] | None = None, is_reviewed: bool = False
+    ) -> None:
         self.pictures: list[Entry] = []
+        self.moved: list[str] = []
+        self._left_out: list[str] = []
         self._skipped: dict[Skip, list[str]] = {}
         self._files: list[str] = []
         self._misnamed: list[str] = []
@@ -106,7 +113,16 @@ class Survey:
                 self.skip(entry.kind, entry.name)
         self._place = "folder" if folder.is_dir() else "archive"
         self._beside = beside(folder)
+        if is_reviewed:
+            self._beside = [item for item in self._beside if item.kind != "review"]
+        self._is_reviewed = is_reviewed
         self._kinds = self._sorted_files()
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Remove pictures that are left out on purpose, so they are not reported."""
+        self._left_out += names
+        out = set(names)
+        self.pictures = [entry for entry in self.pictures if entry.name not in out]
 
     def skip(self, why: Skip, name: str) -> None:
         """Add an entry that is skipped."""
@@ -228,6 +244,7 @@ class Survey:
         used = {class_of(name) for name in names if "/" in name}
         # A folder of which something else is reported is not called empty.
         reported = [self._unreadable, self._files, self._misnamed, *self._skipped.values()]
+        reported += [self._left_out, self.moved]
         full = used | {name.split("/")[0] for group in reported for name in group if "/" in name}
         empty = [name for name in self._folders if name and "/" not in name and name not in full]
         if not empty:
@@ -245,6 +262,9 @@ class Survey:
 
     def _beside_doubts(self) -> list[Unread]:
         found = []
+        inside = [name for name in self._files if is_review(name) and not self._is_reviewed]
+        if inside:
+            found.append(Unread(f"the review {inside[0]} is not used", "set `review` to use it"))
         for kind, (what, advice) in _BESIDE.items():
             if names := [item.name for item in self._beside if item.kind == kind]:
                 what, advice = (text.format(place=self._place) for text in (what, advice))

@@ -98,6 +98,9 @@ Mask = Annotated[
 
 # Dataset
 
+MOST_STARS = 5
+UNRATED = -1  # the stars of a picture that is not rated
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -109,6 +112,9 @@ class Dataset:
     names:    N texts that say where each picture comes from, such as its path.
     groups:   int64 (N,), or None if nothing is known. Pictures with the same number have the same
               source, such as the pieces of one scan, so no split separates them.
+    stars:    int64 (N,), how often trainings use each picture: 0 to 5, or `UNRATED`; None if no
+              picture is rated.
+    keep:     bool (N,), the pictures that no preparation leaves out; None if there are none.
     """
 
     images: Tensor
@@ -116,6 +122,8 @@ class Dataset:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     groups: Tensor | None = None
+    stars: Tensor | None = None
+    keep: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -133,8 +141,12 @@ class Dataset:
     def subset(self, rows: Tensor) -> Dataset:
         """Returns the pictures with these row numbers, int64 (M,), and with all classes."""
         names = tuple(self.names[row] for row in rows.tolist())
-        groups = None if self.groups is None else self.groups[rows]
-        return Dataset(self.images[rows], self.labels[rows], self.classes, names, groups)
+        groups, stars, keep = (
+            None if values is None else values[rows]
+            for values in (self.groups, self.stars, self.keep)
+        )
+        images, labels = self.images[rows], self.labels[rows]
+        return Dataset(images, labels, self.classes, names, groups, stars, keep)
 
     @staticmethod
     def encode(value: Dataset) -> tuple[Json, Buffers]:
@@ -160,15 +172,30 @@ class Dataset:
             and int(labels.max()) < len(value.classes),
             "a dataset needs labels, int64 (N,), each an index into its classes",
         )
-        meta = {"classes": list(value.classes), "names": list(value.names)}
+        meta: dict[str, Any] = {"classes": list(value.classes), "names": list(value.names)}
         buffers = {"images": value.images, "labels": labels}
-        if value.groups is None:
-            return meta, buffers
-        require(
-            value.groups.dtype == torch.int64 and value.groups.shape == (count,),
-            "the groups of a dataset must be int64 (N,), a number for each picture",
-        )
-        return {**meta, "grouped": True}, {**buffers, "groups": value.groups}
+        if value.groups is not None:
+            require(
+                value.groups.dtype == torch.int64 and value.groups.shape == (count,),
+                "the groups of a dataset must be int64 (N,), a number for each picture",
+            )
+            meta["grouped"], buffers["groups"] = True, value.groups
+        if value.stars is not None:
+            require(
+                value.stars.dtype == torch.int64
+                and value.stars.shape == (count,)
+                and int(value.stars.min()) >= UNRATED
+                and int(value.stars.max()) <= MOST_STARS,
+                f"the stars of a dataset must be int64 (N,), {UNRATED} to {MOST_STARS}",
+            )
+            meta["rated"], buffers["stars"] = True, value.stars
+        if value.keep is not None:
+            require(
+                value.keep.dtype == torch.bool and value.keep.shape == (count,),
+                "`keep` of a dataset must be bool (N,)",
+            )
+            meta["kept"], buffers["keep"] = True, value.keep
+        return meta, buffers
 
     @staticmethod
     def decode(meta: Json, blob: Blob | None) -> Dataset:
@@ -179,6 +206,8 @@ class Dataset:
             tuple(meta["classes"]),
             tuple(meta["names"]),
             blob.tensor("groups") if meta.get("grouped") else None,
+            blob.tensor("stars") if meta.get("rated") else None,
+            blob.tensor("keep") if meta.get("kept") else None,
         )
 
 

@@ -79,6 +79,7 @@ def train_classifier(
     steps: int,
     start: tuple[ClassifierConfig, State] | None = None,
     groups: Tensor | None = None,
+    draws: Tensor | None = None,
 ) -> TrainingResult[ClassifierConfig, HeldOut]:
     """Train a classifier on uint8 images (N, H, W, 3).
 
@@ -87,6 +88,7 @@ def train_classifier(
         layer are matched by the names of the classes.
     groups: int64 (N,), the same number for pictures of the same source. These pictures, and
         identical ones, are held out together or not at all.
+    draws: rows of the pictures, each as often as an epoch contains it; None for each once.
 
     Returns the averaged weights, and a config with the fitted temperature. The curves contain the
     loss, and the accuracy in 0..1 on the training pictures.
@@ -105,7 +107,8 @@ def train_classifier(
     if line := together(groups):
         run.log(line)
     held = held_out_mask(labels, groups, settings.held_out, settings.seed)
-    chosen = torch.nonzero(~held)[:, 0]
+    draws = torch.arange(len(images)) if draws is None else draws
+    chosen = draws[~held[draws]]
     trainee = ClassifierTrainee(config, images, labels, chosen, settings, run)
     if start is not None:
         trainee.start_from(*start)
@@ -144,7 +147,7 @@ class ClassifierTrainee:
         settings: ClassifierSettings,
         run: TrainingRun,
     ) -> None:
-        """`rows`: numbers of the pictures to train on."""
+        """`rows`: numbers of the pictures to train on, each as often as an epoch contains it."""
         numerics = run.numerics
         self._config, self._settings, self._numerics = config, settings, numerics
         self.steps = Steps(run)
@@ -163,7 +166,7 @@ class ClassifierTrainee:
             weight_decay=0.05 if config.method == "residual" else 0.0,
             fused=True,
         )
-        self._sampler = Sampler(len(rows), settings.batch, settings.seed)
+        self._sampler = Sampler(rows, settings.batch, settings.seed)
         counts = labels[rows].bincount(minlength=len(config.classes)).float()
         present = (counts > 0).sum()
         # Balanced: every class has the same total weight, whatever its number of pictures.
@@ -230,7 +233,7 @@ class ClassifierTrainee:
 
     def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
-        chosen = self._rows[self._sampler.indices(step)]
+        chosen = self._sampler.indices(step)
         random = rng(self._settings.seed, 1, step)
         slices = micro_batches(len(chosen), math.prod(self._config.shape))
         parts = [self._data.choose(chosen[part], random) for part in slices]

@@ -53,6 +53,7 @@ def train_gan(
     steps: int,
     features: nn.Module | None = None,
     start: tuple[GanConfig, State] | None = None,
+    draws: Tensor | None = None,
 ) -> TrainingResult[GanConfig, WatchResult]:
     """Train a GAN until `steps` steps are done in total, and then do the cool-down steps.
 
@@ -63,6 +64,8 @@ def train_gan(
         projected method freezes it, and its weights are not returned. None to train a small one.
     start: config and weights of a GAN to continue from. Its method and channels replace those of
         `settings`. Its pictures may have another aspect.
+    draws: rows of the pictures, each as often as it is drawn (see `draws_by_stars`); None for each
+        once. Classes are drawn equally often.
 
     The names of the returned weights begin with `generator.` (the average, for drawing), `critic.`
     and, if they were trained here, `features.`. The curves contain the losses, and how certain the
@@ -88,7 +91,8 @@ def train_gan(
                 " nearly opaque"
             )
     run = _with_cooldown(run, steps)
-    data = TrainingSet.preloaded(images, labels, len(classes), settings.mirror, run.numerics)
+    numerics, mirror = run.numerics, settings.mirror
+    data = TrainingSet.preloaded(images, labels, len(classes), mirror, numerics, draws)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
     setup = GanSetup(config, settings, run.numerics, augmentation)
     trainee = GanTrainee(_make_method(setup, features), data, run)

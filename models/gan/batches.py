@@ -12,7 +12,7 @@ from ..blocks import to_signed
 from ..training.inputs import selected, selection
 from ..training.numerics import Numerics
 from ..training.rng import rng
-from ..training.sampler import Sampler
+from ..training.sampler import MOST_COPIES, Sampler
 
 GROUP = 4  # number of consecutive pictures in a batch that have the same class
 
@@ -35,6 +35,7 @@ class TrainingSet:
     labels:   int64 (N,), the numbers of their classes.
     classes:  number of classes.
     mirror:   whether each picture of a batch is mirrored with a probability of 1/2.
+    draws:    rows of the pictures in batches, each as often as it is drawn; None for each once.
     """
 
     images: Tensor
@@ -42,17 +43,28 @@ class TrainingSet:
     classes: int
     mirror: bool
     numerics: Numerics = field(default_factory=Numerics)
+    draws: Tensor | None = None
 
     @classmethod
     def preloaded(
-        cls, images: Tensor, labels: Tensor, classes: int, mirror: bool, numerics: Numerics
+        cls,
+        images: Tensor,
+        labels: Tensor,
+        classes: int,
+        mirror: bool,
+        numerics: Numerics,
+        draws: Tensor | None = None,
     ) -> TrainingSet:
         """Returns the training set, with the pictures in a GPU's memory if they fit."""
-        return cls(numerics.preload(images), labels, classes, mirror, numerics)
+        return cls(numerics.preload(images), labels, classes, mirror, numerics, draws)
 
-    def members(self) -> list[Tensor]:
-        """Returns the indices of the pictures of each class that has pictures."""
-        members = (torch.nonzero(self.labels == c).flatten() for c in range(self.classes))
+    def members(self, rows: Tensor | None = None) -> list[Tensor]:
+        """Returns the indices of the pictures of each class that has pictures.
+
+        rows: the indices of some pictures, perhaps several times; None for all once.
+        """
+        rows = torch.arange(len(self.labels)) if rows is None else rows
+        members = (rows[self.labels[rows] == c] for c in range(self.classes))
         return [indices for indices in members if len(indices)]
 
     def choose(self, indices: Tensor, random: torch.Generator) -> Chosen:
@@ -82,8 +94,8 @@ class Batches:
 
     def __init__(self, data: TrainingSet, batch: int, seed: int) -> None:
         self._data, self._seed = data, seed
-        self._members = data.members()
-        self._turns = Sampler(len(self._members), -(-batch // GROUP), seed)
+        self._members = data.members(data.draws)
+        self._turns = Sampler(torch.arange(len(self._members)), -(-batch // GROUP), seed)
 
     def reals(self, step: int) -> tuple[Chosen, Tensor]:
         """Returns the pictures for step number `step`, and their labels (B,)."""
@@ -95,5 +107,7 @@ class Batches:
 
     def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
         """Returns GROUP of the class's pictures; different ones if there are enough."""
-        chosen = torch.randperm(len(members), generator=random)[:GROUP]
-        return members[chosen.repeat(GROUP)[:GROUP]]
+        order = torch.randperm(len(members), generator=random)
+        first = members[order[: GROUP * MOST_COPIES]]  # GROUP pictures, if there are as many
+        chosen = torch.tensor(list(dict.fromkeys(first.tolist()))[:GROUP])
+        return chosen.repeat(GROUP)[:GROUP]

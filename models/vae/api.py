@@ -40,6 +40,7 @@ def train_vae(
     steps: int,
     start: tuple[VaeConfig, State] | None = None,
     features: nn.Module | None = None,
+    draws: Tensor | None = None,
 ) -> TrainingResult[VaeConfig, None]:
     """Train a VAE on uint8 images (N, H, W, C). C is 3, or 4 with straight alpha.
 
@@ -48,6 +49,7 @@ def train_vae(
     start: a VAE to continue from, with its method, quantiser and channels. Its prior is dropped,
         unless `keep_latents` is set: then only the decoder is trained, and latents stay valid.
     features: a network that returns feature maps, needed to sharpen by features.
+    draws: rows of the pictures, each as often as an epoch contains it; None for each once.
 
     Returns the averaged weights. The curves contain loss, error and divergence.
     Raises: ValueError if the pictures' size or the combination of settings is not possible.
@@ -77,7 +79,7 @@ def train_vae(
     sharpener = make_sharpener(
         settings.sharpen, features, config.planes, settings.seed, run.numerics
     )
-    trainee = VaeTrainee(config, images, settings, run, weights, sharpener)
+    trainee = VaeTrainee(config, images, settings, run, weights, sharpener, draws)
     curves = train(trainee, steps=steps, run=run)
     trainee.steps.close()
     network = trainee.average.network

@@ -75,6 +75,7 @@ def train_prior(
     vae: VaeNetwork,
     steps: int,
     start: tuple[PriorConfig, State] | None = None,
+    draws: Tensor | None = None,
 ) -> TrainingResult[PriorConfig, None]:
     """Train a prior on latents like those of `encode`.
 
@@ -82,6 +83,7 @@ def train_prior(
     labels: int64 (N,), indices into `classes`.
     vae: the VAE of the latents, which decodes the previews.
     start: a prior to continue from; the rows of its class table are matched by name.
+    draws: numbers of the N pictures, each as often as an epoch contains it; None for each once.
 
     Returns the averaged weights. The curves contain the loss.
     Raises: ValueError if `start` is a prior for latents of another size.
@@ -96,7 +98,7 @@ def train_prior(
                 "wire a VAE of the same size to `start`, or leave `start` unwired",
             )
         config = replace(start[0], classes=classes)
-    trainee = PriorTrainee(config, latents, labels, vae, settings, run, start)
+    trainee = PriorTrainee(config, latents, labels, vae, settings, run, start, draws)
     curves = train(trainee, steps=steps, run=run)
     trainee.steps.close()
     state = {
@@ -201,6 +203,7 @@ class PriorTrainee:
         settings: PriorSettings,
         run: TrainingRun,
         start: tuple[PriorConfig, State] | None,
+        draws: Tensor | None,
     ) -> None:
         numerics = run.numerics
         self._config, self._labels, self._vae = config, labels, vae
@@ -217,7 +220,10 @@ class PriorTrainee:
         self._optimiser = torch.optim.AdamW(
             network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
-        self._sampler = Sampler(len(latents), settings.batch, settings.seed)
+        rows = torch.arange(len(latents))
+        if draws is not None:  # of each of the versions of a picture
+            rows = rows.view(-1, len(labels))[:, draws].flatten()
+        self._sampler = Sampler(rows, settings.batch, settings.seed)
         self._age = 0 if start is None else STEADY
 
     def stateful(self) -> Mapping[str, Stateful]:

@@ -79,6 +79,7 @@ class VaeTrainee:
         run: TrainingRun,
         start: State | None,
         sharpener: Sharpener | None,
+        draws: Tensor | None = None,
     ) -> None:
         """`images`: uint8 (N, H, W, C); `start`: the weights to start with, None for new ones."""
         numerics = run.numerics
@@ -109,7 +110,8 @@ class VaeTrainee:
             weight_decay=0.01,
             fused=True,
         )
-        self._sampler = Sampler(len(images), settings.batch, settings.seed)
+        rows = torch.arange(len(images)) if draws is None else draws
+        self._sampler = Sampler(rows, settings.batch, settings.seed)
 
     def stateful(self) -> Mapping[str, Stateful]:
         more = {} if self._sharpener is None else self._sharpener.stateful()

@@ -18,9 +18,12 @@ _MOST_BYTES = 1 << 26  # bytes of their contents that are in memory; one file ma
 
 
 def in_turn(
-    function: Callable[[File], Result], files: Iterator[tuple[int, File]]
+    function: Callable[[int, File], Result], files: Iterator[tuple[int, File]]
 ) -> Generator[tuple[int, Result], None, None]:
-    """Yields the results in the order of the files, each with the number of its file."""
+    """Yields the results in the order of the files, each with the number of its file.
+
+    function: is called with the number and the file.
+    """
     waiting: deque[tuple[int, int, Future[Result]]] = deque()
     size = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -31,7 +34,7 @@ def in_turn(
                     first, bytes_, future = waiting.popleft()
                     size -= bytes_
                     yield first, future.result()
-                waiting.append((number, length, pool.submit(function, file)))
+                waiting.append((number, length, pool.submit(function, number, file)))
                 size += length
             for first, _, future in waiting:
                 yield first, future.result()

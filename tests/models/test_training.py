@@ -30,7 +30,7 @@ class Toy:
         self.network.to(memory_format=torch.channels_last)
         self.average = Average(self.network, copy.to(memory_format=torch.channels_last), 0.99)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), 1e-2, fused=True)
-        self.sampler = Sampler(10, 4, seed)
+        self.sampler = Sampler(torch.arange(10), 4, seed)
         self.pictures = torch.randn(10, 3, 8, 8, generator=rng(seed, 0, 1))
 
     def stateful(self):
@@ -107,7 +107,7 @@ def test_training_leaves_the_global_generator_alone():
 
 @pytest.mark.parametrize(("count", "batch"), [(10, 5), (10, 4), (7, 3), (5, 5), (3, 8), (1, 4)])
 def test_every_epoch_shows_each_picture_once(count, batch):
-    sampler = Sampler(count, batch, seed=5)
+    sampler = Sampler(torch.arange(count), batch, seed=5)
     steps = [sampler.indices(step) for step in range(count * 3)]
     assert all(len(indices) == batch for indices in steps)
     epochs = torch.cat(steps).view(-1, count)
@@ -117,11 +117,12 @@ def test_every_epoch_shows_each_picture_once(count, batch):
 
 
 def test_a_sampler_can_be_asked_for_any_step():
-    walked, jumped = Sampler(7, 3, seed=1), Sampler(7, 3, seed=1)
+    walked, jumped = (Sampler(torch.arange(7), 3, seed=1) for _ in range(2))
     steps = [walked.indices(step) for step in range(12)]
     for step in (11, 0, 5, 4):
         assert torch.equal(jumped.indices(step), steps[step])
-    assert not torch.equal(Sampler(100, 50, seed=2).indices(0), Sampler(100, 50, seed=3).indices(0))
+    one, other = (Sampler(torch.arange(100), 50, seed=seed).indices(0) for seed in (2, 3))
+    assert not torch.equal(one, other)
 
 
 def test_curves_average_the_steps_since_the_row_before():

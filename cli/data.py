@@ -12,7 +12,7 @@ import typer
 
 from ..contract.errors import InputError
 from .interruption import Interruption
-from .options import CacheOption, JsonOption, folder_at, open_store
+from .options import CacheOption, JsonOption, file_at, folder_at, open_store
 from .output import finish
 from .progress import Bars, Quiet
 
@@ -52,6 +52,14 @@ def data(
             help="Save a sheet with pictures of each class in this folder, as data/sheet.png.",
         ),
     ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            parser=file_at,
+            metavar="FILE",
+            help="A review of the pictures: which to drop, move, crop and rate.",
+        ),
+    ] = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,6 +71,7 @@ def data(
     from ..runner.graph.binding import bind
     from ..runner.graph.document import document_of
     from ..runner.graph.folders import Folders
+    from ..runner.graph.yaml_text import Typed
     from ..runner.run.device_option import all_numerics_for
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
@@ -70,6 +79,8 @@ def data(
 
     if not folder.is_dir():
         raise InputError(f"there is no folder {str(folder)!r}", "check the path")
+    path = str(review)
+    settings = {"pictures.review": Typed(path, path, f"--review {path}")} if review else None
     interruption = Interruption()
     numerics = all_numerics_for("cpu")[0]
     with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary:
@@ -78,6 +89,7 @@ def data(
             document_of(_GRAPH, "data.yaml", folder),
             load_nodes(),
             Folders(folder, folder, out or folder),
+            settings,
         )
         messages = _Messages(show_bars=not as_json and sys.stdout.isatty())
         with open_store(cache) as store:

@@ -110,8 +110,7 @@ def filter_pictures(
     gone = [row for row, why in enumerate(reasons) if why]
     held = sum(any(m.is_beyond(row) for m in found) for row, stays in enumerate(keep) if stays)
     if held:
-        pictures = f"{counted(held, 'picture')} beyond the limits"
-        ctx.log(f"{pictures} {'stays' if held == 1 else 'stay'} because a review keeps them")
+        ctx.log(f"{counted(held, 'picture')} beyond the limits kept by a review")
     if len(gone) == len(dataset):
         raise NodeError(
             f"no picture is left: {_counts(found, gone)}", "change the limits of the filter"

@@ -84,6 +84,7 @@ def _line(stars: list[int]) -> str:
     for number in (*range(MOST_STARS, 0, -1), UNRATED):
         if counts[number]:
             name = "not rated" if number == UNRATED else f"with {counted(number, 'star')}"
-            parts.append(f"{counts[number]} {name}: {weight_of(number):g}")
-    line = f"pictures are drawn by their stars (3 stars: 1): {', '.join(parts)}"
-    return f"{line}; {counts[_UNUSED]} with 0 stars: never" if counts[_UNUSED] else line
+            parts.append(f"{counts[number]} {name} (weight {weight_of(number):g})")
+    if counts[_UNUSED]:
+        parts.append(f"{counts[_UNUSED]} with 0 stars (never)")
+    return f"pictures are drawn by their stars: {', '.join(parts)}"

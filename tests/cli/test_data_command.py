@@ -41,3 +41,25 @@ def test_a_folder_that_does_not_exist_is_one_line(cli):
     done = cli("data", "nothing")
     assert done.returncode == 3
     assert done.stderr == "there is no folder 'nothing' - check the path\n"
+
+
+def test_a_review_is_applied_from_wherever_it_is(cli):
+    make_folder(cli.folder)
+    review = cli.folder / "else" / "where.yaml"
+    review.parent.mkdir()
+    review.write_text("review: 1\npictures: {a/0.png: {drop: true}, a/2.png: {class: c}}\n")
+    done = cli("data", "pics", "--review", "else/where.yaml", "--json")
+    report = json.loads(done.stdout)
+    assert [(row["class"], row["pictures"]) for row in report["classes"]] == [
+        ("a", 4),
+        ("b", 6),
+        ("c", 1),
+    ]
+    assert "1 dropped, 1 moved by the review" in report["warnings"][0]
+    review.write_text("review: 1\npictures: {a/0.png: {drop: yes}}\n")
+    done = cli("data", "pics", "--review", "else/where.yaml")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "data.yaml: node 'pictures': line 2 of 'where.yaml': 'a/0.png': `drop` is 'yes' - write"
+        " true or false\n"
+    )

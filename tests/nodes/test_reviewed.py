@@ -280,3 +280,21 @@ def test_a_group_of_a_gan_has_different_pictures_with_stars_too():
             assert len(set(group.tolist())) == (GROUP if label == 0 else 1)
         counts += pictures.bincount(minlength=6)
     assert counts[:2].min() > 1.1 * counts[2:5].max()
+
+
+def test_the_content_of_a_review_is_part_of_the_key_and_no_review_is_not(cli):
+    write_folder(cli.folder / "pics", FILES)
+    (cli.folder / "r.yaml").write_text(REVIEW)
+    graph = "artgraph: 1\nnodes:\n  d: {node: load_dataset, with: {folder: pics, size: 16%s}}\n"
+    (cli.folder / "g.yaml").write_text(graph % "")
+    (cli.folder / "r1.yaml").write_text(graph % ", review: r.yaml")
+    (cli.folder / "r2.yaml").write_text(graph % ", review: again.yaml")
+    (cli.folder / "none.yaml").write_text(graph % ", review: null")
+    assert "1 ran" in cli("run", "g.yaml").stdout
+    assert "1 reused" in cli("run", "none.yaml").stdout
+    assert "1 ran" in cli("run", "r1.yaml").stdout
+    (cli.folder / "r.yaml").rename(cli.folder / "again.yaml")
+    assert "1 reused" in cli("run", "r2.yaml").stdout
+    (cli.folder / "again.yaml").write_text(REVIEW.replace("5", "4", 1))
+    assert "1 ran" in cli("run", "r2.yaml").stdout
+    assert NODES["load_dataset"].neutral["review"] is None

@@ -28,6 +28,7 @@ MOST_BYTES = 1 << 24  # largest size of a review
 MOST_CLASS = 200  # longest name of a class in characters
 _MOST_COMPARED = 20_000  # names that are compared to find one that is similar
 _SLACK = 1e-6  # how far a crop may lead out of the picture, because fractions are rounded
+_DIGITS = re.compile("[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLS = {**dict.fromkeys(("true", "True", "TRUE"), True)} | dict.fromkeys(
     ("false", "False", "FALSE"), False
@@ -249,10 +250,15 @@ def _not_known(name: str, known: Collection[str]) -> str:
 
 
 def near_name(name: str, names: Collection[str]) -> str | None:
-    """Returns the name of a picture that may be meant by a name that no picture has."""
-    base = name.replace("\\", "/").rpartition("/")[2].casefold()
-    same = [other for other in names if other.rpartition("/")[2].casefold() == base]
-    if len(same) == 1:
-        return same[0]
-    some = same or (names if len(names) <= _MOST_COMPARED else ())
-    return next(iter(difflib.get_close_matches(name, some, n=1, cutoff=0.8)), None)
+    """Returns the name of a picture that may be meant by a name that no picture has.
+
+    It is in another folder, or is spelled alike and has the same numbers: IMG_1 is not IMG_2.
+    """
+    plain = name.replace("\\", "/")
+    base, numbers = plain.rpartition("/")[2].casefold(), _DIGITS.findall(plain)
+    some = [other for other in names if other.rpartition("/")[2].casefold() == base]
+    if len(some) == 1:
+        return some[0]
+    if not some and len(names) <= _MOST_COMPARED:
+        some = [other for other in names if _DIGITS.findall(other) == numbers]
+    return next(iter(difflib.get_close_matches(plain, some, n=1, cutoff=0.8)), None)

@@ -160,6 +160,8 @@ def test_a_name_that_is_almost_right_is_found():
     assert near_name("IMG_01.jpg", names) == "cats/IMG_01.jpg"
     assert near_name("cats\\img_01.JPG", names) == "cats/IMG_01.jpg"
     assert near_name("cat/IMG_02.jpg", names) == "cats/IMG_02.jpg"
+    assert near_name("cats/IMG_01.jpeg", names) == "cats/IMG_01.jpg"
+    assert near_name("cats/IMG_03.jpg", names) is None
     assert near_name("birds/owl.png", names) is None
 
 

@@ -199,7 +199,7 @@ class _Binder:
                 what = f"the name of the node can't be the name of its file: {unfit[0]}"
                 self.report(entry, Problem("bad_value", chosen, what, f"set `{chosen}`"))
         for name, widget in spec.widgets.items():
-            if widget.kind not in ("file", "folder") or name in wrong or checked[name] is None:
+            if widget.kind not in ("file", "folder") or name in wrong or checked.get(name) is None:
                 continue
             mark = values.get(name)
             trusted = mark is not None and isinstance(mark.value, Typed)

@@ -89,7 +89,7 @@ def load_dataset(
     review: Annotated[
         InputFile | None,
         Field(
-            description="YAML file of the editor that says which pictures to drop, move, crop and"
+            description="YAML file that says which pictures to drop, move to another class, crop and"
             " rate; empty: none"
         ),
         Neutral(None),

@@ -89,8 +89,8 @@ def load_dataset(
     review: Annotated[
         InputFile | None,
         Field(
-            description="YAML file that says which pictures to drop, move to another class, crop and"
-            " rate; empty: none"
+            description="YAML file that says which pictures to drop, move to another class, crop"
+            " and rate; empty: none"
         ),
         Neutral(None),
     ] = None,

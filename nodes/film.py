@@ -166,7 +166,7 @@ class _Taken:
         self._changed = 0.0  # sum of the shares that are cropped or padded
 
     def add(self, shown: Shown, fit: Literal["crop", "pad", "stretch"]) -> None:
-        from ..pictures.reading import fitted
+        from ..pictures.fitting import fitted
 
         if len(self.times) == len(self.pixels):
             self.is_full = True

@@ -155,11 +155,12 @@ def resize_image(
         int, Field(ge=0, le=8192, description="Height in pixels; 0: from the width")
     ] = 0,
     fit: Annotated[
-        Literal["crop", "pad", "stretch"],
+        Literal["crop", "salient", "pad", "stretch"],
         Field(description="What to do with a picture of other proportions"),
         Choices(
             {
                 "crop": "use only the middle",
+                "salient": "use only the part that stands out most",
                 "pad": "add white edges, or clear ones to pictures with alpha",
                 "stretch": "change its proportions",
             }
@@ -173,11 +174,14 @@ def resize_image(
 ) -> Image:
     """Resize pictures.
 
-    The colour of what is fully transparent does not reach the pixels beside it.
+    The colour of what is fully transparent does not reach the pixels beside it. With `fit:
+    salient`, each picture is cropped to the part of it that stands out, as by `load_dataset`. In a
+    film, this part may jump from picture to picture.
 
     Raises: NodeError if width and height are both 0, or for more than 500 million pixels in all.
     """
     rows, columns = image.shape[1:3]
+    smooth = filter == "smooth"
     if width == height == 0:
         raise NodeError("width and height are both 0", "set one of them")
     width = width or max(1, round(columns * height / rows))
@@ -189,7 +193,10 @@ def resize_image(
         )
 
     def fitted(part: Tensor) -> Tensor:
-        return _resized(part, width, height, fit, filter == "smooth")
+        if fit == "salient":
+            pieces = [_salient_part(picture, width, height)[None] for picture in part]
+            return concatenate([_resized(p, width, height, "crop", smooth) for p in pieces])
+        return _resized(part, width, height, fit, smooth)
 
     return by_part(fitted, image, height, width)
 
@@ -209,8 +216,7 @@ def _resized(
 
     rows, columns = image.shape[1:3]
     if fit == "crop":
-        keep = min(columns / width, rows / height)
-        part_w, part_h = max(1, round(keep * width)), max(1, round(keep * height))
+        part_h, part_w = _largest_part(rows, columns, width, height)
         left, top = (columns - part_w) // 2, (rows - part_h) // 2
         image = image[:, top : top + part_h, left : left + part_w]
     inner = (height, width)
@@ -233,6 +239,26 @@ def _resized(
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     whole[:, top : top + inner[0], left : left + inner[1]] = small
     return whole
+
+
+def _largest_part(rows: int, columns: int, width: int, height: int) -> tuple[int, int]:
+    """Returns height and width of the largest part of a picture with other proportions."""
+    keep = min(columns / width, rows / height)
+    return max(1, round(keep * height)), max(1, round(keep * width))
+
+
+def _salient_part(picture: Tensor, width: int, height: int) -> Tensor:
+    """Returns the part of a picture, (H, W, C) in 0..1, that stands out most."""
+    from PIL import Image as Picture
+
+    from ..pictures.fitting import box_of
+
+    rows, columns = picture.shape[:2]
+    part_h, part_w = _largest_part(rows, columns, width, height)
+    levels = (picture * 255).round().clamp(0, 255).byte().numpy()
+    left, top, *_ = box_of(Picture.fromarray(levels), height, width, "salient")
+    left, top = min(round(left), columns - part_w), min(round(top), rows - part_h)
+    return picture[top : top + part_h, left : left + part_w]
 
 
 class DatasetImages(NamedTuple):

@@ -22,8 +22,9 @@ from .review import decisions, reviewed_pictures
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..pictures.fitting import Fit, Fitted
     from ..pictures.packed import Packed
-    from ..pictures.reading import Fitted, UnreadableError
+    from ..pictures.reading import UnreadableError
     from ..pictures.sources.reviewed import Reviewed
     from ..pictures.sources.source import Source
     from ..pictures.survey import Survey
@@ -47,11 +48,12 @@ def load_dataset(
         int, Field(ge=8, le=1024, description="Width and height of a square picture in pixels")
     ] = 64,
     fit: Annotated[
-        Literal["crop", "pad", "stretch"],
+        Literal["crop", "salient", "pad", "stretch"],
         Field(description="What to do with a picture of other proportions"),
         Choices(
             {
                 "crop": "use only the middle",
+                "salient": "use only the part that stands out most",
                 "pad": "add edges in the colour of `background`, or clear ones",
                 "stretch": "change its proportions",
             }
@@ -110,6 +112,10 @@ def load_dataset(
     height that are multiples of an eighth of the size (at least 8 px). With the aspect auto, the
     median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
     How much is cut off or added is reported.
+
+    With `fit: salient`, the part of each picture is used that differs most from what is at its
+    edges, and that has the strongest outlines. Of a picture with transparent parts, it is where the
+    picture is opaque. If nothing stands out, it is the middle.
 
     With `review`, some pictures are left out, or have another class, as an artist decided. Crops
     are applied before `fit`. Pictures with more stars are drawn more often in trainings, and those
@@ -250,7 +256,7 @@ def _read_all(
     reviewed: Reviewed,
     source: Source,
     shape: tuple[int, int],
-    fit: Literal["crop", "pad", "stretch"],
+    fit: Fit,
     background: str | None,
     ctx: Context,
 ) -> tuple[Tensor, tuple[str, ...], str]:
@@ -263,7 +269,8 @@ def _read_all(
     """
     import torch
 
-    from ..pictures.reading import ANOTHER, UnreadableError, read_fitted
+    from ..pictures.fitting import read_fitted
+    from ..pictures.reading import ANOTHER, UnreadableError
     from ..pictures.sources.in_turn import in_turn
     from ..pictures.walk import refusal
 
@@ -309,6 +316,6 @@ def _read_all(
             found.add_note(entries[place].name, text)
     share = sum(changed[place] for place in places) / max(1, len(places))
     border = "white border" if background == WHITE else "border"
-    what = "cut off" if fit == "crop" else border
+    what = "cut off" if fit in ("crop", "salient") else border
     change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
     return images[: len(places)], tuple(entries[place].name for place in places), change

@@ -166,14 +166,15 @@ def _read(
 
     Raises: InputError if the disk has a fault; NodeError if memory runs out.
     """
-    from ..pictures.reading import ANOTHER, UnreadableError, cropped, read_picture
+    from ..pictures.fitting import cropped
+    from ..pictures.reading import ANOTHER, UnreadableError, read_picture
     from ..pictures.walk import refusal
 
     try:
         if isinstance(file, UnreadableError):
             raise file
         picture = read_picture(file, note=lambda text: found.add_note(name, text))
-        return picture if crop is None else cropped(picture, crop)
+        return cropped(picture, crop)
     except UnreadableError as error:
         found.add_unreadable(name, str(error), "" if error.advice == ANOTHER else error.advice)
     except OSError as error:

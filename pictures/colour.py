@@ -44,10 +44,11 @@ def in_srgb(
         rgb = rgb.copy() if rgb is picture else rgb
         rgb.putalpha(alpha or 255)
         return rgb
-    return rgb if alpha is None else _on_colour(rgb, alpha, background)
+    return rgb if alpha is None else on_colour(rgb, alpha, background)
 
 
-def _on_colour(rgb: Image.Image, alpha: Image.Image, background: str) -> Image.Image:
+def on_colour(rgb: Image.Image, alpha: Image.Image, background: str) -> Image.Image:
+    """Returns a picture in RGB, which is changed: a colour shows through where it is clear."""
     for top in range(0, rgb.height, _ROWS):
         box = (0, top, rgb.width, min(top + _ROWS, rgb.height))
         over = rgb.crop(box).convert("RGBA")

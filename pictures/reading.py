@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import stat
 import threading
 from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from .alpha import resized
 from .colour import Note, ignore, in_srgb
 from .jpeg_end import with_end_mark
 from .packed import Packed
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
-from .review import Box
 from .sixteen_bits import prepare
 from .suffixes import RAW, open_formats, why_content_not_read, why_not_read
-
-Fit = Literal["crop", "pad", "stretch"]
-Pixels = NDArray[np.uint8]
 
 ANOTHER = "choose another file"  # the advice if a file can't be used at all
 MOST_PIXELS = 80_000_000  # most pixels of a picture that is read
@@ -222,73 +214,6 @@ def ratio_of_picture(path: Path | Packed) -> float | None:
     """Returns width divided by height of a picture as it is shown; None if it can't be read."""
     size = size_of_picture(path)
     return size[0] / size[1] if size else None
-
-
-class Fitted(NamedTuple):
-    """A picture in another shape.
-
-    pixels:  uint8 (H, W, C).
-    share:   the share of the picture that was cut off (crop), or of the result that is border
-             (pad); 0 for stretch.
-    """
-
-    pixels: Pixels
-    share: float
-
-
-def read_fitted(
-    path: Path | Packed,
-    height: int,
-    width: int,
-    fit: Fit,
-    note: Note = ignore,
-    background: str | None = "white",
-    crop: Box | None = None,
-) -> Fitted:
-    """Read a picture in this shape.
-
-    fit: crop cuts off what is outside the middle part of this shape, pad adds borders in the
-        colour of the background (or transparent ones), and stretch changes the proportions.
-    note, background: see `read_picture`
-    crop: the part of the picture that is used.
-    """
-    share = 1.0 if crop is None else min(crop[2:])
-    picture = read_picture(path, math.ceil(max(height, width) / share), note, background)
-    if crop is not None:
-        picture = cropped(picture, crop)
-    return fitted(picture, height, width, fit, background)
-
-
-def cropped(picture: Image.Image, crop: Box) -> Image.Image:
-    """Returns a part of a picture, at least a pixel."""
-    sides = []
-    for start, length, side in zip(crop[:2], crop[2:], picture.size, strict=True):
-        first = min(round(start * side), side - 1)
-        sides.append((first, min(side, max(first + 1, round((start + length) * side)))))
-    (left, right), (top, bottom) = sides
-    return picture.crop((left, top, right, bottom))
-
-
-def fitted(
-    picture: Image.Image, height: int, width: int, fit: Fit, background: str | None = "white"
-) -> Fitted:
-    """Returns a picture in RGB or RGBA in this shape; see `read_fitted`."""
-    columns, rows = picture.size
-    size = (width, height)
-    if fit == "crop":
-        across, down = min(columns, rows * width / height), min(rows, columns * height / width)
-        left, top = (columns - across) / 2, (rows - down) / 2
-        box = (left, top, left + across, top + down)
-        lost = 1 - across * down / (columns * rows)
-        return Fitted(np.array(resized(picture, size, box)), lost)
-    if fit == "stretch":
-        return Fitted(np.array(resized(picture, size)), 0.0)
-    scale = min(width / columns, height / rows)
-    inner = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    whole = Image.new(picture.mode, size, background or (0, 0, 0, 0))
-    small = resized(picture, inner)
-    whole.paste(small, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return Fitted(np.array(whole), 1 - inner[0] * inner[1] / (width * height))
 
 
 def _too_large(width: int, height: int) -> str:

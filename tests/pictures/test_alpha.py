@@ -9,7 +9,8 @@ from PIL import Image
 
 from artgraph.pictures.alpha import LEVELS, SQUARE, on_checkerboard, resized
 from artgraph.pictures.encoding import encode_animation, encode_still
-from artgraph.pictures.reading import read_fitted, read_picture
+from artgraph.pictures.fitting import read_fitted
+from artgraph.pictures.reading import read_picture
 from artgraph.pictures.sheet import contact_sheet, lay_out
 from artgraph.pictures.tiles import tiled
 from artgraph.pictures.xy_sheet import xy_sheet

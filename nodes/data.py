@@ -49,11 +49,12 @@ def load_image(
 ) -> Image:
     """Load one picture file in its full size: (1, H, W, 3), or (1, H, W, 4) with alpha.
 
-    PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, and HEIC
-    files with the extra `heif`. The picture is turned upright if its EXIF data says so. 16 bits,
-    floats and colour profiles are converted to 8-bit sRGB. The background is put behind transparent
-    parts; with `alpha: keep`, they stay transparent, and `image_alpha` returns them as a mask. Of
-    an animation, the first frame is used. A picture may have at most 80 million pixels.
+    PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, HEIC files
+    with the extra `heif`, and JPEG XL files with the extra `jxl`. The picture is turned
+    upright if its EXIF data says so. 16 bits, floats and colour profiles are converted to 8-bit
+    sRGB. The background is put behind transparent parts; with `alpha: keep`, they stay transparent,
+    and `image_alpha` returns them as a mask. Of an animation, the first frame is used. A picture
+    may have at most 80 million pixels.
 
     Raises: InputError if the file is not a picture, is damaged, too large or can't be read.
     """

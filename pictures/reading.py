@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageErr
 
 from .colour import Note, ignore, in_srgb
 from .jpeg_end import with_end_mark
+from .jxl import JxlHeader, jxl_header
 from .packed import Packed
 from .png_details import colour_numbers, load_png, without_large_texts
 from .profiles import HDR_CURVES
@@ -32,7 +33,7 @@ _OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # what the error of a decoder says then
 _START = 64  # bytes at the beginning of a file that show what it is
 _SUBFILE, _SUBFILES, _DNG = 254, 330, 50706  # TIFF tags that RAW files have
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_one_large_at_a_time = threading.Lock()
+_one_large_at_a_time = threading.RLock()
 
 
 class UnreadableError(Exception):
@@ -97,7 +98,7 @@ def _decode(
     """Returns the first picture in a file, which is recognised by its content."""
     numbers = colour_numbers(file)
     file.seek(0)
-    with Image.open(file, formats=formats) as picture:
+    with _ready_to_open(file, formats), Image.open(file, formats=formats) as picture:
         width, height = picture.size
         if width * height > MOST_PIXELS:
             raise UnreadableError(_too_large(width, height))
@@ -115,6 +116,28 @@ def _decode(
                 picture.load()
             _turn_upright(loaded)
             return in_srgb(loaded, note, background)
+
+
+def _ready_to_open(file: IO[bytes], formats: tuple[str, ...]) -> AbstractContextManager[object]:
+    """Check a file in JPEG XL, which is decoded as soon as it is opened.
+
+    Returns what to enter before it is opened: large ones wait for others.
+    """
+    jxl = _jxl_header(file, formats)
+    if jxl is None:
+        return nullcontext()
+    if jxl.width * jxl.height > MOST_PIXELS:
+        raise UnreadableError(_too_large(jxl.width, jxl.height))
+    if jxl.is_animation:
+        raise UnreadableError("it is an animation in JPEG XL", "save its frames as PNG")
+    return _one_large_at_a_time if jxl.width * jxl.height > _LARGE else nullcontext()
+
+
+def _jxl_header(file: IO[bytes], formats: tuple[str, ...]) -> JxlHeader | None:
+    """Returns the header of a file in JPEG XL, if such files can be read."""
+    found = jxl_header(file) if "JXL" in formats else None
+    file.seek(0)
+    return found
 
 
 def _refuse_what_looks_wrong(picture: Image.Image) -> None:
@@ -180,6 +203,9 @@ def _repaired(file: IO[bytes], note: Note) -> bytes | None:
 def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     if isinstance(error, _BOMBS):
         return UnreadableError(f"it has more than {MOST_PIXELS // 10**6} million pixels")
+    file.seek(0)
+    if _jxl_header(file, open_formats(tga=False)) is not None:
+        return UnreadableError("it is damaged")  # the decoder says nothing else
     if not isinstance(error, UnidentifiedImageError):
         return UnreadableError(f"it is damaged ({error or type(error).__name__})")
     file.seek(0)
@@ -202,9 +228,13 @@ def size_of_picture(path: Path | Packed) -> tuple[int, int] | None:
     """
     try:
         formats = open_formats(tga=path.suffix.lower() == ".tga")
-        with path.open("rb") as file, Image.open(file, formats=formats) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        with path.open("rb") as file:
+            jxl = _jxl_header(file, formats)
+            if jxl is not None:
+                return jxl.width, jxl.height
+            with Image.open(file, formats=formats) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
     except Exception:  # a damaged file can make a decoder raise anything
         return None
     return (height, width) if turned else (width, height)
@@ -221,6 +251,11 @@ def _too_large(width: int, height: int) -> str:
 
 
 def _turn_upright(picture: Image.Image) -> None:
-    """Turn a picture by its EXIF orientation, if that can be read."""
+    """Turn a picture by its EXIF orientation, if that can be read.
+
+    Pictures in JPEG XL are turned by the decoder, except those that were made from JPEG files.
+    """
+    if picture.format == "JXL" and not getattr(picture, "jpeg", False):
+        return
     with suppress(Exception):  # damaged EXIF data can make the parser raise anything
         ImageOps.exif_transpose(picture, in_place=True)

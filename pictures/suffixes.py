@@ -23,6 +23,7 @@ FORMATS = {
     "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "JXL": (".jxl",),
     "QOI": (".qoi",),
     "TGA": (".tga",),
 }
@@ -52,7 +53,6 @@ _KINDS = {
     ),
     "pdf": Unread("it is a document", "save its pages as PNG or JPEG"),
     _FILM: Unread("it is a film", "load pictures of it with load_video"),
-    "jxl": Unread("JPEG XL is not supported", _SAVED),
     "exr hdr": Unread("it contains brightness values for later exposure", _SAVED),
     "ico icns cur": Unread("it is an icon, which contains several sizes", "save one size as PNG"),
     "dds ktx ktx2": Unread("it is a texture for graphics cards", _SAVED),
@@ -89,6 +89,8 @@ _PICTURES = {  # how pictures begin that are read, and the suffix of such a file
     b"II*\0": ".tif",
     b"MM\0*": ".tif",
     b"qoif": ".qoi",
+    b"\xff\x0a": ".jxl",
+    b"\0\0\0\x0cJXL ": ".jxl",
     b"\0\0\0\x0cjP  \r\n": ".jp2",
 }
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the headers of BMP files
@@ -150,9 +152,14 @@ def suffix_of_content(start: bytes) -> str | None:
 
 
 @cache
-def missing_formats() -> tuple[str, ...]:
-    """Returns the names of the formats of the list that can't be read on this computer."""
-    return tuple(name for name in FORMATS if _what_is_missing(name) is not None)
+def unusual_formats() -> tuple[str, ...]:
+    """Returns how this computer's formats differ from the usual ones, such as "without HEIF".
+
+    JPEG XL is not usual, so that keys from before it was read stay valid without it.
+    """
+    read = {name: _what_is_missing(name) is None for name in FORMATS}
+    missing = [f"without {name}" for name, is_read in read.items() if not is_read and name != "JXL"]
+    return (*missing, *["with JXL"] * read["JXL"])
 
 
 def why_content_not_read(start: bytes) -> Unread | None:
@@ -173,6 +180,11 @@ def _what_is_missing(name: str) -> Unread | None:
         return Unread(
             "HEIC pictures need the package pillow-heif", 'run pip install "artgraph[heif]"'
         )
+    if name == "JXL" and not _register_jxl():
+        return Unread(
+            "JPEG XL pictures need the package pillow-jxl-plugin",
+            'run pip install "artgraph[jxl]", or save a copy of it as PNG or JPEG',
+        )
     if name in parts and not _has(features, parts[name]):
         return Unread(f"the installed Pillow can't read {name}", "run pip install --upgrade pillow")
     return None
@@ -191,6 +203,15 @@ def _register_heif() -> bool:
     except ImportError:
         return False
     register_heif_opener(thumbnails=False)
+    return True
+
+
+def _register_jxl() -> bool:
+    """Let Pillow read JPEG XL. Returns whether the package for it is installed."""
+    try:
+        import pillow_jxl  # noqa: F401 - it registers itself
+    except ImportError:
+        return False
     return True
 
 

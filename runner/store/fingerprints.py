@@ -17,7 +17,7 @@ from blake3 import blake3
 from ...contract.errors import unreadable
 from ...pictures.beside import beside
 from ...pictures.sources.names import beside_pictures, format_of
-from ...pictures.suffixes import missing_formats
+from ...pictures.suffixes import unusual_formats
 from ...pictures.walk import Entry, file_stamp, last_change, printable, refusal, walk
 from .digests import file_digest
 from .index import Index
@@ -135,10 +135,10 @@ def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:
 def _surroundings(folder: Path) -> Iterator[bytes]:
     """Yields what is not in a folder or archive, but decides how it is read and what is reported.
 
-    Nothing is yielded if all formats can be read and nothing beside it belongs to it.
+    Nothing is yielded if the usual formats can be read and nothing beside it belongs to it.
     """
-    for name in missing_formats():
-        yield f"without {name}\n".encode()
+    for line in unusual_formats():
+        yield f"{line}\n".encode()
     for kind, name in beside(folder):
         yield f"{kind} beside\n{name}\n".encode()
 

@@ -1,4 +1,4 @@
-"""`artgraph data FOLDER`: what a folder of pictures contains, without a graph."""
+"""`artgraph data PATH`: what a folder or an archive of pictures contains, without a graph."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..contract.errors import InputError
+from ..contract.widgets import PACKED
 from .interruption import Interruption
-from .options import CacheOption, JsonOption, file_at, folder_at, open_store
+from .options import CacheOption, JsonOption, file_at, folder_at, open_store, path_at
 from .output import finish
 from .progress import Bars, Quiet
 
@@ -21,29 +22,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-# The report is a graph, so its results are stored in the cache.
-_GRAPH: dict[str, Any] = {
-    "artgraph": 1,
-    "nodes": {
-        "pictures": {"node": "load_dataset", "with": {"folder": ".", "size": 64, "aspect": "auto"}},
-        "report": {
-            "node": "dataset_report",
-            "from": {"dataset": "pictures"},
-            "with": {"folder": "."},
-        },
-        "sheet": {"node": "save_image", "from": {"image": "report.image"}},
-    },
-}
+_TABLES = (".csv", ".tsv", ".jsonl")
 
 
 @app.command()
 def data(
-    folder: Annotated[
+    source: Annotated[
         Path,
         typer.Argument(
-            parser=folder_at(""), metavar="FOLDER", help="Pictures; each sub-folder is a class."
+            parser=path_at,
+            metavar="PATH",
+            help="A folder of pictures, a zip, tar or Parquet file of them, or a table of labels"
+            " (CSV, TSV, JSONL) that is beside them.",
         ),
     ],
+    table: Annotated[
+        str, typer.Option(help="The table of labels beside the pictures, or none.")
+    ] = "",
+    label: Annotated[str, typer.Option(help="The column with the classes.")] = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -63,9 +59,9 @@ def data(
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report what a folder of pictures contains, and what to fix before a training.
+    """Report what a folder or an archive of pictures contains, and what to fix before a training.
 
-    No file in the folder is changed.
+    The classes are the sub-folders, or the labels of a table or a Parquet file. No file is changed.
     """
     from ..contract.registry import load_nodes
     from ..runner.graph.binding import bind
@@ -77,8 +73,14 @@ def data(
     from ..runner.run.job import Job
     from ..runner.run.publish import Publisher
 
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {str(folder)!r}", "check the path")
+    if not source.exists():
+        raise InputError(f"there is no folder or file {str(source)!r}", "check the path")
+    if source.is_file() and source.suffix.lower() in _TABLES:
+        source, table = source.parent, table or source.name
+    if not source.is_dir() and not source.name.lower().endswith(PACKED):
+        what = f"{str(source)!r} is not a folder, and not a zip, tar or Parquet file"
+        raise InputError(what, "name the folder that contains it")
+    folder = source if source.is_dir() else source.parent
     path = str(review)
     settings = {"pictures.review": Typed(path, path, f"--review {path}")} if review else None
     interruption = Interruption()
@@ -86,7 +88,7 @@ def data(
     with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary:
         place = (out or Path(temporary)) / "data"
         graph = bind(
-            document_of(_GRAPH, "data.yaml", folder),
+            document_of(_graph("." if source.is_dir() else source.name, table, label), "", folder),
             load_nodes(),
             Folders(folder, folder, out or folder),
             settings,
@@ -105,6 +107,23 @@ def data(
     if running.exit_code:
         raise typer.Exit(finish(running.exit_code, "work"))
     _show(report, messages.lines, as_json)
+
+
+def _graph(source: str, table: str, label: str) -> dict[str, Any]:
+    """Returns the graph of the report, so that its results are stored in the cache."""
+    widgets = {"folder": source, "size": 64, "aspect": "auto", "table": table, "label": label}
+    return {
+        "artgraph": 1,
+        "nodes": {
+            "pictures": {"node": "load_dataset", "with": widgets},
+            "report": {
+                "node": "dataset_report",
+                "from": {"dataset": "pictures"},
+                "with": {"folder": source},
+            },
+            "sheet": {"node": "save_image", "from": {"image": "report.image"}},
+        },
+    }
 
 
 class _Messages(Bars):

@@ -30,6 +30,11 @@ def file_at(text: str | Path) -> Path:
     return typed_file(str(text))
 
 
+def path_at(text: str | Path) -> Path:
+    """Returns a path that is an argument of the command line."""
+    return typed_path(str(text))
+
+
 def existing_input(text: str | Path) -> Path:
     """Returns the folder of `--input`. It must exist, unless it is the usual one.
 

@@ -84,7 +84,8 @@ InputFile = Annotated[Path, PathRole("file")]
 InputPicture = Annotated[Path, PathRole("file", is_picture=True)]
 InputFolder = Annotated[Path, PathRole("folder")]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=(*_ARCHIVES, ".parquet"))]
+PACKED = (*_ARCHIVES, ".parquet")  # suffixes of files that contain pictures
+InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=PACKED)]
 Seed = Annotated[
     int,
     Field(ge=0, le=2**53 - 1, description="The same seed gives the same result"),

@@ -1,6 +1,7 @@
 """`artgraph data FOLDER` reports without a graph, and again from the cache."""
 
 import json
+import shutil
 
 from PIL import Image
 
@@ -40,7 +41,7 @@ def test_a_folder_is_reported_without_a_graph(cli):
 def test_a_folder_that_does_not_exist_is_one_line(cli):
     done = cli("data", "nothing")
     assert done.returncode == 3
-    assert done.stderr == "there is no folder 'nothing' - check the path\n"
+    assert done.stderr == "there is no folder or file 'nothing' - check the path\n"
 
 
 def test_a_review_is_applied_from_wherever_it_is(cli):
@@ -60,6 +61,31 @@ def test_a_review_is_applied_from_wherever_it_is(cli):
     done = cli("data", "pics", "--review", "else/where.yaml")
     assert done.returncode == 3
     assert done.stderr == (
-        "data.yaml: node 'pictures': line 2 of 'where.yaml': 'a/0.png': `drop` is 'yes' - write"
-        " true or false\n"
+        "node 'pictures': line 2 of 'where.yaml': 'a/0.png': `drop` is 'yes' - write true or"
+        " false\n"
     )
+
+
+def test_archives_and_tables_are_reported_as_load_dataset_reads_them(cli):
+    make_folder(cli.folder)
+    pics = cli.folder / "pics"
+    shutil.make_archive(str(cli.folder / "pics"), "zip", pics)
+    shutil.make_archive(str(cli.folder / "pics"), "gztar", pics)
+    rows = "".join(f"{'ab'[n % 2]}/{n}.png,{'xyz'[n % 3]}\n" for n in range(12))
+    (pics / "labels.csv").write_text(f"file_name,style\n{rows}")
+    (cli.folder / "notes.txt").write_text("x")
+    for words, classes in (
+        (["pics.zip"], ["a", "b"]),
+        (["pics.tar.gz"], ["a", "b"]),
+        (["pics", "--label", "style"], ["x", "y", "z"]),
+        (["pics/labels.csv", "--label", "style"], ["x", "y", "z"]),
+        (["pics", "--table", "none"], ["a", "b"]),
+    ):
+        done = cli("data", *words, "--json")
+        report = json.loads(done.stdout)
+        assert [row["class"] for row in report["classes"]] == classes, done.stderr
+        assert [row["width"] for row in report["classes"]] == [64] * len(classes)
+    done = cli("data", "notes.txt")
+    assert done.returncode == 3
+    assert "not a zip, tar or Parquet file" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -14,6 +14,7 @@ from typing import IO
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from .colour import Note, ignore, in_srgb
+from .frames import note_other_frames
 from .jpeg_end import with_end_mark
 from .jxl import JxlHeader, jxl_header
 from .packed import Packed
@@ -72,7 +73,9 @@ def read_picture(
     formats = open_formats(tga=path.suffix.lower() == ".tga")
     with path.open("rb") as file:
         try:
-            return _decode(file, formats, edge, note, background)
+            picture = _decode(file, formats, edge, note, background)
+            note_other_frames(file, formats, note)
+            return picture
         except (UnreadableError, MemoryError):
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything

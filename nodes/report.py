@@ -53,7 +53,7 @@ class _Facts:
     sizes: list[tuple[int, int] | None]
 
 
-@node(title="Dataset report", category="prepare")
+@node(title="Dataset report", category="prepare", version=2)
 def dataset_report(
     dataset: Annotated[Dataset, Alpha],
     *,
@@ -74,8 +74,9 @@ def dataset_report(
     aspect of the original files. `advice` is a text with a line for each thing to fix.
     The measures see mid-grey behind transparent parts.
 
-    Duplicates are found as by `drop_duplicates`, and the other kinds as by `filter_pictures`, each
-    with their defaults. Near duplicates are searched among at most 20,000 pictures.
+    Duplicates are found as by `drop_duplicates`, but quickly, so that a few changed ones can be
+    missed. The other kinds are found as by `filter_pictures`. Both have their defaults. Near
+    duplicates are searched among at most 20,000 pictures.
     """
     facts = _measure(dataset, folder, ctx)
     labels = dataset.labels.tolist()
@@ -110,7 +111,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
         facts.blurred.append(measures.blur(pixels) > BLUR)
         facts.bordered.append(measures.border(pixels) > BORDER)
         facts.empty.append(measures.empty(pixels) > EMPTY)
-        facts.grey.append(float((pixels.max(2) - pixels.min(2)).mean()) < GREY)
+        facts.grey.append(measures.colourfulness(pixels) < GREY)
         facts.brightness.append(float(pixels.mean()) / 255)
         ctx.progress(0.3 * row / len(dataset), 1)
     same = groups_of(dataset.images, None)
@@ -118,7 +119,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     facts.repeats = {row: first for row, first in enumerate(same.tolist()) if row != first}
     if len(dataset) <= _COMPARED:
         part = ctx.part(0.3, 1)
-        near = near_duplicates(seen[firsts], SIMILARITY, part.progress)
+        near = near_duplicates(seen[firsts], SIMILARITY, part.progress, quick=True)
         for first, row in sorted(firsts[near.rows].tolist()):
             if first not in facts.repeats:
                 facts.repeats.setdefault(row, first)

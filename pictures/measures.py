@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,7 +55,7 @@ def border(pixels: Pixels) -> float:
 
 
 def _same_rows(values: NDArray[np.int16], colour: NDArray[np.int16]) -> int:
-    same = (np.abs(values - colour).max(2) <= NEAR).all(1)
+    same = (_largest(np.abs(values - colour)) <= NEAR).all(1)
     return len(same) if bool(same.all()) else int(np.argmin(same))
 
 
@@ -64,4 +66,17 @@ def empty(pixels: Pixels) -> float:
     keys = (coarse[:, 0].astype(np.int32) << 8) | (coarse[:, 1].astype(np.int32) << 4)
     keys |= coarse[:, 2]
     usual = np.median(values[keys == np.bincount(keys).argmax()], 0)
-    return float((np.abs(values - usual).max(1) <= NEAR).mean())
+    return float((_largest(np.abs(values - usual)) <= NEAR).mean())
+
+
+def colourfulness(pixels: Pixels) -> float:
+    """Returns the mean difference of the largest and smallest channel of a picture (H, W, 3)."""
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    most, least = (f(f(red, green), blue) for f in (np.maximum, np.minimum))
+    return float((most - least).mean())
+
+
+def _largest(values: NDArray[Any]) -> NDArray[Any]:
+    """Returns the largest channel of values (..., 3). It is several times faster than `max`."""
+    largest: NDArray[Any] = np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
+    return largest

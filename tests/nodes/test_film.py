@@ -1,5 +1,6 @@
 """Films as datasets: which pictures are chosen, as what they are shown, and what is reported."""
 
+import struct
 from fractions import Fraction
 
 import numpy as np
@@ -189,6 +190,36 @@ def test_a_file_that_is_not_a_film(tmp_path, name):
         load(tmp_path / name)
     assert "\n" not in str(caught.value)
     assert caught.value.advice
+
+
+def alias(path):
+    """A data reference to another file, as QuickTime writes it."""
+    name = str(path).encode()
+    name += b"\0" * (len(name) % 2)
+    head = bytes(10) + bytes(28) + bytes(12) + bytes(64) + bytes(16) + b"\0\1\0\1" + bytes(16)
+    body = bytes(4) + head + struct.pack(">HH", 2, len(name)) + name + b"\xff\xff\0\0"
+    return struct.pack(">I4s", 8 + len(body), b"alis") + body
+
+
+def test_a_film_that_refers_to_another_file_does_not_open_it(tmp_path):
+    other = write_film(tmp_path / "other.mov", moving())
+    data = bytearray(write_film(tmp_path / "a.mov", moving()).read_bytes())
+    at = data.index(b"dref") + 12  # behind the number of references
+    own = int.from_bytes(data[at : at + 4], "big")
+    reference = alias(other)
+    data[at : at + own] = reference
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        size = data.rindex(box, 0, at + 4) - 4
+        grown = int.from_bytes(data[size : size + 4], "big") + len(reference) - own
+        data[size : size + 4] = grown.to_bytes(4, "big")
+    start = data.index(b"mdat") + 4
+    end = start - 8 + int.from_bytes(data[start - 8 : start - 4], "big")
+    data[start:end] = bytes(end - start)  # the pictures are only in the other file
+    (tmp_path / "a.mov").write_bytes(data)
+    with av.open(str(tmp_path / "a.mov"), options={"enable_drefs": "1"}) as container:
+        assert next(container.decode(video=0)), "FFmpeg would open it"
+    with pytest.raises(InputError, match="none of its pictures can be decoded"):
+        load(tmp_path / "a.mov")
 
 
 def test_a_window_outside_of_the_film(film):

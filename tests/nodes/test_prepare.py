@@ -12,6 +12,7 @@ from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.values.kinds import Dataset
+from artgraph.models.duplicates import near_duplicates
 
 NODES = load_nodes()
 
@@ -74,6 +75,16 @@ def test_duplicates_with_any_change_are_found_and_named(run):
     assert how["17.png"] == "flipped"
     assert "another class" in run.lines[-1]
     assert result.image.shape[0] == 1
+
+
+def test_the_report_finds_the_same_duplicates_with_fewer_comparisons(run):
+    pictures = [Image.fromarray(image.numpy()) for image in art(40).images]
+    planted = [copy for picture in pictures[:6] for copy in changed(picture)[:3]]
+    images = dataset([*pictures, *planted], [0] * 58).images
+    full, quick = (near_duplicates(images, 0.82, lambda *_: None, quick) for quick in (False, True))
+    assert len(full.rows) >= 18
+    assert quick.rows.tolist() == full.rows.tolist()
+    assert quick.changes == full.changes
 
 
 def test_only_identical_pictures_are_found_with_similarity_1_and_groups_keep_them(run):

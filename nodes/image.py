@@ -160,7 +160,7 @@ def resize_image(
         Choices(
             {
                 "crop": "use only the middle",
-                "salient": "use only the part that stands out most",
+                "salient": "use only the most striking part",
                 "pad": "add white edges, or clear ones to pictures with alpha",
                 "stretch": "change its proportions",
             }
@@ -175,8 +175,8 @@ def resize_image(
     """Resize pictures.
 
     The colour of what is fully transparent does not reach the pixels beside it. With `fit:
-    salient`, each picture is cropped to the part of it that stands out, as by `load_dataset`. In a
-    film, this part may jump from picture to picture.
+    salient`, each picture is cropped to its most striking part, as by `load_dataset`. In a film,
+    this part may jump from picture to picture.
 
     Raises: NodeError if width and height are both 0, or for more than 500 million pixels in all.
     """
@@ -248,7 +248,7 @@ def _largest_part(rows: int, columns: int, width: int, height: int) -> tuple[int
 
 
 def _salient_part(picture: Tensor, width: int, height: int) -> Tensor:
-    """Returns the part of a picture, (H, W, C) in 0..1, that stands out most."""
+    """Returns the most striking part of a picture, (H, W, C) in 0..1."""
     from PIL import Image as Picture
 
     from ..pictures.fitting import box_of

@@ -53,7 +53,7 @@ def load_dataset(
         Choices(
             {
                 "crop": "use only the middle",
-                "salient": "use only the part that stands out most",
+                "salient": "use only the most striking part",
                 "pad": "add edges in the colour of `background`, or clear ones",
                 "stretch": "change its proportions",
             }
@@ -113,9 +113,9 @@ def load_dataset(
     median of the folder is used, rounded to 1:1, 5:4, 4:3, 3:2, 16:9, 2:1 or 3:1, upright or wide.
     How much is cut off or added is reported.
 
-    With `fit: salient`, the part of each picture is used that differs most from what is at its
-    edges, and that has the strongest outlines. Of a picture with transparent parts, it is where the
-    picture is opaque. If nothing stands out, it is the middle.
+    With `fit: salient`, the most striking part of each picture is used: it differs most from what
+    is at the edges of the picture, and has the strongest outlines. What is transparent does not
+    count. If nothing is striking, the middle is used.
 
     With `review`, some pictures are left out, or have another class, as an artist decided. Crops
     are applied before `fit`. Pictures with more stars are drawn more often in trainings, and those

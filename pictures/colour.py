@@ -48,7 +48,7 @@ def in_srgb(
 
 
 def on_colour(rgb: Image.Image, alpha: Image.Image, background: str) -> Image.Image:
-    """Returns a picture in RGB, which is changed: a colour shows through where it is clear."""
+    """Returns a picture in RGB, which is changed, with a colour behind its transparent parts."""
     for top in range(0, rgb.height, _ROWS):
         box = (0, top, rgb.width, min(top + _ROWS, rgb.height))
         over = rgb.crop(box).convert("RGBA")

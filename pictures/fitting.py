@@ -46,13 +46,13 @@ def read_fitted(
     """Read a picture in this shape.
 
     fit: crop cuts off what is outside the middle part of this shape, salient what is outside the
-        part that stands out most, pad adds borders in the colour of the background (or transparent
-        ones), and stretch changes the proportions.
+        most striking part, pad adds borders in the colour of the background (or transparent ones),
+        and stretch changes the proportions.
     note, background: see `read_picture`
     crop: the part of the picture that is used.
     """
     edge = math.ceil(max(height, width) / (1.0 if crop is None else min(crop[2:])))
-    if fit == "salient" and background is not None:  # what is transparent does not stand out
+    if fit == "salient" and background is not None:  # what is transparent does not count
         both = cropped(read_picture(path, edge, note, None), crop)
         box = box_of(both, height, width, fit)
         flat = on_colour(both.convert("RGB"), both.getchannel(3), background)
@@ -94,7 +94,7 @@ def fitted(
 def box_of(picture: Image.Image, height: int, width: int, fit: Fit) -> Box:
     """Returns the largest part of a picture in this shape: left, top, right and bottom.
 
-    fit: crop for the middle, salient for the part that stands out most.
+    fit: crop for the middle, salient for the most striking part.
     """
     columns, rows = picture.size
     across, down = min(columns, rows * width / height), min(rows, columns * height / width)

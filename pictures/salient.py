@@ -1,4 +1,4 @@
-"""Finds the part of a picture that stands out, to crop to it."""
+"""Finds the most striking part of a picture, to crop to it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Values = NDArray[np.float64]
 
 
 def salient_start(picture: Image.Image, share: float, is_wide: bool) -> float:
-    """Returns where the part of a picture begins that stands out, 0 <= start <= 1 - share.
+    """Returns the start of the most striking part of a picture, 0 <= start <= 1 - share.
 
-    The part has the whole height of the picture, or its whole width. If nothing stands out, it is
-    the middle.
+    The part has the whole height of the picture, or its whole width. If nothing is striking, it
+    is the middle.
 
     picture: in RGB or RGBA, of any size.
     share:   length of the part, compared with that of the picture.
@@ -47,10 +47,10 @@ def salient_start(picture: Image.Image, share: float, is_wide: bool) -> float:
 
 
 def saliency(picture: Image.Image) -> Values:
-    """Returns how much each pixel of a small copy of the picture stands out, (h, w) in 0..1.
+    """Returns how striking each pixel of a small copy of the picture is, (h, w) in 0..1.
 
-    What stands out differs from the ground, which is what is at the edges of the picture: one
-    colour, a gradient or a texture. Edges stand out too. What is transparent does not.
+    What is striking differs from the ground, which is what is at the edges of the picture: one
+    colour, a gradient or a texture. Outlines are striking too. What is transparent is not.
     """
     scale = min(1.0, _EDGE / max(picture.size))
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

@@ -1,4 +1,4 @@
-"""The crop to what stands out: the thing stays, wherever it is, and the middle if there is none."""
+"""The crop to what is striking: the thing stays, wherever it is; the middle if there is none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def yellow(pixels: np.ndarray) -> int:
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("left", [4, 90, 176])
 @pytest.mark.parametrize("kind", ["plain", "gradient", "texture"])
-def test_what_stands_out_stays_in_the_crop(kind, left, turned):
+def test_a_thing_stays_in_the_crop(kind, left, turned):
     pixels = with_thing(ground(kind), left)
     picture = Image.fromarray(pixels.swapaxes(0, 1).copy() if turned else pixels)
     cut = fitted(picture, HEIGHT, HEIGHT, "salient")
@@ -47,7 +47,7 @@ def test_what_stands_out_stays_in_the_crop(kind, left, turned):
     assert cut.share == pytest.approx(0.5)
 
 
-def test_a_picture_in_which_nothing_stands_out_is_cropped_to_its_middle():
+def test_a_picture_in_which_nothing_is_striking_is_cropped_to_its_middle():
     for kind in ("plain", "gradient"):
         picture = Image.fromarray(ground(kind))
         middle, salient = (fitted(picture, 60, 60, fit).pixels for fit in ("crop", "salient"))
@@ -59,7 +59,7 @@ def test_a_picture_of_the_wanted_proportions_is_used_as_a_whole():
     assert fitted(picture, 60, 120, "salient").share == 0
 
 
-def test_only_what_is_opaque_stands_out(tmp_path):
+def test_only_what_is_opaque_is_striking(tmp_path):
     pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
     pixels[:, :100, :3] = np.random.default_rng(0).integers(0, 256, (HEIGHT, 100, 3))  # clear
     Image.fromarray(with_thing(pixels, 170)).save(tmp_path / "sprite.png")
@@ -72,7 +72,7 @@ def test_only_what_is_opaque_stands_out(tmp_path):
     torch.testing.assert_close(load("salient", "flatten")[0, 0], torch.full((3,), 255).byte())
 
 
-def test_each_picture_of_a_batch_is_cropped_where_it_stands_out():
+def test_each_picture_of_a_batch_is_cropped_to_its_own_thing():
     batch = np.stack([with_thing(ground("plain"), left) for left in (4, 176)])
     small = resize_image(torch.from_numpy(batch) / 255, width=60, height=60, fit="salient")
     assert small.shape == (2, 60, 60, 3)

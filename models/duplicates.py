@@ -171,7 +171,7 @@ def _likely_candidates(maps: Tensor, progress: Callable[[float, float], None]) -
     """
     known = describe(maps)
     count = min(_SHORTLIST, len(maps) - 1)
-    rows = max(1, min(_QUERIES, _CELLS_AT_ONCE // len(maps)))
+    rows = max(1, min(_QUERIES, _CELLS_AT_ONCE // 4 // len(maps)))
     found = []
     for start in range(0, len(maps), rows):
         own = torch.arange(start, min(start + rows, len(maps)))

@@ -55,7 +55,7 @@ def border(pixels: Pixels) -> float:
 
 
 def _same_rows(values: NDArray[np.int16], colour: NDArray[np.int16]) -> int:
-    same: NDArray[np.bool_] = (_largest(np.abs(values - colour)) <= NEAR).all(1)
+    same = np.asarray((_largest(np.abs(values - colour)) <= NEAR).all(1))
     return len(same) if bool(same.all()) else int(np.argmin(same))
 
 

@@ -25,7 +25,8 @@ class PathRole:
     is_picture: the file is a picture, and editors offer the pictures of the input folder; or only
                 the pictures in the folder are read, and of other files only the names matter,
                 except those that say what the pictures are.
-    files:      suffixes of files that may be named instead of a folder.
+    files:      suffixes of files that may be named instead of a folder, or of the files that are
+                read; editors offer to upload such files.
     """
 
     kind: Literal["file", "folder"]
@@ -43,6 +44,10 @@ class SeedRole:
 
 class FileNameRole:
     """Marks the name of the saved file; if it is empty, the name of the node is used."""
+
+
+class ReviewRole:
+    """Marks the file with what was decided about the pictures of the node's folder."""
 
 
 class Fallback:
@@ -86,6 +91,11 @@ InputFolder = Annotated[Path, PathRole("folder")]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 PACKED = (*_ARCHIVES, ".parquet")  # suffixes of files that contain pictures
 InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=PACKED)]
+_FILMS = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"
+InputFilm = Annotated[
+    Path, PathRole("file", files=tuple(f".{suffix}" for suffix in _FILMS.split()))
+]
+InputReview = Annotated[Path, PathRole("file"), ReviewRole]
 Seed = Annotated[
     int,
     Field(ge=0, le=2**53 - 1, description="The same seed gives the same result"),
@@ -211,6 +221,11 @@ class Widget:
         return self._hint.has(SeedRole)
 
     @cached_property
+    def is_review(self) -> bool:
+        """Whether it is the file with what was decided about the pictures of the folder."""
+        return self._hint.has(ReviewRole)
+
+    @cached_property
     def is_file_name(self) -> bool:
         """Whether it is the name of the saved file."""
         return self._hint.has(FileNameRole)
@@ -227,7 +242,7 @@ class Widget:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """Suffixes of files that may be named instead of a folder."""
+        """Suffixes of the files that are read; for a folder, of those that may be named instead."""
         return next((e.files for e in self._hint.extras if isinstance(e, PathRole)), ())
 
     @cached_property

@@ -15,7 +15,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import PYAV, node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Choices, Fallback, InputFile
+from ..contract.widgets import Choices, Fallback, InputFilm
 
 if TYPE_CHECKING:
     from ..pictures.encoding import Pixels
@@ -33,7 +33,7 @@ def load_video(
     fallback: Annotated[Dataset | None, Fallback] = None,
     *,
     path: Annotated[
-        InputFile | None,
+        InputFilm | None,
         Field(description="Film such as MP4, MOV, WebM, MKV or GIF; empty: use the fallback"),
     ] = None,
     choose: Annotated[

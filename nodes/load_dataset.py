@@ -15,7 +15,7 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Alpha, Choices, Fallback, InputFile, InputPictures, Neutral
+from ..contract.widgets import Alpha, Choices, Fallback, InputPictures, InputReview, Neutral
 from .data import Ground, Transparency, behind, out_of_memory, replaced
 from .review import decisions, reviewed_pictures
 
@@ -89,7 +89,7 @@ def load_dataset(
         Neutral(""),
     ] = "",
     review: Annotated[
-        InputFile | None,
+        InputReview | None,
         Field(
             description="YAML file that says which pictures to drop, move to another class, crop"
             " and rate; empty: none"

@@ -13,7 +13,7 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Fallback, InputFile, InputPictures, Neutral, Seed
+from ..contract.widgets import Fallback, InputPictures, InputReview, Neutral, Seed
 from .data import out_of_memory
 from .review import decisions, reviewed_pictures
 
@@ -71,7 +71,7 @@ def cut_pieces(
     ] = 0.95,
     seed: Seed = 0,
     review: Annotated[
-        InputFile | None,
+        InputReview | None,
         Field(description="Review of the large pictures, as for `load_dataset`; empty: none"),
         Neutral(None),
     ] = None,

@@ -18,7 +18,16 @@ from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
 from ...runner.run.signals import ending_signals
 from ...runner.store.locks import Locks
-from . import routes_files, routes_graphs, routes_info, routes_jobs, routes_run, routes_userdata
+from . import (
+    routes_files,
+    routes_graphs,
+    routes_info,
+    routes_jobs,
+    routes_review,
+    routes_run,
+    routes_uploads,
+    routes_userdata,
+)
 from .engine import Engine
 from .graphs import Graphs
 from .guard import add_headers, guard
@@ -41,6 +50,8 @@ _ROUTES = (
     routes_userdata,
     routes_graphs,
     routes_info,
+    routes_review,
+    routes_uploads,
 )
 
 
@@ -100,11 +111,13 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     hub, jobs = Hub(), RunQueue(settings.state / "editor.sqlite")
     engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
     app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
+    app[routes_review.REVIEWS] = reviews = routes_review.Reviews()
     engine.start()
     watch = asyncio.create_task(_watch(graphs, hub))
     yield
     watch.cancel()
     await hub.close()
+    await reviews.close()
     await engine.stop()
     jobs.close()
 

@@ -33,7 +33,13 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
             if widget.is_picture and widget.kind == "file":
                 inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
             elif widget.kind == "folder":
-                inputs[name][1]["folder_upload"] = True  # web/artgraph.js reads it
+                inputs[name][1]["folder_upload"] = (
+                    True  # web/artgraph.js reads it, and `file_upload`
+                )
+            elif widget.is_review:
+                inputs[name][1]["review"] = True
+            if widget.files:
+                inputs[name][1]["file_upload"] = list(widget.files)
     return found | _core(pictures)
 
 

@@ -21,6 +21,7 @@ class Settings:
     port: int = 0  # 0 is any free port
     token: str | None = None  # required in requests if other computers can reach the server
     max_upload: int = 100 * 2**20  # largest size of an uploaded picture in bytes
+    max_file: int = 4 * 2**30  # largest size of an uploaded archive or film in bytes
     history: int = 200  # largest number of finished runs in the history
 
     @property

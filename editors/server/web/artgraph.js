@@ -2,9 +2,10 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { acceptFiles, addUploadButton } from './files.js'
+import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
 import { changedOnDisk, copyAsYaml, notify, reloadStale, showPlan } from './menu.js'
+import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
 } from './results.js'
@@ -104,9 +105,10 @@ app.registerExtension({
   aboutPageBadges,
   commands: [
     { id: 'artgraph.yaml', label: 'Copy as YAML', icon: 'pi pi-copy', function: copyAsYaml },
-    { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan }
+    { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan },
+    { id: 'artgraph.review', label: 'Review pictures', icon: 'pi pi-images', function: reviewSelected }
   ],
-  menuCommands: [{ path: ['artgraph'], commands: ['artgraph.yaml', 'artgraph.plan'] }],
+  menuCommands: [{ path: ['artgraph'], commands: ['artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
 
   init() {
     replaceFirstGraph()
@@ -141,10 +143,14 @@ app.registerExtension({
     const inputs = Object.entries(nodeData.input?.required ?? {})
     const folder = inputs.find(([, input]) => input[1]?.folder_upload)
     if (folder) folderWidgets.set(nodeData.name, folder[0])
+    rememberLoader(nodeData)
+    rememberReview(nodeData)
   },
 
   nodeCreated(node) {
     const folder = folderWidgets.get(node.comfyClass)
     if (folder) addUploadButton(node, folder)
+    addFileButton(node)
+    addReviewButton(node)
   }
 })

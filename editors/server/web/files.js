@@ -8,12 +8,34 @@ import { READABLE } from './suffixes.js' // made by the server
 const GRAPH = /\.(png|ya?ml)$/i
 const isPicture = (name) => READABLE.some((suffix) => name.toLowerCase().endsWith(suffix))
 
-/** Opens the graph in a dropped YAML or PNG. For another picture, adds a node that loads it. */
+const loaders = [] // of large files: the class of a node, its widget, and the endings of the files
+
+/** Remembers the widgets of a class to which archives or films can be uploaded. */
+export function rememberLoader(nodeData) {
+  for (const [widget, input] of Object.entries(nodeData.input?.required ?? {}))
+    if (input[1]?.file_upload) loaders.push({ kind: nodeData.name, widget, endings: input[1].file_upload, isFolder: input[1].folder_upload })
+}
+
+const hasEnding = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending))
+
+/** Returns the first class that loads a file of this name. */
+function loaderOf(name) {
+  const preferred = ['Artgraph_load_dataset', 'Artgraph_load_video']
+  const found = loaders.filter(({ endings }) => hasEnding(name, endings))
+  return found.find(({ kind }) => preferred.includes(kind)) ?? found[0]
+}
+
+/**
+ * Opens the graph in a dropped YAML or PNG. For another picture, an archive of pictures or a film,
+ * adds a node that loads it.
+ */
 export function acceptFiles() {
   const handle = app.handleFile.bind(app)
   app.handleFile = async (file, ...rest) => {
     if (GRAPH.test(file.name) && (await openGraph(file))) return
     if (isPicture(file.name)) return addPicture(file)
+    const loader = loaderOf(file.name)
+    if (loader) return addLoader(file, loader)
     return handle(file, ...rest)
   }
 }
@@ -31,11 +53,36 @@ async function openGraph(file) {
 async function addPicture(file) {
   const { name, refused } = await upload(file, '')
   if (refused) return notify('error', `${file.name} was not uploaded`, refused)
-  const node = window.LiteGraph.createNode('Artgraph_load_image')
+  setWidget(addNode('Artgraph_load_image'), 'path', name)
+}
+
+async function addLoader(file, { kind, widget }) {
+  const name = await uploadLarge(file)
+  if (name) setWidget(addNode(kind), widget, name)
+}
+
+/** Adds a node under the mouse. */
+function addNode(kind) {
+  const node = window.LiteGraph.createNode(kind)
   const [x, y] = app.canvas.graph_mouse
   node.pos = [x, y]
   app.graph.add(node)
-  setWidget(node, 'path', name)
+  return node
+}
+
+/** Uploads an archive or a film. Returns its name in the input folder, or null if that failed. */
+async function uploadLarge(file) {
+  if (file.size > 2 ** 25) notify('info', `${file.name} is being uploaded`, `${(file.size / 2 ** 20).toFixed(0)} MiB`)
+  const query = new URLSearchParams({ name: file.name })
+  const failed = (reason) => notify('error', `${file.name} was not uploaded`, reason) ?? null
+  try {
+    const answer = await api.fetchApi(`/artgraph/upload?${query}`, { method: 'POST', body: file })
+    if (!answer.ok) return failed(await answer.text())
+    notify('success', `${file.name} was uploaded`, 'It is in the input folder.')
+    return (await answer.json()).name
+  } catch {
+    return failed('The connection was closed. The file may be too large, or the disk full.')
+  }
 }
 
 /** Returns the file's name in the input folder, or why the server refused it. */
@@ -47,10 +94,22 @@ async function upload(file, folder) {
   return answer.ok ? await answer.json() : { refused: await answer.text() }
 }
 
-/** Sets the value of a widget. If the widget is wired, sets the value at the source of the wire. */
-function setWidget(node, name, value) {
+/** Returns the node at the other end of a widget's wire, or null if it is not wired. */
+function sourceOf(node, name) {
   const wired = node.inputs.findIndex((input) => input.widget?.name === name && input.link != null)
-  const source = wired < 0 ? null : node.getInputNode(wired)
+  return wired < 0 ? null : node.getInputNode(wired)
+}
+
+/** Returns the value of a widget, or of the source of its wire; undefined if there is none. */
+export function valueOf(node, name) {
+  const source = sourceOf(node, name)
+  if (source?.widgets?.length) return valueOf(source, source.widgets[0].name)
+  return node.widgets.find((widget) => widget.name === name)?.value
+}
+
+/** Sets the value of a widget. If the widget is wired, sets the value at the source of the wire. */
+export function setWidget(node, name, value) {
+  const source = sourceOf(node, name)
   if (source?.widgets?.length) return setWidget(source, source.widgets[0].name, value)
   const widget = node.widgets.find((w) => w.name === name)
   if (Array.isArray(widget.options?.values) && !widget.options.values.includes(value))
@@ -59,11 +118,38 @@ function setWidget(node, name, value) {
   widget.callback?.(value)
 }
 
+/** Adds a button that is not a value of the graph. */
+export function addButton(node, text, act) {
+  const options = { serialize: false } // not a value in the prompt
+  const button = node.addWidget('button', text, null, act, options)
+  button.serialize = false // not a value in the workflow
+}
+
 /** Adds a button that uploads a folder of pictures and sets the widget to its path. */
 export function addUploadButton(node, widget) {
-  const options = { serialize: false } // not a value in the prompt
-  const button = node.addWidget('button', 'choose a folder of pictures', null, () => choose(node, widget), options)
-  button.serialize = false // not a value in the workflow
+  addButton(node, 'choose a folder of pictures', () => choose(node, widget))
+}
+
+/** Adds a button that uploads an archive or a film, if a widget of the node accepts one. */
+export function addFileButton(node) {
+  const loader = loaders.find(({ kind }) => kind === node.comfyClass)
+  if (!loader) return
+  const text = loader.isFolder ? 'choose a zip, tar or Parquet file' : 'choose a film'
+  addButton(node, text, () => chooseFile(node, loader))
+}
+
+function chooseFile(node, { widget, endings }) {
+  const input = document.createElement('input')
+  Object.assign(input, { type: 'file', accept: endings.join(',') })
+  input.onchange = async () => {
+    const [file] = input.files
+    if (!hasEnding(file.name, endings))
+      return notify('error', `${file.name} was not uploaded`, `Choose one of ${endings.join(', ')}.`)
+    const name = await uploadLarge(file)
+    if (name) setWidget(node, widget, name)
+    app.canvas.setDirty(true, true)
+  }
+  input.click()
 }
 
 function choose(node, widget) {

@@ -9,6 +9,17 @@ export function notify(severity, summary, detail) {
   app.extensionManager?.toast?.add({ severity, summary, detail, life })
 }
 
+/** Adds a style sheet of artgraph to the page, once. Resolves when it is loaded. */
+export function addStyle(file) {
+  const href = `/extensions/artgraph/${file}`
+  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve()
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href })
+  return new Promise((resolve) => {
+    link.onload = link.onerror = resolve
+    document.head.append(link)
+  })
+}
+
 export async function copyAsYaml() {
   const { yaml, error } = await postGraph('/artgraph/yaml')
   if (error) return notify('error', 'The graph cannot be written as YAML', error)

@@ -1,0 +1,96 @@
+"""Large files that the editor uploads: archives of pictures, and films."""
+
+from __future__ import annotations
+
+import asyncio
+import filecmp
+import shutil
+from pathlib import Path
+
+from aiohttp import web
+
+from ...runner.store.temporary import discard, temporary_in
+from .paths import inside
+from .services import SERVICES, Services
+
+routes = web.RouteTableDef()
+_BLOCK = 1 << 20  # bytes that are read from the connection at a time
+_SPARE = 1 << 28  # bytes that must stay free on the disk
+
+
+@routes.post("/artgraph/upload")
+async def upload(request: web.Request) -> web.Response:
+    """Store the body as a file in the input folder. A number is added if another file has its name.
+
+    The name is in the query. Its ending must be one that a node reads.
+    """
+    services = request.app[SERVICES]
+    name = Path(request.query.get("name", "").replace("\\", "/")).name
+    endings = _endings(services)
+    if not name.lower().endswith(endings):
+        formats = f"use one of {', '.join(endings)}"
+        raise web.HTTPUnsupportedMediaType(text=f"can't use {name[:80]!r} - {formats}")
+    folder = services.settings.input
+    path = inside(folder, name)
+    _check_size(services, name, request.content_length or 0)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    temporary = temporary_in(folder)
+    try:
+        await _receive(request, services, name, temporary)
+        path = await asyncio.to_thread(_stored, temporary, path)
+    except OSError as error:
+        text = f"{name!r} can't be stored: {error.strerror} - free some space on the disk"
+        raise web.HTTPInsufficientStorage(text=text) from error
+    finally:
+        await asyncio.to_thread(discard, temporary)
+    return web.json_response({"name": path.name})
+
+
+def _endings(services: Services) -> tuple[str, ...]:
+    """Returns the endings of files that widgets of nodes accept."""
+    specs = services.registry.values()
+    found = (ending for spec in specs for w in spec.widgets.values() for ending in w.files)
+    return tuple(dict.fromkeys(found))
+
+
+def _check_size(services: Services, name: str, size: int) -> None:
+    """Raises: HTTPRequestEntityTooLarge; HTTPInsufficientStorage if the disk is too full for it."""
+    if size > services.settings.max_file:
+        raise _too_large(services, name, size)
+    place = (
+        services.settings.input if services.settings.input.is_dir() else services.settings.folder
+    )
+    if size + _SPARE > shutil.disk_usage(place).free:
+        text = f"there is not enough space on the disk for {name!r} - free some space"
+        raise web.HTTPInsufficientStorage(text=text)
+
+
+def _too_large(services: Services, name: str, size: int) -> web.HTTPException:
+    limit = services.settings.max_file
+    text = f"{name!r} has more than {limit / 2**30:g} GiB - copy it into the input folder instead"
+    return web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=size, text=text)
+
+
+async def _receive(request: web.Request, services: Services, name: str, path: Path) -> None:
+    size = 0
+    with path.open("wb") as file:
+        async for chunk in request.content.iter_chunked(_BLOCK):
+            size += len(chunk)
+            if size > services.settings.max_file:
+                raise _too_large(services, name, size)
+            await asyncio.to_thread(file.write, chunk)
+    if not size:
+        raise web.HTTPBadRequest(text=f"{name!r} is empty - choose another file")
+
+
+def _stored(temporary: Path, path: Path) -> Path:
+    """Returns the path at which a file is stored now."""
+    original, count = path, 1
+    while path.exists():
+        if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            return path
+        count += 1
+        stem, dot, endings = original.name.partition(".")
+        path = original.with_name(f"{stem} ({count}){dot}{endings}")
+    temporary.replace(path)
+    return path

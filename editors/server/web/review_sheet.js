@@ -1,0 +1,425 @@
+// The review sheet: a window over the editor with the pictures, its buttons and its keys.
+
+import { app } from '/scripts/app.js'
+import { ClassChooser } from './review_classes.js'
+import { Grid, element } from './review_grid.js'
+import { Large } from './review_large.js'
+
+const SIZES = [96, 128, 160, 200, 260] // edges of pictures in pixels
+const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown']
+const FILTERS = [['all', 'All'], ['flagged', 'Flagged'], ['dropped', 'Dropped'], ['kept', 'Kept']]
+const HELP = [
+  ['Arrows, Home, End, Page', 'go to another picture; with Shift, select'], ['Ctrl+A, Ctrl+click', 'select all, or one more'],
+  ['D or Delete', 'drop, or use again'], ['K', 'keep: it was looked at and is wanted'], ['1 to 5, 0', 'give stars, or none'],
+  ['C or M', 'move to another class'], ['X', 'crop'], ['Space or Enter', 'show in large'], ['Z, Y', 'undo, redo'],
+  ['F', 'show only the flagged ones, or all'], ['+ and −', 'larger or smaller'], ['Escape', 'close']
+]
+const plural = (count, one) => `${count.toLocaleString('en')} ${count === 1 ? one : `${one}${one.endsWith('s') ? 'es' : 's'}`}`
+
+export class ReviewSheet {
+  /** `closed` is called when the sheet has been closed. */
+  constructor(review, closed) {
+    Object.assign(this, { review, closed, filter: 'all', kind: null, anchor: null })
+    this.grid = new Grid(review, { select: (picture, event) => this.clicked(picture, event), open: (picture) => this.showLarge(picture) })
+    const on = { move: (key) => this.go(key), close: () => this.closeLarge(), go: (picture) => this.goTo(picture) }
+    this.large = new Large(review, on)
+    this.chooser = new ClassChooser((name) => this.moveTo(name))
+    this.chooser.onclose = () => this.focus()
+    this.help = this.makeHelp()
+    this.dialog = element('dialog', 'rv-sheet', null, this.makeTop(), this.notes = Object.assign(element('p', 'rv-notes'), { tabIndex: 0 }), this.kinds = element('div', 'rv-kinds'),
+      element('div', 'rv-middle', null, this.grid.box, this.large.node, this.chooser.node, this.help), this.makeBottom())
+    this.dialog.setAttribute('aria-label', `Review of ${review.title}`)
+    this.dialog.addEventListener('cancel', (event) => event.preventDefault())
+    review.addEventListener('change', () => this.refresh())
+    review.addEventListener('saving', ({ detail }) => this.showSaving(detail))
+    review.addEventListener('flags', ({ detail }) => this.showFlags(detail))
+    this.keys = (event) => this.key(event)
+  }
+
+  open() {
+    document.body.append(this.dialog)
+    this.dialog.showModal()
+    window.addEventListener('keydown', this.keys, true)
+    // The editor would undo a change of the graph with the same key.
+    this.tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker
+    if (this.tracker) this.tracker.undoRedo = async () => true
+    if (innerWidth < 600) this.grid.size = SIZES[1]
+    this.grid.layOut()
+    this.select(this.grid.shown[0])
+    this.refresh()
+    this.showNotes()
+    this.showSaving({ state: 'start' })
+    this.focus()
+    this.searching = 0
+    this.review.watchFlags()
+  }
+
+  async close() {
+    await this.review.save()
+    if (this.review.problem && this.review.waiting.size && !confirm('The last changes are not saved. Close anyway?')) return
+    window.removeEventListener('keydown', this.keys, true)
+    if (this.tracker) delete this.tracker.undoRedo
+    this.review.close()
+    this.grid.close()
+    this.large.remove()
+    this.dialog.close()
+    this.dialog.remove()
+    this.closed()
+  }
+
+  focus() {
+    this.grid.box.focus({ preventScroll: true })
+  }
+
+  // The parts of the window
+
+  button(text, key, label, act, className = '') {
+    const made = Object.assign(element('button', className, text), { type: 'button', title: key ? `${label} (${key})` : label })
+    made.setAttribute('aria-label', label)
+    if (key) made.append(element('kbd', '', key))
+    made.onclick = () => {
+      act()
+      if (!this.chooser.isOpen) this.focus()
+    }
+    return made
+  }
+
+  makeTop() {
+    this.counter = element('span', 'rv-counter')
+    this.counter.setAttribute('role', 'status')
+    this.filters = new Map(FILTERS.map(([name, text]) => [name, this.button(text, '', `Show ${text.toLowerCase()}`, () => this.setFilter(name))]))
+    const filters = element('div', 'rv-filters', null, ...this.filters.values())
+    filters.setAttribute('role', 'group')
+    const sizes = element('div', 'rv-sizes', null, this.button('−', '', 'Smaller pictures', () => this.resize(-1)), this.button('+', '', 'Larger pictures', () => this.resize(1)))
+    return element('header', 'rv-top', null, element('h2', '', this.review.title), this.counter, filters, sizes,
+      this.button('?', '', 'Help', () => this.showHelp()), this.button('Close', '', 'Close', () => this.close(), 'rv-close'))
+  }
+
+  makeBottom() {
+    const rate = [1, 2, 3, 4, 5].map((count) => this.button('★', '', `${count} stars`, () => this.rate(count), 'rv-star'))
+    this.stars = rate
+    this.status = element('span', 'rv-status')
+    this.status.setAttribute('role', 'status')
+    this.about = element('span', 'rv-selected-count')
+    this.accept = element('div', 'rv-accept', null, this.button('Accept', '⏎', 'Accept the crop', () => this.acceptCrop(), 'rv-main'),
+      this.button('Whole picture', 'W', 'Use the whole picture', () => this.large.whole()), this.button('Cancel', 'Esc', 'Cancel the crop', () => this.cancelCrop()))
+    this.actions = element('div', 'rv-actions', null,
+      this.drop = this.button('Drop', 'D', 'Drop', () => this.toggle('drop')), this.keep = this.button('Keep', 'K', 'Keep', () => this.toggle('keep')),
+      element('span', 'rv-rate', null, ...rate), this.button('Class', 'C', 'Move to a class', () => this.chooseClass()),
+      this.button('Crop', 'X', 'Crop', () => this.startCrop()), this.button('View', 'Space', 'Show in large', () => this.toggleLarge()),
+      this.undo = this.button('Undo', 'Z', 'Undo', () => this.step('undo')), this.redo = this.button('Redo', 'Y', 'Redo', () => this.step('redo')))
+    return element('footer', 'rv-bottom', null, this.actions, this.accept, this.about, this.status)
+  }
+
+  makeHelp() {
+    const lines = HELP.map(([keys, text]) => element('tr', '', null, element('th', '', keys), element('td', '', text)))
+    const panel = element('div', 'rv-panel', null, element('h3', '', 'Keys'), element('table', '', null, ...lines),
+      element('p', 'rv-hint', 'Every change is saved at once. No picture file is changed.'))
+    const veil = element('div', 'rv-veil', null, panel)
+    veil.hidden = true
+    veil.onclick = () => this.showHelp(false)
+    return veil
+  }
+
+  showHelp(shows = this.help.hidden) {
+    this.help.hidden = !shows
+  }
+
+  // What the window shows
+
+  refresh() {
+    const { all, classes, dropped, flagged, kept } = this.review.counts()
+    this.counter.textContent = `${plural(all, 'picture')}, ${plural(classes, 'class')}, ${dropped.toLocaleString('en')} dropped`
+    for (const [name, button] of this.filters) {
+      const count = { all, flagged, dropped, kept }[name]
+      const isSearching = name === 'flagged' && this.searching !== undefined
+      button.replaceChildren(FILTERS.find(([one]) => one === name)[1], element('small', '', isSearching ? `${this.searching} %` : count.toLocaleString('en')))
+      button.setAttribute('aria-pressed', name === this.filter)
+    }
+    const tests = { all: () => true, flagged: (one) => this.isFlagged(one), dropped: (one) => this.review.of(one).drop, kept: (one) => this.review.of(one).keep }
+    this.grid.filter = tests[this.filter]
+    this.drawKinds()
+    const before = this.grid.places?.get(this.grid.current)?.at ?? 0
+    this.grid.layOut()
+    if (!this.grid.places?.has(this.grid.current)) {
+      for (const picture of this.grid.selected) if (!this.grid.places.has(picture)) this.grid.selected.delete(picture)
+      this.select(this.grid.shown[Math.min(before, this.grid.shown.length - 1)])
+    }
+    this.showSelection()
+  }
+
+  /** Returns whether a picture has a flag, of the chosen kind if one is chosen. */
+  isFlagged(picture) {
+    return this.review.flagsOf(picture).some(([word]) => !this.kind || word === this.kind)
+  }
+
+  /** Shows a button for each kind of flags, below the filter for flagged pictures. */
+  drawKinds() {
+    const counts = new Map()
+    for (const picture of this.review.pictures)
+      for (const word of new Set(this.review.flagsOf(picture).map(([one]) => one))) counts.set(word, (counts.get(word) ?? 0) + 1)
+    this.kinds.hidden = this.filter !== 'flagged' || !counts.size
+    if (this.kinds.hidden) return
+    this.kinds.replaceChildren(...[...counts].sort().map(([word, count]) => {
+      const button = this.button(word, '', `Show only ${word}`, () => this.setKind(this.kind === word ? null : word))
+      button.append(element('small', '', count.toLocaleString('en')))
+      button.setAttribute('aria-pressed', this.kind === word)
+      return button
+    }))
+  }
+
+  showSelection() {
+    this.grid.mark()
+    const chosen = this.chosen()
+    const one = chosen.length === 1 ? this.review.of(chosen[0]) : null
+    this.about.textContent = chosen.length > 1 ? `${chosen.length.toLocaleString('en')} selected` : (chosen[0]?.name ?? '')
+    this.drop.setAttribute('aria-pressed', chosen.length > 0 && chosen.every((picture) => this.review.of(picture).drop))
+    this.keep.setAttribute('aria-pressed', chosen.length > 0 && chosen.every((picture) => this.review.of(picture).keep))
+    this.stars.forEach((button, at) => button.classList.toggle('rv-on', (one?.stars ?? 0) > at))
+    this.undo.disabled = !this.review.undoSteps.length
+    this.redo.disabled = !this.review.redoSteps.length
+    if (this.large.isOpen) {
+      if (this.grid.current) this.large.show(this.grid.current)
+      else this.closeLarge()
+    }
+    this.dialog.classList.toggle('rv-is-cropping', this.large.isCropping)
+  }
+
+  /** Shows what is not used and what may be a mistake: the line of the node that loads the pictures. */
+  showNotes() {
+    const { skipped, doubts, unknown } = this.review
+    const lines = this.loaded?.length ? [...this.loaded] : [...(skipped ? [`left out: ${skipped}`] : []), ...doubts]
+    if (unknown.length) lines.push(`the review names pictures that are not there: ${unknown.slice(0, 3).join(', ')}${unknown.length > 3 ? ', …' : ''}`)
+    if (this.failure) lines.push(`flags could not be found: ${this.failure}`)
+    const text = lines.join('; ')
+    Object.assign(this.notes, { textContent: text.slice(0, 1).toUpperCase() + text.slice(1), title: text, hidden: !text })
+  }
+
+  showFlags({ done, notes, error }) {
+    this.searching = done === undefined ? undefined : Math.floor(done * 100)
+    this.failure = error
+    if (notes) this.loaded = notes
+    this.refresh()
+    this.showNotes()
+  }
+
+  showSaving({ state, detail }) {
+    const texts = { start: `Changes are saved to ${this.review.file}`, saving: 'Saving …', saved: `Saved to ${this.review.file}` }
+    this.status.replaceChildren(texts[state] ?? detail)
+    this.status.classList.toggle('rv-problem', state === 'changed' || state === 'failed')
+    if (state === 'changed') this.status.append(this.button('Reload', '', 'Reload the review', () => this.reload(), 'rv-main'))
+    if (state === 'failed') this.status.append(this.button('Try again', '', 'Save again', () => this.review.save(), 'rv-main'))
+    this.showSelection()
+  }
+
+  async reload() {
+    try {
+      const left = await this.review.reload()
+      if (left) this.status.textContent = `${plural(left, 'change')} of yours not made again, because someone else changed the same pictures`
+    } catch (error) {
+      this.showSaving({ state: 'changed', detail: error.message })
+    }
+  }
+
+  // Choosing pictures
+
+  /** Returns the pictures that an action is for. */
+  chosen() {
+    if (this.large.isOpen) return this.grid.current ? [this.grid.current] : []
+    return this.grid.shown.filter((picture) => this.grid.selected.has(picture))
+  }
+
+  select(picture, how = 'one') {
+    const { grid } = this
+    if (!picture) {
+      grid.current = null
+      grid.selected.clear()
+      return this.showSelection()
+    }
+    if (how === 'more') {
+      if (!grid.selected.delete(picture)) grid.selected.add(picture)
+    } else {
+      grid.selected.clear()
+      if (how === 'range' && grid.places.has(this.anchor)) {
+        const [from, to] = [this.anchor, picture].map((one) => grid.places.get(one).at).sort((a, b) => a - b)
+        for (const one of grid.shown.slice(from, to + 1)) grid.selected.add(one)
+      } else grid.selected.add(picture)
+    }
+    if (how !== 'range') this.anchor = picture
+    grid.current = picture
+    grid.reveal(picture)
+    this.showSelection()
+  }
+
+  clicked(picture, event) {
+    this.select(picture, event.shiftKey ? 'range' : event.ctrlKey || event.metaKey ? 'more' : 'one')
+    this.focus()
+  }
+
+  go(key, extends_ = false) {
+    const next = this.grid.neighbour(key)
+    if (next) this.select(next, extends_ ? 'range' : 'one')
+  }
+
+  goTo(picture) {
+    if (!this.grid.places.has(picture)) this.setFilter('all')
+    this.select(picture)
+  }
+
+  setKind(kind) {
+    this.kind = kind
+    this.setFilter('flagged')
+  }
+
+  setFilter(name) {
+    if (name !== 'flagged') this.kind = null
+    this.filter = name
+    this.grid.box.scrollTop = 0
+    this.refresh()
+    if (this.grid.current) this.grid.reveal(this.grid.current)
+  }
+
+  resize(by) {
+    const at = SIZES.indexOf(this.grid.size) + by
+    this.grid.size = SIZES[Math.min(SIZES.length - 1, Math.max(0, at))]
+    this.grid.layOut()
+    if (this.grid.current) this.grid.reveal(this.grid.current)
+  }
+
+  // What is decided
+
+  change(edit) {
+    this.review.change(this.chosen(), edit)
+  }
+
+  /** Drops or keeps all that are chosen; if all are, undoes that. */
+  toggle(what) {
+    const other = what === 'drop' ? 'keep' : 'drop'
+    const all = this.chosen().every((picture) => this.review.of(picture)[what])
+    this.change((fields) => ({ ...fields, [what]: !all, [other]: all && fields[other] }))
+  }
+
+  rate(count) {
+    this.change((fields) => ({ ...fields, stars: count }))
+  }
+
+  chooseClass() {
+    const count = this.chosen().length
+    if (count) this.chooser.open(`Move ${plural(count, 'picture')} to`, this.review.classes().filter(Boolean))
+  }
+
+  /** Moves what is chosen to a class. The next picture takes its place, so that work goes on there. */
+  moveTo(name) {
+    const chosen = new Set(this.chosen())
+    const { shown, places, current } = this.grid
+    const rest = (from, to) => shown.slice(from, to).filter((picture) => !chosen.has(picture))
+    const at = places.get(current)?.at ?? 0
+    const next = rest(at)[0] ?? rest(0, at).pop() ?? current
+    this.change((fields) => ({ ...fields, class: name }))
+    this.select(next)
+    this.about.textContent = `${plural(chosen.size, 'picture')} moved to ${name}`
+  }
+
+  step(kind) {
+    const names = this.review[kind]()
+    const first = names && this.grid.shown.find((picture) => picture.name === names[0])
+    if (first) this.select(first)
+  }
+
+  // The large view
+
+  showLarge(picture = this.grid.current) {
+    if (!picture) return
+    this.select(picture)
+    this.large.show(picture)
+    this.showSelection()
+  }
+
+  closeLarge() {
+    this.large.close()
+    this.showSelection()
+  }
+
+  toggleLarge() {
+    if (this.large.isOpen) this.closeLarge()
+    else this.showLarge()
+  }
+
+  startCrop() {
+    if (!this.grid.current) return
+    this.cropOnly = !this.large.isOpen
+    this.showLarge()
+    this.large.startCrop()
+    this.showSelection()
+  }
+
+  acceptCrop() {
+    const { crop } = this.large
+    this.large.stopCrop()
+    this.change((fields) => ({ ...fields, crop }))
+    this.endCrop()
+  }
+
+  cancelCrop() {
+    this.large.stopCrop()
+    this.endCrop()
+  }
+
+  endCrop() {
+    if (this.cropOnly) this.large.close()
+    this.showSelection()
+  }
+
+  // Keys. The editor must not get them, since it would delete or copy nodes.
+
+  key(event) {
+    event.stopImmediatePropagation()
+    if (event.key === 'Tab') return
+    const focused = document.activeElement
+    const onButton = focused?.tagName === 'BUTTON' && this.dialog.contains(focused) && ['Enter', ' '].includes(event.key)
+    if (onButton) return
+    if (this.act(event)) event.preventDefault()
+  }
+
+  /** Handles a key. Returns whether it has a meaning here. */
+  act(event) {
+    const { key } = event
+    if (this.chooser.isOpen) return this.chooser.key(event)
+    if (!this.help.hidden) return this.showHelp(false) ?? true
+    if (this.large.isCropping) return this.cropKey(event)
+    const controls = event.ctrlKey || event.metaKey
+    const name = key.length === 1 ? key.toLowerCase() : key
+    if (controls) {
+      if (name === 'a') return this.selectAll() ?? true
+      if (name === 'z') return this.step(event.shiftKey ? 'redo' : 'undo') ?? true
+      if (name === 'y') return this.step('redo') ?? true
+      return false
+    }
+    if (event.altKey) return false
+    if (ARROWS.includes(key)) return this.go(key, event.shiftKey && !this.large.isOpen) ?? true
+    if (/^[0-5]$/.test(key)) return this.rate(Number(key)) ?? true
+    const keys = {
+      d: () => this.toggle('drop'), Delete: () => this.toggle('drop'), Backspace: () => this.toggle('drop'), k: () => this.toggle('keep'),
+      c: () => this.chooseClass(), m: () => this.chooseClass(), x: () => this.startCrop(), z: () => this.step('undo'), y: () => this.step('redo'),
+      ' ': () => this.toggleLarge(), Enter: () => this.toggleLarge(), '?': () => this.showHelp(),
+      f: () => this.setFilter(this.filter === 'flagged' ? 'all' : 'flagged'), '+': () => this.resize(1), '=': () => this.resize(1), '-': () => this.resize(-1),
+      Escape: () => (this.large.isOpen ? this.closeLarge() : this.close())
+    }
+    keys[name]?.()
+    return name in keys
+  }
+
+  cropKey(event) {
+    if (event.key === 'Enter') this.acceptCrop()
+    else if (event.key === 'Escape') this.cancelCrop()
+    else if (event.key.toLowerCase() === 'w') this.large.whole()
+    else if (/^Arrow/.test(event.key)) this.large.nudge(event.key, event.shiftKey)
+    else return false
+    return true
+  }
+
+  selectAll() {
+    this.grid.selected = new Set(this.grid.shown)
+    this.showSelection()
+  }
+}

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from .review_sheet import Sheet
+from .settings import Settings
 
 _LINE = 64 * 2**20  # largest size of one line of the process in bytes
 
@@ -17,13 +17,16 @@ _LINE = 64 * 2**20  # largest size of one line of the process in bytes
 class Flagging:
     """The flags of one sheet: `state` is what the page gets."""
 
-    def __init__(self, sheet: Sheet, widgets: dict[str, Any], size: int, cache: Path) -> None:
+    def __init__(
+        self, sheet: Sheet, widgets: dict[str, Any], size: int, settings: Settings
+    ) -> None:
         self._input = {
             "pictures": str(sheet.pictures),
             "count": len(sheet.entries),
             "widgets": widgets,
             "size": size,
-            "cache": str(cache),
+            "cache": str(settings.cache),
+            "state": str(settings.state),
         }
         self.state: dict[str, Any] = {"done": 0.0}
         self._task: asyncio.Task[None] | None = None

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -30,16 +31,17 @@ from ...runner.graph.bound import Graph
 from ...runner.graph.document import document_of
 from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
-from ...runner.run.events import Event, Failed, Logged, Progressed, Warned
+from ...runner.run.events import Event, Failed, Progressed, Warned
 from ...runner.run.execute import Run
 from ...runner.run.job import Job
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
+from ...runner.store.temporary import write_whole
 
 _MOST_COMPARED = 20_000  # pictures among which near duplicates are searched, as in the report
 _MOST_EDGE = 128  # pixels; larger pictures are not measured better
 _MOST_BYTES = 1 << 29  # of all pictures in memory
-_EMPTY = "nothing decided.yaml"  # a review, so that what was dropped or cropped is looked at too
+_SETTLED = 2.1  # seconds after which a file counts as completely written
 _SHARE = 0.7  # of the work is loading and comparing, the rest measuring
 
 Flags = dict[
@@ -52,7 +54,8 @@ def find_flags(task: dict[str, Any], out: IO[str]) -> dict[str, Any]:
     registry, pictures = load_nodes(), Path(task["pictures"])
     count, size = task["count"], task["size"]
     edge = min(size, _MOST_EDGE, max(16, math.isqrt(_MOST_BYTES // (3 * count))))
-    load = {"folder": pictures.name, **task["widgets"], "size": edge, "review": _EMPTY}
+    empty = _empty_review(Path(task["state"]))
+    load = {"folder": pictures.name, **task["widgets"], "size": edge, "review": empty.name}
     nodes: dict[str, Any] = {"pictures": {"node": "load_dataset", "with": load}}
     compares = count <= _MOST_COMPARED
     if compares:
@@ -62,15 +65,14 @@ def find_flags(task: dict[str, Any], out: IO[str]) -> dict[str, Any]:
     notes: list[str] = []
 
     def listener(event: Event) -> None:
-        if isinstance(event, Warned | Logged | Failed) and event.node == "pictures":
+        if isinstance(event, Warned | Failed) and event.node == "pictures":
             notes.append(event.message)
         elif isinstance(event, Progressed) and event.total:
             part = 0.5 if event.node == "twins" else 0.0
             _send(out, {"done": _SHARE * (part + 0.5 * event.done / event.total)})
 
     with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary:
-        (Path(temporary) / _EMPTY).write_text("review: 1\n")
-        graph = bind(document, registry, Folders(parent, Path(temporary), parent))
+        graph = bind(document, registry, Folders(parent, empty.parent, parent))
         store = Store(Path(task["cache"]), lambda message: print(message, file=sys.stderr))
         try:
             publisher = Publisher(Path(temporary) / "review", "")
@@ -92,7 +94,18 @@ def find_flags(task: dict[str, Any], out: IO[str]) -> dict[str, Any]:
         notes.append(f"duplicates are not searched among more than {_MOST_COMPARED:,} pictures")
     _add_measures(flags, dataset, registry["filter_pictures"], out)
     _add_small(flags, pictures, size)
-    return {"flags": flags, "notes": notes}
+    return {"flags": flags, "notes": list(dict.fromkeys(notes))}
+
+
+def _empty_review(folder: Path) -> Path:
+    """Returns a review without choices, so that what was dropped or cropped is looked at too."""
+    path = folder / "nothing decided.yaml"
+    if not path.exists():
+        write_whole(path, b"review: 1\n")
+    age = time.time() - path.stat().st_ctime
+    if 0 <= age < _SETTLED:  # a file that was just written would be read, and all pictures, twice
+        time.sleep(_SETTLED - age)
+    return path
 
 
 def _output(run: Run, store: Store, graph: Graph, node: str, name: str) -> Any:

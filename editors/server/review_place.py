@@ -56,7 +56,8 @@ def _named(text: str, folders: Folders, settings: Settings) -> Path:
         return folders.resolve(text[:_MOST], "file")
     except ArtgraphError as error:
         parts = text.split("/")
-        is_new = all(map(is_file_name, parts)) and not (folders.graph / text).exists()
+        is_name = all(map(is_file_name, parts))
+        is_new = is_name and not any((f / text).exists() for f in (folders.graph, folders.input))
         if is_new and text.endswith((".yaml", ".yml")) and len(text) <= _MOST:
             return settings.input.joinpath(*parts)
         raise web.HTTPBadRequest(text=f"the review can't be used: {error}") from error

@@ -10,7 +10,7 @@ _DOTS += ["..;", "%2e%2e%20", "．．", "...", "%5c..", "..%5c..", "..%2f..", "%
 _ROUTES = ["/", "/api/", "/view?type=input&filename=", "/view?type=temp&filename=a&subfolder="]
 _ROUTES += ["/userdata/", "/userdata/workflows%2f", "/userdata?dir=", "/templates/"]
 _ROUTES += ["/extensions/artgraph/", "/extensions/artgraph/docs/"]
-_ROUTES += ["/assets/", "/scripts/", "/jobs/"]
+_ROUTES += ["/assets/", "/scripts/", "/jobs/", "/artgraph/review/picture?sheet="]
 
 _NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 5_000, "1e-400", "-0", "2e308"]
 _WRONG = ["null", "true", "[]", "{}", '""', '"x"', "[[]]", '{"": {}}', '"\\ud800"', '"\\u0000"']
@@ -31,6 +31,9 @@ _FIELDS = {
     "/artgraph/plan": ["nodes", "links", "extra", "definitions", "groups", "version"],
     "/artgraph/yaml": ["nodes", "links", "extra", "groups"],
     "/userdata/workflows%2Fodd.json": ["nodes", "links", "extra", "groups"],
+    "/artgraph/review/open": ["graph", "folder", "table", "review", "size", "aspect"],
+    "/artgraph/review/save": ["sheet", "digest", "edits"],
+    "/artgraph/review/close": ["sheet"],
     "/settings": ["Comfy.ColorPalette", "a"],
 }
 _NODE = '{"class_type": "Artgraph_grey", "inputs": {"level": 0.5, "count": 1}}'

@@ -18,9 +18,9 @@ _MOST = 500  # characters of a path
 
 
 class ReviewFile(NamedTuple):
-    """Where a review is saved.
+    """The file of a review.
 
-    path: the file, which may not exist yet.
+    path: the file, which does not exist before the first change.
     text: what the node's widget must contain so that the node reads it.
     """
 
@@ -41,8 +41,9 @@ def pictures_at(text: str, folders: Folders) -> Path:
 def review_file(text: str, pictures: Path, folders: Folders, settings: Settings) -> ReviewFile:
     """Returns the file of a review.
 
-    text: what the node's widget contains. If it is empty, the file is beside the pictures, or in
-        the input folder if the editor may not write beside them.
+    text: what the node's widget contains. If it is empty, the file is `review.yaml` in the folder
+        if there is one; else it is beside the folder, or in the input folder if the editor may not
+        write there.
 
     Raises: HTTPBadRequest if the text is wrong; HTTPForbidden if the editor may not write there.
     """
@@ -67,6 +68,9 @@ def _beside(pictures: Path, folders: Folders, settings: Settings) -> Path:
     packed = next((e for e in PACKED if pictures.name.lower().endswith(e)), "")
     stem = pictures.name if pictures.is_dir() else pictures.name[: -len(packed)]
     name = stem + ENDING
+    own = pictures / "review.yaml"
+    if own.is_file() and _may_write(own, folders, settings):
+        return own
     beside = pictures.with_name(name)
     roots = {folder.resolve() for folder in (folders.graph, settings.input, settings.folder)}
     if pictures in roots or not _may_write(beside, folders, settings):

@@ -5,7 +5,7 @@ import { app } from '/scripts/app.js'
 const PAGES = [
   ['Run', 'Press Run. Results that were computed before are marked “reused” and not computed again. If you raise the steps of a training, it continues from its last step.'],
   ['Add a node', 'Double-click the canvas and type a name, or drag a node out of the node library. Wires connect sockets of the same colour.'],
-  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load pictures” and choose a folder. Each sub-folder becomes a class.'],
+  ['Your pictures', 'Drop a picture on the canvas, or add the node “Load pictures” and choose a folder. Each sub-folder becomes a class. “Review pictures” on the node shows them all, to drop, move, crop or rate them.'],
   ['Train', 'The node shows samples during the training. You can stop at any time. Press Run to continue from there.'],
   ['Results', 'Results appear on the nodes, under Assets in this bar, and in the folder “out” beside your graphs.'],
   ['The picture is the graph', 'Drop a PNG that artgraph saved on the canvas to open the graph that made it.'],

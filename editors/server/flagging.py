@@ -44,27 +44,34 @@ class Flagging:
 
     async def _run(self, turns: asyncio.Semaphore) -> None:
         async with turns:
-            pipe = asyncio.subprocess.PIPE
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", f"{__package__}.flags"),
-                stdin=pipe,
-                stdout=pipe,
-                limit=_LINE,
-                start_new_session=True,
-            )
+            process = None
             try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(json.dumps(self._input).encode() + b"\n")
-                async for line in process.stdout:
-                    self.state = json.loads(line)
-                if "done" in self.state:
-                    code = await process.wait()
-                    self.state = {"error": f"the search ended unexpectedly (exit code {code})"}
+                process = await self._started()
+                await self._follow(process)
             except (OSError, ValueError) as error:
                 self.state = {"error": f"the search failed: {error}"}
             finally:
-                if process.returncode is None:
+                if process is not None and process.returncode is None:
                     with contextlib.suppress(ProcessLookupError):
                         process.kill()
                     await process.wait()
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"{__package__}.flags"),
+            stdin=pipe,
+            stdout=pipe,
+            limit=_LINE,
+            start_new_session=True,
+        )
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(self._input).encode() + b"\n")
+        async for line in process.stdout:
+            self.state = json.loads(line)
+        if "done" in self.state:
+            code = await process.wait()
+            self.state = {"error": f"the search ended unexpectedly (exit code {code})"}

@@ -190,6 +190,7 @@ export class ReviewSheet {
     const { skipped, doubts, unknown } = this.review
     const lines = this.loaded?.length ? [...this.loaded] : [...(skipped ? [`left out: ${skipped}`] : []), ...doubts]
     if (unknown.length) lines.push(`the review names pictures that are not there: ${unknown.slice(0, 3).join(', ')}${unknown.length > 3 ? ', …' : ''}`)
+    if (this.lost) lines.unshift(this.lost)
     if (this.failure) lines.push(`flags could not be found: ${this.failure}`)
     const text = lines.join('; ')
     Object.assign(this.notes, { textContent: text.slice(0, 1).toUpperCase() + text.slice(1), title: text, hidden: !text })
@@ -205,7 +206,7 @@ export class ReviewSheet {
 
   showSaving({ state, detail }) {
     const texts = { start: `Changes are saved to ${this.review.file}`, saving: 'Saving …', saved: `Saved to ${this.review.file}` }
-    this.status.replaceChildren(texts[state] ?? detail)
+    this.status.replaceChildren(texts[state] ?? detail[0].toUpperCase() + detail.slice(1))
     this.status.classList.toggle('rv-problem', state === 'changed' || state === 'failed')
     if (state === 'changed') this.status.append(this.button('Reload', '', 'Reload the review', () => this.reload(), 'rv-main'))
     if (state === 'failed') this.status.append(this.button('Try again', '', 'Save again', () => this.review.save(), 'rv-main'))
@@ -215,7 +216,8 @@ export class ReviewSheet {
   async reload() {
     try {
       const left = await this.review.reload()
-      if (left) this.status.textContent = `${plural(left, 'change')} of yours not made again, because someone else changed the same pictures`
+      this.lost = left ? `${plural(left, 'change')} of yours not made again, because someone else changed the same pictures` : ''
+      this.showNotes()
     } catch (error) {
       this.showSaving({ state: 'changed', detail: error.message })
     }
@@ -393,6 +395,7 @@ export class ReviewSheet {
       if (name === 'a') return this.selectAll() ?? true
       if (name === 'z') return this.step(event.shiftKey ? 'redo' : 'undo') ?? true
       if (name === 'y') return this.step('redo') ?? true
+      if (name === 's') return true // it is saved
       return false
     }
     if (event.altKey) return false

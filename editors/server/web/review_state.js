@@ -3,13 +3,16 @@
 import { api } from '/scripts/api.js'
 
 const MOST_STEPS = 300 // steps of undo that are stored for the next time that the sheet is opened
+const MOST_KEPT = 50_000 // length of a request that the browser finishes if the page is closed
 const ORDER = ['drop', 'keep', 'class', 'stars', 'crop']
 const byNumber = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare
 
 /** Sends JSON to the server. Returns its answer, or throws an Error with a status. */
 async function post(path, body) {
   const sent = { method: 'POST', body: JSON.stringify(body) }
-  const answer = await api.fetchApi(`/artgraph/review/${path}`, sent)
+  sent.keepalive = sent.body.length < MOST_KEPT
+  const answer = await api.fetchApi(`/artgraph/review/${path}`, sent).catch(() => null)
+  if (!answer) throw new Error('The server does not answer. Start `artgraph edit` again if it has ended.')
   if (answer.ok) return answer.json()
   throw Object.assign(new Error(await answer.text()), { status: answer.status })
 }
@@ -157,6 +160,7 @@ export class Review extends EventTarget {
     const opened = await this.reopening.catch(() => null)
     if (!opened || opened.pictures.length !== this.pictures.length) return false
     this.sheet = opened.sheet
+    if (!Object.keys(this.flags).length) this.watchFlags()
     return true
   }
 

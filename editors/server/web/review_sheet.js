@@ -1,19 +1,13 @@
 // The review sheet: a window over the editor with the pictures, its buttons and its keys.
 
 import { app } from '/scripts/app.js'
+import { FILTERS, makeBottom, makeButton, makeHelp, makeTop } from './review_bars.js'
 import { ClassChooser } from './review_classes.js'
 import { Grid, element } from './review_grid.js'
+import { handleKey } from './review_keys.js'
 import { Large } from './review_large.js'
 
 const SIZES = [96, 128, 160, 200, 260] // edges of pictures in pixels
-const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown']
-const FILTERS = [['all', 'All'], ['flagged', 'Flagged'], ['dropped', 'Dropped'], ['kept', 'Kept']]
-const HELP = [
-  ['Arrows, Home, End, Page', 'go to another picture; with Shift, select'], ['Ctrl+A, Ctrl+click', 'select all, or one more'],
-  ['D or Delete', 'drop, or use again'], ['K', 'keep: it was looked at and is wanted'], ['1 to 5, 0', 'give stars, or none'],
-  ['C or M', 'move to another class'], ['X', 'crop'], ['Space or Enter', 'show in large'], ['Z, Y', 'undo, redo'],
-  ['F', 'show only the flagged ones, or all'], ['+ and −', 'larger or smaller'], ['Escape', 'close']
-]
 const plural = (count, one) => `${count.toLocaleString('en')} ${count === 1 ? one : `${one}${one.endsWith('s') ? 'es' : 's'}`}`
 
 export class ReviewSheet {
@@ -25,15 +19,15 @@ export class ReviewSheet {
     this.large = new Large(review, on)
     this.chooser = new ClassChooser((name) => this.moveTo(name))
     this.chooser.onclose = () => this.focus()
-    this.help = this.makeHelp()
-    this.dialog = element('dialog', 'rv-sheet', null, this.makeTop(), this.notes = Object.assign(element('p', 'rv-notes'), { tabIndex: 0 }), this.kinds = element('div', 'rv-kinds'),
-      element('div', 'rv-middle', null, this.grid.box, this.large.node, this.chooser.node, this.help), this.makeBottom())
+    this.help = makeHelp(this)
+    this.dialog = element('dialog', 'rv-sheet', null, makeTop(this), this.notes = Object.assign(element('p', 'rv-notes'), { tabIndex: 0 }), this.kinds = element('div', 'rv-kinds'),
+      element('div', 'rv-middle', null, this.grid.box, this.large.node, this.chooser.node, this.help), makeBottom(this))
     this.dialog.setAttribute('aria-label', `Review of ${review.title}`)
     this.dialog.addEventListener('cancel', (event) => event.preventDefault())
     review.addEventListener('change', () => this.refresh())
     review.addEventListener('saving', ({ detail }) => this.showSaving(detail))
     review.addEventListener('flags', ({ detail }) => this.showFlags(detail))
-    this.keys = (event) => this.key(event)
+    this.keys = (event) => handleKey(this, event)
   }
 
   open() {
@@ -71,71 +65,14 @@ export class ReviewSheet {
     this.grid.box.focus({ preventScroll: true })
   }
 
-  // The parts of the window
-
-  button(text, key, label, act, className = '') {
-    const made = Object.assign(element('button', className, text), { type: 'button', title: key ? `${label} (${key})` : label })
-    made.setAttribute('aria-label', label)
-    if (key) made.append(element('kbd', '', key))
-    made.onclick = () => {
-      act()
-      if (!this.chooser.isOpen) this.focus()
-    }
-    return made
-  }
-
-  makeTop() {
-    this.counter = element('span', 'rv-counter')
-    this.counter.setAttribute('role', 'status')
-    this.filters = new Map(FILTERS.map(([name, text]) => [name, this.button(text, '', `Show ${text.toLowerCase()}`, () => this.setFilter(name))]))
-    const filters = element('div', 'rv-filters', null, ...this.filters.values())
-    filters.setAttribute('role', 'group')
-    const sizes = element('div', 'rv-sizes', null, this.button('−', '', 'Smaller pictures', () => this.resize(-1)), this.button('+', '', 'Larger pictures', () => this.resize(1)))
-    return element('header', 'rv-top', null, element('h2', '', this.review.title), this.counter, filters, sizes,
-      this.button('?', '', 'Help', () => this.showHelp()), this.button('Close', '', 'Close', () => this.close(), 'rv-close'))
-  }
-
-  makeBottom() {
-    const rate = [1, 2, 3, 4, 5].map((count) => this.button('★', '', `${count} stars`, () => this.rate(count), 'rv-star'))
-    this.stars = rate
-    this.status = element('span', 'rv-status')
-    this.status.setAttribute('role', 'status')
-    this.about = element('span', 'rv-selected-count')
-    this.accept = element('div', 'rv-accept', null, this.button('Accept', '⏎', 'Accept the crop', () => this.acceptCrop(), 'rv-main'),
-      this.button('Whole picture', 'W', 'Use the whole picture', () => this.large.whole()), this.button('Cancel', 'Esc', 'Cancel the crop', () => this.cancelCrop()))
-    this.actions = element('div', 'rv-actions', null,
-      this.drop = this.button('Drop', 'D', 'Drop', () => this.toggle('drop')), this.keep = this.button('Keep', 'K', 'Keep', () => this.toggle('keep')),
-      element('span', 'rv-rate', null, ...rate), this.button('Class', 'C', 'Move to a class', () => this.chooseClass()),
-      this.button('Crop', 'X', 'Crop', () => this.startCrop()), this.button('View', 'Space', 'Show in large', () => this.toggleLarge()),
-      this.undo = this.button('Undo', 'Z', 'Undo', () => this.step('undo')), this.redo = this.button('Redo', 'Y', 'Redo', () => this.step('redo')))
-    return element('footer', 'rv-bottom', null, this.actions, this.accept, this.about, this.status)
-  }
-
-  makeHelp() {
-    const lines = HELP.map(([keys, text]) => element('tr', '', null, element('th', '', keys), element('td', '', text)))
-    const panel = element('div', 'rv-panel', null, element('h3', '', 'Keys'), element('table', '', null, ...lines),
-      element('p', 'rv-hint', 'Every change is saved at once. No picture file is changed.'))
-    const veil = element('div', 'rv-veil', null, panel)
-    veil.hidden = true
-    veil.onclick = () => this.showHelp(false)
-    return veil
-  }
+  // What the window shows
 
   showHelp(shows = this.help.hidden) {
     this.help.hidden = !shows
   }
 
-  // What the window shows
-
   refresh() {
-    const { all, classes, dropped, flagged, kept } = this.review.counts()
-    this.counter.textContent = `${plural(all, 'picture')}, ${plural(classes, 'class')}, ${dropped.toLocaleString('en')} dropped`
-    for (const [name, button] of this.filters) {
-      const count = { all, flagged, dropped, kept }[name]
-      const isSearching = name === 'flagged' && this.searching !== undefined
-      button.replaceChildren(FILTERS.find(([one]) => one === name)[1], element('small', '', isSearching ? `${this.searching} %` : count.toLocaleString('en')))
-      button.setAttribute('aria-pressed', name === this.filter)
-    }
+    this.drawFilters()
     const tests = { all: () => true, flagged: (one) => this.isFlagged(one), dropped: (one) => this.review.of(one).drop, kept: (one) => this.review.of(one).keep }
     this.grid.filter = tests[this.filter]
     this.drawKinds()
@@ -146,6 +83,20 @@ export class ReviewSheet {
       this.select(this.grid.shown[Math.min(before, this.grid.shown.length - 1)])
     }
     this.showSelection()
+  }
+
+  drawFilters() {
+    const { all, classes, dropped, flagged, kept } = this.review.counts()
+    this.counter.textContent = `${plural(all, 'picture')}, ${plural(classes, 'class')}, ${dropped.toLocaleString('en')} dropped`
+    const counts = { all, flagged, dropped, kept }
+    for (const [name, text] of FILTERS) {
+      const isSearching = name === 'flagged' && this.searching !== undefined
+      const count = isSearching ? `${this.searching} %` : counts[name].toLocaleString('en')
+      const button = this.filters.get(name)
+      button.replaceChildren(text, element('small', '', count))
+      button.title = isSearching ? 'Looking for duplicates, blur, borders and empty pictures' : ''
+      button.setAttribute('aria-pressed', name === this.filter)
+    }
   }
 
   /** Returns whether a picture has a flag, of the chosen kind if one is chosen. */
@@ -161,7 +112,7 @@ export class ReviewSheet {
     this.kinds.hidden = this.filter !== 'flagged' || !counts.size
     if (this.kinds.hidden) return
     this.kinds.replaceChildren(...[...counts].sort().map(([word, count]) => {
-      const button = this.button(word, '', `Show only ${word}`, () => this.setKind(this.kind === word ? null : word))
+      const button = makeButton(this, word, '', `Show only ${word}`, () => this.setKind(this.kind === word ? null : word))
       button.append(element('small', '', count.toLocaleString('en')))
       button.setAttribute('aria-pressed', this.kind === word)
       return button
@@ -200,6 +151,7 @@ export class ReviewSheet {
     this.searching = done === undefined ? undefined : Math.floor(done * 100)
     this.failure = error
     if (notes) this.loaded = notes
+    if (done !== undefined) return this.drawFilters()
     this.refresh()
     this.showNotes()
   }
@@ -208,8 +160,8 @@ export class ReviewSheet {
     const texts = { start: `Changes are saved to ${this.review.file}`, saving: 'Saving …', saved: `Saved to ${this.review.file}` }
     this.status.replaceChildren(texts[state] ?? detail[0].toUpperCase() + detail.slice(1))
     this.status.classList.toggle('rv-problem', state === 'changed' || state === 'failed')
-    if (state === 'changed') this.status.append(this.button('Reload', '', 'Reload the review', () => this.reload(), 'rv-main'))
-    if (state === 'failed') this.status.append(this.button('Try again', '', 'Save again', () => this.review.save(), 'rv-main'))
+    if (state === 'changed') this.status.append(makeButton(this, 'Reload', '', 'Reload the review', () => this.reload(), 'rv-main'))
+    if (state === 'failed') this.status.append(makeButton(this, 'Try again', '', 'Save again', () => this.review.save(), 'rv-main'))
     this.showSelection()
   }
 
@@ -279,6 +231,11 @@ export class ReviewSheet {
     this.grid.box.scrollTop = 0
     this.refresh()
     if (this.grid.current) this.grid.reveal(this.grid.current)
+  }
+
+  selectAll() {
+    this.grid.selected = new Set(this.grid.shown)
+    this.showSelection()
   }
 
   resize(by) {
@@ -369,60 +326,6 @@ export class ReviewSheet {
 
   endCrop() {
     if (this.cropOnly) this.large.close()
-    this.showSelection()
-  }
-
-  // Keys. The editor must not get them, since it would delete or copy nodes.
-
-  key(event) {
-    event.stopImmediatePropagation()
-    if (event.key === 'Tab') return
-    const focused = document.activeElement
-    const onButton = focused?.tagName === 'BUTTON' && this.dialog.contains(focused) && ['Enter', ' '].includes(event.key)
-    if (onButton) return
-    if (this.act(event)) event.preventDefault()
-  }
-
-  /** Handles a key. Returns whether it has a meaning here. */
-  act(event) {
-    const { key } = event
-    if (this.chooser.isOpen) return this.chooser.key(event)
-    if (!this.help.hidden) return this.showHelp(false) ?? true
-    if (this.large.isCropping) return this.cropKey(event)
-    const controls = event.ctrlKey || event.metaKey
-    const name = key.length === 1 ? key.toLowerCase() : key
-    if (controls) {
-      if (name === 'a') return this.selectAll() ?? true
-      if (name === 'z') return this.step(event.shiftKey ? 'redo' : 'undo') ?? true
-      if (name === 'y') return this.step('redo') ?? true
-      if (name === 's') return true // it is saved
-      return false
-    }
-    if (event.altKey) return false
-    if (ARROWS.includes(key)) return this.go(key, event.shiftKey && !this.large.isOpen) ?? true
-    if (/^[0-5]$/.test(key)) return this.rate(Number(key)) ?? true
-    const keys = {
-      d: () => this.toggle('drop'), Delete: () => this.toggle('drop'), Backspace: () => this.toggle('drop'), k: () => this.toggle('keep'),
-      c: () => this.chooseClass(), m: () => this.chooseClass(), x: () => this.startCrop(), z: () => this.step('undo'), y: () => this.step('redo'),
-      ' ': () => this.toggleLarge(), Enter: () => this.toggleLarge(), '?': () => this.showHelp(),
-      f: () => this.setFilter(this.filter === 'flagged' ? 'all' : 'flagged'), '+': () => this.resize(1), '=': () => this.resize(1), '-': () => this.resize(-1),
-      Escape: () => (this.large.isOpen ? this.closeLarge() : this.close())
-    }
-    keys[name]?.()
-    return name in keys
-  }
-
-  cropKey(event) {
-    if (event.key === 'Enter') this.acceptCrop()
-    else if (event.key === 'Escape') this.cancelCrop()
-    else if (event.key.toLowerCase() === 'w') this.large.whole()
-    else if (/^Arrow/.test(event.key)) this.large.nudge(event.key, event.shiftKey)
-    else return false
-    return true
-  }
-
-  selectAll() {
-    this.grid.selected = new Set(this.grid.shown)
     this.showSelection()
   }
 }

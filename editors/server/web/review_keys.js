@@ -2,7 +2,7 @@
 
 const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown']
 
-/** Handles a key. The editor must not get it, since it would delete or copy nodes. */
+/** Handles a key. The editor must not get it: older ones do not see that a dialog is open. */
 export function handleKey(sheet, event) {
   event.stopImmediatePropagation()
   if (event.key === 'Tab' || event.isComposing) return

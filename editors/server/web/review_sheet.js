@@ -34,7 +34,7 @@ export class ReviewSheet {
     document.body.append(this.dialog)
     this.dialog.showModal()
     window.addEventListener('keydown', this.keys, true)
-    // The editor would undo a change of the graph with the same key.
+    // Older editors do not see that a dialog is open, and would undo a change of the graph.
     this.tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker
     if (this.tracker) this.tracker.undoRedo = async () => true
     if (innerWidth < 600) this.grid.size = SIZES[1]

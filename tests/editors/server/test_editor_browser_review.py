@@ -22,6 +22,15 @@ nodes:
   table: {node: save_table, from: {table: pair.table}}
   sheet: {node: save_image, from: {image: pair.image}}
 """
+CHANGE = """
+    const node = app.graph.nodes.find(n => n.title === 'table')
+    const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker
+    const capture = () => (tracker.captureCanvasState ?? tracker.checkState).call(tracker)
+    capture()
+    node.pos = [1234, 567]
+    capture()
+    app.canvas.selectNode(node)
+"""
 STYLES = ("bauhaus", "kandinsky", "mondrian", "truchet")
 COUNT = 24
 
@@ -54,6 +63,7 @@ def test_choices_in_the_sheet_are_in_the_next_run(editor):
     file = folder.with_name("art.review.yaml")
     editor.show(GRAPH, "reviewed")
     page = editor.page
+    editor.ask(f"() => {{ {CHANGE} }}")
     _open_sheet(editor)
     counter = page.locator(".rv-counter")
     assert counter.inner_text() == "25 pictures, 4 classes, 0 dropped"
@@ -82,7 +92,9 @@ def test_choices_in_the_sheet_are_in_the_next_run(editor):
     assert "bauhaus/1.png: {keep: true, stars: 5, crop: [0.6" in text
     assert "bauhaus/3.png: {class: houses}" in text
     assert editor.ask(f"{widget('pictures', 'review')}.value") == "art.review.yaml"
+    page.wait_for_timeout(300)  # until the editor would have undone its change
     assert editor.ask("app.graph.nodes.length") == 5  # the keys were not for the graph
+    assert editor.ask("app.graph.nodes.find(n => n.title === 'table').pos[0]") == 1234
 
     _open_sheet(editor)  # undo goes on where it was
     _press(page, "z")

@@ -6,13 +6,19 @@ import contextlib
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from ..contract.errors import Cancelled
 from ..runner.run.signals import ending_signals
 
-if TYPE_CHECKING:
-    from ..runner.run.execute import Run
+
+class Cancellable(Protocol):
+    """A run of a graph, once or for each picture of a folder."""
+
+    def cancel(self) -> None: ...
+
+
+_Run = TypeVar("_Run", bound=Cancellable)
 
 
 class Interruption:
@@ -23,13 +29,13 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self._run: Run | None = None
+        self._run: Cancellable | None = None
         self._count = 0
         self._is_printing = False
         for number in ending_signals():
             signal.signal(number, self._stop)
 
-    def follow(self, run: Run) -> Run:
+    def follow(self, run: _Run) -> _Run:
         """Returns the run, which the next signal stops. It stops now if there was a signal."""
         self._run = run
         if self._count:

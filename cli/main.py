@@ -94,8 +94,8 @@ def run(
     from tempfile import TemporaryDirectory
 
     from ..runner.run.device_option import all_numerics_for
-    from ..runner.run.execute import Run
     from ..runner.run.job import Job
+    from ..runner.run.pictures import run_of
     from ..runner.run.publish import Publisher
     from .progress import make_listener
 
@@ -122,7 +122,7 @@ def run(
             memory=size_of("--memory ", memory),
             others=tuple(others),
         )
-        running = interruption.follow(Run(job))
+        running = interruption.follow(run_of(job))
         running.execute(only or (), force or ())
     _leave(running.exit_code)
 
@@ -211,29 +211,18 @@ def plan(
 ) -> None:
     """Show what a run would do with each node, and why."""
     from ..runner.run.device_option import all_numerics_for
-    from ..runner.run.plan import make_plan, why
+    from ..runner.run.plan_table import plan_table
 
     numerics = all_numerics_for(device)[0]
     bound = _load(graph, set_, input_, out, pack)
     with open_store(cache, cache_remote) as store:
-        steps = make_plan(bound, store, numerics, only or (), force or ())
-        rows = [
-            {
-                "node": step.node.name,
-                "type": step.node.spec.id,
-                "action": step.action,
-                "from_step": step.from_step,
-                "why": why(step, store),
-                "key": step.key.digest if step.key else None,
-            }
-            for step in steps
-        ]
+        rows = plan_table(bound, store, numerics, only or (), force or ())
     if as_json:
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps([row.plain() for row in rows]))
         return
-    width = max((len(str(row["node"])) for row in rows), default=0)
+    width = max((len(row.node) for row in rows), default=0)
     for row in rows:
-        typer.echo(f"{row['node']:{width}}  {row['action']:6}  {row['why']}")
+        typer.echo(f"{row.node:{width}}  {row.action:6}  {row.why}")
 
 
 @app.command()

@@ -17,6 +17,8 @@ from ..runner.run.events import (
     Listener,
     Logged,
     NodeEvent,
+    PicturesFinished,
+    PictureStarted,
     Previewed,
     Progressed,
     RunFinished,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _LINE_SECONDS = 10.0  # shortest time between two progress lines in seconds
+_PICTURES = "/"  # the bar of the pictures among those of the nodes; no node has this name
+_SHOWN = 5  # names of failed pictures in one line
 
 
 def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
@@ -48,6 +52,11 @@ class Quiet:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Failed) and event.because is None:
             print(event.message, file=sys.stderr)
+        elif isinstance(event, PicturesFinished) and event.failed:
+            failed = len(event.failed)
+            more = f" and {failed - _SHOWN:,} more" if failed > _SHOWN else ""
+            names = ", ".join(event.failed[:_SHOWN]) + more
+            print(f"{failed:,} of {event.total:,} pictures failed: {names}", file=sys.stderr)
 
 
 class JsonLines(Quiet):
@@ -67,9 +76,11 @@ class Lines(Quiet):
 
     def __init__(self, folder: str, stream: TextIO | None = None) -> None:
         self._folder, self._stream = folder, stream or sys.stdout
-        self._skipped: set[str] = set()  # nodes of this run that need a failed one
+        self._skipped = 0  # nodes of this run that need a failed one
         self._last = 0.0  # time of the last progress line
         self._history: dict[str, list[tuple[float, float]]] = {}  # (time, done) of each node
+        self._picture = ""  # which of how many pictures goes through the graph
+        self._repeated: dict[tuple[str, str], int] = {}  # warnings of nodes, over all pictures
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -105,6 +116,11 @@ class Lines(Quiet):
 
     def line(self, event: Event) -> str | None:
         """Returns the line about an event, or None if people do not need to read about it."""
+        if isinstance(event, PictureStarted):
+            self._picture = f"picture {event.number:,} of {event.total:,}"
+            return None
+        if isinstance(event, NodeEvent) and (event.picture or isinstance(event, PicturesFinished)):
+            return self.line_of_picture(event)
         if isinstance(event, Finished):
             resumed = f", resumed from step {event.extended}" if event.extended else ""
             return f"{event.node}: done in {event.seconds:.1f} s{resumed}{_files(event.files)}"
@@ -122,11 +138,10 @@ class Lines(Quiet):
             lines = [moved_aside(*item) for item in event.moved.items()]
             return "\n".join([*lines, f"the sweep is done; see {', '.join(event.files)}"])
         if isinstance(event, Failed) and event.because is not None:
-            self._skipped.add(event.node)
+            self._skipped += 1
             return f"{event.node}: skipped, because {event.because!r} failed"
         if isinstance(event, RunFinished):
-            skipped = len(self._skipped)
-            self._skipped.clear()  # the next run of a sweep counts anew
+            skipped, self._skipped = self._skipped, 0  # the next run of a sweep counts anew
             counts = [
                 f"{count} {word}"
                 for count, word in (
@@ -142,6 +157,34 @@ class Lines(Quiet):
             lines = [moved_aside(*item) for item in event.moved.items()]
             lines += [f"{event.status} in {event.seconds:.1f} s: {summary}; see {self._folder}"]
             return "\n".join(lines)
+        return None
+
+    def line_of_picture(self, event: NodeEvent) -> str | None:
+        """Returns the line about an event while a folder of pictures goes through the graph.
+
+        If a node has the same warning for several pictures, it is shown once, and counted.
+        """
+        if isinstance(event, Finished):
+            return f"{self._picture}: {event.picture}{_files(event.files)}" if event.files else None
+        if isinstance(event, Warned):
+            key = event.node, event.message
+            self._repeated[key] = self._repeated.get(key, 0) + 1
+            if self._repeated[key] > 1:
+                return None
+            return f"{event.picture}: {event.node}: warning: {event.message}"
+        if isinstance(event, Logged | Waiting):
+            return f"{event.picture}: {event.node}: {event.message}"
+        if isinstance(event, Failed) and event.because is not None:
+            self._skipped += 1
+        if isinstance(event, PicturesFinished):
+            lines = [
+                f"{node}: warning for {count:,} pictures: {message}"
+                for (node, message), count in self._repeated.items()
+                if count > 1
+            ]
+            self._repeated.clear()
+            reused = f", {event.reused:,} of them reused" if event.reused else ""
+            return "\n".join([*lines, f"{event.done:,} of {event.total:,} pictures done{reused}"])
         return None
 
 
@@ -162,6 +205,18 @@ class Bars(Lines):
         super().__call__(event)
 
     def update(self, event: NodeEvent) -> None:
+        if isinstance(event, PictureStarted):
+            if event.number == 1:
+                self._tasks[_PICTURES] = self.bars().add_task("", total=event.total, note="")
+            if self._bars is not None and _PICTURES in self._tasks:
+                text = f"picture {event.number:,} of {event.total:,}"
+                self._bars.update(
+                    self._tasks[_PICTURES],
+                    completed=event.number - 1,
+                    description=text,
+                    note=event.picture,
+                )
+            return
         if isinstance(event, Started):
             bars = self.bars()
             self._tasks[event.node] = bars.add_task(event.node, total=None, note="")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import Cancelled, InputError
+from ...contract.widgets import Widget
 from ...models.training.numerics import Numerics
 from ...runner.graph.folders import Folders
 from ...runner.run.compute import waiting_line
@@ -58,13 +59,14 @@ def _comfy_numerics() -> Numerics:
     return Numerics.of(device.type if device.type == "mps" else "cpu")
 
 
-def resolve(text: str, kind: str, files: tuple[str, ...] = ()) -> Path:
+def resolve(text: str, widget: Widget) -> Path:
     """Returns the file or folder that a widget names.
 
     It must be in ComfyUI's input or output folder, or in a folder that `extra_model_paths.yaml`
-    names under `artgraph`. `files` are suffixes of files that may be named instead of a folder.
+    names under `artgraph`.
 
-    Raises: InputError if it does not exist or is elsewhere.
+    Raises: InputError if it does not exist or is elsewhere, or for a folder of pictures instead of
+    one: ComfyUI runs a graph only once.
     """
     import folder_paths
 
@@ -74,9 +76,18 @@ def resolve(text: str, kind: str, files: tuple[str, ...] = ()) -> Path:
     output = Path(folder_paths.get_output_directory())
     for root in map(Path, roots):
         try:
-            return Folders(root, root, output).resolve(text, kind, files=files)
+            path = Folders(root, root, output).resolve(
+                text, widget.kind, files=widget.files, or_folder=widget.is_picture
+            )
         except InputError as error:
             last = error
+        else:
+            if widget.kind == "file" and path.is_dir():
+                raise InputError(
+                    f"{text!r} is a folder of pictures",
+                    "choose a file; `artgraph run` and `artgraph edit` accept a folder",
+                )
+            return path
     raise last
 
 

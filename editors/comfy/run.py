@@ -83,7 +83,7 @@ def checked_widgets(
     for name in names:
         widget = spec.widgets[name]
         if widget.kind in ("file", "folder") and values.get(name) is not None:
-            values[name] = host.resolve(values[name], widget.kind, widget.files)
+            values[name] = host.resolve(values[name], widget)
     return {name: values.get(name) for name in spec.widgets}
 
 
@@ -108,7 +108,7 @@ def fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> str:
     for name, widget in spec.widgets.items():
         if widget.kind in ("file", "folder") and arguments.get(name):
             try:
-                path = host.resolve(arguments[name], widget.kind, widget.files)
+                path = host.resolve(arguments[name], widget)
                 found = host.store().fingerprint(path, widget.is_picture)
                 _announced[path, widget.is_picture] = found
                 parts.append(found)

@@ -10,22 +10,25 @@ from typing import Any
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
-from ...contract.values.files import Files, file_stem
+from ...contract.values.files import SOURCE, Files, final_name
 from ...pictures.png_text import add_text, is_png
 from ...pictures.suffixes import is_displayable, is_film
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
 from . import host
+from .upstream import source_in
 
 
 def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:
     """Write files under unused names; returns their places, as ComfyUI's editor expects them."""
     texts = graph_texts(hidden) if host.saves_metadata() else {}
-    stem = file_stem(node_name(host.node_title(hidden) or "", spec.id))
+    node = node_name(host.node_title(hidden) or "", spec.id)
+    mark = next(filter(None, map(SOURCE.search, files.files)), None)
+    source = source_in(hidden, mark[1]) if mark else None
     saved = []
     for pattern, data in files.files.items():
-        name = f"{stem}{pattern[1:]}" if pattern.startswith("@") else pattern
+        name = final_name(pattern, node, source)
         if is_png(data):
             for keyword, text in texts.items():
                 data = add_text(data, keyword, text)

@@ -11,13 +11,16 @@ import time
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+from ...contract.quantities import counted
 from ...contract.values.files import file_stem
+from ...pictures.class_doubts import first_of
 from ...pictures.suffixes import is_displayable, is_film
 from ...runner.store.temporary import write_whole
 from .hub import Hub
 from .jobs import QueuedRun
 
 FileInfo = dict[str, str]
+_MAX_SAVED = 100  # saved pictures of a folder that a node shows at the end
 
 
 class Follower:
@@ -32,6 +35,9 @@ class Follower:
         self._warnings: dict[str, list[str]] = {}  # warnings about each node's results
         self._node = self._type = ""  # the node that was started last
         self.failures: list[dict[str, Any]] = []
+        self._saved: dict[str, list[FileInfo]] = {}  # pictures of a folder that each node saved
+        self._count: dict[str, int] = {}  # how many files each node saved for all pictures
+        self._summary = ""  # how many pictures of a folder failed
 
     def send(self, kind: str, **data: Any) -> None:
         """Send a message about this run to the tab that started it."""
@@ -67,7 +73,7 @@ class Follower:
         if first is None:  # no node has failed, but the process that ran it has ended
             first = {**self.last_node(), "what": what, "advice": advice, "because": None}
             self.send("artgraph.failed", **first)
-        lines = filter(None, (first["what"], first["advice"]))
+        lines = filter(None, (self._summary, first["what"], first["advice"]))
         return {
             "node_id": first["node_id"],
             "node_type": first["node_type"],
@@ -97,6 +103,26 @@ class Follower:
         self.send("progress_state", nodes=self._states)
         for node, picture in self._previews.items():
             self._send_preview(node, picture)
+
+    def _on_picture(self, node: str, event: dict[str, Any]) -> None:
+        """Show on the node that loads the pictures of a folder which one goes through the graph."""
+        number, total = event["number"], event["total"]
+        self.send("progress", value=number - 1, max=total, node=node)
+        text = f"picture {number:,} of {total:,}: {event['picture']}"
+        self._hub.text(self.job.client, self.job.id, node, text)
+
+    def _on_pictures_finished(self, node: str, event: dict[str, Any]) -> None:
+        """Show the pictures that were saved for a folder, up to a number, on the saving nodes."""
+        text = f"{event['done']:,} of {event['total']:,} pictures done"
+        if event["failed"]:
+            self._summary = f"{len(event['failed']):,} of {event['total']:,} pictures failed"
+            text += f", {len(event['failed']):,} failed: {first_of(event['failed'])}"
+        self._hub.text(self.job.client, self.job.id, node, text)
+        for saver, count in self._count.items():
+            output = self.job.outputs[saver]
+            output["images"] = self._saved.get(saver, [])
+            output["text"] = [f"saved {counted(count, 'file')}"]
+            self._send_executed(saver, output)
 
     def _on_started(self, node: str, event: dict[str, Any]) -> None:
         self._node, self._type = node, event["type"]
@@ -159,7 +185,7 @@ class Follower:
         self.send("artgraph.failed", **failure)
 
     def _on_cached(self, node: str, event: dict[str, Any]) -> None:
-        if node not in self._cached:
+        if node not in self._cached and not event["picture"]:
             self._cached.append(node)
             self.send("execution_cached", nodes=[node], timestamp=now())
         self._show(node, event)
@@ -187,6 +213,10 @@ class Follower:
         texts = [*shown.get("text", ()), *(f"saved {names[path]}" for path in others)]
         if texts:
             output["text"] = texts
+        if event["picture"] and files:
+            self._count[node] = self._count.get(node, 0) + len(files)
+            self._saved.setdefault(node, []).extend(pictures)
+            del self._saved[node][_MAX_SAVED:]
         if "tables" in shown:
             output["artgraph_tables"] = shown["tables"]
         self.job.outputs[node] = output

@@ -9,7 +9,7 @@ from ...runner.graph.binding import bind
 from ...runner.graph.document import Document
 from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
-from ...runner.run.plan import make_plan, why
+from ...runner.run.plan_table import plan_table
 from ...runner.store.store import Store
 from .settings import Settings
 
@@ -25,8 +25,8 @@ def plan_rows(
     store = Store(settings.cache)
     try:
         return [
-            {"node": step.node.name, "action": step.action, "why": why(step, store)}
-            for step in make_plan(graph, store, all_numerics_for(settings.device)[0])
+            {"node": row.node, "action": row.action, "why": row.why}
+            for row in plan_table(graph, store, all_numerics_for(settings.device)[0])
         ]
     finally:
         store.close()

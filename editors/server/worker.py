@@ -29,6 +29,7 @@ from ...runner.run.device_option import all_numerics_for
 from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
 from ...runner.run.execute import Run
 from ...runner.run.job import Job, default_jobs
+from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
 from .shown import shown_outputs
@@ -44,7 +45,7 @@ class Worker:
         self._settings, self._lines, self._out = settings, lines, out
         self._tasks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._run: Run | FolderRun | None = None
         self._job = ""  # id of the job that runs, or ran last
         self._cancelled: set[str] = set()
         self._registry = load_nodes(settings["packs"])
@@ -108,14 +109,14 @@ class Worker:
                     self._send(_not_shown(event, error))
             if not isinstance(event, NodeEvent):
                 return  # the event `end` reports the end
-            if isinstance(event, Planned) and event.action != "cached":
+            if isinstance(event, Planned) and (event.action != "cached" or event.picture):
                 return
             self._send(data)
 
         try:
             numerics, *others = all_numerics_for(self._settings["device"])
             jobs = default_jobs(1 + len(others))
-            run = Run(
+            run = run_of(
                 Job(
                     graph,
                     store,

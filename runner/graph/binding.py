@@ -18,6 +18,7 @@ from .document import Document, NodeEntry
 from .folders import Folders
 from .nesting import flatten
 from .settings import apply_settings, make_plain, value_for
+from .sources import check_pictures
 from .wiring import check_wires, names_of, producers, with_article, with_producers
 from .yaml_text import Marked, Typed
 
@@ -80,6 +81,7 @@ class _Binder:
         if graph.is_acyclic():
             check_wires(graph, self.registry, self.report)
             graph.unwire_fallbacks()
+            check_pictures(graph, self.problems, self.report)
         else:
             self.report_loops(graph)
         return graph
@@ -205,7 +207,7 @@ class _Binder:
             trusted = mark is not None and isinstance(mark.value, Typed)
             try:
                 checked[name] = self.folders.resolve(
-                    checked[name], widget.kind, trusted, widget.files
+                    checked[name], widget.kind, trusted, widget.files, or_folder=widget.is_picture
                 )
             except (InputError, GraphError) as error:
                 what, advice = f"widget {name!r}: {error.what}", error.advice

@@ -154,6 +154,23 @@ class Graph:
                 fewest[source] = min(fewest[source], fewest[name])
         return fewest
 
+    def ancestors(self, name: str) -> set[str]:
+        """Returns a node with all the nodes that it needs."""
+        needed, waiting = {name}, [name]
+        while waiting:
+            new = self.nodes[waiting.pop()].sources - needed
+            needed |= new
+            waiting += new
+        return needed
+
+    def dependents(self, name: str) -> set[str]:
+        """Returns a node with all the nodes that need it."""
+        found = {name}
+        for other in self.sorted:
+            if self.nodes[other].sources & found:
+                found.add(other)
+        return found
+
     def named(self, names: Iterable[str], option: str) -> list[str]:
         """Returns the nodes with these names; for a graph inside the graph, all its nodes.
 

@@ -30,11 +30,17 @@ class Folders:
     output: Path
 
     def resolve(
-        self, text: str, kind: str, trusted: bool = False, files: tuple[str, ...] = ()
+        self,
+        text: str,
+        kind: str,
+        trusted: bool = False,
+        files: tuple[str, ...] = (),
+        or_folder: bool = False,
     ) -> Path:
         """Returns the existing file or folder (`kind`) that `text` names.
 
-        files: suffixes of files that may be named instead of a folder.
+        files:     suffixes of files that may be named instead of a folder.
+        or_folder: a folder may be named instead of a file.
 
         A path in a graph is relative to the graph's folder, or else to the input folder or the
         folder of the shipped graphs. With links resolved, it must be inside one of these folders
@@ -70,7 +76,7 @@ class Folders:
                 what = f"{text!r} is not a folder, and not a zip, tar or Parquet file"
                 raise InputError(what, "name the folder or such a file that contains the files")
             raise InputError(f"{text!r} is not a folder", "name the folder that contains the files")
-        if kind == "file" and not path.is_file():
+        if kind == "file" and not path.is_file() and not (or_folder and path.is_dir()):
             raise InputError(f"{text!r} is not a file", "name a file")
         return path
 

@@ -36,7 +36,10 @@ ELSEWHERE = "choose another folder with --out"  # the advice if the folder can't
 _LOCK = f"{_OWN}lock"
 _KEY = "0" * 16  # the lock file has one lock
 
-Entry = dict[str, Any]  # a file in a manifest: of (digest of the result), node, size, mtime, hash
+# A file in a manifest: of (digest of the result), node, size, mtime, hash; and source and
+# source_name (its path, and the name made of it) if the node ran for one picture of several.
+Entry = dict[str, Any]
+Owner = tuple[str, str | None]  # the node that made a file, and the name of the picture
 
 
 @dataclass
@@ -76,9 +79,9 @@ class OutputFolder:
         except BaseException:
             self.close()
             raise
-        self._of_node: dict[str, list[tuple[str, Entry]]] = {}
+        self._of_owner: dict[Owner, list[tuple[str, Entry]]] = {}
         for name, entry in (item for files in self.sets for item in files.files.items()):
-            self._of_node.setdefault(str(entry.get("node")), []).append((name, entry))
+            self._of_owner.setdefault(owner(entry), []).append((name, entry))
         self._newest: dict[str, FileSet] = {}
         for files in self.sets:
             self._newest |= {name: files for name, e in files.files.items() if self.has(name, e)}
@@ -104,15 +107,16 @@ class OutputFolder:
         """Returns the entries of the files of earlier runs under their plain names."""
         return {name: files.files[name] for name, files in self._newest.items()}
 
-    def entries_of(self, node: str, digest: str) -> dict[str, Entry]:
-        """Returns the entries of the files of a node's result, also of those that are not there."""
-        return {n: e for n, e in self._of_node.get(node, ()) if e.get("of") == digest}
+    def entries_of(self, about: Entry) -> dict[str, Entry]:
+        """Returns the entries of the files of this result, also of those that are not there."""
+        found = self._of_owner.get(owner(about), ())
+        return {n: e for n, e in found if e.get("of") == about["of"]}
 
-    def names_of(self, node: str) -> list[str]:
-        """Returns the names of a node's files of earlier runs under their plain names."""
+    def names_of(self, about: Entry) -> list[str]:
+        """Returns the names of its owner's files of earlier runs under their plain names."""
         return [
             name
-            for name, entry in self._of_node.get(node, ())
+            for name, entry in self._of_owner.get(owner(about), ())
             if name in self._newest and self._newest[name].files[name] is entry
         ]
 
@@ -258,6 +262,12 @@ class OutputFolder:
         with _writing(self.path / JOURNAL):
             self._journal.write(json.dumps(line) + "\n")
             self._journal.flush()
+
+
+def owner(entry: Entry) -> Owner:
+    """Returns the owner of a file: other files of the owner are replaced with it."""
+    source = entry.get("source_name")
+    return str(entry.get("node")), source if isinstance(source, str) else None
 
 
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:

@@ -25,10 +25,15 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeEvent(Event):
-    """Base of the events of one node: its name in the graph and its type."""
+    """Base of the events of one node: its name in the graph and its type.
+
+    picture: if a folder of pictures goes through the graph, the path in it of the picture for which
+             the node runs.
+    """
 
     node: str
     type: str
+    picture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +155,39 @@ class Failed(NodeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureStarted(NodeEvent):
+    """The next picture of a folder goes through the graph, as number `number` of `total`.
+
+    node: the node that loads it, as in the next event.
+    """
+
+    event = "picture"
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesFinished(NodeEvent):
+    """The end of a folder of pictures.
+
+    total:  how many pictures it has.
+    done:   how many of them went through the graph without a failure.
+    reused: how many of these needed no computing, since all their results were stored.
+    failed: the paths of those for which a node failed.
+    """
+
+    event = "pictures_finished"
+    total: int
+    done: int
+    reused: int
+    failed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
     """The end of a run, with the numbers of nodes; `failed` includes nodes that were skipped.
+
+    A node that runs for several pictures counts once for each.
 
     moved: how many files of earlier runs were moved aside, by the folder to which they were moved.
     """

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ...contract.errors import CacheError, Cancelled
 from ...models.training.numerics import Numerics
 from ..store.results import Result
-from .earlier import MANIFEST
-from .events import Planned, RunFinished
+from .earlier import MANIFEST, Owner
+from .events import Listener, Planned, RunFinished
 from .job import Job
 from .plan import LostBlobError, Step, make_plan
 from .record import FAILURE, NeedsError, Record
@@ -26,27 +27,34 @@ _MAX_LOSSES = 3  # how often the result of one node may be lost in one run
 
 
 class Run:
-    """One run of a graph. `cancel()` may be called from a signal handler or another thread."""
+    """One run of a graph. `cancel()` may be called from a signal handler or another thread.
 
-    def __init__(self, job: Job) -> None:
-        self._graph, self._store, self._numerics = job.graph, job.store, job.numerics
+    done:   the results of nodes that ran before, which are not run again. A result that turns out
+            to be lost is removed from it.
+    traces: the tracebacks of bugs in earlier parts of the run, to which more are added.
+    """
+
+    def __init__(
+        self, job: Job, done: dict[str, Result] | None = None, traces: list[str] | None = None
+    ) -> None:
+        self._job, self._graph, self._store = job, job.graph, job.store
         self._devices = (job.numerics, *job.others)
-        self._publisher, self._jobs = job.publisher, job.jobs
         self._memory = _half_of_memory() if job.memory is None else job.memory
-        self._record = Record(job)
-        self._worker = Worker(job, self._record.emit, self._record.results)
+        self._done = {} if done is None else done
+        self.record = Record(job, self._done, [] if traces is None else traces)
+        self._worker = Worker(job, self.record.emit, self.record.results)
         self._losses: dict[str, int] = {}
         self._interrupted = False
 
     @property
     def results(self) -> Mapping[str, Result]:
         """The results of the nodes that are done."""
-        return self._record.results
+        return self.record.results
 
     @property
     def exit_code(self) -> int:
         """Exit code of the command line."""
-        return Cancelled.exit_code if self._interrupted else self._record.exit_code
+        return Cancelled.exit_code if self._interrupted else self.record.exit_code
 
     def cancel(self) -> None:
         """Stop at the next step of the nodes that run."""
@@ -60,35 +68,48 @@ class Run:
 
         Raises: GraphError for a name in `only` or `force` that does not exist; CacheError.
         """
+        only = list(only)
         try:
-            return self._execute(list(only), force)
+            finished = self.work(only, force)
+            return finish(
+                self._job,
+                finished,
+                self.record.manifest_nodes(),
+                finished.status == "done" and not only,
+                self._current,
+                self._worker.check_cancelled,
+                self.record.emit,
+            )
         finally:
-            self._publisher.close()
+            self._job.publisher.close()
 
-    def _execute(self, only: list[str], force: Collection[str]) -> RunFinished:
+    def work(self, only: Collection[str], force: Collection[str]) -> RunFinished:
+        """Run the nodes, without a manifest. Returns the last event, which is not emitted.
+
+        The arguments and errors are those of `execute`.
+        """
         started = time.perf_counter()
         forced = set(self._graph.named(force, "--force"))
-        plan = make_plan(self._graph, self._store, self._numerics, only, force)
+        plan = self._plan(only, force)
         for step in plan:
-            self._record.emit(
+            self.record.emit(
                 Planned(node=step.node.name, type=step.node.spec.id, action=step.action)
             )
-        threads = Threads(self._jobs)
+        threads = Threads(self._job.jobs)
         try:
             while not (self._reuse(plan) and self._run_plan(plan, forced, threads)):
-                plan = make_plan(self._graph, self._store, self._numerics, only)
+                plan = self._plan(only)
         except Cancelled:
             self._interrupted = True
         finally:
             threads.close()
             self._store.flush()
         status = "interrupted" if self._interrupted else "done"
-        finished = self._record.finish(status, time.perf_counter() - started)
-        finished = self._finish_files(finished, plan, bool(only))
-        if finished.status == "done" and not only:
-            (self._publisher.folder / FAILURE).unlink(missing_ok=True)
-        self._record.emit(finished)
-        return finished
+        return self.record.finish(status, time.perf_counter() - started)
+
+    def _plan(self, only: Collection[str], force: Collection[str] = ()) -> list[Step]:
+        job = self._job
+        return make_plan(self._graph, self._store, job.numerics, only, force, self._done)
 
     def _reuse(self, plan: list[Step]) -> bool:
         """Reuse the stored results, in order and without a schedule. Returns False if one is lost.
@@ -98,16 +119,16 @@ class Run:
         waiting = name_conflicts(plan)
         for step in plan:
             name = step.node.name
-            if step.result is None or name in waiting or name in self._record.results:
+            if step.result is None or name in waiting or name in self.record.results:
                 continue
             self._worker.check_cancelled()
-            outcome = self._do(step, False, self._numerics, lambda: None)
+            outcome = self._do(step, False, self._job.numerics, lambda: None)
             if isinstance(outcome, CacheError | Cancelled):
                 raise outcome
             if isinstance(outcome, LostBlobError):
                 self._forget_lost(outcome.source)
                 return False
-            self._record.add(name, outcome)
+            self.record.add(name, outcome)
         return True
 
     def _run_plan(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
@@ -115,7 +136,7 @@ class Run:
 
         Raises: Cancelled, CacheError.
         """
-        record = self._record
+        record = self.record
         done = record.results.keys() | record.failed.keys()
         schedule = Schedule(plan, done, self._memory, self._devices)
         lost, end = False, None
@@ -155,12 +176,12 @@ class Run:
     ) -> Done | Exception | None:
         """Run a node in a thread and return None; or here, if no other node could run meanwhile."""
         name = step.node.name
-        failed = self._record.failed
+        failed = self.record.failed
         broken = next((s for s in step.node.sources if s in failed), None)
         if broken is not None:
             return NeedsError(broken, failed[broken])
-        numerics = schedule.device(name) or self._numerics
-        if step.result is not None or self._jobs == 1 or schedule.is_alone:
+        numerics = schedule.device(name) or self._job.numerics
+        if step.result is not None or self._job.jobs == 1 or schedule.is_alone:
             return self._do(step, forced, numerics, lambda: None)
 
         def call() -> tuple[str, Done | Exception]:
@@ -179,7 +200,7 @@ class Run:
 
     def _input_bytes(self, step: Step) -> int:
         """Returns an estimate of the memory that a node's inputs take, in bytes."""
-        if self._jobs == 1 or step.result is not None:
+        if self._job.jobs == 1 or step.result is not None:
             return 0
         outputs = (
             self.results[wire.node].outputs.get(wire.output)
@@ -200,43 +221,74 @@ class Run:
                 f" {self._losses[name]} times",
                 "check its disk, or choose another folder with --cache",
             )
-        key = self._record.forget(name)
+        self._done.pop(name, None)
+        key = self.record.forget(name)
         if key is not None:
             self._store.forget(key)
 
-    def _finish_files(self, finished: RunFinished, plan: list[Step], partly: bool) -> RunFinished:
-        """Write the manifest. Returns the event with the files that were moved aside."""
-        from ...contract.version import version
+    def _current(self, saved: Mapping[Owner, Collection[str]]) -> set[Owner]:
+        """Returns the owners that still make the files that they saved, given by their digests."""
+        names = {name: digests for (name, source), digests in saved.items() if source is None}
+        return {(name, None) for name in still_made(self._job, names)}
 
-        moved = self._publisher.finish(
-            {
-                "artgraph": version(),
-                "file": self._graph.document.file,
-                "numerics": self._numerics.name(),
-                "finished": finished.time,
-                "status": finished.status,
-                "seconds": finished.seconds,
-                "nodes": self._record.manifest_nodes([step.node.name for step in plan]),
-            },
-            finished.status == "done" and not partly,
-            self._current,
-            self._worker.check_cancelled,
-        )
-        self._store.pin(self._publisher.folder / MANIFEST)
-        return replace(finished, moved=moved)
 
-    def _current(self, saved: Mapping[str, Collection[str]]) -> set[str]:
-        """Returns the nodes that still make the files that they saved, given by their digests."""
-        names = [name for name in saved if name in self._graph.nodes]
-        steps = make_plan(self._graph, self._store, self._numerics, names) if names else []
-        return {
-            step.node.name
-            for step in steps
-            if step.result is not None
-            and any(
-                out.digest in saved.get(step.node.name, ()) for out in step.result.outputs.values()
-            )
-        }
+def still_made(
+    job: Job, saved: Mapping[str, Collection[str]], done: Mapping[str, Result] | None = None
+) -> set[str]:
+    """Returns the nodes that still make the files that they saved, given by their digests.
+
+    done: the results of nodes that ran before.
+    """
+    names = [name for name in saved if name in job.graph.nodes]
+    steps = make_plan(job.graph, job.store, job.numerics, names, (), done) if names else []
+    return {
+        step.node.name
+        for step in steps
+        if step.result is not None
+        and any(out.digest in saved.get(step.node.name, ()) for out in step.result.outputs.values())
+    }
+
+
+def finish(
+    job: Job,
+    finished: RunFinished,
+    nodes: dict[str, Any],
+    whole: bool,
+    current: Callable[[Mapping[Owner, Collection[str]]], Collection[Owner]],
+    waiting: Callable[[], None],
+    emit: Listener,
+) -> RunFinished:
+    """Write the manifest of a run, and emit its last event. Returns this event.
+
+    It is returned with the files that were moved aside.
+
+    nodes:            the entries of the nodes in the manifest.
+    whole:            whether earlier files that were not made again are moved aside in any case.
+    current, waiting: as for `Publisher.finish`.
+    """
+    from ...contract.version import version
+
+    moved = job.publisher.finish(
+        {
+            "artgraph": version(),
+            "file": job.graph.document.file,
+            "numerics": job.numerics.name(),
+            "finished": finished.time,
+            "status": finished.status,
+            "seconds": finished.seconds,
+            "nodes": nodes,
+        },
+        whole,
+        current,
+        waiting,
+    )
+    folder = job.publisher.folder
+    job.store.pin(folder / MANIFEST)
+    if finished.status == "done" and whole:
+        (folder / FAILURE).unlink(missing_ok=True)
+    finished = replace(finished, moved=moved)
+    emit(finished)
+    return finished
 
 
 def _half_of_memory() -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
+from ..graph.sources import Picture
 from ..store.store import Store
 from .events import Listener
 from .publish import Publisher
@@ -21,6 +22,7 @@ class Job:
     memory:   bytes that the inputs of nodes that run side by side may take; None for half of the
               machine's memory.
     others:   the numerics of more GPUs of the same kind, which are used at the same time.
+    picture:  the picture of a folder for which the graph runs.
     """
 
     graph: Graph
@@ -32,6 +34,7 @@ class Job:
     jobs: int = 1
     memory: int | None = None
     others: tuple[Numerics, ...] = ()
+    picture: Picture | None = None
 
 
 def default_jobs(devices: int) -> int:

@@ -8,11 +8,13 @@ out to be unchanged (early cutoff).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...contract.errors import NodeError
+from ...contract.errors import InputError, NodeError
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
+from ...contract.widgets import Widget
 from ...contract.wording import short_repr
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph, Source
@@ -59,16 +61,20 @@ def make_plan(
     numerics: Numerics,
     only: Iterable[str] = (),
     force: Collection[str] = (),
+    done: Mapping[str, Result] | None = None,
 ) -> list[Step]:
     """Returns the steps in the order of execution.
+
+    done: the results of nodes that are left out, since they ran before.
 
     Raises: GraphError for a name in `only` or `force` that does not exist.
     """
     force = set(graph.named(force, "--force"))
-    names = graph.order(only)
+    done = done or {}
+    names = [name for name in graph.order(only) if name not in done]
     while True:
         steps: dict[str, Step] = {}
-        results: dict[str, Result] = {}
+        results = dict(done)
         try:
             with store.reading():
                 for name in names:
@@ -141,8 +147,17 @@ def widget_values(
         if resolved is not None or checked[name] is None:
             checked[name] = resolved
         else:
-            checked[name] = graph.folders.resolve(checked[name], node.spec.widgets[name].kind)
+            checked[name] = _wired_path(graph, checked[name], node.spec.widgets[name])
     return checked
+
+
+def _wired_path(graph: Graph, text: str, widget: Widget) -> Path:
+    """Returns the path that a text names which is wired to a widget."""
+    path = graph.folders.resolve(text, widget.kind, or_folder=widget.is_picture)
+    if widget.kind == "file" and path.is_dir():
+        what = f"{text!r} is a folder, which can't be wired to {widget.name!r}"
+        raise InputError(what, "set the folder as a value, or wire the path of a file")
+    return path
 
 
 def wired_value(socket: Socket, wire: Source, store: Store, results: Mapping[str, Result]) -> Any:

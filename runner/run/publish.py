@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import Cancelled, GraphError, NodeError, write_problem
-from ...contract.values.files import Files, file_stem, output_name_problem, same_name
+from ...contract.values.files import Files, file_stem, final_name, output_name_problem, same_name
 from ...pictures.png_text import add_text, is_png
+from ..graph.sources import Picture
 from ..store.temporary import file_in_the_way, sweep, temporary_in, write_whole
-from .earlier import ELSEWHERE, MARK, Entry, OutputFolder, hash_bytes, manifest_bytes
+from .earlier import ELSEWHERE, MARK, Entry, OutputFolder, Owner, hash_bytes, manifest_bytes, owner
 
-Digests = Mapping[str, Collection[str]]
+Digests = Mapping[Owner, Collection[str]]
 GRAPH_KEY = "artgraph"  # the PNG text that holds the graph
 
 
@@ -43,7 +44,7 @@ class Publisher:
         self.folder = folder
         self._graph_text = graph_text
         self._about = about or {}
-        self._names: dict[str, tuple[str, str | None]] = {}  # what has a name: its node, its file
+        self._names: dict[str, tuple[Owner, str | None]] = {}  # what has a name: owner, file
         self._files: dict[str, Entry] = {}  # the files of this run
         self._open: OutputFolder | None = None
         self._mutex = threading.Lock()
@@ -65,41 +66,45 @@ class Publisher:
         digest: str,
         load: Callable[[], Files],
         waiting: Callable[[], None] = lambda: None,
+        source: Picture | None = None,
     ) -> list[str]:
         """Write a node's files. Returns their paths, also if nothing had to be written.
 
         digest:  the digest of the files.
         load:    returns the files; only called if they must be written.
         waiting: called repeatedly while another run writes into the folder.
+        source:  the picture that `{source}` stands for; its files do not replace those of others.
         """
+        about: Entry = {"of": digest, "node": node}
+        if source is not None:
+            about |= {"source": source.path, "source_name": source.name}
         with self._mutex:
             folder = self._opened(waiting)
-            known = folder.entries_of(node, digest)
+            known = folder.entries_of(about)
             if known and all(folder.has(name, entry) for name, entry in known.items()):
-                self._claim(node, list(known))
-                self._files |= {n: self._described(n, e) for n, e in known.items()}
+                self._claim(about, list(known))
+                self._files |= {n: self._described(n, e | about) for n, e in known.items()}
                 return [str(self.folder / name) for name in known]
-            files = {
-                f"{file_stem(node)}{name[1:]}" if name.startswith("@") else name: (
-                    self._with_graph(data)
-                )
-                for name, data in load().files.items()
-            }
-            self._claim(node, list(files))
-            self._update(folder, node, digest, files)
+            name = None if source is None else source.name
+            files: dict[str, bytes] = {}
+            for pattern, data in load().files.items():
+                files[final_name(pattern, node, name)] = self._with_graph(data)
+            self._claim(about, list(files))
+            self._update(folder, about, files)
             return [str(self.folder / name) for name in files]
 
-    def _update(
-        self, folder: OutputFolder, node: str, digest: str, files: Mapping[str, bytes]
-    ) -> None:
-        """Write those files of a node that are not there yet."""
-        known = folder.entries_of(node, digest)
+    def _update(self, folder: OutputFolder, about: Entry, files: Mapping[str, bytes]) -> None:
+        """Write those files of a node that are not there yet.
+
+        about: what the entries of the files have in common.
+        """
+        known = folder.entries_of(about)
         entries: dict[str, Entry] = {}
         for name, data in files.items():
-            entry = {"of": digest, "node": node, "size": len(data), "hash": hash_bytes(data)}
+            entry = about | {"size": len(data), "hash": hash_bytes(data)}
             for found in (known.get(name), entry):
                 if found is not None and folder.has(name, found):
-                    entries[name] = self._described(name, found | {"of": digest, "node": node})
+                    entries[name] = self._described(name, found | about)
         if len(entries) == len(files):
             self._files |= entries
             return
@@ -111,9 +116,7 @@ class Publisher:
                 staged[name] = temporary_in(self.folder)
                 staged[name].write_bytes(files[name])
                 status = staged[name].stat()
-                entries[name] = {
-                    "of": digest,
-                    "node": node,
+                entries[name] = about | {
                     "state": "new",
                     "size": status.st_size,
                     "mtime": status.st_mtime_ns,
@@ -121,7 +124,7 @@ class Publisher:
                 }
             self._files |= {name: entries[name] for name in files}
             self._has_new_result = self._has_new_result or not known
-            for name in folder.names_of(node):
+            for name in folder.names_of(about):
                 if name not in entries:
                     folder.move_aside(name)
             folder.replace(staged, entries)
@@ -155,7 +158,7 @@ class Publisher:
         self,
         run: dict[str, Any],
         is_whole: bool,
-        current: Callable[[Digests], Collection[str]] = lambda digests: (),
+        current: Callable[[Digests], Collection[Owner]] = lambda digests: (),
         waiting: Callable[[], None] = lambda: None,
     ) -> dict[str, int]:
         """Move the files aside that this run does not make, and write the manifest.
@@ -165,9 +168,10 @@ class Publisher:
         its manifest.
 
         run:      the facts about the run.
-        is_whole: whether the whole graph ran without failures.
-        current:  returns the nodes, of some with the digests of their earlier files, whose results
-                  with the settings of this run are stored and the same.
+        is_whole: whether the whole graph ran without failures; if pictures of a folder went through
+                  it, all of them but those for which a node failed.
+        current:  returns those owners of earlier files, of some with the digests of these files,
+                  whose results with the settings of this run are stored and the same.
         waiting:  called repeatedly while another run writes into the folder; if it raises
                   Cancelled, nothing is written.
         """
@@ -176,11 +180,11 @@ class Publisher:
         except Cancelled:
             return {}
         left = {n: e for n, e in folder.files_there().items() if n not in self._files}
-        digests: dict[str, set[str]] = {}
+        digests: dict[Owner, set[str]] = {}
         for entry in left.values():
-            digests.setdefault(str(entry.get("node")), set()).add(str(entry.get("of")))
-        kept: Collection[str] = () if is_whole or not left else current(digests)
-        left = {name: entry for name, entry in left.items() if entry.get("node") not in kept}
+            digests.setdefault(owner(entry), set()).add(str(entry.get("of")))
+        kept: Collection[Owner] = () if is_whole or not left else current(digests)
+        left = {name: entry for name, entry in left.items() if owner(entry) not in kept}
         if left and not is_whole and not self._has_new_result:
             if len(folder.sets) == 1:  # otherwise the journal says which files are of killed runs
                 folder.finish(None)
@@ -188,9 +192,8 @@ class Publisher:
         for name in left:
             folder.move_aside(name)
         moved = folder.moved()
-        stayed = {name: e for name, e in folder.files_there().items() if e.get("node") in kept}
-        nodes = folder.nodes()
-        run["nodes"] = {name: nodes[name] for name in kept if name in nodes} | run["nodes"]
+        stayed = {name: e for name, e in folder.files_there().items() if owner(e) in kept}
+        _add_nodes(run["nodes"], folder.nodes(), kept)
         files = {name: e | {"state": "unchanged"} for name, e in stayed.items()} | self._files
         manifest = run | {"moved_aside": moved, "graph": self._graph_text, "files": files}
         folder.finish(manifest_bytes(manifest))
@@ -212,7 +215,7 @@ class Publisher:
             self._open = OutputFolder(self.folder, about, waiting)
         return self._open
 
-    def _claim(self, node: str, names: Iterable[str]) -> None:
+    def _claim(self, about: Entry, names: Iterable[str]) -> None:
         """Reserve the names of a node's files.
 
         Raises: NodeError if one is not allowed, or is the name of another file or folder.
@@ -225,14 +228,29 @@ class Publisher:
             for count in range(1, len(parts) + 1):
                 part = "/".join(parts[:count])
                 file = name if count == len(parts) else None
-                owner, other = self._names.setdefault(same_name(part), (node, file))
-                if other == file and (file is None or owner == node):
+                other, there = self._names.setdefault(same_name(part), (owner(about), file))
+                if there == file and (file is None or other == owner(about)):
                     continue
-                if file is None or other is None:
-                    what = f"{part!r} would be a file and also a folder, which node {owner!r} needs"
+                who = f"node {other[0]!r}" + (f" for {other[1]!r}" if other[1] else "")
+                if file is None or there is None:
+                    what = f"{part!r} would be a file and also a folder, which {who} needs"
                 else:
-                    what = f"it would overwrite {name!r}, which node {owner!r} writes"
+                    what = f"it would overwrite {name!r}, which {who} writes"
                 raise NodeError(what, "choose another name for one of these files")
+
+
+def _add_nodes(nodes: dict[str, Any], earlier: Mapping[str, Any], owners: Iterable[Owner]) -> None:
+    """Add the entries that nodes have in manifests of earlier runs to those of this run.
+
+    The entry of a node that ran for several pictures has an entry for each of them.
+    """
+    for node, picture in owners:
+        found = earlier.get(node)
+        if picture is None or not isinstance(found, dict):
+            nodes |= {} if found is None or node in nodes else {node: found}
+        elif picture in (pictures := found.get("pictures", {})):
+            entry = nodes.setdefault(node, found | {"pictures": {}})
+            entry.setdefault("pictures", {}).setdefault(picture, pictures[picture])
 
 
 class PreviewWriter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from ...contract.errors import ArtgraphError, Cancelled, InputError, NodeError
@@ -19,6 +20,7 @@ from .worker import Done
 
 _log = logging.getLogger("artgraph")
 FAILURE = "failure.txt"
+_MOST_TRACES = 20  # tracebacks in this file
 _PAST: dict[Action, str] = {"run": "ran", "cached": "cached", "extend": "extended"}
 
 
@@ -37,17 +39,20 @@ class Record:
     failed:    the nodes that failed or were skipped, each with the node that failed first.
     keys:      the keys of the results, by node.
     exit_code: the highest exit code of all errors.
+
+    done:   the results of nodes that ran before.
+    traces: the tracebacks of bugs, also of earlier parts of the run.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, done: Mapping[str, Result], traces: list[str]) -> None:
         self._graph, self._publisher, self._listener = job.graph, job.publisher, job.listener
         self._emitting = threading.Lock()
         self._listener_failed = False
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, Result] = dict(done)
         self.failed: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self._nodes: dict[str, dict[str, Any]] = {}  # the nodes' entries in the manifest
-        self._traces: list[str] = []  # the tracebacks of bugs
+        self._traces = traces
         self._counts = dict.fromkeys(_PAST.values(), 0)
         self.exit_code = 0
 
@@ -94,9 +99,10 @@ class Record:
             seconds=seconds,
         )
 
-    def manifest_nodes(self, names: list[str]) -> dict[str, Any]:
-        """Returns the manifest's entries of those nodes that are done."""
-        return {name: self._nodes[name] for name in names if name in self.results}
+    def manifest_nodes(self) -> dict[str, Any]:
+        """Returns the manifest's entries of the nodes that are done."""
+        order = (name for name in self._graph.sorted if name in self._nodes)
+        return {name: self._nodes[name] for name in order if name in self.results}
 
     def _add_done(self, done: Done) -> None:
         node, result = done.node, done.result
@@ -167,8 +173,9 @@ class Record:
             return "out of memory", "lower size, count or batch"
         if isinstance(error, DivergedError):
             return str(error), "lower the learning rate, or train for fewer steps"
-        self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
         path = self._publisher.folder / FAILURE
-        self._publisher.write(path, "\n".join(self._traces).encode())
+        if len(self._traces) < _MOST_TRACES:
+            self._traces.append(f"{node.name}: " + "".join(traceback.format_exception(error)))
+            self._publisher.write(path, "\n".join(self._traces).encode())
         what = " ".join(str(error).split())[:300]
         return f"{type(error).__name__}: {what}", f"the details are in {path}"

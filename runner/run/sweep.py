@@ -26,6 +26,7 @@ from ..graph.bound import Graph
 from ..graph.document import Document
 from ..graph.folders import Folders
 from ..graph.settings import parse_setting
+from ..graph.sources import picture_folders
 from ..store.store import Store
 from .earlier import hash_bytes
 from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
@@ -125,6 +126,10 @@ def combine(
         typed = dict(parse_setting(f"{target}={value}") for target, value in settings.items())
         try:
             graph = bind(document.copy(), registry, folders, typed)
+            for pictures in picture_folders(graph):
+                what = f"node {pictures.node!r} names a folder of pictures"
+                advice = "name one picture for a sweep, or run the graph once for each setting"
+                problems[Problem("other", None, what, advice)] = None
             own_folder = folder / f"{number:0{len(str(len(rows)))}}"
             combinations.append(Combination(settings, graph, own_folder))
         except GraphError as error:

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ...contract.errors import Cancelled
+from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode
+from ..graph.sources import Picture, UnclearSource, picture_widget, source_name, source_of
 from ..store.blobs import BlobError
 from ..store.holders import Holder
 from ..store.keys import Key
@@ -113,7 +115,7 @@ class Worker:
         Raises: LostBlobError.
         """
         paths: list[str] = []
-        store = self.job.store
+        store, source = self.job.store, self._source(node)
         for name, stored in result.outputs.items():
             socket = node.spec.outputs[name].sockets[0]
             if socket.name == "files":
@@ -122,12 +124,30 @@ class Worker:
                     return store.value(socket, stored)
 
                 try:
-                    publisher = self.job.publisher
-                    paths += publisher.publish(node.name, stored.digest, load, self.check_cancelled)
+                    paths += self.job.publisher.publish(
+                        node.name, stored.digest, load, self.check_cancelled, source
+                    )
                 except BlobError as error:
                     store.forget(key.digest)
                     raise LostBlobError(node.name) from error
         return paths
+
+    def _source(self, node: BoundNode) -> Picture | None:
+        """Returns the picture that `{source}` stands for in the names of a node's files.
+
+        Raises: LostBlobError.
+        """
+        graph, name = self.job.graph, node.spec.file_name
+        if self.job.picture is not None:
+            return self.job.picture
+        if name not in node.wires and not SOURCE.search(str(node.values.get(name or ""))):
+            return None
+        try:
+            source = graph.nodes[source_of(graph, node.name)]
+        except UnclearSource:  # of a wired name; if it contains `{source}`, the node fails
+            return None
+        values = widget_values(graph, source, self.job.store, self._results)
+        return source_name(source, values[picture_widget(source.spec) or ""])
 
 
 class _NodeHost:

@@ -97,7 +97,8 @@ def pinned(index: Index) -> set[str]:
     for (manifest,) in index.rows("SELECT manifest FROM runs"):
         try:
             nodes = json.loads(Path(os.fsdecode(manifest)).read_bytes())["nodes"]
-            keys.update(str(node["key"]) for node in nodes.values())
+            for node in nodes.values():  # of a node that ran for many pictures, those of each
+                keys.update(str(r["key"]) for r in node.get("pictures", {"": node}).values())
         except FileNotFoundError:
             lost.append((manifest,))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

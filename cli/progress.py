@@ -108,11 +108,12 @@ class Lines(Quiet):
         self._last = now
         history.append((now, event.done))
         share = f"{100 * event.done / event.total:.0f} %"
+        place = f"{self._picture}: " if event.picture else ""
         start, before = history[(len(history) - 1) // 2]
         if share == "0 %" or event.done <= before:
-            return f"{event.node}: {share}"
+            return f"{place}{event.node}: {share}"
         left = (event.total - event.done) * (now - start) / (event.done - before)
-        return f"{event.node}: {share}, about {duration(left)} left"
+        return f"{place}{event.node}: {share}, about {duration(left)} left"
 
     def line(self, event: Event) -> str | None:
         """Returns the line about an event, or None if people do not need to read about it."""

@@ -41,13 +41,20 @@ def load_image(
     *,
     path: Annotated[
         InputPicture | None,
-        Field(description="Picture file such as PNG, JPEG, WebP or TIFF; empty: use the fallback"),
+        Field(
+            description="Picture file such as PNG, JPEG, WebP or TIFF, or a folder, whose pictures"
+            " go through the graph one by one; empty: use the fallback"
+        ),
     ] = None,
     alpha: Transparency = "flatten",
     background: Ground = WHITE,
     ctx: Context = _QUIET,
 ) -> Image:
     """Load one picture file in its full size: (1, H, W, 3), or (1, H, W, 4) with alpha.
+
+    If `path` is a folder, the graph runs once for each picture in it and in its sub-folders, and
+    `{source}` in the name of a saved file stands for the name of the picture. ComfyUI accepts only
+    a file.
 
     PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, HEIC files
     with the extra `heif`, and JPEG XL files with the extra `jxl`. The picture is turned

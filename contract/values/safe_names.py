@@ -17,6 +17,7 @@ from .files import (
     OUR_FILES,
     OUR_FOLDERS,
     RESERVED,
+    SOURCE,
     is_unprintable,
     same_name,
     shortened_name,
@@ -40,19 +41,21 @@ class Original(NamedTuple):
         return self.stem + self.ending
 
 
-def safe_names(files: Sequence[Original]) -> list[str]:
+def safe_names(files: Sequence[Original], in_folder: bool = False) -> list[str]:
     """Returns a name without an ending for each file; no two of them are the same on any system.
 
     It is the stem of the file. If several files have the same one, their endings become part of
     their names (`a.jpg` and `a.png`), and if that is not enough, a number.
+
+    in_folder: the files get a folder of their own, in which artgraph's own names are allowed.
     """
-    stems = [_safe_path(file.stem) for file in files]
+    stems = [_safe_path(file.stem, in_folder) for file in files]
     counts = Counter(map(same_name, stems))
     names = [stem if counts[same_name(stem)] == 1 else "" for stem in stems]
     taken = {same_name(name) for name in names if name}
     for place, (name, file) in enumerate(zip(names, files, strict=True)):
         if not name:
-            names[place] = name = _unused(_safe_path(file.path), taken)
+            names[place] = name = _unused(_safe_path(file.path, in_folder), taken)
             taken.add(same_name(name))
     return names
 
@@ -72,10 +75,13 @@ def renamed(files: Sequence[Original], names: Sequence[str]) -> str:
     return f"{number} another name, {why}: {shown}{more}"
 
 
-def _safe_path(path: str) -> str:
-    first, *rest = path.split("/")
-    is_ours = first.casefold() in (*OUR_FOLDERS, *OUR_FILES)
-    return "/".join([_safe_part(f"{first}_" if is_ours else first), *map(_safe_part, rest)])
+def _safe_path(path: str, in_folder: bool) -> str:
+    first, *rest = map(_safe_part, SOURCE.sub("source", path).split("/"))
+    if not in_folder and first.casefold() in (*OUR_FOLDERS, *OUR_FILES):
+        first += "_"
+    if not in_folder and first.startswith("~"):
+        first = f"_{first}"
+    return "/".join([first, *rest])
 
 
 def _safe_part(part: str) -> str:
@@ -84,7 +90,7 @@ def _safe_part(part: str) -> str:
     if safe.rstrip(". ") != safe:
         safe = safe.rstrip(". ") + "_"
     device = safe.split(".")[0].rstrip(" ").casefold()
-    if safe[:1] in ("", ".", " ", "~", "@") or device in RESERVED:
+    if safe[:1] in ("", ".", " ") or device in RESERVED:
         safe = f"_{safe}"
     if len(safe.encode()) > MAX_SOURCE:
         digest = hashlib.sha256(part.encode(errors="surrogatepass")).hexdigest()[:8]

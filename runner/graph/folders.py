@@ -63,7 +63,8 @@ class Folders:
         if found is None:
             place = "" if trusted or Path(text).is_absolute() else f" in {self._searched()}"
             advice = _advice(text, self._near(candidates, trusted))
-            raise InputError(f"there is no {kind} {text!r}{place}", advice)
+            name = "file or folder" if or_folder and kind == "file" else kind
+            raise InputError(f"there is no {name} {text!r}{place}", advice)
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
             raise InputError(

@@ -76,7 +76,8 @@ def with_picture(graph: Graph, folder: PictureFolder, path: Path) -> Graph:
 def original_of(path: str) -> Original:
     """Returns the path of a picture in two parts."""
     stem, dot, suffix = path.rpartition(".")
-    return Original(stem, dot + suffix) if stem and "/" not in suffix else Original(path, "")
+    has_ending = stem and not stem.endswith("/") and "/" not in suffix
+    return Original(stem, dot + suffix) if has_ending else Original(path, "")
 
 
 def source_name(node: BoundNode, path: Path | None) -> Picture:

@@ -93,10 +93,10 @@ class FolderRun:
         self._traces: list[str] = []
         self._shared: dict[str, Result] = {}  # of the nodes that do not depend on the picture
         self._nodes: dict[str, Any] = {}  # the entries of nodes in the manifest
-        self._ends: list[RunFinished] = []  # of the runs until now
+        self._parts: list[RunFinished] = []  # of the runs until now
         self._done, self._reused = 0, 0  # pictures without failures, and without computing
         self._failed: list[str] = []
-        self._current_pictures: FoundPictures | None = None
+        self._found: FoundPictures | None = None
         self.exit_code = 0
 
     @property
@@ -120,10 +120,12 @@ class FolderRun:
             job.graph.named(force, "--force")
             through = job.graph.dependents(self._folder.node)
             names = job.graph.order(only)
-            self._run_shared([name for name in names if name not in through], force)
             each = [name for name in names if name in through]
-            if each and self._status() != "interrupted":
-                self._run_pictures(self._able(each), force)
+            self._found = find_pictures(self._folder.path) if each else None
+            self._run_shared([name for name in names if name not in through], force)
+            ends = self._ends_of(each) if self._status() != "interrupted" else []
+            if ends and self._found is not None:
+                self._run_pictures(self._found, ends, force)
             finished = self._sum(time.perf_counter() - started)
             # If all pictures had their turn, the files of others are moved aside, in spite of
             # single failures.
@@ -143,31 +145,28 @@ class FolderRun:
             self._shared = dict(base.results)
             self._nodes = base.record.manifest_nodes()
 
-    def _able(self, names: list[str]) -> list[str]:
-        """Returns the nodes that need no node that has failed; reports the others."""
-        record = self._base.record
-        able = []
-        for name in names:
-            sources = self._job.graph.nodes[name].sources
-            failed = next((source for source in sources if source in record.failed), None)
-            if failed is None:
-                able.append(name)
-            else:
-                record.add(name, NeedsError(failed, record.failed[failed]))
-        if len(able) < len(names):
-            self._ends[0] = replace(self._ends[0], failed=len(record.failed))
-        return able
+    def _ends_of(self, names: list[str]) -> list[str]:
+        """Returns those of some nodes that no other of them needs, and that can run.
 
-    def _run_pictures(self, names: list[str], force: Collection[str]) -> None:
-        """Run these nodes for each picture, unless only the loading of the picture is left."""
+        Nodes that need a node that has failed are reported.
+        """
+        nodes, record = self._job.graph.nodes, self._base.record
+        for name in names:
+            failed = next((s for s in nodes[name].sources if s in record.failed), None)
+            if failed is not None:
+                record.add(name, NeedsError(failed, record.failed[failed]))
+        if record.failed:
+            self._parts[0] = replace(self._parts[0], failed=len(record.failed))
+        needed = {source for name in names for source in nodes[name].sources}
+        return [name for name in names if name not in needed and name not in record.failed]
+
+    def _run_pictures(self, found: FoundPictures, names: list[str], force: Collection[str]) -> None:
+        """Run these nodes, and all that they need, for each picture."""
         node, kind = self._folder.node, self._job.graph.nodes[self._folder.node].spec.id
-        self._current_pictures = found = find_pictures(self._folder.path)
         total = len(found.pictures)
         line = f"{total:,} picture{'s' if total > 1 else ''} in {self._folder.path.name!r}"
         note = "; ".join([line, *found.notes])
         self._job.listener((Warned if found.notes else Logged)(node=node, type=kind, message=note))
-        if not names or (self._base.record.failed and names == [self._folder.node]):
-            return
         for number, (picture, file) in enumerate(zip(*found[:2], strict=True), 1):
             if self._cancelled.is_set():
                 break
@@ -226,7 +225,7 @@ class FolderRun:
             raise Cancelled
 
     def _add(self, end: RunFinished, run: Run) -> None:
-        self._ends.append(end)
+        self._parts.append(end)
         self.exit_code = max(self.exit_code, run.exit_code)
 
     def _add_nodes(self, picture: Picture, run: Run) -> None:
@@ -237,16 +236,16 @@ class FolderRun:
             pictures.setdefault("pictures", {})[picture.name] = entry
 
     def _status(self) -> str:
-        if self._cancelled.is_set() or any(end.status == "interrupted" for end in self._ends):
+        if self._cancelled.is_set() or any(end.status == "interrupted" for end in self._parts):
             return "interrupted"
-        return "failed" if any(end.status == "failed" for end in self._ends) else "done"
+        return "failed" if any(end.status == "failed" for end in self._parts) else "done"
 
     def _sum(self, seconds: float) -> RunFinished:
         """Returns the last event, with the numbers of all runs."""
         if (status := self._status()) == "interrupted":
             self.exit_code = Cancelled.exit_code
         counts = {
-            name: sum(getattr(end, name) for end in self._ends)
+            name: sum(getattr(end, name) for end in self._parts)
             for name in ("ran", "cached", "extended", "failed")
         }
         return RunFinished(status=status, seconds=seconds, **counts)  # type: ignore[arg-type]
@@ -256,7 +255,7 @@ class FolderRun:
         by_picture: dict[str | None, dict[str, Collection[str]]] = {}
         for (node, source), digests in saved.items():
             by_picture.setdefault(source, {})[node] = digests
-        found = self._current_pictures
+        found = self._found
         files = {p.name: f for p, f in zip(*found[:2], strict=True)} if found else {}
         owners: set[Owner] = set()
         for source, nodes in by_picture.items():

@@ -253,6 +253,12 @@ def look(*, portrait: InputPicture | None = None) -> Text:
     return "" if portrait is None else portrait.name
 
 
+@node(title="Join words", category="test")
+def join_words(first: Text, second: Text) -> Text:
+    """Returns two texts as one."""
+    return f"{first} {second}"
+
+
 @node(title="Chance", category="test")
 def chance(
     *,

@@ -178,6 +178,7 @@ def test_mistakes_are_one_line_each(folder, prompt):
         assert "beta" in error(vae, beta="much")
         assert "is outside the folders" in error(one, path="/etc/hostname")
         assert "there is no folder 'nowhere'" in error(art, folder="nowhere")
+        assert "'pictures' is a folder of pictures - choose a file; " in error(one, path="pictures")
         assert "needs a multiple of 8 px" in error(art, size=33)
         loop = comfy.run({**prompt, vae: {**prompt[vae], "inputs": {"steps": 1}}})
         assert "dataset" in loop["error"]
@@ -200,6 +201,10 @@ def test_a_name_with_folders_is_saved_below_the_output_folder(folder):
             assert (folder / "output" / "project" / f"cats_{number:05}_.png").is_file()
         prompt["3"]["inputs"]["name"] = "../cats"
         assert "'..' is not the name of a folder" in comfy.run(prompt)["error"]
+        prompt["3"]["inputs"]["name"] = "{source}"
+        assert "{source} is the name of a picture file, but" in comfy.run(prompt)["error"]
+        prompt["2"] = {"class_type": "Artgraph_load_image", "inputs": {"path": "pictures/3.png"}}
+        assert [file["filename"] for file in comfy.run(prompt)["files"]] == ["3_00001_.png"]
 
 
 def test_a_changed_picture_and_a_lost_result(folder, prompt):

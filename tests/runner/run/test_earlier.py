@@ -35,7 +35,9 @@ class Runs:
                 publisher.publish(node, hash_bytes(repr(files).encode()), lambda d=data: Files(d))
             if killed:
                 return None
-            moved = publisher.finish({"nodes": {}, "run": graph}, whole, lambda digests: current)
+            moved = publisher.finish(
+                {"nodes": {}, "run": graph}, whole, lambda _: {(name, None) for name in current}
+            )
             return {name.removeprefix(f"{self.folder}/"): count for name, count in moved.items()}
         finally:
             publisher.close()

@@ -35,21 +35,25 @@ EDGE = 64  # side of a patch in pixels
 TRAINED, HELD_OUT = 60, 32  # patches of each photograph
 
 
+def photograph(name: str) -> Path:
+    """Returns the file of a photograph in the installed package."""
+    package = importlib.util.find_spec("skimage")
+    if package is None or not package.submodule_search_locations:
+        raise SystemExit("scikit-image is not installed - install the extra `bench`")
+    return Path(package.submodule_search_locations[0]) / "data" / PHOTOGRAPHS[name]
+
+
 def cut(folder: Path) -> None:
     """Write square patches of each photograph into train/ and test/.
 
     Their side is a quarter of the photograph's shorter side. The patches in train/ are from its
     left two thirds, those in test/ from its right third.
     """
-    package = importlib.util.find_spec("skimage")
-    if package is None or not package.submodule_search_locations:
-        raise SystemExit("scikit-image is not installed - install the extra `bench`")
-    shipped = Path(package.submodule_search_locations[0]) / "data"
-    for number, (name, file) in enumerate(PHOTOGRAPHS.items()):
+    for number, name in enumerate(PHOTOGRAPHS):
         random = np.random.Generator(np.random.Philox(key=(17, number)))
-        with Image.open(shipped / file) as picture:
-            photograph = picture.convert("RGB")
-        width, height = photograph.size
+        with Image.open(photograph(name)) as file:
+            picture = file.convert("RGB")
+        width, height = picture.size
         edge, border = min(width, height) // 4, width * 2 // 3
         for part, count, left, right in (
             ("train", TRAINED, 0, border),
@@ -60,7 +64,7 @@ def cut(folder: Path) -> None:
             for index in range(count):
                 x = int(random.integers(left, right - edge + 1))
                 y = int(random.integers(0, height - edge + 1))
-                patch = photograph.crop((x, y, x + edge, y + edge))
+                patch = picture.crop((x, y, x + edge, y + edge))
                 patch.resize((EDGE, EDGE), Image.Resampling.LANCZOS).save(place / f"{index:03}.png")
 
 

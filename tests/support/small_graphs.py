@@ -23,6 +23,8 @@ def small(path: Path) -> Iterator[str]:
     for name, node in graph["nodes"].items():
         if node["node"] == "procedural_art":
             yield f"{name}.count=64"
+            if "size" in node["with"]:
+                yield f"{name}.size=32"
         if node["node"] == "style_transfer":
             yield f"{name}.steps=3"
         if node["node"] == "train_gan":

@@ -105,8 +105,8 @@ FileName = Annotated[
     str,
     Field(
         max_length=100,
-        description="File name without its ending, such as cats or project/cats, or with {source}"
-        " for the name of the picture that was loaded; empty: the name of the node",
+        description="File name without its ending, such as cats or project/cats; the word source in"
+        " braces becomes the name of the loaded picture; empty: the name of the node",
     ),
     FileNameRole,
 ]

@@ -53,7 +53,7 @@ def load_image(
     """Load one picture file in its full size: (1, H, W, 3), or (1, H, W, 4) with alpha.
 
     If `path` is a folder, the graph runs once for each picture in it and in its sub-folders, and
-    `{source}` in the name of a saved file stands for the name of the picture. ComfyUI accepts only
+    `{source}` in the name of a saved file is the name of the picture. ComfyUI accepts only
     a file.
 
     PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, HEIC files

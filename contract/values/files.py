@@ -64,7 +64,7 @@ def file_stem(node: str) -> str:
     return node.replace("/", ".")
 
 
-# Stands for the name of a picture that the node depends on; `{source:photo}` for that of a node.
+# The name of the picture that the node depends on; `{source:photo}` is that of a certain node.
 SOURCE = re.compile(r"\{source(?::([^{}]*))?\}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 FORBIDDEN = frozenset('<>:"/\\|?*')

@@ -1,4 +1,4 @@
-"""What `{source}` stands for in ComfyUI: the picture on which a node depends, by the prompt."""
+"""What `{source}` means in ComfyUI: the picture on which a node depends, by the prompt."""
 
 from __future__ import annotations
 

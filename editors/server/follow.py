@@ -185,7 +185,7 @@ class Follower:
         self.send("artgraph.failed", **failure)
 
     def _on_cached(self, node: str, event: dict[str, Any]) -> None:
-        if node not in self._cached and not event["picture"]:
+        if node not in self._cached and not event.get("picture"):
             self._cached.append(node)
             self.send("execution_cached", nodes=[node], timestamp=now())
         self._show(node, event)
@@ -213,7 +213,7 @@ class Follower:
         texts = [*shown.get("text", ()), *(f"saved {names[path]}" for path in others)]
         if texts:
             output["text"] = texts
-        if event["picture"] and files:
+        if event.get("picture") and files:
             self._count[node] = self._count.get(node, 0) + len(files)
             self._saved.setdefault(node, []).extend(pictures)
             del self._saved[node][_MAX_SAVED:]

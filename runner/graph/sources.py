@@ -1,4 +1,4 @@
-"""The pictures that a graph reads: a folder that goes through it, and what `{source}` stands for.
+"""The pictures that a graph reads: a folder that goes through it, and what `{source}` means.
 
 A node loads a picture if it has a widget for the path of a picture file. The widget may name a
 folder instead. Then the graph runs once for each picture of the folder, so the names of the files
@@ -35,7 +35,7 @@ class Picture(NamedTuple):
     """A picture that goes through a graph.
 
     path: its path in its folder.
-    name: what `{source}` stands for: its path without the ending, safe on every system.
+    name: what `{source}` means: its path without the ending, safe on every system.
     """
 
     path: str
@@ -43,7 +43,7 @@ class Picture(NamedTuple):
 
 
 class UnclearSource(Exception):  # noqa: N818 - it is not an error of its own
-    """`{source}` does not stand for one picture: what is wrong, and what to do."""
+    """`{source}` does not mean one picture: what is wrong, and what to do."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what)
@@ -89,7 +89,7 @@ def source_name(node: BoundNode, path: Path | None) -> Picture:
 
 
 def source_of(graph: Graph, name: str) -> str:
-    """Returns the node whose picture `{source}` stands for in the file name of a node.
+    """Returns the node whose picture `{source}` means in the file name of a node.
 
     Raises: UnclearSource.
     """

@@ -73,7 +73,7 @@ class Publisher:
         digest:  the digest of the files.
         load:    returns the files; only called if they must be written.
         waiting: called repeatedly while another run writes into the folder.
-        source:  the picture that `{source}` stands for; its files do not replace those of others.
+        source:  the picture that `{source}` means; its files do not replace those of others.
         """
         about: Entry = {"of": digest, "node": node}
         if source is not None:

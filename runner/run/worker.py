@@ -133,7 +133,7 @@ class Worker:
         return paths
 
     def _source(self, node: BoundNode) -> Picture | None:
-        """Returns the picture that `{source}` stands for in the names of a node's files.
+        """Returns the picture that `{source}` means in the names of a node's files.
 
         Raises: LostBlobError.
         """

@@ -95,6 +95,7 @@ class FolderRun:
         self._shared: dict[str, Result] = {}  # of the nodes that do not depend on the picture
         self._nodes: dict[str, Any] = {}  # the entries of nodes in the manifest
         self._parts: list[RunFinished] = []  # of the runs until now
+        self._is_frozen = False
         self._done, self._reused = 0, 0  # pictures without failures, and without computing
         self._failed: list[str] = []
         self._found: FoundPictures | None = None
@@ -200,9 +201,10 @@ class FolderRun:
             self._reused += not (end.ran or end.extended)
         elif end.status == "failed":
             self._failed.append(picture.path)
-        if end.ran and not gc.get_freeze_count():
+        if end.ran and not self._is_frozen:
             # Each node on the device collects garbage. It is not to look at torch's 300,000 objects
             # each time, which takes longer than many a node.
+            self._is_frozen = True
             gc.freeze()
 
     def _job_for(self, picture: Picture, file: Path) -> Job:

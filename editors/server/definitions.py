@@ -8,7 +8,7 @@ save_image in YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...contract.spec import NodeSpec
@@ -25,13 +25,15 @@ def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[st
     """
     found = object_info(registry)
     pictures = input_pictures(input_folder)
+    parents = {str(parent) for path in pictures for parent in PurePosixPath(path).parents}
+    folders = [f"{name}/" for name in sorted(parents - {"."})]  # their pictures one by one
     for spec in registry.values():
         definition = found[class_id(spec.id)]
         definition["category"] = definition["category"].removeprefix("artgraph/")
         inputs = definition["input"]["required"]
         for name, widget in spec.widgets.items():
             if widget.is_picture and widget.kind == "file":
-                inputs[name] = [pictures, _upload(inputs[name][1]["tooltip"])]
+                inputs[name] = [pictures + folders, _upload(inputs[name][1]["tooltip"])]
             elif widget.kind == "folder":
                 inputs[name][1]["folder_upload"] = (
                     True  # web/artgraph.js reads it, and `file_upload`

@@ -201,6 +201,7 @@ class FolderRun:
             self._reused += not (end.ran or end.extended)
         elif end.status == "failed":
             self._failed.append(picture.path)
+        self._job.store.enforce_budget()  # the results of all pictures may be larger than the disk
         if end.ran and not self._is_frozen:
             # Each node on the device collects garbage. It is not to look at torch's 300,000 objects
             # each time, which takes longer than many a node.

@@ -17,7 +17,7 @@ def test_a_folder_goes_through_a_graph_in_the_editor(tmp_path):
         Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(photos / name)
     (photos / "bad.png").write_bytes(b"nothing")
     graph = {
-        "1": node("load_image", "photo", path="photos", alpha="flatten", background="#ffffff"),
+        "1": node("load_image", "photo", path="photos/", alpha="flatten", background="#ffffff"),
         "2": node(
             *("save_image", "saved"),
             image=("1", 0),
@@ -25,6 +25,8 @@ def test_a_folder_goes_through_a_graph_in_the_editor(tmp_path):
         ),
     }
     with Server(tmp_path) as server, Tab(server) as tab:
+        offered = server.get("/object_info").json()["Artgraph_load_image"]["input"]["required"]
+        assert offered["path"][0][-2:] == ["photos/", "photos/sub/"]
         wrong = {**graph, "2": graph["2"] | {"inputs": graph["2"]["inputs"] | {"name": "x"}}}
         errors = server.run(wrong).json()["node_errors"]["2"]["errors"]
         assert "goes through a folder of pictures" in errors[0]["message"]

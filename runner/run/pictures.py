@@ -32,7 +32,8 @@ from .events import (
     RunFinished,
     Warned,
 )
-from .execute import Run, finish, still_made
+from .execute import Run
+from .finish import finish, still_made
 from .job import Job
 from .record import NeedsError
 

@@ -166,6 +166,8 @@ def _line(entry: Entry) -> str:
     """Returns one line about a result or checkpoint."""
     created = datetime.fromtimestamp(entry.created).isoformat(" ", "minutes")
     name = entry.node if entry.step is None else f"{entry.node}, step {entry.step}"
+    if entry.is_kept:
+        name += ", kept"
     return (
         f"{name:30} {size_text(entry.size):>9}  created {created}  used {ago(entry.used)}"
         f"  {entry.key}"

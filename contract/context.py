@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,15 @@ class NoCheckpoint:
     def save(self, step: int, state: State) -> None:
         pass
 
+    def kept(self) -> list[int]:
+        return []
+
+    def keep(self, step: int, weights: State, beside: Collection[int]) -> None:
+        pass
+
+    def load_kept(self, step: int) -> State | None:
+        return None
+
 
 @dataclass(frozen=True)
 class Context:
@@ -38,7 +47,7 @@ class Context:
     progress:    `progress(done, total, preview=None)` reports how far the node is. `preview`
                  returns pictures, uint8 (N, H, W, C); it is called only if someone watches.
                  Raises `Cancelled` if the user wants to stop.
-    checkpoint:  `load(at_most)` and `save(step, state)`, under this node's key.
+    checkpoint:  stores states and weights of the training under this node's key.
     log:         shows one line to the user, such as the name of a skipped file.
     warn:        shows one line about the result, such as a training that failed to learn. The
                  line is stored with the result and shown again when the result is reused.

@@ -87,6 +87,7 @@ class NodeSpec:
     function: Callable[..., Any]
     device: bool
     needs: Package | None = None
+    training_version: int | None = None
 
     @cached_property
     def doc(self) -> str:
@@ -276,6 +277,7 @@ def node(
     version: int = 1,
     device: bool = False,
     needs: Package | None = None,
+    training_version: int | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
@@ -283,6 +285,8 @@ def node(
     device:  whether the node computes on `ctx.device`. Its bits then depend on the device, the
              precision and the number of threads, and only one such node runs at a time.
     needs:   a package that the node needs and that an extra installs.
+    training_version: the version since which the trainings of the node have been the same, step by
+             step; None for `version`. Trainings that were stored since then can be continued.
     """
 
     def register(function: Function) -> Function:
@@ -293,7 +297,9 @@ def node(
                 f"{function.__module__} defines the node {name!r}, which exists already in"
                 f" {other.function.__module__} - rename one of them"
             )
-        REGISTRY[name] = NodeSpec(name, title, category, version, function, device, needs)
+        REGISTRY[name] = NodeSpec(
+            name, title, category, version, function, device, needs, training_version
+        )
         return function
 
     return register

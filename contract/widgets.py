@@ -38,6 +38,10 @@ class Length:
     """Marks the length of a training; if it is raised, the runner continues the training."""
 
 
+class KeptStep:
+    """Marks the step whose model a node returns; the training is the same for each value."""
+
+
 class SeedRole:
     """Marks the seed of the random numbers; editors offer to draw another seed."""
 
@@ -209,6 +213,11 @@ class Widget:
     def is_length(self) -> bool:
         """Whether it sets the length of a training."""
         return self._hint.has(Length)
+
+    @cached_property
+    def is_kept_step(self) -> bool:
+        """Whether it is the step whose model is returned, which does not change the training."""
+        return self._hint.has(KeptStep)
 
     @cached_property
     def neutral(self) -> Neutral | None:

@@ -18,12 +18,16 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .blocks import to_signed
 from .training.in_parts import in_parts
 from .training.numerics import Numerics
+from .training.rng import rng
 
 ROWS = 512  # rows of a distance table that are in memory at a time
+SMALLEST = 4  # fewest pictures of a set or stratum whose halves are compared
+HALVES = 32  # number of pairs of random halves from which an energy distance's error is estimated
 # The distance to this neighbour is the radius of a picture's neighbourhood (Naeem et al. 2020).
 NEIGHBOURS = 5
 
@@ -130,6 +134,122 @@ def real_floor(real: Tensor, labels: Tensor) -> float:
     """Returns the Fréchet distance between two halves of the real pictures."""
     first, second = halves(labels)
     return frechet_distance(real[first], real[second])
+
+
+def energy_distance(
+    real: Tensor, labels: Tensor, drawn: Tensor, drawn_labels: Tensor
+) -> tuple[float, tuple[float, ...]]:
+    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| over E|x - x'|, for real x and drawn y.
+
+    It is near 0 if both sets are of the same distribution. No picture is compared with itself, so
+    its expected value does not depend on how many pictures there are (Szekely and Rizzo 2013, eq.
+    5, as a U-statistic; the kernel distance of Binkowski et al. 2018 is unbiased likewise). The
+    classes of both sets count as much as those of the real ones.
+
+    Returns also the distances between HALVES random halves of both sets, which are the same halves
+    for the same labels. All are NaN for fewer than four real pictures, or if these are all equal.
+    """
+    if len(real) < SMALLEST:
+        return math.nan, (math.nan,) * HALVES
+    strata = _strata(labels)
+    chosen, drawn_strata = strata[labels], strata[drawn_labels]
+    tables = _table(real, real), _table(real, drawn), _table(drawn, drawn)
+    sets = (chosen, drawn_strata)
+    whole = _energies(tables, sets, [torch.ones(1, len(s)).double() for s in sets])
+    parts = _energies(tables, sets, [_random_halves(s, number) for number, s in enumerate(sets)])
+    unit = _mean_distance(tables[0], chosen, torch.ones(1, len(real)).double(), chosen)
+    distances = torch.cat([whole, parts]) / unit
+    distance, *halved = distances.where(distances.isfinite(), math.nan).tolist()
+    return distance, (*halved,)
+
+
+def energy_floor(real: Tensor, labels: Tensor, count: int) -> float:
+    """Returns an energy distance that `count` other real pictures exceed in one of twenty cases.
+
+    It is that between random halves of the real ones, corrected for their numbers: if both sets are
+    of the same distribution, the spread of the distance is proportional to 1 / N + 1 / M. NaN for
+    fewer than four pictures, or if all are equal.
+    """
+    if len(real) < SMALLEST:
+        return math.nan
+    table, strata = _table(real, real), _strata(labels)[labels]
+    first = _random_halves(strata, 0)
+    unit = _mean_distance(table, strata, torch.ones(1, len(real)).double(), strata)
+    halved = _energies((table, table, table), (strata, strata), [first, 1 - first]) / unit
+    size = len(real) // 2
+    inverses = 1 / size + 1 / (len(real) - size)
+    return float(halved.quantile(0.95)) * (1 / len(real) + 1 / count) / inverses
+
+
+def _strata(labels: Tensor) -> Tensor:
+    """Returns the stratum of each class: all pictures of a stratum are compared alike.
+
+    A class is a stratum. Classes with fewer than SMALLEST pictures are one stratum together; if it
+    is still too small, it is joined with the smallest other one.
+    """
+    counts = labels.bincount()
+    strata = torch.arange(len(counts))
+    small = counts < SMALLEST
+    large = torch.nonzero(~small).flatten()
+    if 0 < int(counts[small].sum()) < SMALLEST and len(large):
+        strata[small] = large[counts[large].argmin()]
+    else:
+        strata[small] = len(counts)
+    return strata.unique(return_inverse=True)[1]
+
+
+def _table(first: Tensor, second: Tensor) -> Tensor:
+    return torch.cat([*_distances(first, second)])
+
+
+def _energies(
+    tables: tuple[Tensor, Tensor, Tensor], strata: tuple[Tensor, Tensor], subsets: list[Tensor]
+) -> Tensor:
+    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| (R,) of subsets of both sets.
+
+    tables:  the distances between real ones, from real to drawn ones, and between drawn ones.
+    subsets: which real and which drawn pictures are in each subset, 0 or 1 (R, N) and (R, M).
+    """
+    real, drawn = (
+        _weights(its, subset, strata[0]) for its, subset in zip(strata, subsets, strict=True)
+    )
+    across = ((real @ tables[1]) * drawn).sum(1)
+    within = [
+        _mean_distance(table, its, subset, strata[0])
+        for table, its, subset in zip(tables[::2], strata, subsets, strict=True)
+    ]
+    return 2 * across - within[0] - within[1]
+
+
+def _mean_distance(table: Tensor, strata: Tensor, subset: Tensor, shares: Tensor) -> Tensor:
+    """Returns the mean distance (R,) between two different pictures of each subset."""
+    weights = _weights(strata, subset, shares)
+    # A picture has one partner less in its own stratum than there are pictures in it.
+    others = (subset @ F.one_hot(strata).double() - 1)[:, strata]
+    same = table * (strata[:, None] == strata)
+    inner = weights / others.clamp_min(1).sqrt()
+    return ((weights @ table) * weights).sum(1) + ((inner @ same) * inner).sum(1)
+
+
+def _weights(strata: Tensor, subset: Tensor, shares: Tensor) -> Tensor:
+    """Returns the weights of the pictures in each subset (R, N), whose sum is 1.
+
+    shares: strata of pictures; each stratum has the share that it has among these.
+    """
+    share = shares.bincount().double() / len(shares)
+    return subset * (share / (subset @ F.one_hot(strata, len(share)).double()))[:, strata]
+
+
+def _random_halves(strata: Tensor, stream: int) -> Tensor:
+    """Returns which pictures are in each of HALVES random halves: 0 or 1, (HALVES, N).
+
+    Each half has N // 2 pictures, and half of each stratum.
+    """
+    chosen = torch.zeros(HALVES, len(strata), dtype=torch.float64)
+    for number, row in enumerate(chosen):
+        order = torch.randperm(len(strata), generator=rng(0, stream, number))
+        row[order[halves(strata[order])[1]]] = 1
+    return chosen
 
 
 def recall(real: Tensor, drawn: Tensor, neighbours: int = NEIGHBOURS) -> float:

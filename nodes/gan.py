@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import opaque
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
-from ..contract.widgets import Alpha, Choices, Seed, Steps
+from ..contract.widgets import Alpha, Choices, KeptStep, Neutral, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .review import rated
@@ -21,7 +21,7 @@ from .review import rated
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..models.gan.api import GanConfig
+    from ..models.gan.api import GanConfig, Judge
 
 
 class TrainedGan(NamedTuple):
@@ -32,7 +32,7 @@ class TrainedGan(NamedTuple):
     progress: Table
 
 
-@node(title="Train GAN", category="gan", version=6, device=True)
+@node(title="Train GAN", category="gan", version=7, device=True, training_version=6)
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
@@ -75,6 +75,16 @@ def train_gan(
         ),
     ] = 1.0,
     seed: Seed = 0,
+    at_step: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000_000,
+            description="Earlier step whose GAN is returned; it costs no training. 0: the last",
+        ),
+        KeptStep,
+        Neutral(0),
+    ] = 0,
     ctx: Context,
 ) -> TrainedGan:
     """Train a generative adversarial network (GAN) to draw new pictures of each class of a dataset.
@@ -102,16 +112,25 @@ def train_gan(
     `curves` contains the losses by step, and how certain the critic is about the pictures of the
     dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
 
-    `progress` compares the colours and textures of drawn pictures with those of real ones every 100
-    steps (every 500 from step 1,000 on). Its columns are: `distance`, how different the drawn
-    pictures are from the real ones (at 1, as different as two halves of the real pictures; this is
-    the Fréchet distance); `recall`, the share of the real pictures that have similar drawn ones,
-    from 0 to 1; `diversity`, and `least` for the least diverse class, how different drawn pictures
-    are from each other (1: as different as the real ones; near 0: all alike); `layouts`, the same
-    for the arrangement of light and dark (near 0: a few arrangements repeat, perhaps in other
-    colours); and `novelty`, how different the drawn pictures are from those of the dataset (near 0:
-    copies). The node warns you if the training collapses (drawn pictures are nearly alike), if a
-    few arrangements repeat, and if pictures are copies.
+    `progress` compares drawn pictures with those of the dataset every 100 steps (every 500 from
+    step 1,000 on), in features of a network that was not trained on them; the column `features`
+    names it. The other columns are: `distance`, how different the drawn pictures are from the real
+    ones (near 0 if they are of one kind; at 1 as different as two real pictures; this is the energy
+    distance); `floor`, which other real pictures would exceed in one of twenty cases; `interval`,
+    by how much the distance may be wrong by chance; `recall`, the share of the real pictures that
+    have similar drawn ones, from 0 to 1; `diversity`, and `least` for the least diverse class, how
+    different drawn pictures are from each other (1: as different as the real ones; near 0: all
+    alike); `layouts`, the same for the arrangement of light and dark (near 0: a few arrangements
+    repeat, perhaps in other colours); and `novelty`, how different the drawn pictures are from
+    those of the dataset (near 0: copies). `verdict` is `best` for the smallest distance, `as good`
+    if chance explains the difference, and `worse` if not; or it says what is wrong. The node warns
+    you if the training collapses (drawn pictures are nearly alike), if a few arrangements repeat,
+    and if pictures are copies.
+
+    The GANs at these steps are kept with the training (`kept` is yes), rounded to float16, up to
+    128 MiB for a training; of more, every second one is deleted. `at_step` returns the nearest one
+    instead of the last GAN. It is as it was during the training: no steps with smaller changes
+    follow it.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.
@@ -160,14 +179,30 @@ def train_gan(
             ),
             ctx.training_run,
             steps=steps,
+            judge=_judge(ctx),
             features=features,
             start=None if start is None else _base(start, dataset.classes),
             draws=draws,
+            at_step=at_step,
         )
+    if trained.extra.summary and not at_step:
+        ctx.log(trained.extra.summary)
     for warning in trained.extra.warnings:
         ctx.warn(warning)
     gan = Gan(trained.config.to_dict(), trained.state)
     return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
+
+
+def _judge(ctx: Context) -> Judge:
+    """Returns the features in which drawn pictures are compared: those of the shipped CNN."""
+    from ..models.classifier.networks import ResidualNet, StageMeans
+    from ..models.gan.api import Judge
+    from .model_files import shipped_classifier
+
+    classifier = shipped_classifier()
+    network = classifier.network(ctx.device)
+    assert isinstance(network, ResidualNet)
+    return Judge("base/classifier_64", StageMeans(network, classifier.height))
 
 
 def _base(start: Gan, classes: tuple[str, ...]) -> tuple[GanConfig, dict[str, Tensor]]:

@@ -99,6 +99,14 @@ def load_model(
     return LoadedModel(**{name: model if name == kind else None for name in KINDS})  # type: ignore[arg-type]
 
 
+def shipped_classifier() -> Classifier:
+    """Returns the classifier that comes with artgraph, which knows no picture of the user."""
+    file = Path(__file__).parents[1] / "graphs" / "base" / "classifier_64.safetensors"
+    classifier = load_model(path=file).classifier
+    assert classifier is not None
+    return classifier
+
+
 # The first of the mistakes that PyTorch lists if weights do not fit a network.
 _MISFIT = re.compile(r"(size mismatch for|Missing key|Unexpected key)[^\n]*")
 

@@ -183,6 +183,23 @@ class Features(nn.Module):
         return self.network.features(x)[1:]
 
 
+class StageMeans(nn.Module):
+    """Wraps a trained residual net so that it summarises pictures of any size."""
+
+    def __init__(self, network: ResidualNet, edge: int) -> None:
+        """`edge`: of the square with the area of the pictures that the network was trained on."""
+        super().__init__()
+        self.network, self.edge = network, edge
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Returns the means of all maps, (N, D), of pictures (N, 3, H, W) in -1..1."""
+        scale = self.edge / math.sqrt(x.shape[2] * x.shape[3])
+        if scale != 1:
+            size = [round(scale * side) for side in x.shape[2:]]
+            x = F.interpolate(x, size, mode="bilinear", antialias=scale < 1)
+        return torch.cat([m.float().mean((2, 3)) for m in self.network.features(x)], 1)
+
+
 class ClassicNet(nn.Module):
     """The textbook network: two convolutions, each with ReLU and max pooling, two dense layers."""
 

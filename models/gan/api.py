@@ -5,6 +5,7 @@ The methods are `projected` (projected.py), `r3` (r3.py) and `classic` (classic.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from .augment import Augmentation
 from .batches import GROUP, TrainingSet
 from .classic import ClassicGenerator, ClassicMethod
 from .config import GanConfig, Method
+from .evaluation import Judge
+from .kept import nearest_step
 from .method import GanMethod, GanSettings, GanSetup, Loss
 from .projected import ProjectedMethod
 from .projected_networks import ProjectedGenerator
@@ -29,7 +32,16 @@ from .start import fine_tuned_config, start_from
 from .trainee import GanTrainee, cooldown_steps
 from .watch import WatchResult
 
-__all__ = ["GanConfig", "GanSettings", "Loss", "Method", "generate", "make_generator", "train_gan"]
+__all__ = [
+    "GanConfig",
+    "GanSettings",
+    "Judge",
+    "Loss",
+    "Method",
+    "generate",
+    "make_generator",
+    "train_gan",
+]
 
 FEW_PICTURES = 200  # with fewer pictures, a GAN should continue from another one
 
@@ -51,21 +63,26 @@ def train_gan(
     run: TrainingRun,
     *,
     steps: int,
+    judge: Judge,
     features: nn.Module | None = None,
     start: tuple[GanConfig, State] | None = None,
     draws: Tensor | None = None,
+    at_step: int = 0,
 ) -> TrainingResult[GanConfig, WatchResult]:
     """Train a GAN until `steps` steps are done in total, and then do the cool-down steps.
 
     images: uint8 (N, H, W, C), perhaps a memory map; read in batches, never written. C is 3, or 4
         with straight alpha; it must be 4 if `start` has alpha.
     labels: int64 (N,), the indices of their classes in `classes`.
+    judge: the features in which `WatchResult.progress` compares the pictures.
     features: a network that returns a list of feature maps for pictures (N, 3, H, W) in -1..1. The
         projected method freezes it, and its weights are not returned. None to train a small one.
     start: config and weights of a GAN to continue from. Its method and channels replace those of
         `settings`. Its pictures may have another aspect.
     draws: rows of the pictures, each as often as it is drawn (see `draws_by_stars`); None for each
         once. Classes are drawn equally often.
+    at_step: the GAN at the kept step nearest to this one is returned, without cool-down steps; its
+        weights are rounded to float16. 0 for the GAN at the end.
 
     The names of the returned weights begin with `generator.` (the average, for drawing), `critic.`
     and, if they were trained here, `features.`. The curves contain the losses, and how certain the
@@ -90,18 +107,56 @@ def train_gan(
                 "`start` draws no transparency: all its weights are used, and its pictures begin"
                 " nearly opaque"
             )
-    run = _with_cooldown(run, steps)
+    if not at_step:
+        run = _with_cooldown(run, steps)
     numerics, mirror = run.numerics, settings.mirror
     data = TrainingSet.preloaded(images, labels, len(classes), mirror, numerics, draws)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
     setup = GanSetup(config, settings, run.numerics, augmentation)
-    trainee = GanTrainee(_make_method(setup, features), data, run)
-    if start is not None:
-        start_from(trainee, *start)
+
+    def make_trainee() -> GanTrainee[Any]:
+        trainee = GanTrainee(_make_method(setup, features), data, run, judge)
+        if start is not None:
+            start_from(trainee, *start)
+        return trainee
+
+    trainee = make_trainee()
     curves = train(trainee, steps=steps, run=run)
+    kept = trainee.kept_steps(steps)
+    if at_step:
+        step = _kept_step(kept, at_step, run)
+        weights = trainee.weights() | _weights_at(step, make_trainee, run)
+        return TrainingResult(config, weights, curves, trainee.watch.at(step, kept))
     trainee.cool_down(steps)
-    watch_result = trainee.watch.finish(steps + cooldown_steps(steps), trainee.draw)
+    watch_result = trainee.watch.finish(steps + cooldown_steps(steps), trainee.draw, kept)
     return TrainingResult(config, trainee.weights(), curves, watch_result)
+
+
+def _kept_step(kept: list[int], step: int, run: TrainingRun) -> int:
+    """Returns the kept step that is nearest to `step`; warns if it is another one.
+
+    Raises: UnsuitableError if there is none.
+    """
+    nearest = nearest_step(kept, step)
+    if nearest != step:
+        run.warn(
+            f"step {step} is not kept, so this is the GAN at step {nearest} - the column `kept` of"
+            " `progress` says which steps are kept"
+        )
+    return nearest
+
+
+def _weights_at(
+    step: int, make_trainee: Callable[[], GanTrainee[Any]], run: TrainingRun
+) -> dict[str, Tensor]:
+    """Returns the weights after `step` steps, by training again if they were deleted."""
+    weights = run.checkpoint.load_kept(step)
+    if weights is None:
+        run.log(f"the weights of step {step} are no longer stored, so it is trained again")
+        trainee = make_trainee()
+        train(trainee, steps=step, run=run)
+        weights = trainee.kept_weights()
+    return {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
 
 
 def _make_method(setup: GanSetup, features: nn.Module | None) -> GanMethod[Any]:

@@ -1,7 +1,8 @@
 """Measures the generated pictures of a GAN: their quality, variety and novelty.
 
-They are compared with real pictures in features that no critic uses (see `RandomFeatures`), so the
-generator was not trained to match them. Pictures with alpha are compared in front of grey.
+They are compared with real pictures in the features of a network that was not trained on these
+pictures: a network that was trained on the same few pictures has nothing to learn from one class,
+and finds blobs as good as things. Pictures with alpha are compared in front of grey.
 """
 
 from __future__ import annotations
@@ -9,67 +10,57 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..alpha import over_grey
-from ..blocks import blank, initialise, to_signed
-from ..distances import diversity, frechet_by_halves, nearest, real_floor, recall
+from ..blocks import to_signed
+from ..distances import (
+    HALVES,
+    FeatureNetwork,
+    diversity,
+    energy_distance,
+    energy_floor,
+    nearest,
+    recall,
+)
 from ..training.in_parts import in_parts
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from .batches import WATCH, TrainingSet
 
-COMPARED = 512  # approximate number of pictures that are generated for an evaluation
+COMPARED = 512  # approximate number of real pictures that are compared; at most as many exist
+DRAWN = 256  # fewest pictures that are generated for an evaluation
 KNOWN = 1024  # largest number of training pictures among which copies are searched
-WIDTHS = (32, 64, 64)  # number of channels of each convolution of `RandomFeatures`
-COLOURS = 48  # number of columns with colours; the columns with textures follow
-LAYOUT = COLOURS + sum(WIDTHS)  # index of the first column with the layout
-MAIN_AXES = 16  # number of principal axes of the textures for the Fréchet distance
+LAYOUT = 8  # edge of a layout: a picture in so many greys each way
 
-Vectors = tuple[Tensor, Tensor]  # colours and textures, and layouts, see `Reference._vectors`
-Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, H, W, 3) for class numbers (N,)
+Vectors = tuple[Tensor, Tensor]  # features and layouts, see `Reference._vectors`
+Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, H, W, C) for class numbers (N,)
 
 
-class RandomFeatures(nn.Module):
-    """Convolutions with fixed random weights; their averages over a picture describe its textures.
+class Judge(NamedTuple):
+    """The features in which pictures are compared.
 
-    Paper: Naeem et al. 2020, 'Reliable Fidelity and Diversity Metrics', section 4.3: random
-    embeddings suit pictures that differ from those of the usual pretrained networks.
+    name:    of the network, for tables and messages.
+    network: returns feature vectors; it was not trained on the pictures that are compared.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        inputs = (3, *WIDTHS)
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, 4, 2, 1, bias=False) for a, b in zip(inputs, WIDTHS, strict=False)
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b, momentum=None, affine=False) for b in WIDTHS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns coarse colours (48), textures (160) and layout (64) of (N, 3, H, W) in -1..1.
-
-        The layout is the picture in 8x8 greys. It is similar if only the colours differ. Large
-        pictures are reduced to the area of 64x64.
-        """
-        scale = min(1.0, 64 / math.sqrt(x.shape[2] * x.shape[3]))
-        x = F.adaptive_avg_pool2d(x, (round(scale * x.shape[2]), round(scale * x.shape[3])))
-        layout = F.adaptive_avg_pool2d(x, 8).mean(1).flatten(1)
-        vectors = [2 * F.adaptive_avg_pool2d(x, 4).flatten(1)]
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = F.relu(norm(convolution(x)))
-            vectors.append(x.mean((2, 3)))
-        return torch.cat([v.float() for v in (*vectors, layout)], 1)
+    name: str
+    network: FeatureNetwork
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The metrics after a step. NaN means that there are too few pictures for a metric.
 
-    distance:  Fréchet distance between the textures of generated and real pictures, over that
-               between two halves of the real ones: 1 for pictures as good as real ones.
+    distance:  energy distance between generated and real pictures, in units of the mean distance
+               between two real ones: 0 for pictures as good as real ones, for any number of
+               pictures; by chance it may be a little below 0.
+    floor:     a distance that other real pictures, as many as the generated ones, would exceed in
+               one of twenty cases.
     recall:    share of the real pictures that have generated ones around them, in 0..1.
     diversity: mean distance between two generated pictures of a class, over that of real ones.
     least:     the diversity of the least diverse class.
@@ -77,48 +68,64 @@ class Evaluation:
                that of as many real ones: near 0 if a few layouts repeat (compare Arora and Zhang
                2018, 'Do GANs learn the distribution?', who count such pairs).
     novelty:   mean distance of a generated picture to the nearest training picture, over that
-               between training pictures: near 0 for copies. The smaller of two values, by colours
-               and textures, and by layouts.
+               between training pictures: near 0 for copies. The smaller of two values, by features
+               and by layouts.
+    halves:    HALVES distances between random halves of both sets; see `energy_distance`.
     """
 
     step: float
     distance: float
+    floor: float
     recall: float
     diversity: float
     least: float
     layouts: float
     novelty: float
+    halves: tuple[float, ...] = (math.nan,) * HALVES
+
+    @property
+    def interval(self) -> float:
+        """Number by which `distance` may be wrong by chance, in 19 of 20 cases."""
+        return _interval([half - self.distance for half in self.halves])
+
+    def is_as_good_as(self, other: Evaluation) -> bool:
+        """Returns whether chance explains that the distance is larger than that of `other`.
+
+        Both evaluations use the same real pictures, latents and halves, so their difference is
+        known better than each distance.
+        """
+        more = self.distance - other.distance
+        pairs = zip(self.halves, other.halves, strict=True)
+        return not more > _interval([mine - its - more for mine, its in pairs])
+
+
+def _interval(errors: list[float]) -> float:
+    """Returns the half-width of the 95 % interval of a figure, from its errors on random halves.
+
+    The error of a figure of n pictures has the same variance as the difference between it and the
+    same figure of a half of them (the delete-d jackknife with d = n/2, Shao and Wu 1989).
+    """
+    return 1.96 * math.sqrt(sum(error * error for error in errors) / len(errors))
 
 
 class Reference:
     """Real pictures as vectors, with which generated pictures are compared."""
 
-    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics) -> None:
-        self._numerics, self._mirror = numerics, data.mirror
-        network = blank(RandomFeatures)
-        initialise(network, rng(0))
-        self._network = numerics.place(network)
+    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics, judge: Judge) -> None:
+        self._numerics, self._mirror, self._network = numerics, data.mirror, judge.network
         known = _choose_per_class(data, KNOWN, rng(seed, WATCH, 0))
-        chosen = known[_first_per_class(data.labels[known], COMPARED)]
-        self._network.train()
-        self._vectors(data.images[chosen])  # sets the statistics of the norms
-        self._network.eval()
+        chosen = _first_per_class(data.labels[known], COMPARED)
         vectors, layouts = self._vectors(data.images[known])
-        self._scale = vectors.std(0, correction=0).clamp_min(1e-3)
-        self._known = [(v, float(nearest(v).mean())) for v in (vectors / self._scale, layouts)]
-        self._labels = data.labels[chosen]
-        vectors, layouts = self._vectors(data.images[chosen])
-        self._compared = vectors / self._scale
-        self._layout_distance = float(nearest(layouts).mean())
-        textures = self._compared[:, COLOURS:]
-        self._centre = textures.mean(0)
-        axes = min(MAIN_AXES, len(chosen) // 4)  # few pictures determine only few axes
-        self._axes = torch.linalg.eigh((textures - self._centre).T @ textures)[1][:, -axes:]
-        self._floor = real_floor(self._project(self._compared), self._labels) if axes else 0.0
+        self._known = [(v, float(nearest(v).mean())) for v in (vectors, layouts)]
+        self._labels = data.labels[known][chosen]
+        self._real = vectors[chosen]
+        self._layout_distance = float(nearest(layouts[chosen]).mean())
+        self._drawn_labels = self._labels.repeat(-(-DRAWN // len(chosen)))
+        self._floor = energy_floor(self._real, self._labels, len(self._drawn_labels))
 
     def generate(self, draw: Draw) -> Vectors:
         """Returns the vectors of pictures by `draw`, of the same classes as the real ones."""
-        return self._vectors(draw(self._labels))
+        return self._vectors(draw(self._drawn_labels))
 
     def compare(self, step: int, generated: Vectors) -> Evaluation:
         """Returns the metrics of generated pictures, after step number `step`.
@@ -126,47 +133,48 @@ class Reference:
         It uses the processor alone, and no method changes what it reads.
         """
         vectors, layouts = generated
-        vectors = vectors / self._scale
-        real, labels = self._compared, self._labels
-        distance = math.nan
-        if self._floor > 0:
-            distance = frechet_by_halves(self._project(real), self._project(vectors), labels)
-            distance /= self._floor
-        varied = [v for v in diversity(real, labels, vectors, labels) if not math.isnan(v)]
+        real, labels, drawn_labels = self._real, self._labels, self._drawn_labels
+        distance, halves = energy_distance(real, labels, vectors, drawn_labels)
+        ratios = diversity(real, labels, vectors, drawn_labels)
+        varied = [v for v in ratios if not math.isnan(v)]
         mean = sum(varied) / len(varied) if varied else math.nan
-        least = min(varied, default=math.nan)
-        layout_distance = _ratio(nearest(layouts), self._layout_distance)
         novelty = min(
             _ratio(nearest(ours, known), usual)
             for ours, (known, usual) in zip((vectors, layouts), self._known, strict=True)
         )
-        found = recall(real, vectors)
-        return Evaluation(step, distance, found, mean, least, layout_distance, novelty)
+        # These two depend on the number of pictures, so they use as many as there are real ones.
+        found = recall(real, vectors[: len(real)])
+        layout_distance = _ratio(nearest(layouts[: len(real)]), self._layout_distance)
+        least = min(varied, default=math.nan)
+        return Evaluation(
+            step, distance, self._floor, found, mean, least, layout_distance, novelty, halves
+        )
 
     def _vectors(self, images: Tensor) -> Vectors:
-        """Returns colours and textures (N, 208), and layouts (N, 64) of length 1.
+        """Returns feature vectors (N, D), and layouts (N, LAYOUT^2) of length 1.
 
-        They are float64 on the processor. If pictures may be mirrored, a picture and its mirror
-        image have the same vectors, so that mirrored copies are found.
+        They are float64 on the processor. A layout is similar if only the colours differ. If
+        pictures may be mirrored, a picture and its mirror image have the same vectors, so that
+        mirrored copies are found.
         """
 
         def part_vectors(part: Tensor) -> Tensor:
             x = over_grey(to_signed(part.to(self._numerics.device)))
-            with torch.no_grad():
-                features: Tensor = self._network(x)
-                if self._mirror:
-                    features = (features + self._network(x.flip(3))) / 2
-            return features.cpu().double()  # not all devices have float64
+            views = (x, x.flip(3)) if self._mirror else (x,)
+            with torch.no_grad(), self._numerics.autocast():
+                features = _mean([self._network.pooled(view).float() for view in views])
+            layout = [F.adaptive_avg_pool2d(view, LAYOUT).mean(1).flatten(1) for view in views]
+            # Not all devices have float64.
+            return torch.cat([_mean(layout), features], 1).cpu().double()
 
-        features = in_parts(part_vectors, images, batch=128)
-        layouts = features[:, LAYOUT:]
+        vectors = in_parts(part_vectors, images, batch=128)
+        layouts = vectors[:, : LAYOUT * LAYOUT]
         layouts = F.normalize(layouts - layouts.mean(1, keepdim=True), eps=1e-3)
-        return features[:, :LAYOUT], layouts
+        return vectors[:, LAYOUT * LAYOUT :], layouts
 
-    def _project(self, vectors: Tensor) -> Tensor:
-        """Returns the textures along the main axes of the real pictures' textures."""
-        projected: Tensor = (vectors[:, COLOURS:] - self._centre) @ self._axes
-        return projected
+
+def _mean(vectors: list[Tensor]) -> Tensor:
+    return torch.stack(vectors).mean(0)
 
 
 def _ratio(distances: Tensor, usual: float) -> float:

@@ -14,11 +14,13 @@ from ..blocks import to_bytes
 from ..training.average import Average
 from ..training.in_parts import in_parts
 from ..training.inputs import Number, send
-from ..training.loop import Stateful, TrainingRun
+from ..training.loop import State, Stateful, TrainingRun
 from ..training.rng import rng
 from ..training.sampler import micro_batches
 from ..training.steps import Steps
 from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, Chosen, TrainingSet
+from .evaluation import Judge
+from .kept import bytes_of, halved, is_look, kept_steps
 from .method import B, Draws, GanMethod, Metrics, adam
 from .watch import Watch
 
@@ -45,7 +47,9 @@ class GanTrainee(Generic[B]):
     age:          number of earlier steps to assume for the GAN that the training continues from.
     """
 
-    def __init__(self, method: GanMethod[B], data: TrainingSet, run: TrainingRun) -> None:
+    def __init__(
+        self, method: GanMethod[B], data: TrainingSet, run: TrainingRun, judge: Judge
+    ) -> None:
         setup = method.setup
         self.method, self.config, self.settings = method, setup.config, setup.settings
         self._data, self._run, self._numerics = data, run, setup.numerics
@@ -56,7 +60,7 @@ class GanTrainee(Generic[B]):
             "critic_adam": adam(method.critic, method.betas[1]),
         }
         self.batches = Batches(data, self.settings.batch, self.settings.seed)
-        self.watch = Watch(data, self.settings.seed, self._numerics)
+        self.watch = Watch(data, self.settings.seed, self._numerics, judge)
         self.steps = Steps(run)
         self.rate_factor, self.age = 1.0, 0
 
@@ -155,11 +159,32 @@ class GanTrainee(Generic[B]):
         optimiser.zero_grad()
 
     def _evaluate(self, steps: int) -> None:
-        """Evaluate the generated pictures if that is due after so many steps; log warnings."""
-        if self.rate_factor == 1 and self.watch.is_due(steps):
+        """Evaluate the pictures and keep the weights if that is due; log warnings."""
+        if self.rate_factor == 1 and is_look(steps):
             self.watch.evaluate(steps, self.draw)
+            self._keep(steps)
         for line in self.watch.news():
             self._run.log(line)
+
+    def _keep(self, steps: int) -> None:
+        """Keep the weights after so many steps, unless a longer training has left them out."""
+        checkpoint = self._run.checkpoint
+        kept = self.kept_steps(max([steps, *checkpoint.kept()]))
+        if steps in kept:
+            checkpoint.keep(steps, self.kept_weights(), kept)
+
+    def kept_steps(self, steps: int) -> list[int]:
+        """Returns the steps whose weights a training of `steps` steps keeps."""
+        return kept_steps(steps, bytes_of(self._kept_networks))
+
+    def kept_weights(self) -> State:
+        """Returns the current weights in the form in which they are kept."""
+        return halved(self._kept_networks)
+
+    @property
+    def _kept_networks(self) -> dict[str, nn.Module]:
+        """The average and the critic; further networks do not change after the first step."""
+        return {"generator": self.average.network, "critic": self.method.critic}
 
     def draw(self, labels: Tensor, stream: int = WATCH) -> Tensor:
         """Returns pictures of these classes by the average: uint8 (N, H, W, C).

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import astuple, fields
-from typing import NamedTuple
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..distances import HALVES
 from ..training.numerics import Numerics
 from .batches import TrainingSet
-from .evaluation import Draw, Evaluation, Reference
+from .evaluation import LAYOUT, Draw, Evaluation, Judge, Reference
 
 COLLAPSED = 0.35  # a class with a lower diversity has collapsed
 COPIED = 0.5  # pictures with a lower novelty are copies
@@ -22,12 +25,16 @@ PATIENCE = 200  # number of steps before the first warning
 class WatchResult(NamedTuple):
     """The evaluations of a training.
 
-    progress:  the metrics of `Evaluation` as columns, with a row for each evaluation.
-    warnings:  what is wrong with the pictures at the end of the training.
+    progress:  the metrics of `Evaluation` as columns, with a row for each evaluation. Further
+               columns are `interval`; `verdict`, which compares the evaluations; `features`, which
+               names those of the metrics; and `kept`, whether the weights are kept.
+    warnings:  what is wrong with the pictures of the returned GAN.
+    summary:   which steps have the smallest distance, in one line; empty if that is unknown.
     """
 
-    progress: dict[str, list[float]]
+    progress: dict[str, list[Any]]
     warnings: list[str]
+    summary: str
 
 
 class Watch:
@@ -37,18 +44,13 @@ class Watch:
     continue with the training.
     """
 
-    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics) -> None:
-        self._data, self._seed, self._numerics = data, seed, numerics
+    def __init__(self, data: TrainingSet, seed: int, numerics: Numerics, judge: Judge) -> None:
+        self._data, self._seed, self._numerics, self._judge = data, seed, numerics, judge
         self._evaluations: list[Evaluation] = []
         self._running: list[Future[Evaluation]] = []  # at most one
         self._unread: list[str] = []  # warnings that `news` has not returned yet
         self._thread = None if numerics.device == "cpu" else ThreadPoolExecutor(1, "evaluation")
         self._made: Reference | None = None
-
-    @staticmethod
-    def is_due(step: int) -> bool:
-        """Returns whether `step` is a multiple of 100 up to 1,000, or a multiple of 500."""
-        return step % (100 if step <= 1000 else 500) == 0
 
     def measure(self, step: int, draw: Draw) -> Evaluation:
         """Returns the metrics of the pictures after `step` steps."""
@@ -73,7 +75,7 @@ class Watch:
 
     def _reference(self) -> Reference:
         if self._made is None:
-            self._made = Reference(self._data, self._seed, self._numerics)
+            self._made = Reference(self._data, self._seed, self._numerics, self._judge)
         return self._made
 
     def _wait(self) -> None:
@@ -88,52 +90,124 @@ class Watch:
         step = round(evaluation.step)
         self._unread += [f"step {step}: {text}" for kind, text in texts if kind not in before]
 
-    def finish(self, step: int, draw: Draw) -> WatchResult:
-        """Returns all evaluations, the last of them after `step` steps, with its warnings."""
+    def finish(self, step: int, draw: Draw, kept: Collection[int]) -> WatchResult:
+        """Returns all evaluations, the last of them after `step` steps, with its warnings.
+
+        kept: the steps whose weights are kept.
+        """
         self._wait()
         rows = [*self._evaluations]
         if not rows or rows[-1].step < step:
             rows.append(self.measure(step, draw))
-        columns = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Evaluation)}
-        return WatchResult(columns, [*self.warnings(rows[-1]).values()])
+        return self._result(rows, rows[-1], kept)
+
+    def at(self, step: int, kept: Collection[int]) -> WatchResult:
+        """Returns all evaluations, with the warnings of the one after `step` steps."""
+        self._wait()
+        chosen = [row for row in self._evaluations if row.step == step]
+        return self._result(self._evaluations, chosen[0] if chosen else None, kept)
+
+    def _result(
+        self, rows: list[Evaluation], chosen: Evaluation | None, kept: Collection[int]
+    ) -> WatchResult:
+        columns: dict[str, list[Any]] = {
+            f.name: [getattr(row, f.name) for row in rows]
+            for f in fields(Evaluation)
+            if f.name != "halves"
+        }
+        columns["interval"] = [row.interval for row in rows]
+        verdicts = columns["verdict"] = self._verdicts(rows)
+        columns["features"] = [self._judge.name] * len(rows)
+        columns["kept"] = ["yes" if row.step in kept else "no" for row in rows]
+        warnings = [*self.warnings(chosen).values()] if chosen else []
+        return WatchResult(columns, warnings, self._summary(columns["step"], verdicts))
+
+    def _summary(self, steps: list[float], verdicts: list[str]) -> str:
+        """Returns which steps have the smallest distance, in one line; "" if that is unknown."""
+        best, equal, worse = (
+            [round(step) for step, verdict in zip(steps, verdicts, strict=True) if verdict == kind]
+            for kind in ("best", "as good", "worse")
+        )
+        if not best or not equal + worse:
+            return ""
+        text = f"by {self._judge.name}, the pictures of step {best[0]} are the best"
+        if equal:
+            text += f", and those of {', '.join(map(str, equal))} are as good within the interval"
+        last = round(steps[-1])
+        if last in best + equal:
+            return f"{text}; the last step is one of them"
+        return f"{text}; the last step is not - set `at_step` to {best[0]} for an earlier one"
+
+    def _verdicts(self, rows: list[Evaluation]) -> list[str]:
+        """Returns for each evaluation what is wrong, or how its distance compares.
+
+        These are the kind of the first problem, or `best`, `as good` (chance explains the
+        difference), `worse`, or `unknown` if there are too few pictures.
+        """
+        verdicts = [next(iter(self.warnings(row)), "") for row in rows]
+        good = [
+            row
+            for row, problem in zip(rows, verdicts, strict=True)
+            if not problem and not math.isnan(row.interval)
+        ]
+        best = min(good, key=lambda row: row.distance, default=None)
+
+        def compared(row: Evaluation) -> str:
+            if best is None or math.isnan(row.interval):
+                return "unknown"
+            if row is best:
+                return "best"
+            return "as good" if row.is_as_good_as(best) else "worse"
+
+        return [problem or compared(row) for row, problem in zip(rows, verdicts, strict=True)]
 
     def state_dict(self) -> dict[str, Tensor]:
         self._wait()
-        rows = [astuple(evaluation) for evaluation in self._evaluations]
-        columns = len(fields(Evaluation))
-        return {"looks": torch.tensor(rows, dtype=torch.float64).view(-1, columns)}
+        rows = [
+            [*(getattr(row, f.name) for f in fields(row) if f.name != "halves"), *row.halves]
+            for row in self._evaluations
+        ]
+        columns = len(fields(Evaluation)) - 1 + HALVES
+        return {"evaluations": torch.tensor(rows, dtype=torch.float64).view(-1, columns)}
 
     def load_state_dict(self, state: dict[str, Tensor], /) -> None:
-        self._evaluations = [Evaluation(*row) for row in state["looks"].tolist()]
+        """Load the evaluations of a checkpoint.
 
-    @staticmethod
-    def warnings(evaluation: Evaluation) -> dict[str, str]:
+        Older checkpoints have `looks` instead, which were measured with other features and are
+        left out.
+        """
+        rows = state["evaluations"].tolist() if "evaluations" in state else []
+        self._evaluations = [Evaluation(*row[:-HALVES], (*row[-HALVES:],)) for row in rows]
+
+    def warnings(self, evaluation: Evaluation) -> dict[str, str]:
         """Returns what is wrong at an evaluation: texts for the user, by kind of problem."""
         found: dict[str, str] = {}
         if evaluation.step < PATIENCE:
             return found
+        name = self._judge.name
         if evaluation.diversity < COLLAPSED:
             found["collapsed"] = (
                 "the training has collapsed: the generated pictures of a class are almost the same"
-                f" ({evaluation.diversity:.0%} of the real pictures' diversity) - try another seed,"
-                " or set `augment` to on"
+                f" ({evaluation.diversity:.0%} of the real pictures' diversity, by {name}) - try"
+                " another seed, or set `augment` to on"
             )
         elif evaluation.least < COLLAPSED:
             found["narrow"] = (
                 "the generated pictures of at least one class are almost the same"
-                f" ({evaluation.least:.0%} of the real pictures' diversity) - add pictures of that"
-                " class, or train for more steps"
+                f" ({evaluation.least:.0%} of the real pictures' diversity, by {name}) - add"
+                " pictures of that class, or train for more steps"
             )
         elif evaluation.layouts < REPEATED:
             found["repeated"] = (
                 "the generated pictures repeat a few layouts, perhaps in other colours (they differ"
-                f" {evaluation.layouts:.0%} as much as those of the real pictures) - add pictures,"
-                " continue from another GAN (wire `start`), or train for fewer steps"
+                f" {evaluation.layouts:.0%} as much as those of the real pictures, in"
+                f" {LAYOUT} x {LAYOUT} greys) - add pictures, continue from another GAN (wire"
+                " `start`), or train for fewer steps"
             )
         if evaluation.novelty < COPIED:
             found["copied"] = (
                 "the generated pictures are close copies of training pictures (they differ"
-                f" {evaluation.novelty:.0%} as much as training pictures from each other) - train"
-                " for fewer steps, or add pictures"
+                f" {evaluation.novelty:.0%} as much as training pictures from each other, by {name}"
+                f" or in {LAYOUT} x {LAYOUT} greys) - train for fewer steps, or add pictures"
             )
         return found

@@ -10,7 +10,7 @@ same reason no schedule may depend on the total number of steps.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -29,13 +29,25 @@ Extra = TypeVar("Extra")
 
 
 class Checkpoint(Protocol):
-    """Stores the state of one training."""
+    """Stores the state of one training, and the weights of the model at earlier steps.
+
+    A training resumes from a state. Kept weights are smaller: they are only for using the model.
+    """
 
     def load(self, at_most: int) -> tuple[int, State] | None:
         """Returns the latest (step, state) with step <= at_most, or None."""
 
     def save(self, step: int, state: State) -> None:
         """Store the state after `step` steps."""
+
+    def kept(self) -> list[int]:
+        """Returns the steps whose weights are kept, in ascending order."""
+
+    def keep(self, step: int, weights: State, beside: Collection[int]) -> None:
+        """Keep the weights after `step` steps, and delete those of steps not in `beside`."""
+
+    def load_kept(self, step: int) -> State | None:
+        """Returns the weights after `step` steps, or None if they are not kept."""
 
 
 class Progress(Protocol):

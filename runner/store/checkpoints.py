@@ -1,10 +1,10 @@
-"""The states of trainings in the store, by training and step."""
+"""The states of trainings in the store, and kept weights, by training and step."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Literal
 
 from .blobs import BlobError, Blobs
 from .index import Index
@@ -13,11 +13,24 @@ if TYPE_CHECKING:
     from ...models.training.loop import State
 
 
+Table = Literal["checkpoints", "kept_weights"]
+
+_DELETE: dict[Table, str] = {
+    "checkpoints": "DELETE FROM checkpoints WHERE training = ? AND step = ?",
+    "kept_weights": "DELETE FROM kept_weights WHERE training = ? AND step = ?",
+}
+_USED = (
+    "SELECT 1 FROM checkpoints WHERE digest = ?"
+    " UNION ALL SELECT 1 FROM kept_weights WHERE digest = ?"
+)
+
+
 class StoredCheckpoint:
-    """The states of one training by step (models.training.loop.Checkpoint).
+    """The states and the kept weights of one training by step (models.training.loop.Checkpoint).
 
     The state at the end of a training remains stored. Each state before the end replaces the
-    previous one.
+    previous one. The weights of each kept step are a blob of their own, so that the next checkpoint
+    does not write them again.
 
     training: the key of the training.
     total:    the number of steps that the training has this time.
@@ -51,13 +64,9 @@ class StoredCheckpoint:
                 (self._training, self._node, time.time()),
             )
         for step, digest in self._stored(at_most):
-            try:
-                blob = self._blobs.open(digest)
-            except BlobError as error:
-                self._warn(f"a checkpoint is skipped: {error}")
-                self._delete(step, digest)
-                continue
-            return step, {name: blob.tensor(name) for name in blob.names()}
+            state = self._read("checkpoints", step, digest)
+            if state is not None:
+                return step, state
         return None
 
     def save(self, step: int, state: State) -> None:
@@ -72,12 +81,35 @@ class StoredCheckpoint:
                 (self._training, step, digest, size, step == self._total, time.time()),
             )
         for old_step, old_digest in replaced:
-            self._delete(old_step, old_digest)
+            self._delete("checkpoints", old_step, old_digest)
+
+    def kept(self) -> list[int]:
+        """Returns the steps whose weights are kept, in ascending order."""
+        return [step for step, _ in self._kept()]
+
+    def keep(self, step: int, weights: State, beside: Collection[int]) -> None:
+        """Keep the weights after `step` steps, and delete those of steps not in `beside`."""
+        digest, size = self._blobs.write(None, weights)
+        with self._index.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO kept_weights VALUES (?, ?, ?, ?, ?)",
+                (self._training, step, digest, size, time.time()),
+            )
+        for other, its_digest in self._kept():
+            if other != step and other not in beside:
+                self._delete("kept_weights", other, its_digest)
+
+    def load_kept(self, step: int) -> State | None:
+        """Returns the weights after `step` steps, or None if they are not kept or are damaged."""
+        digest = dict(self._kept()).get(step)
+        return None if digest is None else self._read("kept_weights", step, digest)
 
     def clear(self) -> None:
-        """Delete all states, so that the training starts again from step 0."""
+        """Delete all states and weights, so that the training starts again from step 0."""
         for step, digest in self._stored(2**62):
-            self._delete(step, digest)
+            self._delete("checkpoints", step, digest)
+        for step, digest in self._kept():
+            self._delete("kept_weights", step, digest)
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
         rows = self._index.rows(
@@ -87,10 +119,25 @@ class StoredCheckpoint:
         )
         return [(step, d) for step, d, size in rows if self._blobs.exists(d, size)]
 
-    def _delete(self, step: int, digest: str) -> None:
+    def _kept(self) -> list[tuple[int, str]]:
+        rows = self._index.rows(
+            "SELECT step, digest, size FROM kept_weights WHERE training = ? ORDER BY step",
+            (self._training,),
+        )
+        return [(step, d) for step, d, size in rows if self._blobs.exists(d, size)]
+
+    def _read(self, table: Table, step: int, digest: str) -> State | None:
+        """Returns the tensors of a blob; if it is damaged, deletes it and returns None."""
+        try:
+            blob = self._blobs.open(digest)
+        except BlobError as error:
+            self._warn(f"a checkpoint is skipped: {error}")
+            self._delete(table, step, digest)
+            return None
+        return {name: blob.tensor(name) for name in blob.names()}
+
+    def _delete(self, table: Table, step: int, digest: str) -> None:
         with self._index.writing() as connection:
-            connection.execute(
-                "DELETE FROM checkpoints WHERE training = ? AND step = ?", (self._training, step)
-            )
-        if self._index.row("SELECT 1 FROM checkpoints WHERE digest = ?", (digest,)) is None:
+            connection.execute(_DELETE[table], (self._training, step))
+        if self._index.row(_USED, (digest, digest)) is None:
             self._blobs.remove(digest)

@@ -30,7 +30,8 @@ class Entry:
     blobs:   the sizes of its blobs in bytes, by digest.
     seconds: the time in seconds that the node took; 0 for a checkpoint.
     is_trained: whether it took a training: the result of a node that trains, or a checkpoint.
-    step:    the step of a checkpoint; None for a result.
+    step:    the step of a checkpoint or of kept weights; None for a result.
+    is_kept: whether these are the kept weights of a training that has gone on since.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Entry:
     seconds: float
     is_trained: bool
     step: int | None = None
+    is_kept: bool = False
 
 
 def results(index: Index) -> Iterator[Entry]:
@@ -56,14 +58,18 @@ def results(index: Index) -> Iterator[Entry]:
 
 
 def checkpoints(index: Index) -> Iterator[Entry]:
-    """Yields all stored states of trainings, the oldest first."""
-    for training, step, digest, size, created, node, used in index.rows(
-        "SELECT training, step, digest, size, created, node, used FROM checkpoints"
+    """Yields all stored states and kept weights of trainings, the oldest first."""
+    for training, step, digest, size, created, is_kept, node, used in index.rows(
+        "SELECT training, step, digest, size, created, is_kept, node, used FROM ("
+        "SELECT training, step, digest, size, created, 0 AS is_kept FROM checkpoints UNION ALL"
+        " SELECT training, step, digest, size, created, 1 AS is_kept FROM kept_weights)"
         " LEFT JOIN trainings USING (training) ORDER BY created"
     ):
         last = max(created, used or 0)
-        key, blobs = f"{training} {step}", {digest: size}
-        yield Entry(key, node or "training", size, created, last, blobs, 0.0, True, step)
+        key, blobs = f"{training} {step}" + (" kept" if is_kept else ""), {digest: size}
+        yield Entry(
+            key, node or "training", size, created, last, blobs, 0.0, True, step, bool(is_kept)
+        )
 
 
 def info(index: Index, blobs: Blobs) -> dict[str, Any]:
@@ -135,11 +141,12 @@ def choose(index: Index, blobs: Blobs, max_bytes: int, keep_pinned: bool = True)
     """Returns what to evict until the blobs take at most `max_bytes`. Nothing is deleted yet.
 
     Blobs that no result or checkpoint refers to come first, then what was used least recently.
-    Results of trainings, and checkpoints, come last. Pinned results remain unless `keep_pinned` is
-    false.
+    Results of trainings, and checkpoints, come last. Of one training, its kept weights come before
+    its state. Pinned results remain unless `keep_pinned` is false.
     """
     entries = sorted(
-        [*results(index), *checkpoints(index)], key=lambda entry: (entry.is_trained, entry.used)
+        [*results(index), *checkpoints(index)],
+        key=lambda entry: (entry.is_trained, entry.used, not entry.is_kept),
     )
     references: dict[str, int] = {}
     for entry in entries:
@@ -228,12 +235,20 @@ def clear(index: Index, blobs: Blobs) -> list[Entry]:
 
 def _delete_rows(index: Index, entries: Sequence[Entry]) -> None:
     """Delete the rows of these results and checkpoints, but not their blobs."""
-    states = [(entry.key.split()[0], entry.step) for entry in entries if entry.step is not None]
     keys = [(entry.key,) for entry in entries if entry.step is None]
-    if not states and not keys:
+    states, kept = (
+        [
+            (entry.key.split()[0], entry.step)
+            for entry in entries
+            if entry.step is not None and entry.is_kept == is_kept
+        ]
+        for is_kept in (False, True)
+    )
+    if not states and not kept and not keys:
         return
     with index.writing() as connection:
         connection.executemany("DELETE FROM checkpoints WHERE training = ? AND step = ?", states)
+        connection.executemany("DELETE FROM kept_weights WHERE training = ? AND step = ?", kept)
         connection.executemany("DELETE FROM results WHERE key = ?", keys)
 
 
@@ -255,7 +270,8 @@ def trained_words(entries: Sequence[Entry], limit: int = 5) -> str:
             facts.append(f"trained in {duration(entry.seconds)}")
             name = entry.node
         else:
-            name = f"the checkpoint of {entry.node} at step {entry.step}"
+            what = "kept weights" if entry.is_kept else "checkpoint"
+            name = f"the {what} of {entry.node} at step {entry.step}"
         words.append(f"{name} ({', '.join(facts)})")
     more = f" and {len(entries) - limit} more" if len(entries) > limit else ""
     return ", ".join(words) + more

@@ -29,7 +29,8 @@ class Key:
 
     digest:   the digest of the parts.
     parts:    everything that the key is made of.
-    training: for a training, the digest of the parts without its length.
+    training: for a training, the digest of the parts that its states depend on: without its length
+              and without the step whose model is returned.
     """
 
     digest: str
@@ -71,8 +72,11 @@ def with_fingerprints(key: Key, spec: NodeSpec, fingerprints: Mapping[str, str])
 def _key(spec: NodeSpec, parts: dict[str, Any]) -> Key:
     training = None
     if spec.length is not None:
-        length = f"widget {spec.length}"
-        training = digest_of({name: part for name, part in parts.items() if name != length})
+        others = {
+            f"widget {w.name}" for w in spec.widgets.values() if w.is_length or w.is_kept_step
+        }
+        states = {name: part for name, part in parts.items() if name not in others}
+        training = digest_of(states | {"version": spec.training_version or spec.version})
     return Key(digest_of(parts), parts, training)
 
 

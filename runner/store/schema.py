@@ -50,6 +50,14 @@ CREATE TABLE IF NOT EXISTS trainings (  -- whose states `checkpoints` holds
     node TEXT NOT NULL,
     used REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept_weights (  -- of models at earlier steps of their trainings
+    training TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (training, step)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
     digest TEXT PRIMARY KEY,
     stamp TEXT NOT NULL

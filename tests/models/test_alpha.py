@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from gans import JUDGE
 
 from artgraph.contract.context import Context
 from artgraph.models.alpha import flattened, over_grey, premultiplied, straight
@@ -124,7 +125,7 @@ def test_uncovered_pixels_are_transparent(kind):
 def test_a_gan_learns_and_draws_alpha(method, monkeypatch):
     monkeypatch.setattr("artgraph.models.gan.projected_features.STEPS", 2)
     settings = GanSettings(seed=1, method=method, batch=8, augment="on")
-    trained = train_gan(sprites(), LABELS, ("a", "b"), settings, RUN, steps=2)
+    trained = train_gan(sprites(), LABELS, ("a", "b"), settings, RUN, judge=JUDGE, steps=2)
     assert trained.config.to_dict()["alpha"] is True
     again = GanConfig.from_dict(trained.config.to_dict())
     assert again == trained.config
@@ -143,11 +144,13 @@ def test_a_gan_goes_on_from_one_without_alpha(method, monkeypatch):
     """Before the first step, it draws the same pictures, opaque."""
     monkeypatch.setattr("artgraph.models.gan.projected_features.STEPS", 2)
     settings = GanSettings(seed=1, method=method, batch=8, rate=1e-9)
-    first = train_gan(sprites()[..., :3], LABELS, ("a", "b"), settings, RUN, steps=1)
+    first = train_gan(sprites()[..., :3], LABELS, ("a", "b"), settings, RUN, judge=JUDGE, steps=1)
     lines = []
     run = replace(RUN, log=lines.append)
     start = (first.config, first.state)
-    second = train_gan(sprites(), LABELS, ("a", "b"), settings, run, steps=1, start=start)
+    second = train_gan(
+        sprites(), LABELS, ("a", "b"), settings, run, judge=JUDGE, steps=1, start=start
+    )
     assert any("begin nearly opaque" in line for line in lines)
     pictures = []
     z = torch.randn(3, first.config.latent_dim, generator=rng(0))
@@ -163,10 +166,17 @@ def test_a_gan_goes_on_from_one_without_alpha(method, monkeypatch):
 
 def test_a_classic_gan_does_not_go_on_from_one_without_alpha():
     settings = GanSettings(seed=1, method="classic", batch=8)
-    first = train_gan(sprites()[..., :3], LABELS, ("a", "b"), settings, RUN, steps=1)
+    first = train_gan(sprites()[..., :3], LABELS, ("a", "b"), settings, RUN, judge=JUDGE, steps=1)
     with pytest.raises(ValueError, match="can't learn transparency from pictures without alpha"):
         train_gan(
-            sprites(), LABELS, ("a", "b"), settings, RUN, steps=1, start=(first.config, first.state)
+            sprites(),
+            LABELS,
+            ("a", "b"),
+            settings,
+            RUN,
+            judge=JUDGE,
+            steps=1,
+            start=(first.config, first.state),
         )
 
 

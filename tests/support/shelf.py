@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from artgraph.models.training.loop import State, TrainingRun
@@ -15,6 +17,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.states: dict[int, State] = {}
+        self.weights: dict[int, State] = {}
 
     def load(self, at_most: int) -> tuple[int, State] | None:
         step = max((step for step in self.states if step <= at_most), default=None)
@@ -25,6 +28,16 @@ class Shelf:
     def save(self, step: int, state: State) -> None:
         row_major = torch.contiguous_format
         self.states[step] = {k: v.detach().clone(memory_format=row_major) for k, v in state.items()}
+
+    def kept(self) -> list[int]:
+        return sorted(self.weights)
+
+    def keep(self, step: int, weights: State, beside: Collection[int]) -> None:
+        self.weights[step] = weights
+        self.weights = {k: v for k, v in self.weights.items() if k in beside}
+
+    def load_kept(self, step: int) -> State | None:
+        return self.weights.get(step)
 
 
 def silent(done, total, preview=None):

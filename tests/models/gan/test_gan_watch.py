@@ -7,13 +7,14 @@ import threading
 
 import pytest
 import torch
-from gans import pictures, train
+from gans import JUDGE, pictures, train
 from shelf import PLAIN, Shelf
 
-from artgraph.models.gan import evaluation
+from artgraph.models.gan import evaluation, kept
 from artgraph.models.gan import projected_features as gan_features
 from artgraph.models.gan.batches import TrainingSet
 from artgraph.models.gan.evaluation import Evaluation
+from artgraph.models.gan.kept import is_look
 from artgraph.models.gan.watch import Watch
 from artgraph.models.training.rng import rng
 from artgraph.pictures.styles import render
@@ -29,10 +30,14 @@ def art(count, seed):
     return torch.stack(painted), torch.arange(count) % 2
 
 
+def warnings(found):
+    return Watch(None, 0, PLAIN, JUDGE).warnings(found)
+
+
 def evaluate(drawn, step=1000, count=60, flip=True):
     """Evaluates a training on `count` pictures whose generator returns pictures of `drawn`."""
     images, labels = art(count, 1)
-    watch = Watch(TrainingSet(images, labels, 2, flip), 0, PLAIN)
+    watch = Watch(TrainingSet(images, labels, 2, flip), 0, PLAIN, JUDGE)
 
     def draw(classes):
         seen = [0, 0]
@@ -48,23 +53,24 @@ def evaluate(drawn, step=1000, count=60, flip=True):
 
 def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
     found = evaluate(art(60, 2))
-    assert 0.3 < found.distance < 3
+    assert abs(found.distance) < 0.05
+    assert 0 < found.floor < 0.05
     assert found.recall > 0.5
     assert found.diversity == pytest.approx(1, abs=0.15)
     assert found.layouts == pytest.approx(1, abs=0.15)
     assert found.novelty == pytest.approx(1, abs=0.2)
-    assert Watch.warnings(found) == {}
+    assert warnings(found) == {}
 
 
 def test_a_collapse_is_reported():
     found = evaluate(art(2, 2))
     assert found.diversity == found.least == 0
-    assert found.distance > 3
-    assert [*Watch.warnings(found)] == ["collapsed"]
-    (text,) = Watch.warnings(found).values()
+    assert found.distance > 0.3
+    assert [*warnings(found)] == ["collapsed"]
+    (text,) = warnings(found).values()
     assert "almost the same" in text
     assert "\n" not in text
-    assert Watch.warnings(evaluate(art(2, 2), step=10)) == {}
+    assert warnings(evaluate(art(2, 2), step=10)) == {}
 
 
 def test_one_class_that_collapsed_is_reported():
@@ -73,7 +79,7 @@ def test_one_class_that_collapsed_is_reported():
     found = evaluate((same, labels))
     assert found.least == 0
     assert found.diversity == pytest.approx(0.5, abs=0.1)
-    assert [*Watch.warnings(found)] == ["narrow"]
+    assert [*warnings(found)] == ["narrow"]
 
 
 @pytest.mark.parametrize("flip", [True, False])
@@ -84,7 +90,7 @@ def test_layouts_that_repeat_in_other_colours_are_reported(flip):
     found = evaluate((tinted, labels.repeat(5)), flip=flip)
     assert found.layouts < 0.4
     assert found.diversity > 0.8
-    assert [*Watch.warnings(found)] == ["repeated"]
+    assert [*warnings(found)] == ["repeated"]
     copies = evaluate(((art(60, 1)[0] * 0.5).byte(), labels.repeat(5)), flip=flip)
     assert copies.novelty < 0.3, "in other colours, too"
     assert copies.layouts == pytest.approx(1, abs=0.1)
@@ -97,29 +103,30 @@ def test_copies_are_reported_also_mirrored_ones(flip):
     noisy = (images + noise).clamp(0, 255).byte()
     mirrored = (noisy.flip(2), labels)
     assert evaluate((noisy, labels), flip=flip).novelty < 0.3
-    assert [*Watch.warnings(evaluate((noisy, labels), flip=flip))] == ["copied"]
+    assert [*warnings(evaluate((noisy, labels), flip=flip))] == ["copied"]
     assert (evaluate(mirrored, flip=flip).novelty < 0.3) == flip
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_a_handful_of_pictures_gives_the_metrics_that_it_can(count):
     images, labels = art(count, 1)
-    watch = Watch(TrainingSet(images, labels % 1, 1, mirror=True), 0, PLAIN)
-    found = watch.measure(300, lambda classes: images[: len(classes)])
+    watch = Watch(TrainingSet(images, labels % 1, 1, mirror=True), 0, PLAIN, JUDGE)
+    found = watch.measure(300, lambda classes: images[torch.arange(len(classes)) % count])
     assert found.novelty == pytest.approx(0) or count == 1
-    assert math.isnan(found.distance) or found.distance >= 0
-    assert found.diversity == pytest.approx(1) or count == 1
+    assert math.isnan(found.distance) == (count == 1)
+    assert math.isnan(found.interval) == math.isnan(found.floor) == (count < 4)
+    assert found.diversity == pytest.approx(1 - 1 / count, abs=0.02) or count == 1
 
 
 def test_evaluations_are_due_at_steps_that_do_not_depend_on_the_last_one():
-    due = [step for step in range(1, 2001) if Watch.is_due(step)]
+    due = [step for step in range(1, 2001) if is_look(step)]
     assert due == [*range(100, 1001, 100), 1500, 2000]
 
 
 def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeypatch):
     monkeypatch.setattr(gan_features, "STEPS", 2)
     monkeypatch.setattr(evaluation, "COMPARED", 8)
-    monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: step % 2 == 0))
+    monkeypatch.setattr(kept, "FINE", 2)
     images, labels = pictures(10, 2)
     whole = train(images, labels, 2, 5)
     shelf = Shelf()
@@ -136,8 +143,8 @@ def test_a_warning_is_logged_once_and_returned_at_the_end(monkeypatch):
     bad = {"collapsed": "all alike"}
     monkeypatch.setattr(gan_features, "STEPS", 2)
     monkeypatch.setattr(evaluation, "COMPARED", 8)
-    monkeypatch.setattr(Watch, "is_due", staticmethod(lambda step: True))
-    monkeypatch.setattr(Watch, "warnings", staticmethod(lambda row: bad if row.step > 1 else {}))
+    monkeypatch.setattr(kept, "FINE", 1)
+    monkeypatch.setattr(Watch, "warnings", lambda self, row: bad if row.step > 1 else {})
     lines = []
     trained = train(*pictures(10, 2), 2, 4, log=lines.append)
     assert lines[2:] == ["step 2: all alike"]
@@ -201,7 +208,9 @@ COLLAPSE = "step 300: the training has collapsed"
 def watched(numerics):
     """Returns the evaluations of a training, and a generator that always draws one picture."""
     images, labels = art(60, 1)
-    watch = Watch(TrainingSet(images, labels, 2, mirror=True, numerics=numerics), 0, numerics)
+    watch = Watch(
+        TrainingSet(images, labels, 2, mirror=True, numerics=numerics), 0, numerics, JUDGE
+    )
     return watch, lambda classes: images[:1].expand(len(classes), -1, -1, -1)
 
 

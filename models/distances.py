@@ -195,7 +195,8 @@ def _strata(labels: Tensor) -> Tensor:
         strata[small] = large[counts[large].argmin()]
     else:
         strata[small] = len(counts)
-    return strata.unique(return_inverse=True)[1]
+    numbered: Tensor = strata.unique(return_inverse=True)[1]
+    return numbered
 
 
 def _table(first: Tensor, second: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class Neighbours(NamedTuple):
     table: Table
 
 
-@node(title="Nearest images", category="evaluate", device=True)
+@node(title="Nearest images", category="evaluate", version=2, device=True)
 def nearest_images(
     image: Image,
     dataset: Dataset,
@@ -36,10 +36,11 @@ def nearest_images(
     32 px are compared. If a `classifier` is wired, its features are compared instead, wherever they
     are in the picture.
 
-    `table` has a row for each picture of the output, with the columns name, distance and newness.
-    The last two are empty for a wired picture. Newness is the distance divided by the usual
-    distance from a picture of the dataset to the one nearest to it. It is about 1 if a picture is
-    as new as the pictures of the dataset are to each other, and near 0 if it is a copy.
+    `table` has a row for each picture of the output, with the columns name, distance, newness and
+    features, which says what was compared. Distance and newness are empty for a wired picture.
+    Newness is the distance divided by the usual distance from a picture of the dataset to the one
+    nearest to it. It is about 1 if a picture is as new as the pictures of the dataset are to each
+    other, and near 0 if it is a copy.
 
     Raises: NodeError if the dataset has a single picture, or fewer than `count`.
     """
@@ -47,6 +48,7 @@ def nearest_images(
 
     from ..models.blocks import fit_middle
     from ..models.neighbours import (
+        EDGE,
         Vectors,
         feature_vectors,
         nearest_rows,
@@ -61,7 +63,9 @@ def nearest_images(
         )
     pictures = fit_middle(image, dataset.height, dataset.width).mul(255).add(0.5).byte()
     vectors: Vectors = pixel_vectors
+    compared = f"colours at {EDGE} px"
     if classifier is not None:
+        compared = "the wired classifier"
         vectors = feature_vectors(classifier.features(ctx.device), ctx.numerics)
     rows, distances = nearest_rows(pictures, dataset.images, count, vectors, ctx.progress)
     usual = usual_distance(dataset.images, vectors)
@@ -72,4 +76,5 @@ def nearest_images(
         columns["name"] += [f"picture {number}", *(dataset.names[r] for r in rows[number].tolist())]
         columns["distance"] += [None, *far]
         columns["newness"] += [None, *(d / usual if usual else None for d in far)]
+    columns["features"] = [compared] * len(columns["name"])
     return Neighbours(batch.float().div_(255), Table(columns))

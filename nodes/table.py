@@ -13,7 +13,7 @@ from ..contract.widgets import Choices
 from ..contract.wording import chosen_names
 
 
-@node(title="Plot table", category="table", version=2)
+@node(title="Plot table", category="table", version=3)
 def plot_table(
     table: Table,
     *,
@@ -40,7 +40,7 @@ def plot_table(
     """Draw a table: training curves, bars of scores, or a confusion matrix.
 
     Curves have a panel for each column of numbers. Their horizontal axis is the column `step`, or
-    another one that the table names as its x. Long curves are pale, with their moving average on
+    another one that the table names as its x; a table with such a column is drawn as curves. Long curves are pale, with their moving average on
     top. Bars are labelled by the first column of text, and their lengths are the next column of
     numbers. In a confusion matrix, each row is a true class.
 

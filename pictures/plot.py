@@ -44,7 +44,7 @@ def plot(
         pen.text(16, 22, shorten(title, _TITLE, width - 32), _TITLE)
         top = 42.0
     box = (16.0, top, width - 16.0, height - 10.0)
-    kind = kind or suitable_kind(columns)
+    kind = kind or suitable_kind(columns, x)
     if kind == "curves":
         _curves(pen, columns, x, box)
     else:
@@ -52,10 +52,10 @@ def plot(
     return pen.pixels()
 
 
-def suitable_kind(columns: Columns) -> Kind:
-    """Returns the kind of plot that suits a table."""
+def suitable_kind(columns: Columns, x: str) -> Kind:
+    """Returns the kind of plot that suits a table; a table with an `x` contains curves."""
     texts = [name for name in columns if is_text(columns[name])]
-    if not texts:
+    if not texts or (x in columns and x not in texts):
         return "curves"
     first = [str(cell) for cell in columns[texts[0]]]
     return "confusion" if first == [name for name in columns if name != texts[0]] else "bars"

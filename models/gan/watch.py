@@ -177,7 +177,10 @@ class Watch:
         left out.
         """
         rows = state["evaluations"].tolist() if "evaluations" in state else []
-        self._evaluations = [Evaluation(*row[:-HALVES], (*row[-HALVES:],)) for row in rows]
+        self._evaluations = [
+            Evaluation(*row[:-HALVES], halves=(*row[-HALVES:],))  # type: ignore[misc]
+            for row in rows
+        ]
 
     def warnings(self, evaluation: Evaluation) -> dict[str, str]:
         """Returns what is wrong at an evaluation: texts for the user, by kind of problem."""

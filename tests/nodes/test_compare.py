@@ -38,6 +38,7 @@ def test_copies_are_found_also_when_they_are_mirrored():
     assert table["distance"][1] == table["distance"][4] == 0
     assert table["newness"][0] is None
     assert 0 < table["newness"][2] < 5
+    assert table["features"] == ["colours at 32 px"] * 6
 
 
 def test_the_nearest_comes_first_and_fresh_pictures_are_new():

@@ -28,11 +28,15 @@ def has_colour(image, text, tolerance=0.06):
     return bool(((image - colour).abs().amax(-1) < tolerance).any())
 
 
+NOTED = {"step": [1, 2], "loss": [0.5, 0.25], "verdict": ["worse", "best"]}
+
+
 @pytest.mark.parametrize(
-    ("columns", "kind"), [(CURVES, "curves"), (BARS, "bars"), (CONFUSION, "confusion")]
+    ("columns", "kind"),
+    [(CURVES, "curves"), (NOTED, "curves"), (BARS, "bars"), (CONFUSION, "confusion")],
 )
 def test_the_kind_is_seen_from_the_table(columns, kind):
-    assert suitable_kind(columns) == kind
+    assert suitable_kind(columns, "step") == kind
     image = plot(columns)
     assert image.shape == (1, 320, 480, 3)
     assert image.dtype == torch.float32

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -313,6 +314,51 @@ def test_checkpoints_on_the_way_replace_each_other(store):
     step, state = longer.load(200)
     assert (step, state["w"].tolist()) == (170, [1, 1, 1])
     assert info(store.index, store.blobs)["blobs"] == 2
+
+
+def test_kept_weights_are_beside_the_states_of_a_training(store):
+    import torch
+
+    training = store.checkpoint("f" * 32, 300)
+    for step in (100, 200, 300):
+        training.keep(step, {"w": torch.full((3,), step).half()}, [100, 200, 300])
+        training.save(step, {"w": torch.full((3,), float(step))})
+    assert training.kept() == [100, 200, 300]
+    assert training.load_kept(200)["w"].tolist() == [200, 200, 200]
+    assert training.load_kept(150) is None
+    training.keep(400, {"w": torch.zeros(3)}, [200, 400])
+    assert training.kept() == [200, 400]
+    assert (training.longest(300), store.checkpoint("e" * 32, 300).kept()) == (300, [])
+    listed = [(entry.step, entry.is_kept) for entry in checkpoints(store.index)]
+    assert listed == [(200, True), (300, False), (400, True)]
+    assert info(store.index, store.blobs)["blobs"] == 3
+    training.clear()
+    assert training.kept() == []
+    assert info(store.index, store.blobs)["blobs"] == 0
+
+
+def test_kept_weights_are_evicted_before_the_state_and_damaged_ones_are_skipped(tmp_path):
+    import torch
+
+    said = []
+    with closing(Store(tmp_path / "cache", said.append)) as store:
+        training = store.checkpoint("f" * 32, 200)
+        training.load(0)  # both count as used at one time
+        for step in (100, 200):
+            training.keep(step, {"w": torch.full((99,), step)}, [100, 200])
+        training.save(200, {"w": torch.ones(99)})
+        with store.index.writing() as connection:
+            connection.execute("UPDATE trainings SET used = ?", (time.time() + 60,))
+        size = info(store.index, store.blobs)["bytes"]
+        eviction = choose(store.index, store.blobs, size - 1)
+        assert [(entry.step, entry.is_kept) for entry in eviction.entries] == [(100, True)]
+        evict(store.index, store.blobs, eviction)
+        assert training.kept() == [200]
+        (kept,) = [entry for entry in checkpoints(store.index) if entry.is_kept]
+        store.blobs.path(next(iter(kept.blobs))).write_bytes(b"x" * kept.size)
+        assert verify(store.index, store.blobs) == (1, 1)
+        assert training.load_kept(200) is None
+        assert training.longest(200) == 200
 
 
 def test_a_cache_whose_index_can_not_be_opened(tmp_path):

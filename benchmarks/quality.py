@@ -2,7 +2,8 @@
 
     python benchmarks/quality.py [--only PART ...] [--seeds 0 1 2] [--out DIR] [--cache DIR]
 
-Parts: cnn, vae, base, gan, finetune, and real, which needs the extra `bench`. Every training is a
+Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, and looks, which needs
+what quality_looks.py names. Every training is a
 node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
 Markdown. It also writes sheets of pictures, since figures alone can mislead. The exit code is 1 if
 a bar is missed. Seconds are CPU time, which depends less on other work on the machine.
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from quality_looks import looks
 from quality_parts import Row, base, cnn, finetune, gan, vae
 from quality_real import real
 from quality_runs import Bench
@@ -35,6 +37,7 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "gan": gan,
     "finetune": finetune,
     "real": real,
+    "looks": looks,
 }
 
 
@@ -73,7 +76,8 @@ def _bar(run: Row, name: str) -> str:
 def main() -> int:
     """Run the chosen parts. Returns 1 if a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS])
+    usual = [name for name in PARTS if name != "looks"]
+    parser.add_argument("--only", nargs="+", choices=[*PARTS], default=usual)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
     parser.add_argument("--cache", type=Path, default=Path("out/quality/cache"))

@@ -40,9 +40,10 @@ def plot_table(
     """Draw a table: training curves, bars of scores, or a confusion matrix.
 
     Curves have a panel for each column of numbers. Their horizontal axis is the column `step`, or
-    another one that the table names as its x; a table with such a column is drawn as curves. Long curves are pale, with their moving average on
-    top. Bars are labelled by the first column of text, and their lengths are the next column of
-    numbers. In a confusion matrix, each row is a true class.
+    another one that the table names as its x; a table with such a column is drawn as curves. Long
+    curves are pale, with their moving average on top. Bars are labelled by the first column of
+    text, and their lengths are the next column of numbers. In a confusion matrix, each row is a
+    true class.
 
     Raises: NodeError if the table does not fit the kind of plot or the size of the picture.
     """

@@ -191,7 +191,7 @@ class StageMeans(nn.Module):
         super().__init__()
         self.network, self.edge = network, edge
 
-    def pooled(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Returns the means of all maps, (N, D), of pictures (N, 3, H, W) in -1..1."""
         scale = self.edge / math.sqrt(x.shape[2] * x.shape[3])
         if scale != 1:

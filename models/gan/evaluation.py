@@ -20,7 +20,6 @@ from ..alpha import over_grey
 from ..blocks import to_signed
 from ..distances import (
     HALVES,
-    FeatureNetwork,
     diversity,
     energy_distance,
     energy_floor,
@@ -44,12 +43,12 @@ Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, H, W, C) for cla
 class Judge(NamedTuple):
     """The features in which pictures are compared.
 
-    name:    of the network, for tables and messages.
-    network: returns feature vectors; it was not trained on the pictures that are compared.
+    name:    of the network, for tables and messages. It was not trained on these pictures.
+    vectors: returns feature vectors (N, D) of pictures (N, 3, H, W) in -1..1, on the device.
     """
 
     name: str
-    network: FeatureNetwork
+    vectors: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Reference:
     """Real pictures as vectors, with which generated pictures are compared."""
 
     def __init__(self, data: TrainingSet, seed: int, numerics: Numerics, judge: Judge) -> None:
-        self._numerics, self._mirror, self._network = numerics, data.mirror, judge.network
+        self._numerics, self._mirror, self._features = numerics, data.mirror, judge.vectors
         known = _choose_per_class(data, KNOWN, rng(seed, WATCH, 0))
         chosen = _first_per_class(data.labels[known], COMPARED)
         vectors, layouts = self._vectors(data.images[known])
@@ -162,7 +161,7 @@ class Reference:
             x = over_grey(to_signed(part.to(self._numerics.device)))
             views = (x, x.flip(3)) if self._mirror else (x,)
             with torch.no_grad(), self._numerics.autocast():
-                features = _mean([self._network.pooled(view).float() for view in views])
+                features = _mean([self._features(view).float() for view in views])
             layout = [F.adaptive_avg_pool2d(view, LAYOUT).mean(1).flatten(1) for view in views]
             # Not all devices have float64.
             return torch.cat([_mean(layout), features], 1).cpu().double()

@@ -1,8 +1,15 @@
 """A widget added later, with its neutral value, leaves stored results and trainings valid."""
 
 import json
+from typing import Annotated
 
 import pytest
+
+from artgraph.api import Neutral, Steps, Table
+from artgraph.contract.spec import NodeSpec
+from artgraph.contract.widgets import KeptStep
+from artgraph.models.training.numerics import Numerics
+from artgraph.runner.store.keys import make_key
 
 BEFORE = """
 from typing import Annotated, Literal
@@ -73,3 +80,21 @@ def test_the_plan_names_the_value_it_had(run, cli):
     run("before")
     plan = cli("plan", "g.yaml", "--pack", "after.py", "--set", "p.aspect=3:2")
     assert "aspect was '1:1', is now '3:2'" in plan.stdout
+
+
+def test_a_kept_step_and_a_newer_version_of_the_node_leave_the_training_as_it_is():
+    def before(*, steps: Steps = 4) -> Table:
+        """Train."""
+
+    def after(*, steps: Steps = 4, at_step: Annotated[int, KeptStep, Neutral(0)] = 0) -> Table:
+        """Train."""
+
+    def key(version, function, training_version=None, **values):
+        spec = NodeSpec("t", "T", "test", version, function, False, None, training_version)
+        return make_key(spec, values, {}, lambda path, pictures: "", Numerics())
+
+    old, new = key(1, before, steps=9), key(2, after, 1, steps=9, at_step=0)
+    early = key(2, after, 1, steps=9, at_step=3)
+    assert old.training == new.training == early.training
+    assert len({old.digest, new.digest, early.digest}) == 3
+    assert key(2, after, steps=9, at_step=3).training != old.training

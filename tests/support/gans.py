@@ -18,7 +18,7 @@ METHODS = tuple(SMALL)
 class Textures(torch.nn.Module):
     """A judge's network: how coarse colours, and their fluctuations around them, are spread."""
 
-    def pooled(self, x):
+    def forward(self, x):
         small = torch.nn.functional.adaptive_avg_pool2d(x, 8)
         fine = (torch.nn.functional.interpolate(small, x.shape[2:]) - x).abs()
         pooled = [torch.nn.functional.adaptive_avg_pool2d(m, 4).flatten(1) for m in (x, fine)]

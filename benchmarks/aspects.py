@@ -30,6 +30,7 @@ from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeSettings, train_vae
 from artgraph.nodes.art import procedural_art
+from artgraph.nodes.gan import shipped_judge
 from artgraph.pictures.sheet import contact_sheet, lay_out
 
 ASPECTS = ("1:1", "3:2", "1:3")
@@ -73,7 +74,8 @@ def train(kind: str, dataset: Dataset, seed: int, words: argparse.Namespace) -> 
     else:
         settings = GanSettings(seed=seed, method=kind, batch=words.batch)
         data = dataset.images, dataset.labels, dataset.classes
-        done = train_gan(*data, settings, run, steps=words.steps)
+        judge = shipped_judge("cpu")
+        done = train_gan(*data, settings, run, judge=judge, steps=words.steps)
         quality = done.extra.progress["distance"][-1]
         if words.sheets is not None:
             name = f"{kind}-{dataset.width}x{dataset.height}-{seed}.png"

@@ -27,7 +27,7 @@ from .training.rng import rng
 
 ROWS = 512  # rows of a distance table that are in memory at a time
 SMALLEST = 4  # fewest pictures of a set or stratum whose halves are compared
-HALVES = 32  # number of pairs of random halves from which an energy distance's error is estimated
+HALVES = 32  # number of pairs of random halves from which a kernel distance's error is estimated
 # The distance to this neighbour is the radius of a picture's neighbourhood (Naeem et al. 2020).
 NEIGHBOURS = 5
 
@@ -136,15 +136,17 @@ def real_floor(real: Tensor, labels: Tensor) -> float:
     return frechet_distance(real[first], real[second])
 
 
-def energy_distance(
+def kernel_distance(
     real: Tensor, labels: Tensor, drawn: Tensor, drawn_labels: Tensor
 ) -> tuple[float, tuple[float, ...]]:
-    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| over E|x - x'|, for real x and drawn y.
+    """Returns the kernel distance of real and drawn pictures, in units of that of two real ones.
 
-    It is near 0 if both sets are of the same distribution. No picture is compared with itself, so
-    its expected value does not depend on how many pictures there are (Szekely and Rizzo 2013, eq.
-    5, as a U-statistic; the kernel distance of Binkowski et al. 2018 is unbiased likewise). The
-    classes of both sets count as much as those of the real ones.
+    It is E k(x, x') + E k(y, y') - 2 E k(x, y) for real x and drawn y, with the cubic kernel
+    (Binkowski et al. 2018, 'Demystifying MMD GANs', eq. 4), over E k(x, x) - E k(x, x'). The
+    vectors are centred, and divided by the deviation of all their numbers. The result is near 0 if
+    both sets are of the same distribution. No picture is compared with itself, so its expected
+    value does not depend on how many pictures there are. The classes of both sets count as much as
+    those of the real ones.
 
     Returns also the distances between HALVES random halves of both sets, which are the same halves
     for the same labels. All are NaN for fewer than four real pictures, or if these are all equal.
@@ -152,30 +154,30 @@ def energy_distance(
     if len(real) < SMALLEST:
         return math.nan, (math.nan,) * HALVES
     strata = _strata(labels)
-    chosen, drawn_strata = strata[labels], strata[drawn_labels]
-    tables = _table(real, real), _table(real, drawn), _table(drawn, drawn)
-    sets = (chosen, drawn_strata)
-    whole = _energies(tables, sets, [torch.ones(1, len(s)).double() for s in sets])
-    parts = _energies(tables, sets, [_random_halves(s, number) for number, s in enumerate(sets)])
-    unit = _mean_distance(tables[0], chosen, torch.ones(1, len(real)).double(), chosen)
+    sets = strata[labels], strata[drawn_labels]
+    tables = _table(real, real, real), _table(real, drawn, real), _table(drawn, drawn, real)
+    subsets = [torch.ones(1, len(s)).double() for s in sets]
+    unit = _mean_distance(tables[0], sets[0], subsets[0], sets[0])
+    whole = _excess(tables, sets, subsets)
+    parts = _excess(tables, sets, [_random_halves(s, number) for number, s in enumerate(sets)])
     distances = torch.cat([whole, parts]) / unit
     distance, *halved = distances.where(distances.isfinite(), math.nan).tolist()
     return distance, (*halved,)
 
 
-def energy_floor(real: Tensor, labels: Tensor, count: int) -> float:
-    """Returns an energy distance that `count` other real pictures exceed in one of twenty cases.
+def kernel_floor(real: Tensor, labels: Tensor, count: int) -> float:
+    """Returns a kernel distance that `count` other real pictures seldom exceed.
 
-    It is that between random halves of the real ones, corrected for their numbers: if both sets are
-    of the same distribution, the spread of the distance is proportional to 1 / N + 1 / M. NaN for
-    fewer than four pictures, or if all are equal.
+    It is the 95th percentile of random halves of the real ones, corrected for their numbers: if both
+    sets are of the same distribution, the spread of the distance is proportional to 1 / N + 1 / M.
+    NaN for fewer than four pictures, or if all are equal.
     """
     if len(real) < SMALLEST:
         return math.nan
-    table, strata = _table(real, real), _strata(labels)[labels]
+    table, strata = _table(real, real, real), _strata(labels)[labels]
     first = _random_halves(strata, 0)
     unit = _mean_distance(table, strata, torch.ones(1, len(real)).double(), strata)
-    halved = _energies((table, table, table), (strata, strata), [first, 1 - first]) / unit
+    halved = _excess((table, table, table), (strata, strata), [first, 1 - first]) / unit
     size = len(real) // 2
     inverses = 1 / size + 1 / (len(real) - size)
     return float(halved.quantile(0.95)) * (1 / len(real) + 1 / count) / inverses
@@ -199,16 +201,26 @@ def _strata(labels: Tensor) -> Tensor:
     return numbered
 
 
-def _table(first: Tensor, second: Tensor) -> Tensor:
-    return torch.cat([*_distances(first, second)])
+def _table(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
+    """Returns (k(x, x) + k(y, y)) / 2 - k(x, y) for all rows x and y of two sets.
+
+    This is half the squared distance of x and y in the space of the kernel. It is 0 for equal rows,
+    and the kernel distance is that of Szekely and Rizzo 2013, eq. 5, with it (Sejdinovic et al.
+    2013, theorem 22).
+    """
+    centre = real.mean(0)
+    size = (real - centre).square().mean().sqrt()
+    x, y = ((rows - centre) / size for rows in (first, second))
+    own = [((rows.square().sum(1) / rows.shape[1]) + 1) ** 3 for rows in (x, y)]
+    return (own[0][:, None] + own[1]) / 2 - (x @ y.T / x.shape[1] + 1) ** 3
 
 
-def _energies(
+def _excess(
     tables: tuple[Tensor, Tensor, Tensor], strata: tuple[Tensor, Tensor], subsets: list[Tensor]
 ) -> Tensor:
-    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| (R,) of subsets of both sets.
+    """Returns 2 E d(x, y) - E d(x, x') - E d(y, y') (R,) of subsets of both sets.
 
-    tables:  the distances between real ones, from real to drawn ones, and between drawn ones.
+    tables:  the distances d between real ones, from real to drawn ones, and between drawn ones.
     subsets: which real and which drawn pictures are in each subset, 0 or 1 (R, N) and (R, M).
     """
     real, drawn = (

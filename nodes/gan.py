@@ -115,8 +115,8 @@ def train_gan(
     `progress` compares drawn pictures with those of the dataset every 100 steps (every 500 from
     step 1,000 on), in features of a network that was not trained on them; the column `features`
     names it. The other columns are: `distance`, how different the drawn pictures are from the real
-    ones (near 0 if they are of one kind; at 1 as different as two real pictures; this is the energy
-    distance); `floor`, which other real pictures would exceed in one of twenty cases; `interval`,
+    ones (near 0 if they are of one kind; at 1 as different as two real pictures; this is the kernel
+    distance); `floor`, which other real pictures seldom exceed; `interval`,
     by how much the distance may be wrong by chance; `recall`, the share of the real pictures that
     have similar drawn ones, from 0 to 1; `diversity`, and `least` for the least diverse class, how
     different drawn pictures are from each other (1: as different as the real ones; near 0: all
@@ -179,7 +179,7 @@ def train_gan(
             ),
             ctx.training_run,
             steps=steps,
-            judge=_judge(ctx),
+            judge=shipped_judge(ctx.device),
             features=features,
             start=None if start is None else _base(start, dataset.classes),
             draws=draws,
@@ -193,14 +193,14 @@ def train_gan(
     return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
 
 
-def _judge(ctx: Context) -> Judge:
+def shipped_judge(device: str) -> Judge:
     """Returns the features in which drawn pictures are compared: those of the shipped CNN."""
     from ..models.classifier.networks import ResidualNet, StageMeans
     from ..models.gan.api import Judge
     from .model_files import shipped_classifier
 
     classifier = shipped_classifier()
-    network = classifier.network(ctx.device)
+    network = classifier.network(device)
     assert isinstance(network, ResidualNet)
     return Judge("base/classifier_64", StageMeans(network, classifier.height))
 

@@ -184,7 +184,7 @@ class Features(nn.Module):
 
 
 class StageMeans(nn.Module):
-    """Wraps a trained residual net so that it summarises pictures of any size."""
+    """Wraps a trained residual net so that it summarises pictures of any size as vectors."""
 
     def __init__(self, network: ResidualNet, edge: int) -> None:
         """`edge`: of the square with the area of the pictures that the network was trained on."""
@@ -192,12 +192,17 @@ class StageMeans(nn.Module):
         self.network, self.edge = network, edge
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the means of all maps, (N, D), of pictures (N, 3, H, W) in -1..1."""
+        """Returns the means of all maps, (N, D), of pictures (N, 3, H, W) in -1..1.
+
+        Each map is normalised as for the layer that follows, so that no channel outweighs others.
+        """
         scale = self.edge / math.sqrt(x.shape[2] * x.shape[3])
         if scale != 1:
             size = [round(scale * side) for side in x.shape[2:]]
             x = F.interpolate(x, size, mode="bilinear", antialias=scale < 1)
-        return torch.cat([m.float().mean((2, 3)) for m in self.network.features(x)], 1)
+        norms = [block.get_submodule("norm1") for block in [*self.network.stages][1:]]
+        maps = zip(self.network.features(x), [*norms, self.network.norm], strict=True)
+        return torch.cat([norm(m).float().mean((2, 3)) for m, norm in maps], 1)
 
 
 class ClassicNet(nn.Module):

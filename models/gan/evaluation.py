@@ -21,8 +21,8 @@ from ..blocks import to_signed
 from ..distances import (
     HALVES,
     diversity,
-    energy_distance,
-    energy_floor,
+    kernel_distance,
+    kernel_floor,
     nearest,
     recall,
 )
@@ -55,11 +55,10 @@ class Judge(NamedTuple):
 class Evaluation:
     """The metrics after a step. NaN means that there are too few pictures for a metric.
 
-    distance:  energy distance between generated and real pictures, in units of the mean distance
-               between two real ones: 0 for pictures as good as real ones, for any number of
-               pictures; by chance it may be a little below 0.
-    floor:     a distance that other real pictures, as many as the generated ones, would exceed in
-               one of twenty cases.
+    distance:  kernel distance between generated and real pictures, in units of that between two
+               real ones: 0 for pictures as good as real ones, for any number of pictures; by
+               chance, and for copies, it may be a little below 0.
+    floor:     a distance that other real pictures, as many as the generated ones, seldom exceed.
     recall:    share of the real pictures that have generated ones around them, in 0..1.
     diversity: mean distance between two generated pictures of a class, over that of real ones.
     least:     the diversity of the least diverse class.
@@ -69,7 +68,7 @@ class Evaluation:
     novelty:   mean distance of a generated picture to the nearest training picture, over that
                between training pictures: near 0 for copies. The smaller of two values, by features
                and by layouts.
-    halves:    HALVES distances between random halves of both sets; see `energy_distance`.
+    halves:    HALVES distances between random halves of both sets; see `kernel_distance`.
     """
 
     step: float
@@ -120,7 +119,7 @@ class Reference:
         self._real = vectors[chosen]
         self._layout_distance = float(nearest(layouts[chosen]).mean())
         self._drawn_labels = self._labels.repeat(-(-DRAWN // len(chosen)))
-        self._floor = energy_floor(self._real, self._labels, len(self._drawn_labels))
+        self._floor = kernel_floor(self._real, self._labels, len(self._drawn_labels))
 
     def generate(self, draw: Draw) -> Vectors:
         """Returns the vectors of pictures by `draw`, of the same classes as the real ones."""
@@ -133,7 +132,7 @@ class Reference:
         """
         vectors, layouts = generated
         real, labels, drawn_labels = self._real, self._labels, self._drawn_labels
-        distance, halves = energy_distance(real, labels, vectors, drawn_labels)
+        distance, halves = kernel_distance(real, labels, vectors, drawn_labels)
         ratios = diversity(real, labels, vectors, drawn_labels)
         varied = [v for v in ratios if not math.isnan(v)]
         mean = sum(varied) / len(varied) if varied else math.nan

@@ -177,6 +177,11 @@ class Watch:
         left out.
         """
         rows = state["evaluations"].tolist() if "evaluations" in state else []
+        if len(state.get("looks", ())):
+            self._unread.append(
+                "the evaluations before this step were made by an older version with other"
+                " features, so `progress` leaves them out"
+            )
         self._evaluations = [
             Evaluation(*row[:-HALVES], halves=(*row[-HALVES:],))  # type: ignore[misc]
             for row in rows

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 from gans import JUDGE, pictures, train
 from shelf import PLAIN, Shelf
 
+from artgraph.models.distances import HALVES
 from artgraph.models.gan import evaluation, kept
 from artgraph.models.gan import projected_features as gan_features
 from artgraph.models.gan.batches import TrainingSet
@@ -113,8 +115,8 @@ def test_a_handful_of_pictures_gives_the_metrics_that_it_can(count):
     watch = Watch(TrainingSet(images, labels % 1, 1, mirror=True), 0, PLAIN, JUDGE)
     found = watch.measure(300, lambda classes: images[torch.arange(len(classes)) % count])
     assert found.novelty == pytest.approx(0) or count == 1
-    assert math.isnan(found.distance) == (count == 1)
-    assert math.isnan(found.interval) == math.isnan(found.floor) == (count < 4)
+    for figure in (found.distance, found.floor, found.interval):
+        assert math.isnan(figure) == (count < 4)
     assert found.diversity == pytest.approx(1 - 1 / count, abs=0.02) or count == 1
 
 
@@ -137,6 +139,42 @@ def test_the_table_is_part_of_the_checkpoint_and_ends_with_the_last_step(monkeyp
     assert {name: column[0] for name, column in whole.extra.progress.items()} == {
         name: column[0] for name, column in short.extra.progress.items()
     }
+
+
+def test_evaluations_of_older_versions_are_left_out_with_a_line():
+    watch, drawn = watched(PLAIN)
+    watch.load_state_dict({"looks": torch.zeros(3, 7)})
+    assert [line[:33] for line in watch.news()] == ["the evaluations before this step "]
+    assert watch.finish(300, drawn, []).progress["step"] == [300]
+
+
+def test_verdicts_compare_steps_with_the_same_halves():
+    watch = Watch(None, 0, PLAIN, JUDGE)
+    good = (0.5, 1, 1, 1, 1, 1)
+    noise = [0.1 * (-1) ** i for i in range(HALVES)]  # common to all steps
+
+    def row(step, distance, own=0.0, **bad):
+        halves = (*(distance + x + own * (-1) ** (i // 2) for i, x in enumerate(noise)),)
+        return replace(Evaluation(step, distance, *good, halves), **bad)
+
+    rows = [
+        row(300, 0.30),
+        row(400, 0.20),
+        row(500, 0.21, own=0.01),
+        row(600, 0.10, novelty=0.2),
+        row(700, 0.25),
+        row(800, math.nan),
+    ]
+    assert rows[0].interval > 0.15
+    verdicts = watch._verdicts(rows)
+    assert verdicts == ["worse", "best", "as good", "copied", "worse", "unknown"]
+    summary = watch._summary([r.step for r in rows[:5]], verdicts[:5])
+    assert summary == (
+        "by textures, the pictures of step 400 are the best, and those of 500 are as good within"
+        " the interval; the last step is not - set `at_step` to 400 for an earlier one"
+    )
+    assert watch._summary([400, 500], ["best", "as good"]).endswith("the last step is one of them")
+    assert watch._summary([400], ["unknown"]) == ""
 
 
 def test_a_warning_is_logged_once_and_returned_at_the_end(monkeypatch):
@@ -195,11 +233,13 @@ def test_a_gpu_does_not_wait_for_the_comparison_of_pictures(cuda):
     assert len(watch.state_dict()["looks"]) == 1, "a checkpoint contains the evaluation"
     assert [line[: len(COLLAPSE)] for line in watch.news()][:1] == [COLLAPSE]
     watch.evaluate(400, drawn)
-    found = watch.finish(400, drawn).progress
+    found = watch.finish(400, drawn, []).progress
     expected, drawn = watched(PLAIN)
     expected.evaluate(300, drawn)
     assert found["step"] == [300, 400]
-    assert found["novelty"][0] == pytest.approx(expected.finish(300, drawn).progress["novelty"][0])
+    assert found["novelty"][0] == pytest.approx(
+        expected.finish(300, drawn, []).progress["novelty"][0]
+    )
 
 
 COLLAPSE = "step 300: the training has collapsed"

@@ -168,9 +168,9 @@ def kernel_distance(
 def kernel_floor(real: Tensor, labels: Tensor, count: int) -> float:
     """Returns a kernel distance that `count` other real pictures seldom exceed.
 
-    It is the 95th percentile of random halves of the real ones, corrected for their numbers: if both
-    sets are of the same distribution, the spread of the distance is proportional to 1 / N + 1 / M.
-    NaN for fewer than four pictures, or if all are equal.
+    It is the 95th percentile of random halves of the real ones, corrected for their numbers: if
+    both sets are of the same distribution, the spread of the distance is proportional to
+    1 / N + 1 / M. NaN for fewer than four pictures, or if all are equal.
     """
     if len(real) < SMALLEST:
         return math.nan

@@ -3,7 +3,7 @@
     python benchmarks/aspects.py [--steps 400] [--seeds 3] [--size 32] [--sheets FOLDER]
 
 For each aspect and seed, a GAN of each method and a VAE are trained on procedural art. The columns
-are the GAN's distance at the end (see `train_gan`: 1 is as good as real pictures), the VAE's
+are the GAN's distance at the end (see `train_gan`: 0 is as good as real pictures), the VAE's
 reconstruction error, and the time of a step per pixel, divided by that of square pictures. The
 trainings of one seed take turns, so that a busy computer slows all aspects down alike. An aspect
 should be within the range of the square seeds, and its time within 10 % of theirs. A part of each
@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from artgraph.contract.context import Context
+from artgraph.contract.context import Context, NoCheckpoint
 from artgraph.contract.values.kinds import Dataset
 from artgraph.models.gan import projected_features
 from artgraph.models.gan.api import GanSettings, generate, make_generator, train_gan
-from artgraph.models.training.loop import Preview, State, TrainingResult, TrainingRun
+from artgraph.models.training.loop import Preview, TrainingResult, TrainingRun
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeSettings, train_vae
@@ -37,16 +37,6 @@ ASPECTS = ("1:1", "3:2", "1:3")
 METHODS = ("projected", "r3", "classic")
 STYLES = "mondrian, truchet, hokusai, voronoi"
 SHOWN = 24  # pictures on a sheet
-
-
-class NoCheckpoint:
-    """Stores nothing."""
-
-    def load(self, at_most: int) -> None:
-        """Returns None."""
-
-    def save(self, step: int, state: State) -> None:
-        """Do nothing."""
 
 
 class Clock:

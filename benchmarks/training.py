@@ -33,10 +33,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from artgraph.contract.context import NoCheckpoint
 from artgraph.models.blocks import blank, initialise
-from artgraph.models.training.loop import State, Trainee, TrainingRun, train
+from artgraph.models.training.loop import Trainee, TrainingRun, train
 from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_function
 from artgraph.models.training.rng import rng
+from artgraph.nodes.gan import shipped_judge
 from artgraph.runner.run.device_option import numerics_for
 
 CLASSES = tuple("abcdefgh")
@@ -138,17 +140,8 @@ def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
     augmentation = Augmentation(settings.augment, len(images), settings.seed, numerics.device)
     method = ProjectedMethod(GanSetup(config, settings, numerics, augmentation), Features(network))
     data = TrainingSet(images, labels, len(CLASSES), settings.mirror, numerics)
-    return GanTrainee(method, data, silent_run(numerics))
-
-
-class NoCheckpoint:
-    """A checkpoint that stores nothing."""
-
-    def load(self, at_most: int) -> None:
-        return None
-
-    def save(self, step: int, state: State) -> None:
-        pass
+    judge = shipped_judge(numerics.device)
+    return GanTrainee(method, data, silent_run(numerics), judge)
 
 
 def silent_run(numerics: Numerics) -> TrainingRun:

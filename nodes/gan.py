@@ -129,8 +129,7 @@ def train_gan(
 
     The GANs at these steps are kept with the training (`kept` is yes), rounded to float16, up to
     128 MiB for a training; of more, every second one is deleted. `at_step` returns the nearest one
-    instead of the last GAN. It is as it was during the training: no steps with smaller changes
-    follow it.
+    instead of the last GAN. No steps with smaller changes follow it.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.

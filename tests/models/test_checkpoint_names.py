@@ -29,7 +29,7 @@ def test_of_a_gan(method):
     train(*pictures(12, 2), 2, 1, shelf, method=method)
     state, found = names(shelf)
     assert found == GAN | ({"features"} if method == "projected" else set())
-    assert {"strength.value", "watch.looks", "critic_adam.0.exp_avg"} <= state.keys()
+    assert {"strength.value", "watch.evaluations", "critic_adam.0.exp_avg"} <= state.keys()
     live = [name for name in state if name.startswith("live.")]
     assert live
     assert all("average.network." + name.removeprefix("live.") in state for name in live)

@@ -8,7 +8,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -44,6 +44,9 @@ from .options import (
     warn,
 )
 from .output import finish, protect
+
+if TYPE_CHECKING:
+    from ..runner.graph.bound import Graph
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -101,7 +104,7 @@ def run(
 
     interruption = Interruption()
     numerics, *others = all_numerics_for(device)
-    bound = _load(graph, set_, input_, out, pack)
+    bound = _load(graph, set_, input_, out, pack, quiet)
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
@@ -165,6 +168,8 @@ def sweep(
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)
+    if not quiet:
+        _report_omitted(combinations[0].graph)
     listener = make_listener(as_json, quiet, str(folder))
 
     def start(combination: Combination, listener: Listener) -> Run:
@@ -239,12 +244,26 @@ def validate(
 
 
 def _load(
-    graph: str, settings: list[str] | None, input_: Path, out: Path, packs: list[str] | None
-) -> Any:
+    graph: str,
+    settings: list[str] | None,
+    input_: Path,
+    out: Path,
+    packs: list[str] | None,
+    quiet: bool = False,
+) -> Graph:
     from ..contract.registry import load_nodes
     from ..editors.formats.load import load_graph
 
-    return load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
+    bound = load_graph(graph, load_nodes(packs or ()), settings or (), input_, out)
+    if not quiet:
+        _report_omitted(bound)
+    return bound
+
+
+def _report_omitted(graph: Graph) -> None:
+    """Print in one line which nodes do not run, if there are any."""
+    if graph.omitted.line:
+        typer.echo(f"{graph.document.file}: does not run: {graph.omitted.line}", err=True)
 
 
 class _WorkEnded(SystemExit):

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import ABOUT, Document
+from ...runner.graph.modes import without_modes
 from .assemble import ForeignGraph, ForeignNode, default_values
 from .forms import class_id
 
@@ -31,7 +32,11 @@ def _is_node(value: Any) -> bool:
 
 
 def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """Returns a checked document as API JSON. The nodes are numbered in their order."""
+    """Returns a checked document as API JSON. The nodes are numbered in their order.
+
+    The format has no place for muted and bypassed nodes, so they are left out.
+    """
+    document, _ = without_modes(document, registry)
     numbers = {name: str(i) for i, name in enumerate(document.nodes, 1)}
     prompt: dict[str, Any] = {}
     for entry in document.nodes.values():

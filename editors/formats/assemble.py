@@ -17,7 +17,7 @@ from ...contract.spec import NodeSpec
 from ...contract.values.files import stem_problem
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT
-from ...runner.graph.names import NAME
+from ...runner.graph.names import NAME, NODE_NAME
 from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
 from .forms import from_comfy_value, is_empty_number, node_id, to_comfy_value
 from .names import node_name, unused_name, valid_name
@@ -34,23 +34,47 @@ class ForeignNode:
     links: dict[str, tuple[str, int]] = field(default_factory=dict)
     knobs: dict[str, str] = field(default_factory=dict)  # the knob of each widget that has one
     about: Any = None
+    mode: str = ""
+    outputs: list[str] = field(default_factory=list)  # names and types of a workflow's outputs
+    types: list[str] = field(default_factory=list)
+    ours: dict[str, Any] = field(default_factory=dict)  # what `workflow_write` stored in the node
 
 
 @dataclass
 class ForeignGraph:
-    """All nodes of a ComfyUI graph, and what a graph file contains besides nodes."""
+    """All nodes of a ComfyUI graph, and what a graph file contains besides nodes.
+
+    left_out: titles of muted and bypassed nodes without a counterpart here, and of those that need
+              them.
+    workflow: the workflow with the layout; None for API JSON.
+    controls: what happens to a widget's value after a run, by node and widget.
+    inside:   the ids of the nodes in each subgraph of the workflow itself, by its id.
+    """
 
     nodes: dict[str, ForeignNode]
     metadata: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
-    left_out: list[str] = field(default_factory=list)  # titles of muted nodes
-    layout: dict[str, Any] = field(default_factory=dict)  # of a workflow; nodes by their ids
+    left_out: list[str] = field(default_factory=list)
+    workflow: Mapping[str, Any] | None = None
+    controls: dict[str, dict[str, str]] = field(default_factory=dict)
+    inside: dict[Any, list[str]] = field(default_factory=dict)
 
 
 class Assembler:
-    """Makes the data of a graph file. `problems` lists everything that can't be converted."""
+    """Makes the data of a graph file. `problems` lists everything that can't be converted.
 
-    def __init__(self, graph: ForeignGraph, registry: Mapping[str, NodeSpec], file: str) -> None:
+    keeps_unknown: whether nodes of packs that are not loaded, and names that a node does not have,
+                   are written as they are.
+    """
+
+    def __init__(
+        self,
+        graph: ForeignGraph,
+        registry: Mapping[str, NodeSpec],
+        file: str,
+        keeps_unknown: bool = False,
+    ) -> None:
         self.graph, self.registry, self.file = graph, registry, file
+        self.keeps_unknown = keeps_unknown
         self.problems: list[Problem] = []
         self.names: dict[str, str] = {}
         self.knobs: dict[str, Any] = {}
@@ -71,16 +95,16 @@ class Assembler:
 
     def data(self) -> dict[str, Any]:
         """Returns the graph as plain data, in the form that `Document.plain` returns."""
-        for node in self.graph.nodes.values():
-            if not is_primitive(node.type):
-                self.name(node)
+        self.name_nodes()
         self.collect_knobs()
         nodes = {}
         for node in self.graph.nodes.values():
             if is_primitive(node.type):
                 continue
             spec = self.spec(node)
-            if spec is None:
+            if spec is None and self.is_kept(node):
+                nodes[self.names[node.id]] = self.unknown_entry(node)
+            elif spec is None:
                 what = f"artgraph has no node that corresponds to {node.type!r}"
                 advice = "replace or remove it"
                 self.report(node, Problem("unknown_type", None, what, advice))
@@ -100,36 +124,112 @@ class Assembler:
         ours = core.node if core is not None else node_id(node.type)
         return self.registry.get(ours) if ours is not None else None
 
+    def is_kept(self, node: ForeignNode) -> bool:
+        """Returns whether a node without a counterpart here can be written as it is."""
+        return (self.keeps_unknown or bool(node.mode)) and node_id(node.type) is not None
+
+    def name_nodes(self) -> None:
+        """Name the nodes: first those that have a name in the graph file and the same title."""
+        nodes = [node for node in self.graph.nodes.values() if not is_primitive(node.type)]
+        for node in nodes:
+            name = node.ours.get("name")
+            is_renamed = node.title != node.ours.get("title", name)
+            if is_renamed and valid_name(node.title, ""):
+                continue
+            is_name = isinstance(name, str) and NODE_NAME.fullmatch(name) and name != "knobs"
+            if is_name and (self.spec(node) is not None or self.is_kept(node)):
+                self.names[node.id] = str(name)
+        taken: dict[str, str] = {}
+        for number, name in list(self.names.items()):
+            if taken.setdefault(name, number) != number:
+                del self.names[number]  # a copy in the editor
+        for node in nodes:
+            if node.id not in self.names:
+                self.name(node)
+
+    def renamed(self) -> dict[str, str]:
+        """Returns the new name of each node that has another one than in the graph file."""
+        now = set(self.names.values())
+        return {
+            node.ours["name"]: self.names[node.id]
+            for node in self.graph.nodes.values()
+            if node.id in self.names
+            and isinstance(node.ours.get("name"), str)
+            and node.ours["name"] not in now
+        }
+
     def name(self, node: ForeignNode) -> None:
         """Use a node's title as its name, if the title can be a name."""
         spec, title = self.spec(node), node.title
-        if spec is None:
+        if spec is None and not self.is_kept(node):
             return
-        default = title == spec.title or "".join(title.split()) == node.type  # e.g. Save Image
+        usual = spec.id if spec is not None else valid_name(node_id(node.type) or "", "node")
+        default = spec is not None and title == spec.title
+        default = default or "".join(title.split()) == node.type  # e.g. Save Image
         default = default and not NAME.fullmatch(title)
-        name = spec.id if default else node_name(title, spec.id)
+        name = usual if default else node_name(title, usual)
         self.names[node.id] = unused_name(name, set(self.names.values()))
 
     def collect_knobs(self) -> None:
         """Collect the knobs of the original graph file, then those of ComfyUI's primitives."""
         original = self.graph.metadata.get("knobs", {})
         self.knobs = dict(original)
+        primitives: set[tuple[str, str]] = set()  # a knob has one primitive of each type
         uses: dict[str, str] = {}
         for node in self.graph.nodes.values():
+            spec = self.spec(node)
             for name, (source, _) in node.links.items():
-                uses.setdefault(source, name)
+                if spec is None or not self.is_empty(node, spec, name):
+                    uses.setdefault(source, name)
         for node in self.graph.nodes.values():
             if not is_primitive(node.type) or node.id not in uses:
                 continue
             value = node.values.get("value")
             default = node.title in ("", node.type, "PrimitiveNode", *PRIMITIVE_TITLES)
             name = valid_name("" if default else node.title, uses[node.id])
+            own = node.ours.get("name")
+            is_renamed = node.title != node.ours.get("title", own) and valid_name(node.title, "")
+            if isinstance(own, str) and NAME.fullmatch(own) and not is_renamed:
+                name = own
+            kind = node.types[0] if node.types else ""
+            if kind and (name, kind) in primitives:
+                name = unused_name(name, set(self.knobs))
+            primitives.add((name, kind))
             if name in original and knob_value(self.knobs[name]) != value:
                 self.knobs[name] = with_value(original[name], value)
             elif name not in original:
                 name = unused_name(name, {k for k, v in self.knobs.items() if v != value})
                 self.knobs[name] = value
             self.knob_names[node.id] = name
+
+    def unknown_entry(self, node: ForeignNode) -> dict[str, Any]:
+        """Returns a node of a type that is not known here, as the graph file contained it."""
+        wires = {slot: wire for slot in node.links if (wire := self.wire(node, slot)) is not None}
+        kept = _mapping(node.ours.get("from"))
+        wires |= {name: wire for name, wire in kept.items() if name not in wires}
+        about = node.about if isinstance(node.about, str) else None
+        values = {name: pair[0] for name, pair in _pairs(node.ours.get("with"))}
+        parts = {"about": about, "mode": node.mode, "from": wires, "with": values}
+        kind = node_id(node.type) or ""
+        return {"node": kind} | {key: part for key, part in parts.items() if part}
+
+    def restore(
+        self,
+        node: ForeignNode,
+        spec: NodeSpec,
+        wires: dict[str, Any],
+        values: dict[str, Any],
+    ) -> None:
+        """Add the wires and values of the graph file that the editor can't show.
+
+        A wrong value stays as long as the editor's value is the one that was shown instead.
+        """
+        for name, wire in _mapping(node.ours.get("from")).items():
+            if name not in wires and name not in node.links:
+                wires[name] = wire
+        for name, (raw, shown) in _pairs(node.ours.get("with")):
+            if name not in spec.widgets or node.values.get(name) == shown:
+                values[name] = raw
 
     def entry(self, node: ForeignNode, spec: NodeSpec) -> dict[str, Any]:
         core = CORE.get(node.type)
@@ -139,18 +239,34 @@ class Assembler:
         for slot in (*node.links, *(slot for slot in node.values if slot not in node.links)):
             name = core.inputs.get(slot, slot) if core is not None else slot
             if name not in names:
-                if core is None:
+                if core is None and self.keeps_unknown and slot in node.links:
+                    wire = self.wire(node, slot)
+                    wires |= {} if wire is None else {slot: wire}
+                elif core is None and not self.keeps_unknown:
                     what, hint = f"{spec.id} has no input {slot!r}", suggestion(slot, names)
                     self.report(node, Problem("unknown_name", slot, what, hint))
             elif slot in node.links:
                 wire = None if self.is_empty(node, spec, slot) else self.wire(node, slot)
                 if wire is not None:
                     wires[name] = wire
+                    if slot in node.values and slot in spec.widgets and self.is_idle(node, slot):
+                        self.value(node, spec, name, node.values[slot], {}, values)
             else:
                 self.value(node, spec, name, node.values[slot], wires, values)
+        self.restore(node, spec, wires, values)
         about = node.about if isinstance(node.about, str) else None
-        parts = {"about": about, "from": ordered(wires, spec), "with": ordered(values, spec)}
+        parts = {
+            "about": about,
+            "mode": node.mode,
+            "from": ordered(wires, spec),
+            "with": ordered(values, spec),
+        }
         return {"node": spec.id} | {key: part for key, part in parts.items() if part}
+
+    def is_idle(self, node: ForeignNode, slot: str) -> bool:
+        """Returns whether a widget's wire comes from a muted node, so that its value is used."""
+        source = self.graph.nodes.get(node.links[slot][0])
+        return source is not None and source.mode == "muted"
 
     def is_empty(self, node: ForeignNode, spec: NodeSpec, slot: str) -> bool:
         """Returns whether a primitive sets a widget to the number that means "empty".
@@ -158,7 +274,7 @@ class Assembler:
         Such a link does not become a knob.
         """
         source, widget = self.graph.nodes.get(node.links[slot][0]), spec.widgets.get(slot)
-        if source is None or widget is None or source.id not in self.knob_names:
+        if source is None or widget is None or not is_primitive(source.type):
             return False
         return is_empty_number(widget, source.values.get("value"))
 
@@ -180,10 +296,15 @@ class Assembler:
             return None  # the binder reports that the core node's own input is not wired
         spec = self.spec(source)
         if spec is None:
-            return None  # reported at that node
+            if not self.is_kept(source) or not 0 <= number < len(source.outputs):
+                return None  # reported at that node
+            kept = source.outputs[number]
+            return f"{self.names[source.id]}.{kept}" if kept else self.names[source.id]
         outputs = core.outputs if core is not None else tuple(spec.outputs)
         output = outputs[number] if 0 <= number < len(outputs) else None
         if output is None:
+            if self.keeps_unknown and 0 <= number < len(source.outputs):
+                return f"{self.names[source.id]}.{source.outputs[number]}"
             origin = f"output {number} of {source.type}"
             what = f"input {slot!r} is linked to {origin}, which artgraph does not have"
             advice = f"link another output: {', '.join(filter(None, outputs))}"
@@ -241,9 +362,19 @@ class Assembler:
         return name
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _pairs(value: Any) -> list[tuple[str, list[Any]]]:
+    """Returns the entries of a mapping that are pairs: a value, and what is shown instead."""
+    return [(n, p) for n, p in _mapping(value).items() if isinstance(p, list) and len(p) == 2]
+
+
 def ordered(entries: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
-    """Returns the entries in the order of the node's signature."""
-    return {name: entries[name] for name in (*spec.inputs, *spec.widgets) if name in entries}
+    """Returns the entries in the order of the node's signature, and then unknown ones."""
+    names = dict.fromkeys((*spec.inputs, *spec.widgets, *entries))
+    return {name: entries[name] for name in names if name in entries}
 
 
 def is_default(value: Any, default: Any) -> bool:

@@ -23,7 +23,7 @@ from ...runner.graph.nesting import flatten
 from ...runner.run.publish import GRAPH_KEY
 from .api_json import is_api, read_api, to_api
 from .assemble import Assembler
-from .workflow_layout import arrange, read_boxes
+from .workflow_names import layout_of
 from .workflow_read import is_workflow, read_workflow
 from .workflow_write import to_workflow
 
@@ -35,16 +35,27 @@ class Converted(NamedTuple):
     """A document made from ComfyUI's JSON.
 
     ids:      the id in ComfyUI of each node, by its name here.
-    left_out: titles of the nodes that are muted or depend on a muted one.
+    left_out: titles of muted and bypassed nodes that artgraph does not have, and of nodes that need
+              them.
+    renamed:  the new name of each node that was renamed in the editor, by its name before.
     """
 
     document: Document
     ids: dict[str, str]
     left_out: list[str]
+    renamed: dict[str, str]
 
 
-def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: Path) -> Converted:
+def from_comfy(
+    data: Any,
+    registry: Mapping[str, NodeSpec],
+    file: str,
+    folder: Path,
+    keeps_unknown: bool = False,
+) -> Converted:
     """Returns the graph in ComfyUI's API or workflow JSON. `file` is its name in messages.
+
+    keeps_unknown: as in `Assembler`.
 
     Raises: GraphError that lists everything that has no counterpart here.
     """
@@ -60,10 +71,11 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
                 f"{file}: this JSON is not a graph of ComfyUI",
                 "export the workflow from ComfyUI's editor; a graph of artgraph is a .yaml file",
             )
-        assembler = Assembler(graph, registry, file)
+        assembler = Assembler(graph, registry, file, keeps_unknown)
         document = document_of(assembler.data(), file, folder)
-        if graph.layout and not assembler.problems:
-            document.layout = _named_layout(graph.layout, assembler, document)
+        document.unread = graph.left_out
+        if graph.workflow is not None and not assembler.problems:
+            document.layout = layout_of(assembler, document)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise GraphError(
             f"{file}: the graph is malformed ({type(error).__name__}: {error})",
@@ -72,23 +84,7 @@ def from_comfy(data: Any, registry: Mapping[str, NodeSpec], file: str, folder: P
     if assembler.problems:
         raise GraphError.of(assembler.problems)
     ids = {name: number for number, name in assembler.names.items()}
-    return Converted(document, ids, graph.left_out)
-
-
-def _named_layout(
-    layout: dict[str, Any], assembler: Assembler, document: Document
-) -> dict[str, Any]:
-    """Returns the layout by names of nodes, without positions if they are those of `arrange`."""
-    named = dict(layout)
-    for key in ("nodes", "colors"):
-        by_id = layout.get(key, {})
-        names = {number: name for number, name in assembler.names.items() if number in by_id}
-        named[key] = {name: by_id[number] for number, name in names.items()}
-    if not document.problems:
-        plain = arrange(document, assembler.registry)
-        if all(box == plain.get(name) for name, box in read_boxes(named).items()):
-            del named["nodes"]
-    return {key: part for key, part in named.items() if part}
+    return Converted(document, ids, graph.left_out, assembler.renamed())
 
 
 def read_json(data: bytes | str, file: str) -> Any:

@@ -46,4 +46,6 @@ def is_primitive(kind: str) -> bool:
     return kind.startswith("Primitive") and kind in CORE_WIDGETS
 
 
+# What ComfyUI's editor does with a value after a run; it saves the word behind the value.
+CONTROLS = ("fixed", "increment", "increment-wrap", "decrement", "randomize")
 PRIMITIVE_TITLES = ("Int", "Float", "Boolean", "String", "Text", "Text (Multiline)", "Primitive")

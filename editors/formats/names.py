@@ -8,8 +8,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from ...runner.graph.names import NAME, NODE_NAME
-
-_CONTROLS = ("fixed", "increment", "decrement", "randomize")
+from .core_nodes import CONTROLS
 
 
 def node_name(text: str, default: str) -> str:
@@ -59,17 +58,19 @@ def topological_order(sources: Mapping[str, Collection[str]]) -> list[str]:
 
 def values_by_name(
     names: list[str], values: list[Any], seeds: Collection[str]
-) -> tuple[dict[str, Any], int]:
+) -> tuple[dict[str, Any], dict[str, str], int]:
     """Returns values by name, assigned in order, and the number of values without a name.
 
     After the value of a widget in `seeds`, ComfyUI's editor saves the value of its control, such as
-    "randomize". The values of controls are skipped.
+    "randomize". The controls are returned too, without those that are "fixed".
     """
-    by_name, position = {}, 0
+    by_name, controls, position = {}, {}, 0
     for name in names:
         if position < len(values):
             by_name[name] = values[position]
             position += 1
-        if name in seeds and position < len(values) and values[position] in _CONTROLS:
+        if name in seeds and position < len(values) and values[position] in CONTROLS:
+            if values[position] != CONTROLS[0]:
+                controls[name] = values[position]
             position += 1
-    return by_name, len(values) - position
+    return by_name, controls, len(values) - position

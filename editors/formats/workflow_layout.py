@@ -41,7 +41,7 @@ def arrange(
     """Returns a box for each node and each of `knobs`. The knobs are left of all nodes.
 
     A node is one column to the right of its rightmost source, and not above the mean of the tops
-    of its sources.
+    of its sources. Nodes in loops are left of all that need them.
     """
     sources = {
         entry.name: [
@@ -58,16 +58,33 @@ def arrange(
     for knob in knobs:
         boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
         top += 82 + _GAP_Y
-    forms = {name: node_form(registry[entry.type]) for name, entry in document.nodes.items()}
     for number, names in enumerate(columns):
-        desired = {name: _mean([boxes[s].y for s in sources[name]]) for name in names}
+        desired = {n: _mean([boxes[s].y for s in sources[n] if s in boxes]) for n in names}
         top = 0.0
         for name in sorted(names, key=lambda name: desired[name]):
-            top = max(top, desired[name])
-            height = node_height(forms[name])
+            top = max(top, round(desired[name], 2))
+            height, extra = _heights(document, registry, name)
             boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, height)
-            top += _TITLE + height + _extra_height(forms[name]) + _GAP_Y
+            top += _TITLE + height + extra + _GAP_Y
     return boxes
+
+
+def _heights(document: Document, registry: Mapping[str, NodeSpec], name: str) -> tuple[int, int]:
+    """Returns the height of a node, and the height that it needs in addition during a run."""
+    entry = document.nodes[name]
+    spec = registry.get(entry.type)
+    if spec is None:
+        return _SLOT * max(len(entry.wires), 1) + 16, 0
+    form = node_form(spec)
+    return node_height(form), _extra_height(form)
+
+
+def about_place(boxes: Iterable[Box]) -> Box:
+    """Returns the box of the note with a graph's title, above all other boxes."""
+    corners = [(box.x, box.y) for box in boxes]
+    left = min((x for x, _ in corners), default=0)
+    top = min((y for _, y in corners), default=0)
+    return Box(left, top - 180, 500, 120)
 
 
 def _columns(sources: Mapping[str, list[str]]) -> list[list[str]]:
@@ -80,7 +97,7 @@ def _columns(sources: Mapping[str, list[str]]) -> list[list[str]]:
     columns: list[list[str]] = []
     order = {name: i for i, name in enumerate(sources)}
     ready = [name for name, count in waiting.items() if count == 0]
-    while ready:
+    while ready := ready or _one_in_a_loop(waiting):
         columns.append(ready)
         below = []
         for name in ready:
@@ -90,6 +107,13 @@ def _columns(sources: Mapping[str, list[str]]) -> list[list[str]]:
                     below.append(target)
         ready = sorted(below, key=order.__getitem__)
     return columns
+
+
+def _one_in_a_loop(waiting: dict[str, int]) -> list[str]:
+    """Returns the first node that still waits, which then waits no longer; nothing without one."""
+    names = [name for name, count in waiting.items() if count > 0][:1]
+    waiting.update(dict.fromkeys(names, 0))
+    return names
 
 
 def _mean(numbers: list[float]) -> float:
@@ -107,4 +131,5 @@ def read_box(numbers: Any) -> Box | None:
     """Returns a list of four numbers as a box; None for anything else."""
     if not isinstance(numbers, list) or len(numbers) != 4:
         return None
-    return Box(*numbers) if all(isinstance(n, int | float) for n in numbers) else None
+    fits = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+    return Box(*numbers) if fits else None

@@ -1,7 +1,8 @@
 """Reads ComfyUI's workflow JSON, and resolves what its editor resolves before it queues a prompt.
 
-Subgraphs are flattened, and links are followed through reroutes and bypassed nodes. Muted nodes
-are removed, together with the nodes that can't run without them.
+Subgraphs are flattened, and links are followed through reroutes. Muted and bypassed nodes stay. If
+such a node has no counterpart here, it is removed: links are followed through a bypassed one, and
+nodes that can't run without a muted one are removed too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 from ...contract.spec import NodeSpec
 from .api_json import META
 from .assemble import ForeignGraph, ForeignNode
-from .core_nodes import CORE_WIDGETS
+from .core_nodes import CORE, CORE_WIDGETS, is_primitive
 from .forms import node_form, node_id
 from .names import topological_order, values_by_name
-from .workflow_extras import NOTES, read_about, read_layout
+from .workflow_extras import NOTES, read_about
 
 _MUTED, _BYPASS = 2, 4  # LiteGraph's modes
+MODE_NAMES = {_MUTED: "muted", _BYPASS: "bypassed"}
 _INPUTS, _OUTPUTS = -10, -20  # the ids of a subgraph's own inputs and outputs
 _MAX_DEPTH = 64  # largest number of subgraphs inside each other
 Origin = tuple[str, int]
@@ -53,6 +55,22 @@ class _Scope:
     def id(self, node: Mapping[str, Any]) -> str:
         return f"{self.prefix}{node['id']}"
 
+    def inner_ids(self) -> list[str]:
+        """Returns the ids of all nodes inside, at any depth."""
+        deeper = [number for scope in self.inner.values() for number in scope.inner_ids()]
+        return [*map(self.id, self.nodes.values()), *deeper]
+
+    def ours(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what `workflow_write` stored in a node, or about it at the outermost subgraph."""
+        if self.parent is None:
+            return ours_of(node)
+        scope = self
+        while scope.parent is not None and scope.parent.parent is not None:
+            scope = scope.parent
+        path = self.id(node).partition(":")[2]
+        name = (ours_of(scope.instance).get("inside") or {}).get(path)
+        return {} if name is None else {"name": name, "title": str(node.get("title") or "")}
+
 
 class _Flattener:
     def __init__(self, data: Mapping[str, Any], registry: Mapping[str, NodeSpec]) -> None:
@@ -60,16 +78,21 @@ class _Flattener:
         definitions = (data.get("definitions") or {}).get("subgraphs") or []
         self.subgraphs = {definition["id"]: definition for definition in definitions}
         self.muted: set[str] = set()
+        self.controls: dict[str, dict[str, str]] = {}  # by node and widget
+        self.unread: list[str] = []  # titles of muted and bypassed nodes without a counterpart
 
     def graph(self) -> ForeignGraph:
         root = self.scope(self.data, "", 0)
         nodes: dict[str, ForeignNode] = {}
-        for scope, node in self.active(root):
+        for scope, node, mode in self.active(root):
             foreign = ForeignNode(
                 scope.id(node), str(node["type"]), str(node.get("title") or ""), {}, {}
             )
-            foreign.values = self.values(scope, node)
-            foreign.about = (node.get("properties") or {}).get("about")
+            foreign.values, foreign.mode = self.values(scope, node), mode
+            properties = node.get("properties") or {}
+            foreign.about, foreign.ours = properties.get("about"), scope.ours(node)
+            foreign.outputs = [str(slot.get("name", "")) for slot in node.get("outputs") or []]
+            foreign.types = [str(slot.get("type", "")) for slot in node.get("outputs") or []]
             is_runnable = self.links(scope, node, foreign)
             nodes[foreign.id] = foreign
             if not is_runnable:
@@ -82,7 +105,8 @@ class _Flattener:
         if META not in extra:  # the editor's `order` is that of one subgraph only
             sources = {i: [source for source, _ in n.links.values()] for i, n in nodes.items()}
             nodes = {number: nodes[number] for number in topological_order(sources)}
-        return ForeignGraph(nodes, metadata, left_out, read_layout(self.data))
+        inside = {number: scope.inner_ids() for number, scope in root.inner.items()}
+        return ForeignGraph(nodes, metadata, left_out, self.data, self.controls, inside)
 
     def scope(self, graph: Mapping[str, Any], prefix: str, depth: int, **instance: Any) -> _Scope:
         if depth > _MAX_DEPTH:
@@ -105,16 +129,30 @@ class _Flattener:
                 scope.inner[node["id"]] = inner
         return scope
 
-    def active(self, scope: _Scope) -> Iterator[tuple[_Scope, dict[str, Any]]]:
-        """Yields the nodes that run, with each subgraph replaced by the nodes inside it."""
+    def active(
+        self, scope: _Scope, outer: str = ""
+    ) -> Iterator[tuple[_Scope, dict[str, Any], str]]:
+        """Yields the nodes and their modes, with each subgraph replaced by the nodes inside it.
+
+        outer: the mode of the subgraph. The nodes in a bypassed subgraph do not run.
+        """
         for node in self.ordered(scope):
-            if node.get("mode", 0) in (_MUTED, _BYPASS):
-                if node["mode"] == _MUTED:
+            mode = MODE_NAMES.get(node.get("mode", 0), "")
+            if node["id"] in scope.inner:
+                inner = "muted" if mode or outer else ""
+                yield from self.active(scope.inner[node["id"]], inner)
+            elif mode and not self.has_counterpart(node):
+                if mode == "muted":
                     self.muted.add(scope.id(node))
-            elif node["id"] in scope.inner:
-                yield from self.active(scope.inner[node["id"]])
+                self.unread.append(str(node.get("title") or node["type"]))
             elif node["type"] not in (*NOTES, "Reroute"):
-                yield scope, node
+                is_knob = is_primitive(node["type"])
+                yield scope, node, "" if is_knob else outer or mode
+
+    def has_counterpart(self, node: Mapping[str, Any]) -> bool:
+        kind = str(node["type"])
+        known = kind in CORE or node_id(kind) is not None or is_primitive(kind)
+        return known or kind in (*NOTES, "Reroute")
 
     def ordered(self, scope: _Scope) -> list[dict[str, Any]]:
         """Returns nodes in the order of the graph file they are from, or else of the editor."""
@@ -131,11 +169,12 @@ class _Flattener:
         slots = [slot["name"] for slot in node.get("inputs") or [] if slot.get("widget")]
         spec = self.registry.get(node_id(node["type"]) or "")
         seeds = [w.name for w in spec.widgets.values() if w.is_seed] if spec is not None else []
-        values, rest = values_by_name(slots, saved, seeds)
+        values, controls, rest = values_by_name(slots, saved, seeds)
         if rest or not slots:  # an old editor saved the names of wired widgets only
             core_names = CORE_WIDGETS.get(node["type"], [])
             names = [w.name for w in node_form(spec).widgets] if spec is not None else core_names
-            values, _ = values_by_name(names, saved, seeds)
+            values, controls, _ = values_by_name(names, saved, seeds)
+        self.controls[scope.id(node)] = controls
         return values | own
 
     def links(self, scope: _Scope, node: Mapping[str, Any], foreign: ForeignNode) -> bool:
@@ -167,7 +206,9 @@ class _Flattener:
                 continue
             node = scope.nodes[source]
             mode = node.get("mode", 0)
-            if mode == _MUTED:
+            if mode and source not in scope.inner and self.has_counterpart(node):
+                mode = 0
+            if mode == _MUTED and source not in scope.inner:
                 return "muted"
             if mode == _BYPASS:
                 link = _bypass_link(node, slot)
@@ -204,11 +245,18 @@ class _Flattener:
                 break
             removed |= more
         left_out = [nodes[i].title or nodes[i].type for i in nodes if i in removed]
+        left_out = [*self.unread, *left_out]
         for number in removed & nodes.keys():
             del nodes[number]
         for node in nodes.values():
             node.links = {n: link for n, link in node.links.items() if link[0] not in removed}
         return left_out
+
+
+def ours_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `workflow_write` stored in a node of a workflow."""
+    ours = (node.get("properties") or {}).get(META)
+    return ours if isinstance(ours, dict) else {}
 
 
 def _link(link: Any) -> tuple[Any, list[Any]]:

@@ -7,121 +7,236 @@ to the knob. Groups, notes and colours come from the graph file's `layout`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
+from ...contract.errors import ArtgraphError
 from ...contract.spec import NodeSpec
-from ...runner.graph.document import Document, NodeEntry
+from ...contract.widgets import Widget
+from ...runner.graph.document import Document, NodeEntry, document_of
+from ...runner.graph.meaning import Meaning
+from ...runner.graph.yaml_text import Marked
 from .api_json import META, graph_metadata
-from .assemble import default_values
-from .forms import InputForm, node_form
+from .assemble import Assembler, default_values
+from .core_nodes import CONTROLS
+from .forms import InputForm, class_id, from_comfy_value, node_form, to_comfy_value
 from .workflow_extras import about_text
-from .workflow_layout import Box, arrange, read_box, read_boxes
+from .workflow_layout import Box, about_place, arrange, read_box, read_boxes
+from .workflow_names import knob_nodes
+from .workflow_read import MODE_NAMES, read_workflow
+from .workflow_values import put_values
 
 VERSION = 0.4
 _GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
+_VIRTUAL_BOX = Box(0, 0, 200, 100)
+_MODES = {"": 0} | {name: number for number, name in MODE_NAMES.items()}
 
 
 def to_workflow(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """Returns a checked document as workflow JSON."""
-    return _Writer(document, registry).workflow()
+    """Returns a document without inner graphs as workflow JSON.
+
+    The document may have problems. What the editor can't show of a node is stored in the node's
+    properties, so that it is written again when the workflow is saved.
+
+    Subgraphs and other nodes that only exist in the editor are shown if they still fit the nodes.
+    """
+    writer = Writer(document, registry)
+    if not writer.virtual:
+        return writer.workflow()
+    if (found := with_virtual(writer)) is not None:
+        return found
+    layout = {k: v for k, v in writer.layout.items() if k not in ("virtual", "links", "floating")}
+    return Writer(replace(document, layout=layout), registry).workflow()
 
 
-class _Writer:
+def loses_virtual(document: Document, registry: Mapping[str, NodeSpec]) -> bool:
+    """Returns whether subgraphs or reroutes in the layout do not fit the nodes any more."""
+    writer = Writer(document, registry)
+    return bool(writer.virtual) and with_virtual(writer) is None
+
+
+def with_virtual(writer: Writer) -> dict[str, Any] | None:
+    """Returns the workflow with its virtual nodes, or None if it differs from the document."""
+    document = writer.document
+    try:
+        workflow = writer.workflow()
+        assembler = Assembler(
+            read_workflow(workflow, writer.registry), writer.registry, document.file, True
+        )
+        again = document_of(assembler.data(), document.file, document.folder)
+    except (LookupError, TypeError, ValueError, AttributeError, ArtgraphError):
+        return None
+    same = Meaning(writer.registry, document).of(document)
+    return workflow if same == Meaning(writer.registry, again).of(again) else None
+
+
+class Writer:
+    """Writes one document as a workflow."""
+
     def __init__(self, document: Document, registry: Mapping[str, NodeSpec]) -> None:
         self.document, self.registry = document, registry
         self.layout = document.layout if isinstance(document.layout, dict) else {}
-        self.ids = {name: i for i, name in enumerate(document.nodes, 1)}
+        self.virtual = {n: v for n, v in self.table("virtual").items() if isinstance(v, dict)}
+        inside = [v["inside"] for v in self.virtual.values() if isinstance(v.get("inside"), dict)]
+        inner = {name for names in inside for name in names.values()}
+        self.entries = {n: entry for n, entry in document.nodes.items() if n not in inner}
+        knobs = knob_nodes(document, registry, document.nodes)
+        used = knob_nodes(document, registry, self.entries)
+        sources = {link[0] for link in self.listed("links", list) if link}
+        knobs = {key: name for key, name in knobs.items() if key in used or name in sources}
+        self.knob_names = knobs
+        self.ids = {n: i for i, n in enumerate([*self.entries, *knobs.values(), *self.virtual], 1)}
         self.links: list[list[Any]] = []
         self.targets: dict[tuple[int, int], list[int]] = {}  # links by node and output
-        self.knob_ids: dict[tuple[str, str], int] = {}  # by knob and type of widget
-        self.knob_widgets: dict[int, InputForm] = {}
+        self.ends: dict[str, int] = {}  # the link to each input, such as `node.input`
+        self.knob_widgets: dict[str, InputForm] = {}
+        for entry in document.nodes.values():
+            for form, mark in self.wired_widgets(entry):
+                key = (str(mark.value).partition(".")[2], form.type)
+                if key in knobs:
+                    self.knob_widgets.setdefault(knobs[key], form)
+
+    def table(self, key: str) -> dict[str, Any]:
+        """Returns a mapping in the layout; empty if it is malformed."""
+        part = self.layout.get(key)
+        return part if isinstance(part, dict) else {}
+
+    def listed(self, key: str, kind: type = dict) -> list[Any]:
+        """Returns the entries of a list in the layout that have the right form."""
+        items = self.layout.get(key)
+        return [item for item in items if isinstance(item, kind)] if isinstance(items, list) else []
+
+    def wired_widgets(self, entry: NodeEntry) -> list[tuple[InputForm, Marked]]:
+        spec = self.registry.get(entry.type)
+        forms = node_form(spec).widgets if spec is not None else []
+        return [(form, entry.wires[form.name]) for form in forms if form.name in entry.wires]
 
     def workflow(self) -> dict[str, Any]:
-        knobs = self.knobs()
-        nodes = [self.node(entry) for entry in self.document.nodes.values()]
-        boxes = arrange(self.document, self.registry, map(str, self.knob_ids.values()))
+        nodes = {name: self.node(entry) for name, entry in self.entries.items()}
+        for (knob, kind), name in self.knob_names.items():
+            nodes[name] = self.knob(knob, kind, name)
+        nodes |= {name: self.virtual_node(name) for name in self.virtual}
+        boxes: dict[str, Box] = dict.fromkeys(self.virtual, _VIRTUAL_BOX)
+        boxes |= arrange(
+            replace(self.document, nodes=self.entries), self.registry, self.knob_names.values()
+        )
         boxes |= read_boxes(self.layout)
-        names = {number: name for name, number in self.ids.items()}
-        knob_nodes = [self.knob(name, number) for (name, _), number in knobs.items()]
-        for node in [*nodes, *knob_nodes]:
-            box = boxes[names.get(node["id"], str(node["id"]))]
-            node["pos"], node["size"] = [box.x, box.y], [box.width, box.height]
-            for slot, output in enumerate(node["outputs"]):
-                output["links"] = self.targets.get((node["id"], slot), [])
-        notes = self.notes(len(self.ids) + len(knobs) + 1, boxes)
-        everything = [*knob_nodes, *nodes, *notes]
+        self.add_links(nodes)
+        for name, node in nodes.items():
+            self.add_state(node, name, boxes[name])
+        notes = self.notes(len(self.ids) + 1, {name: boxes[name] for name in nodes})
+        ordered = [*self.knob_names.values(), *self.entries, *self.virtual]
+        everything = [*(nodes[name] for name in ordered), *notes]
         for order, node in enumerate(everything):
             node["order"] = order
         metadata = graph_metadata(self.document)
         metadata.pop("layout", None)  # the workflow has its own positions, groups and notes
-        return {
+        definitions = [d for d in self.table("definitions").values() if isinstance(d, dict)]
+        workflow = {
             "last_node_id": max((node["id"] for node in everything), default=0),
             "last_link_id": len(self.links),
             "nodes": everything,
             "links": self.links,
-            "groups": [
-                {
-                    "title": str(group.get("title", "")),
-                    "bounding": list(read_box(group.get("box")) or _GROUP_BOX),
-                    "color": group.get("color", "#3f789e"),
-                    "flags": {},
-                }
-                for group in self.extras("groups")
-            ],
+            "groups": [_group(group) for group in self.listed("groups")],
             "config": {},
-            "extra": {META: metadata},
+            "extra": {**self.table("extra"), META: metadata, **self.app(), **self.reroutes()},
             "version": VERSION,
         }
-
-    def extras(self, key: str) -> list[dict[str, Any]]:
-        """Returns the mappings in one list of the layout."""
-        items = self.layout.get(key)
-        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-    def knobs(self) -> dict[tuple[str, str], int]:
-        """Returns an id for the primitive node of each knob and type of widget wired to it."""
-        number = len(self.ids)
-        for entry in self.document.nodes.values():
-            widgets = {form.name: form for form in node_form(self.registry[entry.type]).widgets}
-            for name, mark in entry.wires.items():
-                owner, _, knob = mark.value.partition(".")
-                if owner == "knobs" and (knob, widgets[name].type) not in self.knob_ids:
-                    number += 1
-                    self.knob_ids[knob, widgets[name].type] = number
-                    self.knob_widgets[number] = widgets[name]
-        return self.knob_ids
+        if floating := self.floating():
+            workflow["floatingLinks"] = floating
+        if definitions:
+            workflow["definitions"] = {"subgraphs": deepcopy(definitions)}
+            for name, node in nodes.items():
+                if name in self.virtual:
+                    put_values(workflow, node, self.document, self.registry)
+        return workflow
 
     def node(self, entry: NodeEntry) -> dict[str, Any]:
-        form = node_form(self.registry[entry.type])
-        values = {name: mark.value for name, mark in entry.values.items()}
-        for name, mark in entry.wires.items():
-            if mark.value.startswith("knobs."):
-                values[name] = self.document.knobs[mark.value[len("knobs.") :]].value
-        complete = default_values(form.spec, values)
+        spec = self.registry.get(entry.type)
+        if spec is None:
+            return self.unknown(entry)
+        form = node_form(spec)
+        hidden: dict[str, Any] = {}  # values that the editor can't show, and what it shows
+        values: dict[str, Any] = {}
+        for name, mark in entry.values.items():
+            if name in spec.widgets and name not in entry.wires:
+                values[name] = mark.value
+            else:
+                hidden[name] = [mark.value, None]
+        for widget, mark in self.wired_widgets(entry):
+            owner, _, knob = str(mark.value).partition(".")
+            if owner == "knobs" and knob in self.document.knobs:
+                values[widget.name] = self.document.knobs[knob].value
+        complete = default_values(spec, values)
+        for name in [name for name in values if name not in entry.wires]:
+            shown = shown_value(spec.widgets[name], values[name], complete[name])
+            if shown is None:
+                hidden[name] = [values[name], complete[name]]
+            else:
+                complete[name] = shown
+        for name in hidden:
+            if name in complete:
+                hidden[name][1] = complete[name]
+        control = self.table("control").get(entry.name)
         widgets_values: list[Any] = []
         for widget in form.widgets:
             widgets_values.append(complete[widget.name])
             if "control_after_generate" in widget.options:
-                widgets_values.append("fixed")
-        node = {
+                widgets_values.append(_control(control, widget.name))
+        return self.drawn(
+            entry,
+            form.class_id,
+            self.inputs(entry, form.inputs),
+            [{"name": o.name, "type": o.type, "links": []} for o in form.outputs],
+            hidden,
+        ) | {"widgets_values": widgets_values}
+
+    def drawn(
+        self,
+        entry: NodeEntry,
+        kind: str,
+        inputs: list[dict[str, Any]],
+        outputs: list[dict[str, Any]],
+        hidden: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Returns a node with what the editor can't show of it in its properties."""
+        names = [slot["name"] for slot in inputs]
+        lost = {n: m.value for n, m in entry.wires.items() if n not in names or not self.source(m)}
+        title = self.title(entry.name)
+        ours: dict[str, Any] = {"name": entry.name}
+        ours |= {"title": title} if title != entry.name else {}
+        ours |= {key: part for key, part in (("from", lost), ("with", hidden)) if part}
+        properties: dict[str, Any] = {"Node name for S&R": kind}
+        properties |= {"about": entry.about} if entry.about else {}
+        properties[META] = ours
+        return {
             "id": self.ids[entry.name],
-            "type": form.class_id,
-            "pos": [0, 0],
-            "size": [0, 0],
-            "flags": {},
-            "order": 0,
-            "mode": 0,
-            "inputs": self.inputs(entry, form.inputs),
-            "outputs": [{"name": o.name, "type": o.type, "links": []} for o in form.outputs],
-            "title": entry.name,
-            "properties": {"Node name for S&R": form.class_id}
-            | ({"about": entry.about} if entry.about else {}),
-            "widgets_values": widgets_values,
+            "type": kind,
+            "mode": _MODES.get(entry.mode, 0),
+            "inputs": inputs,
+            "outputs": outputs,
+            "title": title,
+            "properties": properties,
+            "widgets_values": [],
         }
-        colors = self.layout.get("colors")
-        if isinstance(colors, dict) and isinstance(colors.get(entry.name), list):
-            node |= dict(zip(("color", "bgcolor"), colors[entry.name], strict=False))
-        return node
+
+    def unknown(self, entry: NodeEntry) -> dict[str, Any]:
+        """Returns a node of a type that is not known here, with the slots that are in use."""
+        inputs = [
+            {"name": n, "type": "*", "link": None}
+            for n, m in entry.wires.items()
+            if self.source(m) is not None
+        ]
+        used = {
+            str(m.value).partition(".")[2]: None
+            for other in self.document.nodes.values()
+            for m in other.wires.values()
+            if str(m.value).partition(".")[0] == entry.name
+        }
+        outputs = [{"name": name, "type": "*", "links": []} for name in used]
+        hidden = {name: [mark.value, None] for name, mark in entry.values.items()}
+        return self.drawn(entry, class_id(entry.type), inputs, outputs, hidden)
 
     def inputs(self, entry: NodeEntry, forms: list[InputForm]) -> list[dict[str, Any]]:
         """Returns all inputs. Those of widgets name the values, also for later versions."""
@@ -130,67 +245,241 @@ class _Writer:
             slot: dict[str, Any] = {"name": form.name, "type": form.type, "link": None}
             if form.is_widget:
                 slot["widget"] = {"name": form.name}
-            if form.name in entry.wires:
-                wire = entry.wires[form.name].value
-                slot["link"] = self.link(wire, self.ids[entry.name], len(inputs), form)
             inputs.append(slot)
         return inputs
 
-    def link(self, wire: str, target: int, slot: int, form: InputForm) -> int:
-        owner, _, output = wire.partition(".")
-        if owner == "knobs":
-            source, number = self.knob_ids[output, form.type], 0
-        else:
-            outputs = list(self.registry[self.document.nodes[owner].type].outputs)
-            source, number = self.ids[owner], outputs.index(output) if output else 0
-        link = len(self.links) + 1
-        self.links.append([link, source, number, target, slot, form.type])
-        self.targets.setdefault((source, number), []).append(link)
-        return link
+    def source(self, mark: Marked) -> tuple[str, str] | None:
+        """Returns the node or knob and the output of a wire; None if there is no such output."""
+        owner, _, output = str(mark.value).partition(".")
+        if owner == "knobs" and any(knob == output for knob, _ in self.knob_names):
+            return owner, output
+        other = self.document.nodes.get(owner)
+        if other is None:
+            return None
+        spec = self.registry.get(other.type)
+        if spec is None:
+            return owner, output
+        outputs = list(spec.outputs)
+        if output in outputs or (not output and len(outputs) == 1):
+            return owner, output or outputs[0]
+        return None
 
-    def knob(self, name: str, number: int) -> dict[str, Any]:
+    def add_links(self, nodes: dict[str, dict[str, Any]]) -> None:
+        """Add the links of virtual nodes, and then those of all other wires."""
+        for link in self.listed("links", list):
+            if len(link) == 4 and link[0] in nodes and link[2] in nodes:
+                start = _slot(nodes[link[0]]["outputs"], link[1])
+                end = _slot(nodes[link[2]]["inputs"], link[3])
+                if start is not None and end is not None:
+                    self.link(nodes, link[0], start, link[2], end)
+        for name, entry in self.entries.items():
+            node = nodes[name]
+            for at, slot in enumerate(node["inputs"]):
+                mark = entry.wires.get(slot["name"])
+                found = self.source(mark) if mark is not None and slot["link"] is None else None
+                if found is None:
+                    continue
+                source, output = found
+                if source == "knobs":
+                    source, out = self.knob_names.get((output, slot["type"]), ""), 0
+                elif source in nodes:
+                    out = _slot(nodes[source]["outputs"], output) or 0
+                if source in nodes:
+                    self.link(nodes, source, out, name, at)
+        by_id = {node["id"]: node for node in nodes.values()}
+        for (number, out), links in self.targets.items():
+            by_id[number]["outputs"][out]["links"] = links
+
+    def link(self, nodes: dict[str, Any], source: str, out: int, target: str, at: int) -> None:
+        slot = nodes[target]["inputs"][at]
+        number = len(self.links) + 1
+        kind = slot.get("type", "*")
+        self.links.append([number, self.ids[source], out, self.ids[target], at, kind])
+        slot["link"] = number
+        self.targets.setdefault((self.ids[source], out), []).append(number)
+        self.ends[f"{target}.{at}"] = self.ends[f"{target}.{slot.get('name')}"] = number
+
+    def knob(self, name: str, kind: str, key: str) -> dict[str, Any]:
         """Returns the primitive node of a knob. Its output has the type of the wired widget."""
-        widget = self.knob_widgets[number]
+        widget = self.knob_widgets[key]
         value = self.document.knobs[name].value
-        output = {"name": widget.type, "type": widget.type, "widget": {"name": widget.name}}
+        output = {"name": kind, "type": kind, "widget": {"name": widget.name}}
+        control = self.table("control").get(key)
+        after = _control(control, "value")
+        values = [value]
+        if kind in ("INT", "COMBO") or after != CONTROLS[0]:
+            values.append(after)
+        if isinstance(control, dict) and control.get("filter"):
+            values.append(str(control["filter"]))
+        title = self.title(key, name)
+        ours = {META: {"name": name} | ({"title": title} if title != name else {})}
         return {
-            "id": number,
+            "id": self.ids[key],
             "type": "PrimitiveNode",
-            "pos": [0, 0],
-            "size": [0, 0],
-            "flags": {},
-            "order": 0,
             "mode": 0,
             "inputs": [],
             "outputs": [output | {"links": []}],
-            "title": name,
-            "properties": {"Run widget replace on values": False},
-            "widgets_values": [value, "fixed"] if widget.type in ("INT", "COMBO") else [value],
+            "title": title,
+            "properties": {"Run widget replace on values": False} | ours,
+            "widgets_values": values,
         }
+
+    def virtual_node(self, name: str) -> dict[str, Any]:
+        node = deepcopy(self.virtual[name])
+        inside = node.pop("inside", None)
+        for side, key, empty in (("inputs", "link", None), ("outputs", "links", [])):
+            slots = [slot for slot in node.get(side) or [] if isinstance(slot, dict)]
+            node[side] = [slot | {key: deepcopy(empty)} for slot in slots]
+        ours = {"name": name} | ({"inside": inside} if inside else {})
+        properties = node.get("properties")
+        node["properties"] = (properties if isinstance(properties, dict) else {}) | {META: ours}
+        return node | {"id": self.ids[name], "title": self.title(name), "mode": node.get("mode", 0)}
+
+    def title(self, name: str, usual: str | None = None) -> str:
+        """Returns the title of a node in the editor."""
+        title = self.table("titles").get(name)
+        return title if isinstance(title, str) else usual or name
+
+    def add_state(self, node: dict[str, Any], name: str, box: Box) -> None:
+        """Add a node's place, colours, and whatever else the layout contains about it."""
+        node["pos"], node["size"] = [box.x, box.y], [box.width, box.height]
+        more = self.table("more").get(name)
+        more = dict(more) if isinstance(more, dict) else {}
+        flags = dict(node.get("flags") or {}) | dict(more.pop("flags", None) or {})
+        for flag in ("collapsed", "pinned"):
+            flags |= {flag: True} if name in self.listed(flag, str) else {}
+        for side in ("inputs", "outputs"):
+            labels = more.pop(f"{side[:-1]}_labels", None) or {}
+            for slot in node[side]:
+                slot |= {"label": labels[slot["name"]]} if slot.get("name") in labels else {}
+        node["properties"] |= more.pop("properties", None) or {}
+        node |= more | {"flags": flags, "order": 0}
+        colors = self.table("colors").get(name)
+        if isinstance(colors, list):
+            pairs = zip(("color", "bgcolor"), colors, strict=False)
+            node |= {key: color for key, color in pairs if color}
+
+    def app(self) -> dict[str, Any]:
+        """Returns the settings of App mode, with the ids of nodes instead of their names."""
+        app, found = self.table("app"), {}
+        if isinstance(app.get("open"), bool):
+            found["linearMode"] = app["open"]
+        if "inputs" in app or "outputs" in app:
+            inputs = [entry for entry in app.get("inputs") or [] if isinstance(entry, list)]
+            found["linearData"] = {
+                "inputs": [[self.ids.get(i, i), *rest] for i, *rest in filter(None, inputs)],
+                "outputs": [self.ids.get(i, i) for i in app.get("outputs") or []],
+            }
+        return found
+
+    def reroutes(self) -> dict[str, Any]:
+        """Returns the reroute points, and the links that pass through them."""
+        points = {point.get("id"): dict(point) for point in self.listed("reroutes")}
+        extensions, looks = [], {}
+        users: dict[Any, list[int]] = {number: [] for number in points}
+        for end, wire in self.table("wires").items():
+            number = self.ends.get(end)
+            if number is None or not isinstance(wire, dict):
+                continue
+            if "look" in wire:
+                looks[str(number)] = wire["look"]
+            if wire.get("reroute") in points:
+                extensions.append({"id": number, "parentId": wire["reroute"]})
+                for point in _chain(wire["reroute"], points):
+                    users[point].append(number)
+        found: dict[str, Any] = {}
+        kept = [
+            point | {"linkIds": users[number]}
+            for number, point in points.items()
+            if users[number] or point.get("floating")
+        ]
+        found |= {"reroutes": kept} if kept else {}
+        found |= {"linkExtensions": extensions} if extensions else {}
+        return found | ({"linkPresentation": looks} if looks else {})
+
+    def floating(self) -> list[dict[str, Any]]:
+        """Returns the links of reroute points with one end only."""
+        found = []
+        for number, link in enumerate(self.listed("floating", list), len(self.links) + 1):
+            if len(link) == 6:
+                start, out, end, at, kind, parent = link
+                ends = [self.ids.get(start, -1), out, self.ids.get(end, -1), at]
+                keys = ("origin_id", "origin_slot", "target_id", "target_slot")
+                plain = dict(zip(keys, ends, strict=True))
+                found.append({"id": number, **plain, "type": kind, "parentId": parent})
+        return found
 
     def notes(self, number: int, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
         """Returns the notes of the layout, and a note with the graph's title and description."""
-        notes = [_note(number + i, note) for i, note in enumerate(self.extras("notes"))]
+        notes = [_note(number + i, note) for i, note in enumerate(self.listed("notes"))]
         text = about_text(self.document.about)
-        if text:
-            left = min((box.x for box in boxes.values()), default=0)
-            top = min((box.y for box in boxes.values()), default=0) - 180
-            box = [left, top, 500, 120]
-            note = _note(number + len(notes), {"title": "About", "text": text, "box": box})
+        if text and self.layout.get("about") is not False:
+            box = read_box(self.layout.get("about")) or about_place(boxes.values())
+            about = {"title": "About", "text": text, "box": list(box)}
+            note = _note(number + len(notes), about)
             note["properties"][META] = "about"
             notes.append(note)
         return notes
 
 
+def shown_value(widget: Widget, value: Any, checked: Any) -> Any:
+    """Returns what the editor shows of a value; None if it can't show a wrong value as it is."""
+    spec_value = to_comfy_value(widget, value)
+    if spec_value == checked and type(spec_value) is type(checked):
+        return checked
+    if value is None or isinstance(value, dict | list):
+        return None
+    kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+    fits = isinstance(value, kinds.get(widget.kind, (str,)))
+    if not fits or (isinstance(value, bool) and widget.kind != "bool"):
+        # A whole number written as 3.0 is right, and so is 3 for a number with a fraction.
+        return checked if value == checked and not isinstance(value, bool) else None
+    back = from_comfy_value(widget, spec_value)
+    return spec_value if back == value else None
+
+
+def _slot(slots: list[dict[str, Any]], key: Any) -> int | None:
+    """Returns the number of a slot, which is given by its name or number."""
+    if isinstance(key, int):
+        return key if 0 <= key < len(slots) else None
+    return next((i for i, slot in enumerate(slots) if slot.get("name") == key), None)
+
+
+def _chain(number: Any, points: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
+    """Returns a reroute point and those between it and the source."""
+    chain: list[Any] = []
+    while number in points and number not in chain:
+        chain.append(number)
+        number = points[number].get("parentId")
+    return chain
+
+
+def _control(controls: Any, name: str) -> str:
+    """Returns what the editor does with a widget's value after a run."""
+    value = controls.get(name) if isinstance(controls, dict) else None
+    return value if value in CONTROLS else CONTROLS[0]
+
+
+def _group(group: Mapping[str, Any]) -> dict[str, Any]:
+    others = {k: v for k, v in group.items() if k not in ("title", "box", "color")}
+    return {
+        "title": str(group.get("title", "")),
+        "bounding": list(read_box(group.get("box")) or _GROUP_BOX),
+        "color": group.get("color", "#3f789e"),
+        "flags": {},
+    } | others
+
+
 def _note(number: int, note: Mapping[str, Any]) -> dict[str, Any]:
     x, y, width, height = read_box(note.get("box")) or _NOTE_BOX
     colors = {key: note[key] for key in ("color", "bgcolor") if key in note}
+    flags = note.get("flags")
     return {
         "id": number,
-        "type": "MarkdownNote",
+        "type": "Note" if note.get("type") == "Note" else "MarkdownNote",
         "pos": [x, y],
         "size": [width, height],
-        "flags": {},
+        "flags": dict(flags) if isinstance(flags, dict) else {},
         "order": 0,
         "mode": 0,
         "inputs": [],

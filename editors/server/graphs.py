@@ -1,8 +1,8 @@
 """The folder of graphs. They are YAML files, and the editor reads and writes them as workflows.
 
-The YAML contains everything, including the layout. If only the layout changes, saving preserves
-the comments and the form of a file. If someone else has changed the file meanwhile, that version
-is stored as a backup.
+The YAML contains everything, including the layout. Any file that is YAML opens, and the workflow
+contains what is wrong with the graph. Saving preserves the comments and the form of a file. If
+something of a file would be lost, it is stored as a backup first.
 """
 
 from __future__ import annotations
@@ -16,28 +16,45 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ...contract.errors import ArtgraphError
+from ...contract.errors import ArtgraphError, GraphError
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import Document, parse_document
 from ...runner.graph.folders import Folders
 from ...runner.graph.nesting import files_inside
+from ...runner.graph.yaml_mistakes import decoded
+from ...runner.run.earlier import hash_bytes
 from ...runner.store.temporary import write_whole
-from ..formats.convert import check, from_comfy
-from ..formats.workflow_write import to_workflow
+from ..formats.convert import Converted, from_comfy, read_json
+from ..formats.shown import show
+from ..formats.workflow_read import is_workflow
 from .paths import file_info, inside
+from .prompts import problems_in_editor
 from .saving import text_to_save
 from .settings import Settings
 from .watch import Watch
 
 _DEPTH = 3  # levels of sub-folders that are searched for graphs
 _MAX_LISTED = 1_000  # largest number of graphs in the list
+PROBLEMS = "artgraph_problems"  # the key in a workflow's `extra` for what is wrong with the graph
 
 
 class Saved(NamedTuple):
-    """The file of a saved workflow, and a note for the user if it was not saved as usual."""
+    """The file of a saved workflow, its version, and a note for the user if something was lost."""
 
     path: Path
+    version: str
     note: str | None = None
+
+
+class Opened(NamedTuple):
+    """A graph as a workflow of the editor, and the version of its file."""
+
+    workflow: dict[str, Any]
+    version: str
+
+
+class StaleError(Exception):
+    """The file of a graph was changed since the window that saves it has read it."""
 
 
 class Graphs:
@@ -48,7 +65,7 @@ class Graphs:
     """
 
     def __init__(self, settings: Settings, registry: Mapping[str, NodeSpec]) -> None:
-        self._folder, self._registry = settings.folder, registry
+        self._settings, self._folder, self._registry = settings, settings.folder, registry
         self._skip = {settings.out.resolve(), settings.input.resolve()}
         self._backups = settings.state / "backups"
         self._watch = Watch()
@@ -62,67 +79,100 @@ class Graphs:
                 found[name] = file_info(path, name)
         return list(found.values())
 
-    def load(self, name: str) -> dict[str, Any]:
-        """Returns a graph of the folder as a workflow of the editor.
+    def load(self, name: str) -> Opened:
+        """Returns a graph of the folder. What is wrong with it is part of the workflow.
 
-        Raises: HTTPNotFound; HTTPUnprocessableEntity if the file is not a valid graph.
+        Raises: HTTPNotFound; HTTPUnprocessableEntity if the file is not YAML or JSON.
         """
         path = self._existing(name)
-        text = path.read_text(encoding="utf-8-sig")
-        self._watch.record(path, text)
-        if path.suffix == ".json":
-            workflow: dict[str, Any] = json.loads(text)
-            return workflow
+        data = path.read_bytes()
         try:
+            text = decoded(data, path)
+            self._watch.record(path, text)
+            if path.suffix == ".json":
+                return Opened(_workflow_in(text, path), _version(data))
             document = parse_document(text, path.name, path.parent)
-            self._watch_inside(path, document)
-            return to_workflow(check(document, self._registry), self._registry)
         except ArtgraphError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
+        self._watch_inside(path, document)
+        return Opened(self._shown(document), _version(data))
 
     def workflow(self, text: str, path: Path) -> dict[str, Any]:
         """Returns a graph's YAML as a workflow of the editor, with the nodes of graphs inside it.
 
-        Raises: GraphError.
+        Raises: GraphError if the text is not YAML.
         """
-        document = parse_document(text, path.name, path.parent)
-        return to_workflow(check(document, self._registry), self._registry)
+        return self._shown(parse_document(text, path.name, path.parent))
+
+    def _shown(self, document: Document) -> dict[str, Any]:
+        """Returns a document as a workflow that contains the problems of the graph."""
+        folders = Folders(document.folder, self._settings.input, self._settings.out)
+        workflow, problems = show(document, self._registry, folders)
+        if problems:
+            workflow["extra"][PROBLEMS] = problems_in_editor(problems, workflow["nodes"])
+        return workflow
 
     def document(self, workflow: Any, path: Path) -> Document:
         """Returns a workflow of the editor as the graph at `path`.
 
         Raises: GraphError.
         """
-        return from_comfy(workflow, self._registry, path.name, path.parent).document
+        return self._converted(workflow, path).document
 
-    def save(self, name: str, workflow: Any, overwrite: bool) -> Saved:
+    def _converted(self, workflow: Any, path: Path) -> Converted:
+        return from_comfy(workflow, self._registry, path.name, path.parent, keeps_unknown=True)
+
+    def save(self, name: str, workflow: Any, overwrite: bool, base: str | None = None) -> Saved:
         """Write a workflow as YAML.
 
-        Raises: HTTPConflict if the file exists and `overwrite` is false.
+        base: the version of the file that the window has read; None saves over any version.
+
+        Raises: HTTPConflict if the file exists and `overwrite` is false; StaleError if the file has
+        another version than `base`.
         """
         path = inside(self._folder, name).with_suffix(".yaml")
+        if not path.exists() and _is_graph(path.with_suffix(".yml")):
+            path = path.with_suffix(".yml")
         plain = path.with_suffix(".json")
+        now = next((file for file in (path, plain) if file.is_file()), None)
         if not overwrite and (path.exists() or _is_workflow(plain)):
             raise web.HTTPConflict(text=f"{path.name} already exists")
+        if base is not None and now is not None and _version(now.read_bytes()) != base:
+            raise StaleError(now.name)
         if not isinstance(workflow, dict):
             raise web.HTTPBadRequest(text="the workflow is not a JSON object")
         try:
-            document = self.document(workflow, path)
+            converted = self._converted(workflow, path)
+            if converted.left_out:
+                what = f"artgraph does not have some of its nodes ({', '.join(converted.left_out)})"
+                raise GraphError(what, "replace or remove them")
+            old = _text(path)
+            text, losses = text_to_save(converted.document, old, self._registry, converted.renamed)
+            document = parse_document(text, path.name, path.parent)
         except ArtgraphError as error:
-            write_whole(plain, json.dumps(workflow, indent=1).encode())
-            return Saved(
-                plain, f"It is saved as JSON, because it can't be written as YAML: {error}"
-            )
-        old = _text(path)
-        text, note = text_to_save(document, old, self._registry)
-        self._back_up(path, loses_content=note is not None)
+            return self._save_json(path, workflow, str(error))
+        notes = [*losses, *self._back_up(path, loses_content=bool(losses))]
         if text != old:
             write_whole(path, text.encode())
         if _is_workflow(plain):
             plain.unlink()
         self._watch.record(path, text)
-        self._watch_inside(path, parse_document(text, path.name, path.parent))
-        return Saved(path, note)
+        self._watch_inside(path, document)
+        return Saved(path, _version(path.read_bytes()), " ".join(notes) or None)
+
+    def _save_json(self, path: Path, workflow: dict[str, Any], why: str) -> Saved:
+        """Save a workflow as it is. A YAML file of the same name becomes a backup."""
+        plain = path.with_suffix(".json")
+        notes = [f"It is saved as JSON, because it can't be written as YAML: {why}"]
+        kept = {k: v for k, v in (workflow.get("extra") or {}).items() if k != PROBLEMS}
+        text = json.dumps(workflow | ({"extra": kept} if "extra" in workflow else {}), indent=1)
+        notes += self._back_up(plain, loses_content=False)
+        write_whole(plain, text.encode())
+        if path.exists():
+            notes += self._back_up(path, loses_content=True)
+            path.unlink()
+        self._watch.record(plain, text)
+        return Saved(plain, _version(text.encode()), " ".join(notes))
 
     def delete(self, name: str) -> None:
         self._existing(name).unlink()
@@ -183,18 +233,39 @@ class Graphs:
                 return path.with_suffix(suffix)
         raise web.HTTPNotFound(text=f"there is no graph {name!r}")
 
-    def _back_up(self, path: Path, loses_content: bool) -> None:
+    def _back_up(self, path: Path, loses_content: bool) -> list[str]:
         """Store a copy of a file before it is replaced, if its content would be lost otherwise.
 
         The content is lost if someone else has changed the file since the editor read it, or if
-        the new text can't contain all of it (`loses_content`).
+        the new text can't contain all of it (`loses_content`). Returns a sentence for the user.
         """
         if not path.exists():
-            return
+            return []
         data = path.read_bytes()
-        if loses_content or not self._watch.is_recorded(path, data.decode("utf-8-sig", "replace")):
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            write_whole(self._backups / f"{path.stem}-{stamp}.yaml", data)
+        is_recorded = self._watch.is_recorded(path, data.decode("utf-8-sig", "replace"))
+        if is_recorded and not loses_content:
+            return []
+        stem = f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        names = [f"{stem}{path.suffix}", *(f"{stem}-{i}{path.suffix}" for i in range(2, 1_000))]
+        backup = next(b for b in (self._backups / name for name in names) if not b.exists())
+        write_whole(backup, data)
+        return [f"The file as it was before is {os.path.relpath(backup, self._folder)}."]
+
+
+def _version(data: bytes) -> str:
+    """Returns a text that is another one if the content of a file is."""
+    return hash_bytes(data)
+
+
+def _workflow_in(text: str, path: Path) -> dict[str, Any]:
+    """Returns the workflow in a JSON file.
+
+    Raises: GraphError.
+    """
+    workflow = read_json(text, path.name)
+    if not is_workflow(workflow):
+        raise GraphError(f"{path.name}: not a workflow of the editor", "open another file")
+    return dict(workflow)
 
 
 def _text(path: Path) -> str | None:

@@ -180,6 +180,23 @@ def _node_errors(
     return found
 
 
+def problems_in_editor(
+    wrong: Mapping[str, list[Problem]], nodes: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Returns the problems of a graph in the editor's form, those of nodes by the node's id."""
+    kinds = {str(node["id"]): str(node["type"]) for node in nodes}
+    found = {
+        number: {
+            "errors": _one_per_input(map(_error, problems)),
+            "dependent_outputs": [],
+            "class_type": kinds.get(number, ""),
+        }
+        for number, problems in wrong.items()
+        if number
+    }
+    return {"nodes": found, "graph": [str(problem) for problem in wrong.get("", [])]}
+
+
 def _one_per_input(errors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns the first problem of each input, since further ones only follow from it."""
     named: dict[Any, dict[str, Any]] = {}

@@ -11,11 +11,14 @@ from typing import Any
 from aiohttp import web
 
 from ...runner.store.temporary import write_whole
+from .graphs import StaleError
 from .paths import file_info, inside
 from .services import SERVICES, Services, json_body, json_object
 
 routes = web.RouteTableDef()
 _WORKFLOWS = "workflows/"
+VERSION = "X-Artgraph-Version"  # header: the version of a graph's file that a window has read
+WINDOW = "X-Artgraph-Window"  # header: the id of the browser's window that saves
 
 
 # The editor's settings
@@ -103,8 +106,8 @@ async def list_userdata(request: web.Request) -> web.Response:
 async def get_userdata(request: web.Request) -> web.StreamResponse:
     services, name = request.app[SERVICES], request.match_info["file"]
     if _is_graph(name):
-        workflow = await asyncio.to_thread(services.graphs.load, name.removeprefix(_WORKFLOWS))
-        return web.json_response(workflow)
+        opened = await asyncio.to_thread(services.graphs.load, name.removeprefix(_WORKFLOWS))
+        return web.json_response(opened.workflow, headers={VERSION: opened.version})
     path = _plain_file(services, name)
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
@@ -121,14 +124,24 @@ async def post_userdata(request: web.Request) -> web.Response:
     if _is_graph(name):
         body = await json_body(request)
         short = name.removeprefix(_WORKFLOWS)
-        path, note = await asyncio.to_thread(services.graphs.save, short, body, overwrite)
+        base = request.headers.get(VERSION)
+        try:
+            save = services.graphs.save
+            path, version, note = await asyncio.to_thread(save, short, body, overwrite, base)
+        except StaleError as error:
+            what = f"{error} was changed since this window has read it"
+            raise web.HTTPPreconditionFailed(text=what) from error
+        window = request.headers.get(WINDOW, "")
         if note is not None:
-            services.hub.broadcast("artgraph.saved", {"name": path.name, "note": note})
-    else:
-        path = _plain_file(services, name)
-        if path.exists() and not overwrite:
-            raise web.HTTPConflict(text=f"{path.name!r} already exists")
-        write_whole(path, await request.read())
+            said = {"name": path.name, "note": note, "window": window}
+            services.hub.broadcast("artgraph.saved", said)
+        changed = {"path": name, "file": path.name, "window": window, "version": version}
+        services.hub.broadcast("artgraph.changed", changed)
+        return web.json_response(file_info(path, name), headers={VERSION: version})
+    path = _plain_file(services, name)
+    if path.exists() and not overwrite:
+        raise web.HTTPConflict(text=f"{path.name!r} already exists")
+    write_whole(path, await request.read())
     return web.json_response(file_info(path, name))
 
 

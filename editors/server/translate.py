@@ -31,7 +31,7 @@ def from_prompt(
 
     Raises: GraphError if the data is not a prompt.
     """
-    assembler = Assembler(read_api(prompt), registry, file)
+    assembler = Assembler(read_api(prompt), registry, file, keeps_unknown=True)
     document = document_of(assembler.data(), file, folder)
     document.problems.extend(assembler.problems)
     ids = {name: number for number, name in assembler.names.items()}
@@ -48,7 +48,8 @@ def with_workflow(
     """
     prompt = (graph.document, ids)
     try:
-        converted = from_comfy(workflow, registry, graph.document.file, graph.document.folder)
+        file, folder = graph.document.file, graph.document.folder
+        converted = from_comfy(workflow, registry, file, folder, keeps_unknown=True)
         bound = bind(converted.document, registry, graph.folders)
     except ArtgraphError:
         return prompt

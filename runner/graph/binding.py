@@ -16,6 +16,7 @@ from ...contract.wording import short_repr, suggestion
 from .bound import BoundNode, Graph, Source
 from .document import Document, NodeEntry
 from .folders import Folders
+from .modes import without_modes
 from .nesting import flatten
 from .settings import apply_settings, make_plain, value_for
 from .sources import check_pictures
@@ -40,12 +41,17 @@ def bind(
     flat, inner_problems = flatten(document, registry, folders)
     problems += inner_problems
     problems += apply_settings(flat, {target: settings[target] for target in inner})
-    binder = _Binder(flat, registry, folders, problems)
+    active, omitted = without_modes(flat, registry)
+    binder = _Binder(active, registry, folders, problems)
     graph = binder.bind()
+    if omitted.line and not active.nodes:
+        what, advice = f"no node of the graph runs ({omitted.line})", "remove a `mode`"
+        problems.append(Problem("other", None, what, advice, document.file))
     if binder.problems:
         raise GraphError.of(sorted(binder.problems, key=lambda p: p.line or 0))
     if settings:
         make_plain(flat, registry, folders)
+    graph.document, graph.omitted = flat, omitted
     return graph
 
 

@@ -29,6 +29,40 @@ class Source(NamedTuple):
     output: str
 
 
+_MOST_NAMES = 20  # names of nodes in a message
+
+
+class Omitted(NamedTuple):
+    """The nodes of a graph that do not run.
+
+    needing: nodes that are left out because they need one that does not run.
+    unread:  nodes of a file of ComfyUI that were muted or bypassed and are unknown here, and those
+             that need them.
+    """
+
+    muted: tuple[str, ...] = ()
+    bypassed: tuple[str, ...] = ()
+    needing: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """What is left out, in one line; empty if nothing is."""
+        parts = (
+            ("muted", self.muted),
+            ("bypassed", self.bypassed),
+            ("left out because they need such a node", self.needing),
+            ("left out because artgraph does not have them", self.unread),
+        )
+        return "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names)
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
 @dataclass
 class BoundNode:
     """A node that can run; `values` contains the checked values of the widgets without a wire."""
@@ -52,12 +86,14 @@ class Graph:
 
     document: the graph as written, with the values of `--set`.
     idle:     nodes that only replace files or folders that are set; they run if named in `only`.
+    omitted:  nodes that are muted, bypassed, or left out for that reason.
     """
 
     document: Document
     folders: Folders
     nodes: dict[str, BoundNode]
     idle: set[str] = field(default_factory=set)
+    omitted: Omitted = field(default_factory=Omitted)
 
     @cached_property
     def sorted(self) -> tuple[str, ...]:
@@ -182,7 +218,11 @@ class Graph:
             found += [name] if name in self.nodes else inside
             if not inside and name not in self.nodes:
                 what = f"{option} {name or repr(name)}: {self.document.file} has no such node"
-                wrong.append(Problem("other", None, what, suggestion(name, self.nodes)))
+                advice = suggestion(name, self.nodes)
+                if any(n == name or n.startswith(f"{name}/") for n in self.document.nodes):
+                    what = f"{option} {name}: this node does not run ({self.omitted.line})"
+                    advice = "remove its `mode`, or that of the node that it needs"
+                wrong.append(Problem("other", None, what, advice))
         if wrong:
             raise GraphError.of(wrong)
         return found

@@ -12,7 +12,7 @@ import yaml
 from ...contract.errors import GraphError, unreadable
 from ...contract.problem import Problem
 from ...contract.wording import shortened, suggestion
-from .names import NAME, NAME_ADVICE, NODE_NAME, TYPE_KEYS, key_advice, name_mistake
+from .names import NAME, NAME_ADVICE, NODE_KEYS, NODE_NAME, TYPE_KEYS, key_advice, name_mistake
 from .yaml_mistakes import decoded, syntax_error
 from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml, yaml_line
 
@@ -20,11 +20,15 @@ FORMAT = 1
 ABOUT = ("title", "about", "author", "license", "links", "tags")
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
+MODES = ("muted", "bypassed")
 
 
 @dataclass
 class NodeEntry:
-    """One node as written. `wires` is its `from`, `values` its `with`."""
+    """One node as written. `wires` is its `from`, `values` its `with`.
+
+    mode: one of MODES, or empty if the node runs.
+    """
 
     name: str
     line: int
@@ -32,6 +36,7 @@ class NodeEntry:
     wires: dict[str, Marked] = field(default_factory=dict)
     values: dict[str, Marked] = field(default_factory=dict)
     about: str | None = None
+    mode: str = ""
     origin: Origin | None = None  # the file of a node that comes from a graph inside the graph
 
 
@@ -39,7 +44,8 @@ class NodeEntry:
 class Document:
     """A graph file as written; paths in it are relative to `folder`.
 
-    layout: the positions at which an editor draws the nodes; runs do not use it.
+    layout: how an editor shows the graph; runs do not use it.
+    unread: titles of the nodes that were left out when a file of ComfyUI was read.
     """
 
     file: str
@@ -50,6 +56,7 @@ class Document:
     nodes: dict[str, NodeEntry]
     problems: list[Problem]
     layout: Any = None
+    unread: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -84,6 +91,7 @@ class Document:
         for entry in self.nodes.values():
             parts: dict[str, Any] = {
                 "about": entry.about,
+                "mode": entry.mode,
                 "from": {name: mark.value for name, mark in entry.wires.items()},
                 "with": {name: mark.value for name, mark in entry.values.items()},
             }
@@ -246,7 +254,7 @@ class _Reader:
             what = f"this is not a valid name for a node: {name_mistake(name)}"
             self.report(mark.line, name, what, NAME_ADVICE)
         parts = self.mapping(mark, "a node", name)
-        for key in [key for key in parts if key not in ("node", "from", "with", "about")]:
+        for key in [key for key in parts if key not in NODE_KEYS]:
             self.report(parts[key].line, name, f"unknown key {key!r}", key_advice(key))
         kind = parts.get("node", Marked(None, mark.line))
         if not isinstance(kind.value, str) and not any(map(TYPE_KEYS.__contains__, parts)):
@@ -265,7 +273,16 @@ class _Reader:
         )
         about = str(plain_of(parts["about"])) if "about" in parts else None
         spec_id = kind.value if isinstance(kind.value, str) else ""
-        return NodeEntry(name, kind.line, spec_id, wires, values, about)
+        mode = self.mode(parts["mode"], name) if "mode" in parts else ""
+        return NodeEntry(name, kind.line, spec_id, wires, values, about, mode)
+
+    def mode(self, mark: Marked, node: str) -> str:
+        if isinstance(mark.value, str) and mark.value in MODES:
+            return mark.value
+        if mark.value is not None:
+            advice = "write `muted` or `bypassed`, or remove this line to run the node"
+            self.report(mark.line, node, f"`mode` can't be {_shown(mark)}", advice)
+        return ""
 
 
 def _shown(mark: Marked) -> str:

@@ -14,6 +14,7 @@ NODE_NAME = re.compile(rf"{NAME.pattern}(/{NAME.pattern})*")  # outer/inner is i
 NAME_ADVICE = (
     "use letters a to z, digits, _ and -, and begin with a letter; any text can be `about`"
 )
+NODE_KEYS = ("node", "about", "mode", "from", "with")
 TYPE_KEYS = ("type", "class", "class_type", "kind", "op")  # written for `node`
 _WIRE_KEYS = ("inputs", "input", "wires", "links", "connections")
 _VALUE_KEYS = ("widgets", "values", "params", "parameters", "args", "settings", "options")
@@ -24,8 +25,8 @@ def key_advice(key: str) -> str:
     for keys, ours in ((TYPE_KEYS, "node"), (_WIRE_KEYS, "from"), (_VALUE_KEYS, "with")):
         if key.lower() in keys:
             return f"write `{ours}`"
-    known = "a node has `node`, `from` (wires), `with` (values) and `about`"
-    return suggestion(key, ("node", "from", "with"), known)
+    known = "a node has `node`, `from` (wires), `with` (values), `about` and `mode`"
+    return suggestion(key, ("node", "from", "with", "mode"), known)
 
 
 def name_mistake(name: str) -> str:

@@ -137,7 +137,8 @@ class _Flattener:
         name = f"{outer.name}/{node.name}"
         values = {key: self.with_origin(node, key, m, origin) for key, m in node.values.items()}
         wires: dict[str, Marked] = {}
-        entry = replace(node, name=name, wires=wires, values=values, origin=origin)
+        mode = "muted" if "muted" in (outer.mode, node.mode) else outer.mode or node.mode
+        entry = replace(node, name=name, wires=wires, values=values, mode=mode, origin=origin)
         for key, mark in node.wires.items():
             mark = mark._replace(origin=origin)
             owner, _, output = str(mark.value).partition(".")

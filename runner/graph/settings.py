@@ -62,18 +62,23 @@ def value_for(widget: Widget, value: Any) -> Any:
 def make_plain(document: Document, registry: Mapping[str, NodeSpec], folders: Folders) -> None:
     """Replace the typed values of a checked document by those that a graph file would contain."""
 
-    def plain(mark: Marked, widget: Widget) -> Marked:
+    def plain(mark: Marked, widget: Widget | None) -> Marked:
+        if widget is None:
+            return mark._replace(value=getattr(mark.value, "value", mark.value))
         if isinstance(mark.value, Typed) and widget.kind in ("file", "folder"):
             return mark._replace(value=folders.portable(mark.value.raw))
         return mark._replace(value=value_for(widget, mark.value))
 
     users: dict[str, Widget] = {}  # a widget that each knob sets, of a file or folder if possible
     for entry in document.nodes.values():
-        widgets = registry[entry.type].widgets
+        spec = registry.get(entry.type)  # None for a muted node that is unknown here
+        widgets = spec.widgets if spec is not None else {}
         for name, mark in entry.values.items():
-            entry.values[name] = plain(mark, widgets[name])
+            entry.values[name] = plain(mark, widgets.get(name))
         for name, mark in entry.wires.items():
-            owner, _, knob = mark.value.partition(".")
+            owner, _, knob = str(mark.value).partition(".")
+            if name not in widgets:
+                continue
             if owner == "knobs" and (knob not in users or widgets[name].kind in ("file", "folder")):
                 users[knob] = widgets[name]
     for name, mark in document.knobs.items():

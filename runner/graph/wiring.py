@@ -12,7 +12,7 @@ from .document import NodeEntry
 from .yaml_text import Marked
 
 # The names of the sockets that a wire to a widget accepts, by the kind of the widget.
-_WIDGET_SOCKETS: dict[str, tuple[str, ...]] = {
+WIDGET_SOCKETS: dict[str, tuple[str, ...]] = {
     "int": ("number",),
     "float": ("number",),
     "bool": ("number",),
@@ -52,7 +52,7 @@ def _misfit(
     """Returns the problem of a wire that carries one of `sockets`; None if it fits."""
     port = node.spec.inputs.get(target)
     if port is None:
-        accepts = _WIDGET_SOCKETS[node.spec.widgets[target].kind]
+        accepts = WIDGET_SOCKETS[node.spec.widgets[target].kind]
     else:
         accepts = names_of(bound.get(port.variable or "", port.sockets))
     if set(names_of(sockets)) <= set(accepts):

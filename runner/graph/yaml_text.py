@@ -169,15 +169,16 @@ def write_yaml(data: Mapping[str, Any]) -> str:
     PyYAML's own writer took four fifths of the time of a cached run.
     """
     lines: list[str] = []
-    _write_block(data, "", lines)
+    write_block(data, "", lines)
     return "\n".join(lines) + "\n"
 
 
-def _write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None:
+def write_block(data: Mapping[str, Any], indent: str, lines: list[str]) -> None:
+    """Append the lines of a mapping, each entry after `indent`."""
     for key, value in data.items():
         if isinstance(value, dict) and value and (not indent or _is_deep(value)):
             lines.append(f"{indent}{_text(key)}:")
-            _write_block(value, indent + "  ", lines)
+            write_block(value, indent + "  ", lines)
         else:
             lines.append(f"{indent}{_text(key)}: {yaml_line(value)}")
 

@@ -162,7 +162,7 @@ def nodes_of(workflow):
     return from_comfy(workflow, REGISTRY, "x.json", Path()).document.plain()
 
 
-def test_core_nodes_reroutes_bypass_and_mute():
+def test_core_nodes_reroutes_bypass_and_mute(tmp_path):
     workflow = drawn(
         [
             node(1, "LoadImage", values=["cat.png [input]", "image"], outputs=("IMAGE", "MASK")),
@@ -186,10 +186,54 @@ def test_core_nodes_reroutes_bypass_and_mute():
     )
     assert nodes_of(workflow)["nodes"] == {
         "load_image": {"node": "load_image", "with": {"path": "cat.png"}},
-        "Keep": {"node": "save_image", "from": {"image": "load_image"}, "with": {"name": "my/cat"}},
-        "save_image": {"node": "save_image", "from": {"image": "load_image"}},
+        "resize_image": {
+            "node": "resize_image",
+            "mode": "bypassed",
+            "from": {"image": "load_image"},
+            "with": {"width": 64},
+        },
+        "Keep": {
+            "node": "save_image",
+            "from": {"image": "resize_image"},
+            "with": {"name": "my/cat"},
+        },
+        "save_image": {"node": "save_image", "from": {"image": "resize_image"}},
+        "resize_image_2": {
+            "node": "resize_image",
+            "mode": "muted",
+            "from": {"image": "load_image"},
+            "with": {"width": 64},
+        },
+        "Lost": {"node": "pick_images", "from": {"image": "resize_image_2"}},
+        "save_image_2": {"node": "save_image", "from": {"image": "Lost"}},
     }
-    assert from_comfy(workflow, REGISTRY, "x", Path()).left_out == ["Lost", "SaveImage"]
+    (tmp_path / "cat.png").write_bytes(b"")
+    document = from_comfy(workflow, REGISTRY, "x", tmp_path).document
+    graph = bind(document, REGISTRY, Folders(tmp_path, tmp_path, tmp_path))
+    assert list(graph.nodes) == ["load_image", "Keep", "save_image"]
+    assert {n.wires["image"].node for n in list(graph.nodes.values())[1:]} == {"load_image"}
+    assert graph.omitted == (("resize_image_2",), ("resize_image",), ("Lost", "save_image_2"), ())
+
+
+def test_muted_and_bypassed_nodes_that_artgraph_lacks_are_left_out_and_reported():
+    workflow = drawn(
+        [
+            node(1, "LoadImage", values=["cat.png", "image"], outputs=("IMAGE", "MASK")),
+            node(2, "Sharpen", [("image", "IMAGE", 1)], mode=4),
+            node(3, "Blur", [("image", "IMAGE", 1)], mode=2),
+            node(4, "SaveImage", [("images", "IMAGE", 2)], ["sharp"]),
+            node(5, "SaveImage", [("images", "IMAGE", 3)], ["soft"], title="Soft"),
+        ],
+        [
+            [1, 1, 0, 2, 0, "IMAGE"],
+            [2, 2, 0, 4, 0, "IMAGE"],
+            [3, 3, 0, 5, 0, "IMAGE"],
+        ],
+    )
+    document = from_comfy(workflow, REGISTRY, "x", Path()).document
+    assert list(document.nodes) == ["load_image", "save_image"]
+    assert document.nodes["save_image"].wires["image"].value == "load_image"
+    assert document.unread == ["Sharpen", "Blur", "Soft"]
 
 
 def test_subgraphs_are_flattened():

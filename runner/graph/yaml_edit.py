@@ -12,6 +12,7 @@ import yaml
 
 from .yaml_text import plain_of, read_yaml, write_block, yaml_line
 
+_COMMENT_LINE = re.compile(r"\r?\n([ ]*)(#[^\r\n]*)?(?=\r?\n|\Z)")
 _COMMENT = re.compile(r"#[^\r\n]*")
 
 
@@ -200,15 +201,26 @@ class _Editor:
 
     def add_lines(self, piece: _Piece, added: Mapping[str, Any]) -> None:
         last = piece.items[-1]
-        end = self.line_end(max(last.value.end, last.end))
+        column = piece.items[0].column
+        end = self.comments_end(self.line_end(max(last.value.end, last.end)), column)
         lines: list[str] = []
-        write_block(added, " " * piece.items[0].column, lines)
+        write_block(added, " " * column, lines)
         text = "\n".join(lines)
         if self.text[end:].strip() or self.text[end : end + 1] == "\n":
             self.edits.append((end, end, "\n" + text))
         else:
             is_ended = self.text[:end].endswith("\n")
             self.edits.append((end, end, text + "\n" if is_ended else "\n" + text + "\n"))
+
+    def comments_end(self, end: int, column: int) -> int:
+        """Returns the end of the comments below a line that are not left of a column."""
+        place = end
+        while found := _COMMENT_LINE.match(self.text, place):
+            if found[2] and len(found[1]) < column:
+                break
+            place = found.end()
+            end = place if found[2] else end
+        return end
 
     def line_end(self, place: int) -> int:
         """Returns the end of the line at a place, or before the line break that ends there."""

@@ -4,11 +4,12 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
-import { changedOnDisk, copyAsYaml, notify, reloadStale, showPlan } from './menu.js'
+import { copyAsYaml, notify, showPlan } from './menu.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
 } from './results.js'
+import { changedOnDisk, reloadStale, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
@@ -111,6 +112,8 @@ app.registerExtension({
   menuCommands: [{ path: ['artgraph'], commands: ['artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
 
   init() {
+    watchFiles()
+    showProblems()
     replaceFirstGraph()
     nameGraphs()
     showRefusals()

@@ -41,30 +41,6 @@ export async function showPlan() {
 
 const ACTIONS = { cached: 'reused', run: 'runs', extend: 'resumes' }
 
-const stale = new Map() // from the path of an open graph to its file that was changed on disk
-
-export function changedOnDisk({ path, file }) {
-  const isOpen = app.extensionManager.workflow.openWorkflows.some((workflow) => workflow.path === path)
-  if (isOpen) stale.set(path, file)
-  reloadStale()
-}
-
-/** Reads the open graph again if it was changed on disk and has no unsaved changes. */
-export async function reloadStale() {
-  const active = app.extensionManager.workflow.activeWorkflow
-  const file = stale.get(active?.path)
-  if (!stale.delete(active?.path)) return
-  const summary = `${file} was changed on disk`
-  const isOwn = active.path.endsWith(file.replace(/\.ya?ml$/, '.json'))
-  if (active.isModified)
-    return notify('warn', summary, isOwn ? 'If you save your changes, the other version is stored in .artgraph/backups.'
-      : 'Your graph has unsaved changes, so it was not loaded again.')
-  const answer = await api.fetchApi(`/userdata/${encodeURIComponent(active.path)}`)
-  if (!answer.ok) return notify('error', summary, await answer.text())
-  await app.loadGraphData(await answer.json(), true, false, active)
-  notify('info', summary, 'The new version is shown.')
-}
-
 /** Sends the open graph to the server, and returns the answer. */
 async function postGraph(path) {
   const { workflow } = await app.graphToPrompt()
@@ -72,13 +48,26 @@ async function postGraph(path) {
   return (await api.fetchApi(path, { method: 'POST', body })).json()
 }
 
-/** Shows a dialog. Escape, its button, and a click beside it close the dialog. */
-function showDialog(title, content) {
+/**
+ * Shows a dialog. Escape, its button, and a click beside it close the dialog.
+ * `choices` are further buttons; `closed` gets the value of the one that was pressed.
+ */
+export function showDialog(title, content, choices = {}, closed = () => {}) {
   const dialog = document.createElement('dialog')
   dialog.className = 'artgraph-dialog'
   const heading = Object.assign(document.createElement('h2'), { textContent: title })
-  const close = Object.assign(document.createElement('button'), { textContent: 'Close' })
+  let choice
+  const names = Object.keys(choices)
+  const close = Object.assign(document.createElement('button'), { textContent: names.length ? 'Cancel' : 'Close' })
   close.onclick = () => dialog.close()
+  const buttons = names.map((name) => {
+    const button = Object.assign(document.createElement('button'), { textContent: name })
+    button.onclick = () => {
+      choice = choices[name]
+      dialog.close()
+    }
+    return button
+  })
   dialog.onclick = (event) => event.target === dialog && dialog.close()
   // Handles the key before the editor does, wherever the focus is.
   const escape = (event) => {
@@ -91,8 +80,9 @@ function showDialog(title, content) {
   dialog.onclose = () => {
     window.removeEventListener('keydown', escape, true)
     dialog.remove()
+    closed(choice)
   }
-  dialog.append(heading, content, close)
+  dialog.append(heading, content, ...buttons, close)
   document.body.append(dialog)
   dialog.showModal()
 }

@@ -199,10 +199,24 @@ def test_a_workflow_that_is_not_a_graph_is_saved_unchanged(server):
 
 
 def test_a_wrong_file_is_reported(server):
-    (server.folder / "wrong.yaml").write_text("artgraph: 1\nnodes:\n  a: {node: nonsense}\n")
+    (server.folder / "wrong.yaml").write_text("artgraph: 1\nnodes:\n  a: {node: [nonsense}\n")
     answer = server.get("/userdata/workflows%2Fwrong.json")
     assert answer.status == 422
-    assert b"nonsense" in answer.body
+    assert answer.body.startswith(b"wrong.yaml:3: ")
+
+
+def test_a_graph_with_problems_opens_and_names_them(server):
+    path = server.folder / "unfinished.yaml"
+    text = "artgraph: 1\nnodes:\n  a: {node: nonsense, with: {x: 1}}\n"
+    text += "  b: {node: mean}\n  c: {node: grey, with: {count: 99999999, odd: true}}\n"
+    path.write_text(text)
+    workflow = load(server, "unfinished.json")
+    problems = workflow["extra"]["artgraph_problems"]
+    ids = {node["title"]: str(node["id"]) for node in workflow["nodes"]}
+    assert problems["nodes"].keys() == set(ids.values())
+    assert "'nonsense'" in problems["nodes"][ids["a"]]["errors"][0]["message"]
+    assert save(server, workflow, "unfinished.json").status == 200
+    assert path.read_text() == text
 
 
 def test_the_plan_and_the_yaml_of_the_open_graph(server, greys):
@@ -216,7 +230,7 @@ def test_the_plan_and_the_yaml_of_the_open_graph(server, greys):
 def test_opening_pictures_and_texts(server, greys):
     assert server.post("/artgraph/open?name=x.yaml", GRAPH.encode()).json()["name"] == "x"
     assert server.post("/artgraph/open?name=x.png", b"\x89PNG\r\n\x1a\n").json() == {}
-    assert "error" in server.post("/artgraph/open?name=x.yaml", b"artgraph: 1\nnodes: 5").json()
+    assert "error" in server.post("/artgraph/open?name=x.yaml", b"artgraph: 1\nnodes: [").json()
     assert until(lambda: server.get("/artgraph/start").json()["name"]) == "style_remix"
 
 

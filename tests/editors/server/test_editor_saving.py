@@ -56,24 +56,25 @@ def values(path):
 
 
 def test_saving_a_graph_with_graphs_in_it_changes_nothing(graphs, tmp_path):
-    workflow = graphs.load("outer.json")
+    workflow = graphs.load("outer.json").workflow
     assert {"one/value", "two/value", "sum"} <= {n.get("title") for n in workflow["nodes"]}
-    assert graphs.save("outer.json", workflow, True) == (tmp_path / "outer.yaml", None)
+    path, _, note = graphs.save("outer.json", workflow, True)
+    assert (path, note) == (tmp_path / "outer.yaml", None)
     assert (tmp_path / "outer.yaml").read_text() == OUTER
 
 
 def test_changes_of_nodes_inside_are_written_at_the_outer_node(graphs, tmp_path):
-    workflow = graphs.load("outer.json")
+    workflow = graphs.load("outer.json").workflow
     named(workflow, "one/picture")["widgets_values"][0] = 0.5
     named(workflow, "sum")["pos"] = [2000, 0]
-    path, note = graphs.save("outer.json", workflow, True)
+    path, _, note = graphs.save("outer.json", workflow, True)
     text = path.read_text()
     assert note is None
     assert text.count("node: ./inner.yaml") == 2
     assert "picture.level: 0.5" in text
     assert values(path)["one/picture"]["level"] == 0.5
     assert values(path)["two/picture"]["level"] == 0.75
-    again = graphs.load("outer.json")
+    again = graphs.load("outer.json").workflow
     assert named(again, "sum")["pos"] == [2000, 0]
     named(again, "one/picture")["widgets_values"][0] = 0.25
     graphs.save("outer.json", again, True)
@@ -81,9 +82,9 @@ def test_changes_of_nodes_inside_are_written_at_the_outer_node(graphs, tmp_path)
 
 
 def test_a_change_that_no_line_can_express_is_reported_and_the_old_file_is_stored(graphs, tmp_path):
-    workflow = graphs.load("outer.json")
+    workflow = graphs.load("outer.json").workflow
     workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "one/letter"]
-    path, note = graphs.save("outer.json", workflow, True)
+    path, _, note = graphs.save("outer.json", workflow, True)
     assert "./inner.yaml" in note
     (backup,) = (tmp_path / ".artgraph" / "backups").iterdir()
     assert backup.read_text() == OUTER
@@ -94,7 +95,7 @@ def test_a_change_that_no_line_can_express_is_reported_and_the_old_file_is_store
 def test_defaults_long_wires_and_comments_stay_as_they_were_written(graphs, tmp_path):
     text = INNER.replace("{level: knobs.level}", "{level: knobs.level}, with: {count: 1}")
     (tmp_path / "inner.yaml").write_text(text + "  # the end\n")
-    workflow = graphs.load("inner.json")
+    workflow = graphs.load("inner.json").workflow
     named(workflow, "value")["pos"] = [1500, 0]
     graphs.save("inner.json", workflow, True)
     saved = (tmp_path / "inner.yaml").read_text()
@@ -107,14 +108,14 @@ def test_a_change_of_a_graph_inside_is_noticed(graphs, tmp_path):
     deep.parent.mkdir()
     deep.write_text("artgraph: 1\nnodes: {shade: {node: number, with: {value: 0.5}}}\n")
     inner.write_text(INNER + "  deep: {node: ./deep/deep.yaml}\n")
-    graphs.load("outer.json")
+    graphs.load("outer.json").workflow
     assert graphs.changed() == []
     for file, old, new in ((inner, "0.25", "0.125"), (deep, "0.5", "0.75")):
         file.write_text(file.read_text().replace(old, new))
         name = file.relative_to(tmp_path).as_posix()
         assert graphs.changed() == [{"path": "outer.json", "file": name}]
         assert graphs.changed() == []
-    workflow = graphs.load("outer.json")
+    workflow = graphs.load("outer.json").workflow
     assert named(workflow, "one/picture")["widgets_values"][0] == 0.125
     graphs.save("outer.json", workflow, True)  # the editor's own change is not reported
     assert graphs.changed() == []

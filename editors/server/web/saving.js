@@ -1,0 +1,124 @@
+// Saving and opening of graphs: nothing is overwritten unseen, and each failure says why.
+
+import { app } from '/scripts/app.js'
+import { api } from '/scripts/api.js'
+import { notify, showDialog } from './menu.js'
+import { markRefused } from './results.js'
+
+const VERSION = 'X-Artgraph-Version' // header: the version of a graph's file that was read
+const WINDOW = 'X-Artgraph-Window' // header: the id of this window
+const PROBLEMS = 'artgraph_problems' // in a workflow: what is wrong with the graph in the file
+const STORED = 'artgraph.versions' // stored in the tab, so that it is known after a reload
+const own = crypto.randomUUID?.() ?? String(Math.random())
+const versions = new Map(Object.entries(JSON.parse(sessionStorage.getItem(STORED) ?? '{}')))
+const stale = new Map() // from the path of an open graph to its file that was changed on disk
+
+const short = (path) => path.replace(/^workflows\//, '')
+const workflows = () => app.extensionManager.workflow
+const isGraph = (path) => path.startsWith('workflows/')
+
+function remember(path, answer) {
+  const version = answer.headers.get(VERSION)
+  if (!version) return
+  versions.set(path, version)
+  sessionStorage.setItem(STORED, JSON.stringify(Object.fromEntries(versions)))
+}
+
+/** Watches how the editor reads and saves graphs. */
+export function watchFiles() {
+  const get = api.getUserData.bind(api)
+  api.getUserData = async (path, ...rest) => {
+    const answer = await get(path, ...rest)
+    if (isGraph(path) && answer.ok) remember(path, answer)
+    else if (isGraph(path)) notify('error', `${short(path)} cannot be opened`, await reason(answer.clone()))
+    return answer
+  }
+  const store = api.storeUserData.bind(api)
+  api.storeUserData = async (path, data, options = {}) => {
+    if (!isGraph(path)) return store(path, data, options)
+    const send = (base) => {
+      const headers = { ...options.headers, [WINDOW]: own, ...(base ? { [VERSION]: base } : {}) }
+      return store(path, data, { overwrite: true, stringify: true, ...options, headers, throwOnError: false })
+    }
+    // A new name has no version that was read: the editor asks before it replaces a file.
+    let answer = await send(options.overwrite === false ? undefined : versions.get(path))
+    if (answer.status === 412) {
+      const choice = await askStale(path)
+      if (choice === 'overwrite') answer = await send()
+      else if (choice === 'load') setTimeout(() => reload(path), 100)
+      if (choice !== 'overwrite') throw new Error(`${short(path)} was not saved`)
+    }
+    if (answer.ok) {
+      stale.delete(path)
+      remember(path, answer)
+    } else if (options.throwOnError !== false) {
+      if (answer.status !== 409) notify('error', `${short(path)} was not saved`, await reason(answer.clone()))
+      throw new Error(`Error storing user data file '${path}': ${answer.status} ${answer.statusText}`)
+    }
+    return answer
+  }
+}
+
+async function reason(answer) {
+  return (await answer.text().catch(() => '')) || `${answer.status} ${answer.statusText}`
+}
+
+/** Asks what to do if the file to be saved was changed by someone else. */
+function askStale(path) {
+  return new Promise((resolve) => {
+    const text = document.createElement('p')
+    text.textContent = 'Another window or program has changed this file since you opened it. '
+      + 'If you overwrite it, the other version is stored in .artgraph/backups. '
+      + 'If you load it, your changes in this window are lost.'
+    const buttons = { Overwrite: 'overwrite', 'Load the other version': 'load' }
+    showDialog(`${short(path)} has changed`, text, buttons, (choice) => resolve(choice ?? 'cancel'))
+  })
+}
+
+/** Another window or program has changed a graph, or this window has saved it. */
+export function changedOnDisk({ path, file, window: by }) {
+  if (by === own) return
+  if (workflows().openWorkflows.some((workflow) => workflow.path === path)) stale.set(path, file)
+  reloadStale()
+}
+
+/** Reads the open graph again if it was changed and has no unsaved changes. */
+export async function reloadStale() {
+  const active = workflows().activeWorkflow
+  const file = stale.get(active?.path)
+  if (!stale.delete(active?.path)) return
+  const summary = `${file} was changed on disk`
+  const isOwn = active.path.endsWith(file.replace(/\.ya?ml$/, '.json'))
+  if (active.isModified)
+    return notify('warn', summary, isOwn ? 'Your graph has unsaved changes. When you save them, you can choose a version.'
+      : 'Your graph has unsaved changes, so it was not loaded again.')
+  if (await reload(active.path)) notify('info', summary, 'The new version is shown.')
+}
+
+/** Reads the graph that is open again from its file. Returns whether that was possible. */
+async function reload(path) {
+  const active = workflows().activeWorkflow
+  const answer = await api.getUserData(path)
+  if (!answer.ok || active?.path !== path) return false
+  const text = await answer.text()
+  active.originalContent = active.content = text
+  await app.loadGraphData(JSON.parse(text), true, false, active)
+  active.changeTracker?.reset?.()
+  active.isModified = false
+  return true
+}
+
+/** Shows what is wrong with a graph when it opens: on its nodes, and the rest as a message. */
+export function showProblems() {
+  const load = app.loadGraphData.bind(app)
+  app.loadGraphData = async (data, ...rest) => {
+    const problems = data?.extra?.[PROBLEMS]
+    if (problems) delete data.extra[PROBLEMS]
+    const result = await load(data, ...rest)
+    if (problems) setTimeout(() => {
+      markRefused(problems.nodes)
+      for (const text of problems.graph) notify('warn', 'The graph has a problem', text)
+    }, 400)
+    return result
+  }
+}

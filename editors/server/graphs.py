@@ -35,6 +35,7 @@ from .watch import Watch
 
 _DEPTH = 3  # levels of sub-folders that are searched for graphs
 _MAX_LISTED = 1_000  # largest number of graphs in the list
+ANY_VERSION = "*"
 PROBLEMS = "artgraph_problems"  # the key in a workflow's `extra` for what is wrong with the graph
 
 
@@ -125,7 +126,8 @@ class Graphs:
     def save(self, name: str, workflow: Any, overwrite: bool, base: str | None = None) -> Saved:
         """Write a workflow as YAML.
 
-        base: the version of the file that the window has read; None saves over any version.
+        base: the version of the file that the window has read; None saves over any version, and
+              ANY_VERSION too, after a backup.
 
         Raises: HTTPConflict if the file exists and `overwrite` is false; StaleError if the file has
         another version than `base`.
@@ -137,7 +139,8 @@ class Graphs:
         now = next((file for file in (path, plain) if file.is_file()), None)
         if not overwrite and (path.exists() or _is_workflow(plain)):
             raise web.HTTPConflict(text=f"{path.name} already exists")
-        if base is not None and now is not None and _version(now.read_bytes()) != base:
+        is_forced = base == ANY_VERSION
+        if base and not is_forced and now is not None and _version(now.read_bytes()) != base:
             raise StaleError(now.name)
         if not isinstance(workflow, dict):
             raise web.HTTPBadRequest(text="the workflow is not a JSON object")
@@ -151,7 +154,7 @@ class Graphs:
             document = parse_document(text, path.name, path.parent)
         except ArtgraphError as error:
             return self._save_json(path, workflow, str(error))
-        notes = [*losses, *self._back_up(path, loses_content=bool(losses))]
+        notes = [*losses, *self._back_up(path, loses_content=is_forced or bool(losses))]
         if text != old:
             write_whole(path, text.encode())
         if _is_workflow(plain):

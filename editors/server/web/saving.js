@@ -15,7 +15,7 @@ const stale = new Map() // from the path of an open graph to its file that was c
 
 const short = (path) => path.replace(/^workflows\//, '')
 const workflows = () => app.extensionManager.workflow
-const isGraph = (path) => path.startsWith('workflows/')
+const isGraph = (path) => /^workflows\/(.*\/)?[^./][^/]*$/.test(path)
 
 function remember(path, answer) {
   const version = answer.headers.get(VERSION)
@@ -36,15 +36,18 @@ export function watchFiles() {
   const store = api.storeUserData.bind(api)
   api.storeUserData = async (path, data, options = {}) => {
     if (!isGraph(path)) return store(path, data, options)
+    const overwrite = options.overwrite ?? true
+    const query = new URLSearchParams({ overwrite, full_info: options.full_info ?? false })
+    const body = options.stringify ?? !Object.keys(options).length ? JSON.stringify(data) : data
     const send = (base) => {
-      const headers = { ...options.headers, [WINDOW]: own, ...(base ? { [VERSION]: base } : {}) }
-      return store(path, data, { overwrite: true, stringify: true, ...options, headers, throwOnError: false })
+      const headers = { [WINDOW]: own, ...(base ? { [VERSION]: base } : {}) }
+      return api.fetchApi(`/userdata/${encodeURIComponent(path)}?${query}`, { method: 'POST', body, headers })
     }
     // A new name has no version that was read: the editor asks before it replaces a file.
-    let answer = await send(options.overwrite === false ? undefined : versions.get(path))
+    let answer = await send(overwrite ? versions.get(path) : undefined)
     if (answer.status === 412) {
       const choice = await askStale(path)
-      if (choice === 'overwrite') answer = await send()
+      if (choice === 'overwrite') answer = await send('*')
       else if (choice === 'load') setTimeout(() => reload(path), 100)
       if (choice !== 'overwrite') throw new Error(`${short(path)} was not saved`)
     }

@@ -108,7 +108,7 @@ def test_a_change_of_a_graph_inside_is_noticed(graphs, tmp_path):
     deep.parent.mkdir()
     deep.write_text("artgraph: 1\nnodes: {shade: {node: number, with: {value: 0.5}}}\n")
     inner.write_text(INNER + "  deep: {node: ./deep/deep.yaml}\n")
-    graphs.load("outer.json").workflow
+    graphs.load("outer.json")
     assert graphs.changed() == []
     for file, old, new in ((inner, "0.25", "0.125"), (deep, "0.5", "0.75")):
         file.write_text(file.read_text().replace(old, new))

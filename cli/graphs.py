@@ -106,8 +106,9 @@ def convert(
     (ComfyUI's API format) or .png. A PNG must exist; the graph is added to it.
     """
     from ..contract.registry import load_nodes
-    from ..editors.formats.convert import check, write_graph
+    from ..editors.formats.convert import API_ENDING, check, write_graph
     from ..editors.formats.load import load_document
+    from ..runner.graph.modes import without_modes
 
     registry = load_nodes(pack or ())
     document = load_document(source)
@@ -116,6 +117,9 @@ def convert(
     if target.exists() and target.suffix.lower() != ".png" and not force:
         raise GraphError(f"{target}: already exists", "name another file, or add --force")
     typer.echo(f"{target}: {write_graph(document, target, registry)}")
+    omitted = without_modes(flat, registry)[1].line
+    if omitted and (document.unread or target.name.lower().endswith(API_ENDING)):
+        typer.echo(f"{target}: does not contain: {omitted}", err=True)
 
 
 @app.command()

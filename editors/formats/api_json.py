@@ -13,7 +13,8 @@ from typing import Any
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import ABOUT, Document
 from ...runner.graph.modes import without_modes
-from .assemble import ForeignGraph, ForeignNode, default_values
+from .assemble import default_values
+from .foreign import ForeignGraph, ForeignNode
 from .forms import class_id
 
 META = "artgraph"

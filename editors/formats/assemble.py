@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ...contract.problem import Problem
@@ -17,49 +17,13 @@ from ...contract.spec import NodeSpec
 from ...contract.values.files import stem_problem
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT
-from ...runner.graph.names import NAME, NODE_NAME
-from .core_nodes import CORE, FOLDER_MARK, PRIMITIVE_TITLES, is_primitive
-from .forms import from_comfy_value, is_empty_number, node_id, to_comfy_value
-from .names import node_name, unused_name, valid_name
+from .core_nodes import CORE, FOLDER_MARK, is_primitive
+from .foreign import ForeignGraph, ForeignNode
+from .forms import from_comfy_value, node_id, to_comfy_value
+from .naming import Naming, knob_value
 
 
-@dataclass
-class ForeignNode:
-    """A node of a ComfyUI graph: values and links (node, output number) by input."""
-
-    id: str
-    type: str
-    title: str
-    values: dict[str, Any] = field(default_factory=dict)
-    links: dict[str, tuple[str, int]] = field(default_factory=dict)
-    knobs: dict[str, str] = field(default_factory=dict)  # the knob of each widget that has one
-    about: Any = None
-    mode: str = ""
-    outputs: list[str] = field(default_factory=list)  # names and types of a workflow's outputs
-    types: list[str] = field(default_factory=list)
-    ours: dict[str, Any] = field(default_factory=dict)  # what `workflow_write` stored in the node
-
-
-@dataclass
-class ForeignGraph:
-    """All nodes of a ComfyUI graph, and what a graph file contains besides nodes.
-
-    left_out: titles of muted and bypassed nodes without a counterpart here, and of those that need
-              them.
-    workflow: the workflow with the layout; None for API JSON.
-    controls: what happens to a widget's value after a run, by node and widget.
-    inside:   the ids of the nodes in each subgraph of the workflow itself, by its id.
-    """
-
-    nodes: dict[str, ForeignNode]
-    metadata: dict[str, Any] = field(default_factory=dict)  # title, about, ..., knobs, layout
-    left_out: list[str] = field(default_factory=list)
-    workflow: Mapping[str, Any] | None = None
-    controls: dict[str, dict[str, str]] = field(default_factory=dict)
-    inside: dict[Any, list[str]] = field(default_factory=dict)
-
-
-class Assembler:
+class Assembler(Naming):
     """Makes the data of a graph file. `problems` lists everything that can't be converted.
 
     keeps_unknown: whether nodes of packs that are not loaded, and names that a node does not have,
@@ -73,12 +37,9 @@ class Assembler:
         file: str,
         keeps_unknown: bool = False,
     ) -> None:
-        self.graph, self.registry, self.file = graph, registry, file
-        self.keeps_unknown = keeps_unknown
+        super().__init__(graph, registry, keeps_unknown)
+        self.file = file
         self.problems: list[Problem] = []
-        self.names: dict[str, str] = {}
-        self.knobs: dict[str, Any] = {}
-        self.knob_names: dict[str, str] = {}  # names of knobs by the ids of primitive nodes
         self._saved_as: set[str] = set()
 
     def report(self, node: ForeignNode, problem: Problem) -> None:
@@ -118,89 +79,6 @@ class Assembler:
         if metadata.get("layout"):
             data["layout"] = metadata["layout"]
         return data
-
-    def spec(self, node: ForeignNode) -> NodeSpec | None:
-        core = CORE.get(node.type)
-        ours = core.node if core is not None else node_id(node.type)
-        return self.registry.get(ours) if ours is not None else None
-
-    def is_kept(self, node: ForeignNode) -> bool:
-        """Returns whether a node without a counterpart here can be written as it is."""
-        return (self.keeps_unknown or bool(node.mode)) and node_id(node.type) is not None
-
-    def name_nodes(self) -> None:
-        """Name the nodes: first those that have a name in the graph file and the same title."""
-        nodes = [node for node in self.graph.nodes.values() if not is_primitive(node.type)]
-        for node in nodes:
-            name = node.ours.get("name")
-            is_renamed = node.title != node.ours.get("title", name)
-            if is_renamed and valid_name(node.title, ""):
-                continue
-            is_name = isinstance(name, str) and NODE_NAME.fullmatch(name) and name != "knobs"
-            if is_name and (self.spec(node) is not None or self.is_kept(node)):
-                self.names[node.id] = str(name)
-        taken: dict[str, str] = {}
-        for number, name in list(self.names.items()):
-            if taken.setdefault(name, number) != number:
-                del self.names[number]  # a copy in the editor
-        for node in nodes:
-            if node.id not in self.names:
-                self.name(node)
-
-    def renamed(self) -> dict[str, str]:
-        """Returns the new name of each node that has another one than in the graph file."""
-        now = set(self.names.values())
-        return {
-            node.ours["name"]: self.names[node.id]
-            for node in self.graph.nodes.values()
-            if node.id in self.names
-            and isinstance(node.ours.get("name"), str)
-            and node.ours["name"] not in now
-        }
-
-    def name(self, node: ForeignNode) -> None:
-        """Use a node's title as its name, if the title can be a name."""
-        spec, title = self.spec(node), node.title
-        if spec is None and not self.is_kept(node):
-            return
-        usual = spec.id if spec is not None else valid_name(node_id(node.type) or "", "node")
-        default = spec is not None and title == spec.title
-        default = default or "".join(title.split()) == node.type  # e.g. Save Image
-        default = default and not NAME.fullmatch(title)
-        name = usual if default else node_name(title, usual)
-        self.names[node.id] = unused_name(name, set(self.names.values()))
-
-    def collect_knobs(self) -> None:
-        """Collect the knobs of the original graph file, then those of ComfyUI's primitives."""
-        original = self.graph.metadata.get("knobs", {})
-        self.knobs = dict(original)
-        primitives: set[tuple[str, str]] = set()  # a knob has one primitive of each type
-        uses: dict[str, str] = {}
-        for node in self.graph.nodes.values():
-            spec = self.spec(node)
-            for name, (source, _) in node.links.items():
-                if spec is None or not self.is_empty(node, spec, name):
-                    uses.setdefault(source, name)
-        for node in self.graph.nodes.values():
-            if not is_primitive(node.type) or node.id not in uses:
-                continue
-            value = node.values.get("value")
-            default = node.title in ("", node.type, "PrimitiveNode", *PRIMITIVE_TITLES)
-            name = valid_name("" if default else node.title, uses[node.id])
-            own = node.ours.get("name")
-            is_renamed = node.title != node.ours.get("title", own) and valid_name(node.title, "")
-            if isinstance(own, str) and NAME.fullmatch(own) and not is_renamed:
-                name = own
-            kind = node.types[0] if node.types else ""
-            if kind and (name, kind) in primitives:
-                name = unused_name(name, set(self.knobs))
-            primitives.add((name, kind))
-            if name in original and knob_value(self.knobs[name]) != value:
-                self.knobs[name] = with_value(original[name], value)
-            elif name not in original:
-                name = unused_name(name, {k for k, v in self.knobs.items() if v != value})
-                self.knobs[name] = value
-            self.knob_names[node.id] = name
 
     def unknown_entry(self, node: ForeignNode) -> dict[str, Any]:
         """Returns a node of a type that is not known here, as the graph file contained it."""
@@ -267,16 +145,6 @@ class Assembler:
         """Returns whether a widget's wire comes from a muted node, so that its value is used."""
         source = self.graph.nodes.get(node.links[slot][0])
         return source is not None and source.mode == "muted"
-
-    def is_empty(self, node: ForeignNode, spec: NodeSpec, slot: str) -> bool:
-        """Returns whether a primitive sets a widget to the number that means "empty".
-
-        Such a link does not become a knob.
-        """
-        source, widget = self.graph.nodes.get(node.links[slot][0]), spec.widgets.get(slot)
-        if source is None or widget is None or not is_primitive(source.type):
-            return False
-        return is_empty_number(widget, source.values.get("value"))
 
     def wire(self, node: ForeignNode, slot: str) -> str | None:
         """Returns the source of a link, as `node.output` or `knobs.name`."""
@@ -380,16 +248,6 @@ def ordered(entries: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
 def is_default(value: Any, default: Any) -> bool:
     """Returns whether a value is the default. As in JSON, 1 equals 1.0, but true does not."""
     return bool(value == default) and (type(value) is bool) == (type(default) is bool)
-
-
-def knob_value(knob: Any) -> Any:
-    """Returns a knob's value. A knob is a plain value or a mapping with the key `value`."""
-    return knob["value"] if isinstance(knob, dict) else knob
-
-
-def with_value(knob: Any, value: Any) -> Any:
-    """Returns the knob with another value."""
-    return {**knob, "value": value} if isinstance(knob, dict) else value
 
 
 def default_values(spec: NodeSpec, values: Mapping[str, Any]) -> dict[str, Any]:

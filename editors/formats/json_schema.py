@@ -1,7 +1,7 @@
 """The JSON Schema of graph files, made from the registry. Text editors use it to check files.
 
 The schema accepts what `artgraph validate` accepts. It can't check whether the nodes, outputs,
-knobs and files that a graph names exist.
+knobs and files that a graph names exist. It checks muted nodes too, which `validate` does not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...runner.graph.document import ABOUT, FORMAT
+from ...runner.graph.document import ABOUT, FORMAT, MODES
 from ...runner.graph.names import NAME, NODE_NAME
 
 Schema = dict[str, Any]
@@ -35,7 +35,7 @@ def graph_schema(registry: Mapping[str, NodeSpec]) -> Schema:
         "properties": {
             "artgraph": {"const": FORMAT, "description": "Version of the format"},
             **dict.fromkeys(ABOUT, True),
-            "layout": {"description": "Where an editor draws the nodes"},
+            "layout": {"description": "How an editor shows the graph"},
             "knobs": {
                 "description": "The settings that the graph exposes",
                 "type": ["object", "null"],
@@ -107,7 +107,16 @@ def _node(spec: NodeSpec) -> Schema:
 
 def _parts(wires: Schema, values: Schema) -> Schema:
     return {
-        "properties": {"node": True, "about": True, "from": wires, "with": values},
+        "properties": {
+            "node": True,
+            "about": True,
+            "mode": {
+                "description": "muted: it does not run; bypassed: it passes its input on",
+                "enum": [*MODES, None],
+            },
+            "from": wires,
+            "with": values,
+        },
         "additionalProperties": False,
     }
 

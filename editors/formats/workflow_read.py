@@ -13,8 +13,8 @@ from typing import Any
 
 from ...contract.spec import NodeSpec
 from .api_json import META
-from .assemble import ForeignGraph, ForeignNode
 from .core_nodes import CORE, CORE_WIDGETS, is_primitive
+from .foreign import ForeignGraph, ForeignNode
 from .forms import node_form, node_id
 from .names import topological_order, values_by_name
 from .workflow_extras import NOTES, read_about

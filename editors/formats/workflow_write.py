@@ -16,19 +16,17 @@ from ...contract.spec import NodeSpec
 from ...contract.widgets import Widget
 from ...runner.graph.document import Document, NodeEntry, document_of
 from ...runner.graph.meaning import Meaning
-from ...runner.graph.yaml_text import Marked
 from .api_json import META, graph_metadata
 from .assemble import Assembler, default_values
 from .core_nodes import CONTROLS
 from .forms import InputForm, class_id, from_comfy_value, node_form, to_comfy_value
-from .workflow_extras import about_text
-from .workflow_layout import Box, about_place, arrange, read_box, read_boxes
-from .workflow_names import knob_nodes
+from .workflow_layout import Box, arrange, read_boxes
+from .workflow_links import Links
+from .workflow_parts import control_of, group_of
 from .workflow_read import MODE_NAMES, read_workflow
 from .workflow_values import put_values
 
 VERSION = 0.4
-_GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
 _VIRTUAL_BOX = Box(0, 0, 200, 100)
 _MODES = {"": 0} | {name: number for number, name in MODE_NAMES.items()}
 
@@ -71,46 +69,8 @@ def with_virtual(writer: Writer) -> dict[str, Any] | None:
     return workflow if same == Meaning(writer.registry, again).of(again) else None
 
 
-class Writer:
+class Writer(Links):
     """Writes one document as a workflow."""
-
-    def __init__(self, document: Document, registry: Mapping[str, NodeSpec]) -> None:
-        self.document, self.registry = document, registry
-        self.layout = document.layout if isinstance(document.layout, dict) else {}
-        self.virtual = {n: v for n, v in self.table("virtual").items() if isinstance(v, dict)}
-        inside = [v["inside"] for v in self.virtual.values() if isinstance(v.get("inside"), dict)]
-        inner = {name for names in inside for name in names.values()}
-        self.entries = {n: entry for n, entry in document.nodes.items() if n not in inner}
-        knobs = knob_nodes(document, registry, document.nodes)
-        used = knob_nodes(document, registry, self.entries)
-        sources = {link[0] for link in self.listed("links", list) if link}
-        knobs = {key: name for key, name in knobs.items() if key in used or name in sources}
-        self.knob_names = knobs
-        self.ids = {n: i for i, n in enumerate([*self.entries, *knobs.values(), *self.virtual], 1)}
-        self.links: list[list[Any]] = []
-        self.targets: dict[tuple[int, int], list[int]] = {}  # links by node and output
-        self.ends: dict[str, int] = {}  # the link to each input, such as `node.input`
-        self.knob_widgets: dict[str, InputForm] = {}
-        for entry in document.nodes.values():
-            for form, mark in self.wired_widgets(entry):
-                key = (str(mark.value).partition(".")[2], form.type)
-                if key in knobs:
-                    self.knob_widgets.setdefault(knobs[key], form)
-
-    def table(self, key: str) -> dict[str, Any]:
-        """Returns a mapping in the layout; empty if it is malformed."""
-        part = self.layout.get(key)
-        return part if isinstance(part, dict) else {}
-
-    def listed(self, key: str, kind: type = dict) -> list[Any]:
-        """Returns the entries of a list in the layout that have the right form."""
-        items = self.layout.get(key)
-        return [item for item in items if isinstance(item, kind)] if isinstance(items, list) else []
-
-    def wired_widgets(self, entry: NodeEntry) -> list[tuple[InputForm, Marked]]:
-        spec = self.registry.get(entry.type)
-        forms = node_form(spec).widgets if spec is not None else []
-        return [(form, entry.wires[form.name]) for form in forms if form.name in entry.wires]
 
     def workflow(self) -> dict[str, Any]:
         nodes = {name: self.node(entry) for name, entry in self.entries.items()}
@@ -138,7 +98,7 @@ class Writer:
             "last_link_id": len(self.links),
             "nodes": everything,
             "links": self.links,
-            "groups": [_group(group) for group in self.listed("groups")],
+            "groups": [group_of(group) for group in self.listed("groups")],
             "config": {},
             "extra": {**self.table("extra"), META: metadata, **self.app(), **self.reroutes()},
             "version": VERSION,
@@ -183,7 +143,7 @@ class Writer:
         for widget in form.widgets:
             widgets_values.append(complete[widget.name])
             if "control_after_generate" in widget.options:
-                widgets_values.append(_control(control, widget.name))
+                widgets_values.append(control_of(control, widget.name))
         return self.drawn(
             entry,
             form.class_id,
@@ -248,64 +208,13 @@ class Writer:
             inputs.append(slot)
         return inputs
 
-    def source(self, mark: Marked) -> tuple[str, str] | None:
-        """Returns the node or knob and the output of a wire; None if there is no such output."""
-        owner, _, output = str(mark.value).partition(".")
-        if owner == "knobs" and any(knob == output for knob, _ in self.knob_names):
-            return owner, output
-        other = self.document.nodes.get(owner)
-        if other is None:
-            return None
-        spec = self.registry.get(other.type)
-        if spec is None:
-            return owner, output
-        outputs = list(spec.outputs)
-        if output in outputs or (not output and len(outputs) == 1):
-            return owner, output or outputs[0]
-        return None
-
-    def add_links(self, nodes: dict[str, dict[str, Any]]) -> None:
-        """Add the links of virtual nodes, and then those of all other wires."""
-        for link in self.listed("links", list):
-            if len(link) == 4 and link[0] in nodes and link[2] in nodes:
-                start = _slot(nodes[link[0]]["outputs"], link[1])
-                end = _slot(nodes[link[2]]["inputs"], link[3])
-                if start is not None and end is not None:
-                    self.link(nodes, link[0], start, link[2], end)
-        for name, entry in self.entries.items():
-            node = nodes[name]
-            for at, slot in enumerate(node["inputs"]):
-                mark = entry.wires.get(slot["name"])
-                found = self.source(mark) if mark is not None and slot["link"] is None else None
-                if found is None:
-                    continue
-                source, output = found
-                if source == "knobs":
-                    source, out = self.knob_names.get((output, slot["type"]), ""), 0
-                elif source in nodes:
-                    out = _slot(nodes[source]["outputs"], output) or 0
-                if source in nodes:
-                    self.link(nodes, source, out, name, at)
-        by_id = {node["id"]: node for node in nodes.values()}
-        for (number, out), links in self.targets.items():
-            by_id[number]["outputs"][out]["links"] = links
-
-    def link(self, nodes: dict[str, Any], source: str, out: int, target: str, at: int) -> None:
-        slot = nodes[target]["inputs"][at]
-        number = len(self.links) + 1
-        kind = slot.get("type", "*")
-        self.links.append([number, self.ids[source], out, self.ids[target], at, kind])
-        slot["link"] = number
-        self.targets.setdefault((self.ids[source], out), []).append(number)
-        self.ends[f"{target}.{at}"] = self.ends[f"{target}.{slot.get('name')}"] = number
-
     def knob(self, name: str, kind: str, key: str) -> dict[str, Any]:
         """Returns the primitive node of a knob. Its output has the type of the wired widget."""
         widget = self.knob_widgets[key]
         value = self.document.knobs[name].value
         output = {"name": kind, "type": kind, "widget": {"name": widget.name}}
         control = self.table("control").get(key)
-        after = _control(control, "value")
+        after = control_of(control, "value")
         values = [value]
         if kind in ("INT", "COMBO") or after != CONTROLS[0]:
             values.append(after)
@@ -335,11 +244,6 @@ class Writer:
         node["properties"] = (properties if isinstance(properties, dict) else {}) | {META: ours}
         return node | {"id": self.ids[name], "title": self.title(name), "mode": node.get("mode", 0)}
 
-    def title(self, name: str, usual: str | None = None) -> str:
-        """Returns the title of a node in the editor."""
-        title = self.table("titles").get(name)
-        return title if isinstance(title, str) else usual or name
-
     def add_state(self, node: dict[str, Any], name: str, box: Box) -> None:
         """Add a node's place, colours, and whatever else the layout contains about it."""
         node["pos"], node["size"] = [box.x, box.y], [box.width, box.height]
@@ -359,68 +263,6 @@ class Writer:
             pairs = zip(("color", "bgcolor"), colors, strict=False)
             node |= {key: color for key, color in pairs if color}
 
-    def app(self) -> dict[str, Any]:
-        """Returns the settings of App mode, with the ids of nodes instead of their names."""
-        app, found = self.table("app"), {}
-        if isinstance(app.get("open"), bool):
-            found["linearMode"] = app["open"]
-        if "inputs" in app or "outputs" in app:
-            inputs = [entry for entry in app.get("inputs") or [] if isinstance(entry, list)]
-            found["linearData"] = {
-                "inputs": [[self.ids.get(i, i), *rest] for i, *rest in filter(None, inputs)],
-                "outputs": [self.ids.get(i, i) for i in app.get("outputs") or []],
-            }
-        return found
-
-    def reroutes(self) -> dict[str, Any]:
-        """Returns the reroute points, and the links that pass through them."""
-        points = {point.get("id"): dict(point) for point in self.listed("reroutes")}
-        extensions, looks = [], {}
-        users: dict[Any, list[int]] = {number: [] for number in points}
-        for end, wire in self.table("wires").items():
-            number = self.ends.get(end)
-            if number is None or not isinstance(wire, dict):
-                continue
-            if "look" in wire:
-                looks[str(number)] = wire["look"]
-            if wire.get("reroute") in points:
-                extensions.append({"id": number, "parentId": wire["reroute"]})
-                for point in _chain(wire["reroute"], points):
-                    users[point].append(number)
-        found: dict[str, Any] = {}
-        kept = [
-            point | {"linkIds": users[number]}
-            for number, point in points.items()
-            if users[number] or point.get("floating")
-        ]
-        found |= {"reroutes": kept} if kept else {}
-        found |= {"linkExtensions": extensions} if extensions else {}
-        return found | ({"linkPresentation": looks} if looks else {})
-
-    def floating(self) -> list[dict[str, Any]]:
-        """Returns the links of reroute points with one end only."""
-        found = []
-        for number, link in enumerate(self.listed("floating", list), len(self.links) + 1):
-            if len(link) == 6:
-                start, out, end, at, kind, parent = link
-                ends = [self.ids.get(start, -1), out, self.ids.get(end, -1), at]
-                keys = ("origin_id", "origin_slot", "target_id", "target_slot")
-                plain = dict(zip(keys, ends, strict=True))
-                found.append({"id": number, **plain, "type": kind, "parentId": parent})
-        return found
-
-    def notes(self, number: int, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
-        """Returns the notes of the layout, and a note with the graph's title and description."""
-        notes = [_note(number + i, note) for i, note in enumerate(self.listed("notes"))]
-        text = about_text(self.document.about)
-        if text and self.layout.get("about") is not False:
-            box = read_box(self.layout.get("about")) or about_place(boxes.values())
-            about = {"title": "About", "text": text, "box": list(box)}
-            note = _note(number + len(notes), about)
-            note["properties"][META] = "about"
-            notes.append(note)
-        return notes
-
 
 def shown_value(widget: Widget, value: Any, checked: Any) -> Any:
     """Returns what the editor shows of a value; None if it can't show a wrong value as it is."""
@@ -436,56 +278,3 @@ def shown_value(widget: Widget, value: Any, checked: Any) -> Any:
         return checked if value == checked and not isinstance(value, bool) else None
     back = from_comfy_value(widget, spec_value)
     return spec_value if back == value else None
-
-
-def _slot(slots: list[dict[str, Any]], key: Any) -> int | None:
-    """Returns the number of a slot, which is given by its name or number."""
-    if isinstance(key, int):
-        return key if 0 <= key < len(slots) else None
-    return next((i for i, slot in enumerate(slots) if slot.get("name") == key), None)
-
-
-def _chain(number: Any, points: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
-    """Returns a reroute point and those between it and the source."""
-    chain: list[Any] = []
-    while number in points and number not in chain:
-        chain.append(number)
-        number = points[number].get("parentId")
-    return chain
-
-
-def _control(controls: Any, name: str) -> str:
-    """Returns what the editor does with a widget's value after a run."""
-    value = controls.get(name) if isinstance(controls, dict) else None
-    return value if value in CONTROLS else CONTROLS[0]
-
-
-def _group(group: Mapping[str, Any]) -> dict[str, Any]:
-    others = {k: v for k, v in group.items() if k not in ("title", "box", "color")}
-    return {
-        "title": str(group.get("title", "")),
-        "bounding": list(read_box(group.get("box")) or _GROUP_BOX),
-        "color": group.get("color", "#3f789e"),
-        "flags": {},
-    } | others
-
-
-def _note(number: int, note: Mapping[str, Any]) -> dict[str, Any]:
-    x, y, width, height = read_box(note.get("box")) or _NOTE_BOX
-    colors = {key: note[key] for key in ("color", "bgcolor") if key in note}
-    flags = note.get("flags")
-    return {
-        "id": number,
-        "type": "Note" if note.get("type") == "Note" else "MarkdownNote",
-        "pos": [x, y],
-        "size": [width, height],
-        "flags": dict(flags) if isinstance(flags, dict) else {},
-        "order": 0,
-        "mode": 0,
-        "inputs": [],
-        "outputs": [],
-        "title": str(note.get("title", "Note")),
-        "properties": {},
-        "widgets_values": [str(note.get("text", ""))],
-        **({"color": "#432", "bgcolor": ""} | colors),  # "" is the colour of the editor's palette
-    }

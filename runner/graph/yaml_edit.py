@@ -105,7 +105,8 @@ class _Editor:
                 return event
         raise EditError
 
-    def piece(self, events: Iterator[Any], event: Any) -> _Piece:
+    def piece(self, events: Iterator[Any], first: Any) -> _Piece:
+        event = first
         start, end = event.start_mark.index, event.end_mark.index
         if isinstance(event, yaml.ScalarEvent):
             self.scalars.append((start, end))
@@ -117,13 +118,13 @@ class _Editor:
         elif isinstance(event, yaml.MappingStartEvent):
             piece = _Piece("mapping", start, end, bool(event.flow_style))
             while not isinstance(event := next(events), yaml.MappingEndEvent):
-                key: Any = event
-                mark = key.start_mark
-                if not isinstance(key, yaml.ScalarEvent):
+                if not isinstance(event, yaml.ScalarEvent):
                     raise EditError
-                self.scalars.append((mark.index, key.end_mark.index))
+                key: Any = event
+                begin, stop = key.start_mark, key.end_mark.index
+                self.scalars.append((begin.index, stop))
                 value = self.piece(events, next(events))
-                item = _Item(key.value, mark.index, key.end_mark.index, mark.column, value)
+                item = _Item(key.value, begin.index, stop, begin.column, value)
                 piece.items.append(item)
                 piece.end = max(value.end, item.end)
         else:

@@ -30,7 +30,10 @@ export function watchFiles() {
   api.getUserData = async (path, ...rest) => {
     const answer = await get(path, ...rest)
     if (isGraph(path) && answer.ok) remember(path, answer)
-    else if (isGraph(path)) notify('error', `${short(path)} cannot be opened`, await reason(answer.clone()))
+    else if (isGraph(path)) {
+      notify('error', `${short(path)} cannot be opened`, await reason(answer.clone()))
+      setTimeout(openSomething, 2000)
+    }
     return answer
   }
   const store = api.storeUserData.bind(api)
@@ -60,6 +63,11 @@ export function watchFiles() {
     }
     return answer
   }
+}
+
+/** Opens the first graph if none is open, as after a reload whose only graph can't be opened. */
+function openSomething() {
+  if (!workflows().activeWorkflow) app.loadGraphData()
 }
 
 async function reason(answer) {

@@ -87,6 +87,8 @@ VALID = {
         {"node": "math", "from": {"a": "knobs.a"}}, {"a": {"value": 2, "about": "How many"}}
     ),
     "parts that are empty": with_node({"node": "math", "from": None, "with": None, "about": None}),
+    "a muted node": with_node({"node": "math", "mode": "muted"}),
+    "a node that is not muted": with_node({"node": "math", "mode": None}),
     "texts of any kind": {"artgraph": 1, "title": None, "tags": ["a", 2], "nodes": ART},
     "layout of any kind": {"artgraph": 1, "layout": None, "nodes": ART},
     "a graph inside": with_node({"node": "inner.yaml", "with": {"count": 20, "art.size": 32}}),
@@ -144,6 +146,7 @@ INVALID = {
     ),
     "a value for an input": with_node({"node": "train_vae", "with": {"dataset": "art"}}),
     "an unknown part beside a graph": with_node({"node": "inner.yaml", "form": {}}),
+    "another mode": with_node({"node": "math", "mode": "off"}),
     "a number as a wire into a graph": with_node({"node": "inner.yaml", "from": {"art.count": 3}}),
 }
 

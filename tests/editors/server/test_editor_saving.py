@@ -11,7 +11,7 @@ pytest.importorskip("comfyui_frontend_package", reason="the editor is not instal
 from editing import PACK, Server, Tab
 
 from artgraph.contract.registry import load_nodes
-from artgraph.editors.server.graphs import Graphs
+from artgraph.editors.server.graphs import ANY_VERSION, Graphs, StaleError
 from artgraph.editors.server.settings import Settings
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import read_document
@@ -127,3 +127,84 @@ def test_a_workflow_that_cannot_be_saved_as_yaml_is_reported_to_the_tab(tmp_path
         path = quote("workflows/strange.json", safe="")
         assert server.post(f"/userdata/{path}", json.dumps(foreign).encode()).status == 200
         assert "KSampler" in tab.wait("artgraph.saved")["note"]
+
+
+def test_comments_and_unknown_keys_survive_a_changed_value(graphs, tmp_path):
+    text = INNER.replace("{node: grey,", "{node: grey, note: mine,") + "  # the end\n"
+    (tmp_path / "inner.yaml").write_text("# first\n" + text)
+    workflow = graphs.load("inner.json").workflow
+    named(workflow, "level")["widgets_values"][0] = 0.5
+    named(workflow, "value")["title"] = "average"
+    path, _, note = graphs.save("inner.json", workflow, True)
+    expected = text.replace("level: 0.25", "level: 0.5").replace("value: {", "average: {")
+    assert path.read_text() == "# first\n" + expected
+    assert note is None
+    assert not (tmp_path / ".artgraph").exists()
+
+
+def test_a_removed_comment_is_reported_and_stays_in_a_backup(graphs, tmp_path):
+    text = INNER.replace("picture.image}}", "picture.image}} # why")
+    (tmp_path / "inner.yaml").write_text(text)
+    for _ in range(2):  # also within one second
+        (tmp_path / "inner.yaml").write_text(text)
+        workflow = graphs.load("inner.json").workflow
+        workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "value"]
+        _, _, note = graphs.save("inner.json", workflow, True)
+        assert note.startswith("1 comment was in lines that are removed. The file as it was")
+    backups = list((tmp_path / ".artgraph" / "backups").iterdir())
+    assert [backup.read_text() for backup in backups] == [text, text]
+
+
+def test_a_stale_save_is_refused_and_a_forced_one_makes_a_backup(graphs, tmp_path):
+    workflow, version = graphs.load("inner.json")
+    named(workflow, "level")["widgets_values"][0] = 0.5
+    newer = graphs.save("inner.json", workflow, True, version).version
+    named(workflow, "level")["widgets_values"][0] = 0.75
+    with pytest.raises(StaleError):
+        graphs.save("inner.json", workflow, True, version)
+    assert "level: 0.5," in (tmp_path / "inner.yaml").read_text()
+    graphs.save("inner.json", workflow, True, ANY_VERSION)
+    (backup,) = (tmp_path / ".artgraph" / "backups").iterdir()
+    assert "level: 0.5," in backup.read_text()
+    assert graphs.load("inner.json").version != newer
+
+
+def test_a_graph_that_becomes_json_opens_as_that_and_its_yaml_is_stored(graphs, tmp_path):
+    workflow = graphs.load("inner.json").workflow
+    workflow["nodes"].append({"id": 99, "type": "KSampler", "mode": 2, "pos": [0, 0]})
+    path, _, note = graphs.save("inner.json", workflow, True)
+    assert path == tmp_path / "inner.json"
+    assert "KSampler" in note
+    assert graphs.load("inner.json").workflow["nodes"][-1]["type"] == "KSampler"
+    assert graphs.changed() == []
+    (backup,) = (tmp_path / ".artgraph" / "backups").iterdir()
+    assert backup.read_text() == INNER
+
+
+def test_a_subgraph_that_no_longer_fits_is_shown_as_its_nodes(graphs, tmp_path):
+    inner = {"id": "a-b", "inputs": [], "outputs": [{"name": "out", "type": "IMAGE"}], "links": []}
+    workflow = graphs.load("inner.json").workflow
+    picture, value = named(workflow, "picture"), named(workflow, "value")
+    knob = named(workflow, "level")
+    link = {"id": 1, "origin_id": 1, "origin_slot": 0, "target_id": -20, "target_slot": 0}
+    slots = [dict(slot, link=None) for slot in picture["inputs"]]
+    inner |= {"nodes": [picture | {"id": 1, "inputs": slots}], "links": [link]}
+    workflow["nodes"] = [n for n in workflow["nodes"] if n not in (picture, knob)]
+    instance = {"id": 50, "type": "a-b", "title": "Box", "pos": [0, 0], "size": [9, 9]}
+    workflow["nodes"].append(instance | {"inputs": [], "outputs": [{"name": "out", "links": [7]}]})
+    workflow["links"] = [[7, 50, 0, value["id"], 0, "IMAGE"]]
+    value["inputs"][0]["link"] = 7
+    workflow["definitions"] = {"subgraphs": [inner]}
+    path, _, note = graphs.save("inner.json", workflow, True)
+    assert note is None
+    again = graphs.load("inner.json").workflow
+    assert named(again, "Box")["type"] == "a-b"
+    assert again["definitions"]["subgraphs"][0]["nodes"][0]["title"] == "picture"
+    text = path.read_text()
+    path.write_text(text.replace("with: {level: 0.25}", "with: {level: 0.5}"))
+    (node,) = graphs.load("inner.json").workflow["definitions"]["subgraphs"][0]["nodes"]
+    assert node["widgets_values"][0] == 0.5
+    path.write_text(text.replace("{image: picture.image}", "{image: other}"))
+    shown = graphs.load("inner.json").workflow
+    assert named(shown, "picture")["type"] == "Artgraph_grey"
+    assert "no longer fit" in " ".join(shown["extra"]["artgraph_problems"]["graph"])

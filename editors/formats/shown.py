@@ -14,7 +14,7 @@ from ...runner.graph.document import Document, NodeEntry
 from ...runner.graph.folders import Folders
 from ...runner.graph.nesting import flatten, is_graph
 from .workflow_read import ours_of
-from .workflow_write import loses_virtual, to_workflow
+from .workflow_write import written
 
 
 class Shown(NamedTuple):
@@ -30,7 +30,7 @@ class Shown(NamedTuple):
 def show(document: Document, registry: Mapping[str, NodeSpec], folders: Folders) -> Shown:
     """Returns a document as a workflow, with the nodes of graphs inside it."""
     flat, _ = flatten_shown(document, registry, folders)
-    workflow = to_workflow(flat, registry)
+    workflow, misfit = written(flat, registry)
     ids = {ours_of(node).get("name"): str(node["id"]) for node in workflow["nodes"]}
     for node in workflow["nodes"]:
         for path, name in (ours_of(node).get("inside") or {}).items():
@@ -39,9 +39,8 @@ def show(document: Document, registry: Mapping[str, NodeSpec], folders: Folders)
     for problem in _problems(document, registry, folders):
         node = problem.node or ""
         problems.setdefault(ids.get(node, ids.get(node.partition("/")[0], "")), []).append(problem)
-    if loses_virtual(flat, registry):
-        what = "the subgraphs and reroutes no longer fit the nodes, and are not shown"
-        advice = "the file was changed outside of the editor; `layout` still contains them"
+    if misfit is not None:
+        what, advice = f"{misfit}, so that part is not shown", "correct the file, or save the graph"
         problem = Problem("other", None, what, advice, document.file)
         problems.setdefault("", []).append(problem)
     return Shown(workflow, problems)

@@ -167,6 +167,8 @@ def _more(node: Mapping[str, Any]) -> dict[str, Any]:
     for side in ("inputs", "outputs"):
         slots = node.get(side) or []
         more[f"{side[:-1]}_labels"] = {s["name"]: s["label"] for s in slots if s.get("label")}
+    if node["type"] == "PrimitiveNode":  # it only exists in the editor, so a mode changes nothing
+        more["mode"] = node.get("mode")
     return {key: value for key, value in more.items() if value not in ({}, [], None, False)}
 
 
@@ -194,6 +196,7 @@ def _notes(workflow: Mapping[str, Any]) -> list[dict[str, Any]]:
         note |= {"color": str(node.get("color") or "")}
         note |= {"bgcolor": node["bgcolor"]} if node.get("bgcolor") else {}
         note |= {"type": "Note"} if node["type"] == "Note" else {}
+        note |= {"mode": node["mode"]} if node.get("mode") else {}
         flags = {k: plain(v) for k, v in (node.get("flags") or {}).items() if v}
         notes.append(note | ({"flags": flags} if flags else {}))
     return notes

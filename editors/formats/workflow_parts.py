@@ -118,7 +118,7 @@ def _note(number: int, note: Mapping[str, Any]) -> dict[str, Any]:
         "size": [width, height],
         "flags": dict(flags) if isinstance(flags, dict) else {},
         "order": 0,
-        "mode": 0,
+        "mode": note.get("mode", 0),
         "inputs": [],
         "outputs": [],
         "title": str(note.get("title", "Note")),

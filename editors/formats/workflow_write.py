@@ -27,31 +27,39 @@ from .workflow_read import MODE_NAMES, read_workflow
 from .workflow_values import put_values
 
 VERSION = 0.4
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, AssertionError)
 _VIRTUAL_BOX = Box(0, 0, 200, 100)
 _MODES = {"": 0} | {name: number for number, name in MODE_NAMES.items()}
 
 
 def to_workflow(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
-    """Returns a document without inner graphs as workflow JSON.
+    """Returns a document without inner graphs as workflow JSON, as `written` does."""
+    return written(document, registry)[0]
+
+
+def written(
+    document: Document, registry: Mapping[str, NodeSpec]
+) -> tuple[dict[str, Any], str | None]:
+    """Returns a document without inner graphs as workflow JSON, and what is wrong with the layout.
 
     The document may have problems. What the editor can't show of a node is stored in the node's
     properties, so that it is written again when the workflow is saved.
 
     Subgraphs and other nodes that only exist in the editor are shown if they still fit the nodes.
     """
-    writer = Writer(document, registry)
-    if not writer.virtual:
-        return writer.workflow()
-    if (found := with_virtual(writer)) is not None:
-        return found
-    layout = {k: v for k, v in writer.layout.items() if k not in ("virtual", "links", "floating")}
-    return Writer(replace(document, layout=layout), registry).workflow()
-
-
-def loses_virtual(document: Document, registry: Mapping[str, NodeSpec]) -> bool:
-    """Returns whether subgraphs or reroutes in the layout do not fit the nodes any more."""
-    writer = Writer(document, registry)
-    return bool(writer.virtual) and with_virtual(writer) is None
+    try:
+        writer = Writer(document, registry)
+        if not writer.virtual:
+            return writer.workflow(), None
+        if (found := with_virtual(writer)) is not None:
+            return found, None
+        left_out = ("virtual", "links", "floating", "definitions")
+        layout = {key: part for key, part in writer.layout.items() if key not in left_out}
+        what = "the subgraphs and reroutes in `layout` do not fit the nodes"
+        return Writer(replace(document, layout=layout), registry).workflow(), what
+    except _MALFORMED:
+        what = "`layout` is malformed"
+        return Writer(replace(document, layout=None), registry).workflow(), what
 
 
 def with_virtual(writer: Writer) -> dict[str, Any] | None:
@@ -63,7 +71,7 @@ def with_virtual(writer: Writer) -> dict[str, Any] | None:
             read_workflow(workflow, writer.registry), writer.registry, document.file, True
         )
         again = document_of(assembler.data(), document.file, document.folder)
-    except (LookupError, TypeError, ValueError, AttributeError, ArtgraphError):
+    except (*_MALFORMED, ArtgraphError):
         return None
     same = Meaning(writer.registry, document).of(document)
     return workflow if same == Meaning(writer.registry, again).of(again) else None

@@ -25,6 +25,7 @@ from ...runner.graph.nesting import is_graph
 from ...runner.graph.yaml_edit import EditError, data_of, edited, lost_comments
 from ...runner.graph.yaml_text import Marked
 from ..formats.shown import flatten_shown
+from ..formats.workflow_write import written
 
 
 class Text(NamedTuple):
@@ -70,6 +71,9 @@ class _Saving:
 
     def text(self, old_text: str) -> Text:
         losses = []
+        misfit = written(self.flat, self.registry)[1]
+        if misfit is not None:
+            losses.append(f"In the file, {misfit}. This part is replaced by what was shown.")
         inner = [entry.type for entry in self.old.nodes.values() if is_graph(entry.type)]
         if inner:
             folded = self.folded()

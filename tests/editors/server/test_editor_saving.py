@@ -207,4 +207,4 @@ def test_a_subgraph_that_no_longer_fits_is_shown_as_its_nodes(graphs, tmp_path):
     path.write_text(text.replace("{image: picture.image}", "{image: other}"))
     shown = graphs.load("inner.json").workflow
     assert named(shown, "picture")["type"] == "Artgraph_grey"
-    assert "no longer fit" in " ".join(shown["extra"]["artgraph_problems"]["graph"])
+    assert "do not fit" in " ".join(shown["extra"]["artgraph_problems"]["graph"])

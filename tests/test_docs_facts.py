@@ -26,7 +26,9 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Console",
     "Copy as YAML",
     "Flagged",
+    "Load the other version",
     "Nodes 2.0",
+    "Overwrite",
     "Reload",
     "Review pictures",
     "Settings",
@@ -106,7 +108,14 @@ def test_labels_of_our_own_are_in_the_editors_code():
     web = "".join(
         path.read_text() for path in sorted((ROOT / "editors" / "server" / "web").glob("*.js"))
     )
-    for label in ("Copy as YAML", "Show plan", "choose a folder of pictures", "reused"):
+    for label in (
+        "Copy as YAML",
+        "Load the other version",
+        "Overwrite",
+        "Show plan",
+        "choose a folder of pictures",
+        "reused",
+    ):
         assert label in LABELS
         assert f"'{label}'" in web, f"the editor does not show {label!r}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .yaml_text import plain_of, read_yaml, write_block, yaml_line
+from .yaml_text import LOADER, plain_of, read_yaml, write_block, yaml_line
 
 _COMMENT_LINE = re.compile(r"\r?\n([ ]*)(#[^\r\n]*)?(?=\r?\n|\Z)")
 _COMMENT = re.compile(r"#[^\r\n]*")
@@ -96,7 +96,7 @@ class _Editor:
         self.text = text
         self.edits: list[tuple[int, int, str]] = []
         self.scalars: list[tuple[int, int]] = []
-        events = yaml.parse(text, Loader=yaml.SafeLoader)
+        events = yaml.parse(text, Loader=LOADER)
         self.root = self.piece(events, self.first(events))
 
     def first(self, events: Iterator[Any]) -> Any:

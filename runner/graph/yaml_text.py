@@ -21,7 +21,7 @@ from .yaml_mistakes import odd_advice, odd_character
 MAX_DEPTH = 16  # levels of nesting
 MAX_TEXT = 100_000  # characters of one scalar
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML includes it
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if PyYAML includes it
 _INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Any] = {
@@ -87,7 +87,7 @@ def read_yaml(text: str, refusal: Refusal) -> Marked:
     root: list[Marked] = []
     stack: list[tuple[Any, int, str | None]] = []  # container, its line, the key without a value
     documents = 0
-    for event in iter(_Loader(text).get_event, None):
+    for event in iter(LOADER(text).get_event, None):
         kind, line = type(event), event.start_mark.line + 1
         if kind is yaml.ScalarEvent:
             mark = _scalar_mark(event, line, refusal)

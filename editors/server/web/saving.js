@@ -81,7 +81,7 @@ function askStale(path) {
     text.textContent = 'Another window or program has changed this file since you opened it. '
       + 'If you overwrite it, the other version is stored in .artgraph/backups. '
       + 'If you load it, your changes in this window are lost.'
-    const buttons = { Overwrite: 'overwrite', 'Load the other version': 'load' }
+    const buttons = { 'Overwrite': 'overwrite', 'Load the other version': 'load' }
     showDialog(`${short(path)} has changed`, text, buttons, (choice) => resolve(choice ?? 'cancel'))
   })
 }

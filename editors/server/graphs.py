@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,8 @@ from .watch import Watch
 _DEPTH = 3  # levels of sub-folders that are searched for graphs
 _MAX_LISTED = 1_000  # largest number of graphs in the list
 ANY_VERSION = "*"
+_APP = ".app.json"
+_OPENS = re.compile(r"^\s+app:\s*\{?[^}\w]*open: true\b", re.MULTILINE)
 PROBLEMS = "artgraph_problems"  # the key in a workflow's `extra` for what is wrong with the graph
 
 
@@ -75,7 +78,7 @@ class Graphs:
         """Returns what the editor shows of each graph in the folder."""
         found: dict[str, dict[str, Any]] = {}
         for path in self._walk(self._folder, 0):
-            name = path.relative_to(self._folder).with_suffix(".json").as_posix()
+            name = self._name(path)
             if len(found) < _MAX_LISTED and (name not in found or path.suffix == ".yaml"):
                 found[name] = file_info(path, name)
         return list(found.values())
@@ -132,7 +135,7 @@ class Graphs:
         Raises: HTTPConflict if the file exists and `overwrite` is false; StaleError if the file has
         another version than `base`.
         """
-        path = inside(self._folder, name).with_suffix(".yaml")
+        path = self._path(name).with_suffix(".yaml")
         if not path.exists() and _is_graph(path.with_suffix(".yml")):
             path = path.with_suffix(".yml")
         plain = path.with_suffix(".json")
@@ -186,7 +189,9 @@ class Graphs:
         Raises: HTTPConflict if a graph with the new name exists and `overwrite` is false.
         """
         path = self._existing(name)
-        new = inside(self._folder, target).with_suffix(path.suffix)
+        new = self._path(target).with_suffix(path.suffix)
+        if new == path:  # only the mark of an app has changed, which is part of the file
+            return path
         if new.exists() and not overwrite:
             raise web.HTTPConflict(text=f"{new.name} already exists")
         new.parent.mkdir(parents=True, exist_ok=True)
@@ -201,11 +206,23 @@ class Graphs:
         """
         return [
             {
-                "path": path.relative_to(self._folder).with_suffix(".json").as_posix(),
+                "path": self._name(path),
                 "file": os.path.relpath(file, path.parent),
             }
             for path, file in self._watch.changed().items()
         ]
+
+    def _path(self, name: str) -> Path:
+        """Returns the path of a graph, with any suffix. The editor calls apps `name.app.json`."""
+        path = inside(self._folder, name)
+        if name.endswith(_APP) and not path.with_suffix(".yaml").exists():
+            return inside(self._folder, name.removesuffix(_APP) + ".json")
+        return path
+
+    def _name(self, path: Path) -> str:
+        """Returns the editor's name of a graph's file."""
+        suffix = _APP if _opens_as_app(path) else ".json"
+        return path.relative_to(self._folder).with_suffix(suffix).as_posix()
 
     def _watch_inside(self, path: Path, document: Document) -> None:
         folders = Folders(path.parent, path.parent, path.parent)
@@ -226,7 +243,7 @@ class Graphs:
                 yield path
 
     def _existing(self, name: str) -> Path:
-        path = inside(self._folder, name)
+        path = self._path(name)
         for suffix, accepts in (
             (".yaml", Path.is_file),
             (".yml", _is_graph),
@@ -277,6 +294,11 @@ def _text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _opens_as_app(path: Path) -> bool:
+    """Returns whether the layout of a graph says that it opens in App mode."""
+    return path.suffix != ".json" and _OPENS.search(_text(path) or "") is not None
 
 
 def _is_graph(path: Path) -> bool:

@@ -46,7 +46,7 @@ function nameGraphs() {
     const path = app.extensionManager?.workflow?.activeWorkflow?.path
     if (path && prompt.workflow) {
       prompt.workflow.extra ??= {}
-      prompt.workflow.extra.artgraph_file = path.replace(/^workflows\//, '')
+      prompt.workflow.extra.artgraph_file = path.replace(/^workflows\//, '').replace(/\.app\.json$/, '.json')
     }
     return prompt
   }

@@ -14,13 +14,14 @@ const versions = new Map(Object.entries(JSON.parse(sessionStorage.getItem(STORED
 const stale = new Map() // from the path of an open graph to its file that was changed on disk
 
 const short = (path) => path.replace(/^workflows\//, '')
+const plain = (path) => path?.replace(/\.app\.json$/, '.json') // the editor renames a graph that opens as an app
 const workflows = () => app.extensionManager.workflow
 const isGraph = (path) => /^workflows\/(.*\/)?[^./][^/]*$/.test(path)
 
 function remember(path, answer) {
   const version = answer.headers.get(VERSION)
   if (!version) return
-  versions.set(path, version)
+  versions.set(plain(path), version)
   sessionStorage.setItem(STORED, JSON.stringify(Object.fromEntries(versions)))
 }
 
@@ -47,7 +48,7 @@ export function watchFiles() {
       return api.fetchApi(`/userdata/${encodeURIComponent(path)}?${query}`, { method: 'POST', body, headers })
     }
     // A new name has no version that was read: the editor asks before it replaces a file.
-    let answer = await send(overwrite ? versions.get(path) : undefined)
+    let answer = await send(overwrite ? versions.get(plain(path)) : undefined)
     if (answer.status === 412) {
       const choice = await askStale(path)
       if (choice === 'overwrite') answer = await send('*')
@@ -55,7 +56,7 @@ export function watchFiles() {
       if (choice !== 'overwrite') throw new Error(`${short(path)} was not saved`)
     }
     if (answer.ok) {
-      stale.delete(path)
+      stale.delete(plain(path))
       remember(path, answer)
     } else if (options.throwOnError !== false) {
       if (answer.status !== 409) notify('error', `${short(path)} was not saved`, await reason(answer.clone()))
@@ -89,17 +90,17 @@ function askStale(path) {
 /** Another window or program has changed a graph, or this window has saved it. */
 export function changedOnDisk({ path, file, window: by }) {
   if (by === own) return
-  if (workflows().openWorkflows.some((workflow) => workflow.path === path)) stale.set(path, file)
+  if (workflows().openWorkflows.some((workflow) => plain(workflow.path) === plain(path))) stale.set(plain(path), file)
   reloadStale()
 }
 
 /** Reads the open graph again if it was changed and has no unsaved changes. */
 export async function reloadStale() {
   const active = workflows().activeWorkflow
-  const file = stale.get(active?.path)
-  if (!stale.delete(active?.path)) return
+  const file = stale.get(plain(active?.path))
+  if (!stale.delete(plain(active?.path))) return
   const summary = `${file} was changed on disk`
-  const isOwn = active.path.endsWith(file.replace(/\.ya?ml$/, '.json'))
+  const isOwn = plain(active.path).endsWith(file.replace(/\.ya?ml$/, '.json'))
   if (active.isModified)
     return notify('warn', summary, isOwn ? 'Your graph has unsaved changes. When you save them, you can choose a version.'
       : 'Your graph has unsaved changes, so it was not loaded again.')

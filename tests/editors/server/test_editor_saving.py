@@ -208,3 +208,14 @@ def test_a_subgraph_that_no_longer_fits_is_shown_as_its_nodes(graphs, tmp_path):
     shown = graphs.load("inner.json").workflow
     assert named(shown, "picture")["type"] == "Artgraph_grey"
     assert "do not fit" in " ".join(shown["extra"]["artgraph_problems"]["graph"])
+
+
+def test_a_graph_that_opens_as_an_app_keeps_its_file(graphs, tmp_path):
+    workflow = graphs.load("inner.json").workflow
+    workflow["extra"] |= {"linearMode": True, "linearData": {"inputs": [], "outputs": []}}
+    assert graphs.move("inner.json", "inner.app.json", False) == tmp_path / "inner.yaml"
+    graphs.save("inner.app.json", workflow, True)  # the editor's name of an app
+    assert {file["path"] for file in graphs.listed()} == {"inner.app.json", "outer.json"}
+    assert graphs.load("inner.app.json").workflow["extra"]["linearMode"] is True
+    assert (tmp_path / "inner.yaml").is_file()
+    assert not list(tmp_path.glob("*.app.*"))

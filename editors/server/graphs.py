@@ -170,8 +170,9 @@ class Graphs:
         """Save a workflow as it is. A YAML file of the same name becomes a backup."""
         plain = path.with_suffix(".json")
         notes = [f"It is saved as JSON, because it can't be written as YAML: {why}"]
-        kept = {k: v for k, v in (workflow.get("extra") or {}).items() if k != PROBLEMS}
-        text = json.dumps(workflow | ({"extra": kept} if "extra" in workflow else {}), indent=1)
+        if isinstance(extra := workflow.get("extra"), dict):
+            extra.pop(PROBLEMS, None)
+        text = json.dumps(workflow, indent=1)
         notes += self._back_up(plain, loses_content=False)
         write_whole(plain, text.encode())
         if path.exists():

@@ -9,7 +9,7 @@ import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
 } from './results.js'
-import { changedOnDisk, reloadStale, showProblems, watchFiles } from './saving.js'
+import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
@@ -129,7 +129,7 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
-    api.addEventListener('artgraph.saved', ({ detail }) => notify('warn', `${detail.name} was saved`, detail.note))
+    api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))
     api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
   },
 

@@ -85,4 +85,5 @@ export function showDialog(title, content, choices = {}, closed = () => {}) {
   dialog.append(heading, content, ...buttons, close)
   document.body.append(dialog)
   dialog.showModal()
+  close.focus()
 }

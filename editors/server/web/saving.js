@@ -13,7 +13,7 @@ const own = crypto.randomUUID?.() ?? String(Math.random())
 const versions = new Map(Object.entries(JSON.parse(sessionStorage.getItem(STORED) ?? '{}')))
 const stale = new Map() // from the path of an open graph to its file that was changed on disk
 
-const short = (path) => path.replace(/^workflows\//, '')
+const title = (path) => path.replace(/^workflows\//, '').replace(/(\.app)?\.json$/, '')
 const plain = (path) => path?.replace(/\.app\.json$/, '.json') // the editor renames a graph that opens as an app
 const workflows = () => app.extensionManager.workflow
 const isGraph = (path) => /^workflows\/(.*\/)?[^./][^/]*$/.test(path)
@@ -32,7 +32,7 @@ export function watchFiles() {
     const answer = await get(path, ...rest)
     if (isGraph(path) && answer.ok) remember(path, answer)
     else if (isGraph(path)) {
-      notify('error', `${short(path)} cannot be opened`, await reason(answer.clone()))
+      notify('error', `${title(path)} cannot be opened`, await reason(answer.clone()))
       setTimeout(openSomething, 2000)
     }
     return answer
@@ -53,13 +53,13 @@ export function watchFiles() {
       const choice = await askStale(path)
       if (choice === 'overwrite') answer = await send('*')
       else if (choice === 'load') setTimeout(() => reload(path), 100)
-      if (choice !== 'overwrite') throw new Error(`${short(path)} was not saved`)
+      if (choice !== 'overwrite') throw new Error(`${title(path)} was not saved`)
     }
     if (answer.ok) {
       stale.delete(plain(path))
       remember(path, answer)
     } else if (options.throwOnError !== false) {
-      if (answer.status !== 409) notify('error', `${short(path)} was not saved`, await reason(answer.clone()))
+      if (answer.status !== 409) notify('error', `${title(path)} was not saved`, await reason(answer.clone()))
       throw new Error(`Error storing user data file '${path}': ${answer.status} ${answer.statusText}`)
     }
     return answer
@@ -83,8 +83,13 @@ function askStale(path) {
       + 'If you overwrite it, the other version is stored in .artgraph/backups. '
       + 'If you load it, your changes in this window are lost.'
     const buttons = { 'Overwrite': 'overwrite', 'Load the other version': 'load' }
-    showDialog(`${short(path)} has changed`, text, buttons, (choice) => resolve(choice ?? 'cancel'))
+    showDialog(`${title(path)} has changed`, text, buttons, (choice) => resolve(choice ?? 'cancel'))
   })
+}
+
+/** Says what a save of this window has lost or done in another way. */
+export function savedWithNote({ name, note, window: by }) {
+  if (!by || by === own) notify('warn', `${name} was saved`, note)
 }
 
 /** Another window or program has changed a graph, or this window has saved it. */

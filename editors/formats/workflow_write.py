@@ -181,6 +181,10 @@ class Writer(Links):
         return {
             "id": self.ids[entry.name],
             "type": kind,
+            "pos": [0, 0],
+            "size": [0, 0],
+            "flags": {},
+            "order": 0,
             "mode": _MODES.get(entry.mode, 0),
             "inputs": inputs,
             "outputs": outputs,
@@ -233,6 +237,10 @@ class Writer(Links):
         return {
             "id": self.ids[key],
             "type": "PrimitiveNode",
+            "pos": [0, 0],
+            "size": [0, 0],
+            "flags": {},
+            "order": 0,
             "mode": 0,
             "inputs": [],
             "outputs": [output | {"links": []}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.training.numerics import Numerics
@@ -51,6 +52,7 @@ class Context:
     log:         shows one line to the user, such as the name of a skipped file.
     warn:        shows one line about the result, such as a training that failed to learn. The
                  line is stored with the result and shown again when the result is reused.
+    temporary:   folder for temporary files of much data; None: the data stays in memory.
     """
 
     numerics: Numerics = field(default_factory=Numerics)
@@ -58,6 +60,7 @@ class Context:
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
     log: Log = lambda message: None
     warn: Log = lambda message: None
+    temporary: Path | None = None
 
     @classmethod
     def quiet(cls) -> Context:

@@ -7,8 +7,9 @@ the colours, and a flip only changes the signs of some of its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -23,8 +24,9 @@ PART = 1024  # pairs that are compared at a time
 LIKELY = 3  # of these, how many are compared if the search is quick
 _SHORTLIST = 32  # pictures whose windows are examined if the search is quick
 _LEAST = 0.65  # smallest cosine of descriptors of pictures that are compared then
-_QUERIES = 512  # pictures whose shortlists are in memory at a time
+_QUERIES = 256  # pictures whose shortlists are in memory at a time
 _CELLS_AT_ONCE = 1 << 24  # similarities that are computed at a time
+_READ_AT_ONCE = 1 << 24  # bytes of pictures, as float32, that are in memory at a time
 FLIPS = ((1, 1), (-1, 1), (1, -1), (-1, -1))  # signs: across, down
 _ZOOM, _OFFSET, _SHIFT = 0.93, 0.07, 0.12
 # Windows in which a picture is searched: scale, shift across and down.
@@ -34,6 +36,18 @@ WINDOWS = (
     *((1 / _ZOOM, x, y) for x in (-_OFFSET, _OFFSET) for y in (-_OFFSET, _OFFSET)),
     *((1.0, x, y) for x, y in ((_SHIFT, 0.0), (-_SHIFT, 0.0), (0.0, _SHIFT), (0.0, -_SHIFT))),
 )
+
+
+class Pictures(Protocol):
+    """Pictures, uint8 (N, H, W, C), of which a part is in memory at a time, or a tensor of them."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """Returns the pictures with these row numbers, int64 (M,)."""
 
 
 class Pairs(NamedTuple):
@@ -54,6 +68,42 @@ def squares(images: Tensor) -> Tensor:
     planes = images[..., :3].permute(0, 3, 1, 2).float().div_(255)
     size = (EDGE, EDGE)
     return F.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+class _Squares:
+    """The colours of pictures at EDGE px, by row numbers.
+
+    Those of large pictures are computed once and stay in memory. Small ones are read each time,
+    since they are as quickly read as stored colours would be, and need no memory then.
+    """
+
+    def __init__(self, images: Pictures) -> None:
+        self._images = images
+        size = math.prod(images.shape[1:])
+        self._count = max(1, min(256, _READ_AT_ONCE // (4 * size)))  # pictures read at a time
+        is_small = size <= 4 * 3 * EDGE * EDGE
+        self._stored = None if is_small else self._read(torch.arange(len(images)))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return self._read(rows) if self._stored is None else self._stored[rows]
+
+    def _read(self, rows: Tensor) -> Tensor:
+        found = torch.empty(len(rows), 3, EDGE, EDGE)
+        for part, target in zip(rows.split(self._count), found.split(self._count), strict=True):
+            target.copy_(squares(self._images[part]))
+        return found
+
+    def descriptors(self) -> Tensor:
+        """Returns the descriptors of all pictures, (4, N, D)."""
+        found = torch.empty(len(FLIPS), len(self), 3 * CELLS * CELLS)
+        for rows, target in zip(
+            torch.arange(len(self)).split(256), found.split(256, 1), strict=True
+        ):
+            target.copy_(describe(edge_maps(self[rows])))
+        return found
 
 
 def edge_maps(pictures: Tensor) -> Tensor:
@@ -128,22 +178,23 @@ class _Candidates(NamedTuple):
     window: Tensor
 
 
-def candidates(maps: Tensor, progress: Callable[[float, float], None]) -> _Candidates:
+def candidates(small: _Squares, progress: Callable[[float, float], None]) -> _Candidates:
     """Returns pairs of pictures with similar descriptors: `second` in a window is like `first`.
 
     The cost grows with the square of the number of pictures, but is small: a matrix product.
     """
-    known = describe(maps)
-    count = min(CANDIDATES, len(maps) - 1)
-    rows = max(1, _CELLS_AT_ONCE // len(maps))
+    known = small.descriptors()
+    count = min(CANDIDATES, len(small) - 1)
+    rows = max(1, _CELLS_AT_ONCE // len(small))
     found = []
-    for start in range(0, len(maps), rows):
-        own = torch.arange(start, min(start + rows, len(maps)))
-        best = torch.full((len(own), len(maps)), -1.0)
+    for start in range(0, len(small), rows):
+        own = torch.arange(start, min(start + rows, len(small)))
+        maps = edge_maps(small[own])
+        best = torch.full((len(own), len(small)), -1.0)
         flip = torch.zeros(best.shape, dtype=torch.uint8)
         window = torch.zeros(best.shape, dtype=torch.uint8)
         for number, place in enumerate(WINDOWS):
-            like, flips = _likeness(describe(maps[own], place), known)
+            like, flips = _likeness(describe(maps, place), known)
             better = like > best
             best = torch.where(better, like, best)
             flip = torch.where(better, flips, flip)
@@ -158,30 +209,29 @@ def candidates(maps: Tensor, progress: Callable[[float, float], None]) -> _Candi
                 window.gather(1, chosen).flatten(),
             )
         )
-        progress(start + len(own), len(maps))
+        progress(start + len(own), len(small))
     return _Candidates(*map(torch.cat, zip(*found, strict=True)))
 
 
-def _likely_candidates(maps: Tensor, progress: Callable[[float, float], None]) -> _Candidates:
+def _likely_candidates(small: _Squares, progress: Callable[[float, float], None]) -> _Candidates:
     """Returns fewer pairs than `candidates`, in much less time.
 
     Only pictures that are similar as a whole are examined in windows. In 400 procedural pictures
     that were changed once or twice, among 1,200, the right one was always on this shortlist, and
     then in 99.5 % among the first `LIKELY`.
     """
-    known = describe(maps)
-    count = min(_SHORTLIST, len(maps) - 1)
-    rows = max(1, min(_QUERIES, _CELLS_AT_ONCE // 4 // len(maps)))
+    known = small.descriptors()
+    count = min(_SHORTLIST, len(small) - 1)
+    rows = max(1, _CELLS_AT_ONCE // 16 // len(small))
     found = []
-    for start in range(0, len(maps), rows):
-        own = torch.arange(start, min(start + rows, len(maps)))
-        whole, _ = _likeness(known[:, own], known)
-        whole[torch.arange(len(own)), own] = -2.0
-        shortlist = whole.topk(count, 1).indices
+    done = 0
+    for own in torch.arange(len(small)).split(_QUERIES):
+        maps = edge_maps(small[own])
+        shortlist = torch.cat([_most_similar(known, part, count) for part in own.split(rows)])
         listed = known[:, shortlist]  # (4, Q, S, D)
         likes, flips = [], []
         for place in WINDOWS:
-            queries = describe(maps[own], place)[..., None]
+            queries = describe(maps, place)[..., None]
             like, flip = _best_flip((listed @ queries)[..., 0])
             likes.append(like)
             flips.append(flip)
@@ -193,12 +243,20 @@ def _likely_candidates(maps: Tensor, progress: Callable[[float, float], None]) -
         row, place_ = row[first], place_[first]
         chosen = shortlist[row, place_]
         found.append(_Candidates(chosen, own[row], flip[row, place_], window[row, place_]))
-        progress(start + len(own), len(maps))
+        done += len(own)
+        progress(done, len(small))
     return _Candidates(*map(torch.cat, zip(*found, strict=True)))
 
 
+def _most_similar(known: Tensor, own: Tensor, count: int) -> Tensor:
+    """Returns the row numbers of the pictures that are most similar to some, (Q, count)."""
+    whole, _ = _likeness(known[:, own], known)
+    whole[torch.arange(len(own)), own] = -2.0
+    return whole.topk(count, 1).indices
+
+
 def near_duplicates(
-    images: Tensor,
+    images: Pictures,
     least: float,
     progress: Callable[[float, float], None],
     quick: bool = False,
@@ -210,10 +268,9 @@ def near_duplicates(
     """
     if len(images) < 2:
         return Pairs(torch.zeros(0, 2, dtype=torch.int64), torch.zeros(0), [])
-    small = torch.cat([squares(part) for part in images.split(256)])
-    maps = torch.cat([edge_maps(part) for part in small.split(256)])
+    small = _Squares(images)
     search = _likely_candidates if quick else candidates
-    found = search(maps, lambda done, total: progress(0.4 * done / total, 1))
+    found = search(small, lambda done, total: progress(0.4 * done / total, 1))
     best: dict[tuple[int, int], tuple[float, str]] = {}
     for start in range(0, len(found.first), PART):
         part = _Candidates(*(column[start : start + PART].long() for column in found))
@@ -232,7 +289,7 @@ def near_duplicates(
     )
 
 
-def _compare(small: Tensor, pairs: _Candidates) -> tuple[Tensor, list[str]]:
+def _compare(small: _Squares, pairs: _Candidates) -> tuple[Tensor, list[str]]:
     """Returns the similarity of pairs of pictures, and in what they differ."""
     windows = torch.tensor(WINDOWS)[pairs.window]
     place = torch.stack([windows[:, 0].log(), windows[:, 0].log(), windows[:, 1], windows[:, 2]], 1)

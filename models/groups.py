@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+_AT_ONCE = 1 << 22  # bytes of pictures that are read at a time
 
 
 def groups_of(images: Tensor, groups: Tensor | None) -> Tensor:
@@ -16,7 +19,8 @@ def groups_of(images: Tensor, groups: Tensor | None) -> Tensor:
     Identical pictures are in one group, and so are pictures with the same number in `groups`. Two
     groups that contain the same picture become one.
 
-    images: uint8 (N, H, W, 3 or 4). The colours of clear pixels do not count.
+    images: uint8 (N, H, W, 3 or 4), a tensor or a `PictureBatch`. The colours of clear pixels do
+            not count.
     """
     first = list(range(len(images)))
 
@@ -28,8 +32,10 @@ def groups_of(images: Tensor, groups: Tensor | None) -> Tensor:
 
     seen: dict[bytes | int, int] = {}
     numbers = [] if groups is None else groups.tolist()
-    for row in range(len(images)):
-        keys: list[bytes | int] = [_digest(images[row]), *numbers[row : row + 1]]
+    count = max(1, _AT_ONCE // math.prod(images.shape[1:]))
+    digests = (_digest(picture) for part in images.split(count) for picture in part)
+    for row, digest in enumerate(digests):
+        keys: list[bytes | int] = [digest, *numbers[row : row + 1]]
         for key in keys:
             one, other = root(row), root(seen.setdefault(key, row))
             first[max(one, other)] = min(one, other)

@@ -14,7 +14,9 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE
+from ..contract.values.collected import CollectedPictures
 from ..contract.values.kinds import Dataset
+from ..contract.values.pictures import parts
 from ..contract.widgets import Alpha, Choices, Fallback, InputPictures, InputReview, Neutral
 from .data import Ground, Transparency, behind, out_of_memory, replaced
 from .review import decisions, reviewed_pictures
@@ -167,7 +169,7 @@ def load_dataset(
     kinds = [reviewed.label(name) for name in names]
     classes = tuple(sorted(set(kinds), key=natural_order))
     _report(reviewed, source, names, kinds, change, ctx)
-    if colour is None and bool((images[..., 3] == 255).all()):
+    if colour is None and all(bool((part[..., 3] == 255).all()) for part in parts(images)):
         ctx.log("no picture has transparent parts, so `alpha: keep` only needs more memory")
     index = {name: number for number, name in enumerate(classes)}
     import torch
@@ -262,13 +264,14 @@ def _read_all(
 ) -> tuple[Tensor, tuple[str, ...], str]:
     """Returns the pictures that can be read, uint8 (N, H, W, C), their names, and what changed.
 
+    Many pictures are a `PictureBatch`, which reads them from a temporary file.
+
     The others are added to what is skipped. What changed is how much of the pictures is cut off or
     added, for people; it is empty if that is almost nothing.
 
-    Raises: InputError if the disk has a fault; NodeError if memory runs out.
+    Raises: InputError if the disk has a fault; NodeError if memory runs out; CacheError if the disk
+    of the cache is full.
     """
-    import torch
-
     from ..pictures.fitting import read_fitted
     from ..pictures.reading import ANOTHER, UnreadableError
     from ..pictures.sources.in_turn import in_turn
@@ -287,8 +290,10 @@ def _read_all(
         except (UnreadableError, OSError, MemoryError) as error:
             return error, notes
 
-    images = torch.empty(len(entries), *shape, 4 if background is None else 3, dtype=torch.uint8)
-    used: dict[int, list[str]] = {}  # notes of the pictures that can be read, by their places
+    size = (*shape, 4 if background is None else 3)
+    images = CollectedPictures(len(entries), size, ctx.temporary)
+    added: list[int] = []  # places of the pictures that can be read, in the order of the source
+    used: dict[int, list[str]] = {}  # notes of these pictures, by their places
     changed: dict[int, float] = {}  # shares of them that are cropped or padded
     with closing(in_turn(read, source.read(entries))) as results:
         for done, (place, (fitted, notes)) in enumerate(results, 1):
@@ -304,18 +309,19 @@ def _read_all(
                     raise unreadable(Path(entry.name), fitted) from fitted
                 found.skip(why, entry.name)
             else:
-                images[place] = torch.from_numpy(fitted.pixels)
+                images.add(fitted.pixels)
+                added.append(place)
                 changed[place] = fitted.share
-                used[place] = notes
+                if notes:
+                    used[place] = notes
             ctx.progress(done, len(entries))
-    places = sorted(used)
-    for row, place in enumerate(places):
-        if row != place:  # close the gaps
-            images[row] = images[place]
+    order = sorted(range(len(added)), key=added.__getitem__)
+    places = [added[row] for row in order]
+    for place in sorted(used):
         for text in used[place]:
             found.add_note(entries[place].name, text)
     share = sum(changed[place] for place in places) / max(1, len(places))
     border = "white border" if background == WHITE else "border"
     what = "cut off" if fit in ("crop", "salient") else border
     change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
-    return images[: len(places)], tuple(entries[place].name for place in places), change
+    return images.result(order), tuple(entries[place].name for place in places), change

@@ -13,7 +13,8 @@ from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import in_front_of_grey
-from ..contract.values.kinds import Dataset, Image, Table, Text
+from ..contract.values.kinds import Dataset, DatasetInParts, Image, Table, Text
+from ..contract.values.pictures import parts, take
 from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed
 from .data import original_sizes
@@ -55,7 +56,7 @@ class _Facts:
 
 @node(title="Dataset report", category="prepare", version=2)
 def dataset_report(
-    dataset: Annotated[Dataset, Alpha],
+    dataset: Annotated[DatasetInParts, Alpha],
     *,
     folder: Annotated[
         InputPictures | None,
@@ -106,8 +107,8 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
 
     facts = _Facts([], [], [], [], [], {}, [])
     seen = in_front_of_grey(dataset.images)
-    for row in range(len(dataset)):
-        pixels: NDArray[Any] = seen[row].numpy()
+    for row, picture in enumerate(picture for part in parts(seen) for picture in part):
+        pixels: NDArray[Any] = picture.numpy()
         facts.blurred.append(measures.blur(pixels) > BLUR)
         facts.bordered.append(measures.border(pixels) > BORDER)
         facts.empty.append(measures.empty(pixels) > EMPTY)
@@ -119,7 +120,7 @@ def _measure(dataset: Dataset, folder: Path | None, ctx: Context) -> _Facts:
     facts.repeats = {row: first for row, first in enumerate(same.tolist()) if row != first}
     if len(dataset) <= _COMPARED:
         part = ctx.part(0.3, 1)
-        near = near_duplicates(seen[firsts], SIMILARITY, part.progress, quick=True)
+        near = near_duplicates(take(seen, firsts), SIMILARITY, part.progress, quick=True)
         for first, row in sorted(firsts[near.rows].tolist()):
             if first not in facts.repeats:
                 facts.repeats.setdefault(row, first)

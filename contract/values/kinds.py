@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from .files import Files
 from .models import Classifier, Gan, Vae
@@ -98,6 +98,7 @@ Mask = Annotated[
 
 # Dataset
 
+_DATASET = "uint8 (N, H, W, 3 or 4) with labels, class names and file names"
 MOST_STARS = 5
 UNRATED = -1  # the stars of a picture that is not rated
 
@@ -106,7 +107,8 @@ UNRATED = -1  # the stars of a picture that is not rated
 class Dataset:
     """Pictures of one size with labels.
 
-    images:   uint8 (N, H, W, 3 or 4); the colours do not depend on the alpha.
+    images:   uint8 (N, H, W, 3 or 4); the colours do not depend on the alpha. It is a
+              `PictureBatch` if it was made from many files, or for a node that reads it in parts.
     labels:   int64 (N,), each an index into `classes`.
     classes:  the names of the classes.
     names:    N texts that say where each picture comes from, such as its path.
@@ -157,7 +159,7 @@ class Dataset:
         )
         shape, count = tuple(value.images.shape), len(value.names)
         require(
-            value.images.dtype == torch.uint8
+            (isinstance(value.images, PictureBatch) or value.images.dtype == torch.uint8)
             and len(shape) == 4
             and shape[0] == count > 0
             and shape[1] > 0 < shape[2]
@@ -173,7 +175,9 @@ class Dataset:
             "a dataset needs labels, int64 (N,), each an index into its classes",
         )
         meta: dict[str, Any] = {"classes": list(value.classes), "names": list(value.names)}
-        buffers = {"images": value.images, "labels": labels}
+        buffers: dict[str, Tensor | bytes | Rows] = {"images": value.images, "labels": labels}
+        if isinstance(value.images, PictureBatch):
+            buffers["images"] = Rows(shape, parts(value.images))
         if value.groups is not None:
             require(
                 value.groups.dtype == torch.int64 and value.groups.shape == (count,),
@@ -200,8 +204,20 @@ class Dataset:
     @staticmethod
     def decode(meta: Json, blob: Blob | None) -> Dataset:
         assert blob is not None
+        return Dataset._decode(meta, blob, blob.tensor("images"))
+
+    @staticmethod
+    def decode_in_parts(meta: Json, blob: Blob | None) -> Dataset:
+        """Returns the dataset with a `PictureBatch` as its images."""
+        assert blob is not None
+        read, (count, *size) = blob.rows, blob.shape("images")
+        batch = PictureBatch(size, range(count), lambda rows: read("images", rows))
+        return Dataset._decode(meta, blob, cast("Tensor", batch))
+
+    @staticmethod
+    def _decode(meta: Json, blob: Blob, images: Tensor) -> Dataset:
         return Dataset(
-            blob.tensor("images"),
+            images,
             blob.tensor("labels"),
             tuple(meta["classes"]),
             tuple(meta["names"]),
@@ -209,6 +225,13 @@ class Dataset:
             blob.tensor("stars") if meta.get("rated") else None,
             blob.tensor("keep") if meta.get("kept") else None,
         )
+
+
+# The same socket, for nodes that read the pictures in parts.
+DatasetInParts = Annotated[
+    Dataset,
+    Socket("dataset", _DATASET, Dataset.encode, Dataset.decode_in_parts),
+]
 
 
 # Latents
@@ -348,7 +371,7 @@ Latent = TypeVar("Latent", GanLatent, VaeLatent)
 _VALUES: dict[type, Socket] = {
     cls: Socket(name, about, cls.encode, cls.decode)
     for cls, name, about in (
-        (Dataset, "dataset", "uint8 (N, H, W, 3 or 4) with labels, class names and file names"),
+        (Dataset, "dataset", _DATASET),
         (Gan, "gan", "a GAN's config and weights"),
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),

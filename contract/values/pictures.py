@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +22,12 @@ Read = Callable[[Sequence[int]], "Tensor"]
 
 
 class PictureBatch:
-    """Pictures, float32 (N, H, W, C) in 0..1, that are read when they are used.
+    """Pictures (N, H, W, C) that are read when they are used.
+
+    They are float32 in 0..1, or uint8 if they are those of a dataset.
 
     `len`, `shape` and iteration work as with a tensor. An index returns one picture (H, W, C), a
-    slice returns a batch.
+    slice returns a batch, and a tensor of row numbers returns these pictures as a tensor.
 
     size:  (H, W, C).
     rows:  numbers of the pictures to read.
@@ -39,10 +41,12 @@ class PictureBatch:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: int | slice | Tensor) -> Any:
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
-        return self._read([self._rows[index]])[0]
+        if isinstance(index, int):
+            return self._read([self._rows[index]])[0]
+        return self._read([self._rows[row] for row in index.tolist()])
 
     def __iter__(self) -> Iterator[Tensor]:
         for part in self.split(pictures_per_part(self.shape)):
@@ -65,6 +69,23 @@ class PictureBatch:
 def _as_tensor(batch: PictureBatch) -> Tensor:
     """Returns the batch with the type that a node returns, for mypy."""
     return cast("Tensor", batch)
+
+
+def read_rows(file: BinaryIO, start: int, size: Sequence[int], rows: Sequence[int]) -> Tensor:
+    """Returns some rows, each uint8 of this size, of a file in which they begin at `start`."""
+    import torch
+
+    pictures = torch.empty((len(rows), *size), dtype=torch.uint8)
+    for number, row in enumerate(rows):
+        picture = pictures[number].numpy().data.cast("B")
+        file.seek(start + row * len(picture))
+        file.readinto(picture)  # type: ignore[attr-defined]
+    return pictures
+
+
+def take(pictures: Any, rows: Tensor) -> Any:
+    """Returns some of the pictures of a tensor or a batch, with these row numbers, int64 (M,)."""
+    return pictures.take(rows.tolist()) if isinstance(pictures, PictureBatch) else pictures[rows]
 
 
 def pictures_per_part(*shapes: Sequence[int]) -> int:

@@ -166,7 +166,9 @@ def _compute(
             host.warn(message)
 
     numerics = host.numerics
-    context = Context(numerics, host.progress, log=host.log, warn=warn)
+    context = Context(
+        numerics, host.progress, log=host.log, warn=warn, temporary=store.blobs.temporary
+    )
     from_step = None
     if key.training is not None:
         total = widgets[spec.length or ""]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
+from ...contract.values.pictures import read_rows
 from ...contract.values.socket import Buffers, Json, Rows
 from .digests import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
@@ -45,16 +46,9 @@ class BlobFile:
         return list(self._header[name]["shape"])
 
     def rows(self, name: str, rows: Sequence[int]) -> Tensor:
-        import torch
-
         start, (_, *size) = self._header[name]["data_offsets"][0], self.shape(name)
-        pictures = torch.empty((len(rows), *size), dtype=torch.uint8)
         with self._path.open("rb") as file:
-            for number, row in enumerate(rows):
-                picture = pictures[number].numpy().data.cast("B")
-                file.seek(self._data_start + start + row * len(picture))
-                file.readinto(picture)
-        return pictures
+            return read_rows(file, self._data_start + start, size, rows)
 
     def names(self) -> list[str]:
         return sorted(self._header)
@@ -75,25 +69,26 @@ class BlobFile:
 class Blobs:
     """The blobs below one folder.
 
+    temporary:     the folder for files that are being written.
     checked:       the stamps of large blobs when they were last verified, by digest.
     written_bytes: the number of bytes that this process wrote.
     """
 
     def __init__(self, folder: Path, checked: MutableMapping[str, str] | None = None) -> None:
         self._checked: MutableMapping[str, str] = {} if checked is None else checked
-        self._folder, self._temporary = folder / "blobs", folder / "tmp"
+        self._folder, self.temporary = folder / "blobs", folder / "tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._temporary.mkdir(exist_ok=True)
+        self.temporary.mkdir(exist_ok=True)
         self._verified: set[str] = set()  # digests of blobs verified by this process
         self.written_bytes = 0
-        sweep(self._temporary)
+        sweep(self.temporary)
 
     def write(self, meta: Json, buffers: Buffers) -> tuple[str, int]:
         """Store the encoded form of a value. Returns the digest and the size in bytes.
 
         Raises: CacheError if the disk is full; no partial file remains.
         """
-        folder = temporary_in(self._temporary)  # the library may write temporary files there, too
+        folder = temporary_in(self.temporary)  # the library may write temporary files there, too
         path = folder / "blob"
         try:
             folder.mkdir()
@@ -171,7 +166,7 @@ class Blobs:
         """
         path = self.path(digest)
         try:
-            write_whole(path, data, self._temporary, synced=True)
+            write_whole(path, data, self.temporary, synced=True)
             self._count(digest, path, len(data))
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
@@ -194,9 +189,7 @@ class Blobs:
 def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
     metadata = {"meta": json.dumps(meta, sort_keys=True, separators=(",", ":"))}
     if any(isinstance(data, Rows) for data in buffers.values()):
-        ((name, rows),) = buffers.items()
-        assert isinstance(rows, Rows)
-        _write_rows(path, metadata, name, rows)
+        _write_parts(path, metadata, buffers)
         return
     raw = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
     if len(raw) == len(buffers):  # needs no torch
@@ -212,19 +205,32 @@ def _write_safetensors(path: Path, meta: Json, buffers: Buffers) -> None:
         os.fsync(file.fileno())
 
 
-def _write_rows(path: Path, metadata: dict[str, str], name: str, rows: Rows) -> None:
-    """Write one uint8 tensor part by part, as the same bytes that safetensors would write."""
-    length = math.prod(rows.shape)
-    tensor = {"dtype": "U8", "shape": rows.shape, "data_offsets": [0, length]}
-    facts = {"__metadata__": metadata, name: tensor}
+def _write_parts(path: Path, metadata: dict[str, str], buffers: Buffers) -> None:
+    """Write tensors part by part, as the same bytes that safetensors would write."""
+    facts: dict[str, object] = {"__metadata__": metadata}
+    end, ordered = 0, []
+    for name, data in sorted(buffers.items(), key=lambda item: (_kind(item[1])[0], item[0])):
+        assert not isinstance(data, bytes)
+        _, kind, size = _kind(data)
+        start, end = end, end + size * math.prod(data.shape)
+        facts[name] = {"dtype": kind, "shape": list(data.shape), "data_offsets": [start, end]}
+        ordered.append(data.parts if isinstance(data, Rows) else (_as_tensor(data),))
     header = json.dumps(facts, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
-        for part in rows.parts:
-            file.write(part.contiguous().numpy().data)
+        for parts in ordered:
+            for part in parts:
+                file.write(part.contiguous().numpy().data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _kind(data: Tensor | bytes | Rows) -> tuple[int, str, int]:
+    """Returns the place of a buffer's type in a file, its name there, and its bytes a number."""
+    name = "uint8" if isinstance(data, bytes | Rows) else str(data.dtype).removeprefix("torch.")
+    kinds = {"int64": ("I64", 8), "uint8": ("U8", 1), "bool": ("BOOL", 1)}
+    return (list(kinds).index(name), *kinds[name])
 
 
 def _as_tensor(data: Tensor | bytes | Rows) -> Tensor:

@@ -91,7 +91,8 @@ class _Squares:
         return self._read(rows) if self._stored is None else self._stored[rows]
 
     def _read(self, rows: Tensor) -> Tensor:
-        found = torch.empty(len(rows), 3, EDGE, EDGE)
+        # The layout is that of `squares`, because last bits of the fits depend on it.
+        found = torch.empty(len(rows), EDGE, EDGE, 3).permute(0, 3, 1, 2)
         for part, target in zip(rows.split(self._count), found.split(self._count), strict=True):
             target.copy_(squares(self._images[part]))
         return found

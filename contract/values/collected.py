@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -40,9 +41,15 @@ class CollectedPictures:
             self._images = torch.empty(most, *size, dtype=torch.uint8)
             return
         try:
-            self._file: Any = TemporaryFile(dir=self._folder)  # noqa: SIM115 - open while needed
+            file: Any = TemporaryFile(dir=self._folder)  # noqa: SIM115 - open while needed
         except OSError as error:
             raise self._cannot_write(error) from error
+
+        def read(rows: Sequence[int]) -> Tensor:
+            return read_rows(file, 0, size, rows)
+
+        weakref.finalize(read, file.close)  # whoever reads the pictures needs the file
+        self._file, self._read = file, read
 
     def add(self, pixels: NDArray[np.uint8]) -> None:
         """Add a picture.
@@ -71,13 +78,11 @@ class CollectedPictures:
         if self._images is not None:
             whole = self._images[: self._count]
             return whole if list(order) == list(range(self._count)) else whole[list(order)]
-        file, size = self._file, self._size
         try:
-            file.flush()
+            self._file.flush()
         except OSError as error:
             raise self._cannot_write(error) from error
-        batch = PictureBatch(size, order, lambda rows: read_rows(file, 0, size, rows))
-        return cast("Tensor", batch)
+        return cast("Tensor", PictureBatch(self._size, order, self._read))
 
     def _cannot_write(self, error: OSError) -> CacheError:
         return CacheError(

@@ -81,6 +81,7 @@ class Editor:
 
     def __init__(self, browser, server):
         self.server, self.outside, self.errors = server, [], []
+        self._earlier = None  # the newest job before the last run
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page = context.new_page()
@@ -129,15 +130,27 @@ class Editor:
         self.page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)
 
     def run(self):
+        newest = self.newest_job()
+        self._earlier = newest and newest["id"]
         self.page.get_by_test_id("queue-button").click()
 
     def newest(self, *statuses):
         """Returns the newest job if it has one of these statuses, else None."""
+        job = self.newest_job()
+        return job if job and job["status"] in statuses else None
+
+    def newest_job(self):
         jobs = self.server.get("/jobs?limit=1").json()["jobs"]
-        return jobs[0] if jobs and jobs[0]["status"] in statuses else None
+        return jobs[0] if jobs else None
 
     def finished(self):
-        return until(lambda: self.newest("completed", "failed", "cancelled"))
+        """Returns the job of the last `run`, when it has finished."""
+
+        def poll():
+            job = self.newest("completed", "failed", "cancelled")
+            return job if job and job["id"] != self._earlier else None
+
+        return until(poll)
 
     def pictures(self, title):
         """Returns the number of pictures that the node with this title shows."""

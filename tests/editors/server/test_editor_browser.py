@@ -38,6 +38,7 @@ def test_the_library_and_the_search(editor):
     page.get_by_text("Train VAE").first.wait_for()
     page.keyboard.press("Enter")
     editor.wait_for("n => app.graph.nodes.length === n + 1", before)
+    page.mouse.click(640, 760)  # until a click, the new node follows the mouse
 
 
 def test_the_templates_are_our_graphs(editor):

@@ -1,18 +1,23 @@
-"""Measures transparency: `python benchmarks/alpha.py [OUT [SEED]]`.
+"""Measures transparency.
+
+    python benchmarks/alpha.py [--seed 7] [--steps 1500] [--out FOLDER]
+    python benchmarks/alpha.py --pictures FOLDER [--size 64] [--steps 300] [--out FOLDER]
 
 Sprites with soft edges, whose fully transparent pixels have odd colours, are loaded, resized, put
 on a sheet and saved. Each result is compared with the same in float64, on black, white and red. The
-largest differences are printed, in levels of 255. Then a GAN and a VAE are trained on sprites of 32
-px (a few minutes), and OUT/alpha.png shows what they draw on black, white, red and a checkerboard.
+largest differences are printed, in levels of 255. Then GANs and a VAE are trained on sprites of 32
+px, or on the pictures of a folder; with 64 px, the GANs also start from the base model. alpha.png
+shows what they draw on black, white, red and a checkerboard. `traces` says what is printed for it.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +35,10 @@ Floats = NDArray[np.float64]
 GROUNDS = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0)}
 ODD = ((255, 0, 255), (0, 255, 0), (255, 255, 255), (0, 0, 0))  # colours of what is transparent
 FINE = 4  # samples of a pixel along an edge
+VISIBLE, OPAQUE = 0.1, 0.9  # opacities between which a pixel is part of an edge
+NEAR = 4  # largest distance in pixels to the opaque pixel that an edge is compared with
+CELL, COLUMNS = 128, 10  # edge of a picture on the sheet in pixels, and pictures in a row
+BASE = Path(__file__).parents[1] / "graphs/base/gan_64.safetensors"
 NODES = load_nodes()
 
 
@@ -145,64 +154,110 @@ def edge_errors(seed: int, count: int = 24) -> dict[str, float]:
     return found
 
 
-def drawn(seed: int, steps: int) -> dict[str, torch.Tensor]:
-    """Returns pictures (N, 32, 32, 4) of the dataset, of a trained GAN, and of a trained VAE."""
-    random = np.random.default_rng(seed)
+def loaded(words: argparse.Namespace) -> Any:
+    """Returns the dataset to train on: the pictures of a folder, or sprites."""
+    widgets = {"size": words.size, "alpha": "keep", "fit": "pad"}
+    if words.pictures is not None:
+        return run("load_dataset", {}, folder=str(words.pictures), **widgets)["dataset"]
+    random = np.random.default_rng(words.seed)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(512):
-            Image.fromarray(sprite(64, random)).save(Path(folder) / f"{number:03}.png")
-        dataset = run("load_dataset", {}, folder=folder, size=32, alpha="keep")["dataset"]
-    first = dataset.images[:10].float() / 255
-    gan = run("train_gan", {"dataset": dataset}, steps=steps, batch=16)["gan"]
-    r3 = run("train_gan", {"dataset": dataset}, steps=steps, batch=16, method="r3")["gan"]
-    vae = run("train_vae", {"dataset": dataset}, steps=steps, batch=16)["vae"]
-    latent = run("vae_encode", {"vae": vae, "image": first})["vae_latent"]
-    return {
-        "dataset": first,
-        "gan": run("sample_latent", {"gan": gan}, count=10)["image"],
-        "r3": run("sample_latent", {"gan": r3}, count=10)["image"],
-        "vae": run("vae_decode", {"vae": vae, "latent": latent})["image"],
-    }
+            pixels = sprite(2 * words.size, random)
+            Image.fromarray(pixels).save(Path(folder) / f"{number:03}.png")
+        return run("load_dataset", {}, folder=folder, **widgets)["dataset"]
+
+
+def drawn(dataset: Any, words: argparse.Namespace) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yields pictures (N, H, W, 4) of the dataset, of a trained VAE, and of trained GANs."""
+    real = dataset.images[:: max(1, len(dataset.images) // words.count)][: words.count]
+    real = real.float() / 255
+    yield "dataset", real
+    settings = {"steps": words.steps, "batch": 16, "seed": words.seed}
+    vae = run("train_vae", {"dataset": dataset}, **settings)["vae"]
+    latent = run("vae_encode", {"vae": vae, "image": real})["vae_latent"]
+    yield "vae", run("vae_decode", {"vae": vae, "latent": latent})["image"]
+    inputs = {"dataset": dataset}
+    if words.size == 64:
+        inputs["start"] = run("load_model", {}, path=str(BASE))["gan"]
+    for method in ("projected", "r3"):
+        gan = run("train_gan", inputs, method=method, **settings)["gan"]
+        yield method, run("sample_latent", {"gan": gan}, count=words.count)["image"]
+        inputs.pop("start", None)
 
 
 def sheet_of(pictures: dict[str, torch.Tensor]) -> Image.Image:
-    """Returns rows of pictures on each ground and on a checkerboard, enlarged three times."""
+    """Returns rows of pictures on each ground and on a checkerboard, with cells of CELL px."""
     rows = [(batch, ground) for batch in pictures.values() for ground in (*GROUNDS.values(), None)]
-    sheet = Image.new("RGB", (10 * 100, len(rows) * 100), (90, 90, 90))
+    cell = CELL + 4
+    sheet = Image.new("RGB", (COLUMNS * cell, len(rows) * cell), (90, 90, 90))
     for row, (batch, ground) in enumerate(rows):
-        for column, picture in enumerate(batch):
+        for column, picture in enumerate(batch[:COLUMNS]):
             levels = (picture.numpy() * 255).round().astype(np.uint8)
-            large = Image.fromarray(levels).resize((96, 96), Image.Resampling.NEAREST)
+            large = Image.fromarray(levels).resize((CELL, CELL), Image.Resampling.NEAREST)
             if ground is not None:
                 behind = Image.new("RGBA", large.size, ground)
                 large = Image.alpha_composite(behind, large)
-            sheet.paste(on_checkerboard(large), (column * 100, row * 100))
+            sheet.paste(on_checkerboard(large), (column * cell, row * cell))
     return sheet
 
 
-def halo(pictures: torch.Tensor) -> float:
-    """Returns by how much edges are darker or lighter than the inside, in levels of 255.
+def traces(pictures: torch.Tensor) -> dict[str, float]:
+    """Returns what would be seen as halos and dirt, in levels of 255. Compare with real pictures.
 
-    It is the difference of the mean straight colours where pictures are half clear and opaque.
+    lighter:  how much lighter the straight colours of edges are than the nearest opaque pixel's
+    other:    the mean absolute difference of these colours
+    haze:     the mean opacity of what is more than NEAR pixels away from anything visible
+    strong:   the share of visible pixels of edges with a straight colour of 0 or 255
     """
-    colours, alpha = pictures[..., :3], pictures[..., 3]
-    edges, inside = (alpha > 0.1) & (alpha < 0.5), alpha > 0.9
-    if not edges.any() or not inside.any():
-        return math.nan
-    return float((colours[edges].mean() - colours[inside].mean()) * 255)
+    levels = (pictures.numpy() * 255).round()
+    alpha, colours = levels[..., 3] / 255, levels[..., :3]
+    near, visible = np.zeros_like(colours), np.zeros(alpha.shape, bool)
+    found = alpha > OPAQUE
+    near[found] = colours[found]
+    reach = range(-NEAR, NEAR + 1)
+    for down, right in sorted(product(reach, reach), key=lambda move: math.hypot(*move)):
+        moved = [_moved(values, down, right) for values in (alpha, colours)]
+        new = (moved[0] > OPAQUE) & ~found
+        near[new] = moved[1][new]
+        found |= new
+        visible |= moved[0] > VISIBLE
+    edges = (alpha > VISIBLE) & (alpha < OPAQUE) & found
+    difference = colours[edges] - near[edges]
+    clipped = (colours[edges] == 0) | (colours[edges] == 255)
+    values = difference, abs(difference), levels[..., 3][~visible], clipped
+    means = (float(v.mean()) if v.size else math.nan for v in values)
+    return dict(zip(("lighter", "other", "haze", "strong"), means, strict=True))
+
+
+def _moved(values: Floats, down: int, right: int) -> Floats:
+    """Returns pictures (N, H, W, ...) moved by so many pixels; what is uncovered is 0."""
+    size = values.shape[1:3]
+    room = [(0, 0), (NEAR, NEAR), (NEAR, NEAR), *[(0, 0)] * (values.ndim - 3)]
+    padded = np.pad(values, room)
+    return padded[:, NEAR - down : NEAR - down + size[0], NEAR - right : NEAR - right + size[1]]
 
 
 def main() -> None:
-    """Print the differences, train, and write the sheet."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-    for name, error in edge_errors(seed).items():
-        print(f"{name:8} {error:.2f} levels of 255")
-    pictures = drawn(seed, steps=400)
-    for name, batch in pictures.items():
-        print(f"{name:8} edges are {halo(batch):+.1f} levels lighter than the inside")
-    out.mkdir(parents=True, exist_ok=True)
-    sheet_of(pictures).save(out / "alpha.png")
+    """Print the differences, train, print the traces, and write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--count", type=int, default=64, help="pictures to measure")
+    parser.add_argument("--pictures", type=Path, help="a folder instead of sprites")
+    parser.add_argument("--out", type=Path, default=Path("out/alpha"))
+    words = parser.parse_args()
+    torch.set_num_threads(1)
+    for name, error in edge_errors(words.seed).items():
+        print(f"{name:9} {error:.2f} levels of 255", flush=True)
+    pictures = {}
+    words.out.mkdir(parents=True, exist_ok=True)
+    for name, batch in drawn(loaded(words), words):
+        figures = ", ".join(f"{key} {value:.2f}" for key, value in traces(batch).items())
+        print(f"{name:9} {figures}", flush=True)
+        pictures[name] = batch
+        np.save(words.out / f"{name}.npy", batch.numpy())
+        sheet_of(pictures).save(words.out / "alpha.png")
 
 
 if __name__ == "__main__":

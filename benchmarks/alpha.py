@@ -125,29 +125,52 @@ def run(name: str, inputs: dict[str, Any], **widgets: Any) -> dict[str, Any]:
     return spec(inputs, values, Context(warn=lambda line: print(f"  {name}: {line}")))
 
 
-def edge_errors(seed: int, count: int = 24) -> dict[str, float]:
+def square_parts(folder: Path, count: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
+    """Returns the middle 96 x 96 px, or less, of random pictures of a folder: (H, H, 4) each.
+
+    Parts that are completely opaque are left out: they are resized like pictures without alpha.
+    """
+    found = sorted(folder.rglob("*.png"))
+    parts = []
+    for number in random.permutation(len(found)):
+        with Image.open(found[number]) as picture:
+            if len(parts) == count or max(picture.size) > 2000:  # the largest take long
+                continue
+            edge = min(96, *picture.size)
+            left, top = ((side - edge) // 2 for side in picture.size)
+            box = left, top, left + edge, top + edge
+            pixels = np.array(picture.convert("RGBA").crop(box))
+        if pixels[..., 3].min() < 255:
+            parts.append(pixels)
+    return parts
+
+
+def edge_errors(seed: int, count: int = 24, folder: Path | None = None) -> dict[str, float]:
     """Returns the largest difference of each step to float64, in levels of 255."""
     random = np.random.default_rng(seed)
-    sprites = [sprite(96, random) for _ in range(count)]
-    with tempfile.TemporaryDirectory() as folder:
+    if folder is None:
+        sprites = [sprite(96, random) for _ in range(count)]
+    else:
+        sprites = square_parts(folder, count, random)
+    with tempfile.TemporaryDirectory() as copies:
         for number, pixels in enumerate(sprites):
-            Image.fromarray(pixels).save(Path(folder) / f"{number:03}.png")
-        loaded = run("load_dataset", {}, folder=folder, size=32, alpha="keep")["dataset"].images
+            Image.fromarray(pixels).save(Path(copies) / f"{number:03}.png")
+        small = run("load_dataset", {}, folder=copies, size=32, alpha="keep")["dataset"].images
     found = dict.fromkeys(("load", "resize", "save", "webp", "sheet"), 0.0)
     for number, pixels in enumerate(sprites):
         found["load"] = max(
-            found["load"], difference(loaded[number].numpy(), reference(pixels, 32, "lanczos"))
+            found["load"], difference(small[number].numpy(), reference(pixels, 32, "lanczos"))
         )
         image = torch.from_numpy(pixels)[None].float() / 255
-        small = run("resize_image", {"image": image}, width=32)["image"]
+        image = run("resize_image", {"image": image}, width=32)["image"]
         wanted = reference(pixels, 32, "cubic")
-        levels = (small[0].double() * 255).round().numpy()
+        levels = (image[0].double() * 255).round().numpy()
         found["resize"] = max(found["resize"], difference(levels, wanted))
         for kind, form in (("save", "png"), ("webp", "webp")):
-            files = run("save_image", {"image": small}, format=form, quality=100)["files"].files
+            files = run("save_image", {"image": image}, format=form, quality=100)["files"].files
             with Image.open(BytesIO(next(iter(files.values())))) as saved:
-                found[kind] = max(found[kind], difference(np.array(saved), wanted))
-        sheet = run("image_grid", {"image": small}, scale=1, gap=0)["image"]
+                found[kind] = max(found[kind], difference(np.array(saved.convert("RGBA")), wanted))
+        sheet = run("image_grid", {"image": image}, scale=1, gap=0)["image"]
         board = np.asarray(on_checkerboard(Image.new("RGBA", (32, 32))), np.float64)
         shown = sheet[0].double().numpy() * 255
         found["sheet"] = max(found["sheet"], float(abs(shown - on_ground(wanted, board)).max()))
@@ -248,7 +271,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/alpha"))
     words = parser.parse_args()
     torch.set_num_threads(1)
-    for name, error in edge_errors(words.seed).items():
+    for name, error in edge_errors(words.seed, folder=words.pictures).items():
         print(f"{name:9} {error:.2f} levels of 255", flush=True)
     pictures = {}
     words.out.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ from artgraph.models.classifier.trainee import ClassifierSettings, train_classif
 from artgraph.models.gan import projected_features
 from artgraph.models.gan.api import GanSettings, generate, make_generator, train_gan
 from artgraph.models.gan.config import GanConfig
-from artgraph.models.training.loop import Preview, State, TrainingResult, TrainingRun
+from artgraph.models.training.loop import Preview, TrainingResult, TrainingRun
 from artgraph.models.training.numerics import Numerics
 from artgraph.models.training.rng import rng
 from artgraph.models.vae.api import VaeSettings, decode, encode, make_vae, train_vae
@@ -171,7 +171,12 @@ def train(name: str, seed: int, words: argparse.Namespace) -> list[tuple[float, 
 
 
 def verdict(found: Sequence[float], square: Sequence[float], less_is_better: bool) -> str:
-    """Returns whether the mean quality is within the range of the square seeds, or better."""
+    """Returns whether the mean quality is within the range of the square seeds, or better.
+
+    Empty for less than three seeds.
+    """
+    if len(square) < 3:
+        return ""
     mean = statistics.mean(found)
     if min(square) <= mean <= max(square):
         return "within"

@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ...contract.values.files import is_file_name
+from ...pictures.sources.names import is_table
 from ...pictures.suffixes import FILMS, READABLE, is_displayable, is_film, is_readable, why_not_read
 from ...runner.store.temporary import write_whole
 from .paths import inside
@@ -95,12 +96,15 @@ def _read(path: Path) -> Image.Image:
 @routes.post("/upload/image")
 @routes.post("/upload/mask")
 async def upload(request: web.Request) -> web.Response:
-    """Store a picture in the input folder. A number is added if another picture has its name."""
+    """Store a picture, or a table of labels, in the input folder.
+
+    A number is added if another file has its name.
+    """
     services = request.app[SERVICES]
     if not (request.content_type or "").startswith("multipart/"):
         raise web.HTTPBadRequest(text="the request is not a form with a picture")
     fields, name, data = await _form(request, services.settings.max_upload)
-    if not is_readable(Path(name)):
+    if not is_readable(Path(name)) and not is_table(name):
         formats = f"use one of {', '.join(READABLE)}"
         reason = why_not_read(Path(name)) or ("it is not a picture that artgraph can read", formats)
         text = f"can't read {name[:80]!r}: {' - '.join(reason)}"
@@ -115,6 +119,14 @@ async def upload(request: web.Request) -> web.Response:
         path = path.with_name(f"{Path(name).stem} ({count}){path.suffix}")
     write_whole(path, data)
     return web.json_response({"name": path.name, "subfolder": folder, "type": "input"})
+
+
+@routes.get("/artgraph/count")
+async def count(request: web.Request) -> web.Response:
+    """Returns the number of pictures in a folder of the input folder, and in its sub-folders."""
+    folder = inside(request.app[SERVICES].settings.input, request.query.get("folder", ""))
+    files = await asyncio.to_thread(lambda: list(folder.rglob("*")))
+    return web.json_response({"pictures": sum(map(is_readable, files))})
 
 
 async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, bytes]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...pictures.sources.names import TABLES
 from ...pictures.suffixes import READABLE
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.devices import Device, all_devices, installed_torch
@@ -162,6 +163,7 @@ async def help_page(request: web.Request) -> web.Response:
 async def suffixes(_: web.Request) -> web.Response:
     """Returns a module with the suffixes of the files that may be uploaded."""
     text = f"export const READABLE = {json.dumps(READABLE)}\n"
+    text += f"export const TABLES = {json.dumps(TABLES)}\n"
     return web.Response(text=text, content_type="text/javascript")
 
 

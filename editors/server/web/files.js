@@ -3,10 +3,14 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify } from './menu.js'
-import { READABLE } from './suffixes.js' // made by the server
+import { READABLE, TABLES } from './suffixes.js' // made by the server
 
 const GRAPH = /\.(png|ya?ml)$/i
-const isPicture = (name) => READABLE.some((suffix) => name.toLowerCase().endsWith(suffix))
+const OF_SYSTEM = /^(\.|thumbs\.db$|desktop\.ini$)/i // files that are not the user's own
+const hasEnding = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending))
+const isPicture = (name) => hasEnding(name, READABLE)
+/** Returns whether a file of a folder may contain the labels of its pictures. */
+const isTable = (file) => hasEnding(file.name, TABLES) && file.webkitRelativePath.split('/').length === 2
 
 const loaders = [] // of large files: the class of a node, its widget, and the endings of the files
 
@@ -15,8 +19,6 @@ export function rememberLoader(nodeData) {
   for (const [widget, input] of Object.entries(nodeData.input?.required ?? {}))
     if (input[1]?.file_upload) loaders.push({ kind: nodeData.name, widget, endings: input[1].file_upload, isFolder: input[1].folder_upload })
 }
-
-const hasEnding = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending))
 
 /** Returns the first class that loads a file of this name. */
 function loaderOf(name) {
@@ -163,15 +165,36 @@ async function uploadFolder(node, widget, files) {
   const pictures = files.filter((file) => isPicture(file.name))
   if (!pictures.length)
     return notify('warn', 'No pictures found', 'The folder does not contain pictures that artgraph can read.')
+  const wanted = [...pictures, ...files.filter(isTable)]
   const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
-  const refusals = []
-  for (const file of pictures) {
+  const [stored, refusals, renamed] = [new Set(), [], []]
+  for (const file of wanted) {
     const folder = file.webkitRelativePath.split('/').slice(0, -1).join('/') || root
-    const { refused } = await upload(file, folder)
+    const { name, refused } = await upload(file, folder)
     if (refused) refusals.push(refused)
+    else if (name !== file.name) renamed.push(name)
+    if (isPicture(file.name) && !refused) stored.add(`${folder}/${name}`)
   }
   setWidget(node, widget, root)
-  const done = pictures.length - refusals.length
-  if (refusals.length) notify('error', `${refusals.length} pictures were not uploaded`, refusals[0])
-  if (done) notify('success', `${done} pictures were uploaded`, `They are in the input folder, in ${root}.`)
+  const done = wanted.length - refusals.length
+  if (refusals.length) notify('error', `${refusals.length} files were not uploaded`, refusals[0])
+  if (!done) return
+  const others = files.filter((file) => !wanted.includes(file) && !OF_SYSTEM.test(file.name))
+  const left = others.length ? [`Not uploaded, because they are not pictures: ${some(others.map(({ name }) => name))}.`] : []
+  const before = (await countIn(root)) - stored.size
+  const known = before > 0 ? [`${before} more pictures were there before, and are used too.`] : []
+  const changed = renamed.length ? [`Stored under new names, because other files had theirs: ${some(renamed)}.`] : []
+  const kind = known.length || changed.length ? 'warn' : 'success'
+  notify(kind, `${done} files were uploaded`, [`They are in the input folder, in ${root}.`, ...left, ...known, ...changed].join(' '))
+}
+
+/** Returns the number of pictures that a folder in the input folder contains. */
+async function countIn(folder) {
+  const answer = await api.fetchApi(`/artgraph/count?${new URLSearchParams({ folder })}`)
+  return answer.ok ? (await answer.json()).pictures : 0
+}
+
+/** Returns the first names, and how many more there are. */
+function some(names) {
+  return names.slice(0, 3).join(', ') + (names.length > 3 ? ` and ${names.length - 3} more` : '')
 }

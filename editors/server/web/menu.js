@@ -5,7 +5,7 @@ import { api } from '/scripts/api.js'
 
 /** Shows a message in a corner of the editor. */
 export function notify(severity, summary, detail) {
-  const life = severity === 'error' ? 20000 : 6000 // milliseconds
+  const life = ['error', 'warn'].includes(severity) ? 20000 : 6000 // milliseconds
   app.extensionManager?.toast?.add({ severity, summary, detail, life })
 }
 

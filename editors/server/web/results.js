@@ -166,11 +166,13 @@ function grow(node, before) {
   makeRoom(node, before)
 }
 
-/** Moves the nodes below a node that has grown from the height `before`. */
+/**
+ * Moves the nodes below a node that has grown from the height `before`: also those that it covers
+ * already, because the editor's own line of progress makes nodes higher too.
+ */
 function makeRoom(node, before) {
   if (node.size[1] <= before) return
-  const end = node.pos[1] + before
-  const below = allNodes().filter((other) => other.pos[1] > end && overlaps(node, other))
+  const below = allNodes().filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
   const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
   if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]

@@ -80,7 +80,11 @@ def balance_classes(
         from dataclasses import replace
 
         result = replace(result, groups=numbers[rows])
-    ctx.log(f"{len(dataset)} pictures became {len(result)}, {_sizes(result)}")
+    left_out = len(dataset) - len(result)
+    if left_out > 0:
+        ctx.warn(f"left out {left_out} pictures of {len(dataset)}: {_sizes(result)} stay")
+    else:
+        ctx.log(f"{len(dataset)} pictures became {len(result)}, {_sizes(result)}")
     return result
 
 

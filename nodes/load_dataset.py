@@ -181,9 +181,11 @@ def load_dataset(
 
 def _nothing_found(found: Survey, source: Source, folder: str) -> InputError:
     """Returns the error for a folder without pictures, with what to do about its other files."""
+    from ..contract.wording import listed
     from ..pictures.suffixes import READABLE
 
-    what = f"no pictures in {folder!r}: looked for {', '.join(READABLE)} in it and its sub-folders"
+    formats = listed(list(READABLE), 4)
+    what = f"no pictures ({formats}) in {folder!r} and its sub-folders"
     if skipped := found.skipped():
         what += f"; left out: {skipped}"
     what = "; ".join([what, *source.notes])
@@ -248,9 +250,14 @@ def _shape(
             ratios.append(ratio if crop is None else ratio * crop[2] / crop[3])
     if not ratios:
         return size, size
-    common = nearest_common(statistics.median_low(ratios))
+    median = statistics.median_low(ratios)
+    common = nearest_common(median)
     shape = shape_of(size, common)
-    ctx.log(f"the aspect of most pictures is {common}, so they are loaded as {size_text(*shape)}")
+    text = f"{median:.3g}:1" if median >= 1 else f"1:{1 / median:.3g}"
+    ctx.log(
+        f"the median aspect of the pictures is {text}, so they are loaded as {common},"
+        f" {size_text(*shape)}"
+    )
     return shape
 
 

@@ -172,9 +172,10 @@ def _advice(dataset: Dataset, facts: _Facts, members: list[list[int]]) -> list[s
         mixed = [row for row, first in facts.repeats.items() if labels[row] != labels[first]]
         if mixed:
             names = listed([dataset.names[row] for row in mixed], 3)
+            verb, of = ("has", "it repeats") if len(mixed) == 1 else ("have", "they repeat")
             lines.append(
-                f"{counted(len(mixed), 'duplicate')} have another class than the picture that they"
-                f" repeat ({names}): correct the folders."
+                f"{counted(len(mixed), 'duplicate')} {verb} another class than the picture that"
+                f" {of} ({names}): correct the folders."
             )
     for name, flags in (
         ("blurred", facts.blurred),
@@ -190,7 +191,7 @@ def _advice(dataset: Dataset, facts: _Facts, members: list[list[int]]) -> list[s
     grey = sum(facts.grey)
     if 0 < grey < len(dataset) / 2:
         lines.append(
-            f"{counted(grey, 'picture')} of {len(dataset)} have no colours: generated pictures may"
+            f"{counted(grey, 'picture')} of {len(dataset)} without colours: generated pictures may"
             " be grey too. Leave them out, or make a class of them."
         )
     return [*lines, *_size_advice(dataset, facts)]

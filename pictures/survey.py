@@ -41,7 +41,7 @@ _WORDS: dict[Skip, tuple[str, str]] = {
     "packed link": ("link in the archive", "links in the archive"),
     "twice": ("replaced by a later file of its name", "replaced by later files of their names"),
     "bomb": ("that unpacks to over 200 times its size", "that unpack to over 200 times their size"),
-    "too large": ("of more than 256 MiB", "of more than 256 MiB"),
+    "too large": ("larger than 256 MiB", "larger than 256 MiB"),
     "nested": ("archive in the archive", "archives in the archive"),
 }
 # What to do if something is skipped. The other kinds are skipped on purpose.

@@ -127,9 +127,9 @@ def _add_measures(flags: Flags, dataset: Dataset, spec: NodeSpec, out: IO[str]) 
     from ...pictures import measures
 
     kinds = (
-        ("blur", "blurred", measures.blur, "blur is {:.2f}, above {:g}"),
-        ("border", "border", measures.border, "{:.0%} of it is a border, above {:.0%}"),
-        ("empty", "empty", measures.empty, "{:.0%} of it has one colour, above {:.0%}"),
+        ("blur", "blurred", measures.blur, "blur is {:g}, above {:g}"),
+        ("border", "border", measures.border, "{:.1%} of it is a border, above {:.0%}"),
+        ("empty", "empty", measures.empty, "{:.1%} of it has one colour, above {:.0%}"),
     )
     pixels = in_front_of_grey(dataset.images)
     for row, name in enumerate(dataset.names):

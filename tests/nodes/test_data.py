@@ -211,7 +211,9 @@ def test_all_unreadable_is_an_error(tmp_path):
 def test_no_picture_says_what_was_looked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / ".hidden.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"no pictures in .*\.png, \.jpg.*sub-folders"):
+    with pytest.raises(
+        InputError, match=r"no pictures \(\.png, \.jpg.*sub-folders; left out: 1 TXT"
+    ):
         load(tmp_path)
 
 

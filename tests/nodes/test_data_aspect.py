@@ -46,7 +46,10 @@ def test_auto_is_the_aspect_of_most_pictures_as_they_are_shown(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     loaded = load(tmp_path, lines, aspect="auto")
     assert loaded.images.shape == (4, 72, 48, 3)
-    assert lines[0] == "the aspect of most pictures is 2:3, so they are loaded as 48 x 72 px"
+    assert (
+        lines[0]
+        == "the median aspect of the pictures is 1:1.5, so they are loaded as 2:3, 48 x 72 px"
+    )
 
 
 @pytest.mark.parametrize("aspect", ["1:40", "wide"])

@@ -137,6 +137,7 @@ def test_the_filter_measures_originals_in_their_folder(run, tmp_path):
 def test_balanced_classes_have_equal_sizes_and_repetitions_are_groups(run):
     whole = dataset(art(10, 16).images.numpy(), [0] * 7 + [1] * 3)
     less = run("balance_classes", whole, method="drop", seed=1)
+    assert run.lines == ["left out 4 pictures of 10: 3 a, 3 b stay"]
     assert torch.bincount(less.labels).tolist() == [3, 3]
     assert less.groups is None
     more = run("balance_classes", whole, method="repeat", seed=1)

@@ -123,7 +123,7 @@ export class ReviewSheet {
     this.grid.mark()
     const chosen = this.chosen()
     const one = chosen.length === 1 ? this.review.of(chosen[0]) : null
-    this.about.textContent = chosen.length > 1 ? `${chosen.length.toLocaleString('en')} selected` : (chosen[0]?.name ?? '')
+    this.about.textContent = this.news || (chosen.length > 1 ? `${chosen.length.toLocaleString('en')} selected` : (chosen[0]?.name ?? ''))
     this.drop.setAttribute('aria-pressed', chosen.length > 0 && chosen.every((picture) => this.review.of(picture).drop))
     this.keep.setAttribute('aria-pressed', chosen.length > 0 && chosen.every((picture) => this.review.of(picture).keep))
     this.stars.forEach((button, at) => button.classList.toggle('rv-on', (one?.stars ?? 0) > at))
@@ -185,6 +185,7 @@ export class ReviewSheet {
 
   select(picture, how = 'one') {
     const { grid } = this
+    this.news = ''
     if (!picture) {
       grid.current = null
       grid.selected.clear()
@@ -276,7 +277,8 @@ export class ReviewSheet {
     const next = rest(at)[0] ?? rest(0, at).pop() ?? current
     this.change((fields) => ({ ...fields, class: name }))
     this.select(next)
-    this.about.textContent = `${plural(chosen.size, 'picture')} moved to ${name}`
+    this.news = `${plural(chosen.size, 'picture')} moved to ${name}` // until something else is selected
+    this.showSelection()
   }
 
   step(kind) {

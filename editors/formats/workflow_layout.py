@@ -31,8 +31,14 @@ def node_height(form: NodeForm) -> int:
 
 
 def _extra_height(form: NodeForm) -> int:
-    """Returns the height that a node needs during a run for its pictures and its plot of losses."""
-    return 320 if form.spec.length else 220 if form.saves else 0
+    """Returns the height that a node needs for what a workflow does not contain.
+
+    This is its pictures and its plot of losses in a run, and the buttons of the editor to upload
+    and to review.
+    """
+    widgets = form.spec.widgets.values()
+    buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
+    return _WIDGET * buttons + (320 if form.spec.length else 220 if form.saves else 0)
 
 
 def arrange(

@@ -18,6 +18,7 @@ from artgraph.editors.formats.api_json import to_api
 from artgraph.editors.formats.convert import from_comfy, with_graph
 from artgraph.editors.formats.forms import from_comfy_value, node_form, to_comfy_value
 from artgraph.editors.formats.load import load_graph
+from artgraph.editors.formats.workflow_layout import arrange
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
 
@@ -235,3 +236,11 @@ def png_bytes():
     file = io.BytesIO()
     Image.new("RGB", (4, 4)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_there_is_room_below_a_node_for_the_buttons_of_the_editor():
+    text = "artgraph: 1\nnodes: {a: {node: load_dataset}, b: {node: load_dataset}}\n"
+    boxes = arrange(parse_document(text, "", Path()), load_nodes())
+    first, second = sorted(boxes.values())
+    buttons = 3 * 24  # two to upload and one to review
+    assert second.y - (first.y + first.height) > 30 + buttons + 20  # 30: a title

@@ -6,8 +6,8 @@ FOLDER contains three or more sub-folders with at least 12 PNG files each. Some 
 faults are added: copies, blurred ones, wrong classes, a damaged file, a text and an animation. A
 browser then does with mouse and keys what docs/editor.md suggests, from the graph *Prepare
 pictures* to a short training. Seconds and clicks are printed, and each screen is saved in OUT. The
-exit code is 1 if the run used other pictures or classes than the sheet showed. Needs the extra
-`edit`, playwright and Chromium.
+exit code is 1 if the run used, dropped or moved another number of pictures than the sheet. Needs
+the extra `edit`, playwright and Chromium.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def train(artist: Artist) -> None:
 
 
 def same(artist: Artist, folder: Path) -> bool:
-    """Print what the sheet decided and what the run used. Returns whether it is the same."""
+    """Print what the sheet decided and what the run used. Returns whether the numbers are equal."""
     review_file = folder.with_name(f"{folder.name}.review.yaml")
     choices = yaml.safe_load(review_file.read_text("utf-8"))["pictures"].values()
     dropped = sum("drop" in choice for choice in choices)

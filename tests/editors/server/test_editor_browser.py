@@ -33,22 +33,24 @@ def test_the_library_and_the_search(editor):
     page.get_by_test_id("node-library-tab-button").click()
     page.get_by_placeholder("Search Nodes").wait_for(state="hidden")
     before = editor.ask("app.graph.nodes.length")
+    editor.ask("app.canvas.ds.offset = [9999, 9999]")  # so that no node is under the mouse
     until(lambda: opens_search(editor))
     page.keyboard.type("train vae", delay=20)
     page.get_by_text("Train VAE").first.wait_for()
     page.keyboard.press("Enter")
     editor.wait_for("n => app.graph.nodes.length === n + 1", before)
-    page.mouse.click(640, 760)  # until a click, the new node follows the mouse
+    page.wait_for_timeout(500)
+    editor.ask("app.canvas.finalizeGhostPlacement(false)")  # else the node follows the mouse
 
 
 def test_the_templates_are_our_graphs(editor):
     page = editor.page
     page.get_by_label("Templates").first.click()
-    page.get_by_text("Style remix").first.wait_for()
+    page.locator("[role=dialog]").get_by_text("Style remix").first.wait_for()
     loaded = "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth)"
     editor.wait_for(f"{loaded}.length >= 6")
     editor.shot("templates")
-    page.get_by_text("Latent walk").first.click()
+    page.locator("[role=dialog]").get_by_text("Latent walk").first.click()
     editor.wait_for("app.graph.nodes.some(n => n.type === 'Artgraph_latent_walk')")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 CLEAR = 0.5 / 255  # opacities below it are stored as 0
+_NEAR = 0.01  # how close to clear or opaque a drawn pixel becomes so: tanh hardly reaches its ends
 
 
 def premultiplied(signed: Tensor) -> Tensor:
@@ -34,6 +35,19 @@ def straight(signed: Tensor) -> Tensor:
     share = opacity(alpha)
     divided = (colours / share.clamp_min(CLEAR)).clamp(-1, 1)
     return torch.cat([torch.where(share < CLEAR, -1.0, divided), 2 * share - 1], 1)
+
+
+def drawn(signed: Tensor) -> Tensor:
+    """Returns pictures (N, C, H, W) that a network drew, with straight colours; see `straight`.
+
+    What is nearly clear becomes clear, and what is nearly opaque becomes opaque.
+    """
+    pictures = straight(signed)
+    if signed.shape[1] == 3:
+        return pictures
+    alpha = (pictures[:, 3:] / (1 - 2 * _NEAR)).clamp(-1, 1)
+    colours = torch.where(opacity(alpha) < CLEAR, -1.0, pictures[:, :3])
+    return torch.cat([colours, alpha], 1)
 
 
 def over_grey(signed: Tensor) -> Tensor:

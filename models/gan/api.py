@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..alpha import straight
+from ..alpha import drawn
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
@@ -190,7 +190,7 @@ def generate(
 
     def draw_part(part: Tensor, weights: Tensor) -> Tensor:
         images: Tensor = network(part.to(numerics.device), weights.to(numerics.device))
-        return straight(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
+        return drawn(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
         return in_parts(draw_part, z, class_weights, batch=batch).contiguous()

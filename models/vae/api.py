@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..alpha import premultiplied, straight
+from ..alpha import drawn, premultiplied
 from ..blocks import to_signed
 from ..configs import Size, sides_of, size_of, size_text
 from ..training.diverged import UnsuitableError
@@ -156,7 +156,7 @@ def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int 
         raw = part.to(numerics.device) * network.latent_std + network.latent_mean
         with torch.no_grad(), numerics.autocast():
             pictures = network.picture(raw)
-        return straight(pictures).add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
+        return drawn(pictures).add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
 
     return in_parts(decoded, latents, batch=batch)
 

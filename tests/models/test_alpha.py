@@ -7,7 +7,7 @@ import torch
 from gans import JUDGE
 
 from artgraph.contract.context import Context
-from artgraph.models.alpha import flattened, over_grey, premultiplied, straight
+from artgraph.models.alpha import drawn, flattened, over_grey, premultiplied, straight
 from artgraph.models.blocks import fit_middle, to_bytes, to_signed
 from artgraph.models.gan.api import GanConfig, GanSettings, generate, make_generator, train_gan
 from artgraph.models.gan.augment import Cutout, Recolour, Translate, diff_augment, draw_changes
@@ -58,11 +58,23 @@ def test_rgb_is_the_same_object():
 
 def test_what_networks_draw_has_no_halo():
     """Colours stronger than their opacity, as networks draw them, are clipped and not amplified."""
-    drawn = torch.tensor([0.3, -0.3, 0.0, -0.9]).view(1, 4, 1, 1)
-    assert straight(drawn).flatten().tolist() == pytest.approx([1, -1, 0, -0.9])
+    faint = torch.tensor([0.3, -0.3, 0.0, -0.9]).view(1, 4, 1, 1)
+    assert straight(faint).flatten().tolist() == pytest.approx([1, -1, 0, -0.9])
     clear = torch.tensor([0.3, -0.3, 0.0, -1.0]).view(1, 4, 1, 1)
     assert straight(clear).flatten().tolist() == [-1, -1, -1, -1]
     assert bool(straight(torch.randn(4, 4, 8, 8) * 9).abs().max() <= 1)
+
+
+def test_what_networks_draw_nearly_clear_is_clear():
+    alpha = torch.tensor([-1.0, -0.985, -0.97, 0.0, 0.5, 0.985]).view(6, 1, 1, 1)
+    pictures = drawn(premultiplied(torch.cat([torch.full((6, 3, 1, 1), 0.5), alpha], 1)))
+    assert pictures[:, 3].flatten().tolist() == pytest.approx(
+        [-1, -1, -0.97 / 0.98, 0, 0.5 / 0.98, 1]
+    )
+    colours = torch.tensor([-1, -1, 0.5, 0.5, 0.5, 0.5]).view(6, 1, 1, 1).expand(6, 3, 1, 1)
+    assert torch.allclose(pictures[:, :3], colours)
+    rgb = torch.randn(2, 3, 4, 4)
+    assert drawn(rgb) is rgb
 
 
 def test_pictures_are_fitted_without_colours_of_what_is_clear():

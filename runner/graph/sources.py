@@ -135,7 +135,7 @@ def check_pictures(graph: Graph, problems: Collection[Problem], report: Report) 
         widget = node.spec.file_name
         if not node.spec.saves or (widget in node.wires):  # then the name is known when it runs
             continue
-        has_source = widget is not None and SOURCE.search(str(node.values[widget]))
+        has_source = widget is not None and SOURCE.search(str(node.values.get(widget, "")))
         if not (has_source or node.name in through) or wrong & graph.ancestors(node.name):
             continue
         found = _name_problem(graph, node, loader if node.name in through else None)
@@ -152,7 +152,7 @@ def _name_problem(
     folder: the folder of pictures on which the node depends.
     """
     widget = node.spec.file_name
-    if folder and not (widget and SOURCE.search(str(node.values[widget]))):
+    if folder and not (widget and SOURCE.search(str(node.values.get(widget, "")))):
         what = (
             f"{folder.node!r} goes through a folder of pictures, but this node saves each of them"
             " under the same name"

@@ -230,7 +230,7 @@ def test_a_gpu_does_not_wait_for_the_comparison_of_pictures(cuda):
     watch, drawn = watched(cuda)
     watch.evaluate(300, drawn)
     assert comparing()
-    assert len(watch.state_dict()["looks"]) == 1, "a checkpoint contains the evaluation"
+    assert len(watch.state_dict()["evaluations"]) == 1, "a checkpoint contains the evaluation"
     assert [line[: len(COLLAPSE)] for line in watch.news()][:1] == [COLLAPSE]
     watch.evaluate(400, drawn)
     found = watch.finish(400, drawn, []).progress

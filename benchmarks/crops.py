@@ -107,7 +107,7 @@ def cases(ground: str, things: list[Picture]) -> Iterator[tuple[Picture, Picture
 
 def crops(picture: Picture, where: Picture | None = None) -> tuple[list[Picture], list[float]]:
     """Returns the two crops, and the shares of the thing that they contain."""
-    whole = sum(where.get_flattened_data()) if where else 1  # type: ignore[attr-defined]
+    whole = np.asarray(where).sum(dtype=float) if where else 1.0
     cut, shares = [], []
     for fit in ("crop", "salient"):
         small = picture if where is None else picture.convert("RGBA")
@@ -115,7 +115,7 @@ def crops(picture: Picture, where: Picture | None = None) -> tuple[list[Picture]
         if where:
             box = box_of(small, SIZE, SIZE, fit)
             part = where.crop(tuple(map(round, box)))
-            shares.append(sum(part.get_flattened_data()) / whole)  # type: ignore[attr-defined]
+            shares.append(np.asarray(part).sum(dtype=float) / whole)
     return cut, shares
 
 

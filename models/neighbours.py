@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .blocks import to_signed
@@ -35,13 +36,20 @@ def pixel_vectors(images: Tensor) -> Tensor:
     return small / math.sqrt(small.shape[1])
 
 
-def feature_vectors(network: nn.Module, numerics: Numerics) -> Vectors:
-    """Returns a function from pictures to the means of a network's feature maps."""
+class VectorNetwork(Protocol):
+    """A network that computes vectors by which pictures can be compared."""
+
+    def vectors(self, x: Tensor) -> Tensor:
+        """Returns vectors (N, D) of pictures (N, 3, H, W) in -1..1."""
+
+
+def feature_vectors(network: VectorNetwork, numerics: Numerics) -> Vectors:
+    """Returns a function from pictures to the vectors that a network computes."""
 
     def vectors(images: Tensor) -> Tensor:
         with torch.no_grad(), numerics.autocast():
-            maps = network(to_signed(images.to(numerics.device)))
-        return torch.cat([m.float().mean((2, 3)) for m in maps], 1).cpu()
+            found = network.vectors(to_signed(images.to(numerics.device)))
+        return found.float().cpu()
 
     return vectors
 

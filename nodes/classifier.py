@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..models.classifier.networks import ClassifierConfig
+    from ..models.classifier.trainee import HeldOut
+    from ..models.pretrained.network import PretrainedConfig
+    from ..models.training.loop import TrainingResult
 
 
 class TrainedClassifier(NamedTuple):
@@ -82,26 +85,27 @@ def train_classifier(
     from ..models.classifier.calibration import metrics_and_confusion
     from ..models.classifier.trainee import ClassifierSettings
     from ..models.classifier.trainee import train_classifier as train
+    from ..models.classifier.transfer import train_pretrained
+    from ..models.pretrained.network import PretrainedConfig
 
     if len(dataset.classes) < 2:
         raise NodeError(
             "the dataset has only one class", "put the pictures of each class into a sub-folder"
         )
     dataset, draws = rated(dataset, ctx)
+    settings = ClassifierSettings(
+        seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
+    )
+    data = dataset.images, dataset.labels, dataset.classes, settings, ctx.training_run
+    rows = {"groups": dataset.groups, "draws": draws}
+    trained: TrainingResult[ClassifierConfig, HeldOut] | TrainingResult[PretrainedConfig, HeldOut]
     with advised("train with other pictures or settings, or without `start`"):
-        trained = train(
-            dataset.images,
-            dataset.labels,
-            dataset.classes,
-            ClassifierSettings(
-                seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
-            ),
-            ctx.training_run,
-            steps=steps,
-            start=None if start is None else _base(start, dataset.classes),
-            groups=dataset.groups,
-            draws=draws,
-        )
+        if start is not None and start.is_pretrained:
+            pretrained = PretrainedConfig.from_dict(start.config), start.state
+            trained = train_pretrained(*data, steps=steps, start=pretrained, **rows)
+        else:
+            base = None if start is None else _base(start, dataset.classes)
+            trained = train(*data, steps=steps, start=base, **rows)
     report, confusion = None, None
     if len(trained.extra.labels):
         report, confusion = map(Table, metrics_and_confusion(*trained.extra, dataset.classes))
@@ -131,6 +135,7 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     from ..models.blocks import fit_middle
     from ..models.classifier.networks import predict
 
+    classifier.check_classes()
     height, width = classifier.height, classifier.width
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
     fitted = fitted.mul(255).add(0.5).byte()
@@ -171,6 +176,7 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
     from ..models.classifier.calibration import metrics_and_confusion
     from ..models.classifier.networks import predict
 
+    classifier.check_classes()
     classifier.check_size(dataset.height, dataset.width)
     known = [find_name(name, classifier.classes) for name in dataset.classes]
     if None in known:

@@ -19,7 +19,7 @@ from .latent import Style, class_weights
 from .review import rated
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..models.gan.api import GanConfig, Judge
 
@@ -95,7 +95,10 @@ def train_gan(
     Square pictures must have 32, 64, 128, 256 or 512 pixels in width and height. Other pictures
     must have about the area of such a square, and sides that are multiples of an eighth of its
     edge. The projected method uses the features of a wired `classifier`; otherwise it first trains
-    a small network for them. After `steps`, a fifth as many steps are added (500 at most), in which
+    a small network for them. A `pretrained_classifier`, or one that was trained from it, is used
+    beside that small network: the first network also learns to draw pictures whose pretrained
+    features are distributed like those of the dataset. The critic does not see them, because it
+    would learn too fast. After `steps`, a fifth as many steps are added (500 at most), in which
     the networks change less and less.
 
     With `start`, the training continues from that GAN, with its method. A new class begins as the
@@ -157,8 +160,10 @@ def train_gan(
         )
     if start is not None and start.has_alpha:
         dataset = opaque(dataset)
-    features = None
-    if classifier is not None and method == "projected":
+    features, further = None, None
+    if classifier is not None and classifier.is_pretrained:
+        further = _further(classifier, method if start is None else start.config["method"], ctx)
+    elif classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
     dataset, draws = rated(dataset, ctx)
     advice = "train with other pictures or settings, or without `start`"
@@ -180,6 +185,7 @@ def train_gan(
             steps=steps,
             judge=shipped_judge(ctx.device),
             features=features,
+            further=further,
             start=None if start is None else _base(start, dataset.classes),
             draws=draws,
             at_step=at_step,
@@ -202,6 +208,14 @@ def shipped_judge(device: str) -> Judge:
     network = classifier.network(device)
     assert isinstance(network, ResidualNet)
     return Judge("base/classifier_64", StageMeans(network, classifier.height))
+
+
+def _further(classifier: Classifier, method: str, ctx: Context) -> nn.Module | None:
+    """Returns the features of a pretrained classifier, if the method uses features at all."""
+    if method != "projected":
+        ctx.warn(f"the pretrained classifier is not used, since the method is {method}")
+        return None
+    return classifier.features(ctx.device)
 
 
 def _base(start: Gan, classes: tuple[str, ...]) -> tuple[GanConfig, dict[str, Tensor]]:

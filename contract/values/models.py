@@ -13,7 +13,8 @@ from .socket import Blob, Buffers, Json, require
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ...models.classifier.networks import ClassicNet, ResidualNet
+    from ...models.classifier.networks import ClassicNet, Features, ResidualNet
+    from ...models.pretrained.network import PretrainedFeatures, PretrainedNet
     from ...models.vae.config import VaeConfig
     from ...models.vae.networks import VaeNetwork
     from ...models.vae.prior_network import PriorNet
@@ -145,9 +146,11 @@ class Classifier(Model):
 
     noun = "classifier"
 
-    def network(self, device: str = "cpu") -> ResidualNet | ClassicNet:
+    def network(self, device: str = "cpu") -> ResidualNet | ClassicNet | PretrainedNet:
         from ...models.classifier.networks import ClassifierConfig, make_classifier
 
+        if self.is_pretrained:
+            return self._pretrained(device)
         config = ClassifierConfig.from_dict(self.config)
         return _load(lambda: make_classifier(config), self.state, "", device)
 
@@ -155,13 +158,30 @@ class Classifier(Model):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config["classes"])
 
-    def features(self, device: str) -> nn.Module:
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is a pretrained network, or was trained from one."""
+        return self.config.get("method") == "pretrained"
+
+    def check_classes(self) -> None:
+        """Raises: NodeError if it has no classes, but only features."""
+        if not self.classes:
+            raise NodeError(
+                "this pretrained classifier has features, but no classes",
+                "wire it to `start` of train_classifier, and use the classifier that is trained",
+            )
+
+    def features(self, device: str) -> Features | PretrainedFeatures:
         """Returns a network that returns the feature maps of this one.
 
         Raises: NodeError for a classifier of the classic method, which has too few features.
         """
         from ...models.classifier.networks import Features, ResidualNet
 
+        if self.is_pretrained:
+            from ...models.pretrained.network import PretrainedFeatures
+
+            return PretrainedFeatures(self._pretrained(device))
         network = self.network(device)
         if not isinstance(network, ResidualNet):
             raise NodeError(
@@ -169,6 +189,15 @@ class Classifier(Model):
                 "train one with method residual, or leave `classifier` unwired",
             )
         return Features(network)
+
+    def _pretrained(self, device: str) -> PretrainedNet:
+        import torch
+
+        from ...models.pretrained.network import PretrainedConfig, load_pretrained
+
+        network = load_pretrained(PretrainedConfig.from_dict(self.config), self.state)
+        network.eval().requires_grad_(False)
+        return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _load(

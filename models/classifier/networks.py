@@ -24,6 +24,7 @@ from ..configs import (
     read_config,
     sides_of,
 )
+from ..pretrained.network import PretrainedNet
 from ..training.in_parts import in_parts
 from ..training.numerics import Numerics
 
@@ -182,6 +183,10 @@ class Features(nn.Module):
         """Returns the maps of a quarter of the size and less, of pictures (N, 3, H, W) in -1..1."""
         return self.network.features(x)[1:]
 
+    def vectors(self, x: Tensor) -> Tensor:
+        """Returns vectors (N, D) by which pictures are compared: the means of the maps."""
+        return torch.cat([m.float().mean((2, 3)) for m in self(x)], 1)
+
 
 class StageMeans(nn.Module):
     """Wraps a trained residual net so that it summarises pictures of any size as vectors."""
@@ -220,17 +225,24 @@ class ClassicNet(nn.Module):
         self.dense1 = nn.Linear(2 * width * places, 64)
         self.dense2 = nn.Linear(64, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def pooled(self, x: Tensor) -> Tensor:
+        """Returns the last layer's inputs (N, 64), of pictures (N, 3, H, W) in -1..1."""
         if x.shape[2:] != self.shape:
             raise ValueError(f"this network needs pictures of {self.shape[1]} x {self.shape[0]} px")
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        logits: Tensor = self.dense2(F.relu(self.dense1(x.flatten(1))))
+        return F.relu(self.dense1(x.flatten(1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.dense2(self.pooled(x))
         return logits
 
 
 def predict(
-    network: ResidualNet | ClassicNet, images: Tensor, numerics: Numerics, batch: int = 256
+    network: ResidualNet | ClassicNet | PretrainedNet,
+    images: Tensor,
+    numerics: Numerics,
+    batch: int = 256,
 ) -> Tensor:
     """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, H, W, 3).
 

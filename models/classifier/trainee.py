@@ -29,9 +29,7 @@ from .calibration import fit_temperature, held_out_mask
 from .examples import Examples, ExampleSet
 from .networks import ClassifierConfig, Method, logits_of, make_classifier
 
-RATE = {"residual": 3e-3, "classic": 1e-3}  # learning rates
 WARM_UP = 20  # steps of linear warm-up
-DECAY = 0.998  # decay of the averaged weights
 SMOOTHING = 0.1  # label smoothing (Szegedy et al. 2016, section 7)
 MEASURED = 512  # pictures used to measure the batch norms' statistics at the end
 PREVIEWS = 16  # pictures in a preview
@@ -42,6 +40,21 @@ class HeldOut(NamedTuple):
 
     probabilities: Tensor  # calibrated, (M, classes)
     labels: Tensor  # (M,)
+
+
+class Recipe(NamedTuple):
+    """How a kind of network is trained.
+
+    rate:          learning rate after the warm-up.
+    weight_decay:  of AdamW.
+    decay:         of the averaged weights.
+    pixels:        number of pixels of a picture as the network sees it.
+    """
+
+    rate: float
+    weight_decay: float
+    decay: float
+    pixels: int
 
 
 class _Inputs(NamedTuple):
@@ -103,26 +116,52 @@ def train_classifier(
     previous = None if start is None else start[0]
     config = _config_for(settings.method, size_of(*images.shape[1:3]), classes, previous)
     config = replace(config, mirrored=settings.augment)
+    rows, held = split_rows(images, labels, groups, draws, settings, run)
+    network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
+    initialise(network, rng(settings.seed, 0, 0))
+    residual = config.method == "residual"
+    recipe = Recipe(
+        3e-3 if residual else 1e-3, 0.05 if residual else 0.0, 0.998, math.prod(config.shape)
+    )
+    trainee = ClassifierTrainee(
+        (network, copy), len(classes), recipe, images, labels, rows, settings, run
+    )
+    if start is not None:
+        trainee.start_from(config, *start)
+    curves = train(trainee, steps=steps, run=run)
+    trainee.steps.close()
+    final = trainee.final_network()
+    logits = torch.empty(0, len(classes))
+    if len(held):
+        logits = logits_of(final, images[held], run.numerics, mirrored=config.mirrored)
+    temperature = fit_temperature(logits, labels[held])
+    state = {key: value.cpu().contiguous() for key, value in final.state_dict().items()}
+    config = replace(config, temperature=temperature)
+    held_out = HeldOut((logits / temperature).softmax(1), labels[held])
+    return TrainingResult(config, state, curves, held_out)
+
+
+def split_rows(
+    images: Tensor,
+    labels: Tensor,
+    groups: Tensor | None,
+    draws: Tensor | None,
+    settings: ClassifierSettings,
+    run: TrainingRun,
+) -> tuple[Tensor, Tensor]:
+    """Returns the rows of the pictures to train on, as often as in `draws`, and of the held out."""
     groups = groups_of(images, groups) if settings.held_out else torch.arange(len(images))
     if line := together(groups):
         run.log(line)
     held = held_out_mask(labels, groups, settings.held_out, settings.seed)
     draws = torch.arange(len(images)) if draws is None else draws
-    chosen = draws[~held[draws]]
-    trainee = ClassifierTrainee(config, images, labels, chosen, settings, run)
-    if start is not None:
-        trainee.start_from(*start)
-    curves = train(trainee, steps=steps, run=run)
-    trainee.steps.close()
-    network = trainee.final_network()
-    rows, logits = torch.nonzero(held)[:, 0], torch.empty(0, len(classes))
-    if len(rows):
-        logits = logits_of(network, images[rows], run.numerics, mirrored=config.mirrored)
-    temperature = fit_temperature(logits, labels[rows])
-    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-    config = replace(config, temperature=temperature)
-    held_out = HeldOut((logits / temperature).softmax(1), labels[rows])
-    return TrainingResult(config, state, curves, held_out)
+    return draws[~held[draws]], torch.nonzero(held)[:, 0]
+
+
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Returns a weight for each class, so that all have the same total weight, (classes,)."""
+    counts = labels.bincount(minlength=classes).float()
+    return len(labels) / ((counts > 0).sum() * counts.clamp(min=1))
 
 
 def _config_for(
@@ -140,47 +179,45 @@ class ClassifierTrainee:
 
     def __init__(
         self,
-        config: ClassifierConfig,
+        networks: tuple[nn.Module, nn.Module],
+        classes: int,
+        recipe: Recipe,
         images: Tensor,
         labels: Tensor,
         rows: Tensor,
         settings: ClassifierSettings,
         run: TrainingRun,
     ) -> None:
-        """`rows`: numbers of the pictures to train on, each as often as an epoch contains it."""
-        numerics = run.numerics
-        self._config, self._settings, self._numerics = config, settings, numerics
+        """Begin with a network whose weights are set.
+
+        networks: that network, and one like it with uninitialised weights.
+        rows: numbers of the pictures to train on, each as often as an epoch contains it.
+        """
+        numerics, (network, copy) = run.numerics, networks
+        self._recipe, self._settings, self._numerics = recipe, settings, numerics
         self.steps = Steps(run)
-        self._data = ExampleSet(
-            numerics.preload(images), labels, len(config.classes), settings.augment
-        )
+        weights = class_weights(labels[rows], classes)
+        self._data = ExampleSet(numerics.preload(images), labels, classes, settings.augment)
         self._rows = rows
-        network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
-        initialise(network, rng(settings.seed, 0, 0))
         self._network = numerics.compile(numerics.place(network))
-        self.average = Average(self._network, numerics.place(copy), DECAY)
-        self._rate = RATE[config.method]
+        self.average = Average(self._network, numerics.place(copy), recipe.decay)
         self._optimiser = torch.optim.AdamW(
-            self._network.parameters(),
-            self._rate,
-            weight_decay=0.05 if config.method == "residual" else 0.0,
+            [weight for weight in self._network.parameters() if weight.requires_grad],
+            recipe.rate,
+            weight_decay=recipe.weight_decay,
             fused=True,
         )
         self._sampler = Sampler(rows, settings.batch, settings.seed)
-        counts = labels[rows].bincount(minlength=len(config.classes)).float()
-        present = (counts > 0).sum()
-        # Balanced: every class has the same total weight, whatever its number of pictures.
-        weights = len(rows) / (present * counts.clamp(min=1))
         self._weights = weights.to(numerics.device)
 
     @torch.no_grad()
-    def start_from(self, start: ClassifierConfig, state: State) -> None:
-        """Load the weights of a trained network that fit.
+    def start_from(self, config: ClassifierConfig, start: ClassifierConfig, state: State) -> None:
+        """Load the weights of a trained network that fit a network of `config`.
 
         The rows of new classes become zero. Weights of another shape stay as they were initialised,
         like the classic method's dense layer if the pictures have another size.
         """
-        dense = "dense" if self._config.method == "residual" else "dense2"
+        dense = "dense" if config.method == "residual" else "dense2"
         initial = self._network.state_dict()
         weights = {}
         for name, fresh in initial.items():
@@ -193,7 +230,7 @@ class ClassifierTrainee:
             if name.startswith(f"{dense}."):
                 rows = dict(zip(start.classes, value, strict=True))
                 zero = torch.zeros_like(value[0])
-                value = torch.stack([rows.get(c, zero) for c in self._config.classes])
+                value = torch.stack([rows.get(c, zero) for c in config.classes])
             weights[name] = value if value.shape == fresh.shape else fresh
         self._network.load_state_dict(weights)
         self.average.network.load_state_dict(weights)
@@ -235,9 +272,9 @@ class ClassifierTrainee:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._sampler.indices(step)
         random = rng(self._settings.seed, 1, step)
-        slices = micro_batches(len(chosen), math.prod(self._config.shape))
+        slices = micro_batches(len(chosen), self._recipe.pixels)
         parts = [self._data.choose(chosen[part], random) for part in slices]
-        rate = self._rate * min(1.0, (step + 1) / WARM_UP)
+        rate = self._recipe.rate * min(1.0, (step + 1) / WARM_UP)
         return _Inputs(parts, self._data.labels[chosen], rate, self.average.weight(step))
 
     def final_network(self) -> nn.Module:
@@ -245,7 +282,7 @@ class ClassifierTrainee:
         numerics = self._numerics
         order = torch.randperm(len(self._rows), generator=rng(self._settings.seed, 2, 0))
         chosen = self._rows[order[:MEASURED]]
-        slices = micro_batches(len(chosen), math.prod(self._config.shape))
+        slices = micro_batches(len(chosen), self._recipe.pixels)
         with numerics.autocast():
             measure_norms(
                 self.average.network,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..alpha import drawn
+from ..blocks import to_signed
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
@@ -22,6 +23,7 @@ from .augment import Augmentation
 from .batches import GROUP, TrainingSet
 from .classic import ClassicGenerator, ClassicMethod
 from .config import GanConfig, Method
+from .energy import ScaledMaps
 from .evaluation import Judge
 from .kept import nearest_step
 from .method import GanMethod, GanSettings, GanSetup, Loss
@@ -43,6 +45,7 @@ __all__ = [
     "train_gan",
 ]
 
+MEASURED = 64  # pictures used to measure the scale of the maps of a further network
 FEW_PICTURES = 200  # with fewer pictures, a GAN should continue from another one
 
 
@@ -65,6 +68,7 @@ def train_gan(
     steps: int,
     judge: Judge,
     features: nn.Module | None = None,
+    further: nn.Module | None = None,
     start: tuple[GanConfig, State] | None = None,
     draws: Tensor | None = None,
     at_step: int = 0,
@@ -77,6 +81,8 @@ def train_gan(
     judge: the features in which `WatchResult.progress` compares the pictures.
     features: a network that returns a list of feature maps for pictures (N, 3, H, W) in -1..1. The
         projected method freezes it, and its weights are not returned. None to train a small one.
+    further: a network of the same kind, such as a pretrained one, which the critic does not see.
+        The projected method adds the energy distances in its maps to the generator's loss.
     start: config and weights of a GAN to continue from. Its method and channels replace those of
         `settings`. Its pictures may have another aspect.
     draws: rows of the pictures, each as often as it is drawn (see `draws_by_stars`); None for each
@@ -113,9 +119,10 @@ def train_gan(
     data = TrainingSet.preloaded(images, labels, len(classes), mirror, numerics, draws)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
     setup = GanSetup(config, settings, run.numerics, augmentation)
+    maps = _scaled(further, data, numerics)
 
     def make_trainee() -> GanTrainee[Any]:
-        trainee = GanTrainee(_make_method(setup, features), data, run, judge)
+        trainee = GanTrainee(_make_method(setup, features, maps), data, run, judge)
         if start is not None:
             start_from(trainee, *start)
         return trainee
@@ -159,9 +166,19 @@ def _weights_at(
     return {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
 
 
-def _make_method(setup: GanSetup, features: nn.Module | None) -> GanMethod[Any]:
+def _scaled(network: nn.Module | None, data: TrainingSet, numerics: Numerics) -> ScaledMaps | None:
+    """Returns maps of the network, scaled by what it sees in pictures from the whole set."""
+    if network is None:
+        return None
+    chosen = torch.linspace(0, len(data.images) - 1, MEASURED).long().unique()
+    return ScaledMaps(network, to_signed(numerics.take(data.images, chosen)), numerics)
+
+
+def _make_method(
+    setup: GanSetup, features: nn.Module | None, further: ScaledMaps | None
+) -> GanMethod[Any]:
     if setup.config.method == "projected":
-        return ProjectedMethod(setup, features)
+        return ProjectedMethod(setup, features, further)
     return R3Method(setup) if setup.config.method == "r3" else ClassicMethod(setup)
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alpha import over_grey
+from ..training.numerics import Numerics
 from .batches import GROUP
 from .config import nominal_edge
 
@@ -34,6 +36,33 @@ class Energies(nn.Module):
         """Returns the distance of whole pictures, and that of patches at the places."""
         whole = picture_energy(fakes, fake_maps, reals, real_maps)
         return whole, patch_energy(fakes, fake_maps, reals, real_maps, places)
+
+
+class ScaledMaps(nn.Module):
+    """The feature maps of a frozen network, each divided by its standard deviation.
+
+    Other networks than the small one here have maps of any scale, and the distances of the largest
+    would outweigh all others.
+    """
+
+    def __init__(self, network: nn.Module, pictures: Tensor, numerics: Numerics) -> None:
+        """`pictures` (N, C, H, W) in -1..1, on the device: those to measure the deviations with."""
+        super().__init__()
+        self.network = numerics.place(network).eval().requires_grad_(False)
+        with torch.no_grad(), numerics.autocast():
+            self._scales = [
+                m.float().std().clamp_min(1e-6) for m in self.network(over_grey(pictures))
+            ]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Returns the maps for pictures (N, C, H, W); those with alpha are in front of grey."""
+        maps = self.network(over_grey(x))
+        return [m / scale for m, scale in zip(maps, self._scales, strict=True)]
+
+    def places(self, pictures: Tensor) -> list[int]:
+        """Returns the number of places in each map, except the coarsest one."""
+        with torch.no_grad():
+            return [m.shape[2] * m.shape[3] for m in self(pictures)[:-1]]
 
 
 def picture_energy(

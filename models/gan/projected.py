@@ -13,7 +13,7 @@ from ..blocks import blank
 from ..training.loop import TrainingRun
 from ..training.rng import rng
 from .batches import PATCHES, TrainingSet
-from .energy import PATCH, Energies, draw_places
+from .energy import PATCH, Energies, ScaledMaps, draw_places, patch_energy, picture_energy
 from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 from .projected_critic import ProjectedCritic, critic_views
 from .projected_features import FeatureNet, train_features
@@ -39,8 +39,14 @@ class ProjectedMethod(GanMethod[Views]):
     clip = 5.0
     views = 2
 
-    def __init__(self, setup: GanSetup, features: nn.Module | None) -> None:
-        """`features` is a network that returns a list of feature maps; None to train one."""
+    def __init__(
+        self, setup: GanSetup, features: nn.Module | None, further: ScaledMaps | None = None
+    ) -> None:
+        """Create the networks.
+
+        features: a network that returns a list of feature maps; None to train one.
+        further:  maps that only further energy distances see, and not the critic.
+        """
         config, numerics, classes = setup.config, setup.numerics, len(setup.config.classes)
         self._trained_features = None
         if features is None:
@@ -52,7 +58,10 @@ class ProjectedMethod(GanMethod[Views]):
         shapes = [(view.shape[1], view.shape[2], view.shape[3]) for view in views]
         maps = [shape[1:] for shape in shapes[1:]]
         self._places = [height * width for height, width in maps]
-        self._places.append(math.prod(side // PATCH for side in config.shape))
+        pixels = math.prod(side // PATCH for side in config.shape)
+        self._places.append(pixels)
+        self._further = further
+        self._further_places = [*further.places(empty), pixels] if further is not None else []
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
         numerics.compile(self.critic)
@@ -79,7 +88,9 @@ class ProjectedMethod(GanMethod[Views]):
 
     def draw(self, count: int, step: int, first: int) -> Draws:
         """Returns the random numbers of a slice; all slices of a step compare the same places."""
-        places = draw_places(self._places, rng(self.setup.settings.seed, PATCHES, step))
+        seed = self.setup.settings.seed
+        places = draw_places(self._places, rng(seed, PATCHES, step))
+        places += draw_places(self._further_places, rng(seed, PATCHES, step, 1))
         return super().draw(count, step, first)._replace(places=places)
 
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Views:
@@ -109,7 +120,23 @@ class ProjectedMethod(GanMethod[Views]):
             scores = self.critic(batch.fake_views, batch.classes)
         adversarial = -torch.stack([s.mean() for s in scores]).sum()
         (_, *fake_maps), (_, *real_maps) = batch.fake_views, batch.real_views
-        places = batch.draws.places
+        own = len(self._places)
+        places, others = batch.draws.places[:own], batch.draws.places[own:]
         whole, patches = self._energies(batch.fakes, fake_maps, batch.reals, real_maps, places)
+        if self._further is not None:
+            further_whole, further_patches = self._further_energies(self._further, batch, others)
+            whole, patches = whole + further_whole, patches + further_patches
         metrics = {"adversarial": adversarial, "energy": whole, "patches": patches}
         return adversarial + whole + patches, metrics
+
+    def _further_energies(
+        self, further: ScaledMaps, batch: Views, places: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Returns both distances in further maps: of pictures in all, of patches in the finer."""
+        with self.numerics.autocast():
+            fake_maps = further(batch.fakes)
+            with torch.no_grad():
+                real_maps = further(batch.reals)
+        whole = picture_energy(batch.fakes, fake_maps, batch.reals, real_maps)
+        finer = fake_maps[:-1], real_maps[:-1]
+        return whole, patch_energy(batch.fakes, finer[0], batch.reals, finer[1], places)

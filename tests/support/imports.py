@@ -17,7 +17,8 @@ ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").is_file(
 MAY_IMPORT = {
     "models/training": (),
     "models": ("models/training",),
-    "models/classifier": ("models", "models/training"),
+    "models/pretrained": ("models", "models/training"),
+    "models/classifier": ("models", "models/pretrained", "models/training"),
     "models/gan": ("models", "models/training"),
     "models/vae": ("models", "models/training"),
     "pictures": (),

@@ -66,7 +66,7 @@ def dense(shapes: Shapes, name: str) -> nn.Linear:
 
 def layer_norm(shapes: Shapes, name: str) -> nn.LayerNorm:
     """Returns a layer norm over the last dimension."""
-    return nn.LayerNorm(*_shape(shapes, name, 1), eps=1e-6)
+    return nn.LayerNorm(_shape(shapes, name, 1)[0], eps=1e-6)
 
 
 def _shape(shapes: Shapes, name: str, dimensions: int) -> tuple[int, ...]:

@@ -173,7 +173,11 @@ def load_pretrained(config: PretrainedConfig, state: Mapping[str, Tensor]) -> Pr
     """
     with torch.device("meta"):
         network = PretrainedNet(config, {name: tuple(value.shape) for name, value in state.items()})
-    classes = 0 if network.head is None else network.head.out_features
+        try:
+            pooled = network.pooled(torch.empty(1, 3, FEWEST, FEWEST))
+            classes = 0 if network.head is None else network.logits(pooled).shape[1]
+        except RuntimeError as error:
+            raise ValueError(f"the layers do not fit together ({error!s:.80})") from error
     if classes != len(config.classes):
         raise ValueError(f"there are {len(config.classes)} classes, but {classes} logits")
     network = network.to_empty(device="cpu")

@@ -36,7 +36,8 @@ class Block(nn.Module):
         queries, keys, values = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(queries, keys, values)
         x = x + self.scale1 * self.proj(attended.transpose(1, 2).reshape(count, length, width))
-        return x + self.scale2 * self.fc2(F.gelu(self.fc1(self.norm2(x))))
+        output: Tensor = x + self.scale2 * self.fc2(F.gelu(self.fc1(self.norm2(x))))
+        return output
 
 
 class VisionTransformer(nn.Module):

@@ -1,0 +1,138 @@
+"""Training from a pretrained network, and its features in other trainings."""
+
+from dataclasses import asdict, replace
+
+import pytest
+import state_dicts
+import torch
+from classifying import NAMES, patterns
+from gans import quick  # noqa: F401 - a fixture
+from shelf import Shelf, training_run
+
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.registry import load_nodes
+from artgraph.contract.spec import LITE0, Package
+from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.models import Classifier
+from artgraph.models.classifier.networks import predict
+from artgraph.models.classifier.probe import fit_probe
+from artgraph.models.classifier.trainee import ClassifierSettings
+from artgraph.models.classifier.transfer import train_pretrained
+from artgraph.models.distances import features
+from artgraph.models.pretrained.network import PretrainedConfig
+from artgraph.models.pretrained.weights import read_file
+from artgraph.nodes.classifier import classify, evaluate_classifier, train_classifier
+from artgraph.nodes.compare import nearest_images
+from artgraph.nodes.gan import train_gan
+
+CTX = Context.quiet()
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "efficientnet.pth"
+    torch.save(state_dicts.efficientnet(), path)
+    found = read_file(path)
+    return Classifier({**asdict(found.config), "edge": 64}, found.state)
+
+
+def start(classifier):
+    return PretrainedConfig.from_dict(classifier.config), classifier.state
+
+
+def dataset(count=48, size=32):
+    images, labels = patterns(count, size, 1)
+    return Dataset(images, labels, NAMES, tuple(map(str, range(count))))
+
+
+def test_a_probe_separates_what_can_be_separated():
+    random = torch.Generator().manual_seed(1)
+    labels = torch.arange(30) % 3
+    parts = [torch.randn(30, width, generator=random) for width in (40, 8)]
+    parts[1][:, :3] += 9 * torch.nn.functional.one_hot(labels, 3)
+    weight, bias = fit_probe([parts[0] * 1e3, parts[1]], labels, 3)
+    fresh = torch.randn(30, 48, generator=random) * torch.tensor([1e3] * 40 + [1.0] * 8)
+    fresh[:, 40:43] += 9 * torch.nn.functional.one_hot(labels, 3)
+    predicted = (fresh @ weight.T + bias).argmax(1)
+    assert (predicted == labels).float().mean() > 0.8, "a part of large numbers does not outweigh"
+
+
+def test_the_better_of_probe_and_fine_tuning_is_used_and_named(pretrained):
+    lines = []
+    images, labels = patterns(48, 32, 1)
+    settings = ClassifierSettings(seed=1, batch=8, held_out=0.25)
+    run = training_run(log=lines.append)
+    done = train_pretrained(images, labels, NAMES, settings, run, steps=2, start=start(pretrained))
+    (line,) = [line for line in lines if "held-out" in line]
+    assert "the probe" in line
+    assert "the fine-tuned network" in line
+    assert line.endswith("is used")
+    model = Classifier(asdict(done.config), done.state)
+    fresh, truth = patterns(30, 32, 2)
+    predicted = predict(model.network(), fresh, CTX.numerics).argmax(1)
+    assert (predicted == truth).float().mean() > 0.8
+    assert len(done.extra.labels) == 12
+    assert model.is_pretrained
+
+
+def test_resumes_bit_for_bit(pretrained):
+    images, labels = patterns(24, 32, 1)
+    settings, shelf = ClassifierSettings(seed=1, batch=8, held_out=0.0), Shelf()
+    data = images, labels, NAMES, settings
+    weights = start(pretrained)
+    train_pretrained(*data, training_run(shelf), steps=2, start=weights)
+    resumed = train_pretrained(*data, training_run(shelf), steps=4, start=weights)
+    straight = train_pretrained(*data, training_run(), steps=4, start=weights)
+    assert all(torch.equal(resumed.state[key], straight.state[key]) for key in straight.state)
+    early, late = "body.stages.1.0.depthwise.weight", "body.stages.6.0.depthwise.weight"
+    assert torch.equal(straight.state[early], pretrained.state[early])
+    assert not torch.equal(straight.state[late], pretrained.state[late])
+
+
+def test_the_node_and_those_after_it(pretrained):
+    data = dataset()
+    trained = train_classifier(data, pretrained, steps=1, batch=8, held_out=0.25, ctx=CTX)
+    assert trained.report.columns["metric"][0] == "accuracy"
+    table = evaluate_classifier(trained.classifier, data, ctx=CTX).table
+    assert table.columns["value"][0] > 0.8
+    picture = data.images[:2].float() / 255
+    assert classify(trained.classifier, picture, ctx=CTX).columns["class"][0] in NAMES
+    again = train_classifier(data, trained.classifier, steps=1, batch=8, ctx=CTX)
+    assert again.classifier.classes == NAMES
+    nearest = nearest_images(picture, data, pretrained, count=1, ctx=CTX)
+    assert nearest.table.columns["newness"][1] == pytest.approx(0, abs=1e-2)
+    vectors = features(pretrained.network(), data.images, CTX.numerics)
+    assert vectors.shape == (48, 2 * 24 + 2 * 32 + 16), "means and maxima of two maps, and the last"
+
+
+def test_only_features(pretrained):
+    state = {k: v for k, v in pretrained.state.items() if not k.startswith("head.")}
+    bare = Classifier({**pretrained.config, "classes": ()}, state)
+    with pytest.raises(NodeError, match="no classes"):
+        classify(bare, torch.zeros(1, 32, 32, 3), ctx=CTX)
+    assert train_classifier(dataset(), bare, steps=1, batch=8, ctx=CTX).classifier.classes == NAMES
+
+
+def test_a_gan_never_uses_it_as_the_features_of_its_critic(pretrained):
+    data = dataset(16)
+    plain = train_gan(data, steps=1, batch=4, ctx=CTX)
+    both = train_gan(data, pretrained, steps=1, batch=4, ctx=CTX)
+    assert {k: v.shape for k, v in both.gan.state.items()} == {
+        k: v.shape for k, v in plain.gan.state.items()
+    }
+    assert both.curves.columns["critic"] == plain.curves.columns["critic"]
+    assert both.curves.columns["energy"][0] > plain.curves.columns["energy"][0]
+    warnings = []
+    other = Context(warn=warnings.append)
+    train_gan(data, pretrained, method="classic", steps=1, batch=4, ctx=other)
+    assert any("not used" in warning for warning in warnings)
+
+
+def test_a_missing_package_says_what_it_would_bring():
+    package = Package("no_such_package", LITE0.extra, LITE0.instead, LITE0.brings)
+    spec = replace(load_nodes()["pretrained_classifier"], needs=package)
+    problem = spec.missing_package({"weights": None})
+    assert "artgraph[pretrained]" in problem.advice
+    assert "photographs" in problem.advice
+    assert spec.missing_package({"weights": "mine.pth"}) is None

@@ -2,8 +2,8 @@
 
     python benchmarks/quality.py [--only PART ...] [--seeds 0 1 2] [--out DIR] [--cache DIR]
 
-Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, and looks, which needs
-what quality_looks.py names. Every training is a
+Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, looks, which needs what
+quality_looks.py names, and twemoji, which needs the extra `pretrained` and npm. Every training is a
 node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
 Markdown. It also writes sheets of pictures, since figures alone can mislead. The exit code is 1 if
 a bar is missed. Seconds are CPU time, which depends less on other work on the machine.
@@ -29,6 +29,7 @@ from quality_looks import looks
 from quality_parts import Row, base, cnn, finetune, gan, vae
 from quality_real import real
 from quality_runs import Bench
+from quality_twemoji import twemoji
 
 PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "cnn": cnn,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "finetune": finetune,
     "real": real,
     "looks": looks,
+    "twemoji": twemoji,
 }
 
 

@@ -132,7 +132,7 @@ def _split_positions(weights: dict[str, Tensor]) -> None:
 def _with_stages(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns the state, with numbers of stages in the names of efficientnet_pytorch.
 
-    A stage ends where the number of channels changes.
+    The first block of a stage has another number of channels than the block before it.
     """
     outputs: list[int] = []
     while (weight := state.get(f"_blocks.{len(outputs)}._project_conv.weight")) is not None:

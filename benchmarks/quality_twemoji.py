@@ -75,20 +75,19 @@ def twemoji(bench: Bench, seed: int) -> Iterator[Row]:
             "others": {"node": "load_dataset", "with": {"folder": f"{name}/test", "size": 64}},
             "known": {"node": "pretrained_classifier"},
             "own": trained("classifier", OWN_STEPS, seed, held_out=0.0),
+            # Without held-out pictures, the probe is the result.
             "probe": trained("classifier", 1, seed, start="known", held_out=0.0, batch=16),
-            "tuned": trained(
-                "classifier", TUNING_STEPS, seed, start="known", held_out=0.0, batch=32
-            ),
+            "chosen": trained("classifier", TUNING_STEPS, seed, start="known", batch=32),
         }
-        for model in ("own", "probe", "tuned"):
+        for model in ("own", "probe", "chosen"):
             nodes[f"{model}_report"] = {
                 "node": "evaluate_classifier",
                 "from": {"classifier": f"{model}.classifier", "dataset": "others"},
             }
         rows = (
             ("own", f"from scratch, {OWN_STEPS} steps", own_bar),
-            ("probe", "pretrained, probe", 0.0),
-            ("tuned", f"pretrained, {TUNING_STEPS} steps", pretrained_bar),
+            ("probe", "pretrained, probe", pretrained_bar),
+            ("chosen", f"pretrained, {TUNING_STEPS} steps, a tenth held out", 0.0),
         )
         for model, title, bar in rows:
             results = bench.run(nodes, [f"{model}_report.table"])

@@ -78,6 +78,12 @@ def train_classifier(
     model, a base model, or a model of another size. Classes with the same name are kept; the others
     are learned from the beginning.
 
+    If `start` is a `pretrained_classifier`, a linear layer is fitted to its features first. Then
+    this layer and the last part of the network are trained for `steps` steps. Of the two, the one
+    that recognises more of the held-out pictures is the result, and the log says which. If no
+    picture is held out, it is the first one. With `augment`, pictures are only mirrored and
+    shifted, because recolouring makes these features worse. `method` is not used.
+
     Raises: NodeError if the dataset has only one class.
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".

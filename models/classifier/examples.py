@@ -26,9 +26,12 @@ class Examples(NamedTuple):
 class ExampleSet:
     """Pictures uint8 (N, H, W, 3), perhaps on a GPU, and the numbers of their classes (N,)."""
 
-    def __init__(self, images: Tensor, labels: Tensor, classes: int, augment: bool) -> None:
+    def __init__(
+        self, images: Tensor, labels: Tensor, classes: int, augment: bool, recolour: bool = True
+    ) -> None:
+        """`recolour`: whether augmentation also changes colours and mixes pictures."""
         self.images, self.labels = images, labels
-        self._classes, self._augment = classes, augment
+        self._classes, self._augment, self._recolour = classes, augment, recolour
 
     def choose(self, chosen: Tensor, random: torch.Generator) -> Examples:
         """Returns the chosen pictures, with random changes if the pictures are augmented."""
@@ -37,6 +40,8 @@ class ExampleSet:
             return Examples(selection(self.images, chosen), labels, None)
         count, (height, width) = len(chosen), self.images.shape[1:3]
         pictures = selection(self.images, shifted_places(chosen, height, width, random))
+        if not self._recolour:
+            return Examples(pictures, labels, None)
         repainting, recolouring = Repainting.draw(count, random), Recolouring.draw(count, random)
         changes = repainting, recolouring, CutMix.draw(count, height, width, random)
         return Examples(pictures, labels, changes)

@@ -49,12 +49,14 @@ class Recipe(NamedTuple):
     weight_decay:  of AdamW.
     decay:         of the averaged weights.
     pixels:        number of pixels of a picture as the network sees it.
+    recolour:      whether augmentation also changes colours and mixes pictures.
     """
 
     rate: float
     weight_decay: float
     decay: float
     pixels: int
+    recolour: bool = True
 
 
 class _Inputs(NamedTuple):
@@ -197,7 +199,9 @@ class ClassifierTrainee:
         self._recipe, self._settings, self._numerics = recipe, settings, numerics
         self.steps = Steps(run)
         weights = class_weights(labels[rows], classes)
-        self._data = ExampleSet(numerics.preload(images), labels, classes, settings.augment)
+        self._data = ExampleSet(
+            numerics.preload(images), labels, classes, settings.augment, recipe.recolour
+        )
         self._rows = rows
         self._network = numerics.compile(numerics.place(network))
         self.average = Average(self._network, numerics.place(copy), recipe.decay)

@@ -21,10 +21,9 @@ from .networks import logits_of
 from .probe import fit_probe
 from .trainee import ClassifierSettings, ClassifierTrainee, HeldOut, Recipe, split_rows
 
-RATE = 1e-4  # learning rate of the fine-tuning
+RATE = 3e-5  # learning rate of the fine-tuning
 WEIGHT_DECAY = 0.05
 DECAY = 0.99  # decay of the averaged weights
-EDGE = 128  # edge in pixels of the pictures in the fine-tuning: smaller than later, so faster
 PROBED = 4096  # most pictures that the probe is fitted to; a repeated one counts as several
 BATCH = 64  # pictures whose features are computed at a time
 
@@ -53,8 +52,8 @@ def train_pretrained(
 
     First a linear layer is fitted to its features (see `fit_probe`). Then this layer and the last
     part of the network are trained for `steps` steps at a low rate. The one of the two is returned
-    that recognises the held-out pictures better; without these, the mean of their weights (Wortsman
-    et al. 2022, "Robust fine-tuning of zero-shot models"). A line in the log says which.
+    that recognises the held-out pictures better, and the probe if no picture is held out. A line in
+    the log says which.
 
     The arguments are those of `train_classifier`. The last layer of `start` is not used.
     """
@@ -70,7 +69,8 @@ def train_pretrained(
     bare = load_pretrained(replace(config, classes=()), body)
     probe = body | _fitted_head(bare, images, labels, rows, len(classes), settings, run)
     networks = _to_train(load_pretrained(config, probe)), load_pretrained(config, probe)
-    recipe = Recipe(RATE, WEIGHT_DECAY, DECAY, EDGE**2)
+    # Other colours, as in a training from scratch, make the pretrained features worse.
+    recipe = Recipe(RATE, WEIGHT_DECAY, DECAY, config.edge**2, recolour=False)
     trainee = ClassifierTrainee(networks, len(classes), recipe, images, labels, rows, settings, run)
     curves = train(trainee, steps=steps, run=run)
     trainee.steps.close()
@@ -126,15 +126,13 @@ def _fitted_head(
 
 
 def _to_train(network: PretrainedNet) -> PretrainedNet:
-    """Returns the network, of which only the last part is trained, on smaller pictures.
+    """Returns the network, of which only the last part is trained.
 
-    Papers: Touvron et al. 2019, "Fixing the train-test resolution discrepancy"; Yosinski et al.
-    2014, "How transferable are features in deep neural networks?".
+    Paper: Yosinski et al. 2014, "How transferable are features in deep neural networks?".
     """
     network.requires_grad_(False)
     for module in network.last_part():
         module.requires_grad_(True)
-    network.edge = min(network.edge, EDGE)
     return network
 
 
@@ -155,12 +153,10 @@ def _better(candidates: list[_Candidate], labels: Tensor, run: TrainingRun) -> _
     """
     if not len(labels):
         run.log(
-            "no picture is held out, so the classifier is the mean of the probe and the fine-tuned"
-            " network"
+            "no picture is held out to show whether the fine-tuning helps, so the probe is used -"
+            " set `held_out`, or set `steps` to 1 to save time"
         )
-        first, second = candidates
-        mean = {name: value.lerp(second.state[name], 0.5) for name, value in first.state.items()}
-        return first._replace(state=mean)
+        return candidates[0]
     accuracies, scores = [], []
     for candidate in candidates:
         temperature = fit_temperature(candidate.logits, labels)

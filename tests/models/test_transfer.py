@@ -78,16 +78,20 @@ def test_the_better_of_probe_and_fine_tuning_is_used_and_named(pretrained):
 
 def test_resumes_bit_for_bit(pretrained):
     images, labels = patterns(24, 32, 1)
-    settings, shelf = ClassifierSettings(seed=1, batch=8, held_out=0.0), Shelf()
-    data = images, labels, NAMES, settings
-    weights = start(pretrained)
-    train_pretrained(*data, training_run(shelf), steps=2, start=weights)
-    resumed = train_pretrained(*data, training_run(shelf), steps=4, start=weights)
-    straight = train_pretrained(*data, training_run(), steps=4, start=weights)
-    assert all(torch.equal(resumed.state[key], straight.state[key]) for key in straight.state)
-    early, late = "body.stages.1.0.depthwise.weight", "body.stages.6.0.depthwise.weight"
-    assert torch.equal(straight.state[early], pretrained.state[early])
-    assert not torch.equal(straight.state[late], pretrained.state[late])
+    settings = ClassifierSettings(seed=1, batch=8, held_out=0.25)
+    data, weights = (images, labels, NAMES, settings), start(pretrained)
+    resumed, straight = Shelf(), Shelf()
+    train_pretrained(*data, training_run(resumed), steps=2, start=weights)
+    second = train_pretrained(*data, training_run(resumed), steps=4, start=weights)
+    first = train_pretrained(*data, training_run(straight), steps=4, start=weights)
+    assert second.config == first.config
+    assert all(torch.equal(second.state[key], first.state[key]) for key in first.state)
+    ends = [shelf.states[4] for shelf in (resumed, straight)]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[1])
+    trained = {name.partition("body.")[2]: value for name, value in ends[0].items()}
+    early, late = "stages.1.0.depthwise.weight", "stages.6.0.depthwise.weight"
+    assert torch.equal(trained[early], pretrained.state[f"body.{early}"])
+    assert not torch.equal(trained[late], pretrained.state[f"body.{late}"])
 
 
 def test_the_node_and_those_after_it(pretrained):

@@ -99,11 +99,11 @@ def _update_average(average: nn.Module, source: nn.Module) -> None:
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """Returns a trainee of the residual classifier."""
     from artgraph.models.classifier.networks import ClassifierConfig
-    from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
+    from artgraph.models.classifier.trainee import ClassifierSettings, fresh_trainee
 
     config = ClassifierConfig("residual", images.shape[1], CLASSES)
     settings, rows = ClassifierSettings(seed=1, batch=batch), torch.arange(len(images))
-    return ClassifierTrainee(config, images, labels, rows, settings, silent_run(numerics))
+    return fresh_trainee(config, images, labels, rows, settings, silent_run(numerics))
 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:

@@ -119,15 +119,7 @@ def train_classifier(
     config = _config_for(settings.method, size_of(*images.shape[1:3]), classes, previous)
     config = replace(config, mirrored=settings.augment)
     rows, held = split_rows(images, labels, groups, draws, settings, run)
-    network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
-    initialise(network, rng(settings.seed, 0, 0))
-    residual = config.method == "residual"
-    recipe = Recipe(
-        3e-3 if residual else 1e-3, 0.05 if residual else 0.0, 0.998, math.prod(config.shape)
-    )
-    trainee = ClassifierTrainee(
-        (network, copy), len(classes), recipe, images, labels, rows, settings, run
-    )
+    trainee = fresh_trainee(config, images, labels, rows, settings, run)
     if start is not None:
         trainee.start_from(config, *start)
     curves = train(trainee, steps=steps, run=run)
@@ -141,6 +133,26 @@ def train_classifier(
     config = replace(config, temperature=temperature)
     held_out = HeldOut((logits / temperature).softmax(1), labels[held])
     return TrainingResult(config, state, curves, held_out)
+
+
+def fresh_trainee(
+    config: ClassifierConfig,
+    images: Tensor,
+    labels: Tensor,
+    rows: Tensor,
+    settings: ClassifierSettings,
+    run: TrainingRun,
+) -> ClassifierTrainee:
+    """Returns a new network in training; `rows` are the numbers of the pictures to train on."""
+    network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
+    initialise(network, rng(settings.seed, 0, 0))
+    residual = config.method == "residual"
+    rate, weight_decay = (3e-3, 0.05) if residual else (1e-3, 0.0)
+    recipe = Recipe(rate, weight_decay, 0.998, math.prod(config.shape))
+    networks = network, copy
+    return ClassifierTrainee(
+        networks, len(config.classes), recipe, images, labels, rows, settings, run
+    )
 
 
 def split_rows(

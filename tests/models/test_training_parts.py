@@ -8,7 +8,7 @@ from classifying import NAMES, patterns, trained
 from shelf import Shelf, training_run
 
 from artgraph.models.classifier.networks import ClassifierConfig
-from artgraph.models.classifier.trainee import ClassifierSettings, ClassifierTrainee
+from artgraph.models.classifier.trainee import ClassifierSettings, fresh_trainee
 from artgraph.models.training import sampler
 from artgraph.models.training.loop import train
 from artgraph.models.training.numerics import Numerics
@@ -62,7 +62,7 @@ def test_the_processor_never_waits_for_a_gpu():
     settings, run = ClassifierSettings(seed=1, batch=16), training_run(numerics=Numerics.of("cuda"))
     config = ClassifierConfig("residual", 64, NAMES)
     rows = torch.arange(60)
-    trainee = ClassifierTrainee(config, images, labels, rows, settings, run)
+    trainee = fresh_trainee(config, images, labels, rows, settings, run)
     train(trainee, steps=11, run=run)
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -103,15 +103,16 @@ def train_classifier(
         seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
     )
     data = dataset.images, dataset.labels, dataset.classes, settings, ctx.training_run
-    rows = {"groups": dataset.groups, "draws": draws}
     trained: TrainingResult[ClassifierConfig, HeldOut] | TrainingResult[PretrainedConfig, HeldOut]
     with advised("train with other pictures or settings, or without `start`"):
         if start is not None and start.is_pretrained:
             pretrained = PretrainedConfig.from_dict(start.config), start.state
-            trained = train_pretrained(*data, steps=steps, start=pretrained, **rows)
+            trained = train_pretrained(
+                *data, steps=steps, start=pretrained, groups=dataset.groups, draws=draws
+            )
         else:
             base = None if start is None else _base(start, dataset.classes)
-            trained = train(*data, steps=steps, start=base, **rows)
+            trained = train(*data, steps=steps, start=base, groups=dataset.groups, draws=draws)
     report, confusion = None, None
     if len(trained.extra.labels):
         report, confusion = map(Table, metrics_and_confusion(*trained.extra, dataset.classes))

@@ -143,7 +143,10 @@ def fresh_trainee(
     settings: ClassifierSettings,
     run: TrainingRun,
 ) -> ClassifierTrainee:
-    """Returns a new network in training; `rows` are the numbers of the pictures to train on."""
+    """Returns a new network in training.
+
+    rows: numbers of the pictures to train on, each as often as an epoch contains it.
+    """
     network, copy = (blank(lambda: make_classifier(config)) for _ in range(2))
     initialise(network, rng(settings.seed, 0, 0))
     residual = config.method == "residual"

@@ -160,9 +160,10 @@ def train_gan(
         )
     if start is not None and start.has_alpha:
         dataset = opaque(dataset)
-    features, further = None, None
+    features, further, judge = None, None, None
     if classifier is not None and classifier.is_pretrained:
-        further = _further(classifier, method if start is None else start.config["method"], ctx)
+        used_method = method if start is None else start.config["method"]
+        further, judge = _pretrained(classifier, used_method, ctx)
     elif classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
     dataset, draws = rated(dataset, ctx)
@@ -183,7 +184,7 @@ def train_gan(
             ),
             ctx.training_run,
             steps=steps,
-            judge=shipped_judge(ctx.device),
+            judge=judge or shipped_judge(ctx.device),
             features=features,
             further=further,
             start=None if start is None else _base(start, dataset.classes),
@@ -199,7 +200,7 @@ def train_gan(
 
 
 def shipped_judge(device: str) -> Judge:
-    """Returns the features in which drawn pictures are compared: those of the shipped CNN."""
+    """Returns the features of the shipped CNN, in which drawn pictures are compared."""
     from ..models.classifier.networks import ResidualNet, StageMeans
     from ..models.gan.api import Judge
     from .model_files import shipped_classifier
@@ -210,12 +211,26 @@ def shipped_judge(device: str) -> Judge:
     return Judge("base/classifier_64", StageMeans(network, classifier.height))
 
 
-def _further(classifier: Classifier, method: str, ctx: Context) -> nn.Module | None:
-    """Returns the features of a pretrained classifier, if the method uses features at all."""
-    if method != "projected":
-        ctx.warn(f"the pretrained classifier is not used, since the method is {method}")
-        return None
-    return classifier.features(ctx.device)
+def _pretrained(
+    classifier: Classifier, method: str, ctx: Context
+) -> tuple[nn.Module | None, Judge | None]:
+    """Returns the features of a pretrained classifier, for the training and for `progress`.
+
+    Either is None if the features are not used for it. A network that was fine-tuned, perhaps on
+    the same pictures, is not used for `progress`.
+    """
+    from ..models.gan.api import Judge
+    from ..models.pretrained.network import PretrainedConfig
+
+    config, network = PretrainedConfig.from_dict(classifier.config), classifier.features(ctx.device)
+    further = network if method == "projected" else None
+    judge = None
+    if not config.fine_tuned:
+        judge = Judge(f"pretrained {config.family}", network.vectors)
+    if further is None:
+        used = "only used for `progress`" if judge else "not used"
+        ctx.warn(f"the pretrained classifier is {used}, since the method is {method}")
+    return further, judge
 
 
 def _base(start: Gan, classes: tuple[str, ...]) -> tuple[GanConfig, dict[str, Tensor]]:

@@ -82,7 +82,8 @@ def train_pretrained(
     chosen = _better(candidates, labels[held], run)
     temperature = fit_temperature(chosen.logits, labels[held])
     held_out = HeldOut((chosen.logits / temperature).softmax(1), labels[held])
-    config = replace(config, temperature=temperature)
+    fine_tuned = config.fine_tuned or chosen.state is tuned
+    config = replace(config, temperature=temperature, fine_tuned=fine_tuned)
     return TrainingResult(config, chosen.state, curves, held_out)
 
 

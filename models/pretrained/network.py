@@ -21,6 +21,7 @@ from ..configs import (
     read_config,
     sides_of,
 )
+from ..training.sampler import micro_batches
 from .convnext import ConvNeXt
 from .efficientnet import EfficientNet
 from .layers import Shapes, dense, under
@@ -45,6 +46,7 @@ class PretrainedConfig:
     same:         whether convolutions are padded as in TensorFlow (EfficientNet only).
     temperature:  as in ClassifierConfig.
     mirrored:     as in ClassifierConfig.
+    fine_tuned:   whether its features were also trained on pictures of a dataset here.
     """
 
     method: Literal["pretrained"]
@@ -55,6 +57,7 @@ class PretrainedConfig:
     same: bool = False
     temperature: float = 1.0
     mirrored: bool = False
+    fine_tuned: bool = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, ("pretrained",))
@@ -67,6 +70,7 @@ class PretrainedConfig:
             raise ValueError(f"temperature must be from 0.01 to 100, not {self.temperature!r:.80}")
         check_flag("same", self.same)
         check_flag("mirrored", self.mirrored)
+        check_flag("fine_tuned", self.fine_tuned)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,8 +125,14 @@ class PretrainedNet(nn.Module):
         """Returns features of pictures, resized to the area of a square of `edge`, (N, D) each.
 
         They are the means and maxima of the last two maps, and then the published inputs of the
-        last layer.
+        last layer. Few pictures at a time are processed, so that large sets fit into memory.
         """
+        slices = micro_batches(len(x), self.edge**2)
+        found = [self._parts(x[part]) for part in slices]
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def _parts(self, x: Tensor) -> list[Tensor]:
+        """Returns the features of `parts` of all pictures at once."""
         scale = self.edge / math.sqrt(x.shape[2] * x.shape[3])
         if scale != 1:
             shape = [max(1, round(side * scale)) for side in x.shape[2:]]

@@ -76,6 +76,22 @@ def test_the_better_of_probe_and_fine_tuning_is_used_and_named(pretrained):
     assert model.is_pretrained
 
 
+def test_a_classifier_says_whether_its_features_were_fine_tuned(pretrained):
+    def made(classifier, noise, steps, held_out=0.4):
+        lines = []
+        images, labels = patterns(60, 32, 1, noise)
+        settings = ClassifierSettings(seed=1, batch=8, held_out=held_out)
+        run, weights = training_run(log=lines.append), start(classifier)
+        done = train_pretrained(images, labels, NAMES, settings, run, steps=steps, start=weights)
+        return done.config.fine_tuned, lines[-1].endswith("the fine-tuned network is used")
+
+    for noise, steps in ((20, 1), (150, 10)):  # the probe is better, and the fine-tuned network
+        says, is_so = made(pretrained, noise, steps)
+        assert says == is_so
+    tuned = Classifier({**pretrained.config, "fine_tuned": True}, pretrained.state)
+    assert made(tuned, 20, 1, held_out=0) == (True, False), "also if the probe is used"
+
+
 def test_resumes_bit_for_bit(pretrained):
     images, labels = patterns(24, 32, 1)
     settings = ClassifierSettings(seed=1, batch=8, held_out=0.25)
@@ -92,6 +108,23 @@ def test_resumes_bit_for_bit(pretrained):
     early, late = "stages.1.0.depthwise.weight", "stages.6.0.depthwise.weight"
     assert torch.equal(trained[early], pretrained.state[f"body.{early}"])
     assert not torch.equal(trained[late], pretrained.state[f"body.{late}"])
+
+
+def test_a_picture_that_is_drawn_more_often_counts_as_often(pretrained):
+    images, labels = patterns(12, 32, 1)
+    labels = labels.roll(1)  # so that the pictures of a class differ
+    labels[0] = 1
+    settings = ClassifierSettings(seed=1, batch=8, held_out=0, augment=False)
+    every, draws = torch.arange(12), torch.tensor([0, 0, 0, *range(1, 12)])
+
+    def head(rows, **options):
+        data = images[rows], labels[rows], NAMES, settings, training_run()
+        done = train_pretrained(*data, steps=1, start=start(pretrained), **options)
+        return done.state["head.weight"]
+
+    once, often = head(every), head(every, draws=draws)
+    assert torch.equal(head(every, draws=every), once)
+    assert (often - head(draws)).norm() < 0.01 * (often - once).norm()
 
 
 def test_the_node_and_those_after_it(pretrained):
@@ -127,10 +160,29 @@ def test_a_gan_never_uses_it_as_the_features_of_its_critic(pretrained):
     }
     assert both.curves.columns["critic"] == plain.curves.columns["critic"]
     assert both.curves.columns["energy"][0] > plain.curves.columns["energy"][0]
-    warnings = []
-    other = Context(warn=warnings.append)
-    train_gan(data, pretrained, method="classic", steps=1, batch=4, ctx=other)
-    assert any("not used" in warning for warning in warnings)
+
+
+def test_progress_uses_pretrained_features_that_were_not_trained_on_these_pictures(pretrained):
+    def progress(classifier, **options):
+        warnings = []
+        ctx = Context(warn=warnings.append)
+        trained = train_gan(dataset(16), classifier, steps=1, batch=4, ctx=ctx, **options)
+        return trained.progress.columns, [line for line in warnings if "method" in line]
+
+    tuned = Classifier({**pretrained.config, "fine_tuned": True}, pretrained.state)
+    shipped, _ = progress(None)
+    figures, warnings = progress(pretrained)
+    assert shipped["features"] == ["base/classifier_64"]
+    assert figures["features"] == ["pretrained efficientnet"]
+    assert figures["floor"] != shipped["floor"]
+    assert warnings == []
+    assert progress(tuned)[0]["features"] == ["base/classifier_64"]
+    figures, (warning,) = progress(pretrained, method="classic")
+    assert figures["features"] == ["pretrained efficientnet"]
+    assert "only used for `progress`" in warning
+    figures, (warning,) = progress(tuned, method="classic")
+    assert figures["features"] == ["base/classifier_64"]
+    assert "not used" in warning
 
 
 def test_a_missing_package_says_what_it_would_bring():

@@ -116,12 +116,13 @@ def train_gan(
     dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
 
     `progress` compares drawn pictures with those of the dataset every 100 steps (every 500 from
-    step 1,000 on), in features of a network that was not trained on them; the column `features`
-    names it. The other columns are: `distance`, how different the drawn pictures are from the real
-    ones (near 0 if they are of one kind; at 1 as different as two real pictures; this is the kernel
-    distance); `floor`, which other real pictures seldom exceed; `interval`,
-    by how much the distance may be wrong by chance; `recall`, the share of the real pictures that
-    have similar drawn ones, from 0 to 1; `diversity`, and `least` for the least diverse class, how
+    step 1,000 on), in features of a network that was not trained on them: a wired
+    `pretrained_classifier`, or else one of painted styles that comes with artgraph. The column
+    `features` names it. The other columns are: `distance`, how different the drawn pictures are
+    from the real ones (near 0 if they are of one kind; at 1 as different as two real pictures; this
+    is the kernel distance); `floor`, which other real pictures seldom exceed; `interval`, by how
+    much the distance may be wrong by chance; `recall`, the share of the real pictures that have
+    similar drawn ones, from 0 to 1; `diversity`, and `least` for the least diverse class, how
     different drawn pictures are from each other (1: as different as the real ones; near 0: all
     alike); `layouts`, the same for the arrangement of light and dark (near 0: a few arrangements
     repeat, perhaps in other colours); and `novelty`, how different the drawn pictures are from
@@ -220,13 +221,14 @@ def _pretrained(
     the same pictures, is not used for `progress`.
     """
     from ..models.gan.api import Judge
-    from ..models.pretrained.network import PretrainedConfig
+    from ..models.pretrained.network import PretrainedConfig, PretrainedFeatures
 
-    config, network = PretrainedConfig.from_dict(classifier.config), classifier.features(ctx.device)
+    network, config = classifier.features(ctx.device), PretrainedConfig.from_dict(classifier.config)
+    assert isinstance(network, PretrainedFeatures)
     further = network if method == "projected" else None
     judge = None
     if not config.fine_tuned:
-        judge = Judge(f"pretrained {config.family}", network.vectors)
+        judge = Judge(f"pretrained {config.family}", network.summaries)
     if further is None:
         used = "only used for `progress`" if judge else "not used"
         ctx.warn(f"the pretrained classifier is {used}, since the method is {method}")

@@ -175,6 +175,13 @@ class PretrainedFeatures(nn.Module):
         """Returns vectors (N, D) by which pictures are compared."""
         return self.network.pooled(x)
 
+    def summaries(self, x: Tensor) -> Tensor:
+        """Returns the published inputs of the last layer, (N, D): they rank sets of pictures best.
+
+        docs/evidence.md contains the measurement.
+        """
+        return self.network.parts(x)[-1]
+
 
 def load_pretrained(config: PretrainedConfig, state: Mapping[str, Tensor]) -> PretrainedNet:
     """Returns a network with copies of the weights in `state`, whose shapes give its layers.

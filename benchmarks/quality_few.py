@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,7 @@ def few(bench: Bench, seed: int) -> Iterator[Row]:
     for name in SETS:
         given, comparison = pictures(bench, name, seed)
         real = comparison.figures(vectors(given.learned))
+        bench.sheet(f"few/{name.replace(' ', '_')}_learned_{seed}", given.learned[:SHOWN], 12)
         yield Row(f"{name}: real", _row(math.nan, 0, real | {"novelty": 1.0, "copies": math.nan}))
         yield _before(bench, name, seed)
         yield from _trained(bench, OURS, name, seed)
@@ -123,10 +125,8 @@ def looks_of(bench: Bench, name: str, seed: int) -> tuple[Results, dict[int, Ten
         raise SystemExit(f"a training of {steps} steps keeps fewer than two - train for more")
     nodes: dict[str, Any] = training(OURS, _folder(bench, name, seed), steps, seed)
     for step in kept:
-        nodes[f"gan_{step}"] = {
-            **nodes["gan"],
-            "with": {**nodes["gan"]["with"], "at_step": step},
-        }
+        nodes[f"gan_{step}"] = deepcopy(nodes["gan"])
+        nodes[f"gan_{step}"]["with"]["at_step"] = step
         nodes[f"drawn_{step}"] = drawn_by(f"gan_{step}", DRAWN)
     values = bench.run(nodes, [f"drawn_{step}.image" for step in kept]).values
     return results, {step: as_bytes(values[f"drawn_{step}.image"]) for step in kept}

@@ -55,7 +55,7 @@ def few(bench: Bench, seed: int) -> Iterator[Row]:
     """
     for name in SETS:
         given, comparison = pictures(bench, name, seed)
-        real = comparison.figures(vectors(given.learned))
+        real = comparison.figures(vectors(given.learned, bench.judged))
         bench.sheet(f"few/{name.replace(' ', '_')}_learned_{seed}", given.learned[:SHOWN], 12)
         yield Row(f"{name}: real", _row(math.nan, 0, real | {"novelty": 1.0, "copies": math.nan}))
         yield _before(bench, name, seed)
@@ -70,15 +70,23 @@ def few_without(bench: Bench, seed: int) -> Iterator[Row]:
 
 
 def pace(bench: Bench, seed: int) -> Iterator[Row]:
-    """CPU seconds of a step, to be written into quality_recipe.py; evaluations are included."""
+    """CPU seconds of a step and before the first step, to be written into quality_recipe.py.
+
+    They are those of a training of 200 steps that continues one of 100; evaluations are included.
+    """
     name, steps = next(iter(SETS)), bench.trial or 100
+    folder = _folder(bench, name, seed)
+    pictures(bench, name, seed)
     for recipe in RECIPES:
         # Without `mirror`, it shares no checkpoint with the other parts.
         alone = replace(recipe, settings=dict(recipe.settings) | {"mirror": False})
-        results = bench.run(training(alone, _folder(bench, name, seed), steps, seed), ["gan.gan"])
-        seconds, whole = results.seconds_of("gan"), steps + cooldown_steps(steps)
-        figures = {"seconds": seconds, "steps": float(whole), "seconds a step": seconds / whole}
-        yield Row(recipe.title, figures)
+        first, second = (
+            bench.run(training(alone, folder, count, seed), ["gan.gan"]).seconds_of("gan", since)
+            for count, since in ((steps, 0), (2 * steps, steps))
+        )
+        each = second / (steps + cooldown_steps(2 * steps))
+        before_first = first - each * (steps + cooldown_steps(steps))
+        yield Row(recipe.title, {"pace": each, "before": max(0.0, before_first)})
 
 
 def _trained(bench: Bench, recipe: Recipe, name: str, seed: int) -> Iterator[Row]:
@@ -94,7 +102,7 @@ def _trained(bench: Bench, recipe: Recipe, name: str, seed: int) -> Iterator[Row
         shared, since = shared + added * (steps - since) / (whole - since), steps
         images = as_bytes(results.values["drawn.image"])
         bench.sheet(f"few/{sheet_name(recipe, name, seed, minutes)}", images[:SHOWN], 12)
-        figures = comparison.figures(vectors(images))
+        figures = comparison.figures(vectors(images, bench.judged))
         figures["ratio"] = figures["distance"] / _before(bench, name, seed).figures["distance"]
         bars = {"ratio": (-math.inf, RATIO), "novelty": (comparison.interval[0], math.inf)}
         yield Row(
@@ -151,7 +159,9 @@ def pictures(bench: Bench, name: str, seed: int) -> tuple[Divided, Comparison]:
     """Returns the pictures of a set and seed, and what compares others with them."""
     files = twemoji(bench.packages)
     given = divide(files, SETS[name], _folder(bench, name, seed), seed)
-    return given, Comparison(vectors(given.learned), vectors(given.unseen))
+    return given, Comparison(
+        vectors(given.learned, bench.judged), vectors(given.unseen, bench.judged)
+    )
 
 
 def _folder(bench: Bench, name: str, seed: int) -> Path:
@@ -166,7 +176,7 @@ def _before(bench: Bench, name: str, seed: int) -> Row:
     folder = _folder(bench, name, seed)
     found = before(bench.out / "before", folder, place, seed, DRAWN, steps)
     bench.sheet(f"few/{place}_before_{seed}", found.images[:SHOWN], 12)
-    figures = comparison.figures(vectors(found.images)) | {"ratio": 1.0}
+    figures = comparison.figures(vectors(found.images, bench.judged)) | {"ratio": 1.0}
     return Row(f"{name}: {COMMIT[:7]}", _row(found.seconds, steps + cooldown_steps(steps), figures))
 
 

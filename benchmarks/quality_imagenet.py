@@ -7,9 +7,12 @@ that INSTALL installs, which are not part of the extras. The padding of that cod
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from quality_judge import as_bytes
 from torch import Tensor
@@ -36,14 +39,29 @@ def _judge() -> Any:
     return EfficientNet.from_pretrained("efficientnet-lite2", weights_path=path).eval()
 
 
-def vectors(images: Tensor) -> Tensor:
-    """Returns the judge's pooled last map (N, D) of pictures (N, H, W, 3), uint8 or in 0..1."""
+def vectors(images: Tensor, folder: Path) -> Tensor:
+    """Returns the judge's pooled last map (N, D) of pictures (N, H, W, 3), uint8 or in 0..1.
+
+    It is also stored in a folder, and read from it if the same pictures are judged again.
+    """
+    images = as_bytes(images)
+    digest = hashlib.sha256(repr(images.shape).encode() + images.numpy().tobytes()).hexdigest()
+    file = folder / f"lite2_{SEEN}_{digest[:24]}.npy"
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        partly = file.with_suffix(".partly.npy")
+        np.save(partly, _vectors(images).numpy())
+        partly.rename(file)
+    return torch.from_numpy(np.load(file)).double()
+
+
+def _vectors(images: Tensor) -> Tensor:
     mean, deviation = (torch.tensor(x)[:, None, None] for x in (MEAN, DEVIATION))
     parts = []
-    for part in as_bytes(images).split(64):
+    for part in images.split(64):
         x = F.interpolate(to_signed(part) / 2 + 0.5, (SEEN, SEEN), mode="bilinear")
         with torch.no_grad():
-            parts.append(_judge().extract_features((x - mean) / deviation).mean((2, 3)).double())
+            parts.append(_judge().extract_features((x - mean) / deviation).mean((2, 3)))
     return torch.cat(parts)
 
 

@@ -39,10 +39,12 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
         distances = dict(zip(map(int, progress["step"]), progress["distance"], strict=True))
         learned, unseen = (
             results.values["art"].images,
-            vectors(pictures(bench, name, seed)[0].unseen),
+            vectors(pictures(bench, name, seed)[0].unseen, bench.judged),
         )
         figures = {
-            "judge": [kernel_distance(unseen, vectors(images)) for images in drawn.values()],
+            "judge": [
+                kernel_distance(unseen, vectors(images, bench.judged)) for images in drawn.values()
+            ],
             "distance": [distances[step] for step in drawn],
             "before": [distance_before(learned, images) for images in drawn.values()],
         }

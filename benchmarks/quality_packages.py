@@ -45,7 +45,7 @@ def npm_package(folder: Path, package: tuple[str, str], parts: Sequence[str]) ->
         return unpacked
     npm = _program("npm", f"unpack {name} {version} into {place}")
     place.mkdir(parents=True, exist_ok=True)
-    subprocess.run([npm, "pack", f"{name}@{version}", "--silent"], cwd=place, check=True)
+    _run([npm, "pack", f"{name}@{version}", "--silent"], place)
     with tarfile.open(next(place.glob("*.tgz"))) as archive:
         wanted = [m for m in archive.getmembers() if any(part in m.name for part in parts)]
         archive.extractall(place / "partly", wanted, filter="data")
@@ -60,9 +60,9 @@ def debian_package(folder: Path, name: str) -> Path:
         return place
     apt, dpkg = (_program(p, f"unpack {name} into {place}") for p in ("apt-get", "dpkg"))
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([apt, "download", "--quiet", name], cwd=folder, check=True)
+    _run([apt, "download", "--quiet", name], folder)
     partly = folder / f"{name}.partly"
-    subprocess.run([dpkg, "-x", next(folder.glob(f"{name}_*.deb")), partly], check=True)
+    _run([dpkg, "-x", str(next(folder.glob(f"{name}_*.deb"))), str(partly)], folder)
     partly.rename(place)
     return place
 
@@ -72,6 +72,10 @@ def _program(name: str, otherwise: str) -> str:
     if path is None:
         raise SystemExit(f"{name} is not installed - install it, or {otherwise} (--packages)")
     return path
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True)
 
 
 def twemoji(packages: Path) -> dict[str, list[Path]]:

@@ -1,6 +1,6 @@
 """What benchmarks/quality.py trains on few pictures: the one place with the recipe.
 
-The steps of a budget follow from the CPU seconds of a step, which `--only pace` measures.
+The steps of a budget follow from CPU seconds that `--only pace` measures.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Recipe:
 
     title:       in the tables.
     pace:        CPU seconds of a step, evaluations and settling included.
+    before:      CPU seconds before the first step, in which features may be trained.
     base:        file of the GAN to continue from; empty to start from nothing.
     pretrained:  whether `pretrained_classifier` is wired.
     settings:    other widgets of `train_gan`.
@@ -30,18 +31,19 @@ class Recipe:
 
     title: str
     pace: float
+    before: float = 0.0
     base: str = "base/gan_64.safetensors"
     pretrained: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def steps(self, minutes: int) -> int:
         """Returns the steps of a budget, without those of the settling that follow."""
-        return max(10, int(60 * minutes / self.pace / SETTLING) // 10 * 10)
+        return max(10, int((60 * minutes - self.before) / self.pace / SETTLING) // 10 * 10)
 
 
 OURS = Recipe("ours", pace=0.86)
 NOT_PRETRAINED = Recipe("without pretrained features", pace=0.55, pretrained=False)
-MINE_ONLY = Recipe("mine_only", pace=0.6, base="", pretrained=False)
+MINE_ONLY = Recipe("mine_only", pace=0.6, before=30, base="", pretrained=False)
 RECIPES = (OURS, NOT_PRETRAINED, MINE_ONLY)
 
 

@@ -80,6 +80,7 @@ def test_steps_of_a_budget(benchmarks):
     recipe = Recipe("ours", pace=0.5)
     assert recipe.steps(5) == 500, "600 with those of the settling"
     assert recipe.steps(10) == 1000
+    assert Recipe("ours", pace=0.5, before=60).steps(5) == 400
 
 
 def test_a_recipe_wires_only_what_it_uses(benchmarks, tmp_path):

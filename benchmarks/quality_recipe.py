@@ -12,6 +12,7 @@ from typing import Any
 
 from quality_judge import trained
 
+BASE = "base/gan_64.safetensors"
 MINUTES = (5, 10)  # budgets of one core
 # Shares of all steps: the rates are constant in the first ones, and fall in a fifth as many more.
 SETTLING = 1.2
@@ -32,7 +33,7 @@ class Recipe:
     title: str
     pace: float
     before: float = 0.0
-    base: str = "base/gan_64.safetensors"
+    base: str = BASE
     pretrained: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
 

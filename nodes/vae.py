@@ -244,6 +244,7 @@ def train_prior(
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
+    from ..models.training.stages import STEP, Stage
     from ..models.vae.prior import PriorSettings, encode_all
     from ..models.vae.prior import train_prior as train
 
@@ -251,7 +252,10 @@ def train_prior(
     dataset = for_model(dataset, vae.has_alpha, "dataset", ctx.warn)
     dataset, draws = rated(dataset, ctx)
     network = vae.network(ctx.device)
-    first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
+    first, rest = ctx.training_run.in_stages(
+        Stage("encoding picture", len(dataset.images) * (1 + mirror), steps / 9),
+        Stage(STEP, steps, steps),
+    )
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
     with advised("train with other pictures, or without `start`"):
         trained = train(
@@ -259,7 +263,7 @@ def train_prior(
             dataset.labels,
             dataset.classes,
             PriorSettings(seed=seed, batch=batch),
-            rest.training_run,
+            rest,
             vae=network,
             steps=steps,
             start=None if start is None else _prior_of(start, vae, dataset.classes),

@@ -17,8 +17,9 @@ from ..blocks import to_signed
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
-from ..training.loop import Preview, State, TrainingResult, TrainingRun, train
+from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
+from ..training.stages import STEP, Stage
 from .augment import Augmentation
 from .batches import GROUP, TrainingSet
 from .classic import ClassicGenerator, ClassicMethod
@@ -28,6 +29,8 @@ from .evaluation import Judge
 from .kept import nearest_step
 from .method import GanMethod, GanSettings, GanSetup, Loss
 from .projected import ProjectedMethod
+from .projected_features import STEPS as FEATURE_STEPS
+from .projected_features import feature_work
 from .projected_networks import ProjectedGenerator
 from .r3 import R3Generator, R3Method
 from .start import fine_tuned_config, start_from
@@ -113,28 +116,35 @@ def train_gan(
                 "`start` draws no transparency: all its weights are used, and its pictures begin"
                 " nearly opaque"
             )
-    if not at_step:
-        run = _with_cooldown(run, steps)
     numerics, mirror = run.numerics, settings.mirror
     data = TrainingSet.preloaded(images, labels, len(classes), mirror, numerics, draws)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
     setup = GanSetup(config, settings, run.numerics, augmentation)
     maps = _scaled(further, data, numerics)
 
+    first, main, last = _in_stages(
+        run,
+        steps,
+        0 if at_step else cooldown_steps(steps),
+        0
+        if start is not None or features is not None or config.method != "projected"
+        else feature_work(settings.batch),
+    )
+
     def make_trainee() -> GanTrainee[Any]:
-        trainee = GanTrainee(_make_method(setup, features, maps), data, run, judge)
+        trainee = GanTrainee(_make_method(setup, features, maps), data, first, judge)
         if start is not None:
             start_from(trainee, *start)
         return trainee
 
     trainee = make_trainee()
-    curves = train(trainee, steps=steps, run=run)
+    curves = train(trainee, steps=steps, run=main)
     kept = trainee.kept_steps(steps)
     if at_step:
         step = _kept_step(kept, at_step, run)
-        weights = trainee.weights() | _weights_at(step, make_trainee, run)
+        weights = trainee.weights() | _weights_at(step, make_trainee, main)
         return TrainingResult(config, weights, curves, trainee.watch.at(step, kept))
-    trainee.cool_down(steps)
+    trainee.cool_down(steps, last)
     watch_result = trainee.watch.finish(steps + cooldown_steps(steps), trainee.draw, kept)
     return TrainingResult(config, trainee.weights(), curves, watch_result)
 
@@ -182,13 +192,15 @@ def _make_method(
     return R3Method(setup) if setup.config.method == "r3" else ClassicMethod(setup)
 
 
-def _with_cooldown(run: TrainingRun, steps: int) -> TrainingRun:
-    """Returns the run with a progress whose total includes the cool-down steps."""
-
-    def progress(done: float, total: float, preview: Preview | None = None) -> None:
-        run.progress(done, steps + cooldown_steps(steps), preview)
-
-    return replace(run, progress=progress)
+def _in_stages(
+    run: TrainingRun, steps: int, cooldown: int, feature_work: float
+) -> list[TrainingRun]:
+    """Returns the runs of the first network's training, of the steps, and of the cool-down."""
+    return run.in_stages(
+        Stage("learning features: step", FEATURE_STEPS, feature_work),
+        Stage(STEP, steps, steps),
+        Stage("settling: step", cooldown, cooldown),
+    )
 
 
 def generate(

@@ -59,11 +59,17 @@ class Started(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed(NodeEvent):
-    """A node has done `done` of `total`."""
+    """A node has done `done` of `total`.
+
+    words: how far it is, such as "step 3 of 10".
+    left:  the seconds until it is done, from its speed so far; None if that is not known yet.
+    """
 
     event = "progress"
     done: float
     total: float
+    words: str = ""
+    left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ...contract.errors import Cancelled
 from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
 from ...models.training.numerics import Numerics
+from ...models.training.stages import Stage
 from ..graph.bound import BoundNode
 from ..graph.sources import Picture, UnclearSource, picture_widget, source_name, source_of
 from ..store.blobs import BlobError
@@ -25,6 +26,7 @@ from ..store.results import Result, Stored
 from .compute import Computed, find_or_compute, reuse, waiting_line
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
+from .pace import Pace
 from .plan import LostBlobError, Step, node_key, widget_values, wired_value
 from .publish import PreviewWriter
 
@@ -163,6 +165,7 @@ class _NodeHost:
         self._worker, self.node = worker, node
         self.numerics, self.computed = numerics, computed
         self._last = 0.0  # the time of the last progress event
+        self.pace = Pace(node.spec.length is not None, time.monotonic())
 
     @property
     def device(self) -> str | None:
@@ -179,14 +182,27 @@ class _NodeHost:
         self.check_cancelled()
         node, worker = self.node, self._worker
         now = time.monotonic()
+        self.pace.move(done, total, now)
         if now - self._last >= _PROGRESS_SECONDS or done == total:
             self._last = now
-            worker.emit(Progressed(node=node.name, type=node.spec.id, done=done, total=total))
+            worker.emit(
+                Progressed(
+                    node=node.name,
+                    type=node.spec.id,
+                    done=done,
+                    total=total,
+                    words=self.pace.words,
+                    left=self.pace.left,
+                )
+            )
         previews = worker.previews
         if preview is not None and previews is not None and previews.is_due(node.name):
             path = previews.save(node.name, preview())
             metrics: dict[str, float] = getattr(preview, "metrics", dict)()
             worker.emit(Previewed(node=node.name, type=node.spec.id, path=path, metrics=metrics))
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        self.pace.set_stages(stages)
 
     def log(self, message: str) -> None:
         self._worker.emit(Logged(node=self.node.name, type=self.node.spec.id, message=message))

@@ -26,9 +26,19 @@ from ...runner.graph.binding import bind
 from ...runner.graph.document import parse_document
 from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
-from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
+from ...runner.run.events import (
+    Cached,
+    Event,
+    Finished,
+    NodeEvent,
+    Planned,
+    Progressed,
+    Started,
+    Warned,
+)
 from ...runner.run.execute import Run
 from ...runner.run.job import Job, default_jobs
+from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
@@ -97,8 +107,12 @@ class Worker:
         publisher = Publisher(folders["out"] / document.name, document.yaml())
         store = Store(folders["cache"], lambda message: print(message, file=sys.stderr))
 
+        trainings = frozenset(name for name, spec in self._registry.items() if spec.length)
+        outlook = Outlook(trainings)
+
         def listener(event: Event) -> None:
             data = event.plain()
+            outlook.follow(event)
             if isinstance(event, Finished | Cached):
                 data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
@@ -111,6 +125,8 @@ class Worker:
                 return  # the event `end` reports the end
             if isinstance(event, Planned) and (event.action != "cached" or event.picture):
                 return
+            if isinstance(event, Started | Progressed | Finished):
+                data |= {"share": outlook.share, "rest": outlook.words}
             self._send(data)
 
         try:
@@ -126,6 +142,7 @@ class Worker:
                     previews=_PREVIEW_SECONDS,
                     jobs=jobs,
                     others=tuple(others),
+                    estimates=True,
                 )
             )
             with self._lock:

@@ -38,10 +38,14 @@ class NodeEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(NodeEvent):
-    """What is planned for a node before the run."""
+    """What is planned for a node before the run.
+
+    seconds: the range in which its duration is expected; None if it is unknown or not asked for.
+    """
 
     event = "planned"
     action: Action
+    seconds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,10 +76,10 @@ class Pace:
         return None if not speed else max(0.0, self._total - self._done) / speed
 
     @property
-    def step_seconds(self) -> float | None:
-        """The seconds of a training step, on average; None if none was measured."""
+    def step_seconds(self) -> float:
+        """The seconds of a training step, on average; 0 if none was measured."""
         if self._main is None or self._main[1] <= 0:
-            return None
+            return 0.0
         return self._main[0] / self._main[1]
 
     def _stage_of(self, done: float) -> int:

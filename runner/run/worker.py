@@ -24,6 +24,7 @@ from ..store.holders import Holder
 from ..store.keys import Key
 from ..store.results import Result, Stored
 from .compute import Computed, find_or_compute, reuse, waiting_line
+from .estimate import Estimator
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
 from .pace import Pace
@@ -58,6 +59,7 @@ class Worker:
         seconds = job.previews
         self.previews = None if seconds is None else PreviewWriter(job.publisher, seconds)
         self.cancelled = threading.Event()
+        self.estimator = Estimator(job.graph, job.store, job.numerics)
 
     def do(
         self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
@@ -79,6 +81,11 @@ class Worker:
             key = node_key(node, widgets, job.store, job.numerics, self._results)
         asked_remote = step.key is not None  # `make_plan` looked the key up
         outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
+        if outcome.action != "cached":
+            steps = widgets.get(node.spec.length or "", 0) - (outcome.from_step or 0)
+            self.estimator.record(
+                node, outcome.result.seconds, steps, host.pace.step_seconds, outcome.from_step
+            )
         return self._done(outcome, host)
 
     def check_cancelled(self) -> None:

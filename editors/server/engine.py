@@ -163,7 +163,8 @@ class Engine:
         if job.status == "completed":
             follower.finish("execution_success")
         elif job.status == "cancelled":
-            follower.finish("execution_interrupted", **follower.last_node(), executed=[])
+            where = {"reached": follower.reached, **follower.last_node()}
+            follower.finish("execution_interrupted", **where, executed=[])
         else:
             job.error = follower.error(end.get("what", "the run failed"), end.get("advice", ""))
             follower.finish("execution_error", **job.error)

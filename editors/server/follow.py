@@ -15,6 +15,7 @@ from ...contract.quantities import counted
 from ...contract.values.files import file_stem
 from ...pictures.class_doubts import first_of
 from ...pictures.suffixes import is_displayable, is_film
+from ...runner.run.pace import progress_line
 from ...runner.store.temporary import write_whole
 from .hub import Hub
 from .jobs import QueuedRun
@@ -34,6 +35,8 @@ class Follower:
         self._previews: dict[str, bytes] = {}  # last preview of each running node
         self._warnings: dict[str, list[str]] = {}  # warnings about each node's results
         self._node = self._type = ""  # the node that was started last
+        self._lines: dict[str, str] = {}  # how far each running node is, in words
+        self._outlook: dict[str, Any] = {}  # how far the run is (see `_send_outlook`)
         self.failures: list[dict[str, Any]] = []
         self._saved: dict[str, list[FileInfo]] = {}  # pictures of a folder that each node saved
         self._count: dict[str, int] = {}  # how many files each node saved for all pictures
@@ -103,6 +106,29 @@ class Follower:
         self.send("progress_state", nodes=self._states)
         for node, picture in self._previews.items():
             self._send_preview(node, picture)
+        for node, line in self._lines.items():
+            self._hub.text(client, self.job.id, node, line)
+        if self._outlook:
+            self.send("artgraph.progress", **self._outlook)
+
+    @property
+    def reached(self) -> str:
+        """How far the trainings are that run now, such as "step 80 of 200"; empty if none does."""
+        return ", ".join(line.split(" · ")[0] for line in self._lines.values() if "step" in line)
+
+    def _send_outlook(self, node: str, event: dict[str, Any]) -> None:
+        """Send how far the run is: a line about its node, its share, and how long the rest takes.
+
+        The node has the number of the editor, and its name in the graph.
+        """
+        self._outlook = {
+            "node": node,
+            "name": event["node"],
+            "line": self._lines.get(node, ""),
+            "share": event.get("share", 0.0),
+            "rest": event.get("rest", ""),
+        }
+        self.send("artgraph.progress", **self._outlook)
 
     def _on_picture(self, node: str, event: dict[str, Any]) -> None:
         """Show on the node that loads the pictures of a folder which one goes through the graph."""
@@ -130,10 +156,16 @@ class Follower:
         self._send_progress(node, event.get("step") or 0, 1, "running")
         if event.get("step"):
             self._hub.text(self.job.client, self.job.id, node, f"resumed from step {event['step']}")
+        self._send_outlook(node, event)
 
     def _on_progress(self, node: str, event: dict[str, Any]) -> None:
         self.send("progress", value=event["done"], max=event["total"], node=node)
         self._send_progress(node, event["done"], event["total"], "running")
+        line = progress_line(event["words"], event["left"])
+        if line != self._lines.get(node):
+            self._lines[node] = line
+            self._hub.text(self.job.client, self.job.id, node, line)
+        self._send_outlook(node, event)
 
     def _on_preview(self, node: str, event: dict[str, Any]) -> None:
         try:
@@ -142,9 +174,6 @@ class Follower:
             return  # the file is being replaced, and the next preview follows
         self._previews[node] = picture
         self._send_preview(node, picture)
-        if event["metrics"]:
-            text = " · ".join(f"{name} {value:.4g}" for name, value in event["metrics"].items())
-            self._hub.text(self.job.client, self.job.id, node, text)
 
     def _on_finished(self, node: str, event: dict[str, Any]) -> None:
         if node in self._previews:
@@ -152,6 +181,8 @@ class Follower:
         state = self._states.get(node, {"max": 1})
         self._send_progress(node, state["max"], state["max"], "finished")
         self._states.pop(node)
+        self._lines.pop(node, None)
+        self._send_outlook(node, event)
         self._show(node, event)
 
     def _store_preview(self, event: dict[str, Any], picture: bytes) -> None:
@@ -171,8 +202,8 @@ class Follower:
         self._on_log(node, event)
 
     def _on_failed(self, node: str, event: dict[str, Any]) -> None:
-        self._states.pop(node, None)
-        self._previews.pop(node, None)
+        for current in (self._states, self._previews, self._lines):
+            current.pop(node, None)
         because = event["because"]
         failure = {
             "node_id": node,

@@ -5,6 +5,7 @@ import { api } from '/scripts/api.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
+import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
@@ -72,7 +73,7 @@ function showRefusals() {
 function replaceTitle() {
   const title = document.querySelector('title')
   const rename = () => {
-    const ours = document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
+    const ours = titleOfRun() || document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
     if (ours !== document.title) document.title = ours
   }
   new MutationObserver(rename).observe(title, { childList: true })
@@ -121,6 +122,7 @@ app.registerExtension({
   },
 
   setup() {
+    followProgress()
     replaceTitle()
     restoreColors()
     addHelp()

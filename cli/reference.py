@@ -26,6 +26,31 @@ def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
     return lines
 
 
+def nodes_about(registry: Mapping[str, NodeSpec], text: str) -> dict[str, NodeSpec]:
+    """Returns the nodes about something, by id: first those named so, then by their description.
+
+    All words of the text must occur. Nodes that only mention it somewhere are left out if others
+    fit better.
+    """
+    words = text.casefold().split()
+
+    def fit(spec: NodeSpec) -> int | None:
+        places = (
+            " ".join([spec.title, *spec.search_words, spec.category]),
+            spec.summary,
+            " ".join([spec.doc, *(w.description for w in spec.widgets.values())]),
+        )
+        for number in range(len(places)):
+            seen = " ".join(places[: number + 1]).casefold()
+            if all(word in seen for word in words):
+                return number
+        return None
+
+    ranked = [(rank, spec.id) for spec in registry.values() if (rank := fit(spec)) is not None]
+    best = min((rank for rank, _ in ranked), default=0)
+    return {name: registry[name] for rank, name in sorted(ranked) if rank <= max(best, 1)}
+
+
 def node_lines(spec: NodeSpec) -> list[str]:
     """Returns the full description of one node."""
     lines = [f"{spec.id} (version {spec.version}): {spec.title}", "", spec.doc]
@@ -53,6 +78,7 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
         "id": spec.id,
         "title": spec.title,
         "category": spec.category,
+        "words": list(spec.words),
         "version": spec.version,
         "doc": spec.doc,
         "inputs": {

@@ -100,11 +100,17 @@ class NodeSpec:
     device: bool
     needs: Package | None = None
     training_version: int | None = None
+    words: tuple[str, ...] = ()
 
     @cached_property
     def doc(self) -> str:
         """The docstring without indentation."""
         return inspect.cleandoc(self.function.__doc__ or "")
+
+    @property
+    def search_words(self) -> list[str]:
+        """All words by which the node is found, besides its title."""
+        return [self.id, self.id.replace("_", " "), *self.words]
 
     @property
     def summary(self) -> str:
@@ -293,6 +299,7 @@ def node(
     device: bool = False,
     needs: Package | None = None,
     training_version: int | None = None,
+    words: str = "",
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
@@ -302,6 +309,7 @@ def node(
     needs:   a package that the node needs and that an extra installs.
     training_version: the version since which the trainings of the node have been the same, step by
              step; None for `version`. Trainings that were stored since then can be continued.
+    words:   what people search for when they need the node, with commas between; any language.
     """
 
     def register(function: Function) -> Function:
@@ -312,8 +320,9 @@ def node(
                 f"{function.__module__} defines the node {name!r}, which exists already in"
                 f" {other.function.__module__} - rename one of them"
             )
+        found = tuple(word for part in words.split(",") if (word := part.strip()))
         REGISTRY[name] = NodeSpec(
-            name, title, category, version, function, device, needs, training_version
+            name, title, category, version, function, device, needs, training_version, found
         )
         return function
 

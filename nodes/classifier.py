@@ -35,7 +35,13 @@ class TrainedClassifier(NamedTuple):
     confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", version=5, device=True)
+@node(
+    title="Train classifier",
+    category="cnn",
+    version=5,
+    device=True,
+    words="cnn, recognise, image classifier, teach, labels, 训练分类器, 识别图片",
+)
 def train_classifier(
     dataset: Dataset,
     start: Classifier | None = None,
@@ -130,7 +136,12 @@ def _base(
     return replace(config, classes=in_form_of(config.classes, classes)), start.state
 
 
-@node(title="Classify", category="cnn", device=True)
+@node(
+    title="Classify",
+    category="cnn",
+    device=True,
+    words="label pictures, recognise, tag, predict, sort, 分类, 识别, 标签",
+)
 def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     """Find the most probable class of each picture, and its probability.
 
@@ -165,7 +176,13 @@ class Evaluated(NamedTuple):
     confusion: Table
 
 
-@node(title="Evaluate classifier", category="cnn", version=2, device=True)
+@node(
+    title="Evaluate classifier",
+    category="cnn",
+    version=2,
+    device=True,
+    words="accuracy, confusion matrix, test, score, 准确率, 测试",
+)
 def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Context) -> Evaluated:
     """Test a classifier on pictures that it was not trained on.
 

@@ -35,7 +35,12 @@ Transparency = Annotated[
 Ground = Annotated[Background, Neutral(WHITE)]
 
 
-@node(title="Load image", category="image", version=2)
+@node(
+    title="Load image",
+    category="image",
+    version=2,
+    words="photo, picture, open, png, jpg, upload, 照片, 打开图片",
+)
 def load_image(
     fallback: Annotated[Image | None, Fallback, Alpha] = None,
     *,
@@ -128,7 +133,12 @@ class Split(NamedTuple):
     test: Dataset
 
 
-@node(title="Split dataset", category="data", version=2)
+@node(
+    title="Split dataset",
+    category="data",
+    version=2,
+    words="train test, validation, hold out, 划分, 验证集",
+)
 def split_dataset(
     dataset: Annotated[Dataset, Alpha],
     *,

@@ -32,7 +32,14 @@ class TrainedGan(NamedTuple):
     progress: Table
 
 
-@node(title="Train GAN", category="gan", version=7, device=True, training_version=6)
+@node(
+    title="Train GAN",
+    category="gan",
+    version=7,
+    device=True,
+    training_version=6,
+    words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
+)
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
@@ -250,7 +257,13 @@ class Drawn(NamedTuple):
     image: Image
 
 
-@node(title="Sample latent", category="gan", version=3, device=True)
+@node(
+    title="Sample latent",
+    category="gan",
+    version=3,
+    device=True,
+    words="random, seed, stylegan, truncation, new pictures, draw, 随机, 噪声, 新图片",
+)
 def sample_latent(
     gan: Gan,
     *,
@@ -277,7 +290,13 @@ def sample_latent(
     return Drawn(latent, generate(gan, latent, ctx=ctx))
 
 
-@node(title="Generate", category="gan", version=2, device=True)
+@node(
+    title="Generate",
+    category="gan",
+    version=2,
+    device=True,
+    words="draw, stylegan, render, new pictures, 生成, 绘制",
+)
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw pictures from the latents of a GAN.
 

@@ -27,7 +27,11 @@ MAX_BYTES = 4 * 2**30  # limit for the size of a file
 AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 
 
-@node(title="Save model", category="model")
+@node(
+    title="Save model",
+    category="model",
+    words="checkpoint, export, weights, safetensors, 保存模型, 导出",
+)
 def save_model(
     model: AnyModel,
     *,
@@ -64,7 +68,12 @@ class LoadedModel(NamedTuple):
     classifier: Classifier | None
 
 
-@node(title="Load model", category="model", version=2)
+@node(
+    title="Load model",
+    category="model",
+    version=2,
+    words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
+)
 def load_model(
     *, path: Annotated[InputFile, Field(description="A safetensors file that save_model wrote")]
 ) -> LoadedModel:

@@ -54,7 +54,12 @@ class _Facts:
     sizes: list[tuple[int, int] | None]
 
 
-@node(title="Dataset report", category="prepare", version=2)
+@node(
+    title="Dataset report",
+    category="prepare",
+    version=2,
+    words="check, inspect, statistics, problems, summary, 检查, 统计",
+)
 def dataset_report(
     dataset: Annotated[DatasetInParts, Alpha],
     *,

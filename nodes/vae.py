@@ -33,7 +33,13 @@ class TrainedVae(NamedTuple):
     curves: Table
 
 
-@node(title="Train VAE", category="vae", device=True, version=2)
+@node(
+    title="Train VAE",
+    category="vae",
+    device=True,
+    version=2,
+    words="autoencoder, compress, morph, interpolate, latent space, 自编码器, 变形, 训练",
+)
 def train_vae(
     dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
@@ -149,7 +155,7 @@ def train_vae(
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
-@node(title="VAE encode", category="vae", device=True)
+@node(title="VAE encode", category="vae", device=True, words="autoencoder, compress, invert, 编码")
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
@@ -163,7 +169,9 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
     return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
 
 
-@node(title="VAE decode", category="vae", device=True)
+@node(
+    title="VAE decode", category="vae", device=True, words="draw, autoencoder, render, 解码, 绘制"
+)
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """Turn latents of a VAE into pictures.
 
@@ -181,7 +189,13 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
 
-@node(title="Evaluate VAE", category="vae", version=2, device=True)
+@node(
+    title="Evaluate VAE",
+    category="vae",
+    version=2,
+    device=True,
+    words="quality, error, compare, test, 质量, 测试",
+)
 def evaluate_vae(vae: Vae, dataset: Annotated[Dataset, Alpha], *, ctx: Context) -> Table:
     """Turn the pictures of a dataset into latents and back, and measure what is lost.
 
@@ -214,7 +228,9 @@ class TrainedPrior(NamedTuple):
     curves: Table
 
 
-@node(title="Train prior", category="vae", device=True)
+@node(
+    title="Train prior", category="vae", device=True, words="diffusion, flow, sampling, 扩散, 先验"
+)
 def train_prior(
     vae: Vae,
     dataset: Annotated[Dataset, Alpha],
@@ -282,7 +298,13 @@ class SampledVae(NamedTuple):
     image: Image
 
 
-@node(title="VAE sample", category="vae", version=2, device=True)
+@node(
+    title="VAE sample",
+    category="vae",
+    version=2,
+    device=True,
+    words="random, draw, autoencoder, new pictures, diffusion, 随机, 新图片",
+)
 def vae_sample(
     vae: Vae,
     *,

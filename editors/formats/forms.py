@@ -140,7 +140,7 @@ def node_form(spec: NodeSpec, translate: Callable[[str], str] = str) -> NodeForm
         title=translate(spec.title),
         category=f"artgraph/{spec.category}",
         description=translate(spec.summary),
-        aliases=[spec.id, spec.id.replace("_", " "), f"artgraph {spec.category}"],
+        aliases=[*spec.search_words, f"artgraph {spec.category}"],
         inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
         outputs=[
             OutputForm(port.name, socket_type(port), _socket_tooltip(port, translate))

@@ -57,6 +57,8 @@ _PRESET = {
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes come from artgraph
     "Comfy.Graph.CanvasInfo": False,
+    "Comfy.LinkRelease.Action": "search box",  # names all nodes that fit, also the trainings
+    "Comfy.LinkRelease.ActionShift": "context menu",
     "Comfy.TextareaWidget.FontSize": 13,  # also of notes, so that they match other texts
     "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # its menu item is hidden here
     "Comfy.Minimap.Visible": False,  # it covers nodes, and a button opens it

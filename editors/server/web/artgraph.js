@@ -10,6 +10,7 @@ import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
   clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
 } from './results.js'
+import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
@@ -64,6 +65,8 @@ function showRefusals() {
       return answer
     } catch (error) {
       markRefused(error.response?.node_errors)
+      const [first] = Object.values(error.response?.node_errors ?? {}).flatMap((node) => node.errors ?? [])
+      if (first) setFailure(first.message, first.details)
       throw error
     }
   }
@@ -123,6 +126,7 @@ app.registerExtension({
 
   setup() {
     followProgress()
+    hideElsewhere()
     replaceTitle()
     restoreColors()
     addHelp()

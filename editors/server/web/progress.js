@@ -3,6 +3,7 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify } from './menu.js'
+import { setFailure, setWords, shared } from './words.js'
 
 let current = null // the last message about the run, or null if nothing runs
 const box = document.createElement('div')
@@ -22,7 +23,10 @@ export function followProgress() {
       show()
     })
   api.addEventListener('execution_interrupted', ({ detail }) => stopped(detail))
-  api.addEventListener('execution_error', () => setWords('Job failed'))
+  api.addEventListener('execution_error', () => setEnd('Failed'))
+  api.addEventListener('artgraph.failed', ({ detail }) => {
+    if (!detail.because) setFailure(detail.what, detail.advice)
+  })
   weighByTime()
 }
 
@@ -48,16 +52,13 @@ function show() {
 }
 
 function stopped({ reached }) {
-  setWords('Stopped')
+  setEnd('Stopped')
   notify('info', reached ? `Stopped at ${reached}` : 'Stopped', 'Run continues from there: what is done is stored.')
 }
 
-const vue = () => document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties
-
 /** Sets what the editor calls a run that has ended early; it knows failures only. */
-function setWords(jobFailed) {
-  const words = vue()?.$i18n
-  words?.mergeLocaleMessage?.(words.locale, { sideToolbar: { queueProgressOverlay: { jobFailed } } })
+function setEnd(jobFailed) {
+  setWords({ sideToolbar: { queueProgressOverlay: { jobFailed } } })
 }
 
 /** Makes the editor's total a share of the time. By itself it counts nodes. */
@@ -84,4 +85,4 @@ function knowNodes(run) {
   )
 }
 
-const execution = () => vue()?.$pinia?._s.get('execution')
+const execution = () => shared()?.$pinia?._s.get('execution')

@@ -20,7 +20,7 @@ from artgraph.editors.comfy.build_pack import (
     generated_files,
     name_untranslated,
 )
-from artgraph.editors.comfy.help import (
+from artgraph.editors.formats.help import (
     LOCALES,
     WORDS,
     ZH,

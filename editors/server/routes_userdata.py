@@ -140,6 +140,8 @@ async def post_userdata(request: web.Request) -> web.Response:
         changed = {"path": name, "file": path.name, "window": window, "version": version}
         services.hub.broadcast("artgraph.changed", changed)
         return web.json_response(file_info(path, name), headers={VERSION: version})
+    if name == "user.css":
+        raise web.HTTPForbidden(text="the style sheet of the editor can't be replaced")
     path = _plain_file(services, name)
     if path.exists() and not overwrite:
         raise web.HTTPConflict(text=f"{path.name!r} already exists")

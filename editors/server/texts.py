@@ -12,7 +12,10 @@ from ...contract.spec import NodeSpec
 from ..formats.help import LOCALES, node_definitions
 
 # The languages of the editor. A text that is not translated here is English in all of them.
-_LANGUAGES = "ar de en es fa fr he it ja ko pt-BR ru tr zh zh-TW".split()
+_LANGUAGES = (
+    *("ar", "de", "en", "es", "fa", "fr", "he", "it", "ja"),
+    *("ko", "pt-BR", "ru", "tr", "zh", "zh-TW"),
+)
 
 _SEE_NODE = "The node shows what is wrong and what to do."
 _ERROR = {"message": _SEE_NODE, "toastMessage": _SEE_NODE}
@@ -80,7 +83,7 @@ _CATEGORIES = {
 
 def texts(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
     """Returns the texts for the editor, by language."""
-    found: dict[str, Any] = {language: _TEXTS for language in _LANGUAGES}
+    found: dict[str, Any] = dict.fromkeys(_LANGUAGES, _TEXTS)
     chinese = _merged(_TEXTS, _CHINESE)
     chinese["nodeCategories"] = _CATEGORIES
     chinese["nodeDefs"] = node_definitions(registry, LOCALES["zh"])

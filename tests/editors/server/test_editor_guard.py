@@ -129,10 +129,11 @@ def test_uploads_are_pictures_of_a_limited_size(server):
 
 
 def test_a_picture_with_too_many_pixels_has_no_preview(server):
-    header = struct.pack(">II5B", 30_000, 30_000, 8, 0, 0, 0, 0)
-    chunk = b"IHDR" + header
-    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
-    data += struct.pack(">I", zlib.crc32(chunk)) + b"\0" * 12
+    parts = (b"IHDR", struct.pack(">II5B", 30_000, 30_000, 8, 0, 0, 0, 0)), (b"IDAT", b"x")
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, content in parts:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        data += struct.pack(">I", len(content)) + name + content + checksum
     assert server.upload("huge.png", data).status == 200
     answer = server.get("/view?filename=huge.png&type=input&preview=webp;90")
     assert answer.status == 400

@@ -162,7 +162,8 @@ class Follower:
         self.send("progress", value=event["done"], max=event["total"], node=node)
         self._send_progress(node, event["done"], event["total"], "running")
         line = progress_line(event["words"], event["left"])
-        if line != self._lines.get(node):
+        is_slow = event["left"] is not None or not event["words"].endswith("%")
+        if is_slow and line != self._lines.get(node):
             self._lines[node] = line
             self._hub.text(self.job.client, self.job.id, node, line)
         self._send_outlook(node, event)

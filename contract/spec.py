@@ -101,6 +101,7 @@ class NodeSpec:
     needs: Package | None = None
     training_version: int | None = None
     words: tuple[str, ...] = ()
+    shows: bool = False
 
     @cached_property
     def doc(self) -> str:
@@ -300,6 +301,7 @@ def node(
     needs: Package | None = None,
     training_version: int | None = None,
     words: str = "",
+    shows: bool = False,
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
@@ -310,6 +312,7 @@ def node(
     training_version: the version since which the trainings of the node have been the same, step by
              step; None for `version`. Trainings that were stored since then can be continued.
     words:   what people search for when they need the node, with commas between; any language.
+    shows:   whether an editor shows the pictures that the node returns.
     """
 
     def register(function: Function) -> Function:
@@ -322,7 +325,16 @@ def node(
             )
         found = tuple(word for part in words.split(",") if (word := part.strip()))
         REGISTRY[name] = NodeSpec(
-            name, title, category, version, function, device, needs, training_version, found
+            name,
+            title,
+            category,
+            version,
+            function,
+            device,
+            needs,
+            training_version,
+            found,
+            shows,
         )
         return function
 

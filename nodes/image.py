@@ -100,6 +100,21 @@ def _cell_text(cell: Any) -> str:
 
 
 @node(
+    title="Preview image",
+    category="image",
+    shows=True,
+    words="show, look, view, display, 预览, 查看",
+)
+def preview_image(image: Annotated[Pictures, Alpha]) -> Image:
+    """Show pictures on this node in the editor. Saves no file.
+
+    The node returns the pictures unchanged, so it can be put on a wire. On the command line it
+    shows nothing. In ComfyUI, use ComfyUI's own node *Preview Image* instead.
+    """
+    return image
+
+
+@node(
     title="Pick images",
     category="image",
     words="select, slice, frames, every second, choose, reverse, 选取, 帧",

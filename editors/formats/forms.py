@@ -164,7 +164,7 @@ def _definition(form: NodeForm) -> dict[str, Any]:
         "description": form.description,
         "category": form.category,
         "search_aliases": form.aliases,
-        "output_node": form.saves,
+        "output_node": form.saves or form.spec.shows,
         "python_module": "custom_nodes.artgraph",
         "input": groups | ({"hidden": hidden} if hidden else {}),
         "input_order": {group: list(inputs) for group, inputs in groups.items()},

@@ -167,6 +167,8 @@ async def move_userdata(request: web.Request) -> web.Response:
     if _is_graph(name) and _is_graph(target):
         names = (name.removeprefix(_WORKFLOWS), target.removeprefix(_WORKFLOWS))
         path = services.graphs.move(*names, overwrite)
+        graphs = (str(Path(name.removesuffix(".json")).with_suffix(".yaml")) for name in names)
+        services.jobs.rename(*graphs)
     else:
         source, path = _plain_file(services, name), _plain_file(services, target)
         if not source.is_file():

@@ -173,6 +173,10 @@ class LivePreview:
         """Returns the last row of the curves by name; empty if there is none yet."""
         return self._curves.latest()
 
+    def curves(self, row: int) -> dict[str, list[float]]:
+        """Returns the rows of the curves from number `row` as columns."""
+        return self._curves.since(row)
+
 
 def _state_of(stateful: Mapping[str, Stateful]) -> State:
     """Flatten state dicts to tensors named `name.key`; an optimiser's settings are not included."""

@@ -78,11 +78,16 @@ class Progressed(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Previewed(NodeEvent):
-    """A picture of the work so far was saved at `path`; a training adds its metrics, by name."""
+    """A picture of the work so far was saved at `path`.
+
+    metrics: the last metrics of a training, by name.
+    curves:  the columns of its curves, with the rows since the event before.
+    """
 
     event = "preview"
     path: str
     metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

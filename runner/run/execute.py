@@ -50,6 +50,10 @@ class Run:
         """The results of the nodes that are done."""
         return self.record.results
 
+    def key(self, node: str) -> str | None:
+        """Returns the key of a node's result, if it is done."""
+        return self.record.keys.get(node)
+
     @property
     def exit_code(self) -> int:
         """Exit code of the command line."""

@@ -173,6 +173,7 @@ class _NodeHost:
         self.numerics, self.computed = numerics, computed
         self._last = 0.0  # the time of the last progress event
         self.pace = Pace(node.spec.length is not None, time.monotonic())
+        self._rows = 0  # rows of the curves that were sent
 
     @property
     def device(self) -> str | None:
@@ -205,8 +206,17 @@ class _NodeHost:
         previews = worker.previews
         if preview is not None and previews is not None and previews.is_due(node.name):
             path = previews.save(node.name, preview())
-            metrics: dict[str, float] = getattr(preview, "metrics", dict)()
-            worker.emit(Previewed(node=node.name, type=node.spec.id, path=path, metrics=metrics))
+            self._show(path, preview)
+
+    def _show(self, path: str, preview: Any) -> None:
+        """Emit an event about a preview, which a training's metrics and curves belong to."""
+        metrics: dict[str, float] = getattr(preview, "metrics", dict)()
+        curves: dict[str, list[float]] = getattr(preview, "curves", lambda row: {})(self._rows)
+        self._rows += len(next(iter(curves.values()), ()))
+        name, kind = self.node.name, self.node.spec.id
+        self._worker.emit(
+            Previewed(node=name, type=kind, path=path, metrics=metrics, curves=curves)
+        )
 
     def stages(self, stages: Sequence[Stage]) -> None:
         self.pace.set_stages(stages)

@@ -7,14 +7,18 @@ import { addHelp } from './help.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
+import { addHistory } from './history.js'
+import { filterMessages, showLastRun } from './last_run.js'
+import { watchNumbers } from './live.js'
 import {
-  clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
+  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
 import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
+const UNSAVED = 1_000_000_000 // ids of nodes in a new graph begin after it, so that they are not those of another one
 const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
 
 /** Opens a graph of artgraph instead of the editor's own first graph, which needs other nodes. */
@@ -60,7 +64,6 @@ function showRefusals() {
   api.queuePrompt = async (...args) => {
     try {
       const answer = await queue(...args)
-      rememberSender(answer.prompt_id)
       markRefused(answer.node_errors)
       return answer
     } catch (error) {
@@ -122,6 +125,7 @@ app.registerExtension({
     nameGraphs()
     showRefusals()
     acceptFiles()
+    filterMessages()
   },
 
   setup() {
@@ -135,15 +139,21 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
+    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
+    addHistory()
+    watchNumbers()
     api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))
     api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
   },
 
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
+    if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
+    clearMarks()
     setTimeout(() => {
       reloadStale()
-      showMarks()
+      showLastRun()
     }, 300)
   },
 

@@ -101,7 +101,7 @@ class Engine:
     async def live(self, task: dict[str, Any]) -> dict[str, str] | None:
         """Draw the pictures of a graph that is being changed, while nothing runs.
 
-        Returns a PNG as base64 for each node by its id, or None if that is not possible now.
+        Returns a JPEG as base64 for each node by its id, or None if that is not possible now.
         """
         if self._current is not None or self.jobs.count(WAITING):
             return None

@@ -92,7 +92,7 @@ def _is_of(run: QueuedRun, workflow: Mapping[str, Any], services: Services) -> b
 async def live(request: web.Request) -> web.Response:
     """Returns the pictures after some nodes of a prompt; an empty object if that is not possible.
 
-    Nothing is stored. The pictures are PNG files as base64, by the id of the node that shows them.
+    Nothing is stored. The pictures are JPEG files as base64, by the id of the node that shows them.
     """
     services = request.app[SERVICES]
     body = await json_object(request)

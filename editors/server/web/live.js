@@ -81,7 +81,7 @@ async function draw() {
     const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
     const { pictures } = answer.ok ? await answer.json() : {}
     if (path !== activePath()) return
-    for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/png;base64,${data}`)).blob())
+    for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
     if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
   } catch (error) {
     console.warn('no live picture', error)
@@ -92,9 +92,12 @@ async function draw() {
 
 function show(id, blob) {
   showInApp()
+  const store = editorStore('nodeOutput')
+  const output = store?.getNodeOutputByExecutionId?.(id) // Nodes 2.0 would show its pictures too
+  if (output?.images?.length) store.setNodeOutputsByExecutionId(id, { ...output, images: [] })
   const about = { nodeId: id, displayNodeId: id, parentNodeId: null, realNodeId: id, jobId: JOB }
   api.dispatchCustomEvent('b_preview_with_metadata', { blob, ...about })
-  const url = editorStore('nodeOutput')?.getNodePreviewImagesByExecutionId?.(id)?.[0]
+  const url = store?.getNodePreviewImagesByExecutionId?.(id)?.[0]
   if (url) editorStore('linearOutput')?.onLatentPreview?.(JOB, url)
 }
 

@@ -17,7 +17,7 @@ from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
 from ...models.training.numerics import Numerics
 from ...models.training.stages import Stage
-from ..graph.bound import BoundNode
+from ..graph.bound import BoundNode, Source
 from ..graph.sources import Picture, UnclearSource, picture_widget, source_name, source_of
 from ..store.blobs import BlobError
 from ..store.holders import Holder
@@ -28,7 +28,7 @@ from .estimate import Estimator
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
 from .pace import Pace
-from .plan import LostBlobError, Step, node_key, widget_values, wired_value
+from .plan import LostBlobError, Step, carrying, node_key, widget_values, wired_value
 from .publish import PreviewWriter
 
 _PROGRESS_SECONDS = 0.2
@@ -78,7 +78,7 @@ class Worker:
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
-            key = node_key(node, widgets, job.store, job.numerics, self._results)
+            key = node_key(job.graph, node, widgets, job.store, job.numerics, self._results)
         asked_remote = step.key is not None  # `make_plan` looked the key up
         outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
         if outcome.action != "cached":
@@ -93,12 +93,15 @@ class Worker:
         if self.cancelled.is_set():
             raise Cancelled
 
-    def input(self, node: BoundNode, name: str) -> Any:
-        """Returns the value of a wired input.
+    def inputs(self, node: BoundNode) -> dict[str, Any]:
+        """Returns the values of the wired inputs that carry one.
 
         Raises: LostBlobError.
         """
-        wire = node.wires[name]
+        wires = carrying(self.job.graph, node, self._results)
+        return {name: self._input(node, name, wire) for name, wire in wires}
+
+    def _input(self, node: BoundNode, name: str, wire: Source) -> Any:
         sockets = node.spec.inputs[name].sockets  # the input's own socket may decode differently
         socket = sockets[0] if len(sockets) == 1 else self._resolved(wire.node, wire.output)
         return wired_value(socket, wire, self.job.store, self._results)
@@ -181,10 +184,7 @@ class _NodeHost:
         return self.numerics.device if self.node.spec.device and self._worker.job.others else None
 
     def inputs(self) -> dict[str, Any]:
-        node = self.node
-        return {
-            name: self._worker.input(node, name) for name in node.wires if name in node.spec.inputs
-        }
+        return self._worker.inputs(self.node)
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         self.check_cancelled()

@@ -34,7 +34,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class NoValue:
-    """On a wire from an output that has no value this time, though it was not left empty on purpose."""
+    """On a wire from an output that is None this time, although it is not `MayBeEmpty`."""
 
     output: str
 

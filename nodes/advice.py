@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -20,13 +19,12 @@ from ..contract.wording import in_form_of
 from ..models.training.machine import processors
 from .advice_rules import EDGE, FILES, Choice, Seen, Wish, choose, coarse
 from .gan import shipped_judge
-from .model_files import load_model
+from .model_files import SHIPPED, load_model, shipped_gans
 from .pretrained import pretrained_classifier
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BASES = Path(__file__).parents[1] / "graphs" / "base"
 COMPARED = 96  # pictures of the dataset and of each base that are compared
 FRAME, SAME = 2, 12  # width of the edges in pixels, and levels by which one colour may vary there
 
@@ -48,7 +46,7 @@ def machine_speed(*, ctx: Context) -> Number:
     from ..models.gan.api import GanConfig
     from ..models.gan.speed import seconds_per_step
 
-    start = _base("gan_64")
+    start = shipped_gans()["gan_64"]
     config = GanConfig.from_dict(start.config)
     seconds = seconds_per_step(config, start.state, shipped_judge(ctx.device), ctx.training_run)
     speed = coarse(60 / seconds)
@@ -162,7 +160,7 @@ def training_advice(
             f" take {choice.minutes:.0f} - raise `minutes`"
         )
     return Advice(
-        _base(choice.base) if choice.base else None,
+        shipped_gans()[choice.base] if choice.base else None,
         classifier,
         None if mine_only else load_model(path=_file("vae_64")).vae,
         choice.steps,
@@ -207,20 +205,13 @@ def _table(seen: Seen, choice: Choice, wish: Wish) -> Table:
 
 
 def _file(name: str) -> Path:
-    return BASES / f"{name}.safetensors"
-
-
-@cache
-def _base(name: str) -> Gan:
-    gan = load_model(path=_file(name)).gan
-    assert gan is not None
-    return gan
+    return SHIPPED / f"{name}.safetensors"
 
 
 def _bases(dataset: Dataset) -> dict[str, Gan]:
     """Returns the bases from which a training on these pictures can start."""
     is_large = math.sqrt(dataset.height * dataset.width) > EDGE / math.sqrt(2)
-    return {name: _base(name) for name in FILES if is_large and _file(name).is_file()}
+    return {name: gan for name, gan in shipped_gans().items() if is_large and name in FILES}
 
 
 def _look(dataset: Dataset, bases: dict[str, Gan], ctx: Context) -> Seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from ..contract.values.models import Classifier, Gan
 from ..contract.widgets import Alpha, Choices, KeptStep, Neutral, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
+from .model_files import named_start
 from .review import rated
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class TrainedGan(NamedTuple):
 @node(
     title="Train GAN",
     category="gan",
-    version=7,
+    version=8,
     device=True,
     training_version=6,
     words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
@@ -174,6 +175,7 @@ def train_gan(
         further, judge = _pretrained(classifier, used_method, ctx)
     elif classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
+    helper = None if features is None and further is None else classifier
     dataset, draws = rated(dataset, ctx)
     advice = "train with other pictures or settings, or without `start`"
     with advised(advice), advised("lower `rate`", DivergedError):
@@ -203,8 +205,21 @@ def train_gan(
         ctx.log(trained.extra.summary)
     for warning in trained.extra.warnings:
         ctx.warn(warning)
-    gan = Gan(trained.config.to_dict(), trained.state)
+    gan = Gan(trained.config.to_dict(), trained.state, _origin(dataset, start, helper))
     return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
+
+
+def _origin(dataset: Dataset, start: Gan | None, classifier: Classifier | None) -> dict[str, Any]:
+    """Returns what a GAN learnt from: pictures, the GAN that it started from, and a classifier."""
+    features = None
+    if classifier is not None:
+        name = classifier.config.get("family") if classifier.is_pretrained else None
+        features = {"name": name, "weights": classifier.digest()}
+    return {
+        "pictures": len(dataset),
+        "start": None if start is None else named_start(start),
+        "features": features,
+    }
 
 
 def shipped_judge(device: str) -> Judge:

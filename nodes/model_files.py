@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
+SHIPPED = Path(__file__).parents[1] / "graphs" / "base"
 HEADER = "artgraph"  # the only key of the metadata in the header
 MAX_BYTES = 4 * 2**30  # limit for the size of a file
 
@@ -43,13 +45,19 @@ def save_model(
 ) -> Files:
     """Save a trained GAN, VAE or classifier, with its config, as a safetensors file.
 
+    The header of the file also says what a GAN learnt from (`origin`): how many pictures, from
+    which GAN it started, and which features helped.
+
     Raises: NodeError if a weight is too large for float16.
     """
     import torch
     from safetensors.torch import save
 
     kind = next(kind for kind, cls in KINDS.items() if isinstance(model, cls))
-    header = json.dumps({"kind": kind, "config": model.config}, sort_keys=True)
+    about = {"kind": kind, "config": model.config}
+    if model.origin is not None:
+        about["origin"] = model.origin
+    header = json.dumps(about, sort_keys=True)
     dtype = getattr(torch, precision)
     state = {
         key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
@@ -84,13 +92,15 @@ def load_model(
 
     Raises: InputError if the file is not such a model.
     """
-    kind, config = _header(path)
+    kind, config, origin = _header(path)
     from safetensors.torch import load_file
 
     try:
         state = load_file(path)
         model = KINDS[kind](
-            config, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+            config,
+            {k: v.float() if v.is_floating_point() else v for k, v in state.items()},
+            origin,
         )
         model.check()
     except Exception as error:
@@ -110,10 +120,25 @@ def load_model(
 
 def shipped_classifier() -> Classifier:
     """Returns the classifier that comes with artgraph, which knows no picture of the user."""
-    file = Path(__file__).parents[1] / "graphs" / "base" / "classifier_64.safetensors"
-    classifier = load_model(path=file).classifier
+    classifier = load_model(path=SHIPPED / "classifier_64.safetensors").classifier
     assert classifier is not None
     return classifier
+
+
+@cache
+def shipped_gans() -> dict[str, Gan]:
+    """Returns the GANs that come with artgraph, by name."""
+    found = {
+        path.stem: load_model(path=path).gan for path in sorted(SHIPPED.glob("gan_*.safetensors"))
+    }
+    return {name: gan for name, gan in found.items() if gan is not None}
+
+
+def named_start(start: Gan) -> dict[str, Any]:
+    """Returns what the origin of a GAN says about the one that its training started from."""
+    digest = start.digest()
+    names = [f"base/{name}" for name, gan in shipped_gans().items() if gan.digest() == digest]
+    return {"name": next(iter(names), None), "weights": digest, "origin": start.origin}
 
 
 # The first of the mistakes that PyTorch lists if weights do not fit a network.
@@ -126,8 +151,8 @@ def _not_finite(state: Mapping[str, Tensor]) -> str | None:
     return next((key for key in floats if not state[key].isfinite().all()), None)
 
 
-def _header(path: Path) -> tuple[str, dict[str, Any]]:
-    """Returns kind and config of the model in a file."""
+def _header(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """Returns kind, config and origin of the model in a file."""
     from safetensors import SafetensorError, safe_open
 
     if path.stat().st_size > MAX_BYTES:
@@ -142,7 +167,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
         raise InputError(*_not_safetensors(path, error)) from error
     try:
         header = json.loads(metadata[HEADER])
-        kind, config = header["kind"], header["config"]
+        kind, config, origin = header["kind"], header["config"], header.get("origin")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path.name} is a model of another program, which artgraph can't use",
@@ -154,7 +179,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
             f" not know, only {', '.join(KINDS)}",
             "update artgraph",
         )
-    return kind, config
+    return kind, config, origin if isinstance(origin, dict) else None
 
 
 def _not_safetensors(path: Path, error: Exception) -> tuple[str, str]:

@@ -20,16 +20,21 @@ if TYPE_CHECKING:
     from ...models.vae.prior_network import PriorNet
 
 Network = TypeVar("Network", bound="nn.Module")
+_ORIGIN = "origin"  # the key of the origin beside the config; no config has such a field
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: its config and its state dict; `network()` builds it, in eval mode."""
+    """A trained model: its config and its state dict; `network()` builds it, in eval mode.
+
+    origin: what it learnt from, as plain JSON; None if that was not recorded.
+    """
 
     noun: ClassVar[str] = "model"  # the kind of model in messages
 
     config: dict[str, Any]
     state: dict[str, Tensor]
+    origin: dict[str, Any] | None = None
 
     def network(self, device: str = "cpu") -> nn.Module:
         """Returns the network on `device`, frozen and in eval mode."""
@@ -45,11 +50,25 @@ class Model:
             isinstance(value, cls),
             f"a {cls.noun} must be a {cls.__name__}, not {type(value).__name__}",
         )
-        return value.config, value.state
+        origin = {} if value.origin is None else {_ORIGIN: value.origin}
+        return {**value.config, **origin}, value.state
 
     @classmethod
     def decode(cls, meta: Json, blob: Blob | None) -> Model:
-        return cls(meta, {name: blob.tensor(name) for name in blob.names()} if blob else {})
+        config = dict(meta)
+        origin = config.pop(_ORIGIN, None)
+        state = {name: blob.tensor(name) for name in blob.names()} if blob else {}
+        return cls(config, state, origin)
+
+    def digest(self) -> str:
+        """Returns a digest of the weights, in the order of their names, as 32 hex digits."""
+        import torch
+        from blake3 import blake3
+
+        found = blake3()
+        for _, tensor in sorted(self.state.items()):
+            found.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return found.hexdigest(16)
 
     @property
     def height(self) -> int:

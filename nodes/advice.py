@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -67,7 +68,7 @@ class Advice(NamedTuple):
 
 def _surroundings() -> dict[str, str]:
     """Returns what there is to choose from: the shipped bases, and the pretrained network."""
-    bases = ", ".join(name for name in FILES if _file(name).is_file())
+    bases = ", ".join(f"{name} {digest}" for name in FILES if (digest := _digest(name)))
     return {"bases": bases, "pretrained": "missing" if LITE0.is_missing else "installed"}
 
 
@@ -202,6 +203,15 @@ def _table(seen: Seen, choice: Choice, wish: Wish) -> Table:
     names = ("what", "chosen", "why", "measured")
     columns = zip(*rows, strict=True)
     return Table({name: list(cells) for name, cells in zip(names, columns, strict=True)})
+
+
+@cache
+def _digest(name: str) -> str:
+    """Returns the digest of a shipped file; an empty text if it is not there."""
+    from blake3 import blake3
+
+    file = _file(name)
+    return str(blake3(file.read_bytes()).hexdigest(8)) if file.is_file() else ""
 
 
 def _file(name: str) -> Path:

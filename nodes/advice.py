@@ -127,7 +127,8 @@ def training_advice(
     so many pictures, which are this similar. Each setting that is not auto or 0 replaces a rule.
 
     `table` contains a row for each choice, with the reason and the measurement behind it, and what
-    was seen in the pictures. `summary` is one line about the choices, and says how to continue.
+    was seen in the pictures. `summary` is a title for what the GAN
+    draws: after how many steps, and how to continue.
 
     Raises: NodeError if what is set is not there, or contradicts `mine_only`.
     """
@@ -165,22 +166,9 @@ def training_advice(
         classifier,
         None if mine_only else load_model(path=_file("vae_64")).vae,
         choice.steps,
-        _summary(choice),
+        choice.summary,
         table,
     )
-
-
-def _summary(choice: Choice) -> str:
-    start = f"from base/{choice.base}" if choice.base else "without a base"
-    helped = "with" if choice.features else "without"
-    return (
-        f"{choice.steps:,} steps {start}, {helped} pretrained features, about"
-        f" {_minutes(choice.minutes)}; {choice.onward}"
-    )
-
-
-def _minutes(value: float) -> str:
-    return f"{max(1, round(value))} min"
 
 
 def _table(seen: Seen, choice: Choice, wish: Wish) -> Table:

@@ -87,7 +87,7 @@ def test_the_node_returns_nothing_for_mine_only_and_a_base_otherwise():
     assert advice.vae.classes
     assert [line.split(":")[0] for line in lines[:3]] == ["base", "features", "steps"]
     assert advice.table.columns["what"][:4] == ["base", "features", "steps", "minutes"]
-    assert advice.summary.startswith("60 steps from base/gan_64")
+    assert advice.summary == "Drawn after 60 steps (1 min); more steps only if you set them"
     alone = training_advice(art, 100, mine_only=True, steps=7, ctx=ctx)
     assert (alone.start, alone.classifier, alone.vae, alone.steps) == (None, None, None, 7)
     with pytest.raises(NodeError, match="neither a base nor pretrained"):

@@ -13,7 +13,16 @@ from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
 from artgraph.models.training.numerics import Numerics
 from artgraph.nodes.advice import machine_speed, training_advice
-from artgraph.nodes.advice_rules import GRID, RULES, Seen, Wish, choose, coarse
+from artgraph.nodes.advice_rules import (
+    BASE_MEASURED,
+    FEATURES_MEASURED,
+    GRID,
+    RULES,
+    Seen,
+    Wish,
+    choose,
+    coarse,
+)
 from artgraph.nodes.art import procedural_art
 from artgraph.runner.store.keys import make_key
 
@@ -140,3 +149,12 @@ def test_measures_of_pictures():
     thing[:, 8:24, 8:24] = noise[:, 8:24, 8:24]
     assert (_plain(thing), _plain(noise), _plain(smooth)) == (1, 0, 0)
     assert _fine(torch.zeros(2, 32, 32, 3).byte()) == 0
+
+
+def test_the_docs_show_every_rule():
+    page = " ".join((ROOT / "docs" / "models.md").read_text().split())
+    for rule in RULES:
+        limit = f"| {rule.steps}{'' if rule.features else ', without pretrained features'} |"
+        assert f"{limit} {rule.why} | {rule.measured} |" in page
+    assert BASE_MEASURED in page
+    assert FEATURES_MEASURED in page

@@ -68,7 +68,8 @@ def node_lines(spec: NodeSpec) -> list[str]:
     lines += ["", "outputs"]
     for port in spec.outputs.values():
         about = "; ".join(socket.about for socket in port.sockets)
-        lines += [f"  {port.name}: {_sockets(port)} - {about}"]
+        empty = ", may be empty" if port.may_be_empty else ""
+        lines += [f"  {port.name}: {_sockets(port)}{empty} - {about}"]
     return lines
 
 
@@ -145,7 +146,10 @@ def _section(spec: NodeSpec) -> Iterator[str]:
                 *(f"  - {line}" for line in widget.choice_lines),
             )
         ],
-        "Outputs": [f"- `{port.name}`: {_sockets(port)}" for port in spec.outputs.values()],
+        "Outputs": [
+            f"- `{port.name}`: {_sockets(port)}{', may be empty' if port.may_be_empty else ''}"
+            for port in spec.outputs.values()
+        ],
     }
     for name, items in groups.items():
         if items:

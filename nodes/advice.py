@@ -127,8 +127,8 @@ def training_advice(
     so many pictures, which are this similar. Each setting that is not auto or 0 replaces a rule.
 
     `table` contains a row for each choice, with the reason and the measurement behind it, and what
-    was seen in the pictures. `summary` is a title for what the GAN
-    draws: after how many steps, and how to continue.
+    was seen in the pictures. `summary` is a title for what the GAN draws: after how many steps, and
+    how to continue.
 
     Raises: NodeError if what is set is not there, or contradicts `mine_only`.
     """

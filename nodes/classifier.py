@@ -90,7 +90,9 @@ def train_classifier(
     picture is held out, it is the first one. With `augment`, pictures are only mirrored and
     shifted, because recolouring makes these features worse. `method` is not used.
 
-    Raises: NodeError if the dataset has only one class.
+    If the dataset has only one class, there is nothing to learn: one step is done, the network
+    finds this class in every picture, and a warning says so.
+
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".
     """
@@ -101,9 +103,11 @@ def train_classifier(
     from ..models.pretrained.network import PretrainedConfig
 
     if len(dataset.classes) < 2:
-        raise NodeError(
-            "the dataset has only one class", "put the pictures of each class into a sub-folder"
+        ctx.warn(
+            "the dataset has only one class, so there is nothing to distinguish - put the pictures"
+            " of each class into a sub-folder"
         )
+        steps = 1
     dataset, draws = rated(dataset, ctx)
     settings = ClassifierSettings(
         seed=seed, method=method, batch=batch, augment=augment, held_out=held_out

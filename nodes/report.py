@@ -212,8 +212,8 @@ def _class_advice(dataset: Dataset, members: list[list[int]]) -> list[str]:
     sizes = {name: len(rows) for name, rows in zip(dataset.classes, members, strict=True) if rows}
     if len(sizes) == 1:
         lines.append(
-            "There is only one class, so no classifier can be trained: put the pictures of each"
-            " class into a sub-folder."
+            "There is only one class, so a classifier has nothing to distinguish: put the pictures"
+            " of each class into a sub-folder."
         )
         return lines
     small = [name for name, size in sizes.items() if size < FEW_OF_CLASS]

@@ -24,6 +24,7 @@ from artgraph.nodes.advice_rules import (
     coarse,
 )
 from artgraph.nodes.art import procedural_art
+from artgraph.nodes.classifier import classify, train_classifier
 from artgraph.runner.store.keys import make_key
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +159,13 @@ def test_the_docs_show_every_rule():
         assert f"{limit} {rule.why} | {rule.measured} |" in page
     assert BASE_MEASURED in page
     assert FEATURES_MEASURED in page
+
+
+def test_a_folder_of_one_class_does_not_stop_a_graph_with_a_classifier(one_thread):
+    art = procedural_art(count=6, size=32, styles="rothko", ctx=Context.quiet())
+    warnings = []
+    trained = train_classifier(art, steps=500, batch=4, ctx=Context(warn=warnings.append))
+    assert ["nothing to distinguish" in line for line in warnings] == [True]
+    assert trained.curves.columns["step"] == [1], "more steps would learn nothing"
+    table = classify(trained.classifier, art.images[:2].float() / 255, ctx=Context.quiet())
+    assert table.columns["class"] == ["rothko"] * 2

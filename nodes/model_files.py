@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
+from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
-from ..contract.file_kinds import kind_of_file
+from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Vae
@@ -20,6 +21,8 @@ from ..contract.widgets import FileName, InputModel
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..models.vae.foreign import ReadVae
 
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
 SHIPPED = Path(__file__).parents[1] / "graphs" / "base"
@@ -83,15 +86,63 @@ class LoadedModel(NamedTuple):
     words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
 )
 def load_model(
-    *, path: Annotated[InputModel, Field(description="A safetensors file that save_model wrote")]
+    *,
+    path: Annotated[
+        InputModel,
+        Field(
+            description="A safetensors file that save_model wrote, or a VAE of another program"
+            " (AutoencoderKL, AutoencoderTiny or TAESD)"
+        ),
+    ],
+    ctx: Context,
 ) -> LoadedModel:
-    """Load a model that `save_model` saved.
+    """Load a model that `save_model` saved, or a VAE that another program has trained.
 
     Wire the output for its kind; the other two are empty. Nothing in the file is executed.
     Half-precision weights become float32.
 
+    A VAE of another program is an AutoencoderKL (of diffusers, or with the names of the original
+    program, also inside a checkpoint of Stable Diffusion), an AutoencoderTiny, or a TAESD of two
+    files, of which the other one is found beside the one that you name. A `config.json` beside the
+    file says how the latents are scaled. Its pictures may have any size, in multiples of 8 px, and
+    `train_prior` learns to draw with it. `train_vae` does not continue its training.
+
     Raises: InputError if the file is not such a model.
+    Paper: Rombach et al. 2022, "High-resolution image synthesis with latent diffusion models".
     """
+    foreign = _foreign(path)
+    if foreign is not None:
+        ctx.log(foreign.line)
+        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None)
+    return _ours(path)
+
+
+def _foreign(path: Path) -> ReadVae | None:
+    """Returns the VAE of another program in a file; None if it is something else."""
+    from safetensors import SafetensorError, safe_open
+
+    from ..models.training.diverged import UnsuitableError
+    from ..models.vae.foreign import read_vae
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            if HEADER in (file.metadata() or {}):
+                return None
+        found = read_vae(path, beside_weights(path))
+    except (SafetensorError, OSError) as error:
+        raise InputError(*_not_safetensors(path, error)) from error
+    except UnsuitableError as error:
+        raise InputError(str(error), error.advice) from error
+    except RuntimeError as error:  # a file of terabytes
+        raise InputError(f"{path.name} is too large to be opened", "name another file") from error
+    if found is not None and (wrong := _not_finite(found.state)):
+        what = f"{path.name} contains numbers that are not finite (in {wrong!r})"
+        raise InputError(what, "copy or download it again")
+    return found
+
+
+def _ours(path: Path) -> LoadedModel:
+    """Returns the model in a file of `save_model`."""
     kind, config, origin = _header(path)
     from safetensors.torch import load_file
 
@@ -120,7 +171,7 @@ def load_model(
 
 def shipped_classifier() -> Classifier:
     """Returns the classifier that comes with artgraph, which knows no picture of the user."""
-    classifier = load_model(path=SHIPPED / "classifier_64.safetensors").classifier
+    classifier = _ours(SHIPPED / "classifier_64.safetensors").classifier
     assert classifier is not None
     return classifier
 
@@ -171,7 +222,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path.name} is a model of another program, which artgraph can't use",
-            "name a file that save_model wrote, or train a model with this graph's nodes",
+            "name a file that save_model wrote, or the VAE of Stable Diffusion or a TAESD",
         ) from error
     if kind not in KINDS or not isinstance(config, dict):
         raise InputError(

@@ -159,13 +159,17 @@ def train_vae(
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
-    The pictures are cropped and resized to the size of the VAE first.
+    The pictures are cropped and resized to the size of the VAE first. For a VAE of another program
+    without a prior, they keep their size, rounded down to multiples of 8 px.
+
+    Raises: NodeError if the pictures are too large.
     """
     from ..models.blocks import fit_middle
     from ..models.vae.api import encode
 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
-    fitted = each_part(lambda part: fit_middle(part, vae.height, vae.width), image)
+    height, width = vae.size_for(*image.shape[1:3])
+    fitted = each_part(lambda part: fit_middle(part, height, width), image)
     return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
 
 
@@ -179,13 +183,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """
     from ..models.vae.api import decode
 
-    expected = vae.latent_shape
-    if tuple(latent.z.shape[1:]) != expected:
-        raise NodeError(
-            f"these latents come from another VAE: this one needs the shape {expected}, not"
-            f" {tuple(latent.z.shape[1:])}",
-            "wire latents of this VAE",
-        )
+    vae.check_latents(tuple(latent.z.shape[1:]))
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
 
@@ -260,6 +258,7 @@ def train_prior(
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
+    from ..models.configs import size_of
     from ..models.training.stages import STEP, Stage
     from ..models.vae.prior import PriorSettings, encode_all
     from ..models.vae.prior import train_prior as train
@@ -287,7 +286,10 @@ def train_prior(
         )
     weights = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
     weights |= {f"prior.{key}": value for key, value in trained.state.items()}
-    both = Vae({**vae.config, "prior": asdict(trained.config)}, weights)
+    config = {**vae.config, "prior": asdict(trained.config)}
+    if vae.any_size:  # the prior has a size
+        config["size"] = size_of(dataset.height, dataset.width)
+    both = Vae(config, weights)
     return TrainedPrior(both, Table(dict(trained.curves)))
 
 

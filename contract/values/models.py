@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -128,7 +129,8 @@ class Vae(Model):
 
         config = self._vae_config()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
-        return _load(lambda: make_vae(config), state, "", device)
+        shapes = {key: tuple(value.shape) for key, value in state.items()}
+        return _load(lambda: make_vae(config, shapes), state, "", device)
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """Returns the network of the prior, or None if there is none."""
@@ -153,6 +155,56 @@ class Vae(Model):
     def latent_shape(self) -> tuple[int, int, int]:
         """Shape of one latent: (channels, height, width)."""
         return self._vae_config().latent_shape
+
+    @property
+    def any_size(self) -> bool:
+        """Whether pictures may have any size: those of a VAE of another program, without prior."""
+        config = self._vae_config()
+        return config.is_foreign and config.prior is None
+
+    def size_for(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the height and width at which pictures of this size are encoded.
+
+        Raises: NodeError if they are too small or too large.
+        """
+        from ...models.vae.config import FACTOR, MOST_PIXELS
+
+        if not self.any_size:
+            return self.height, self.width
+        rows, columns = height // FACTOR * FACTOR, width // FACTOR * FACTOR
+        if not 0 < rows * columns <= MOST_PIXELS:
+            edge = math.isqrt(MOST_PIXELS)
+            raise NodeError(
+                f"pictures of {size_text(height, width)} are too small or too large for this VAE",
+                f"resize them to {FACTOR} to {edge} px",
+            )
+        return rows, columns
+
+    def check_size(self, height: int, width: int) -> None:
+        from ...models.vae.config import FACTOR
+
+        if not self.any_size:
+            super().check_size(height, width)
+        elif self.size_for(height, width) != (height, width):
+            raise NodeError(
+                f"the VAE needs pictures of multiples of {FACTOR} px, not"
+                f" {size_text(height, width)}",
+                "load them with such a size",
+            )
+
+    def check_latents(self, shape: tuple[int, ...]) -> None:
+        """Raises: NodeError if latents of this shape are not those of this VAE."""
+        from ...models.vae.config import FACTOR
+
+        expected = self.latent_shape
+        if self.any_size and shape[0] == expected[0]:
+            self.size_for(FACTOR * shape[1], FACTOR * shape[2])
+        elif shape != expected:
+            needed = f"{expected[0]} channels" if self.any_size else f"the shape {expected}"
+            raise NodeError(
+                f"these latents come from another VAE: this one needs {needed}, not {shape}",
+                "wire latents of this VAE",
+            )
 
     def _vae_config(self) -> VaeConfig:
         from ...models.vae.api import VaeConfig

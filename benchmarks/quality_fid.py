@@ -20,7 +20,7 @@ from artgraph.models.distances import frechet_distance
 from artgraph.models.gan.config import nominal_edge
 from artgraph.nodes.gan import sample_latent
 from artgraph.nodes.load_dataset import load_dataset
-from artgraph.nodes.model_files import load_model
+from artgraph.nodes.model_files import read_model
 
 PART = 1024  # pictures that are drawn at once
 
@@ -34,7 +34,7 @@ def print_fid(folder: Path, model: Path | None, inception: Path | None, drawn: i
     context = Context.quiet()
     network = read_inception(inception)
     try:
-        gan = load_model(path=model).gan
+        gan = read_model(model).gan
         if gan is None:
             raise SystemExit(f"{model} is not a GAN - name a file that save_model wrote")
         edge, aspect = nominal_edge(gan.height, gan.width), f"{gan.width}:{gan.height}"

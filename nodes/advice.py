@@ -20,7 +20,7 @@ from ..contract.wording import in_form_of
 from ..models.training.machine import processors
 from .advice_rules import EDGE, FILES, Choice, Seen, Wish, choose, coarse
 from .gan import shipped_judge
-from .model_files import SHIPPED, load_model, shipped_gans
+from .model_files import SHIPPED, read_model, shipped_gans
 from .pretrained import pretrained_classifier
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def training_advice(
     return Advice(
         shipped_gans()[choice.base] if choice.base else None,
         classifier,
-        None if mine_only else load_model(path=_file("vae_64")).vae,
+        None if mine_only else read_model(_file("vae_64")).vae,
         choice.steps,
         choice.summary,
         table,

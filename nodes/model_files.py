@@ -114,7 +114,7 @@ def load_model(
     if foreign is not None:
         ctx.log(foreign.line)
         return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None)
-    return _ours(path)
+    return read_model(path)
 
 
 def _foreign(path: Path) -> ReadVae | None:
@@ -141,7 +141,7 @@ def _foreign(path: Path) -> ReadVae | None:
     return found
 
 
-def _ours(path: Path) -> LoadedModel:
+def read_model(path: Path) -> LoadedModel:
     """Returns the model in a file of `save_model`."""
     kind, config, origin = _header(path)
     from safetensors.torch import load_file
@@ -171,7 +171,7 @@ def _ours(path: Path) -> LoadedModel:
 
 def shipped_classifier() -> Classifier:
     """Returns the classifier that comes with artgraph, which knows no picture of the user."""
-    classifier = _ours(SHIPPED / "classifier_64.safetensors").classifier
+    classifier = read_model(SHIPPED / "classifier_64.safetensors").classifier
     assert classifier is not None
     return classifier
 
@@ -179,9 +179,7 @@ def shipped_classifier() -> Classifier:
 @cache
 def shipped_gans() -> dict[str, Gan]:
     """Returns the GANs that come with artgraph, by name."""
-    found = {
-        path.stem: load_model(path=path).gan for path in sorted(SHIPPED.glob("gan_*.safetensors"))
-    }
+    found = {path.stem: read_model(path).gan for path in sorted(SHIPPED.glob("gan_*.safetensors"))}
     return {name: gan for name, gan in found.items() if gan is not None}
 
 

@@ -12,7 +12,7 @@ from artgraph.contract.errors import NodeError
 from artgraph.contract.values.models import Gan, Vae
 from artgraph.nodes.art import procedural_art
 from artgraph.nodes.gan import _origin
-from artgraph.nodes.model_files import load_model, save_model, shipped_gans
+from artgraph.nodes.model_files import read_model, save_model, shipped_gans
 
 GRAPH = """
 artgraph: 1
@@ -143,7 +143,7 @@ def test_the_file_of_a_gan_says_what_it_learnt_from(tmp_path):
     assert Gan.decode(*without_blob(gan)).origin == origin
     (data,) = save_model(gan, name="mine").files.values()
     (tmp_path / "mine.safetensors").write_bytes(data)
-    again = load_model(path=tmp_path / "mine.safetensors").gan
+    again = read_model(tmp_path / "mine.safetensors").gan
     assert again.origin == origin
     other = _origin(art, again, None)["start"]
     assert (other["name"], other["origin"]) == (None, origin), "a training from it says both"

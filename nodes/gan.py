@@ -36,9 +36,9 @@ class TrainedGan(NamedTuple):
 @node(
     title="Train GAN",
     category="gan",
-    version=8,
+    version=9,
     device=True,
-    training_version=6,
+    training_version=7,
     words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
 )
 def train_gan(
@@ -86,9 +86,10 @@ def train_gan(
     at_step: Annotated[
         int,
         Field(
-            ge=0,
+            ge=-1,
             le=10_000_000,
-            description="Earlier step whose GAN is returned; it costs no training. 0: the last",
+            description="Earlier step whose GAN is returned; it costs no training. 0: the last; -1:"
+            " the best",
         ),
         KeptStep,
         Neutral(0),
@@ -105,13 +106,15 @@ def train_gan(
     edge. The projected method uses the features of a wired `classifier`; otherwise it first trains
     a small network for them. A `pretrained_classifier`, or one that was trained from it, is used
     beside that small network: the first network also learns to draw pictures whose pretrained
-    features are distributed like those of the dataset. The critic does not see them, because it
-    would learn too fast. After `steps`, a fifth as many steps are added (500 at most), in which
-    the networks change less and less.
+    features are distributed like those of the dataset; they are computed from pictures that are not
+    augmented. The critic does not see them, because it would learn too fast. After `steps`, a fifth
+    as many steps are added (500 at most), in which the networks change less and less.
 
     With `start`, the training continues from that GAN, with its method. A new class begins as the
-    mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
-    to their size. If they have other proportions, the coarsest maps of the GAN are stretched.
+    mean of the known ones. If the pictures have smooth edges, the GAN (projected) then draws no
+    stripes of 1 px in turn, which would be seen as a grid. If the pictures are larger than those of
+    `start`, a projected GAN grows to their size. If they have other proportions, the coarsest maps
+    of the GAN are stretched.
 
     Pictures that a review rated are drawn by their stars: with 5, 4, 3, 2 and 1 star 2, 1.5, 1, 0.5
     and 0.25 times as often as those that are not rated, and never with 0.
@@ -134,14 +137,18 @@ def train_gan(
     different drawn pictures are from each other (1: as different as the real ones; near 0: all
     alike); `layouts`, the same for the arrangement of light and dark (near 0: a few arrangements
     repeat, perhaps in other colours); and `novelty`, how different the drawn pictures are from
-    those of the dataset (near 0: copies). `verdict` is `best` for the smallest distance, `as good`
-    if chance explains the difference, and `worse` if not; or it says what is wrong. The node warns
-    you if the training collapses (drawn pictures are nearly alike), if a few arrangements repeat,
-    and if pictures are copies.
+    those of the dataset (near 0: copies), and `usual` the novelty that other real pictures seldom
+    fall below. `verdict` is `best` for the smallest distance, `as good` if chance explains the
+    difference, `worse` if not, and `less new` if the novelty is below `usual` (with fewer than 1000
+    pictures); or it says what is wrong. The node warns you if the training collapses (drawn
+    pictures are nearly alike), if a few arrangements repeat, and if pictures are becoming copies
+    or are copies.
 
     The GANs at these steps are kept with the training (`kept` is yes), rounded to float16, up to
     128 MiB for a training; of more, every second one is deleted. `at_step` returns the nearest one
-    instead of the last GAN. No steps with smaller changes follow it.
+    instead of the last GAN. No steps with smaller changes follow it. -1 returns the best of these
+    and the last one: that with the smallest distance among those without problems that are not
+    less new.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.

@@ -33,7 +33,7 @@ from .projected_features import STEPS as FEATURE_STEPS
 from .projected_features import feature_work
 from .projected_networks import ProjectedGenerator
 from .r3 import R3Generator, R3Method
-from .start import fine_tuned_config, start_from
+from .start import fine_tuned_config, is_striped, start_from
 from .trainee import GanTrainee, cooldown_steps
 from .watch import WatchResult
 
@@ -91,7 +91,7 @@ def train_gan(
     draws: rows of the pictures, each as often as it is drawn (see `draws_by_stars`); None for each
         once. Classes are drawn equally often.
     at_step: the GAN at the kept step nearest to this one is returned, without cool-down steps; its
-        weights are rounded to float16. 0 for the GAN at the end.
+        weights are rounded to float16. 0 for the GAN at the end, -1 for the best of all these.
 
     The names of the returned weights begin with `generator.` (the average, for drawing), `critic.`
     and, if they were trained here, `features.`. The curves contain the losses, and how certain the
@@ -111,6 +111,8 @@ def train_gan(
         config = replace(config, alpha=images.shape[3] == 4)
     else:
         config = fine_tuned_config(start[0], size, classes, images.shape[3] == 4)
+        if config.method == "projected" and not is_striped(images):
+            config = replace(config, smooth=True)
         if config.alpha and not start[0].alpha:
             run.log(
                 "`start` draws no transparency: all its weights are used, and its pictures begin"
@@ -125,7 +127,7 @@ def train_gan(
     first, main, last = _in_stages(
         run,
         steps,
-        0 if at_step else cooldown_steps(steps),
+        0 if at_step > 0 else cooldown_steps(steps),
         0
         if start is not None or features is not None or config.method != "projected"
         else feature_work(settings.batch),
@@ -140,13 +142,18 @@ def train_gan(
     trainee = make_trainee()
     curves = train(trainee, steps=steps, run=main)
     kept = trainee.kept_steps(steps)
-    if at_step:
+    if at_step > 0:
         step = _kept_step(kept, at_step, run)
         weights = trainee.weights() | _weights_at(step, make_trainee, main)
         return TrainingResult(config, weights, curves, trainee.watch.at(step, kept))
     trainee.cool_down(steps, last)
-    watch_result = trainee.watch.finish(steps + cooldown_steps(steps), trainee.draw, kept)
-    return TrainingResult(config, trainee.weights(), curves, watch_result)
+    end = steps + cooldown_steps(steps)
+    found = trainee.watch.finish(end, trainee.draw, kept, best=at_step != 0)
+    weights = trainee.weights()
+    if at_step and found.best != end:
+        run.log(f"the pictures of step {found.best} are the best, so this is the GAN at that step")
+        weights |= _weights_at(found.best, make_trainee, main)
+    return TrainingResult(config, weights, curves, found)
 
 
 def _kept_step(kept: list[int], step: int, run: TrainingRun) -> int:

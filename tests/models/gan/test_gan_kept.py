@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from gans import METHODS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 
 from artgraph.models.gan import kept
+from artgraph.models.gan.evaluation import Reference
 from artgraph.models.gan.kept import kept_steps, nearest_step
 
 
@@ -87,6 +90,28 @@ def test_the_nearest_step_is_returned_and_named():
         train(*pictures(12, 2), 2, 1, at_step=1)
     assert nearest_step([2, 4, 8], 3) == 2
     assert nearest_step([2, 4, 8], 99) == 8
+
+
+@pytest.mark.parametrize("best", [2, 6])
+def test_the_best_of_the_kept_steps_and_the_last_is_returned(monkeypatch, best):
+    """The last one has settled: step 5 and one step with smaller changes."""
+    distances = {step: 0.1 + abs(step - best) for step in (2, 4, 6)}
+    measured = Reference.compare
+
+    def compare(self, step, generated):
+        return replace(measured(self, step, generated), distance=distances[step], usual=0.0)
+
+    monkeypatch.setattr(Reference, "compare", compare)
+    shelf, lines = Shelf(), []
+    last = train(*pictures(12, 2), 2, 5, shelf)
+    chosen = train(*pictures(12, 2), 2, 5, shelf, at_step=-1, log=lines.append)
+    assert chosen.extra.best == best
+    assert chosen.extra.progress["step"] == [2, 4, 6]
+    if best == 6:
+        assert_same(chosen.state, last.state)
+    else:
+        assert_same(chosen.state, train(*pictures(12, 2), 2, 5, shelf, at_step=2).state)
+        assert "the pictures of step 2 are the best, so this is the GAN at that step" in lines
 
 
 def test_steps_over_the_budget_are_thinned_out_evenly(monkeypatch):

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..alpha import over_grey
+from ..repeatable import enlarged
 from ..training.numerics import Numerics
 from .batches import GROUP
 from .config import nominal_edge
 
 PATCH = 4  # edge of the compared patches, in pixels
+SEEN = 128  # edge to which pictures are enlarged for a further network
 PLACES = 32  # number of random places in each map at which patches are compared
 
 
@@ -42,7 +44,8 @@ class ScaledMaps(nn.Module):
     """The feature maps of a frozen network, each divided by its standard deviation.
 
     Other networks than the small one here have maps of any scale, and the distances of the largest
-    would outweigh all others.
+    would outweigh all others. Small pictures are enlarged, because such networks were trained on
+    larger ones.
     """
 
     def __init__(self, network: nn.Module, pictures: Tensor, numerics: Numerics) -> None:
@@ -50,14 +53,18 @@ class ScaledMaps(nn.Module):
         super().__init__()
         self.network = numerics.place(network).eval().requires_grad_(False)
         with torch.no_grad(), numerics.autocast():
-            self._scales = [
-                m.float().std().clamp_min(1e-6) for m in self.network(over_grey(pictures))
-            ]
+            self._scales = [m.float().std().clamp_min(1e-6) for m in self._maps(pictures)]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Returns the maps for pictures (N, C, H, W); those with alpha are in front of grey."""
-        maps = self.network(over_grey(x))
-        return [m / scale for m, scale in zip(maps, self._scales, strict=True)]
+        return [m / scale for m, scale in zip(self._maps(x), self._scales, strict=True)]
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        x = over_grey(x)
+        while nominal_edge(*x.shape[2:]) < SEEN:
+            x = enlarged(x)
+        maps: list[Tensor] = self.network(x)
+        return maps
 
     def places(self, pictures: Tensor) -> list[int]:
         """Returns the number of places in each map, except the coarsest one."""

@@ -104,11 +104,18 @@ class Watching(torch.nn.Module):
         return [F.avg_pool2d(x, 2**k) for k in (1, 2, 3, 4)]
 
 
-def test_a_further_network_sees_pictures_that_are_not_augmented():
-    network, (images, labels) = Watching(), pictures(6, 1)
+def test_a_further_network_sees_half_of_the_pictures_and_none_is_augmented():
+    network, (images, labels) = Watching(), pictures(6, 1, 128)
     train(images, labels, 1, 1, further=network, augment="on", mirror=False)
     known = {tuple(image.flatten().tolist()) for image in images}
     reals = network.seen[-1]
     assert not reals.requires_grad
+    assert len(reals) == 4
     seen = ((reals.float() + 1) * 127.5).round().long().permute(0, 2, 3, 1).flatten(1)
     assert {tuple(row) for row in seen.tolist()} <= known
+
+
+def test_a_further_network_sees_small_pictures_enlarged():
+    network = Watching()
+    train(*pictures(6, 1), 1, 1, further=network)
+    assert {tuple(x.shape[2:]) for x in network.seen} == {(128, 128)}

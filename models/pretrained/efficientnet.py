@@ -45,7 +45,6 @@ class InvertedResidual(nn.Module):
         change: Tensor = self.project(hidden)
         return x + change if self.residual else change
 
-
     def _filtered(self, hidden: Tensor) -> Tensor:
         """Returns the depthwise convolution.
 
@@ -55,8 +54,10 @@ class InvertedResidual(nn.Module):
         frozen = hidden.requires_grad and not self.depthwise.weight.requires_grad
         if hidden.is_cpu and frozen and self.depthwise.stride != (1, 1):
             with torch.autocast("cpu", enabled=False):
-                return self.depthwise(hidden.float())
-        return self.depthwise(hidden)
+                filtered: Tensor = self.depthwise(hidden.float())
+        else:
+            filtered = self.depthwise(hidden)
+        return filtered
 
 
 class EfficientNet(nn.Module):

@@ -1,4 +1,4 @@
-"""The editor in a real Chromium: pictures that are dropped or pasted, and what nodes show of them."""
+"""The editor in a real Chromium: dropped and pasted pictures, and what nodes show of them."""
 
 import pytest
 from browsing import widget

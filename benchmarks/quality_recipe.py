@@ -12,7 +12,7 @@ from typing import Any
 
 from quality_judge import trained
 
-BASE = "base/gan_64.safetensors"
+BASE = "base/gan_clipart_64.safetensors"
 MINUTES = (5, 10)  # budgets of one core
 # Shares of all steps: the rates are constant in the first ones, and fall in a fifth as many more.
 SETTLING = 1.2
@@ -42,7 +42,7 @@ class Recipe:
         return max(10, int((60 * minutes - self.before) / self.pace / SETTLING) // 10 * 10)
 
 
-OURS = Recipe("ours", pace=0.86)
+OURS = Recipe("ours", pace=0.7)
 NOT_PRETRAINED = Recipe("without pretrained features", pace=0.55, pretrained=False)
 MINE_ONLY = Recipe("mine_only", pace=0.6, before=30, base="", pretrained=False)
 RECIPES = (OURS, NOT_PRETRAINED, MINE_ONLY)

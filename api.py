@@ -34,6 +34,7 @@ from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketErr
 from .contract.widgets import (
     Alpha,
     Background,
+    Advanced,
     Choices,
     Fallback,
     FileName,
@@ -56,6 +57,7 @@ __all__ = [
     "Background",
     "Blob",
     "Buffers",
+    "Advanced",
     "Choices",
     "Classifier",
     "Context",

@@ -1,7 +1,8 @@
 """The loop over the queue, and the process that runs graphs for it.
 
-The process is started for the first run, loads torch once, and is used for all later runs. If it
-dies, its run has failed, and the next run starts a new process.
+The process is started when a tab of the browser connects, so that torch is loaded before the
+first run, and is used for all runs. If it dies, its run has failed, and the next run starts a new
+process.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Engine:
         self._settings, self.jobs, self._hub = settings, jobs, hub
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+        self._warming: asyncio.Task[Any] | None = None
         self._follower: Follower | None = None
         self._current: QueuedRun | None = None
         self._interrupted = False
@@ -47,6 +50,8 @@ class Engine:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop_task
+        if self._warming is not None:
+            await asyncio.wait([self._warming])
         await self._end_process(5.0)
 
     # Methods for the routes
@@ -55,6 +60,11 @@ class Engine:
         self.jobs.save(job)
         self._wake.set()
         self.send_status()
+
+    def warm_up(self) -> None:
+        """Start the process before the first run, since it needs seconds to load torch."""
+        if self._process is None and self._warming is None:
+            self._warming = asyncio.create_task(self._ensure_process())
 
     def cancel(self, job_id: str | None) -> bool:
         """Interrupt a job, or the running job if `job_id` is None.
@@ -175,10 +185,14 @@ class Engine:
     # The process
 
     async def _ensure_process(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                self._process = await self._start_process()
             return self._process
+
+    async def _start_process(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"{__package__}.worker"),
             stdin=pipe,
             stdout=pipe,
@@ -186,23 +200,16 @@ class Engine:
             limit=_LINE,
             start_new_session=True,
         )
-        self._log_task = asyncio.create_task(self._read_log(self._process))
+        self._log_task = asyncio.create_task(self._read_log(process))
         settings = self._settings
         folders = {"input": settings.input, "out": settings.out, "cache": settings.cache}
-        self._write(
-            {
-                "folders": {name: str(path) for name, path in folders.items()},
-                "device": settings.device,
-                "packs": settings.packs,
-            }
-        )
-        return self._process
+        first = {"folders": {name: str(path) for name, path in folders.items()}}
+        _write_to(process, first | {"device": settings.device, "packs": settings.packs})
+        return process
 
     def _write(self, message: dict[str, Any]) -> None:
-        """Send a message to the process, as a line of JSON."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        if self._process is not None:
+            _write_to(self._process, message)
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
         """Log the lines that nodes print."""
@@ -235,6 +242,13 @@ class Engine:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _write_to(process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
+    """Send a message to a process, as a line of JSON."""
+    if process.stdin is not None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            process.stdin.write(json.dumps(message).encode() + b"\n")
 
 
 def _exit_problem(code: int, last_line: str) -> tuple[str, str]:

@@ -32,9 +32,9 @@ from .contract.values.models import Classifier, Gan, Model, Vae
 from .contract.values.pictures import PictureBatch, by_part
 from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
 from .contract.widgets import (
+    Advanced,
     Alpha,
     Background,
-    Advanced,
     Choices,
     Fallback,
     FileName,

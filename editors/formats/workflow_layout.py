@@ -25,21 +25,29 @@ class Box(NamedTuple):
 
 
 def node_height(form: NodeForm) -> int:
-    """Returns about the height at which the editor draws the node."""
+    """Returns about the height at which the editor draws the node, without advanced widgets."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
+    widgets = len(form.widgets) - _advanced(form)
     boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
-    return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + 16
+    return _SLOT * sockets + _WIDGET * widgets + _TEXT_BOX * boxes + 16
+
+
+def _advanced(form: NodeForm) -> int:
+    """Returns the number of advanced widgets."""
+    return len([widget for widget in form.widgets if widget.options.get("advanced")])
 
 
 def _extra_height(form: NodeForm) -> int:
     """Returns the height that a node needs for what a workflow does not contain.
 
-    This is its pictures and its plot of losses in a run, and the buttons of the editor to upload
-    and to review.
+    This is its pictures and its plot of losses in a run, the buttons of the editor to upload and to
+    review, and the advanced widgets.
     """
     widgets = form.spec.widgets.values()
     buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
-    return _WIDGET * buttons + (320 if form.spec.length else 220 if form.saves else 0)
+    return _WIDGET * (buttons + _advanced(form)) + (
+        320 if form.spec.length else 220 if form.saves else 0
+    )
 
 
 def arrange(

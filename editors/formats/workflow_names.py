@@ -15,7 +15,7 @@ from .forms import node_form
 from .names import unused_name, usual_title, valid_name
 from .workflow_app import usual_app, with_ids
 from .workflow_extras import NOTES, about_box, primitive_control, read_layout
-from .workflow_layout import Box, about_place, arrange, group_box, group_nodes, read_boxes
+from .workflow_layout import Box, about_place, arrange, group_box, read_boxes
 from .workflow_read import read_workflow
 
 
@@ -52,7 +52,11 @@ def layout_of(assembler: Assembler, document: Document) -> dict[str, Any]:
     if not virtual and all(box == plain.get(name) for name, box in boxes.items()):
         layout.pop("nodes", None)
     about = about_box(workflow)
-    if about is not None and about != list(about_place({**plain, **boxes}.values())):
+    everything = {**plain, **boxes}
+    around = [group_box(group, everything, document, registry) for group in groups]
+    if about is not None and about != list(
+        about_place([*everything.values(), *filter(None, around)])
+    ):
         layout["about"] = about
     return layout
 
@@ -94,9 +98,7 @@ def _named_groups(
     """
     found = list(layout.get("groups", []))
     for group in written if isinstance(written, list) else []:
-        if not isinstance(group, dict) or not set(group_nodes(group)) <= boxes.keys():
-            continue
-        around = group_box(group, boxes, document, registry)
+        around = group_box(group, boxes, document, registry) if isinstance(group, dict) else None
         for place, other in enumerate(found):
             is_there = around is not None and other.get("box") == list(around)
             if is_there and other.get("title") == group.get("title"):

@@ -82,10 +82,11 @@ class Parts:
 
     def groups(self, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
         """Returns the groups of the layout."""
-        return [
-            group_of(group, group_box(group, boxes, self.document, self.registry))
-            for group in self.listed("groups")
-        ]
+        return [group_of(group, self.around(group, boxes)) for group in self.listed("groups")]
+
+    def around(self, group: Mapping[str, Any], boxes: Mapping[str, Box]) -> Box | None:
+        """Returns the box of a group that names its nodes."""
+        return group_box(group, boxes, self.document, self.registry)
 
     def named_groups(self) -> list[dict[str, Any]]:
         """Returns the groups of the layout that name their nodes."""
@@ -96,7 +97,9 @@ class Parts:
         notes = [_note(number + i, note) for i, note in enumerate(self.listed("notes"))]
         text = about_text(self.document.about)
         if text and self.layout.get("about") is not False:
-            box = read_box(self.layout.get("about")) or about_place(boxes.values())
+            groups = [self.around(group, boxes) for group in self.named_groups()]
+            everything = [*boxes.values(), *filter(None, groups)]
+            box = read_box(self.layout.get("about")) or about_place(everything)
             about = {"title": "About", "text": text, "box": list(box)}
             note = _note(number + len(notes), about)
             note["properties"][META] = "about"

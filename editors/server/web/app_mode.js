@@ -6,6 +6,7 @@ import { notify } from './menu.js'
 
 const USUAL = 'artgraph_app' // in a workflow: the inputs and outputs that nobody has chosen
 const READABLE = 0.7 // smallest scale at which a graph opens
+const TITLE = 30 // height of a node's title
 const EDGES = [88, 96, 24, 60] // space for the bars of the editor: left, top, right, bottom
 const CARDS = [ // the first page offers these graphs
   ['my_gan', 'Train on my pictures'],
@@ -25,8 +26,7 @@ export function nameKnobs() {
   for (const node of app.graph.nodes) {
     const widget = node.type === 'PrimitiveNode' && node.widgets?.[0]
     if (!widget) continue
-    const name = node.properties?.artgraph?.name
-    const title = node.properties?.artgraph?.title ?? name
+    const { name, title = name } = node.properties?.artgraph ?? {}
     widget.label = name && node.title === title ? words(name) : node.title
     const about = knobs[name]?.about
     if (about) widget.tooltip = about
@@ -52,10 +52,10 @@ function isSeed(node) {
 
 /** Removes the choice of what happens to a number after a run, unless the user has used it. */
 function dropControl(node) {
-  const control = node.widgets.find(({ name }) => name === 'control_after_generate')
-  if (control?.value !== 'fixed') return
-  node.widgets.splice(node.widgets.indexOf(control), 1)
-  node.widgets[0].linkedWidgets = []
+  const [value, control, ...others] = node.widgets
+  if (control?.value !== 'fixed' || others.some((widget) => widget.value)) return
+  for (const widget of [control, ...others]) node.widgets.splice(node.widgets.indexOf(widget), 1)
+  value.linkedWidgets = []
 }
 
 /** Shows a card for each of some graphs, and what the open graph does, until App mode has results. */
@@ -143,14 +143,17 @@ export function openReadable() {
   }
 }
 
-/** Returns the box of the topmost group and of the knobs on its left; null without groups. */
+/** Returns the box of the topmost group, the knobs, and the note about the graph; null without groups. */
 function firstGroup() {
   const groups = [...(app.canvas.graph?.groups ?? [])].sort((a, b) => a.pos[1] - b.pos[1] || a.pos[0] - b.pos[0])
   if (!groups.length) return null
   const { pos: [x, y], size: [width, height] } = groups[0]
-  const knobs = app.canvas.graph.nodes.filter((node) => node.type === 'PrimitiveNode' && node.pos[0] < x)
+  const { nodes } = app.canvas.graph
+  const knobs = nodes.filter((node) => node.type === 'PrimitiveNode' && node.pos[0] < x)
+  const note = nodes.filter((node) => node.properties?.artgraph === 'about' && node.pos[1] < y)
   const left = Math.min(x, ...knobs.map((node) => node.pos[0]))
-  return [left, y, x + width - left, height]
+  const top = Math.min(y, ...note.map((node) => node.pos[1] - TITLE))
+  return [left, top, x + width - left, y + height - top]
 }
 
 function element(kind, className = '', text = '') {

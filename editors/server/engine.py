@@ -46,13 +46,14 @@ class Engine:
 
     async def stop(self) -> None:
         """End the process. The queue runs its job again after the next start of the server."""
+        patience = 5.0 if self._current is not None else 1.0
         if self._loop_task is not None:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop_task
         if self._warming is not None:
             await asyncio.wait([self._warming])
-        await self._end_process(5.0)
+        await self._end_process(patience)
 
     # Methods for the routes
 

@@ -129,10 +129,11 @@ async function chooseAgain() {
 /** Opens a graph as a whole; a large graph at a readable size, at its first group. */
 export function openReadable() {
   const { ds } = app.canvas
+  if (!ds.fitToBounds) return // an older version of the editor
   const fit = ds.fitToBounds.bind(ds)
   ds.fitToBounds = (bounds, options) => {
     fit(bounds, options)
-    const [left, top, width, height] = options?.viewport ?? [0, 0, ...ds.getViewportSize()]
+    const [left, top, width, height] = options?.viewport ?? [0, 0, innerWidth, innerHeight]
     const [x, y] = [left + EDGES[0], top + EDGES[1]]
     const room = [width - EDGES[0] - EDGES[2], height - EDGES[1] - EDGES[3]]
     const scaleOf = (box) => Math.min(1, room[0] / box[2], room[1] / box[3])

@@ -42,11 +42,10 @@ export function nameKnobs() {
 
 /** Returns whether a knob is wired to a seed. */
 function isSeed(node) {
-  const links = (node.outputs[0]?.links ?? []).map((id) => app.graph.getLink(id)).filter(Boolean)
-  return links.some(({ target_id, target_slot }) => {
-    const target = app.graph.getNodeById(target_id)
-    const name = target?.inputs[target_slot]?.widget?.name
-    return target?.constructor.nodeData?.input?.required?.[name]?.[1]?.control_after_generate
+  return (node.getOutputNodes(0) ?? []).some((target) => {
+    const options = target.constructor.nodeData?.input?.required ?? {}
+    return target.inputs.some((input, slot) =>
+      target.getInputNode(slot) === node && options[input.widget?.name]?.[1]?.control_after_generate)
   })
 }
 
@@ -120,10 +119,15 @@ async function chooseAgain() {
   if (linearData && JSON.stringify(linearData) !== JSON.stringify(usual)) return
   const body = JSON.stringify(app.graph.serialize())
   const answer = await (await api.fetchApi('/artgraph/app', { method: 'POST', body })).json()
-  if (!answer.app || JSON.stringify(answer.app) === JSON.stringify(usual)) return
+  if (!answer.app) return
+  for (const input of answer.app.inputs) { // the editor names the widget of a new knob otherwise
+    const node = app.graph.getNodeById(input[0])
+    if (node?.type === 'PrimitiveNode') input[1] = node.widgets?.[0]?.name ?? input[1]
+  }
   Object.assign(app.graph.extra, { linearData: answer.app, [USUAL]: structuredClone(answer.app) })
   const pinia = document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties.$pinia
   pinia?._s.get('appMode')?.loadSelections?.(answer.app)
+  nameKnobs()
 }
 
 /** Opens a graph as a whole; a large graph at a readable size, at its first group. */

@@ -5,7 +5,6 @@ from browsing import Editor
 from editing import Server
 
 BY_HAND = """() => {
-    app.graph.clear()
     const kinds = ['procedural_art', 'dataset_images', 'save_image']
     const [art, pictures, saved] = kinds.map((kind) => {
         const node = LiteGraph.createNode(`Artgraph_${kind}`)

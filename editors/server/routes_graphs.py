@@ -16,6 +16,7 @@ from ...runner.run.publish import GRAPH_KEY
 from ..formats.load import load_document, shipped_graphs
 from ..formats.thumbnails import thumbnail
 from ..formats.workflow_names import app_of
+from .brought import with_copies
 from .plans import plan_rows
 from .services import SERVICES, json_object
 
@@ -128,7 +129,7 @@ async def open_file(request: web.Request) -> web.Response:
 async def as_yaml(request: web.Request) -> web.Response:
     """Returns a workflow of the editor as YAML."""
     services = request.app[SERVICES]
-    workflow = await json_object(request)
+    workflow = await asyncio.to_thread(with_copies, services, await json_object(request))
     try:
         text = services.graphs.document(workflow, services.settings.folder / "graph.yaml").yaml()
     except ArtgraphError as error:
@@ -151,7 +152,7 @@ async def as_app(request: web.Request) -> web.Response:
 async def plan(request: web.Request) -> web.Response:
     """Returns what a run of a workflow would do with each node."""
     services = request.app[SERVICES]
-    workflow = await json_object(request)
+    workflow = await asyncio.to_thread(with_copies, services, await json_object(request))
     try:
         document = services.graphs.document(workflow, services.settings.folder / "graph.yaml")
         rows = await asyncio.to_thread(plan_rows, document, services.registry, services.settings)

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ...runner.store.temporary import write_whole
+from .brought import with_copies
 from .graphs import StaleError
 from .paths import file_info, inside
 from .services import SERVICES, Services, json_body, json_object
@@ -60,6 +61,8 @@ _PRESET = {
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes come from artgraph
     "Comfy.Graph.CanvasInfo": False,
+    "Comfy.LinkRelease.Action": "search box",  # names all nodes that fit, also the trainings
+    "Comfy.LinkRelease.ActionShift": "context menu",
     "Comfy.TextareaWidget.FontSize": 13,  # also of notes, so that they match other texts
     "Comfy.WorkflowActions.SeenItems": [  # so that no dot marks a menu
         *("deploy-as-api", "share", "enter-app-mode", "exit-app-mode", "enter-builder-mode")
@@ -127,7 +130,7 @@ async def post_userdata(request: web.Request) -> web.Response:
     services, name = request.app[SERVICES], request.match_info["file"]
     overwrite = request.query.get("overwrite") != "false"
     if _is_graph(name):
-        body = await json_body(request)
+        body = await asyncio.to_thread(with_copies, services, await json_body(request))
         short = name.removeprefix(_WORKFLOWS)
         base = request.headers.get(VERSION)
         try:
@@ -143,6 +146,8 @@ async def post_userdata(request: web.Request) -> web.Response:
         changed = {"path": name, "file": path.name, "window": window, "version": version}
         services.hub.broadcast("artgraph.changed", changed)
         return web.json_response(file_info(path, name), headers={VERSION: version})
+    if name == "user.css":
+        raise web.HTTPForbidden(text="the style sheet of the editor can't be replaced")
     path = _plain_file(services, name)
     if path.exists() and not overwrite:
         raise web.HTTPConflict(text=f"{path.name!r} already exists")
@@ -168,6 +173,8 @@ async def move_userdata(request: web.Request) -> web.Response:
     if _is_graph(name) and _is_graph(target):
         names = (name.removeprefix(_WORKFLOWS), target.removeprefix(_WORKFLOWS))
         path = services.graphs.move(*names, overwrite)
+        graphs = (str(Path(name.removesuffix(".json")).with_suffix(".yaml")) for name in names)
+        services.jobs.rename(*graphs)
     else:
         source, path = _plain_file(services, name), _plain_file(services, target)
         if not source.is_file():

@@ -28,7 +28,9 @@ def test_shipped_graph(cli, path):
     for picture in [file for file in files if file.endswith(".png")][:1]:
         again = cli("run", picture, "--json", "--out", "again")
         end = json.loads(again.stdout.splitlines()[-1])
-        assert (end["status"], end["ran"]) == ("done", 0), "a picture carries the graph that made it"
+        assert (end["status"], end["ran"]) == ("done", 0), (
+            "a picture carries the graph that made it"
+        )
 
 
 @pytest.mark.gpu

@@ -3,18 +3,25 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
+import { acceptDrops } from './drops.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
+import { addLook, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
+import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
+import { addHistory } from './history.js'
+import { filterMessages, showLastRun } from './last_run.js'
+import { watchNumbers } from './live.js'
 import {
-  clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
+  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
+import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
-const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
+const UNSAVED = 1_000_000_000 // ids of nodes in a new graph begin after it, so that they are not those of another one
 
 /** Opens a graph of artgraph instead of the editor's own first graph, which needs other nodes. */
 function replaceFirstGraph() {
@@ -49,11 +56,12 @@ function showRefusals() {
   api.queuePrompt = async (...args) => {
     try {
       const answer = await queue(...args)
-      rememberSender(answer.prompt_id)
       markRefused(answer.node_errors)
       return answer
     } catch (error) {
       markRefused(error.response?.node_errors)
+      const [first] = Object.values(error.response?.node_errors ?? {}).flatMap((node) => node.errors ?? [])
+      if (first) setFailure(first.message, first.details)
       throw error
     }
   }
@@ -63,7 +71,7 @@ function showRefusals() {
 function replaceTitle() {
   const title = document.querySelector('title')
   const rename = () => {
-    const ours = document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
+    const ours = titleOfRun() || document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
     if (ours !== document.title) document.title = ours
   }
   new MutationObserver(rename).observe(title, { childList: true })
@@ -109,9 +117,13 @@ app.registerExtension({
     nameGraphs()
     showRefusals()
     acceptFiles()
+    acceptDrops()
+    filterMessages()
   },
 
   setup() {
+    followProgress()
+    hideElsewhere()
     replaceTitle()
     restoreColors()
     openReadable()
@@ -119,10 +131,15 @@ app.registerExtension({
     followGraph()
     addHelp()
     showVersions()
+    watchFolders()
     api.addEventListener('execution_start', (event) => clearMarks(event.detail))
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
+    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
+    addHistory()
+    watchNumbers()
     api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))
     api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
   },
@@ -130,25 +147,24 @@ app.registerExtension({
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
     nameKnobs()
+    if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
+    clearMarks()
     setTimeout(() => {
       reloadStale()
-      showMarks()
+      showLastRun()
     }, 300)
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
-    const inputs = Object.entries(nodeData.input?.required ?? {})
-    const folder = inputs.find(([, input]) => input[1]?.folder_upload)
-    if (folder) folderWidgets.set(nodeData.name, folder[0])
     rememberLoader(nodeData)
     rememberReview(nodeData)
   },
 
   nodeCreated(node) {
-    const folder = folderWidgets.get(node.comfyClass)
-    if (folder) addUploadButton(node, folder)
+    addUploadButton(node)
     addFileButton(node)
     addReviewButton(node)
+    addLook(node)
   }
 })

@@ -32,6 +32,7 @@ from .contract.values.models import Classifier, Gan, Model, Vae
 from .contract.values.pictures import PictureBatch, by_part
 from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
 from .contract.widgets import (
+    Advanced,
     Alpha,
     Background,
     Choices,
@@ -57,6 +58,7 @@ __all__ = [
     "Background",
     "Blob",
     "Buffers",
+    "Advanced",
     "Choices",
     "Classifier",
     "Context",

@@ -78,6 +78,10 @@ class BackgroundRole:
     """Marks the colour that is put behind transparent parts."""
 
 
+class Advanced:
+    """Marks a widget that is not needed at first; editors fold it, or list it last."""
+
+
 class Choices:
     """Describes each value of a `Literal` in one line."""
 
@@ -238,6 +242,11 @@ class Widget:
     def is_seed(self) -> bool:
         """Whether it is the seed of the random numbers."""
         return self._hint.has(SeedRole)
+
+    @cached_property
+    def is_advanced(self) -> bool:
+        """Whether it is not needed at first, so that editors fold it."""
+        return self._hint.has(Advanced)
 
     @cached_property
     def is_review(self) -> bool:

@@ -10,7 +10,7 @@ from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.alpha import flat, has_alpha
 from ..contract.values.kinds import Image, Mask, Pictures
-from ..contract.widgets import Alpha, Background
+from ..contract.widgets import Advanced, Alpha, Background
 
 
 class Parts(NamedTuple):
@@ -42,6 +42,7 @@ def set_alpha(
     threshold: Annotated[
         float | None,
         Field(ge=0, le=1, description="Mask from which pixels are fully clear; empty: smooth"),
+        Advanced,
     ] = None,
 ) -> Image:
     """Give pictures the alpha channel of a mask, in which 1 means clear.

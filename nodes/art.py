@@ -11,7 +11,7 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Neutral, Seed
+from ..contract.widgets import Advanced, Neutral, Seed
 from ..contract.wording import chosen_names
 
 
@@ -46,6 +46,7 @@ def procedural_art(
             " equal area",
         ),
         Neutral(SQUARE),
+        Advanced,
     ] = SQUARE,
     ctx: Context,
 ) -> Dataset:

@@ -13,7 +13,7 @@ from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
 from ..contract.values.kinds import UNRATED, Dataset
-from ..contract.widgets import Alpha, Choices, Seed
+from ..contract.widgets import Advanced, Alpha, Choices, Seed
 from ..contract.wording import listed, suggestion
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def balance_classes(
             " class (repeat) has",
         ),
     ] = 0,
-    seed: Seed = 0,
+    seed: Annotated[Seed, Advanced] = 0,
     ctx: Context,
 ) -> Dataset:
     """Make the classes of a dataset equally large.

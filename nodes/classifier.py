@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Choices, Seed, Steps
+from ..contract.widgets import Advanced, Choices, Seed, Steps
 from ..contract.wording import find_name, in_form_of, listed
 from .review import rated
 
@@ -50,12 +50,14 @@ def train_classifier(
         Literal["residual", "classic"],
         Field(description="Kind of network"),
         Choices({"residual": "better on small datasets", "classic": "two convolutions"}),
+        Advanced,
     ] = "residual",
     steps: Steps = 300,
-    batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in each step")] = 64,
+    batch: Annotated[int, Field(ge=2, le=1024, description="Pictures in each step"), Advanced] = 64,
     augment: Annotated[
         bool,
         Field(description="Mirror, shift, recolour and splice the pictures during the training"),
+        Advanced,
     ] = True,
     held_out: Annotated[
         float,
@@ -64,6 +66,7 @@ def train_classifier(
             le=0.5,
             description="Share of each class for testing and calibration, not for training",
         ),
+        Advanced,
     ] = 0.1,
     seed: Seed = 0,
     ctx: Context,

@@ -13,6 +13,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import WHITE, flat, has_alpha, opaque
 from ..contract.values.kinds import Dataset, Image
 from ..contract.widgets import (
+    Advanced,
     Alpha,
     Background,
     Choices,
@@ -51,8 +52,8 @@ def load_image(
             " go through the graph one by one; empty: use the fallback"
         ),
     ] = None,
-    alpha: Transparency = "flatten",
-    background: Ground = WHITE,
+    alpha: Annotated[Transparency, Advanced] = "flatten",
+    background: Annotated[Ground, Advanced] = WHITE,
     ctx: Context = _QUIET,
 ) -> Image:
     """Load one picture file in its full size.
@@ -145,7 +146,7 @@ def split_dataset(
     fraction: Annotated[
         float, Field(ge=0.01, le=0.99, description="Share of each class in the test part")
     ] = 0.2,
-    seed: Seed = 0,
+    seed: Annotated[Seed, Advanced] = 0,
     ctx: Context,
 ) -> Split:
     """Split a dataset into one part for training and one for testing, class by class.

@@ -15,7 +15,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import PYAV, node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Choices, Fallback, InputFilm
+from ..contract.widgets import Advanced, Choices, Fallback, InputFilm
 
 if TYPE_CHECKING:
     from ..pictures.encoding import Pixels
@@ -56,17 +56,24 @@ def load_video(
         float, Field(ge=0.01, le=3600, description="Seconds from one picture to the next")
     ] = 1.0,
     per_scene: Annotated[
-        int, Field(ge=1, le=100, description="Pictures of each scene, if scenes are chosen")
+        int,
+        Field(ge=1, le=100, description="Pictures of each scene, if scenes are chosen"),
+        Advanced,
     ] = 1,
-    start: Annotated[float, Field(ge=0, le=360_000, description="Second to begin at")] = 0.0,
-    end: Annotated[
-        float, Field(ge=0, le=360_000, description="Second to stop at; 0: the end of the film")
+    start: Annotated[
+        float, Field(ge=0, le=360_000, description="Second to begin at"), Advanced
     ] = 0.0,
-    limit: Annotated[int, Field(ge=1, le=100_000, description="Pictures at most")] = 1000,
+    end: Annotated[
+        float,
+        Field(ge=0, le=360_000, description="Second to stop at; 0: the end of the film"),
+        Advanced,
+    ] = 0.0,
+    limit: Annotated[int, Field(ge=1, le=100_000, description="Pictures at most"), Advanced] = 1000,
     classes: Annotated[
         Literal["film", "scenes"],
         Field(description="What the classes are"),
         Choices({"film": "one class for the whole film", "scenes": "each scene is a class"}),
+        Advanced,
     ] = "film",
     size: Annotated[
         int, Field(ge=8, le=1024, description="Edge of a square of about the same area in pixels")
@@ -81,10 +88,12 @@ def load_video(
                 "stretch": "change its proportions",
             }
         ),
+        Advanced,
     ] = "crop",
     aspect: Annotated[
         str,
         Field(max_length=20, description="Width to height, such as 3:2; auto: as the film"),
+        Advanced,
     ] = "auto",
     ctx: Context,
 ) -> Dataset:

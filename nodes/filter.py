@@ -14,7 +14,7 @@ from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import in_front_of_grey
 from ..contract.values.kinds import Dataset, Image, Table
-from ..contract.widgets import Alpha, InputPictures
+from ..contract.widgets import Advanced, Alpha, InputPictures
 from ..contract.wording import listed
 from .data import original_sizes
 
@@ -74,6 +74,7 @@ def filter_pictures(
     edge: Annotated[
         int,
         Field(ge=0, le=20_000, description="Shortest edge of an original in pixels; 0: no limit"),
+        Advanced,
     ] = 0,
     ctx: Context,
 ) -> Filtered:

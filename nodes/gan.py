@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import opaque
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
-from ..contract.widgets import Alpha, Choices, KeptStep, Neutral, Seed, Steps
+from ..contract.widgets import Advanced, Alpha, Choices, KeptStep, Neutral, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .model_files import named_start
@@ -59,7 +59,7 @@ def train_gan(
     ] = "projected",
     steps: Steps = 1000,
     batch: Annotated[
-        int, Field(ge=4, le=512, multiple_of=4, description="Pictures in each step")
+        int, Field(ge=4, le=512, multiple_of=4, description="Pictures in each step"), Advanced
     ] = 32,
     augment: Annotated[
         Literal["auto", "on", "off"],
@@ -67,12 +67,15 @@ def train_gan(
             description="Shift, tint and cover the pictures during the training; auto: as far as"
             " a dataset of fewer than 1000 pictures needs it"
         ),
+        Advanced,
     ] = "auto",
     mirror: Annotated[
         bool, Field(description="Mirror pictures left to right; switch it off for lettering")
     ] = True,
     loss: Annotated[
-        Literal["non-saturating", "min-max"], Field(description="Loss of the classic method")
+        Literal["non-saturating", "min-max"],
+        Field(description="Loss of the classic method"),
+        Advanced,
     ] = "non-saturating",
     rate: Annotated[
         float,
@@ -81,6 +84,7 @@ def train_gan(
             le=10,
             description="Learning rate, as a multiple of the usual one; lower it to refine a model",
         ),
+        Advanced,
     ] = 1.0,
     seed: Seed = 0,
     at_step: Annotated[
@@ -93,6 +97,7 @@ def train_gan(
         ),
         KeptStep,
         Neutral(0),
+        Advanced,
     ] = 0,
     ctx: Context,
 ) -> TrainedGan:

@@ -11,7 +11,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
-from ..contract.widgets import Alpha, Choices
+from ..contract.widgets import Advanced, Alpha, Choices
 from ..contract.wording import chosen_names
 
 if TYPE_CHECKING:
@@ -34,11 +34,17 @@ def image_grid(
         int, Field(ge=0, le=1000, description="Pictures in a row; 0: as square as possible")
     ] = 0,
     scale: Annotated[
-        int, Field(ge=0, le=16, description="Enlargement factor; 0: only small pictures grow")
+        int,
+        Field(ge=0, le=16, description="Enlargement factor; 0: only small pictures grow"),
+        Advanced,
     ] = 0,
-    gap: Annotated[int, Field(ge=0, le=64, description="Space between the pictures in pixels")] = 4,
+    gap: Annotated[
+        int, Field(ge=0, le=64, description="Space between the pictures in pixels"), Advanced
+    ] = 4,
     background: Annotated[
-        Literal["white", "grey", "black"], Field(description="Colour between the pictures")
+        Literal["white", "grey", "black"],
+        Field(description="Colour between the pictures"),
+        Advanced,
     ] = "white",
     title: Annotated[str, Field(max_length=200, description="Title above the pictures")] = "",
     caption: Annotated[
@@ -48,6 +54,7 @@ def image_grid(
             description="Columns of `labels` to write below each picture, separated by commas;"
             " empty: the first column of text",
         ),
+        Advanced,
     ] = "",
 ) -> Image:
     """Arrange a batch of pictures on one sheet, with captions if `labels` is wired.
@@ -202,6 +209,7 @@ def resize_image(
         Literal["smooth", "pixels"],
         Field(description="How to compute the new pixels"),
         Choices({"smooth": "interpolate", "pixels": "copy the nearest pixel, without blurring"}),
+        Advanced,
     ] = "smooth",
 ) -> Image:
     """Resize pictures.

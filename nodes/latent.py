@@ -10,7 +10,7 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import GanLatent, Latent, VaeLatent
-from ..contract.widgets import Choices
+from ..contract.widgets import Advanced, Choices
 from ..contract.wording import find_name, listed, suggestion
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def mix_latents(
     amount: Annotated[
         float, Field(ge=0, le=1, description="0: only the first; 1: only the second")
     ] = 0.5,
-    method: Method = "spherical",
+    method: Annotated[Method, Advanced] = "spherical",
 ) -> Latent:
     """Mix two batches of latents in pairs.
 
@@ -90,7 +90,7 @@ def latent_walk(
     frames: Annotated[
         int, Field(ge=1, le=1000, description="Steps from each latent to the next")
     ] = 12,
-    method: Method = "spherical",
+    method: Annotated[Method, Advanced] = "spherical",
     closed: Annotated[bool, Field(description="Return to the first latent at the end")] = False,
     ease: Annotated[bool, Field(description="Slow down near each latent")] = False,
 ) -> Latent:

@@ -17,7 +17,15 @@ from ..contract.values.alpha import WHITE
 from ..contract.values.collected import CollectedPictures
 from ..contract.values.kinds import Dataset
 from ..contract.values.pictures import parts
-from ..contract.widgets import Alpha, Choices, Fallback, InputPictures, InputReview, Neutral
+from ..contract.widgets import (
+    Advanced,
+    Alpha,
+    Choices,
+    Fallback,
+    InputPictures,
+    InputReview,
+    Neutral,
+)
 from .data import Ground, Transparency, behind, out_of_memory, replaced
 from .review import decisions, reviewed_pictures
 
@@ -74,9 +82,10 @@ def load_dataset(
             " edge of a square of about equal area",
         ),
         Neutral(SQUARE),
+        Advanced,
     ] = SQUARE,
-    alpha: Transparency = "flatten",
-    background: Ground = WHITE,
+    alpha: Annotated[Transparency, Advanced] = "flatten",
+    background: Annotated[Ground, Advanced] = WHITE,
     table: Annotated[
         str,
         Field(
@@ -85,6 +94,7 @@ def load_dataset(
             " label, which are the classes then; empty: the only one that fits; none: none",
         ),
         Neutral(""),
+        Advanced,
     ] = "",
     label: Annotated[
         str,
@@ -94,6 +104,7 @@ def load_dataset(
             " class or category",
         ),
         Neutral(""),
+        Advanced,
     ] = "",
     review: Annotated[
         InputReview | None,
@@ -102,6 +113,7 @@ def load_dataset(
             " and rate; empty: none"
         ),
         Neutral(None),
+        Advanced,
     ] = None,
     ctx: Context,
 ) -> Dataset:

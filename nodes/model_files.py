@@ -17,7 +17,7 @@ from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Vae
-from ..contract.widgets import FileName, InputModel
+from ..contract.widgets import Advanced, FileName, InputModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +44,7 @@ def save_model(
     precision: Annotated[
         Literal["float32", "float16"],
         Field(description="float16 halves the file, and is good enough to draw with"),
+        Advanced,
     ] = "float32",
 ) -> Files:
     """Save a trained GAN, VAE or classifier, with its config, as a safetensors file.

@@ -13,7 +13,7 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.kinds import Dataset
-from ..contract.widgets import Fallback, InputPictures, InputReview, Neutral, Seed
+from ..contract.widgets import Advanced, Fallback, InputPictures, InputReview, Neutral, Seed
 from .data import out_of_memory
 from .review import decisions, reviewed_pictures
 
@@ -67,17 +67,21 @@ def cut_pieces(
         int, Field(ge=0, le=10_000, description="Most pieces of one picture, drawn; 0: all")
     ] = 0,
     overlap: Annotated[
-        float, Field(ge=0, le=0.9, description="Least share of a piece that the next one repeats")
+        float,
+        Field(ge=0, le=0.9, description="Least share of a piece that the next one repeats"),
+        Advanced,
     ] = 0.25,
     empty: Annotated[
         float,
         Field(ge=0, le=1, description="Largest share of one colour in a piece; 1: no limit"),
+        Advanced,
     ] = 0.95,
-    seed: Seed = 0,
+    seed: Annotated[Seed, Advanced] = 0,
     review: Annotated[
         InputReview | None,
         Field(description="Review of the large pictures, as for `load_dataset`; empty: none"),
         Neutral(None),
+        Advanced,
     ] = None,
     ctx: Context,
 ) -> Dataset:

@@ -12,7 +12,7 @@ from ..contract.errors import InputError
 from ..contract.file_kinds import kind_of_file
 from ..contract.spec import LITE0, node
 from ..contract.values.models import Classifier
-from ..contract.widgets import InputFile
+from ..contract.widgets import Advanced, InputFile
 
 
 @node(
@@ -26,6 +26,7 @@ def pretrained_classifier(
     weights: Annotated[
         InputFile | None,
         Field(description="File with the weights of a network; empty: EfficientNet-Lite0"),
+        Advanced,
     ] = None,
     ctx: Context,
 ) -> Classifier:

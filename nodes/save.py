@@ -14,7 +14,7 @@ from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import pictures_per_part, quantise
-from ..contract.widgets import Alpha, Background, Choices, FileName, Neutral
+from ..contract.widgets import Advanced, Alpha, Background, Choices, FileName, Neutral
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,8 +39,8 @@ def save_image(
         Literal["png", "jpeg", "webp"],
         Field(description="File format; png is lossless and contains the graph"),
     ] = "png",
-    quality: Quality = 92,
-    background: Annotated[Background, Neutral(WHITE)] = WHITE,
+    quality: Annotated[Quality, Advanced] = 92,
+    background: Annotated[Background, Neutral(WHITE), Advanced] = WHITE,
     ctx: Context,
 ) -> Files:
     """Save pictures: one as `name.png`, several as `name_0001.png` and so on.
@@ -86,9 +86,9 @@ def save_animation(
         ),
     ] = "gif",
     fps: Annotated[float, Field(ge=0.1, le=60, description="Pictures per second")] = 12.0,
-    loop: Annotated[bool, Field(description="Repeat without end")] = True,
+    loop: Annotated[bool, Field(description="Repeat without end"), Advanced] = True,
     ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
-    quality: Quality = 92,
+    quality: Annotated[Quality, Advanced] = 92,
     ctx: Context,
 ) -> Files:
     """Save a batch of pictures as one animation.
@@ -136,7 +136,7 @@ def save_video(
     fps: Annotated[float, Field(ge=0.1, le=120, description="Pictures per second")] = 24.0,
     ping_pong: Annotated[bool, Field(description="Play forwards, then backwards")] = False,
     quality: Annotated[
-        int, Field(ge=1, le=100, description="Quality; a higher one makes a larger file")
+        int, Field(ge=1, le=100, description="Quality; a higher one makes a larger file"), Advanced
     ] = 92,
     ctx: Context,
 ) -> Files:

@@ -13,7 +13,7 @@ from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Dataset
 from ..contract.values.safe_names import Original, renamed, safe_names
-from ..contract.widgets import Alpha, Background, FileName
+from ..contract.widgets import Advanced, Alpha, Background, FileName
 from .save import Quality
 
 _MOST_BYTES = 1 << 30  # of all files, which are in memory until they are written
@@ -37,8 +37,8 @@ def save_dataset(
         Literal["png", "jpeg", "webp"],
         Field(description="File format; png is lossless and contains the graph"),
     ] = "png",
-    quality: Quality = 92,
-    background: Background = WHITE,
+    quality: Annotated[Quality, Advanced] = 92,
+    background: Annotated[Background, Advanced] = WHITE,
     ctx: Context,
 ) -> Files:
     """Save the pictures of a dataset under their own names, in a folder for each class.

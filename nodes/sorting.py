@@ -12,7 +12,7 @@ from ..contract.spec import node
 from ..contract.values.files import Files, file_name, shortened_name
 from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import to_uint8
-from ..contract.widgets import Alpha, FileName
+from ..contract.widgets import Advanced, Alpha, FileName
 
 
 @node(
@@ -32,7 +32,9 @@ def class_sheets(
         ),
     ] = "",
     columns: Annotated[int, Field(ge=1, le=100, description="Pictures in a row")] = 8,
-    most: Annotated[int, Field(ge=1, le=2000, description="Pictures of a class at most")] = 200,
+    most: Annotated[
+        int, Field(ge=1, le=2000, description="Pictures of a class at most"), Advanced
+    ] = 200,
 ) -> Files:
     """Save a contact sheet of the pictures of each class, sorted by probability.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.kinds import Image, Table
-from ..contract.widgets import Choices
+from ..contract.widgets import Advanced, Choices
 from ..contract.wording import chosen_names
 
 
@@ -39,8 +39,8 @@ def plot_table(
         Field(max_length=1000, description="Columns to draw, separated by commas; empty: all"),
     ] = "",
     title: Annotated[str, Field(max_length=200, description="Title above the plot")] = "",
-    width: Annotated[int, Field(ge=128, le=4096, description="Width in pixels")] = 960,
-    height: Annotated[int, Field(ge=128, le=4096, description="Height in pixels")] = 540,
+    width: Annotated[int, Field(ge=128, le=4096, description="Width in pixels"), Advanced] = 960,
+    height: Annotated[int, Field(ge=128, le=4096, description="Height in pixels"), Advanced] = 540,
 ) -> Image:
     """Draw a table: training curves, bars of scores, or a confusion matrix.
 

@@ -15,7 +15,7 @@ from ..contract.values.alpha import for_model, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Alpha, Choices, Seed, Steps
+from ..contract.widgets import Advanced, Alpha, Choices, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .review import rated
@@ -59,6 +59,7 @@ def train_vae(
         Literal["kl", "fsq"],
         Field(description="Form of the latents"),
         Choices({"kl": "close to N(0, 1)", "fsq": "each number has only a few levels"}),
+        Advanced,
     ] = "kl",
     sharpen: Annotated[
         Literal["none", "features", "adversarial"],
@@ -70,14 +71,16 @@ def train_vae(
                 "adversarial": "a critic",
             }
         ),
+        Advanced,
     ] = "none",
     steps: Steps = 600,
-    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in each step")] = 32,
+    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in each step"), Advanced] = 32,
     channels: Annotated[
         int | None,
         Field(
             ge=1, le=256, description="Channels of a latent; empty: 16, or 32 for fsq and classic"
         ),
+        Advanced,
     ] = None,
     beta: Annotated[
         float | None,
@@ -86,10 +89,12 @@ def train_vae(
             le=10,
             description="Weight of the loss that pulls latents to N(0, 1); empty: the usual one",
         ),
+        Advanced,
     ] = None,
     keep_latents: Annotated[
         bool,
         Field(description="With `start`: keep its encoder and prior, train only the decoder"),
+        Advanced,
     ] = False,
     seed: Seed = 0,
     ctx: Context,
@@ -235,9 +240,11 @@ def train_prior(
     start: Vae | None = None,
     *,
     steps: Steps = 2000,
-    batch: Annotated[int, Field(ge=1, le=1024, description="Latents in each step")] = 32,
+    batch: Annotated[int, Field(ge=1, le=1024, description="Latents in each step"), Advanced] = 32,
     mirror: Annotated[
-        bool, Field(description="Mirror pictures left to right; switch it off for lettering")
+        bool,
+        Field(description="Mirror pictures left to right; switch it off for lettering"),
+        Advanced,
     ] = True,
     seed: Seed = 0,
     ctx: Context,

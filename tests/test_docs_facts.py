@@ -24,6 +24,7 @@ TITLES = {spec.title for spec in load_nodes().values()}
 LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Add",
     "Assets",
+    "Build an app",
     "Console",
     "Copy as YAML",
     "Flagged",
@@ -34,6 +35,8 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Nodes 2.0",
     "Open in MaskEditor",
     "Overwrite",
+    "Run",
+    "Show advanced inputs",
     "Reload",
     "Replace",
     "Review pictures",

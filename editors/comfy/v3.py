@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from typing import Any
 
@@ -70,7 +71,10 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
 
 def _input(form: InputForm) -> Any:
     kind = _WIDGETS[form.type] if form.is_widget else io.Custom(form.type)
-    return kind.Input(form.name, optional=form.optional, **form.options)
+    options = dict(form.options)
+    if "advanced" not in inspect.signature(kind.Input).parameters:
+        options.pop("advanced", None)  # an older ComfyUI
+    return kind.Input(form.name, optional=form.optional, **options)
 
 
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:

@@ -235,6 +235,8 @@ def widget_type(widget: Widget) -> str:
 def _options(widget: Widget, translate: Callable[[str], str]) -> dict[str, Any]:
     """Returns the default, the bounds and the tooltip of a widget."""
     options: dict[str, Any] = {"tooltip": _widget_tooltip(widget, translate)}
+    if widget.is_advanced:
+        options["advanced"] = True
     if widget_type(widget) == "COMBO":
         empty_choice = [""] if widget.nullable else []
         options |= {"options": empty_choice + list(widget.choices or ("true", "false"))}

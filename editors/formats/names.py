@@ -10,9 +10,21 @@ from typing import Any
 from ...runner.graph.names import NAME, NODE_NAME
 from .core_nodes import CONTROLS
 
+_BETWEEN = " · "  # between the title of a node's type and the node's name
+
+
+def usual_title(kind: str, name: str) -> str:
+    """Returns the title that a node has in the editor until the user changes it.
+
+    kind: the title of the node's type.
+    """
+    return f"{kind}{_BETWEEN}{name}"
+
 
 def node_name(text: str, default: str) -> str:
     """Returns a title as the name of a node. Names of inner nodes (`outer/inner`) are valid."""
+    name = text.rpartition(_BETWEEN)[2]
+    text = name if NODE_NAME.fullmatch(name) else text
     return text if "/" in text and NODE_NAME.fullmatch(text) else valid_name(text, default)
 
 

@@ -7,15 +7,16 @@ with all links from and to them in `links`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import Any
 
 from .core_nodes import CONTROLS
+from .workflow_app import USUAL, chosen_app
 
 NOTES = ("Note", "MarkdownNote")
 _MAX_DEPTH = 12  # levels of nesting of values that are stored as they are
-_OURS = ("artgraph", "artgraph_file", "artgraph_problems")
+_OURS = ("artgraph", "artgraph_file", "artgraph_problems", USUAL)
 _TRANSIENT = (*_OURS, "ds", "frontendVersion", "linearData", "linearMode")
 _LINKS = ("reroutes", "linkExtensions", "linkPresentation")
 _DERIVED = {"id", "type", "pos", "size", "order", "mode", "inputs", "outputs", "title", "color"}
@@ -29,18 +30,20 @@ def read_layout(
     names: Mapping[str, str],
     controls: Mapping[str, Mapping[str, str]],
     inside: Mapping[str, Mapping[str, str]],
+    titles: Mapping[str, Collection[str]],
 ) -> dict[str, Any]:
     """Returns a workflow's layout.
 
     names:    the name of each node, by its id.
     controls: what happens to a widget's value after a run, by node and widget.
     inside:   the names of the nodes in each subgraph, by the subgraph and the node's path in it.
+    titles:   the titles of each node that nobody has chosen.
     """
     reader = _Layout(workflow, names)
-    reader.nodes(inside)
+    reader.nodes(inside, titles)
     parts = reader.parts | {"control": {n: dict(c) for n, c in controls.items() if c}}
     parts |= {"groups": _groups(workflow), "notes": _notes(workflow)} | reader.links()
-    parts |= {"app": reader.app(), "extra": _other_extras(workflow)}
+    parts |= {"app": plain(chosen_app(reader.extra, names)), "extra": _other_extras(workflow)}
     parts["definitions"] = {
         str(definition["id"]): plain(definition)
         for definition in (workflow.get("definitions") or {}).get("subgraphs") or []
@@ -58,7 +61,9 @@ class _Layout:
         self.parts |= {"collapsed": [], "pinned": []}
         self.nodes_by_id = {str(node["id"]): node for node in workflow["nodes"]}
 
-    def nodes(self, inside: Mapping[str, Mapping[str, str]]) -> None:
+    def nodes(
+        self, inside: Mapping[str, Mapping[str, str]], titles: Mapping[str, Collection[str]]
+    ) -> None:
         for number, name in self.names.items():
             node, parts = self.nodes_by_id.get(number), self.parts
             if node is None:
@@ -68,7 +73,8 @@ class _Layout:
             if any(colors):
                 parts["colors"][name] = colors
             title = node.get("title")
-            if isinstance(title, str) and title != name.removeprefix("knobs."):
+            usual = titles.get(name) or [name.removeprefix("knobs.")]
+            if isinstance(title, str) and title not in usual:
                 parts["titles"][name] = title
             flags = node.get("flags") or {}
             parts["collapsed"] += [name] if flags.get("collapsed") else []
@@ -127,21 +133,6 @@ class _Layout:
         ]
         links.sort(key=repr)
         return {"links": links, "wires": wires, "reroutes": reroutes, "floating": floating}
-
-    def app(self) -> dict[str, Any]:
-        """Returns the settings of the editor's App mode."""
-        data, app = self.extra.get("linearData"), {}
-        if isinstance(self.extra.get("linearMode"), bool):
-            app["open"] = self.extra["linearMode"]
-        if isinstance(data, dict):
-            app["inputs"] = [
-                [self.names.get(str(entry[0]), plain(entry[0])), *plain(entry[1:])]
-                for entry in data.get("inputs") or []
-            ]
-            app["outputs"] = [
-                self.names.get(str(number), plain(number)) for number in data.get("outputs") or []
-            ]
-        return app
 
 
 def _virtual(node: Mapping[str, Any], inside: Mapping[str, str]) -> dict[str, Any]:

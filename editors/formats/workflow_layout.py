@@ -12,6 +12,7 @@ from .forms import NodeForm, node_form
 WIDTH, KNOB_WIDTH = 300, 210
 _GAP_X, _GAP_Y = 80, 60
 _TITLE, _SLOT, _WIDGET, _TEXT_BOX = 30, 20, 24, 100
+GROUP_TOP, GROUP_EDGE = 90, 24  # space in a group above its nodes, and at its other edges
 
 
 class Box(NamedTuple):
@@ -24,57 +25,120 @@ class Box(NamedTuple):
 
 
 def node_height(form: NodeForm) -> int:
-    """Returns about the height at which the editor draws the node."""
+    """Returns about the height at which the editor draws the node, without advanced widgets."""
     sockets = max(len(form.inputs) - len(form.widgets), len(form.outputs), 1)
+    widgets = len(form.widgets) - _advanced(form)
     boxes = len([widget for widget in form.widgets if widget.options.get("multiline")])
-    return _SLOT * sockets + _WIDGET * len(form.widgets) + _TEXT_BOX * boxes + 16
+    return _SLOT * sockets + _WIDGET * widgets + _TEXT_BOX * boxes + 16
+
+
+def _advanced(form: NodeForm) -> int:
+    """Returns the number of advanced widgets."""
+    return len([widget for widget in form.widgets if widget.options.get("advanced")])
 
 
 def _extra_height(form: NodeForm) -> int:
     """Returns the height that a node needs for what a workflow does not contain.
 
-    This is its pictures and its plot of losses in a run, and the buttons of the editor to upload
-    and to review.
+    This is its pictures and its plot of losses in a run, the buttons of the editor to upload and to
+    review, and the advanced widgets.
     """
     widgets = form.spec.widgets.values()
     buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
-    return _WIDGET * buttons + (
+    return _WIDGET * (buttons + _advanced(form)) + (
         320 if form.spec.length else 220 if form.saves or form.spec.shows else 0
     )
 
 
 def arrange(
-    document: Document, registry: Mapping[str, NodeSpec], knobs: Iterable[str] = ()
+    document: Document,
+    registry: Mapping[str, NodeSpec],
+    knobs: Iterable[str] = (),
+    groups: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Box]:
     """Returns a box for each node and each of `knobs`. The knobs are left of all nodes.
 
-    A node is one column to the right of its rightmost source, and not above the mean of the tops
-    of its sources. Nodes in loops are left of all that need them.
+    The nodes of a group of the layout that names its nodes are below those of the group before it.
+    Nodes that are in no such group are below all groups.
     """
-    sources = {
-        entry.name: [
-            owner
-            for mark in entry.wires.values()
-            if (owner := str(mark.value).partition(".")[0]) in document.nodes
-        ]
-        for entry in document.nodes.values()
-    }
-    columns = _columns(sources)
     boxes: dict[str, Box] = {}
     left = -(KNOB_WIDTH + _GAP_X)
     top = 0.0
     for knob in knobs:
         boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
         top += 82 + _GAP_Y
-    for number, names in enumerate(columns):
-        desired = {n: _mean([boxes[s].y for s in sources[n] if s in boxes]) for n in names}
+    top = 0.0
+    for names in _blocks(document, groups):
+        lowest = top
+        for name, box in _block(document, registry, names).items():
+            boxes[name] = box._replace(y=box.y + top)
+            extra = _heights(document, registry, name)[1]
+            lowest = max(lowest, boxes[name].y + box.height + extra)
+        top = lowest + GROUP_TOP + GROUP_EDGE + _GAP_Y
+    return boxes
+
+
+def _blocks(document: Document, groups: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Returns the names of the nodes that are arranged together."""
+    blocks: list[list[str]] = []
+    free = dict.fromkeys(document.nodes)
+    for group in groups:
+        names = [name for name in group_nodes(group) if name in free]
+        for name in names:
+            free.pop(name, None)
+        blocks.append(names)
+    return [block for block in (*blocks, list(free)) if block]
+
+
+def _block(
+    document: Document, registry: Mapping[str, NodeSpec], names: Iterable[str]
+) -> dict[str, Box]:
+    """Returns the boxes of some nodes, from the place (0, 0) to the right and down.
+
+    A node is one column to the right of its rightmost source, and not above the mean of the tops
+    of its sources. Nodes in loops are left of all that need them.
+    """
+    entries = {name: document.nodes[name] for name in names}
+    sources = {
+        name: [
+            owner
+            for mark in entry.wires.values()
+            if (owner := str(mark.value).partition(".")[0]) in entries
+        ]
+        for name, entry in entries.items()
+    }
+    boxes: dict[str, Box] = {}
+    for number, column in enumerate(_columns(sources)):
+        desired = {n: _mean([boxes[s].y for s in sources[n] if s in boxes]) for n in column}
         top = 0.0
-        for name in sorted(names, key=lambda name: desired[name]):
+        for name in sorted(column, key=lambda name: desired[name]):
             top = max(top, round(desired[name], 2))
             height, extra = _heights(document, registry, name)
             boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, height)
             top += _TITLE + height + extra + _GAP_Y
     return boxes
+
+
+def group_nodes(group: Mapping[str, Any]) -> list[str]:
+    """Returns the names of a group's nodes, if it names them instead of having a box."""
+    names = group.get("nodes") if group.get("box") is None else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def group_box(
+    group: Mapping[str, Any],
+    boxes: Mapping[str, Box],
+    document: Document,
+    registry: Mapping[str, NodeSpec],
+) -> Box | None:
+    """Returns the box around the nodes that a group names, with room for their pictures."""
+    names = [name for name in group_nodes(group) if name in boxes and name in document.nodes]
+    if not names:
+        return None
+    lows = [boxes[n].y + boxes[n].height + _heights(document, registry, n)[1] for n in names]
+    left, top = min(boxes[n].x for n in names) - GROUP_EDGE, min(boxes[n].y for n in names)
+    right = max(boxes[n].x + boxes[n].width for n in names) + GROUP_EDGE
+    return Box(left, top - GROUP_TOP, right - left, max(lows) + GROUP_EDGE - top + GROUP_TOP)
 
 
 def _heights(document: Document, registry: Mapping[str, NodeSpec], name: str) -> tuple[int, int]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...runner.graph.document import Document
+from ...runner.graph.document import Document, document_of
 from .assemble import Assembler
 from .core_nodes import is_primitive
 from .forms import node_form
-from .names import unused_name, valid_name
+from .names import unused_name, usual_title, valid_name
+from .workflow_app import usual_app, with_ids
 from .workflow_extras import NOTES, about_box, primitive_control, read_layout
-from .workflow_layout import about_place, arrange, read_boxes
+from .workflow_layout import Box, about_place, arrange, group_box, read_boxes
+from .workflow_read import read_workflow
 
 
 def layout_of(assembler: Assembler, document: Document) -> dict[str, Any]:
@@ -40,15 +43,67 @@ def layout_of(assembler: Assembler, document: Document) -> dict[str, Any]:
         for number, name in names.items()
         if name.startswith("knobs.")
     }
-    layout = read_layout(workflow, names, controls, inside)
-    plain = arrange(document, assembler.registry, _knobs(document, assembler.registry))
+    registry = assembler.registry
+    layout = read_layout(workflow, names, controls, inside, _titles(document, registry))
     boxes = read_boxes(layout)
+    layout |= _named_groups(layout, graph.metadata.get("groups"), boxes, document, registry)
+    groups = layout.get("groups", [])
+    plain = arrange(document, registry, _knobs(document, registry), groups)
     if not virtual and all(box == plain.get(name) for name, box in boxes.items()):
         layout.pop("nodes", None)
     about = about_box(workflow)
-    if about is not None and about != list(about_place({**plain, **boxes}.values())):
+    everything = {**plain, **boxes}
+    around = [group_box(group, everything, document, registry) for group in groups]
+    if about is not None and about != list(
+        about_place([*everything.values(), *filter(None, around)])
+    ):
         layout["about"] = about
     return layout
+
+
+def app_of(workflow: Mapping[str, Any], registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
+    """Returns the inputs and outputs of a workflow in App mode, if nobody has chosen others.
+
+    Raises: GraphError if the workflow can't be read.
+    """
+    assembler = Assembler(read_workflow(workflow, registry), registry, "graph.yaml", True)
+    document = document_of(assembler.data(), "graph.yaml", Path())
+    names = _names(assembler, workflow)[0]
+    knobs = knob_nodes(document, registry, document.nodes)
+    nodes = [name for name in document.nodes if name in set(names.values())]
+    ids = {name: int(number) for number, name in names.items() if number.isdecimal()}
+    return with_ids(usual_app(document, registry, knobs, nodes), ids)
+
+
+def _titles(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, tuple[str, str]]:
+    """Returns the titles of each node that nobody has chosen: of its type, and with its name."""
+    titles = {
+        name: registry[entry.type].title
+        for name, entry in document.nodes.items()
+        if entry.type in registry
+    }
+    return {name: (title, usual_title(title, name)) for name, title in titles.items()}
+
+
+def _named_groups(
+    layout: Mapping[str, Any],
+    written: Any,
+    boxes: Mapping[str, Box],
+    document: Document,
+    registry: Mapping[str, NodeSpec],
+) -> dict[str, Any]:
+    """Returns the groups, with those as they were written that are still around their nodes.
+
+    written: the groups of the graph file that name their nodes.
+    """
+    found = list(layout.get("groups", []))
+    for group in written if isinstance(written, list) else []:
+        around = group_box(group, boxes, document, registry) if isinstance(group, dict) else None
+        for place, other in enumerate(found):
+            is_there = around is not None and other.get("box") == list(around)
+            if is_there and other.get("title") == group.get("title"):
+                found[place] = group
+    return {"groups": found} if found else {}
 
 
 def _knobs(document: Document, registry: Mapping[str, NodeSpec]) -> list[str]:

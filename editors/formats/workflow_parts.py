@@ -11,8 +11,10 @@ from ...runner.graph.yaml_text import Marked
 from .api_json import META
 from .core_nodes import CONTROLS
 from .forms import InputForm, node_form
+from .names import usual_title
+from .workflow_app import USUAL, usual_app, with_ids
 from .workflow_extras import about_text
-from .workflow_layout import Box, about_place, read_box
+from .workflow_layout import Box, about_place, group_box, group_nodes, read_box
 from .workflow_names import knob_nodes
 
 _GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
@@ -65,7 +67,11 @@ class Parts:
     def title(self, name: str, usual: str | None = None) -> str:
         """Returns the title of a node in the editor."""
         title = self.table("titles").get(name)
-        return title if isinstance(title, str) else usual or name
+        if isinstance(title, str):
+            return title
+        entry = self.document.nodes.get(name)
+        spec = self.registry.get(entry.type) if entry is not None else None
+        return usual or (usual_title(spec.title, name) if spec is not None else name)
 
     def app(self) -> dict[str, Any]:
         """Returns the settings of App mode, with the ids of nodes instead of their names."""
@@ -73,19 +79,30 @@ class Parts:
         if isinstance(app.get("open"), bool):
             found["linearMode"] = app["open"]
         if "inputs" in app or "outputs" in app:
-            inputs = [entry for entry in app.get("inputs") or [] if isinstance(entry, list)]
-            found["linearData"] = {
-                "inputs": [[self.ids.get(i, i), *rest] for i, *rest in filter(None, inputs)],
-                "outputs": [self.ids.get(i, i) for i in app.get("outputs") or []],
-            }
-        return found
+            return found | {"linearData": with_ids(app, self.ids)}
+        usual = usual_app(self.document, self.registry, self.knob_names, self.entries)
+        return found | {"linearData": with_ids(usual, self.ids), USUAL: with_ids(usual, self.ids)}
+
+    def groups(self, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
+        """Returns the groups of the layout."""
+        return [group_of(group, self.around(group, boxes)) for group in self.listed("groups")]
+
+    def around(self, group: Mapping[str, Any], boxes: Mapping[str, Box]) -> Box | None:
+        """Returns the box of a group that names its nodes."""
+        return group_box(group, boxes, self.document, self.registry)
+
+    def named_groups(self) -> list[dict[str, Any]]:
+        """Returns the groups of the layout that name their nodes."""
+        return [group for group in self.listed("groups") if group_nodes(group)]
 
     def notes(self, number: int, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
         """Returns the notes of the layout, and a note with the graph's title and description."""
         notes = [_note(number + i, note) for i, note in enumerate(self.listed("notes"))]
         text = about_text(self.document.about)
         if text and self.layout.get("about") is not False:
-            box = read_box(self.layout.get("about")) or about_place(boxes.values())
+            groups = [self.around(group, boxes) for group in self.named_groups()]
+            everything = [*boxes.values(), *filter(None, groups)]
+            box = read_box(self.layout.get("about")) or about_place(everything)
             about = {"title": "About", "text": text, "box": list(box)}
             note = _note(number + len(notes), about)
             note["properties"][META] = "about"
@@ -99,12 +116,15 @@ def control_of(controls: Any, name: str) -> str:
     return value if value in CONTROLS else CONTROLS[0]
 
 
-def group_of(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a group of the layout as the editor saves it."""
-    others = {k: v for k, v in group.items() if k not in ("title", "box", "color")}
+def group_of(group: Mapping[str, Any], around: Box | None) -> dict[str, Any]:
+    """Returns a group of the layout as the editor saves it.
+
+    around: the box around the nodes that the group names.
+    """
+    others = {k: v for k, v in group.items() if k not in ("title", "box", "color", "nodes")}
     return {
         "title": str(group.get("title", "")),
-        "bounding": list(read_box(group.get("box")) or _GROUP_BOX),
+        "bounding": list(read_box(group.get("box")) or around or _GROUP_BOX),
         "color": group.get("color", "#3f789e"),
         "flags": {},
     } | others

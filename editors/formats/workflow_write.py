@@ -22,7 +22,7 @@ from .core_nodes import CONTROLS
 from .forms import InputForm, class_id, from_comfy_value, node_form, to_comfy_value
 from .workflow_layout import Box, arrange, read_boxes
 from .workflow_links import Links
-from .workflow_parts import control_of, group_of
+from .workflow_parts import control_of
 from .workflow_read import MODE_NAMES, read_workflow
 from .workflow_values import put_values
 
@@ -88,9 +88,8 @@ class Writer(Links):
             nodes[name] = self.knob(knob, kind, name)
         nodes |= {name: self.virtual_node(name) for name in self.virtual}
         boxes: dict[str, Box] = dict.fromkeys(self.virtual, _VIRTUAL_BOX)
-        boxes |= arrange(
-            replace(self.document, nodes=self.entries), self.registry, self.knob_names.values()
-        )
+        shown = replace(self.document, nodes=self.entries)
+        boxes |= arrange(shown, self.registry, self.knob_names.values(), self.listed("groups"))
         boxes |= read_boxes(self.layout)
         self.add_links(nodes)
         for name, node in nodes.items():
@@ -102,13 +101,17 @@ class Writer(Links):
             node["order"] = order
         metadata = graph_metadata(self.document)
         metadata.pop("layout", None)  # the workflow has its own positions, groups and notes
+        if groups := self.named_groups():
+            metadata["groups"] = (
+                groups  # they are written again if they are still around their nodes
+            )
         definitions = [d for d in self.table("definitions").values() if isinstance(d, dict)]
         workflow = {
             "last_node_id": max((node["id"] for node in everything), default=0),
             "last_link_id": len(self.links),
             "nodes": everything,
             "links": self.links,
-            "groups": [group_of(group) for group in self.listed("groups")],
+            "groups": self.groups(boxes),
             "config": {},
             "extra": {**self.table("extra"), META: metadata, **self.app(), **self.reroutes()},
             "version": VERSION,

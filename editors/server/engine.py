@@ -1,7 +1,8 @@
 """The loop over the queue, and the process that runs graphs for it.
 
-The process is started for the first run, loads torch once, and is used for all later runs. If it
-dies, its run has failed, and the next run starts a new process.
+The process is started when a tab of the browser connects, so that torch is loaded before the
+first run, and is used for all runs. If it dies, its run has failed, and the next run starts a new
+process.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Engine:
         self._settings, self.jobs, self._hub = settings, jobs, hub
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+        self._warming: asyncio.Task[Any] | None = None
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._live: dict[int, asyncio.Future[dict[str, str]]] = {}  # live tasks by number
         self._number = 0  # of the last live task
@@ -47,11 +50,14 @@ class Engine:
 
     async def stop(self) -> None:
         """End the process. The queue runs its job again after the next start of the server."""
+        patience = 5.0 if self._current is not None else 1.0
         if self._loop_task is not None:
             self._loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._loop_task
-        await self._end_process(5.0)
+        if self._warming is not None:
+            await asyncio.wait([self._warming])
+        await self._end_process(patience)
 
     # Methods for the routes
 
@@ -59,6 +65,11 @@ class Engine:
         self.jobs.save(job)
         self._wake.set()
         self.send_status()
+
+    def warm_up(self) -> None:
+        """Start the process before the first run, since it needs seconds to load torch."""
+        if self._process is None and self._warming is None:
+            self._warming = asyncio.create_task(self._ensure_process())
 
     def cancel(self, job_id: str | None) -> bool:
         """Interrupt a job, or the running job if `job_id` is None.
@@ -198,10 +209,14 @@ class Engine:
     # The process
 
     async def _ensure_process(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                self._process = await self._start_process()
             return self._process
+
+    async def _start_process(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"{__package__}.worker"),
             stdin=pipe,
             stdout=pipe,
@@ -209,25 +224,18 @@ class Engine:
             limit=_LINE,
             start_new_session=True,
         )
-        self._log_task = asyncio.create_task(self._read_log(self._process))
+        self._log_task = asyncio.create_task(self._read_log(process))
         self._events = asyncio.Queue()
-        self._event_task = asyncio.create_task(self._read_events(self._process, self._events))
+        self._event_task = asyncio.create_task(self._read_events(process, self._events))
         settings = self._settings
         folders = {"input": settings.input, "out": settings.out, "cache": settings.cache}
-        self._write(
-            {
-                "folders": {name: str(path) for name, path in folders.items()},
-                "device": settings.device,
-                "packs": settings.packs,
-            }
-        )
-        return self._process
+        first = {"folders": {name: str(path) for name, path in folders.items()}}
+        _write_to(process, first | {"device": settings.device, "packs": settings.packs})
+        return process
 
     def _write(self, message: dict[str, Any]) -> None:
-        """Send a message to the process, as a line of JSON."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        if self._process is not None:
+            _write_to(self._process, message)
 
     async def _read_events(
         self,
@@ -281,6 +289,13 @@ class Engine:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _write_to(process: asyncio.subprocess.Process, message: dict[str, Any]) -> None:
+    """Send a message to a process, as a line of JSON."""
+    if process.stdin is not None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            process.stdin.write(json.dumps(message).encode() + b"\n")
 
 
 def _exit_problem(code: int, last_line: str) -> tuple[str, str]:

@@ -11,15 +11,20 @@ from aiohttp import web
 from ...contract.errors import ArtgraphError
 from ...pictures.png_text import TextError, is_png, read_text
 from ...runner.graph.document import read_document
+from ...runner.graph.folders import SHIPPED
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.load import load_document, shipped_graphs
 from ..formats.thumbnails import thumbnail
+from ..formats.workflow_names import app_of
 from .brought import with_copies
 from .plans import plan_rows
 from .services import SERVICES, json_object
 
 routes = web.RouteTableDef()
-_START = "style_remix"  # the shipped graph that the editor opens by default
+_START = "draw"  # the shipped graph that the editor opens by default
+# The templates in the order of use. Graphs that are not named come last.
+_ORDER = ("draw", "my_gan", "my_vae", "morph_two", "sort", "style_remix", "finetune", "latent_walk")
+_NOT_SHOWN = ("base_models",)  # what the shipped models were made with
 
 
 # Templates: the graphs that come with artgraph
@@ -28,8 +33,9 @@ _START = "style_remix"  # the shipped graph that the editor opens by default
 @routes.get("/templates/index.json")
 async def template_index(_: web.Request) -> web.Response:
     templates = []
-    for name, path in shipped_graphs().items():
-        about = read_document(path).about
+    shipped = {name: path for name, path in shipped_graphs().items() if name not in _NOT_SHOWN}
+    for name in sorted(shipped, key=_place):
+        about = read_document(shipped[name]).about
         templates.append(
             {
                 "name": name,
@@ -38,6 +44,7 @@ async def template_index(_: web.Request) -> web.Response:
                 "mediaType": "image",
                 "mediaSubtype": "webp",
                 "tags": about.get("tags", []),
+                "isApp": True,
             }
         )
     group = {"moduleName": "default", "category": "artgraph", "type": "image", "title": "Graphs"}
@@ -62,7 +69,18 @@ def _shipped(request: web.Request) -> dict[str, Any]:
     path = shipped_graphs().get(request.match_info["name"])
     if path is None:
         raise web.HTTPNotFound
-    return request.app[SERVICES].graphs.workflow(path.read_text(encoding="utf-8"), path)
+    workflow = request.app[SERVICES].graphs.workflow(path.read_text(encoding="utf-8"), path)
+    return _as_app(workflow)
+
+
+def _as_app(workflow: dict[str, Any]) -> dict[str, Any]:
+    """Returns a workflow that opens in App mode, unless its layout says something else."""
+    workflow["extra"].setdefault("linearMode", True)
+    return workflow
+
+
+def _place(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 # Routes for artgraph's scripts in the editor
@@ -81,6 +99,8 @@ async def start(request: web.Request) -> web.Response:
         workflow = services.graphs.workflow(document.yaml(), Path(document.file).absolute())
     except ArtgraphError as error:
         return web.json_response({"error": str(error)})
+    if name in shipped and document.folder == SHIPPED:
+        workflow = _as_app(workflow)
     return web.json_response({"name": document.name, "workflow": workflow})
 
 
@@ -115,6 +135,17 @@ async def as_yaml(request: web.Request) -> web.Response:
     except ArtgraphError as error:
         return web.json_response({"error": str(error)})
     return web.json_response({"yaml": text})
+
+
+@routes.post("/artgraph/app")
+async def as_app(request: web.Request) -> web.Response:
+    """Returns what App mode shows of a workflow: the inputs and outputs that nobody has chosen."""
+    services = request.app[SERVICES]
+    workflow = await json_object(request)
+    try:
+        return web.json_response({"app": app_of(workflow, services.registry)})
+    except (ArtgraphError, LookupError, TypeError, ValueError, AttributeError) as error:
+        return web.json_response({"error": str(error)})
 
 
 @routes.post("/artgraph/plan")

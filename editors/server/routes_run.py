@@ -36,6 +36,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
     try:
         tab.send("status", services.engine.status() | {"sid": client})
         services.engine.replay(client)
+        services.engine.warm_up()
         async for message in socket:
             if message.type is WSMsgType.TEXT and '"feature_flags"' in message.data[:200]:
                 tab.send("feature_flags", features(request))

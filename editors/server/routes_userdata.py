@@ -53,6 +53,9 @@ async def post_settings(request: web.Request) -> web.Response:
 # Settings that differ from the editor's defaults until the user changes them.
 _PRESET = {
     "Comfy.TutorialCompleted": True,  # the tutorial is about other nodes
+    "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],  # tours about another program
+    "Comfy.VueNodes.Enabled": True,  # nodes with labels, folded settings and large pictures
+    "Comfy.AppBuilder.VueNodeSwitchDismissed": True,
     "Comfy.Notification.ShowVersionUpdates": False,  # the check would contact another site
     "Comfy.Release.Status": "skipped",
     "Comfy.Workflow.ShowMissingModelsWarning": False,
@@ -61,7 +64,9 @@ _PRESET = {
     "Comfy.LinkRelease.Action": "search box",  # names all nodes that fit, also the trainings
     "Comfy.LinkRelease.ActionShift": "context menu",
     "Comfy.TextareaWidget.FontSize": 13,  # also of notes, so that they match other texts
-    "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # its menu item is hidden here
+    "Comfy.WorkflowActions.SeenItems": [  # so that no dot marks a menu
+        *("deploy-as-api", "share", "enter-app-mode", "exit-app-mode", "enter-builder-mode")
+    ],
     "Comfy.Minimap.Visible": False,  # it covers nodes, and a button opens it
     "LiteGraph.Canvas.MinFontSizeForLOD": 5,  # smallest size in pixels at which texts are drawn
 }

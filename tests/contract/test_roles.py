@@ -14,7 +14,7 @@ from artgraph.cli.reference import node_data, node_lines, reference_page
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, NodeSpec
 from artgraph.contract.values.kinds import Number, Table
-from artgraph.contract.widgets import Choices, Fallback, FileName
+from artgraph.contract.widgets import Advanced, Choices, Fallback, FileName
 from artgraph.editors.formats.convert import from_comfy
 from artgraph.editors.formats.forms import node_form
 from artgraph.editors.formats.help import help_page
@@ -157,6 +157,17 @@ def test_choices_describe_each_value_once():
 
     with pytest.raises(TypeError, match="describes left, but the choices are left, right"):
         spec_of(wrong).widgets  # noqa: B018
+
+
+def test_editors_fold_the_widgets_that_are_not_needed_at_first():
+    def drawing(*, size: int = 1, rate: Annotated[int, Advanced] = 2) -> Number:
+        return size + rate
+
+    size, rate = node_form(spec_of(drawing)).widgets
+    assert "advanced" not in size.options
+    assert rate.options["advanced"] is True
+    shown = [f.name for f in node_form(NODES["train_gan"]).widgets if "advanced" not in f.options]
+    assert shown == ["method", "steps", "mirror", "seed"]
 
 
 FOLDERS = ("load_dataset", "cut_pieces", "dataset_report", "filter_pictures")

@@ -25,10 +25,12 @@ def test_shipped_graph(cli, path):
     end = json.loads(second.stdout.splitlines()[-1])
     assert (end["ran"], end["extended"], end["failed"]) == (0, 0, 0)
 
-    pictures = [file for file in files if file.endswith(".png")]
-    again = cli("run", pictures[0], "--json", "--out", "again")
-    end = json.loads(again.stdout.splitlines()[-1])
-    assert (end["status"], end["ran"]) == ("done", 0), "a picture carries the graph that made it"
+    for picture in [file for file in files if file.endswith(".png")][:1]:
+        again = cli("run", picture, "--json", "--out", "again")
+        end = json.loads(again.stdout.splitlines()[-1])
+        assert (end["status"], end["ran"]) == ("done", 0), (
+            "a picture carries the graph that made it"
+        )
 
 
 @pytest.mark.gpu

@@ -62,8 +62,11 @@ def browser():
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
-    """A server in a folder of graphs."""
-    with Server(tmp_path_factory.mktemp("studio")) as server:
+    """A server in a folder of graphs. Its nodes are those drawn on the canvas, not Nodes 2.0."""
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / ".artgraph").mkdir()
+    (folder / ".artgraph" / "settings.json").write_text('{"Comfy.VueNodes.Enabled": false}')
+    with Server(folder) as server:
         yield server
 
 
@@ -79,7 +82,7 @@ def editor(browser, studio):
 class Editor:
     """A browser's tab with the editor in it."""
 
-    def __init__(self, browser, server):
+    def __init__(self, browser, server, is_graph=True):
         self.server, self.outside, self.errors = server, [], []
         self._earlier = None  # the newest job before the last run
         context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -89,6 +92,8 @@ class Editor:
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.open()
+        if is_graph:
+            self.as_graph()
 
     def _note(self, request):
         if not request.url.startswith((self.server.address, "data:", "blob:", "ws://127.0.0.1")):
@@ -101,6 +106,10 @@ class Editor:
     def ready(self):
         self.page.wait_for_function("window.app?.graph?.nodes?.length && window.app.canvas")
         self.page.wait_for_timeout(500)
+
+    def as_graph(self):
+        """Leave App mode."""
+        self.ask("app.extensionManager.workflow.activeWorkflow.activeMode = 'graph'")
 
     def ask(self, script, argument=None):
         return self.page.evaluate(script, argument)
@@ -116,6 +125,9 @@ class Editor:
                 const {workflow, error} = await answer.json()
                 if (error) throw new Error(error)
                 await app.loadGraphData(workflow, true, true, name)
+                // Tests find nodes by their names.
+                for (const node of app.graph.nodes)
+                    node.title = node.properties.artgraph?.name ?? node.title
                 const store = app.extensionManager.workflow
                 for (const other of [...store.openWorkflows])
                     if (other !== store.activeWorkflow) await store.closeWorkflow(other)
@@ -193,5 +205,5 @@ def _save(png, path):
 
 def widget(title, name):
     """Returns a JavaScript expression for a widget of the node with this title."""
-    node = f"app.graph.nodes.find(n => n.title === '{title}')"
+    node = f"app.graph.nodes.find(n => [n.title, n.properties.artgraph?.name].includes('{title}'))"
     return f"{node}?.widgets.find(w => w.name === '{name}')"

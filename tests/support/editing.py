@@ -178,6 +178,12 @@ def until(poll, seconds=60):
     raise AssertionError(f"nothing was found within {seconds} seconds")
 
 
+def name_of(node):
+    """Returns the name in the graph file of a workflow's node, or its title if it has none."""
+    ours = (node.get("properties") or {}).get("artgraph")
+    return ours["name"] if isinstance(ours, dict) else node.get("title")
+
+
 def node(kind, title=None, **inputs):
     """Returns a node of a prompt. A link is a tuple of node id and output number."""
     entry = {"class_type": f"Artgraph_{kind}", "inputs": {k: _linked(v) for k, v in inputs.items()}}

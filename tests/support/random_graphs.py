@@ -230,6 +230,7 @@ def seen(workflow):
     parts = [_node(node, keys, workflow) for node in workflow["nodes"]]
     extra = workflow.get("extra") or {}
     data = extra.get("linearData")
+    data = data if data != extra.get("artgraph_app") else None  # chosen by nobody
     app = data and [
         [[keys[i], *rest] for i, *rest in data["inputs"]],
         [keys[i] for i in data["outputs"]],
@@ -293,7 +294,7 @@ def _node(node, keys, workflow):
     return [
         keys[node["id"]],
         node["type"],
-        node["title"],
+        node["title"].partition(" · ")[0],  # the type and the name of a node without a title
         node["mode"],
         flags,
         size,

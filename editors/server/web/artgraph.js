@@ -2,6 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
@@ -31,18 +32,8 @@ function replaceFirstGraph() {
     const { workflow, name, error } = await (await api.fetchApi('/artgraph/start')).json()
     if (error) notify('error', 'The graph cannot be opened', error)
     if (!workflow) return load({ nodes: [], links: [], version: 0.4 }, true, true)
-    const result = await load(workflow, true, true, name)
-    showStart()
-    return result
+    return load(workflow, true, true, name)
   }
-}
-
-/** Shows a small graph as a whole, and the beginning of a large graph at a readable size. */
-function showStart() {
-  const corner = [0, 1].map((axis) => Math.min(...app.graph.nodes.map((node) => node.pos[axis])))
-  if (app.graph.nodes.length < 15) return app.extensionManager.command.execute('Comfy.Canvas.FitView')
-  Object.assign(app.canvas.ds, { scale: 0.6, offset: [160 - corner[0], 190 - corner[1]] })
-  app.canvas.setDirty(true, true)
 }
 
 /** Adds the file of the graph to each prompt, so that the outputs are stored under its name. */
@@ -135,6 +126,9 @@ app.registerExtension({
     hideElsewhere()
     replaceTitle()
     restoreColors()
+    openReadable()
+    addCards()
+    followGraph()
     addHelp()
     showVersions()
     watchFolders()
@@ -152,6 +146,7 @@ app.registerExtension({
 
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
+    nameKnobs()
     if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
     clearMarks()
     setTimeout(() => {

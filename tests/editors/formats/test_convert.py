@@ -141,10 +141,10 @@ def test_a_workflow_runs_from_left_to_right_without_overlap():
 
 def test_positions_from_the_editor_are_preserved():
     workflow = to_workflow(document(), REGISTRY)
-    next(n for n in workflow["nodes"] if n["title"] == "mix")["pos"] = [1234.5, -7]
+    next(n for n in workflow["nodes"] if n["title"].endswith("· mix"))["pos"] = [1234.5, -7]
     back = from_comfy(workflow, REGISTRY, "x.json", Path()).document
     again = to_workflow(parse_document(back.yaml(), "x.yaml", Path()), REGISTRY)
-    assert next(n for n in again["nodes"] if n["title"] == "mix")["pos"] == [1234.5, -7]
+    assert next(n for n in again["nodes"] if n["title"].endswith("· mix"))["pos"] == [1234.5, -7]
 
 
 def node(number, kind, inputs=(), values=(), outputs=("IMAGE",), **more):

@@ -6,13 +6,11 @@ from browsing import PICTURE
 from editing import until
 
 
-def test_it_opens_with_style_remix_under_our_name(editor):
-    assert editor.ask("app.graph.nodes.length") > 40
+def test_it_has_our_name(editor):
     editor.wait_for("document.title.includes('artgraph')")
     assert "ComfyUI" not in editor.page.title()
     assert not editor.page.get_by_test_id("login-button").is_visible()
     assert not editor.page.get_by_text("Missing Node Packs").is_visible()
-    editor.shot("editor")
 
 
 def opens_search(editor):

@@ -19,7 +19,7 @@ def test_saving_and_opening_again_keeps_the_layout(editor, browser):
     other = Editor(browser, editor.server)
     other.page.get_by_test_id("workflows-tab-button").click()
     other.page.get_by_role("treeitem", name="kept").click()
-    other.wait_for("app.graph.nodes.find(n => n.title === 'sheet')?.pos[0] === 900")
+    other.wait_for("app.graph.nodes.find(n => n.title.endsWith('sheet'))?.pos[0] === 900")
     file.write_text(file.read_text().replace("seed: 3", "seed: 4"))
     for tab in (editor, other):
         tab.wait_for(f"{widget('art', 'seed')}.value === 4", seconds=15)
@@ -52,7 +52,7 @@ def test_graphs_inside_a_graph_are_read_again_and_saved(browser, studio):
     page = editor.page
     page.get_by_test_id("workflows-tab-button").click()
     page.get_by_role("treeitem", name="outer").click()
-    editor.wait_for("app.graph.nodes.some(n => n.title === 'two/sheet')")
+    editor.wait_for("app.graph.nodes.some(n => n.title.endsWith('two/sheet'))")
     (folder / "inner.yaml").write_text(INNER.replace("seed: 1", "seed: 2"))
     editor.wait_for(f"{widget('two/art', 'seed')}.value === 2", seconds=15)
     editor.ask(f"Object.assign({widget('one/art', 'seed')}, {{value: 7}}) && null")
@@ -69,7 +69,7 @@ def test_a_dropped_picture_brings_its_graph_or_becomes_a_node(editor):
     until(picture.is_file)
     editor.show(TRAINING, "other", steps=1, pause=0, seed=1)
     editor.drop("result.png", picture.read_bytes(), "image/png")
-    editor.wait_for("app.graph.nodes.some(n => n.title === 'sheet')")
+    editor.wait_for("app.graph.nodes.some(n => n.title.endsWith('sheet'))")
     plain = _png()
     editor.drop("photo.png", plain, "image/png")
     loader = "app.graph.nodes.find(n => n.type === 'Artgraph_load_image')"

@@ -26,7 +26,8 @@ nodes:
 BROKEN = "artgraph: 1\nnodes:\n  a: {node: [x\n"
 # Everything that a person may change in a graph without changing what it computes.
 CHANGE = """() => {
-    const find = (title) => app.graph.nodes.find((node) => node.title === title)
+    const find = (name) => app.graph.nodes.find(
+        ({title, properties}) => [title, properties.artgraph?.name].includes(name))
     find('other').mode = 2
     find('small').mode = 4
     find('art').title = 'été 训练 100%'
@@ -114,10 +115,12 @@ def test_a_save_reaches_other_tabs_and_a_stale_one_asks(browser, studio):
     file.write_text(GRAPH)
     one, two = (opened(browser, studio, "both") for _ in range(2))
     change = """value => {
-        app.graph.nodes.find((n) => n.title === 'art').widgets[0].value = value
+        app.graph.nodes.find((n) => n.title.endsWith('art')).widgets[0].value = value
         app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()
     }"""
-    count = "value => app.graph.nodes.find((n) => n.title === 'art').widgets[0].value === value"
+    count = (
+        "value => app.graph.nodes.find((n) => n.title.endsWith('art')).widgets[0].value === value"
+    )
     one.ask(change, 33)
     save(one)
     two.wait_for(count, 33, seconds=15)

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
 pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
 
-from editing import PACK, Server, Tab, until
+from editing import PACK, Server, Tab, name_of, until
 
 from artgraph.pictures.suffixes import READABLE
 
@@ -64,7 +64,7 @@ def listed(server):
 
 
 def named(workflow, title):
-    return next(node for node in workflow["nodes"] if node.get("title") == title)
+    return next(node for node in workflow["nodes"] if name_of(node) == title)
 
 
 def test_the_requests_at_the_start_of_the_editor(server):
@@ -109,7 +109,7 @@ def test_shipped_graphs_are_templates(server):
 def test_a_graph_is_listed_opened_and_saved_without_loss(server, greys):
     assert listed(server)["greys.json"]["size"] == len(GRAPH)
     workflow = load(server)
-    assert {"paper", "light", "sheet", "dark"} <= {n.get("title") for n in workflow["nodes"]}
+    assert {"paper", "light", "sheet", "dark"} <= {name_of(n) for n in workflow["nodes"]}
     info = save(server, workflow).json()
     assert info["path"] == "workflows/greys.json"
     assert greys.read_text() == GRAPH  # nothing has changed: comments and form are as they were
@@ -137,7 +137,7 @@ def test_a_saved_graph_runs_on_the_command_line_to_the_same_digests(server, grey
     first = {event["node"]: event["outputs"] for event in events if event["event"] == "finished"}
     assert set(first) == {"paper", "light", "sheet"}
 
-    ids = {node["title"]: str(node["id"]) for node in workflow["nodes"] if "title" in node}
+    ids = {name_of(node): str(node["id"]) for node in workflow["nodes"]}
     paper = {"level": 0.75, "count": 2}
     inputs = {"paper": paper, "light": {"image": [ids["paper"], 0]}}
     inputs["sheet"] = {"image": [ids["paper"], 0], "name": "", "format": "png", "quality": 92}
@@ -159,7 +159,7 @@ def test_a_saved_graph_runs_on_the_command_line_to_the_same_digests(server, grey
 
     picture = (server.folder / "out" / "greys" / "sheet_0001.png").read_bytes()
     opened = server.post("/artgraph/open?name=sheet_0001.png", picture).json()
-    assert {"paper", "dark"} <= {node.get("title") for node in opened["workflow"]["nodes"]}
+    assert {"paper", "dark"} <= {name_of(node) for node in opened["workflow"]["nodes"]}
 
 
 def test_a_change_on_disk_is_reported_and_stored(server, greys):
@@ -212,7 +212,7 @@ def test_a_graph_with_problems_opens_and_names_them(server):
     path.write_text(text)
     workflow = load(server, "unfinished.json")
     problems = workflow["extra"]["artgraph_problems"]
-    ids = {node["title"]: str(node["id"]) for node in workflow["nodes"]}
+    ids = {name_of(node): str(node["id"]) for node in workflow["nodes"]}
     assert problems["nodes"].keys() == set(ids.values())
     assert "'nonsense'" in problems["nodes"][ids["a"]]["errors"][0]["message"]
     assert save(server, workflow, "unfinished.json").status == 200
@@ -231,7 +231,7 @@ def test_opening_pictures_and_texts(server, greys):
     assert server.post("/artgraph/open?name=x.yaml", GRAPH.encode()).json()["name"] == "x"
     assert server.post("/artgraph/open?name=x.png", b"\x89PNG\r\n\x1a\n").json() == {}
     assert "error" in server.post("/artgraph/open?name=x.yaml", b"artgraph: 1\nnodes: [").json()
-    assert until(lambda: server.get("/artgraph/start").json()["name"]) == "style_remix"
+    assert until(lambda: server.get("/artgraph/start").json()["name"]) == "draw"
 
 
 def test_pictures_that_browsers_do_not_show_are_shown_as_webp(server):

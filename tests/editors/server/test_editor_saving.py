@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("aiohttp", reason="the editor's server needs the extra `edit`")
 pytest.importorskip("comfyui_frontend_package", reason="the editor is not installed: extra `edit`")
 
-from editing import PACK, Server, Tab
+from editing import PACK, Server, Tab, name_of
 
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.server.graphs import ANY_VERSION, Graphs, StaleError
@@ -45,7 +45,7 @@ def graphs(tmp_path):
 
 
 def named(workflow, title):
-    return next(n for n in workflow["nodes"] if n.get("title") == title)
+    return next(n for n in workflow["nodes"] if name_of(n) == title)
 
 
 def values(path):
@@ -57,7 +57,7 @@ def values(path):
 
 def test_saving_a_graph_with_graphs_in_it_changes_nothing(graphs, tmp_path):
     workflow = graphs.load("outer.json").workflow
-    assert {"one/value", "two/value", "sum"} <= {n.get("title") for n in workflow["nodes"]}
+    assert {"one/value", "two/value", "sum"} <= {name_of(n) for n in workflow["nodes"]}
     path, _, note = graphs.save("outer.json", workflow, True)
     assert (path, note) == (tmp_path / "outer.yaml", None)
     assert (tmp_path / "outer.yaml").read_text() == OUTER
@@ -83,7 +83,7 @@ def test_changes_of_nodes_inside_are_written_at_the_outer_node(graphs, tmp_path)
 
 def test_a_change_that_no_line_can_express_is_reported_and_the_old_file_is_stored(graphs, tmp_path):
     workflow = graphs.load("outer.json").workflow
-    workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "one/letter"]
+    workflow["nodes"] = [n for n in workflow["nodes"] if name_of(n) != "one/letter"]
     path, _, note = graphs.save("outer.json", workflow, True)
     assert "./inner.yaml" in note
     (backup,) = (tmp_path / ".artgraph" / "backups").iterdir()
@@ -137,7 +137,8 @@ def test_comments_and_unknown_keys_survive_a_changed_value(graphs, tmp_path):
     named(workflow, "value")["title"] = "average"
     path, _, note = graphs.save("inner.json", workflow, True)
     expected = text.replace("level: 0.25", "level: 0.5").replace("value: {", "average: {")
-    assert path.read_text() == "# first\n" + expected
+    titles = "layout:\n  titles: {average: average}\n"  # someone has chosen the title
+    assert path.read_text() == "# first\n" + expected + titles
     assert note is None
     assert not (tmp_path / ".artgraph").exists()
 
@@ -148,7 +149,7 @@ def test_a_removed_comment_is_reported_and_stays_in_a_backup(graphs, tmp_path):
     for _ in range(2):  # also within one second
         (tmp_path / "inner.yaml").write_text(text)
         workflow = graphs.load("inner.json").workflow
-        workflow["nodes"] = [n for n in workflow["nodes"] if n.get("title") != "value"]
+        workflow["nodes"] = [n for n in workflow["nodes"] if name_of(n) != "value"]
         _, _, note = graphs.save("inner.json", workflow, True)
         assert note.startswith("1 comment was in lines that are removed. The file as it was")
     backups = list((tmp_path / ".artgraph" / "backups").iterdir())
@@ -199,7 +200,7 @@ def test_a_subgraph_that_no_longer_fits_is_shown_as_its_nodes(graphs, tmp_path):
     assert note is None
     again = graphs.load("inner.json").workflow
     assert named(again, "Box")["type"] == "a-b"
-    assert again["definitions"]["subgraphs"][0]["nodes"][0]["title"] == "picture"
+    assert again["definitions"]["subgraphs"][0]["nodes"][0]["title"] == "Grey · picture"
     text = path.read_text()
     path.write_text(text.replace("with: {level: 0.25}", "with: {level: 0.5}"))
     (node,) = graphs.load("inner.json").workflow["definitions"]["subgraphs"][0]["nodes"]

@@ -1,0 +1,94 @@
+"""What the editor's App mode shows of a graph: inputs as a form, and outputs as large pictures.
+
+The inputs are the pictures to choose and the knobs. The outputs are the nodes that save. The layout
+of a graph file contains them only if the user has chosen others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ...contract.spec import NodeSpec
+from ...runner.graph.document import Document
+
+USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen
+FOLDER_BUTTON = "choose a folder of pictures"  # the name of the button in files.js
+_WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
+
+
+def usual_app(
+    document: Document,
+    registry: Mapping[str, NodeSpec],
+    knobs: Mapping[tuple[str, str], str],
+    nodes: Collection[str],
+) -> dict[str, Any]:
+    """Returns the inputs and outputs of a graph whose layout does not contain any.
+
+    knobs: the layout's names of the primitive nodes, by the knob and its type.
+    nodes: the names of the nodes that are not in a subgraph.
+    """
+    inputs: list[Any] = []
+    buttons: dict[str, list[Any]] = {}  # by the knob that a button sets
+    for name in nodes:
+        entry = document.nodes[name]
+        spec = registry.get(entry.type)
+        for widget in spec.widgets.values() if spec is not None else ():
+            wire = entry.wires.get(widget.name)
+            owner, _, knob = str(wire.value if wire is not None else "").partition(".")
+            if widget.kind == "folder" and owner == "knobs":
+                buttons.setdefault(knob, []).append([name, FOLDER_BUTTON])
+            elif widget.kind == "folder":
+                inputs.append([name, FOLDER_BUTTON])
+            elif widget.kind == "file" and widget.is_picture and wire is None:
+                inputs.append([name, widget.name])
+    for knob in document.knobs:
+        text = document.knob_about.get(knob)
+        about = [{"description": text}] if text else []
+        inputs += [[name, "value", *about] for (owner, _), name in knobs.items() if owner == knob]
+        inputs += buttons.get(knob, [])[:1]
+    ends = [name for name in nodes if _saves(document.nodes[name].type, registry)]
+    return {"inputs": inputs, "outputs": ends}
+
+
+def _saves(kind: str, registry: Mapping[str, NodeSpec]) -> bool:
+    return kind in registry and registry[kind].saves
+
+
+def with_ids(app: Mapping[str, Any], ids: Mapping[str, int]) -> dict[str, Any]:
+    """Returns inputs and outputs as the editor has them: with ids instead of names."""
+    inputs = [entry for entry in app.get("inputs") or [] if isinstance(entry, list) and entry]
+    return {
+        "inputs": [[_get(ids, node), *rest] for node, *rest in inputs],
+        "outputs": [_get(ids, node) for node in app.get("outputs") or []],
+    }
+
+
+def with_names(data: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the editor's inputs and outputs with names instead of ids."""
+    inputs = []
+    for node, widget, *rest in data.get("inputs") or []:
+        own = _WIDGET_ID.fullmatch(str(node))
+        node, widget = (unquote(own[1]), unquote(own[2])) if own else (node, widget)
+        inputs.append([names.get(str(node), node), widget, *rest])
+    outputs = [names.get(str(node), node) for node in data.get("outputs") or []]
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def chosen_app(extra: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the settings of App mode that the user has chosen, with names instead of ids."""
+    app: dict[str, Any] = {}
+    if isinstance(extra.get("linearMode"), bool):
+        app["open"] = extra["linearMode"]
+    data, usual = extra.get("linearData"), extra.get(USUAL)
+    if isinstance(data, dict):
+        chosen = with_names(data, names)
+        if not isinstance(usual, dict) or chosen != with_names(usual, names):
+            app |= chosen
+    return app
+
+
+def _get(ids: Mapping[str, int], node: Any) -> Any:
+    return ids.get(node, node) if isinstance(node, str) else node

@@ -168,7 +168,7 @@ def load_dataset(
         )
     kinds = [reviewed.label(name) for name in names]
     classes = tuple(sorted(set(kinds), key=natural_order))
-    _report(reviewed, source, names, kinds, change, ctx)
+    _report(reviewed, source, names, change, ctx)
     if colour is None and all(bool((part[..., 3] == 255).all()) for part in parts(images)):
         ctx.log("no picture has transparent parts, so `alpha: keep` only needs more memory")
     index = {name: number for number, name in enumerate(classes)}
@@ -182,49 +182,22 @@ def load_dataset(
 def _nothing_found(found: Survey, source: Source, folder: str) -> InputError:
     """Returns the error for a folder without pictures, with what to do about its other files."""
     from ..contract.wording import listed
+    from ..pictures.sources.summary import nothing_found
     from ..pictures.suffixes import READABLE
 
-    formats = listed(list(READABLE), 4)
-    what = f"no pictures ({formats}) in {folder!r} and its sub-folders"
-    if skipped := found.skipped():
-        what += f"; left out: {skipped}"
-    what = "; ".join([what, *source.notes])
-    unused = found.unused()
-    if not unused:
-        return InputError(what, found.when_empty("put pictures into it, or choose another folder"))
-    others = [f"{why} - {advice}" for why, advice in unused[1:]]
-    return InputError("; ".join([what, *others, unused[0].why]), unused[0].advice)
+    return InputError(*nothing_found(found, source.notes, folder, listed(list(READABLE), 4)))
 
 
 def _report(
-    reviewed: Reviewed,
-    source: Source,
-    names: tuple[str, ...],
-    kinds: list[str],
-    change: str,
-    ctx: Context,
+    reviewed: Reviewed, source: Source, names: tuple[str, ...], change: str, ctx: Context
 ) -> None:
     """Show in one line what is used and what is not; as a warning if something is not.
 
-    kinds:  the class of each picture.
     change: how much is cut off or added, for people; empty if that is almost nothing.
     """
-    from ..pictures.class_doubts import counted
+    from ..pictures.sources.summary import summary
 
-    found = reviewed.survey
-    pictures, classes = counted(len(names), "picture", "pictures"), len(set(kinds))
-    line = f"{pictures} in {counted(classes, 'class', 'classes')}"
-    if source.origin:
-        line += f" from {source.origin}"
-    line += change and f", {change}"
-    if summary := reviewed.summary(names):
-        line += f", {summary}"
-    doubts = [*source.notes, *reviewed.notes, *found.doubts(reviewed.by_class(names))]
-    skipped = found.skipped()
-    if source.origin and classes * 2 > len(names) >= 8:
-        doubts.append("most pictures have a class of their own - check the column of the labels")
-    if skipped:
-        doubts = [f"left out: {skipped}", *doubts]
+    line, doubts = summary(reviewed, source, names, change)
     if doubts:
         ctx.warn("; ".join([line, *doubts]))
     else:
@@ -235,22 +208,14 @@ def _shape(
     reviewed: Reviewed, source: Source, size: int, aspect: str, ctx: Context
 ) -> tuple[int, int]:
     """Returns height and width of the pictures, and reports what `auto` means for this folder."""
-    import statistics
-
     from ..models.configs import size_text
-    from ..pictures.reading import UnreadableError, ratio_of_picture
+    from ..pictures.sources.summary import median_ratio
 
     if aspect != "auto":
         return shape_of(size, aspect)
-    entries, ratios = reviewed.survey.pictures, []
-    for place, file in source.read(entries):
-        ratio = None if isinstance(file, UnreadableError) else ratio_of_picture(file)
-        if ratio is not None:
-            crop = reviewed.choice(entries[place].name).crop
-            ratios.append(ratio if crop is None else ratio * crop[2] / crop[3])
-    if not ratios:
+    median = median_ratio(reviewed, source)
+    if median is None:
         return size, size
-    median = statistics.median_low(ratios)
     common = nearest_common(median)
     shape = shape_of(size, common)
     text = f"{median:.3g}:1" if median >= 1 else f"1:{1 / median:.3g}"
@@ -282,6 +247,7 @@ def _read_all(
     from ..pictures.fitting import read_fitted
     from ..pictures.reading import ANOTHER, UnreadableError
     from ..pictures.sources.in_turn import in_turn
+    from ..pictures.sources.summary import change_text
     from ..pictures.walk import refusal
 
     found = reviewed.survey
@@ -327,8 +293,5 @@ def _read_all(
     for place in sorted(used):
         for text in used[place]:
             found.add_note(entries[place].name, text)
-    share = sum(changed[place] for place in places) / max(1, len(places))
-    border = "white border" if background == WHITE else "border"
-    what = "cut off" if fit in ("crop", "salient") else border
-    change = f"{share:.0%} of the area is {what} on average" if share >= 0.005 else ""
+    change = change_text([changed[place] for place in places], fit, background == WHITE)
     return images.result(order), tuple(entries[place].name for place in places), change

@@ -76,7 +76,7 @@ def renamed(files: Sequence[Original], names: Sequence[str]) -> str:
 
 
 def _safe_path(path: str, in_folder: bool) -> str:
-    first, *rest = map(_safe_part, SOURCE.sub("source", path).split("/"))
+    first, *rest = map(safe_part, SOURCE.sub("source", path).split("/"))
     if not in_folder and first.casefold() in (*OUR_FOLDERS, *OUR_FILES):
         first += "_"
     if not in_folder and first.startswith("~"):
@@ -84,7 +84,7 @@ def _safe_path(path: str, in_folder: bool) -> str:
     return "/".join([first, *rest])
 
 
-def _safe_part(part: str) -> str:
+def safe_part(part: str) -> str:
     """Returns the name of a file or folder with as few changes as make it safe."""
     safe = "".join("_" if c in FORBIDDEN or is_unprintable(c) else c for c in part)
     if safe.rstrip(". ") != safe:

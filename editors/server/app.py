@@ -25,6 +25,7 @@ from . import (
     routes_jobs,
     routes_review,
     routes_run,
+    routes_sets,
     routes_uploads,
     routes_userdata,
 )
@@ -34,6 +35,7 @@ from .guard import add_headers, guard
 from .hub import Hub
 from .jobs import RunQueue
 from .services import SERVICES, Services
+from .sets import Sets
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ _ROUTES = (
     routes_graphs,
     routes_info,
     routes_review,
+    routes_sets,
     routes_uploads,
 )
 
@@ -112,12 +115,14 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
     app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
     app[routes_review.REVIEWS] = reviews = routes_review.Reviews()
+    app[routes_sets.SETS] = sets = Sets(settings.input, settings.state / "replaced")
     engine.start()
     watch = asyncio.create_task(_watch(graphs, hub))
     yield
     watch.cancel()
     await hub.close()
     await reviews.close()
+    sets.close()
     await engine.stop()
     jobs.close()
 

@@ -1,4 +1,4 @@
-"""Large files that the editor uploads: archives of pictures, and films."""
+"""Large files that the editor uploads: archives of pictures, films, and models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiohttp import web
 from ...runner.store.temporary import discard, temporary_in
 from .paths import inside
 from .services import SERVICES, Services
+from .settings import Settings
 
 routes = web.RouteTableDef()
 _BLOCK = 1 << 20  # bytes that are read from the connection at a time
@@ -36,7 +37,7 @@ async def upload(request: web.Request) -> web.Response:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     temporary = temporary_in(folder)
     try:
-        await _receive(request, services, name, temporary)
+        await receive(request, name, temporary, services.settings.max_file)
         path = await asyncio.to_thread(_stored, temporary, path)
     except OSError as error:
         text = f"{name!r} can't be stored: {error.strerror} - free some space on the disk"
@@ -56,28 +57,35 @@ def _endings(services: Services) -> tuple[str, ...]:
 def _check_size(services: Services, name: str, size: int) -> None:
     """Raises: HTTPRequestEntityTooLarge; HTTPInsufficientStorage if the disk is too full for it."""
     if size > services.settings.max_file:
-        raise _too_large(services, name, size)
-    place = (
-        services.settings.input if services.settings.input.is_dir() else services.settings.folder
-    )
+        raise _too_large(name, size, services.settings.max_file)
+    check_space(services.settings, repr(name), size)
+
+
+def check_space(settings: Settings, what: str, size: int) -> None:
+    """Raises: HTTPInsufficientStorage if the disk of the input folder is too full."""
+    place = settings.input if settings.input.is_dir() else settings.folder
     if size + _SPARE > shutil.disk_usage(place).free:
-        text = f"there is not enough space on the disk for {name!r} - free some space"
+        text = f"there is not enough space on the disk for {what} - free some space"
         raise web.HTTPInsufficientStorage(text=text)
 
 
-def _too_large(services: Services, name: str, size: int) -> web.HTTPException:
-    limit = services.settings.max_file
-    text = f"{name!r} has more than {limit / 2**30:g} GiB - copy it into the input folder instead"
+def _too_large(name: str, size: int, limit: int) -> web.HTTPException:
+    most = f"{limit / 2**30:g} GiB" if limit >= 2**30 else f"{limit / 2**20:g} MiB"
+    text = f"{name!r} has more than {most} - copy it into the input folder instead"
     return web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=size, text=text)
 
 
-async def _receive(request: web.Request, services: Services, name: str, path: Path) -> None:
+async def receive(request: web.Request, name: str, path: Path, limit: int) -> None:
+    """Write the body of a request into a file.
+
+    Raises: HTTPRequestEntityTooLarge; HTTPBadRequest if it is empty; OSError.
+    """
     size = 0
     with path.open("wb") as file:
         async for chunk in request.content.iter_chunked(_BLOCK):
             size += len(chunk)
-            if size > services.settings.max_file:
-                raise _too_large(services, name, size)
+            if size > limit:
+                raise _too_large(name, size, limit)
             await asyncio.to_thread(file.write, chunk)
     if not size:
         raise web.HTTPBadRequest(text=f"{name!r} is empty - choose another file")

@@ -133,6 +133,7 @@ def load_dataset(
     from ..models.configs import size_text
     from ..pictures.packed import SourceError
     from ..pictures.sources.source import open_source
+    from ..pictures.sources.summary import nothing_read
     from ..pictures.walk import natural_order, printable
 
     if folder is None and review is not None:
@@ -161,11 +162,7 @@ def load_dataset(
     except MemoryError as error:
         raise out_of_memory(folder.name) from error
     if not names:
-        raise InputError(
-            f"none of the {len(found.pictures)} pictures in {folder.name!r} can be read;"
-            f" left out: {found.skipped()}",
-            found.when_empty(),
-        )
+        raise InputError(*nothing_read(found, folder.name))
     kinds = [reviewed.label(name) for name in names]
     classes = tuple(sorted(set(kinds), key=natural_order))
     _report(reviewed, source, names, change, ctx)

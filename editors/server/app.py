@@ -23,6 +23,7 @@ from . import (
     routes_graphs,
     routes_info,
     routes_jobs,
+    routes_looks,
     routes_review,
     routes_run,
     routes_sets,
@@ -34,6 +35,7 @@ from .graphs import Graphs
 from .guard import add_headers, guard
 from .hub import Hub
 from .jobs import RunQueue
+from .looks import Looks
 from .services import SERVICES, Services
 from .sets import Sets
 from .settings import Settings
@@ -52,6 +54,7 @@ _ROUTES = (
     routes_userdata,
     routes_graphs,
     routes_info,
+    routes_looks,
     routes_review,
     routes_sets,
     routes_uploads,
@@ -115,6 +118,7 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     engine, graphs = Engine(settings, jobs, hub), Graphs(settings, registry)
     app[SERVICES] = Services(settings, registry, hub, jobs, engine, graphs)
     app[routes_review.REVIEWS] = reviews = routes_review.Reviews()
+    app[routes_looks.LOOKS] = looks = Looks()
     app[routes_sets.SETS] = sets = Sets(settings.input, settings.state / "replaced")
     engine.start()
     watch = asyncio.create_task(_watch(graphs, hub))
@@ -122,6 +126,7 @@ async def _services(app: web.Application, settings: Settings) -> AsyncIterator[N
     watch.cancel()
     await hub.close()
     await reviews.close()
+    looks.close()
     sets.close()
     await engine.stop()
     jobs.close()

@@ -11,6 +11,7 @@ from ...contract.errors import ArtgraphError
 from ...contract.values.files import is_file_name
 from ...pictures.sources.names import PACKED
 from ...runner.graph.folders import Folders
+from .paths import inside
 from .settings import Settings
 
 ENDING = ".review.yaml"
@@ -26,6 +27,13 @@ class ReviewFile(NamedTuple):
 
     path: Path
     text: str
+
+
+def graph_folder(settings: Settings, name: str) -> Path:
+    """Returns the folder of a graph; that of all graphs if the graph is not saved yet."""
+    *parents, _ = name.split("/")
+    folder = inside(settings.folder, "/".join(parents)) if parents else settings.folder
+    return folder if folder.is_dir() else settings.folder
 
 
 def pictures_at(text: str, folders: Folders) -> Path:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from ...runner.graph.folders import Folders
 from .flagging import Flagging
-from .paths import inside
-from .review_place import pictures_at, review_file
+from .review_place import graph_folder, pictures_at, review_file
 from .review_sheet import ChangedError, Sheet
 from .services import SERVICES, Services, json_object, whole_number
-from .settings import Settings
 from .thumbs import EDGES, NotShownError, Thumbnails
 
 routes = web.RouteTableDef()
@@ -94,17 +91,10 @@ def _sheet(services: Services, body: dict[str, Any]) -> Sheet:
         name: text if isinstance(text := body.get(name), str) else ""
         for name in ("graph", "folder", "table", "label", "review")
     }
-    folders = Folders(_graph_folder(settings, texts["graph"]), settings.input, settings.out)
+    folders = Folders(graph_folder(settings, texts["graph"]), settings.input, settings.out)
     pictures = pictures_at(texts["folder"], folders)
     file = review_file(texts["review"], pictures, folders, settings)
     return Sheet(pictures, file, texts["table"][:200], texts["label"][:200])
-
-
-def _graph_folder(settings: Settings, name: str) -> Path:
-    """Returns the folder of a graph; that of all graphs if the graph is not saved yet."""
-    *parents, _ = name.split("/")
-    folder = inside(settings.folder, "/".join(parents)) if parents else settings.folder
-    return folder if folder.is_dir() else settings.folder
 
 
 @routes.get("/artgraph/review/picture")

@@ -59,6 +59,14 @@ def nothing_found(found: Survey, notes: Sequence[str], folder: str, formats: str
     return Unread("; ".join([what, *others, unused[0].why]), unused[0].advice)
 
 
+def nothing_read(found: Survey, folder: str) -> Unread:
+    """Returns what is said of a folder of which no picture can be read, and what to do."""
+    count = len(found.pictures)
+    none = f"none of the {count} pictures in {folder!r} can be read"
+    what = none if count > 1 else f"the only picture in {folder!r} can't be read"
+    return Unread(f"{what}; left out: {found.skipped()}", found.when_empty())
+
+
 def change_text(shares: Sequence[float], fit: Fit, is_white: bool) -> str:
     """Returns how much of the pictures is cut off or added; empty if that is almost nothing.
 

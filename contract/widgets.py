@@ -99,6 +99,8 @@ _FILMS = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"
 InputFilm = Annotated[
     Path, PathRole("file", files=tuple(f".{suffix}" for suffix in _FILMS.split()))
 ]
+MODELS = (".safetensors",)  # suffixes of files that contain a model
+InputModel = Annotated[Path, PathRole("file", files=MODELS)]
 InputReview = Annotated[Path, PathRole("file"), ReviewRole]
 Seed = Annotated[
     int,

@@ -15,7 +15,7 @@ from ..contract.file_kinds import kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Vae
-from ..contract.widgets import FileName, InputFile
+from ..contract.widgets import FileName, InputModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +66,7 @@ class LoadedModel(NamedTuple):
 
 @node(title="Load model", category="model", version=2)
 def load_model(
-    *, path: Annotated[InputFile, Field(description="A safetensors file that save_model wrote")]
+    *, path: Annotated[InputModel, Field(description="A safetensors file that save_model wrote")]
 ) -> LoadedModel:
     """Load a model that `save_model` saved.
 

@@ -8,52 +8,45 @@ save_image in YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ...pictures.suffixes import is_readable
+from ...contract.widgets import MODELS
 from ..formats.forms import class_id, object_info
+from .offered import models, offered
 
-_MAX_LISTED = 1_000  # largest number of pictures that a widget lists
 
-
-def definitions(registry: Mapping[str, NodeSpec], input_folder: Path) -> dict[str, Any]:
+def definitions(
+    registry: Mapping[str, NodeSpec], input_folder: Path, output_folder: Path
+) -> dict[str, Any]:
     """Returns ComfyUI's definition of each class, ready for JSON.
 
-    Categories have no prefix `artgraph/`, since the editor has no other nodes.
+    Categories have no prefix `artgraph/`, since the editor has no other nodes. The page reads the
+    options `folder_upload`, `file_upload` and `review`.
     """
     found = object_info(registry)
-    pictures = input_pictures(input_folder)
-    parents = {str(parent) for path in pictures for parent in PurePosixPath(path).parents}
-    folders = [f"{name}/" for name in sorted(parents - {"."})]  # their pictures one by one
+    there = offered(input_folder)
     for spec in registry.values():
         definition = found[class_id(spec.id)]
         definition["category"] = definition["category"].removeprefix("artgraph/")
         inputs = definition["input"]["required"]
         for name, widget in spec.widgets.items():
+            options = inputs[name][1]
             if widget.is_picture and widget.kind == "file":
-                inputs[name] = [pictures + folders, _upload(inputs[name][1]["tooltip"])]
+                one_by_one = [f"{folder}/" for folder in there.folders]
+                inputs[name] = [there.pictures + one_by_one, _upload(options["tooltip"])]
             elif widget.kind == "folder":
-                inputs[name][1]["folder_upload"] = (
-                    True  # web/artgraph.js reads it, and `file_upload`
-                )
+                sets = ["", *there.folders, *there.ending_with(widget.files)]
+                inputs[name] = [sets, {"tooltip": options["tooltip"], "folder_upload": True}]
             elif widget.is_review:
-                inputs[name][1]["review"] = True
+                options["review"] = True
+            elif MODELS[0] in widget.files:
+                files = ["", *models(there, output_folder, MODELS)]
+                inputs[name] = [files, {"tooltip": options["tooltip"]}]
             if widget.files:
                 inputs[name][1]["file_upload"] = list(widget.files)
-    return found | _core(pictures)
-
-
-def input_pictures(folder: Path) -> list[str]:
-    """Returns the paths of the pictures in the input folder and its sub-folders."""
-    found: list[str] = []
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if is_readable(path) and not path.name.startswith("."):
-            found.append(path.relative_to(folder).as_posix())
-            if len(found) == _MAX_LISTED:
-                break
-    return found
+    return found | _core(there.pictures)
 
 
 def _upload(tooltip: str) -> dict[str, Any]:

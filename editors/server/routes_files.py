@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ...contract.values.files import is_file_name
 from ...pictures.sources.names import is_table
 from ...pictures.suffixes import FILMS, READABLE, is_displayable, is_film, is_readable, why_not_read
 from ...runner.store.temporary import write_whole
 from .paths import inside
 from .services import SERVICES, Services
+from .set_names import file_name
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,14 +121,6 @@ async def upload(request: web.Request) -> web.Response:
     return web.json_response({"name": path.name, "subfolder": folder, "type": "input"})
 
 
-@routes.get("/artgraph/count")
-async def count(request: web.Request) -> web.Response:
-    """Returns the number of pictures in a folder of the input folder, and in its sub-folders."""
-    folder = inside(request.app[SERVICES].settings.input, request.query.get("folder", ""))
-    files = await asyncio.to_thread(lambda: list(folder.rglob("*")))
-    return web.json_response({"pictures": sum(map(is_readable, files))})
-
-
 async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, bytes]:
     """Returns the texts of a form, and the name and content of its picture."""
     fields: dict[str, str] = {}
@@ -144,11 +136,11 @@ async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, 
                 if len(content) + len(data) > limit:
                     raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(content))
             if part.name == "image":
-                name, data = Path((part.filename or "").replace("\\", "/")).name, content
+                name, data = file_name(part.filename or ""), content
             elif part.name and len(fields) < 20:
                 fields[part.name] = content[:1_000].decode(errors="replace")
     except (ValueError, HttpProcessingError) as error:
         raise web.HTTPBadRequest(text=f"the form can't be read: {error}") from error
-    if not data or not is_file_name(name):
+    if not data or not name:
         raise web.HTTPBadRequest(text="the form has no picture with a valid file name")
     return fields, name, bytes(data)

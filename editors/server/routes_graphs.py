@@ -14,6 +14,7 @@ from ...runner.graph.document import read_document
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.load import load_document, shipped_graphs
 from ..formats.thumbnails import thumbnail
+from .brought import with_copies
 from .plans import plan_rows
 from .services import SERVICES, json_object
 
@@ -108,7 +109,7 @@ async def open_file(request: web.Request) -> web.Response:
 async def as_yaml(request: web.Request) -> web.Response:
     """Returns a workflow of the editor as YAML."""
     services = request.app[SERVICES]
-    workflow = await json_object(request)
+    workflow = await asyncio.to_thread(with_copies, services, await json_object(request))
     try:
         text = services.graphs.document(workflow, services.settings.folder / "graph.yaml").yaml()
     except ArtgraphError as error:
@@ -120,7 +121,7 @@ async def as_yaml(request: web.Request) -> web.Response:
 async def plan(request: web.Request) -> web.Response:
     """Returns what a run of a workflow would do with each node."""
     services = request.app[SERVICES]
-    workflow = await json_object(request)
+    workflow = await asyncio.to_thread(with_copies, services, await json_object(request))
     try:
         document = services.graphs.document(workflow, services.settings.folder / "graph.yaml")
         rows = await asyncio.to_thread(plan_rows, document, services.registry, services.settings)

@@ -38,7 +38,8 @@ async def one_object_info(request: web.Request) -> web.Response:
 
 
 def _definitions(services: Services) -> dict[str, Any]:
-    return definitions(services.registry, services.settings.input)
+    settings = services.settings
+    return definitions(services.registry, settings.input, settings.out)
 
 
 @routes.get("/system_stats")

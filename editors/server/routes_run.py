@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 
 from ...contract.values.files import is_file_name
 from ...runner.graph.folders import Folders
+from .brought import with_copies
 from .jobs import WAITING, QueuedRun, workflow_of
 from .prompts import PromptError, prepare
 from .services import SERVICES, json_object
@@ -83,8 +84,9 @@ async def post_prompt(request: web.Request) -> web.Response:
 def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, dict[str, Any]]:
     services = request.app[SERVICES]
     settings = services.settings
+    body["prompt"] = with_copies(services, body.get("prompt"))
     extra = body.get("extra_data") if isinstance(body.get("extra_data"), dict) else {}
-    workflow = workflow_of(extra)
+    workflow = with_copies(services, workflow_of(extra))
     graph_file = settings.folder / _graph_file(workflow)
     folders = Folders(graph_file.parent, settings.input, settings.out)
     targets = body.get("partial_execution_targets")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import filecmp
 import shutil
 from pathlib import Path
 
 from aiohttp import web
 
 from ...runner.store.temporary import discard, temporary_in
+from .brought import brought, stored
+from .offered import newest
 from .paths import inside
-from .services import SERVICES, Services
+from .services import SERVICES, Services, json_object
+from .set_names import file_name
 from .settings import Settings
 
 routes = web.RouteTableDef()
@@ -26,7 +28,7 @@ async def upload(request: web.Request) -> web.Response:
     The name is in the query. Its ending must be one that a node reads.
     """
     services = request.app[SERVICES]
-    name = Path(request.query.get("name", "").replace("\\", "/")).name
+    name = file_name(request.query.get("name", ""))
     endings = _endings(services)
     if not name.lower().endswith(endings):
         formats = f"use one of {', '.join(endings)}"
@@ -38,7 +40,7 @@ async def upload(request: web.Request) -> web.Response:
     temporary = temporary_in(folder)
     try:
         await receive(request, name, temporary, services.settings.max_file)
-        path = await asyncio.to_thread(_stored, temporary, path)
+        path = await asyncio.to_thread(stored, temporary, path)
     except OSError as error:
         text = f"{name!r} can't be stored: {error.strerror} - free some space on the disk"
         raise web.HTTPInsufficientStorage(text=text) from error
@@ -91,14 +93,24 @@ async def receive(request: web.Request, name: str, path: Path, limit: int) -> No
         raise web.HTTPBadRequest(text=f"{name!r} is empty - choose another file")
 
 
-def _stored(temporary: Path, path: Path) -> Path:
-    """Returns the path at which a file is stored now."""
-    original, count = path, 1
-    while path.exists():
-        if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
-            return path
-        count += 1
-        stem, dot, endings = original.name.partition(".")
-        path = original.with_name(f"{stem} ({count}){dot}{endings}")
-    temporary.replace(path)
-    return path
+@routes.post("/artgraph/bring")
+async def bring(request: web.Request) -> web.Response:
+    """Copy a result, such as `sheet.png [output]`, into the input folder. Returns its name."""
+    value = (await json_object(request)).get("value")
+    services = request.app[SERVICES]
+    try:
+        text = value if isinstance(value, str) else ""
+        name = await asyncio.to_thread(brought, services, text[:1_000])
+    except OSError as error:
+        text = f"it can't be copied into the input folder: {error.strerror} - free some space"
+        raise web.HTTPInsufficientStorage(text=text) from error
+    if name is None:
+        raise web.HTTPNotFound(text="there is no such file among the results")
+    return web.json_response({"name": name})
+
+
+@routes.get("/internal/files/input")
+async def imported(request: web.Request) -> web.Response:
+    """Returns the pictures in the input folder, those that were changed last first."""
+    folder = request.app[SERVICES].settings.input
+    return web.json_response(await asyncio.to_thread(newest, folder))

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ...runner.store.temporary import write_whole
+from .brought import with_copies
 from .graphs import StaleError
 from .paths import file_info, inside
 from .services import SERVICES, Services, json_body, json_object
@@ -122,7 +123,7 @@ async def post_userdata(request: web.Request) -> web.Response:
     services, name = request.app[SERVICES], request.match_info["file"]
     overwrite = request.query.get("overwrite") != "false"
     if _is_graph(name):
-        body = await json_body(request)
+        body = await asyncio.to_thread(with_copies, services, await json_body(request))
         short = name.removeprefix(_WORKFLOWS)
         base = request.headers.get(VERSION)
         try:

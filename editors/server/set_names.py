@@ -59,6 +59,15 @@ def set_name(text: str) -> str:
     return safe_part(name) if name else _USUAL_NAME
 
 
+def file_name(path: str) -> str:
+    """Returns the last part of a path as the name of a file, with as few changes as make it safe.
+
+    The suffix stays.
+    """
+    name = unicodedata.normalize("NFC", path).replace("\\", "/").rpartition("/")[2]
+    return _safe_file(name) if name else ""
+
+
 def is_archive(name: str) -> bool:
     """Returns whether a file of a set is an archive, which may be larger than a picture."""
     return name.lower().endswith(PACKED) and not is_table(name)
@@ -93,8 +102,11 @@ def _safe(paths: dict[int, str]) -> dict[int, str]:
     names: dict[int, str] = {}
     for number in sorted(paths):
         *folders, last = paths[number].split("/")
-        name = f"{safe_part(Path(last).stem)}{Path(last).suffix}"
-        parts = [*map(safe_part, filter(None, folders)), name]
+        parts = [*map(safe_part, filter(None, folders)), _safe_file(last)]
         names[number] = unused_name("/".join(parts), taken)
         taken.add(same_name(names[number]))
     return names
+
+
+def _safe_file(name: str) -> str:
+    return f"{safe_part(Path(name).stem)}{Path(name).suffix}"

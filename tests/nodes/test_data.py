@@ -202,9 +202,7 @@ def test_unreadable_files_are_left_out_with_a_warning(tmp_path, warned):
 
 def test_all_unreadable_is_an_error(tmp_path):
     zipped(tmp_path / "zip.png")
-    with pytest.raises(
-        InputError, match=r"the only picture.*\(zip\.png: it is not a picture"
-    ):
+    with pytest.raises(InputError, match=r"the only picture.*\(zip\.png: it is not a picture"):
         load(tmp_path)
 
 

@@ -167,7 +167,7 @@ def test_the_editor_offers_pictures_and_folders(tmp_path):
     from artgraph.editors.server.definitions import definitions
 
     (tmp_path / "a.png").write_bytes(b"")
-    found = definitions(NODES, tmp_path)
+    found = definitions(NODES, tmp_path, tmp_path / "out")
     pictures, options = found["Artgraph_look"]["input"]["required"]["portrait"]
     assert pictures == ["a.png"]
     assert options["image_upload"]

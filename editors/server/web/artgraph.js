@@ -2,8 +2,10 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { acceptDrops } from './drops.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
+import { watchFolders, watchMasks } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
@@ -12,8 +14,6 @@ import {
 import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
-
-const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
 
 /** Opens a graph of artgraph instead of the editor's own first graph, which needs other nodes. */
 function replaceFirstGraph() {
@@ -118,6 +118,7 @@ app.registerExtension({
     nameGraphs()
     showRefusals()
     acceptFiles()
+    acceptDrops()
   },
 
   setup() {
@@ -125,6 +126,8 @@ app.registerExtension({
     restoreColors()
     addHelp()
     showVersions()
+    watchFolders()
+    watchMasks()
     api.addEventListener('execution_start', (event) => clearMarks(event.detail))
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
@@ -143,16 +146,12 @@ app.registerExtension({
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
-    const inputs = Object.entries(nodeData.input?.required ?? {})
-    const folder = inputs.find(([, input]) => input[1]?.folder_upload)
-    if (folder) folderWidgets.set(nodeData.name, folder[0])
     rememberLoader(nodeData)
     rememberReview(nodeData)
   },
 
   nodeCreated(node) {
-    const folder = folderWidgets.get(node.comfyClass)
-    if (folder) addUploadButton(node, folder)
+    addUploadButton(node)
     addFileButton(node)
     addReviewButton(node)
   }

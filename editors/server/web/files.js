@@ -1,29 +1,35 @@
-// Files for the editor: dropped graphs (YAML or PNG), dropped pictures, and folders of pictures.
+// Files for the editor: dropped graphs (YAML or PNG), single files, and the buttons that choose files.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify } from './menu.js'
-import { READABLE, TABLES } from './suffixes.js' // made by the server
+import { READABLE } from './suffixes.js' // made by the server
+import { refreshChoices, uploadSet } from './uploads.js'
 
 const GRAPH = /\.(png|ya?ml)$/i
-const OF_SYSTEM = /^(\.|thumbs\.db$|desktop\.ini$)/i // files that are not the user's own
 const hasEnding = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending))
-const isPicture = (name) => hasEnding(name, READABLE)
-/** Returns whether a file of a folder may contain the labels of its pictures. */
-const isTable = (file) => hasEnding(file.name, TABLES) && file.webkitRelativePath.split('/').length === 2
+export const isPicture = (name) => hasEnding(name, READABLE)
 
-const loaders = [] // of large files: the class of a node, its widget, and the endings of the files
+const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
+const loaders = new Map() // of large files: from the class of a node to its widget and the endings of the files
 
-/** Remembers the widgets of a class to which archives or films can be uploaded. */
+/** Remembers the widgets of a class to which folders, archives, films or models can be uploaded. */
 export function rememberLoader(nodeData) {
-  for (const [widget, input] of Object.entries(nodeData.input?.required ?? {}))
-    if (input[1]?.file_upload) loaders.push({ kind: nodeData.name, widget, endings: input[1].file_upload, isFolder: input[1].folder_upload })
+  const kind = nodeData.name
+  for (const [widget, input] of Object.entries(nodeData.input?.required ?? {})) {
+    const { folder_upload: isFolder, file_upload: endings } = input[1] ?? {}
+    if (isFolder) folderWidgets.set(kind, widget)
+    if (endings) loaders.set(kind, { kind, widget, endings, isFolder })
+  }
 }
+
+/** Returns the name of a node's widget for a folder of pictures; undefined if it has none. */
+export const setNode = (node) => folderWidgets.get(node?.comfyClass)
 
 /** Returns the first class that loads a file of this name. */
 function loaderOf(name) {
   const preferred = ['Artgraph_load_dataset', 'Artgraph_load_video']
-  const found = loaders.filter(({ endings }) => hasEnding(name, endings))
+  const found = [...loaders.values()].filter(({ endings }) => hasEnding(name, endings))
   return found.find(({ kind }) => preferred.includes(kind)) ?? found[0]
 }
 
@@ -52,19 +58,24 @@ async function openGraph(file) {
   return Boolean(workflow || error)
 }
 
-async function addPicture(file) {
-  const { name, refused } = await upload(file, '')
+/** Uploads a picture, and lets a node load it: this one, or a new one. */
+export async function addPicture(file, node) {
+  const { name, refused } = await upload(file)
   if (refused) return notify('error', `${file.name} was not uploaded`, refused)
-  setWidget(addNode('Artgraph_load_image'), 'path', name)
+  await refreshChoices()
+  setWidget(node ?? addNode('Artgraph_load_image'), 'path', name)
+  app.canvas.setDirty(true, true)
 }
 
 async function addLoader(file, { kind, widget }) {
   const name = await uploadLarge(file)
-  if (name) setWidget(addNode(kind), widget, name)
+  if (!name) return
+  await refreshChoices()
+  setWidget(addNode(kind), widget, name)
 }
 
 /** Adds a node under the mouse. */
-function addNode(kind) {
+export function addNode(kind) {
   const node = window.LiteGraph.createNode(kind)
   const [x, y] = app.canvas.graph_mouse
   node.pos = [x, y]
@@ -88,10 +99,9 @@ async function uploadLarge(file) {
 }
 
 /** Returns the file's name in the input folder, or why the server refused it. */
-async function upload(file, folder) {
+async function upload(file) {
   const form = new FormData()
   form.append('image', file, file.name)
-  form.append('subfolder', folder)
   const answer = await api.fetchApi('/upload/image', { method: 'POST', body: form })
   return answer.ok ? await answer.json() : { refused: await answer.text() }
 }
@@ -127,16 +137,17 @@ export function addButton(node, text, act) {
   button.serialize = false // not a value in the workflow
 }
 
-/** Adds a button that uploads a folder of pictures and sets the widget to its path. */
-export function addUploadButton(node, widget) {
-  addButton(node, 'choose a folder of pictures', () => choose(node, widget))
+/** Adds a button that uploads a folder of pictures, if the node loads one. */
+export function addUploadButton(node) {
+  if (setNode(node)) addButton(node, 'choose a folder of pictures', () => choose(node))
 }
 
 /** Adds a button that uploads an archive or a film, if a widget of the node accepts one. */
 export function addFileButton(node) {
-  const loader = loaders.find(({ kind }) => kind === node.comfyClass)
+  const loader = loaders.get(node.comfyClass)
   if (!loader) return
-  const text = loader.isFolder ? 'choose a zip, tar or Parquet file' : 'choose a film'
+  const isModel = loader.endings.includes('.safetensors')
+  const text = loader.isFolder ? 'choose a zip, tar or Parquet file' : isModel ? 'choose a model file' : 'choose a film'
   addButton(node, text, () => chooseFile(node, loader))
 }
 
@@ -148,53 +159,41 @@ function chooseFile(node, { widget, endings }) {
     if (!hasEnding(file.name, endings))
       return notify('error', `${file.name} was not uploaded`, `Choose one of ${endings.join(', ')}.`)
     const name = await uploadLarge(file)
-    if (name) setWidget(node, widget, name)
+    if (!name) return
+    await refreshChoices()
+    setWidget(node, widget, name)
     app.canvas.setDirty(true, true)
   }
   input.click()
 }
 
-function choose(node, widget) {
+function choose(node) {
   const input = document.createElement('input')
   Object.assign(input, { type: 'file', multiple: true, webkitdirectory: true })
-  input.onchange = () => uploadFolder(node, widget, [...input.files])
+  input.onchange = () => {
+    const [first] = input.files
+    const name = first.webkitRelativePath.split('/')[0]
+    const files = [...input.files].map((file) => ({ path: file.webkitRelativePath.slice(name.length + 1) || file.name, file }))
+    uploadTo(node, { name, files })
+  }
   input.click()
 }
 
-async function uploadFolder(node, widget, files) {
-  const pictures = files.filter((file) => isPicture(file.name))
-  if (!pictures.length)
-    return notify('warn', 'No pictures found', 'The folder does not contain pictures that artgraph can read.')
-  const wanted = [...pictures, ...files.filter(isTable)]
-  const root = pictures[0].webkitRelativePath.split('/')[0] || 'pictures'
-  const [stored, refusals, renamed] = [new Set(), [], []]
-  for (const file of wanted) {
-    const folder = file.webkitRelativePath.split('/').slice(0, -1).join('/') || root
-    const { name, refused } = await upload(file, folder)
-    if (refused) refusals.push(refused)
-    else if (name !== file.name) renamed.push(name)
-    if (isPicture(file.name) && !refused) stored.add(`${folder}/${name}`)
-  }
-  setWidget(node, widget, root)
-  const done = wanted.length - refusals.length
-  if (refusals.length) notify('error', `${refusals.length} files were not uploaded`, refusals[0])
-  if (!done) return
-  const others = files.filter((file) => !wanted.includes(file) && !OF_SYSTEM.test(file.name))
-  const left = others.length ? [`Not uploaded, because they are not pictures: ${some(others.map(({ name }) => name))}.`] : []
-  const before = (await countIn(root)) - stored.size
-  const known = before > 0 ? [`${before} more pictures were there before, and are used too.`] : []
-  const changed = renamed.length ? [`Stored under new names, because other files had theirs: ${some(renamed)}.`] : []
-  const kind = known.length || changed.length ? 'warn' : 'success'
-  notify(kind, `${done} files were uploaded`, [`They are in the input folder, in ${root}.`, ...left, ...known, ...changed].join(' '))
-}
-
-/** Returns the number of pictures that a folder in the input folder contains. */
-async function countIn(folder) {
-  const answer = await api.fetchApi(`/artgraph/count?${new URLSearchParams({ folder })}`)
-  return answer.ok ? (await answer.json()).pictures : 0
-}
-
-/** Returns the first names, and how many more there are. */
-function some(names) {
-  return names.slice(0, 3).join(', ') + (names.length > 3 ? ` and ${names.length - 3} more` : '')
+/**
+ * Uploads a set of pictures, and lets a node load it: this one, or what `makeNode` returns.
+ * Pictures that come from no folder (`isLoose`) are added to the set of the node, or become a new set.
+ */
+export async function uploadTo(node, { isLoose = false, ...set }, makeNode) {
+  const widget = setNode(node)
+  const current = isLoose && widget ? String(valueOf(node, widget) ?? '') : ''
+  const isOwn = current && !current.includes('/') && !hasEnding(current, loaders.get(node.comfyClass)?.endings ?? [])
+  if (isOwn) set.name = current
+  else if (isLoose) set.how = 'both'
+  const stored = await uploadSet(set)
+  if (!stored) return
+  await refreshChoices()
+  const target = node ?? makeNode()
+  setWidget(target, setNode(target), stored.name)
+  window.dispatchEvent(new CustomEvent('artgraph.stored'))
+  app.canvas.setDirty(true, true)
 }

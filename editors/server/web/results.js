@@ -160,7 +160,7 @@ function drawMark(ctx, node) {
 }
 
 /** Makes a node as large as its content needs, and moves the nodes below it. */
-function grow(node, before) {
+export function grow(node, before) {
   const [width, height] = node.computeSize()
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
   makeRoom(node, before)

@@ -22,14 +22,20 @@ GRAPHS = ROOT / "docs" / "graphs.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 TITLES = {spec.title for spec in load_nodes().values()}
 LABELS = {  # what the editor shows on the screen, besides the titles of nodes
+    "Add",
     "Assets",
     "Console",
     "Copy as YAML",
     "Flagged",
+    "Imported",
+    "Insert as node",
+    "Keep both",
     "Load the other version",
     "Nodes 2.0",
+    "Open in MaskEditor",
     "Overwrite",
     "Reload",
+    "Replace",
     "Review pictures",
     "Settings",
     "Show plan",

@@ -26,7 +26,7 @@ _CORE = ("LoadImage", "PrimitiveNode")  # other classes that may contain such a 
 
 
 def brought(services: Services, value: str) -> str | None:
-    """Returns the name in the input folder that a marked value stands for; None if there is none.
+    """Returns the name in the input folder that a marked value means; None if there is none.
 
     Raises: OSError if the file can't be copied.
     """

@@ -198,7 +198,7 @@ class Sets:
         return stored
 
     def _swap(self, new: Path, old: Path, keep: bool) -> None:
-        """Put a folder in the place of another. If the process ends meanwhile, `_recover` ends it.
+        """Replace a folder by another one. If the process ends meanwhile, `_recover` ends it.
 
         keep: keep the old folder until another one is replaced.
         """
@@ -212,7 +212,7 @@ class Sets:
             raise
         if keep:
             discard(self.replaced)
-            with suppress(OSError):  # such as that of another disk, where it would be copied
+            with suppress(OSError):  # it is on another disk, and would be copied
                 self.replaced.mkdir(parents=True)
                 aside.rename(self.replaced / old.name)
         discard(aside)

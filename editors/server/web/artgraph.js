@@ -5,7 +5,7 @@ import { api } from '/scripts/api.js'
 import { acceptDrops } from './drops.js'
 import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
-import { watchFolders, watchMasks } from './looks.js'
+import { addLook, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
@@ -127,7 +127,6 @@ app.registerExtension({
     addHelp()
     showVersions()
     watchFolders()
-    watchMasks()
     api.addEventListener('execution_start', (event) => clearMarks(event.detail))
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
@@ -154,5 +153,6 @@ app.registerExtension({
     addUploadButton(node)
     addFileButton(node)
     addReviewButton(node)
+    addLook(node)
   }
 })

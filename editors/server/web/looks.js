@@ -11,6 +11,7 @@ const EVERY = 500 // milliseconds between two checks whether a value has changed
 const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest height of the texts
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
+let watched = null // the editor’s store of what nodes show
 const waiting = new WeakSet() // nodes whose value is being replaced by a copy of a result
 
 /** Looks at the folders of all nodes, when one of their values changes, and when the window is shown again. */
@@ -23,6 +24,11 @@ export function watchFolders() {
   window.addEventListener('focus', again)
 }
 
+/** Adds the box to a node that loads a folder. App mode can show it too, by its name “pictures”. */
+export function addLook(node) {
+  if (setNode(node)) boxes.set(node, new Box(node))
+}
+
 function* nodes(graph = app.rootGraph ?? app.graph) {
   for (const node of graph?.nodes ?? []) {
     yield node
@@ -31,6 +37,7 @@ function* nodes(graph = app.rootGraph ?? app.graph) {
 }
 
 function check() {
+  watchMasks()
   for (const node of nodes()) {
     replaceMarked(node)
     if (setNode(node)) compare(node)
@@ -44,11 +51,10 @@ function compare(node) {
   values.graph = app.extensionManager?.workflow?.activeWorkflow?.path?.replace(/^workflows\//, '') ?? ''
   const wanted = JSON.stringify(values)
   const box = boxes.get(node)
-  if (box ? box.wanted === wanted : !values.folder) return
-  const current = box ?? new Box(node)
-  current.wanted = wanted
-  if (values.folder) look(current, wanted)
-  else current.clear()
+  if (!box || box.wanted === wanted) return
+  box.wanted = wanted
+  if (values.folder) look(box, wanted)
+  else box.clear()
 }
 
 async function look(box, wanted) {
@@ -84,7 +90,6 @@ class Box {
     const height = () => this.height()
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     node.addDOMWidget('pictures', 'artgraph_look', this.box, options).serialize = false
-    boxes.set(node, this)
   }
 
   height() {
@@ -127,11 +132,12 @@ class Box {
     this.resize()
   }
 
+  /** Makes room for the content, and again when nodes that are elements of the page have been drawn. */
   resize() {
     const before = this.node.size[1]
-    requestAnimationFrame(() => {
-      if (this.node.graph) grow(this.node, before)
-    })
+    const adapt = () => this.node.graph && grow(this.node, before)
+    requestAnimationFrame(adapt)
+    setTimeout(adapt, 500)
   }
 }
 
@@ -153,9 +159,12 @@ async function replaceMarked(node) {
 }
 
 /** Makes a picture that was painted in the editor’s mask editor the value of its node. */
-export function watchMasks() {
-  const store = document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties.$pinia?._s.get('nodeOutput')
-  store?.$onAction(({ name, args: [node, images] }) => {
+function watchMasks() {
+  const stores = document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties.$pinia?._s
+  const store = stores?.get('nodeOutput') // not there before it is needed
+  if (!store || store === watched) return
+  watched = store
+  store.$onAction(({ name, args: [node, images] }) => {
     if (name !== 'replaceNodeOutputImages' || node.comfyClass !== 'Artgraph_load_image') return
     const [{ filename, subfolder }] = images
     setWidget(node, 'path', subfolder ? `${subfolder}/${filename}` : filename)

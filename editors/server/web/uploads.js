@@ -32,11 +32,11 @@ export async function uploadSet({ name, files, how, unread = [] }) {
     if (!begun.take.length) return void tellNothing(name, begun)
     upload = begun.upload
     counter.name = begun.name
-    how ??= begun.exists ? await ask(begun.exists, begun.take.length, begun.name) : 'new'
+    how ??= begun.exists ? await ask(begun, begun.exists, counter) : 'new'
     if (!how) return null
     const refused = await sendAll(upload, files, begun.take, counter, abort.signal)
     counter.finish()
-    const stored = await finish(upload, how, [...refused.keys()], begun, abort.signal)
+    const stored = await finish({ upload, how, without: [...refused.keys()] }, begun, counter, abort.signal)
     if (stored) tell(stored, begun, refused, unread)
     upload = stored ? null : upload
     return stored
@@ -110,25 +110,30 @@ async function sendOne(upload, file, number, signal) {
 }
 
 /** Stores the set. Asks again if a set of its name has appeared meanwhile. Returns null if the answer is no. */
-async function finish(upload, how, without, begun, signal) {
-  while (how) {
-    const answer = await post('finish', { upload, how, without }, signal)
+async function finish(body, begun, counter, signal) {
+  while (body.how) {
+    const answer = await post('finish', body, signal)
     if (!answer.exists) return answer
-    how = await ask(answer.exists, begun.take.length, begun.name)
+    body.how = await ask(begun, answer.exists, counter)
   }
   return null
 }
 
 /** Asks what to do with a set of the same name. */
-function ask({ name, pictures, is_set, free }, count, wanted) {
+function ask({ name: wanted, take }, { name, pictures, is_set, free }, counter) {
+  counter.box.hidden = true
   const text = document.createElement('p')
   const both = { [`Keep both, as ${QUOTED(free)}`]: 'both' }
   const choices = is_set ? { [`Replace ${QUOTED(name)}`]: 'replace', [`Add to ${QUOTED(name)}`]: 'add', ...both } : both
   text.textContent = is_set
-    ? `${QUOTED(name)} contains ${counted(pictures, 'picture')}, and you have chosen ${counted(count, 'file')}. `
+    ? `${QUOTED(name)} contains ${counted(pictures, 'picture')}, and you have chosen ${counted(take.length, 'file')}. `
       + 'If you replace it, it contains only what you have chosen. If you add to it, all that it contains stays.'
     : `${QUOTED(wanted)} is the name of a file or a link there.`
-  return new Promise((resolve) => showDialog(`${QUOTED(name)} is in the input folder already`, text, choices, resolve))
+  const answered = (resolve) => (choice) => {
+    counter.box.hidden = false
+    resolve(choice)
+  }
+  return new Promise((resolve) => showDialog(`${QUOTED(name)} is in the input folder already`, text, choices, answered(resolve)))
 }
 
 /** Says in one message what was stored, and what was not. */

@@ -27,7 +27,7 @@ export function rememberLoader(nodeData) {
 export const setNode = (node) => folderWidgets.get(node?.comfyClass)
 
 /** Returns the first class that loads a file of this name. */
-function loaderOf(name) {
+export function loaderOf(name) {
   const preferred = ['Artgraph_load_dataset', 'Artgraph_load_video']
   const found = [...loaders.values()].filter(({ endings }) => hasEnding(name, endings))
   return found.find(({ kind }) => preferred.includes(kind)) ?? found[0]

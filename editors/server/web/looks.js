@@ -12,7 +12,7 @@ const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest 
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
 let watched = null // the editor’s store of what nodes show
-const waiting = new WeakSet() // nodes whose value is being replaced by a copy of a result
+const tried = new WeakMap() // from a node to the result that was asked for, so that it is asked for once
 
 /** Looks at the folders of all nodes, when one of their values changes, and when the window is shown again. */
 export function watchFolders() {
@@ -147,15 +147,20 @@ function paragraph(kind, text, className = '') {
 
 /** Replaces a result that was chosen as the input of a node by its copy in the input folder. */
 async function replaceMarked(node) {
-  const widget = !waiting.has(node) && node.widgets?.find(({ value }) => typeof value === 'string' && MARKED.test(value))
-  if (!widget || !node.comfyClass?.startsWith('Artgraph_')) return
+  const widget = node.widgets?.find(({ value }) => typeof value === 'string' && MARKED.test(value))
+  const isOurs = node.comfyClass?.startsWith('Artgraph_')
+  if (!widget || tried.get(node) === widget.value || !(isOurs || node.comfyClass === 'LoadImage')) return
   const { value } = widget
-  waiting.add(node) // also if there is no such file, so that it is asked for once
+  tried.set(node, value)
   const answer = await api.fetchApi('/artgraph/bring', { method: 'POST', body: JSON.stringify({ value }) })
-  if (!answer.ok) return
+  if (!answer.ok || widget.value !== value) return
   const { name } = await answer.json()
-  if (widget.value === value) setWidget(node, widget.name, name)
-  waiting.delete(node)
+  if (isOurs || node.outputs.some(({ links }) => links?.length)) return setWidget(node, widget.name, name)
+  const own = window.LiteGraph.createNode('Artgraph_load_image') // instead of ComfyUI’s node
+  own.pos = [...node.pos]
+  node.graph.add(own)
+  node.graph.remove(node)
+  setWidget(own, 'path', name)
 }
 
 /** Makes a picture that was painted in the editor’s mask editor the value of its node. */

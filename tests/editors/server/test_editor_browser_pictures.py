@@ -1,4 +1,4 @@
-"""The editor in a real Chromium: pictures that are dropped and pasted, and what nodes show of them."""
+"""The editor in a real Chromium: pictures that are dropped and pasted, and shown on nodes."""
 
 import pytest
 from browsing import widget

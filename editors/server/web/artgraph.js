@@ -3,9 +3,9 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { acceptDrops } from './drops.js'
-import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
+import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
-import { addLook, watchFolders } from './looks.js'
+import { addLook, rememberOpened, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import {
@@ -147,6 +147,11 @@ app.registerExtension({
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
     rememberLoader(nodeData)
     rememberReview(nodeData)
+  },
+
+  loadedGraphNode(node) {
+    keepValues(node)
+    rememberOpened(node)
   },
 
   nodeCreated(node) {

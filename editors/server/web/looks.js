@@ -2,13 +2,14 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { setNode, setWidget, valueOf } from './files.js'
+import { dropControls, setNode, setWidget, valueOf } from './files.js'
 import { grow } from './results.js'
-import { counted } from './uploads.js'
+import { counted, refreshChoices } from './uploads.js'
 
 const NAMES = ['table', 'label', 'review', 'size', 'fit', 'aspect', 'alpha', 'background'] // widgets that matter
 const EVERY = 500 // milliseconds between two checks whether a value has changed
 const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest height of the texts
+const TITLE = 30 // height of a node's title
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
 let watched = null // the editor’s store of what nodes show
@@ -29,6 +30,11 @@ export function addLook(node) {
   if (setNode(node)) boxes.set(node, new Box(node))
 }
 
+/** Remembers that a node was opened with its graph, so that its size is no change of the graph. */
+export function rememberOpened(node) {
+  if (boxes.has(node)) boxes.get(node).isOpening = true
+}
+
 function* nodes(graph = app.rootGraph ?? app.graph) {
   for (const node of graph?.nodes ?? []) {
     yield node
@@ -40,6 +46,7 @@ function check() {
   watchMasks()
   for (const node of nodes()) {
     replaceMarked(node)
+    dropControls(node)
     if (setNode(node)) compare(node)
   }
 }
@@ -52,6 +59,7 @@ function compare(node) {
   const wanted = JSON.stringify(values)
   const box = boxes.get(node)
   if (!box || box.wanted === wanted) return
+  if (box.wanted) box.isOpening = false
   box.wanted = wanted
   if (values.folder) look(box, wanted)
   else box.clear()
@@ -134,10 +142,21 @@ class Box {
 
   /** Makes room for the content, and again when nodes that are elements of the page have been drawn. */
   resize() {
-    const before = this.node.size[1]
-    const adapt = () => this.node.graph && grow(this.node, before)
-    requestAnimationFrame(adapt)
-    setTimeout(adapt, 500)
+    if (this.height() === this.shown) return
+    this.shown = this.height()
+    requestAnimationFrame(() => this.adapt())
+    setTimeout(() => this.adapt(), 500)
+  }
+
+  adapt() {
+    if (!this.node.graph) return
+    const active = app.extensionManager?.workflow?.activeWorkflow
+    const isSaved = this.isOpening && active && !active.isModified
+    const { id, size } = this.node
+    const drawn = document.querySelector(`[data-node-id="${CSS.escape(id)}"]`)?.offsetHeight - TITLE
+    if (drawn > size[1]) this.node.setSize([size[0], drawn]) // if nodes are elements of the page
+    grow(this.node, 0)
+    if (isSaved) active.changeTracker?.reset?.((app.rootGraph ?? app.graph).serialize())
   }
 }
 
@@ -155,6 +174,7 @@ async function replaceMarked(node) {
   const answer = await api.fetchApi('/artgraph/bring', { method: 'POST', body: JSON.stringify({ value }) })
   if (!answer.ok || widget.value !== value) return
   const { name } = await answer.json()
+  await refreshChoices()
   if (isOurs || node.outputs.some(({ links }) => links?.length)) return setWidget(node, widget.name, name)
   const own = window.LiteGraph.createNode('Artgraph_load_image') // instead of ComfyUI’s node
   own.pos = [...node.pos]
@@ -173,5 +193,6 @@ function watchMasks() {
     if (name !== 'replaceNodeOutputImages' || node.comfyClass !== 'Artgraph_load_image') return
     const [{ filename, subfolder }] = images
     setWidget(node, 'path', subfolder ? `${subfolder}/${filename}` : filename)
+    refreshChoices()
   })
 }

@@ -117,7 +117,7 @@ class Box {
       this.picture.hidden = false
     }
     const lines = [paragraph('b', line)]
-    if (classes.length > 1) lines.push(paragraph('p', classes.map(([name, count]) => `${name} ${count}`).join(' · ')))
+    if (classes.length > 1) lines.push(Object.assign(document.createElement('p'), { textContent: classes.map(([name, count]) => `${name} ${count}`).join(' · ') }))
     if (!done) lines.push(paragraph('p', `${opened.toLocaleString('en')} of ${total.toLocaleString('en')} opened …`))
     else if (opened < total) lines.push(paragraph('p', `The first ${counted(opened, 'picture')} were opened. A run opens all.`))
     lines.push(...doubts.map((text) => paragraph('p', text, 'artgraph-warning')))

@@ -1,10 +1,15 @@
 """Measures the quality of the models over several seeds, beside bars and plain models.
 
     python benchmarks/quality.py [--only PART ...] [--seeds 0 1 2] [--out DIR] [--cache DIR]
+        [--packages DIR] [--trial STEPS] [--blind]
+    python benchmarks/quality.py --score-blind FILE [--out DIR]
+    python benchmarks/quality.py --fid FOLDER --model FILE --inception FILE [--drawn 5000]
 
-Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, looks, which needs what
-quality_looks.py names, and twemoji, which needs the extra `pretrained` and npm. Every training is a
-node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
+Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, and twemoji, which needs
+the extra `pretrained` and npm. Only if named: few, few_without and looks (few pictures, the same
+trainings, an hour and more of one core for each seed; they need the packages that
+quality_imagenet.py names), pace, and drawings, which needs apt-get and resvg_py. Every training is
+a node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
 Markdown. It also writes sheets of pictures, since figures alone can mislead. The exit code is 1 if
 a bar is missed. Seconds are CPU time, which depends less on other work on the machine.
 
@@ -25,6 +30,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from quality_blind import print_score, write_blind
+from quality_drawings import drawings
+from quality_few import few, few_without, pace
+from quality_fid import print_fid
 from quality_looks import looks
 from quality_parts import Row, base, cnn, finetune, gan, vae
 from quality_real import real
@@ -38,9 +47,14 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "gan": gan,
     "finetune": finetune,
     "real": real,
-    "looks": looks,
     "twemoji": twemoji,
+    "few": few,
+    "few_without": few_without,
+    "looks": looks,
+    "pace": pace,
+    "drawings": drawings,
 }
+ONLY_IF_NAMED = ("few", "few_without", "looks", "pace", "drawings")
 
 
 def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
@@ -49,10 +63,15 @@ def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     yield "| | " + " | ".join(names) + " |"
     yield "|---|" + "---|" * len(names)
     for model, runs in rows.items():
-        cells = [
-            " / ".join(_cell(run, name) for run in runs) + _bar(runs[0], name) for name in names
-        ]
-        yield f"| {model} | " + " | ".join(cells) + " |"
+        yield f"| {model} | " + " | ".join(_cells(runs, name) for name in names) + " |"
+
+
+def _cells(runs: Sequence[Row], name: str) -> str:
+    """Returns a figure of all seeds as text, with its bar; with all bars if they differ."""
+    bars = [_bar(run, name) for run in runs]
+    if len(set(bars)) == 1:
+        return " / ".join(_cell(run, name) for run in runs) + bars[0]
+    return " / ".join(_cell(run, name) + bar for run, bar in zip(runs, bars, strict=True))
 
 
 def _cell(run: Row, name: str) -> str:
@@ -71,20 +90,35 @@ def _bar(run: Row, name: str) -> str:
         return ""
     low, high = run.bars[name]
     if math.isinf(high):
-        return f" (at least {low:g})"
-    return f" (at most {high:g})" if low == 0 else f" ({low:g} to {high:g})"
+        return f" (at least {low:.3g})"
+    return f" (at most {high:g})" if low in (0, -math.inf) else f" ({low:g} to {high:g})"
 
 
 def main() -> int:
     """Run the chosen parts. Returns 1 if a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    usual = [name for name in PARTS if name != "looks"]
+    usual = [name for name in PARTS if name not in ONLY_IF_NAMED]
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=usual)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
     parser.add_argument("--cache", type=Path, default=Path("out/quality/cache"))
+    parser.add_argument("--packages", type=Path, help="folder of unpacked packages of pictures")
+    parser.add_argument("--trial", type=int, default=0, help="steps of few, to try it out")
+    parser.add_argument("--blind", action="store_true", help="cut samples of `few` to be named")
+    parser.add_argument("--score-blind", type=Path, metavar="FILE", help="count right guesses")
+    parser.add_argument("--fid", type=Path, metavar="FOLDER", help="real pictures of --model")
+    parser.add_argument("--model", type=Path, help="a GAN as save_model writes it")
+    parser.add_argument("--inception", type=Path, help="weights of InceptionV3")
+    parser.add_argument("--drawn", type=int, default=5000, help="pictures to draw for --fid")
     options = parser.parse_args()
-    bench = Bench(options.cache, options.out)
+    if options.score_blind:
+        return print_score(options.score_blind, options.out / "blind" / "answers.json")
+    if options.fid:
+        return print_fid(options.fid, options.model, options.inception, options.drawn)
+    bench = Bench(options.cache, options.out, options.packages, options.trial)
+    if options.blind:
+        print(f"samples are in {write_blind(bench, options.seeds)}")
+        return 0
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {bench.numerics.threads} threads, torch"
         f" {torch.__version__}, {bench.numerics.precision}; seeds {options.seeds}\n"

@@ -10,7 +10,7 @@ import importlib.util
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -73,58 +73,78 @@ def real(bench: Bench, seed: int) -> Iterator[Row]:
 
     The GAN continues from the shipped one. Its pictures are judged by the CNN of the same seed.
     """
-    folder = bench.out / "real"
-    cut(folder)
-    nodes: dict[str, Any] = {
-        "art": _patches("train"),
-        "others": _patches("test"),
+    cut(bench.out / "real")
+    yield from rows(bench, seed, "real", Steps(300, 600, 300))
+
+
+class Steps(NamedTuple):
+    """Steps of the trainings."""
+
+    cnn: int
+    vae: int
+    gan: int
+
+
+def rows(bench: Bench, seed: int, name: str, steps: Steps, title: str = "") -> Iterator[Row]:
+    """Yields a row each for a CNN, a VAE and a GAN, with `title` before it.
+
+    They are trained on the pictures in the folder `name`/train, and compared with those in
+    `name`/test, HELD_OUT of each class.
+    """
+    nodes = _nodes(seed, name, steps, len([*(bench.out / name / "test").iterdir()]) * HELD_OUT)
+    results = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
+    table = results.values["report.table"].columns
+    accuracy = dict(zip(table["metric"], table["value"], strict=True))["accuracy"]
+    figures = _figures(accuracy=accuracy, seconds=results.seconds_of("judge"))
+    yield Row(f"{title}CNN, {steps.cnn} steps", figures)
+    judge = Judge(results.values["judge.classifier"], results.values["others"], bench.numerics)
+    learned, labels = results.values["art"].images, results.values["others"].labels
+    bench.sheet(f"{name}_{seed}", learned[:: max(1, len(learned) // 32)][:32], 4)
+
+    results = bench.run(nodes, ["held_out.image", "vae_again"])
+    before, after = results.values["held_out.image"], results.values["vae_again"]
+    bench.sheet(f"{name}_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
+    figures = _figures(PSNR=psnr(before, after), seconds=results.seconds_of("vae"))
+    yield Row(f"{title}VAE, {steps.vae} steps", figures)
+
+    results = bench.run(nodes, ["drawn.image"])
+    drawn = results.values["drawn.image"]
+    bench.sheet(f"{name}_gan_{seed}", drawn[:64], 8)
+    vectors = [judge.vectors(images) for images in (drawn, learned, before)]
+    share = judge.recognised(drawn, torch.arange(len(drawn)) % int(labels.max() + 1))
+    figures = _figures(
+        recognised=share, novelty=novelty(*vectors), seconds=results.seconds_of("gan")
+    )
+    yield Row(f"{title}GAN, from base/gan_64, {steps.gan} steps", figures)
+
+
+def _nodes(seed: int, name: str, steps: Steps, count: int) -> dict[str, Any]:
+    return {
+        "art": _pictures(f"{name}/train"),
+        "others": _pictures(f"{name}/test"),
         "held_out": {
             "node": "dataset_images",
             "from": {"dataset": "others"},
-            "with": {"count": HELD_OUT * len(PHOTOGRAPHS)},
+            "with": {"count": count},
         },
-        "judge": trained("classifier", 300, seed),
+        "judge": trained("classifier", steps.cnn, seed),
         "report": {
             "node": "evaluate_classifier",
             "from": {"classifier": "judge.classifier", "dataset": "others"},
         },
-        **through_vae("vae", trained("vae", 600, seed)),
+        **through_vae("vae", trained("vae", steps.vae, seed)),
         "base": {"node": "load_model", "with": {"path": "base/gan_64.safetensors"}},
-        "gan": trained("gan", 300, seed, start="base.gan"),
+        "gan": trained("gan", steps.gan, seed, start="base.gan"),
         "drawn": {
             "node": "sample_latent",
             "from": {"gan": "gan.gan"},
-            "with": {"count": HELD_OUT * len(PHOTOGRAPHS), "seed": seed},
+            "with": {"count": count, "seed": seed},
         },
     }
-    results = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
-    table = results.values["report.table"].columns
-    accuracy = dict(zip(table["metric"], table["value"], strict=True))["accuracy"]
-    yield Row("CNN, 300 steps", _figures(accuracy=accuracy, seconds=results.seconds_of("judge")))
-    judge = Judge(results.values["judge.classifier"], results.values["others"], bench.numerics)
-    learned = results.values["art"].images
-    bench.sheet(f"real_{seed}", learned[:: TRAINED // 4][:32], 4)
-
-    results = bench.run(nodes, ["held_out.image", "vae_again"])
-    before, after = results.values["held_out.image"], results.values["vae_again"]
-    bench.sheet(f"real_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
-    yield Row(
-        "VAE, 600 steps", _figures(PSNR=psnr(before, after), seconds=results.seconds_of("vae"))
-    )
-
-    results = bench.run(nodes, ["drawn.image"])
-    drawn = results.values["drawn.image"]
-    bench.sheet(f"real_gan_{seed}", drawn[:64], 8)
-    vectors = [judge.vectors(images) for images in (drawn, learned, before)]
-    share = judge.recognised(drawn, torch.arange(len(drawn)) % len(PHOTOGRAPHS))
-    figures = _figures(
-        recognised=share, novelty=novelty(*vectors), seconds=results.seconds_of("gan")
-    )
-    yield Row("GAN, from base/gan_64, 300 steps", figures)
 
 
-def _patches(part: str) -> dict[str, Any]:
-    return {"node": "load_dataset", "with": {"folder": f"real/{part}", "size": EDGE}}
+def _pictures(folder: str) -> dict[str, Any]:
+    return {"node": "load_dataset", "with": {"folder": folder, "size": EDGE}}
 
 
 def _figures(**figures: float) -> dict[str, float]:

@@ -57,10 +57,19 @@ class Results:
 
 
 class Bench:
-    """Runs graphs with a cache for this version of the code, so that nothing is computed twice."""
+    """Runs graphs with a cache for this version of the code, so that nothing is computed twice.
 
-    def __init__(self, cache: Path, out: Path) -> None:
+    judged:   folder of the vectors of pictures that were judged.
+    packages: folder of unpacked packages; those that are missing are fetched into it.
+    trial:    steps of the trainings of few pictures, to try them out; 0 for those of the budgets.
+    """
+
+    def __init__(
+        self, cache: Path, out: Path, packages: Path | None = None, trial: int = 0
+    ) -> None:
         self.out, self.numerics = out.resolve(), Numerics.of("cpu")
+        self.packages, self.trial = (packages or self.out / "packages").resolve(), trial
+        self.judged = cache / "judged"
         self.out.mkdir(parents=True, exist_ok=True)
         self._registry = load_nodes([str(Path(__file__).with_name("quality_peers.py"))])
         folder = cache / _code()

@@ -1,75 +1,45 @@
 """Twemoji for benchmarks/quality.py: nine categories of small drawings, of which few are learned.
 
-The pictures, 64 px, are in the npm package emoji-datasource-twitter (CC BY 4.0). `npm pack` fetches
-it into the out folder; this repository contains none.
+The pictures, 64 px, are in an npm package (quality_packages.py); this repository contains none.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-import subprocess
-import tarfile
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import quality_packages
 from quality_judge import trained
 from quality_parts import Row
 from quality_runs import Bench
 
-PACKAGE = "emoji-datasource-twitter@16.0.0"
 OWN_STEPS, TUNING_STEPS = 1000, 60
 # Number of learned pictures of each category, and the lowest accuracies with the training from
 # scratch and with pretrained features.
 SIZES = ((16, 0.57, 0.63), (80, 0.0, 0.73))
 
 
-def fetch(folder: Path) -> Path:
-    """Returns the unpacked package in a folder; fetches it if it is not there."""
-    unpacked = folder / "package"
-    if (unpacked / "emoji.json").is_file():
-        return unpacked
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit(f"npm is not installed - install it, or unpack {PACKAGE} into {folder}")
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([npm, "pack", PACKAGE, "--silent"], cwd=folder, check=True)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        wanted = [
-            member
-            for member in archive.getmembers()
-            if "/img/twitter/64/" in member.name or member.name.endswith("emoji.json")
-        ]
-        archive.extractall(folder, wanted, filter="data")
-    return unpacked
-
-
-def divide(package: Path, folder: Path, count: int, seed: int) -> None:
+def divide(categories: dict[str, list[Path]], folder: Path, count: int, seed: int) -> None:
     """Copy `count` random pictures of each category into train/, and all others into test/."""
-    categories = defaultdict(list)
-    for emoji in json.loads((package / "emoji.json").read_text("utf-8")):
-        picture = package / "img/twitter/64" / emoji["image"]
-        if emoji["category"] != "Component" and picture.is_file():
-            categories[emoji["category"]].append(picture)
     shutil.rmtree(folder, ignore_errors=True)
-    for number, (category, pictures) in enumerate(sorted(categories.items())):
+    for number, (category, pictures) in enumerate(categories.items()):
         random = np.random.Generator(np.random.Philox(key=(seed, number)))
         for place, index in enumerate(random.permutation(len(pictures))):
             target = folder / ("train" if place < count else "test") / category
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(sorted(pictures)[index], target)
+            shutil.copy(pictures[index], target)
 
 
 def twemoji(bench: Bench, seed: int) -> Iterator[Row]:
     """Nine categories of Twemoji, 64 px; few pictures of each are learned, all others unseen."""
-    package = fetch(bench.out / "twemoji")
+    categories = quality_packages.twemoji(bench.packages)
     for count, own_bar, pretrained_bar in SIZES:
         name = f"twemoji_{count}_{seed}"
-        divide(package, bench.out / name, count, seed)
+        divide(categories, bench.out / name, count, seed)
         nodes: dict[str, Any] = {
             "art": {"node": "load_dataset", "with": {"folder": f"{name}/train", "size": 64}},
             "others": {"node": "load_dataset", "with": {"folder": f"{name}/test", "size": 64}},

@@ -28,6 +28,10 @@ app = typer.Typer()
 @app.command()
 def nodes(
     node: Annotated[str | None, typer.Argument(help="The id of one node to describe.")] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="List the nodes about this, such as gif or morph."),
+    ] = None,
     pack: PackOption = None,
     as_json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")] = False,
@@ -35,9 +39,13 @@ def nodes(
     """List all nodes, or describe one."""
     from ..contract.registry import load_nodes
     from ..contract.wording import suggestion
-    from .reference import node_data, node_lines, node_list, reference_page
+    from .reference import node_data, node_lines, node_list, nodes_about, reference_page
 
     registry = load_nodes(pack or ())
+    if about is not None:
+        registry = nodes_about(registry, about)
+        if not registry:
+            raise GraphError(f"no node is about {about!r}", "`artgraph nodes` lists all nodes")
     if node is not None and node not in registry:
         hint = suggestion(node, registry, "`artgraph nodes` lists all nodes")
         raise GraphError(f"there is no node {node!r}", hint)

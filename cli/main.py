@@ -44,6 +44,7 @@ from .options import (
     warn,
 )
 from .output import finish, protect
+from .plan import plan_lines
 
 if TYPE_CHECKING:
     from ..runner.graph.bound import Graph
@@ -212,22 +213,26 @@ def plan(
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = None,
+    time: Annotated[
+        bool, typer.Option("--time", help="Also show how long it will take, by earlier runs.")
+    ] = False,
+    jobs: JobsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run would do with each node, and why."""
+    """Show what a run would do with each node, in which order, and why."""
     from ..runner.run.device_option import all_numerics_for
-    from ..runner.run.plan_table import plan_table
+    from ..runner.run.plan_table import plan_table, total_of
 
-    numerics = all_numerics_for(device)[0]
+    numerics, *others = all_numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
     with open_store(cache, cache_remote) as store:
         rows = plan_table(bound, store, numerics, only or (), force or ())
     if as_json:
         typer.echo(json.dumps([row.plain() for row in rows]))
         return
-    width = max((len(row.node) for row in rows), default=0)
-    for row in rows:
-        typer.echo(f"{row.node:{width}}  {row.action:6}  {row.why}")
+    total = total_of(rows, bound, number_of_jobs(jobs, 1 + len(others)), 1 + len(others))
+    for line in plan_lines(rows, total if time else None):
+        typer.echo(line)
 
 
 @app.command()

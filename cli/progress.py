@@ -27,6 +27,7 @@ from ..runner.run.events import (
     Waiting,
     Warned,
 )
+from ..runner.run.pace import progress_line
 from .output import is_behind
 
 if TYPE_CHECKING:
@@ -78,7 +79,6 @@ class Lines(Quiet):
         self._folder, self._stream = folder, stream or sys.stdout
         self._skipped = 0  # nodes of this run that need a failed one
         self._last = 0.0  # time of the last progress line
-        self._history: dict[str, list[tuple[float, float]]] = {}  # (time, done) of each node
         self._picture = ""  # which of how many pictures goes through the graph
         self._repeated: dict[tuple[str, str], int] = {}  # warnings of nodes, over all pictures
 
@@ -86,7 +86,6 @@ class Lines(Quiet):
         super().__call__(event)
         if isinstance(event, Started):
             self._last = time.monotonic()
-            self._history.pop(event.node, None)  # from an earlier run of the same sweep
         line = self.progress(event) if isinstance(event, Progressed) else self.line(event)
         if line is not None:
             self.show(line)
@@ -95,25 +94,14 @@ class Lines(Quiet):
         print(line, file=self._stream, flush=True)
 
     def progress(self, event: Progressed) -> str | None:
-        """Returns a node's progress and remaining time, or None if it is too early for a line.
-
-        The remaining time is estimated from the speed in the second half of the time so far.
-        """
+        """Returns a node's progress and remaining time, or None if it is too early for a line."""
         now = time.monotonic()
-        if is_behind(self._stream):
-            return None
-        history = self._history.setdefault(event.node, [(now, event.done)])
-        if now - self._last < _LINE_SECONDS or event.done == event.total:
+        if is_behind(self._stream) or now - self._last < _LINE_SECONDS or event.done == event.total:
             return None
         self._last = now
-        history.append((now, event.done))
-        share = f"{100 * event.done / event.total:.0f} %"
         place = f"{self._picture}: " if event.picture else ""
-        start, before = history[(len(history) - 1) // 2]
-        if share == "0 %" or event.done <= before:
-            return f"{place}{event.node}: {share}"
-        left = (event.total - event.done) * (now - start) / (event.done - before)
-        return f"{place}{event.node}: {share}, about {duration(left)} left"
+        left = "" if event.left is None else f", about {duration(event.left)} left"
+        return f"{place}{event.node}: {event.words}{left}"
 
     def line(self, event: Event) -> str | None:
         """Returns the line about an event, or None if people do not need to read about it."""
@@ -208,7 +196,9 @@ class Bars(Lines):
     def update(self, event: NodeEvent) -> None:
         if isinstance(event, PictureStarted):
             if event.number == 1:
-                self._tasks[_PICTURES] = self.bars().add_task("", total=event.total, note="")
+                self._tasks[_PICTURES] = self.bars().add_task(
+                    "", total=event.total, note="", path=""
+                )
             if self._bars is not None and _PICTURES in self._tasks:
                 text = f"picture {event.number:,} of {event.total:,}"
                 self._bars.update(
@@ -220,14 +210,15 @@ class Bars(Lines):
             return
         if isinstance(event, Started):
             bars = self.bars()
-            self._tasks[event.node] = bars.add_task(event.node, total=None, note="")
+            self._tasks[event.node] = bars.add_task(event.node, total=None, note="", path="")
         task = self._tasks.get(event.node)
         if task is None or self._bars is None:
             return
         if isinstance(event, Progressed):
-            self._bars.update(task, completed=event.done, total=event.total)
+            note = progress_line(event.words, event.left)
+            self._bars.update(task, completed=event.done, total=event.total, note=note)
         elif isinstance(event, Previewed):
-            self._bars.update(task, note=event.path)
+            self._bars.update(task, path=event.path)
         elif isinstance(event, Finished | Failed):
             self._bars.remove_task(self._tasks.pop(event.node))
 
@@ -235,7 +226,7 @@ class Bars(Lines):
         if self._bars is None:
             from rich.console import Console
             from rich.control import Control
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn
 
             class Screen(Console):
                 """A terminal whose bars are not drawn again while it is stopped with Ctrl-S."""
@@ -248,8 +239,8 @@ class Bars(Lines):
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.percentage:.0f} %"),
-                TimeRemainingColumn(),
-                TextColumn("[dim]{task.fields[note]}"),
+                TextColumn("{task.fields[note]}"),
+                TextColumn("[dim]{task.fields[path]}"),
                 console=Screen(),
             )
             self._bars.start()

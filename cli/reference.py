@@ -26,6 +26,31 @@ def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
     return lines
 
 
+def nodes_about(registry: Mapping[str, NodeSpec], text: str) -> dict[str, NodeSpec]:
+    """Returns the nodes about something, by id: first those named so, then by their description.
+
+    All words of the text must occur. Nodes that only mention it somewhere are left out if others
+    fit better.
+    """
+    words = text.casefold().split()
+
+    def fit(spec: NodeSpec) -> int | None:
+        places = (
+            " ".join([spec.title, *spec.search_words, spec.category]),
+            spec.summary,
+            " ".join([spec.doc, *(w.description for w in spec.widgets.values())]),
+        )
+        for number in range(len(places)):
+            seen = " ".join(places[: number + 1]).casefold()
+            if all(word in seen for word in words):
+                return number
+        return None
+
+    ranked = [(rank, spec.id) for spec in registry.values() if (rank := fit(spec)) is not None]
+    best = min((rank for rank, _ in ranked), default=0)
+    return {name: registry[name] for rank, name in sorted(ranked) if rank <= max(best, 1)}
+
+
 def node_lines(spec: NodeSpec) -> list[str]:
     """Returns the full description of one node."""
     lines = [f"{spec.id} (version {spec.version}): {spec.title}", "", spec.doc]
@@ -43,7 +68,8 @@ def node_lines(spec: NodeSpec) -> list[str]:
     lines += ["", "outputs"]
     for port in spec.outputs.values():
         about = "; ".join(socket.about for socket in port.sockets)
-        lines += [f"  {port.name}: {_sockets(port)} - {about}"]
+        empty = ", may be empty" if port.may_be_empty else ""
+        lines += [f"  {port.name}: {_sockets(port)}{empty} - {about}"]
     return lines
 
 
@@ -53,6 +79,7 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
         "id": spec.id,
         "title": spec.title,
         "category": spec.category,
+        "words": list(spec.words),
         "version": spec.version,
         "doc": spec.doc,
         "inputs": {
@@ -119,7 +146,10 @@ def _section(spec: NodeSpec) -> Iterator[str]:
                 *(f"  - {line}" for line in widget.choice_lines),
             )
         ],
-        "Outputs": [f"- `{port.name}`: {_sockets(port)}" for port in spec.outputs.values()],
+        "Outputs": [
+            f"- `{port.name}`: {_sockets(port)}{', may be empty' if port.may_be_empty else ''}"
+            for port in spec.outputs.values()
+        ],
     }
     for name, items in groups.items():
         if items:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.training.numerics import Numerics
+from ..models.training.stages import Report, no_report
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,7 @@ class Context:
     log:         shows one line to the user, such as the name of a skipped file.
     warn:        shows one line about the result, such as a training that failed to learn. The
                  line is stored with the result and shown again when the result is reused.
+    stages:      reports the stages of the work, so that `progress` can be shown in words.
     temporary:   folder for temporary files of much data; None: the data stays in memory.
     """
 
@@ -60,6 +62,7 @@ class Context:
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
     log: Log = lambda message: None
     warn: Log = lambda message: None
+    stages: Report = no_report
     temporary: Path | None = None
 
     @classmethod
@@ -83,7 +86,9 @@ class Context:
         """What the training loop receives from this context."""
         from ..models.training.loop import TrainingRun
 
-        return TrainingRun(self.numerics, self.checkpoint, self.progress, self.log, self.warn)
+        return TrainingRun(
+            self.numerics, self.checkpoint, self.progress, self.log, self.warn, self.stages
+        )
 
     def part(self, start: float, end: float) -> Context:
         """Returns a context whose progress fills `start`..`end` (in 0..1) of this one's."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")  # suffixes of files with weights of networks
+_HALVES = (("encoder", "decoder"), ("decoder", "encoder"))  # names of the files of a TAESD
+
 # The beginning of a file: what it is.
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
@@ -38,3 +43,15 @@ def kind_of_file(data: bytes) -> str | None:
     if data[:1_000].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
         return "an HTML page"
     return None
+
+
+def beside_weights(path: Path) -> list[Path]:
+    """Returns the files in the same folder that may say more about a file of weights.
+
+    These are a config.json, and the other half of an autoencoder in two files. They are part of
+    the file's fingerprint.
+    """
+    if path.suffix.lower() not in WEIGHTS:
+        return []
+    names = ["config.json", *(path.name.replace(a, b) for a, b in _HALVES if a in path.name)]
+    return [path.with_name(name) for name in names if path.with_name(name).is_file()]

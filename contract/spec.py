@@ -23,7 +23,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -36,10 +36,11 @@ from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
 from .values.socket import Socket
-from .widgets import Alpha, Fallback, Widget, read_hint, widget_of
+from .widgets import Alpha, Fallback, MayBeEmpty, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Surroundings = Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Port:
     variable:    name of the type variable, which is the same kind wherever it occurs in a node.
     is_fallback: whether the input replaces a file or folder.
     alpha:       whether the node accepts pictures with an alpha channel.
+    may_be_empty: whether an output that is None counts as not wired, instead of being an error.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Port:
     variable: str | None = None
     is_fallback: bool = False
     alpha: bool = False
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,19 @@ class NodeSpec:
     device: bool
     needs: Package | None = None
     training_version: int | None = None
+    words: tuple[str, ...] = ()
+    shows: bool = False
+    surroundings: Surroundings | None = None
 
     @cached_property
     def doc(self) -> str:
         """The docstring without indentation."""
         return inspect.cleandoc(self.function.__doc__ or "")
+
+    @property
+    def search_words(self) -> list[str]:
+        """All words by which the node is found, besides its title."""
+        return [self.id, self.id.replace("_", " "), *self.words]
 
     @property
     def summary(self) -> str:
@@ -151,7 +162,7 @@ class NodeSpec:
             return {name: _port(self.id, name, field) for name, field in _hints(hint).items()}
         port = _port(self.id, "return", hint)
         name = port.sockets[0].name if port.variable is None else _snake(port.variable)
-        return {name: Port(name, port.sockets, variable=port.variable)}
+        return {name: replace(port, name=name)}
 
     @cached_property
     def saves(self) -> bool:
@@ -293,6 +304,9 @@ def node(
     device: bool = False,
     needs: Package | None = None,
     training_version: int | None = None,
+    words: str = "",
+    shows: bool = False,
+    surroundings: Surroundings | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
@@ -302,6 +316,10 @@ def node(
     needs:   a package that the node needs and that an extra installs.
     training_version: the version since which the trainings of the node have been the same, step by
              step; None for `version`. Trainings that were stored since then can be continued.
+    words:   what people search for when they need the node, with commas between; any language.
+    shows:   whether an editor shows the pictures that the node returns.
+    surroundings: returns what else the result depends on, by name, such as the processor or whether
+             a package is installed. It is part of the cache key, and must be quick.
     """
 
     def register(function: Function) -> Function:
@@ -312,8 +330,19 @@ def node(
                 f"{function.__module__} defines the node {name!r}, which exists already in"
                 f" {other.function.__module__} - rename one of them"
             )
+        found = tuple(word for part in words.split(",") if (word := part.strip()))
         REGISTRY[name] = NodeSpec(
-            name, title, category, version, function, device, needs, training_version
+            name,
+            title,
+            category,
+            version,
+            function,
+            device,
+            needs,
+            training_version,
+            found,
+            shows,
+            surroundings,
         )
         return function
 
@@ -339,12 +368,13 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
                 f"node {node_id}: {name!r} is annotated {annotation!r}, which is not a socket"
             )
         sockets = (socket,)
-    is_fallback = hint.has(Fallback)
-    if is_fallback and not hint.nullable:
-        raise TypeError(
-            f"node {node_id}: the fallback {name!r} must be optional - annotate it with `| None`"
-        )
-    return Port(name, sockets, hint.nullable, variable, is_fallback, hint.has(Alpha))
+    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty)}
+    for role, noun in ((Fallback, "fallback"), (MayBeEmpty, "output")):
+        if roles[role] and not hint.nullable:
+            raise TypeError(
+                f"node {node_id}: the {noun} {name!r} must be optional - annotate it with `| None`"
+            )
+    return Port(name, sockets, hint.nullable, variable, *roles.values())
 
 
 def _snake(name: str) -> str:

@@ -58,6 +58,14 @@ class Fallback:
     """Marks an input that is used if the file or folder of the node is not given."""
 
 
+class MayBeEmpty:
+    """Marks an output that some runs leave empty on purpose, such as a model that is not needed.
+
+    An input to which it is wired then counts as not wired, so it must be an optional input. Any
+    other output that is None is an error if it is wired.
+    """
+
+
 class Alpha:
     """Marks an input of pictures that may have an alpha channel.
 

@@ -11,6 +11,7 @@ from .training.diverged import UnsuitableError
 Config = TypeVar("Config")
 Size = int | tuple[int, int]  # edge of square pictures in pixels; (height, width) of others
 
+LATER = ("alpha", "groups")  # settings that are not in the configs of models without them
 MOST_ASPECT = 4  # longest side of a picture that is not square, divided by the shortest one
 # Largest factor by which the area of such a picture may differ from that of a square whose edge
 # would be allowed.
@@ -34,12 +35,11 @@ def read_config(kind: type[Config], data: Mapping[str, Any]) -> Config:
 
 
 def plain_config(config: Any) -> dict[str, Any]:
-    """Returns a config dataclass as a dict, which contains `alpha` only if it is true.
+    """Returns a config dataclass as a dict, which contains some settings only if they are used.
 
-    So the configs of models without alpha are the same as before there was alpha.
+    So the configs of models that do not use them are the same as before these settings existed.
     """
-    values = asdict(config)
-    return {key: value for key, value in values.items() if key != "alpha" or value}
+    return {key: value for key, value in asdict(config).items() if key not in LATER or value}
 
 
 def check_flag(name: str, value: object) -> None:

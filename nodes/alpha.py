@@ -20,7 +20,7 @@ class Parts(NamedTuple):
     mask: Mask
 
 
-@node(title="Split alpha", category="image")
+@node(title="Split alpha", category="image", words="mask, transparency, cut out, 蒙版, 透明")
 def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
     """Split pictures with alpha into their colours and a mask, in which 1 means clear.
 
@@ -33,7 +33,7 @@ def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
     return Parts(image[..., :3].contiguous(), 1 - image[..., 3])
 
 
-@node(title="Join alpha", category="image")
+@node(title="Join alpha", category="image", words="mask, transparency, cut out, 蒙版, 透明")
 def set_alpha(
     image: Annotated[Image, Alpha],
     mask: Mask,
@@ -72,7 +72,11 @@ def set_alpha(
     return torch.cat([image[..., :3].expand(count, -1, -1, -1), alpha], 3)
 
 
-@node(title="Flatten alpha", category="image")
+@node(
+    title="Flatten alpha",
+    category="image",
+    words="background, transparency, remove alpha, fill, 背景, 透明",
+)
 def flatten_alpha(
     image: Annotated[Pictures, Alpha], *, background: Background = "#ffffff"
 ) -> Image:

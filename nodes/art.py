@@ -15,7 +15,11 @@ from ..contract.widgets import Neutral, Seed
 from ..contract.wording import chosen_names
 
 
-@node(title="Procedural art", category="data")
+@node(
+    title="Procedural art",
+    category="data",
+    words="example pictures, demo, generate shapes, abstract, 示例, 抽象图案",
+)
 def procedural_art(
     *,
     count: Annotated[

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@node(title="Balance classes", category="prepare")
+@node(
+    title="Balance classes", category="prepare", words="even, equal, oversample, repeat, 平衡, 均衡"
+)
 def balance_classes(
     dataset: Annotated[Dataset, Alpha],
     *,
@@ -95,7 +97,11 @@ def _sizes(dataset: Dataset) -> str:
     return listed([f"{n} {name}" for n, name in zip(counts, dataset.classes, strict=True)], 8)
 
 
-@node(title="Rename classes", category="prepare")
+@node(
+    title="Rename classes",
+    category="prepare",
+    words="labels, categories, merge classes, 重命名, 类别",
+)
 def rename_classes(
     dataset: Annotated[Dataset, Alpha],
     *,
@@ -146,7 +152,11 @@ def _renamings(text: str, classes: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-@node(title="Join datasets", category="prepare")
+@node(
+    title="Join datasets",
+    category="prepare",
+    words="merge, combine folders, add pictures, 合并数据集",
+)
 def join_datasets(
     first: Annotated[Dataset, Alpha],
     second: Annotated[Dataset, Alpha],

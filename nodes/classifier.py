@@ -35,7 +35,13 @@ class TrainedClassifier(NamedTuple):
     confusion: Table | None
 
 
-@node(title="Train classifier", category="cnn", version=5, device=True)
+@node(
+    title="Train classifier",
+    category="cnn",
+    version=5,
+    device=True,
+    words="cnn, recognise, image classifier, teach, labels, 训练分类器, 识别图片",
+)
 def train_classifier(
     dataset: Dataset,
     start: Classifier | None = None,
@@ -84,7 +90,9 @@ def train_classifier(
     picture is held out, it is the first one. With `augment`, pictures are only mirrored and
     shifted, because recolouring makes these features worse. `method` is not used.
 
-    Raises: NodeError if the dataset has only one class.
+    If the dataset has only one class, there is nothing to learn: one step is done, the network
+    finds this class in every picture, and a warning says so.
+
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
     2017, "On calibration of modern neural networks".
     """
@@ -95,9 +103,11 @@ def train_classifier(
     from ..models.pretrained.network import PretrainedConfig
 
     if len(dataset.classes) < 2:
-        raise NodeError(
-            "the dataset has only one class", "put the pictures of each class into a sub-folder"
+        ctx.warn(
+            "the dataset has only one class, so there is nothing to distinguish - put the pictures"
+            " of each class into a sub-folder"
         )
+        steps = 1
     dataset, draws = rated(dataset, ctx)
     settings = ClassifierSettings(
         seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
@@ -130,7 +140,12 @@ def _base(
     return replace(config, classes=in_form_of(config.classes, classes)), start.state
 
 
-@node(title="Classify", category="cnn", device=True)
+@node(
+    title="Classify",
+    category="cnn",
+    device=True,
+    words="label pictures, recognise, tag, predict, sort, 分类, 识别, 标签",
+)
 def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     """Find the most probable class of each picture, and its probability.
 
@@ -165,7 +180,13 @@ class Evaluated(NamedTuple):
     confusion: Table
 
 
-@node(title="Evaluate classifier", category="cnn", version=2, device=True)
+@node(
+    title="Evaluate classifier",
+    category="cnn",
+    version=2,
+    device=True,
+    words="accuracy, confusion matrix, test, score, 准确率, 测试",
+)
 def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Context) -> Evaluated:
     """Test a classifier on pictures that it was not trained on.
 

@@ -20,7 +20,13 @@ class Neighbours(NamedTuple):
     table: Table
 
 
-@node(title="Nearest images", category="evaluate", version=2, device=True)
+@node(
+    title="Nearest images",
+    category="evaluate",
+    version=2,
+    device=True,
+    words="similar, copies, memorised, plagiarism, search, 相似图片, 查重",
+)
 def nearest_images(
     image: Image,
     dataset: Dataset,

@@ -35,7 +35,12 @@ Transparency = Annotated[
 Ground = Annotated[Background, Neutral(WHITE)]
 
 
-@node(title="Load image", category="image", version=2)
+@node(
+    title="Load image",
+    category="image",
+    version=2,
+    words="photo, picture, open, png, jpg, upload, 照片, 打开图片",
+)
 def load_image(
     fallback: Annotated[Image | None, Fallback, Alpha] = None,
     *,
@@ -50,7 +55,7 @@ def load_image(
     background: Ground = WHITE,
     ctx: Context = _QUIET,
 ) -> Image:
-    """Load one picture file in its full size: (1, H, W, 3), or (1, H, W, 4) with alpha.
+    """Load one picture file in its full size.
 
     If `path` is a folder, the graph runs once for each picture in it and in its sub-folders, and
     `{source}` in the name of a saved file is the name of the picture. ComfyUI accepts only
@@ -61,7 +66,7 @@ def load_image(
     upright if its EXIF data says so. 16 bits, floats and colour profiles are converted to 8-bit
     sRGB. The background is put behind transparent parts; with `alpha: keep`, they stay transparent,
     and `image_alpha` returns them as a mask. Of an animation, the first frame is used. A picture
-    may have at most 80 million pixels.
+    may have at most 80 million pixels. The result is (1, H, W, 3), or (1, H, W, 4) with alpha.
 
     Raises: InputError if the file is not a picture, is damaged, too large or can't be read.
     """
@@ -128,7 +133,12 @@ class Split(NamedTuple):
     test: Dataset
 
 
-@node(title="Split dataset", category="data", version=2)
+@node(
+    title="Split dataset",
+    category="data",
+    version=2,
+    words="train test, validation, hold out, 划分, 验证集",
+)
 def split_dataset(
     dataset: Annotated[Dataset, Alpha],
     *,

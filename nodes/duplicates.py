@@ -24,7 +24,11 @@ class WithoutDuplicates(NamedTuple):
     table: Table
 
 
-@node(title="Drop duplicates", category="prepare")
+@node(
+    title="Drop duplicates",
+    category="prepare",
+    words="copies, dedupe, clean, same picture, 去重, 重复",
+)
 def drop_duplicates(
     dataset: Annotated[Dataset, Alpha],
     *,

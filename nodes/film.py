@@ -28,7 +28,12 @@ _ENDLESS = 1e9  # seconds: the end of a film that does not say how long it lasts
 _CUT_SHORT = 0.5  # seconds that may be missing at the end of a film
 
 
-@node(title="Load video", category="data", needs=PYAV)
+@node(
+    title="Load video",
+    category="data",
+    needs=PYAV,
+    words="film, movie, video, mp4, frames, extract frames, 视频, 电影, 帧",
+)
 def load_video(
     fallback: Annotated[Dataset | None, Fallback] = None,
     *,

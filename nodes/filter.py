@@ -50,7 +50,11 @@ class _Measure(NamedTuple):
         return value > self.limit if self.above else value < self.limit
 
 
-@node(title="Filter pictures", category="prepare")
+@node(
+    title="Filter pictures",
+    category="prepare",
+    words="blurry, sharp, clean, quality, remove bad, 模糊, 筛选, 清理",
+)
 def filter_pictures(
     dataset: Annotated[Dataset, Alpha],
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from ..contract.values.models import Classifier, Gan
 from ..contract.widgets import Alpha, Choices, KeptStep, Neutral, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
+from .model_files import named_start
 from .review import rated
 
 if TYPE_CHECKING:
@@ -32,7 +33,14 @@ class TrainedGan(NamedTuple):
     progress: Table
 
 
-@node(title="Train GAN", category="gan", version=7, device=True, training_version=6)
+@node(
+    title="Train GAN",
+    category="gan",
+    version=9,
+    device=True,
+    training_version=7,
+    words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
+)
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
@@ -78,9 +86,10 @@ def train_gan(
     at_step: Annotated[
         int,
         Field(
-            ge=0,
+            ge=-1,
             le=10_000_000,
-            description="Earlier step whose GAN is returned; it costs no training. 0: the last",
+            description="Earlier step whose GAN is returned; it costs no training. 0: the last; -1:"
+            " the best",
         ),
         KeptStep,
         Neutral(0),
@@ -97,13 +106,15 @@ def train_gan(
     edge. The projected method uses the features of a wired `classifier`; otherwise it first trains
     a small network for them. A `pretrained_classifier`, or one that was trained from it, is used
     beside that small network: the first network also learns to draw pictures whose pretrained
-    features are distributed like those of the dataset. The critic does not see them, because it
-    would learn too fast. After `steps`, a fifth as many steps are added (500 at most), in which
-    the networks change less and less.
+    features are distributed like those of the dataset; they are computed from pictures that are not
+    augmented. The critic does not see them, because it would learn too fast. After `steps`, a fifth
+    as many steps are added (500 at most), in which the networks change less and less.
 
     With `start`, the training continues from that GAN, with its method. A new class begins as the
-    mean of the known ones. If the pictures are larger than those of `start`, a projected GAN grows
-    to their size. If they have other proportions, the coarsest maps of the GAN are stretched.
+    mean of the known ones. If the pictures have smooth edges, the GAN (projected) then draws no
+    stripes of 1 px in turn, which would be seen as a grid. If the pictures are larger than those of
+    `start`, a projected GAN grows to their size. If they have other proportions, the coarsest maps
+    of the GAN are stretched.
 
     Pictures that a review rated are drawn by their stars: with 5, 4, 3, 2 and 1 star 2, 1.5, 1, 0.5
     and 0.25 times as often as those that are not rated, and never with 0.
@@ -126,14 +137,18 @@ def train_gan(
     different drawn pictures are from each other (1: as different as the real ones; near 0: all
     alike); `layouts`, the same for the arrangement of light and dark (near 0: a few arrangements
     repeat, perhaps in other colours); and `novelty`, how different the drawn pictures are from
-    those of the dataset (near 0: copies). `verdict` is `best` for the smallest distance, `as good`
-    if chance explains the difference, and `worse` if not; or it says what is wrong. The node warns
-    you if the training collapses (drawn pictures are nearly alike), if a few arrangements repeat,
-    and if pictures are copies.
+    those of the dataset (near 0: copies), and `usual` the novelty that other real pictures seldom
+    fall below. `verdict` is `best` for the smallest distance, `as good` if chance explains the
+    difference, `worse` if not, and `less new` if the novelty is below `usual` (with fewer than 1000
+    pictures); or it says what is wrong. The node warns you if the training collapses (drawn
+    pictures are nearly alike), if a few arrangements repeat, and if pictures are becoming copies
+    or are copies.
 
     The GANs at these steps are kept with the training (`kept` is yes), rounded to float16, up to
     128 MiB for a training; of more, every second one is deleted. `at_step` returns the nearest one
-    instead of the last GAN. No steps with smaller changes follow it.
+    instead of the last GAN. No steps with smaller changes follow it. -1 returns the best of these
+    and the last one: that with the smallest distance among those without problems that are not
+    less new.
 
     Raises: NodeError if the pictures have another size or are smaller than those of `start`, or if
     a loss is not finite.
@@ -167,6 +182,7 @@ def train_gan(
         further, judge = _pretrained(classifier, used_method, ctx)
     elif classifier is not None and method == "projected":
         features = classifier.features(ctx.device)
+    helper = None if features is None and further is None else classifier
     dataset, draws = rated(dataset, ctx)
     advice = "train with other pictures or settings, or without `start`"
     with advised(advice), advised("lower `rate`", DivergedError):
@@ -196,8 +212,21 @@ def train_gan(
         ctx.log(trained.extra.summary)
     for warning in trained.extra.warnings:
         ctx.warn(warning)
-    gan = Gan(trained.config.to_dict(), trained.state)
+    gan = Gan(trained.config.to_dict(), trained.state, _origin(dataset, start, helper))
     return TrainedGan(gan, Table(dict(trained.curves)), Table(dict(trained.extra.progress)))
+
+
+def _origin(dataset: Dataset, start: Gan | None, classifier: Classifier | None) -> dict[str, Any]:
+    """Returns what a GAN learnt from: pictures, the GAN that it started from, and a classifier."""
+    features = None
+    if classifier is not None:
+        name = classifier.config.get("family") if classifier.is_pretrained else None
+        features = {"name": name, "weights": classifier.digest()}
+    return {
+        "pictures": len(dataset),
+        "start": None if start is None else named_start(start),
+        "features": features,
+    }
 
 
 def shipped_judge(device: str) -> Judge:
@@ -250,7 +279,13 @@ class Drawn(NamedTuple):
     image: Image
 
 
-@node(title="Sample latent", category="gan", version=3, device=True)
+@node(
+    title="Sample latent",
+    category="gan",
+    version=3,
+    device=True,
+    words="random, seed, stylegan, truncation, new pictures, draw, 随机, 噪声, 新图片",
+)
 def sample_latent(
     gan: Gan,
     *,
@@ -277,7 +312,13 @@ def sample_latent(
     return Drawn(latent, generate(gan, latent, ctx=ctx))
 
 
-@node(title="Generate", category="gan", version=2, device=True)
+@node(
+    title="Generate",
+    category="gan",
+    version=2,
+    device=True,
+    words="draw, stylegan, render, new pictures, 生成, 绘制",
+)
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw pictures from the latents of a GAN.
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 
 
-@node(title="Contact sheet", category="image", version=2)
+@node(
+    title="Contact sheet",
+    category="image",
+    version=2,
+    words="contact sheet, collage, mosaic, tile, montage, overview, 拼图, 网格, 总览",
+)
 def image_grid(
     image: Annotated[Pictures, Alpha],
     labels: Table | None = None,
@@ -94,7 +99,26 @@ def _cell_text(cell: Any) -> str:
     return f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else str(cell)
 
 
-@node(title="Pick images", category="image")
+@node(
+    title="Preview image",
+    category="image",
+    shows=True,
+    words="show, look, view, display, 预览, 查看",
+)
+def preview_image(image: Annotated[Pictures, Alpha]) -> Image:
+    """Show pictures on this node in the editor. Saves no file.
+
+    The node returns the pictures unchanged, so it can be put on a wire. On the command line it
+    shows nothing. In ComfyUI, use ComfyUI's own node *Preview Image* instead.
+    """
+    return image
+
+
+@node(
+    title="Pick images",
+    category="image",
+    words="select, slice, frames, every second, choose, reverse, 选取, 帧",
+)
 def pick_images(
     image: Annotated[Pictures, Alpha],
     *,
@@ -123,7 +147,11 @@ def pick_images(
     return (picked[:count] if count else picked).clone()
 
 
-@node(title="Join batches", category="image")
+@node(
+    title="Join batches",
+    category="image",
+    words="combine, concatenate, stack, join pictures, merge, 合并图片",
+)
 def batch_images(
     first: Annotated[Pictures, Alpha],
     second: Annotated[Pictures, Alpha],
@@ -144,7 +172,11 @@ def batch_images(
     return concatenate([*map(opaque, batches)] if any(map(has_alpha, batches)) else batches)
 
 
-@node(title="Resize image", category="image")
+@node(
+    title="Resize image",
+    category="image",
+    words="scale, upscale, enlarge, shrink, size, 缩放, 放大, 尺寸",
+)
 def resize_image(
     image: Annotated[Pictures, Alpha],
     *,
@@ -268,7 +300,11 @@ class DatasetImages(NamedTuple):
     table: Table
 
 
-@node(title="Dataset images", category="data")
+@node(
+    title="Dataset images",
+    category="data",
+    words="contact sheet, samples, show pictures, unpack, 查看图片, 样本",
+)
 def dataset_images(
     dataset: Annotated[Dataset, Alpha],
     *,

@@ -36,7 +36,11 @@ Method = Annotated[
 ]
 
 
-@node(title="Mix latents", category="latent")
+@node(
+    title="Mix latents",
+    category="latent",
+    words="blend, morph, breed, cross, average, interpolate, 混合, 变形",
+)
 def mix_latents(
     first: Latent,
     second: Latent,
@@ -59,7 +63,7 @@ def mix_latents(
     return _mix(_repeat(first, count), _repeat(second, count), torch.full((count,), amount), method)
 
 
-@node(title="Join latents", category="latent")
+@node(title="Join latents", category="latent", words="concatenate, combine, 连接")
 def join_latents(first: Latent, second: Latent) -> Latent:
     """Join two batches of latents into one.
 
@@ -75,7 +79,11 @@ def join_latents(first: Latent, second: Latent) -> Latent:
     return VaeLatent(z)
 
 
-@node(title="Latent walk", category="latent")
+@node(
+    title="Latent walk",
+    category="latent",
+    words="interpolate, interpolation, morph, animation, transition, slerp, 插值, 变形, 过渡",
+)
 def latent_walk(
     latent: Latent,
     *,

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 _Result: TypeAlias = "Fitted | UnreadableError | OSError | MemoryError"
 
 
-@node(title="Load pictures", category="data", version=2)
+@node(
+    title="Load pictures",
+    category="data",
+    version=2,
+    words="photos, pictures, folder, my images, directory, zip, 照片, 文件夹, 我的图片, 导入",
+)
 def load_dataset(
     fallback: Annotated[Dataset | None, Fallback, Alpha] = None,
     *,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
+from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
-from ..contract.file_kinds import kind_of_file
+from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Vae
@@ -20,14 +22,21 @@ from ..contract.widgets import FileName, InputModel
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..models.vae.foreign import ReadVae
+
 KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
+SHIPPED = Path(__file__).parents[1] / "graphs" / "base"
 HEADER = "artgraph"  # the only key of the metadata in the header
 MAX_BYTES = 4 * 2**30  # limit for the size of a file
 
 AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 
 
-@node(title="Save model", category="model")
+@node(
+    title="Save model",
+    category="model",
+    words="checkpoint, export, weights, safetensors, 保存模型, 导出",
+)
 def save_model(
     model: AnyModel,
     *,
@@ -39,13 +48,19 @@ def save_model(
 ) -> Files:
     """Save a trained GAN, VAE or classifier, with its config, as a safetensors file.
 
+    The header of the file also says what a GAN learnt from (`origin`): how many pictures, from
+    which GAN it started, and which features helped.
+
     Raises: NodeError if a weight is too large for float16.
     """
     import torch
     from safetensors.torch import save
 
     kind = next(kind for kind, cls in KINDS.items() if isinstance(model, cls))
-    header = json.dumps({"kind": kind, "config": model.config}, sort_keys=True)
+    about = {"kind": kind, "config": model.config}
+    if model.origin is not None:
+        about["origin"] = model.origin
+    header = json.dumps(about, sort_keys=True)
     dtype = getattr(torch, precision)
     state = {
         key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
@@ -64,24 +79,79 @@ class LoadedModel(NamedTuple):
     classifier: Classifier | None
 
 
-@node(title="Load model", category="model", version=2)
+@node(
+    title="Load model",
+    category="model",
+    version=2,
+    words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
+)
 def load_model(
-    *, path: Annotated[InputModel, Field(description="A safetensors file that save_model wrote")]
+    *,
+    path: Annotated[
+        InputModel,
+        Field(
+            description="A safetensors file that save_model wrote, or a VAE of another program"
+            " (AutoencoderKL, AutoencoderTiny or TAESD)"
+        ),
+    ],
+    ctx: Context,
 ) -> LoadedModel:
-    """Load a model that `save_model` saved.
+    """Load a model that `save_model` saved, or a VAE that another program has trained.
 
     Wire the output for its kind; the other two are empty. Nothing in the file is executed.
     Half-precision weights become float32.
 
+    A VAE of another program is an AutoencoderKL (of diffusers, or with the names of the original
+    program, also inside a checkpoint of Stable Diffusion), an AutoencoderTiny, or a TAESD of two
+    files, of which the other one is found beside the one that you name. A `config.json` beside the
+    file says how the latents are scaled. Its pictures may have any size, in multiples of 8 px, and
+    `train_prior` learns to draw with it. `train_vae` does not continue its training.
+
     Raises: InputError if the file is not such a model.
+    Paper: Rombach et al. 2022, "High-resolution image synthesis with latent diffusion models".
     """
-    kind, config = _header(path)
+    foreign = _foreign(path)
+    if foreign is not None:
+        ctx.log(foreign.line)
+        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None)
+    return read_model(path)
+
+
+def _foreign(path: Path) -> ReadVae | None:
+    """Returns the VAE of another program in a file; None if it is something else."""
+    from safetensors import SafetensorError, safe_open
+
+    from ..models.training.diverged import UnsuitableError
+    from ..models.vae.foreign import read_vae
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            if HEADER in (file.metadata() or {}):
+                return None
+        found = read_vae(path, beside_weights(path))
+    except (SafetensorError, OSError) as error:
+        raise InputError(*_not_safetensors(path, error)) from error
+    except UnsuitableError as error:
+        raise InputError(str(error), error.advice) from error
+    except RuntimeError as error:  # a file of terabytes
+        raise InputError(f"{path.name} is too large to be opened", "name another file") from error
+    if found is not None and (wrong := _not_finite(found.state)):
+        what = f"{path.name} contains numbers that are not finite (in {wrong!r})"
+        raise InputError(what, "copy or download it again")
+    return found
+
+
+def read_model(path: Path) -> LoadedModel:
+    """Returns the model in a file of `save_model`."""
+    kind, config, origin = _header(path)
     from safetensors.torch import load_file
 
     try:
         state = load_file(path)
         model = KINDS[kind](
-            config, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+            config,
+            {k: v.float() if v.is_floating_point() else v for k, v in state.items()},
+            origin,
         )
         model.check()
     except Exception as error:
@@ -101,10 +171,23 @@ def load_model(
 
 def shipped_classifier() -> Classifier:
     """Returns the classifier that comes with artgraph, which knows no picture of the user."""
-    file = Path(__file__).parents[1] / "graphs" / "base" / "classifier_64.safetensors"
-    classifier = load_model(path=file).classifier
+    classifier = read_model(SHIPPED / "classifier_64.safetensors").classifier
     assert classifier is not None
     return classifier
+
+
+@cache
+def shipped_gans() -> dict[str, Gan]:
+    """Returns the GANs that come with artgraph, by name."""
+    found = {path.stem: read_model(path).gan for path in sorted(SHIPPED.glob("gan_*.safetensors"))}
+    return {name: gan for name, gan in found.items() if gan is not None}
+
+
+def named_start(start: Gan) -> dict[str, Any]:
+    """Returns what the origin of a GAN says about the one that its training started from."""
+    digest = start.digest()
+    names = [f"base/{name}" for name, gan in shipped_gans().items() if gan.digest() == digest]
+    return {"name": next(iter(names), None), "weights": digest, "origin": start.origin}
 
 
 # The first of the mistakes that PyTorch lists if weights do not fit a network.
@@ -117,8 +200,8 @@ def _not_finite(state: Mapping[str, Tensor]) -> str | None:
     return next((key for key in floats if not state[key].isfinite().all()), None)
 
 
-def _header(path: Path) -> tuple[str, dict[str, Any]]:
-    """Returns kind and config of the model in a file."""
+def _header(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """Returns kind, config and origin of the model in a file."""
     from safetensors import SafetensorError, safe_open
 
     if path.stat().st_size > MAX_BYTES:
@@ -133,11 +216,11 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
         raise InputError(*_not_safetensors(path, error)) from error
     try:
         header = json.loads(metadata[HEADER])
-        kind, config = header["kind"], header["config"]
+        kind, config, origin = header["kind"], header["config"], header.get("origin")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path.name} is a model of another program, which artgraph can't use",
-            "name a file that save_model wrote, or train a model with this graph's nodes",
+            "name a file that save_model wrote, or the VAE of Stable Diffusion or a TAESD",
         ) from error
     if kind not in KINDS or not isinstance(config, dict):
         raise InputError(
@@ -145,7 +228,7 @@ def _header(path: Path) -> tuple[str, dict[str, Any]]:
             f" not know, only {', '.join(KINDS)}",
             "update artgraph",
         )
-    return kind, config
+    return kind, config, origin if isinstance(origin, dict) else None
 
 
 def _not_safetensors(path: Path, error: Exception) -> tuple[str, str]:

@@ -42,7 +42,11 @@ class _Piece(NamedTuple):
     pixels: Pixels
 
 
-@node(title="Cut pieces", category="prepare")
+@node(
+    title="Cut pieces",
+    category="prepare",
+    words="crop, tile, patches, texture, slices, 裁剪, 切块, 纹理",
+)
 def cut_pieces(
     fallback: Annotated[Dataset | None, Fallback] = None,
     *,

@@ -15,7 +15,12 @@ from ..contract.values.models import Classifier
 from ..contract.widgets import InputFile
 
 
-@node(title="Pretrained classifier", category="cnn", needs=LITE0)
+@node(
+    title="Pretrained classifier",
+    category="cnn",
+    needs=LITE0,
+    words="imagenet, efficientnet, dino, features, backbone, 预训练, 特征",
+)
 def pretrained_classifier(
     *,
     weights: Annotated[

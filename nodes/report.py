@@ -54,7 +54,12 @@ class _Facts:
     sizes: list[tuple[int, int] | None]
 
 
-@node(title="Dataset report", category="prepare", version=2)
+@node(
+    title="Dataset report",
+    category="prepare",
+    version=2,
+    words="check, inspect, statistics, problems, summary, 检查, 统计",
+)
 def dataset_report(
     dataset: Annotated[DatasetInParts, Alpha],
     *,
@@ -207,8 +212,8 @@ def _class_advice(dataset: Dataset, members: list[list[int]]) -> list[str]:
     sizes = {name: len(rows) for name, rows in zip(dataset.classes, members, strict=True) if rows}
     if len(sizes) == 1:
         lines.append(
-            "There is only one class, so no classifier can be trained: put the pictures of each"
-            " class into a sub-folder."
+            "There is only one class, so a classifier has nothing to distinguish: put the pictures"
+            " of each class into a sub-folder."
         )
         return lines
     small = [name for name, size in sizes.items() if size < FEW_OF_CLASS]

@@ -26,7 +26,11 @@ Quality = Annotated[
 ]
 
 
-@node(title="Save image", category="save")
+@node(
+    title="Save image",
+    category="save",
+    words="export, png, jpg, write, output, download, 保存, 导出图片",
+)
 def save_image(
     image: Annotated[Pictures, Alpha],
     *,
@@ -60,7 +64,12 @@ def save_image(
     return Files(files)
 
 
-@node(title="Save animation", category="save", version=3)
+@node(
+    title="Save animation",
+    category="save",
+    version=3,
+    words="gif, webp, apng, animation, loop, film, movie, 动画, 动图",
+)
 def save_animation(
     image: Annotated[Pictures, Alpha],
     *,
@@ -109,7 +118,12 @@ def save_animation(
     return Files({file_name(name, ENDINGS[format]): data})
 
 
-@node(title="Save video", category="save", needs=PYAV)
+@node(
+    title="Save video",
+    category="save",
+    needs=PYAV,
+    words="film, movie, mp4, mov, export, frames, 视频, 电影, 导出",
+)
 def save_video(
     image: Pictures,
     *,
@@ -156,7 +170,7 @@ def save_video(
     return Files({file_name(name, f".{format}"): data})
 
 
-@node(title="Save table", category="save")
+@node(title="Save table", category="save", words="csv, spreadsheet, export, excel, 表格, 导出")
 def save_table(
     table: Table,
     *,

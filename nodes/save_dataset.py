@@ -19,7 +19,9 @@ from .save import Quality
 _MOST_BYTES = 1 << 30  # of all files, which are in memory until they are written
 
 
-@node(title="Save dataset", category="save")
+@node(
+    title="Save dataset", category="save", words="export, folder, sort files, archive, 导出, 文件夹"
+)
 def save_dataset(
     dataset: Annotated[Dataset, Alpha],
     *,

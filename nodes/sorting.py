@@ -15,7 +15,11 @@ from ..contract.values.pictures import to_uint8
 from ..contract.widgets import Alpha, FileName
 
 
-@node(title="Sheets by class", category="save")
+@node(
+    title="Sheets by class",
+    category="save",
+    words="sort, contact sheet, archive, overview, 分类总览",
+)
 def class_sheets(
     image: Annotated[Pictures, Alpha],
     labels: Table,

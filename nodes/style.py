@@ -13,7 +13,12 @@ from ..contract.values.kinds import Image
 from ..contract.widgets import Seed
 
 
-@node(title="Style transfer", category="style", device=True)
+@node(
+    title="Style transfer",
+    category="style",
+    device=True,
+    words="paint like, repaint, neural style, texture, filter, 风格迁移, 重绘",
+)
 def style_transfer(
     content: Image,
     style: Image,

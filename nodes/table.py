@@ -13,7 +13,12 @@ from ..contract.widgets import Choices
 from ..contract.wording import chosen_names
 
 
-@node(title="Plot table", category="table", version=3)
+@node(
+    title="Plot table",
+    category="table",
+    version=3,
+    words="chart, graph, curve, loss, diagram, 图表, 曲线",
+)
 def plot_table(
     table: Table,
     *,
@@ -61,7 +66,7 @@ def plot_table(
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
-@node(title="Join tables", category="table")
+@node(title="Join tables", category="table", words="columns, merge, csv, 合并表格")
 def join_tables(first: Table, second: Table) -> Table:
     """Join two tables of the same length side by side.
 

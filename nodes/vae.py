@@ -33,7 +33,13 @@ class TrainedVae(NamedTuple):
     curves: Table
 
 
-@node(title="Train VAE", category="vae", device=True, version=2)
+@node(
+    title="Train VAE",
+    category="vae",
+    device=True,
+    version=2,
+    words="autoencoder, compress, morph, interpolate, latent space, 自编码器, 变形, 训练",
+)
 def train_vae(
     dataset: Annotated[Dataset, Alpha],
     classifier: Classifier | None = None,
@@ -149,21 +155,27 @@ def train_vae(
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
-@node(title="VAE encode", category="vae", device=True)
+@node(title="VAE encode", category="vae", device=True, words="autoencoder, compress, invert, 编码")
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
-    The pictures are cropped and resized to the size of the VAE first.
+    The pictures are cropped and resized to the size of the VAE first. For a VAE of another program
+    without a prior, they keep their size, rounded down to multiples of 8 px.
+
+    Raises: NodeError if the pictures are too large.
     """
     from ..models.blocks import fit_middle
     from ..models.vae.api import encode
 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
-    fitted = each_part(lambda part: fit_middle(part, vae.height, vae.width), image)
+    height, width = vae.size_for(*image.shape[1:3])
+    fitted = each_part(lambda part: fit_middle(part, height, width), image)
     return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
 
 
-@node(title="VAE decode", category="vae", device=True)
+@node(
+    title="VAE decode", category="vae", device=True, words="draw, autoencoder, render, 解码, 绘制"
+)
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """Turn latents of a VAE into pictures.
 
@@ -171,17 +183,17 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """
     from ..models.vae.api import decode
 
-    expected = vae.latent_shape
-    if tuple(latent.z.shape[1:]) != expected:
-        raise NodeError(
-            f"these latents come from another VAE: this one needs the shape {expected}, not"
-            f" {tuple(latent.z.shape[1:])}",
-            "wire latents of this VAE",
-        )
+    vae.check_latents(tuple(latent.z.shape[1:]))
     return decode(vae.network(ctx.device), latent.z, ctx.numerics)
 
 
-@node(title="Evaluate VAE", category="vae", version=2, device=True)
+@node(
+    title="Evaluate VAE",
+    category="vae",
+    version=2,
+    device=True,
+    words="quality, error, compare, test, 质量, 测试",
+)
 def evaluate_vae(vae: Vae, dataset: Annotated[Dataset, Alpha], *, ctx: Context) -> Table:
     """Turn the pictures of a dataset into latents and back, and measure what is lost.
 
@@ -214,7 +226,9 @@ class TrainedPrior(NamedTuple):
     curves: Table
 
 
-@node(title="Train prior", category="vae", device=True)
+@node(
+    title="Train prior", category="vae", device=True, words="diffusion, flow, sampling, 扩散, 先验"
+)
 def train_prior(
     vae: Vae,
     dataset: Annotated[Dataset, Alpha],
@@ -244,6 +258,8 @@ def train_prior(
     Paper: Liu et al. 2023, "Flow straight and fast"; Lipman et al. 2023, "Flow matching for
     generative modeling"; Ho and Salimans 2022, "Classifier-free diffusion guidance".
     """
+    from ..models.configs import size_of
+    from ..models.training.stages import STEP, Stage
     from ..models.vae.prior import PriorSettings, encode_all
     from ..models.vae.prior import train_prior as train
 
@@ -251,7 +267,10 @@ def train_prior(
     dataset = for_model(dataset, vae.has_alpha, "dataset", ctx.warn)
     dataset, draws = rated(dataset, ctx)
     network = vae.network(ctx.device)
-    first, rest = ctx.part(0, 0.1), ctx.part(0.1, 1)
+    first, rest = ctx.training_run.in_stages(
+        Stage("encoding picture", len(dataset.images) * (1 + mirror), steps / 9),
+        Stage(STEP, steps, steps),
+    )
     latents = encode_all(network, dataset.images, mirror, ctx.numerics, first.progress)
     with advised("train with other pictures, or without `start`"):
         trained = train(
@@ -259,7 +278,7 @@ def train_prior(
             dataset.labels,
             dataset.classes,
             PriorSettings(seed=seed, batch=batch),
-            rest.training_run,
+            rest,
             vae=network,
             steps=steps,
             start=None if start is None else _prior_of(start, vae, dataset.classes),
@@ -267,7 +286,10 @@ def train_prior(
         )
     weights = {key: value for key, value in vae.state.items() if not key.startswith("prior.")}
     weights |= {f"prior.{key}": value for key, value in trained.state.items()}
-    both = Vae({**vae.config, "prior": asdict(trained.config)}, weights)
+    config = {**vae.config, "prior": asdict(trained.config)}
+    if vae.any_size:  # the prior has a size
+        config["size"] = size_of(dataset.height, dataset.width)
+    both = Vae(config, weights)
     return TrainedPrior(both, Table(dict(trained.curves)))
 
 
@@ -278,7 +300,13 @@ class SampledVae(NamedTuple):
     image: Image
 
 
-@node(title="VAE sample", category="vae", version=2, device=True)
+@node(
+    title="VAE sample",
+    category="vae",
+    version=2,
+    device=True,
+    words="random, draw, autoencoder, new pictures, diffusion, 随机, 新图片",
+)
 def vae_sample(
     vae: Vae,
     *,

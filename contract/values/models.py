@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
     from ...models.vae.prior_network import PriorNet
 
 Network = TypeVar("Network", bound="nn.Module")
+_ORIGIN = "origin"  # the key of the origin beside the config; no config has such a field
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: its config and its state dict; `network()` builds it, in eval mode."""
+    """A trained model: its config and its state dict; `network()` builds it, in eval mode.
+
+    origin: what it learnt from, as plain JSON; None if that was not recorded.
+    """
 
     noun: ClassVar[str] = "model"  # the kind of model in messages
 
     config: dict[str, Any]
     state: dict[str, Tensor]
+    origin: dict[str, Any] | None = None
 
     def network(self, device: str = "cpu") -> nn.Module:
         """Returns the network on `device`, frozen and in eval mode."""
@@ -45,11 +51,25 @@ class Model:
             isinstance(value, cls),
             f"a {cls.noun} must be a {cls.__name__}, not {type(value).__name__}",
         )
-        return value.config, value.state
+        origin = {} if value.origin is None else {_ORIGIN: value.origin}
+        return {**value.config, **origin}, value.state
 
     @classmethod
     def decode(cls, meta: Json, blob: Blob | None) -> Model:
-        return cls(meta, {name: blob.tensor(name) for name in blob.names()} if blob else {})
+        config = dict(meta)
+        origin = config.pop(_ORIGIN, None)
+        state = {name: blob.tensor(name) for name in blob.names()} if blob else {}
+        return cls(config, state, origin)
+
+    def digest(self) -> str:
+        """Returns a digest of the weights, in the order of their names, as 32 hex digits."""
+        import torch
+        from blake3 import blake3
+
+        found = blake3()
+        for _, tensor in sorted(self.state.items()):
+            found.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return found.hexdigest(16)
 
     @property
     def height(self) -> int:
@@ -109,7 +129,8 @@ class Vae(Model):
 
         config = self._vae_config()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
-        return _load(lambda: make_vae(config), state, "", device)
+        shapes = {key: tuple(value.shape) for key, value in state.items()}
+        return _load(lambda: make_vae(config, shapes), state, "", device)
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """Returns the network of the prior, or None if there is none."""
@@ -134,6 +155,56 @@ class Vae(Model):
     def latent_shape(self) -> tuple[int, int, int]:
         """Shape of one latent: (channels, height, width)."""
         return self._vae_config().latent_shape
+
+    @property
+    def any_size(self) -> bool:
+        """Whether pictures may have any size: those of a VAE of another program, without prior."""
+        config = self._vae_config()
+        return config.is_foreign and config.prior is None
+
+    def size_for(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the height and width at which pictures of this size are encoded.
+
+        Raises: NodeError if they are too small or too large.
+        """
+        from ...models.vae.config import FACTOR, MOST_PIXELS
+
+        if not self.any_size:
+            return self.height, self.width
+        rows, columns = height // FACTOR * FACTOR, width // FACTOR * FACTOR
+        if not 0 < rows * columns <= MOST_PIXELS:
+            edge = math.isqrt(MOST_PIXELS)
+            raise NodeError(
+                f"pictures of {size_text(height, width)} are too small or too large for this VAE",
+                f"resize them to {FACTOR} to {edge} px",
+            )
+        return rows, columns
+
+    def check_size(self, height: int, width: int) -> None:
+        from ...models.vae.config import FACTOR
+
+        if not self.any_size:
+            super().check_size(height, width)
+        elif self.size_for(height, width) != (height, width):
+            raise NodeError(
+                f"the VAE needs pictures of multiples of {FACTOR} px, not"
+                f" {size_text(height, width)}",
+                "load them with such a size",
+            )
+
+    def check_latents(self, shape: tuple[int, ...]) -> None:
+        """Raises: NodeError if latents of this shape are not those of this VAE."""
+        from ...models.vae.config import FACTOR
+
+        expected = self.latent_shape
+        if self.any_size and shape[0] == expected[0]:
+            self.size_for(FACTOR * shape[1], FACTOR * shape[2])
+        elif shape != expected:
+            needed = f"{expected[0]} channels" if self.any_size else f"the shape {expected}"
+            raise NodeError(
+                f"these latents come from another VAE: this one needs {needed}, not {shape}",
+                "wire latents of this VAE",
+            )
 
     def _vae_config(self) -> VaeConfig:
         from ...models.vae.api import VaeConfig

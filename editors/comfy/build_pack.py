@@ -19,9 +19,9 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.document import read_document
 from ..formats.convert import check
 from ..formats.forms import class_id
+from ..formats.help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
-from .help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 
 ROOT = Path(__file__).parents[2]
 WEB = Path("editors/comfy/web")

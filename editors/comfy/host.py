@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from ...contract.errors import Cancelled, InputError
 from ...contract.widgets import Widget
 from ...models.training.numerics import Numerics
+from ...models.training.stages import Stage
 from ...runner.graph.folders import Folders
 from ...runner.run.compute import waiting_line
 from ...runner.run.device_option import numerics_for
@@ -120,6 +121,9 @@ class RunningNode:
             self._last = time.monotonic()
         with _interruptible():
             self._bar.update_absolute(done, total, picture)
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        """Nothing to do: ComfyUI's bar shows shares without words."""
 
     @property
     def label(self) -> str:

@@ -23,7 +23,7 @@ from ..formats.forms import from_comfy_value
 from . import host
 from . import wires as comfy_wires
 from .strict import InvalidValue
-from .wires import PLAIN, Ref, ref_to, remember, value_of
+from .wires import PLAIN, NoValue, Ref, ref_to, remember, value_of
 
 _announced: dict[tuple[Path, bool], str] = {}  # the latest fingerprints that ComfyUI received
 
@@ -50,6 +50,7 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
             for name in spec.inputs
             if arguments.get(name) is not None
         }
+        _check_required(spec, inputs)
         _check_type_variables(spec, inputs)
         widgets = checked_widgets(spec, arguments)
         store = host.store()
@@ -126,6 +127,16 @@ def _has_changed(spec: NodeSpec, widgets: Mapping[str, Any], key: Key) -> bool:
     )
 
 
+def _check_required(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
+    """Check that all inputs that are not optional carry a value."""
+    missing = [name for name, port in spec.inputs.items() if not (port.optional or name in inputs)]
+    if missing:
+        raise NodeError(
+            f"{missing[0]} is wired to an output that is empty this time, but it needs a value",
+            "wire another output to it",
+        )
+
+
 def _check_type_variables(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
     """Check that inputs with the same type variable have the same kind of value."""
     kinds: dict[str, str] = {}
@@ -148,10 +159,11 @@ def _outcome(
     }
     for name, port in spec.outputs.items():
         stored = result.outputs.get(name)
-        if stored is None:
-            values.append(None)
-            continue
         socket = port.sockets[0]
+        if stored is None:
+            plain = port.may_be_empty or socket.name in PLAIN  # which other packs' nodes understand
+            values.append(None if plain else NoValue(name))
+            continue
         ref = Ref(by_variable.get(port.variable, socket) if port.variable else socket, stored)
         value = value_of(ref) if ref.socket.name in PLAIN else ref
         if ref.socket.name in ("image", "mask"):

@@ -51,7 +51,7 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
         "RETURN_TYPES": tuple(output.type for output in form.outputs),
         "RETURN_NAMES": tuple(output.name for output in form.outputs),
         "OUTPUT_TOOLTIPS": tuple(output.tooltip for output in form.outputs),
-        "OUTPUT_NODE": form.saves,
+        "OUTPUT_NODE": form.saves or form.spec.shows,
     }
     return type(form.class_id, (ComfyV1,), members)
 

@@ -39,7 +39,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             "category": form.category,
             "description": form.description,
             "search_aliases": form.aliases,
-            "is_output_node": form.saves,
+            "is_output_node": form.saves or form.spec.shows,
             "inputs": [_input(entry) for entry in form.inputs],
             "outputs": [
                 io.Custom(o.type).Output(display_name=o.name, tooltip=o.tooltip)

@@ -32,6 +32,13 @@ class Ref:
     stored: Stored
 
 
+@dataclass(frozen=True)
+class NoValue:
+    """On a wire from an output that is None this time, although it is not `MayBeEmpty`."""
+
+    output: str
+
+
 class LostError(NodeError):
     """A stored value on a wire is no longer in the cache."""
 
@@ -43,6 +50,11 @@ _stored_tensors: dict[int, tuple[weakref.ref[Any], int, Stored]] = {}  # by the 
 def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     """Returns a reference to the stored value of an input. Another pack's value is stored first."""
     sockets = spec.inputs[name].sockets
+    if isinstance(value, NoValue):
+        raise NodeError(
+            f"{name} is wired to {value.output}, which has no value this time",
+            "wire another output of that node",
+        )
     if isinstance(value, Ref):
         for socket in sockets:
             if socket.name == value.socket.name:

@@ -26,7 +26,7 @@ CORE = {
     "SaveImage": CoreNode(
         "save_image", {"images": "image", "filename_prefix": "name"}, (), "images"
     ),
-    "PreviewImage": CoreNode("save_image", {"images": "image"}, (), "images"),
+    "PreviewImage": CoreNode("preview_image", {"images": "image"}, (), "images"),
 }
 CORE_WIDGETS = {
     "LoadImage": ["image", "upload"],

@@ -140,7 +140,7 @@ def node_form(spec: NodeSpec, translate: Callable[[str], str] = str) -> NodeForm
         title=translate(spec.title),
         category=f"artgraph/{spec.category}",
         description=translate(spec.summary),
-        aliases=[spec.id, spec.id.replace("_", " "), f"artgraph {spec.category}"],
+        aliases=[*spec.search_words, f"artgraph {spec.category}"],
         inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
         outputs=[
             OutputForm(port.name, socket_type(port), _socket_tooltip(port, translate))
@@ -164,7 +164,7 @@ def _definition(form: NodeForm) -> dict[str, Any]:
         "description": form.description,
         "category": form.category,
         "search_aliases": form.aliases,
-        "output_node": form.saves,
+        "output_node": form.saves or form.spec.shows,
         "python_module": "custom_nodes.artgraph",
         "input": groups | ({"hidden": hidden} if hidden else {}),
         "input_order": {group: list(inputs) for group, inputs in groups.items()},

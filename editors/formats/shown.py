@@ -27,10 +27,15 @@ class Shown(NamedTuple):
     problems: dict[str, list[Problem]]
 
 
-def show(document: Document, registry: Mapping[str, NodeSpec], folders: Folders) -> Shown:
-    """Returns a document as a workflow, with the nodes of graphs inside it."""
+def show(
+    document: Document, registry: Mapping[str, NodeSpec], folders: Folders, first: int = 1
+) -> Shown:
+    """Returns a document as a workflow, with the nodes of graphs inside it.
+
+    first: the id of the first node.
+    """
     flat, _ = flatten_shown(document, registry, folders)
-    workflow, misfit = written(flat, registry)
+    workflow, misfit = written(flat, registry, first)
     ids = {ours_of(node).get("name"): str(node["id"]) for node in workflow["nodes"]}
     for node in workflow["nodes"]:
         for path, name in (ours_of(node).get("inside") or {}).items():

@@ -38,7 +38,9 @@ def _extra_height(form: NodeForm) -> int:
     """
     widgets = form.spec.widgets.values()
     buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
-    return _WIDGET * buttons + (320 if form.spec.length else 220 if form.saves else 0)
+    return _WIDGET * buttons + (
+        320 if form.spec.length else 220 if form.saves or form.spec.shows else 0
+    )
 
 
 def arrange(

@@ -19,10 +19,12 @@ _GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
 
 
 class Parts:
-    """Numbers the nodes of a document, and reads its layout."""
+    """Numbers the nodes of a document, from `first`, and reads its layout."""
 
-    def __init__(self, document: Document, registry: Mapping[str, NodeSpec]) -> None:
-        self.document, self.registry = document, registry
+    def __init__(
+        self, document: Document, registry: Mapping[str, NodeSpec], first: int = 1
+    ) -> None:
+        self.document, self.registry, self.first = document, registry, first
         self.layout = document.layout if isinstance(document.layout, dict) else {}
         self.virtual = {n: v for n, v in self.table("virtual").items() if isinstance(v, dict)}
         inside = [v["inside"] for v in self.virtual.values() if isinstance(v.get("inside"), dict)]
@@ -33,7 +35,8 @@ class Parts:
         sources = {link[0] for link in self.listed("links", list) if link}
         knobs = {key: name for key, name in knobs.items() if key in used or name in sources}
         self.knob_names = knobs
-        self.ids = {n: i for i, n in enumerate([*self.entries, *knobs.values(), *self.virtual], 1)}
+        names = [*self.entries, *knobs.values(), *self.virtual]
+        self.ids = {name: number for number, name in enumerate(names, first)}
         self.links: list[list[Any]] = []
         self.targets: dict[tuple[int, int], list[int]] = {}  # links by node and output
         self.ends: dict[str, int] = {}  # the link to each input, such as `node.input`

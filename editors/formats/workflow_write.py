@@ -38,9 +38,11 @@ def to_workflow(document: Document, registry: Mapping[str, NodeSpec]) -> dict[st
 
 
 def written(
-    document: Document, registry: Mapping[str, NodeSpec]
+    document: Document, registry: Mapping[str, NodeSpec], first: int = 1
 ) -> tuple[dict[str, Any], str | None]:
     """Returns a document without inner graphs as workflow JSON, and what is wrong with the layout.
+
+    first: the id of the first node.
 
     The document may have problems. What the editor can't show of a node is stored in the node's
     properties, so that it is written again when the workflow is saved.
@@ -48,7 +50,7 @@ def written(
     Subgraphs and other nodes that only exist in the editor are shown if they still fit the nodes.
     """
     try:
-        writer = Writer(document, registry)
+        writer = Writer(document, registry, first)
         if not writer.virtual:
             return writer.workflow(), None
         if (found := with_virtual(writer)) is not None:
@@ -56,10 +58,10 @@ def written(
         left_out = ("virtual", "links", "floating", "definitions")
         layout = {key: part for key, part in writer.layout.items() if key not in left_out}
         what = "the subgraphs and reroutes in `layout` do not fit the nodes"
-        return Writer(replace(document, layout=layout), registry).workflow(), what
+        return Writer(replace(document, layout=layout), registry, first).workflow(), what
     except _MALFORMED:
         what = "`layout` is malformed"
-        return Writer(replace(document, layout=None), registry).workflow(), what
+        return Writer(replace(document, layout=None), registry, first).workflow(), what
 
 
 def with_virtual(writer: Writer) -> dict[str, Any] | None:
@@ -93,7 +95,7 @@ class Writer(Links):
         self.add_links(nodes)
         for name, node in nodes.items():
             self.add_state(node, name, boxes[name])
-        notes = self.notes(len(self.ids) + 1, {name: boxes[name] for name in nodes})
+        notes = self.notes(self.first + len(self.ids), {name: boxes[name] for name in nodes})
         ordered = [*self.knob_names.values(), *self.entries, *self.virtual]
         everything = [*(nodes[name] for name in ordered), *notes]
         for order, node in enumerate(everything):

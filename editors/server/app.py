@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
+import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -24,6 +28,7 @@ from . import (
     routes_info,
     routes_jobs,
     routes_looks,
+    routes_results,
     routes_review,
     routes_run,
     routes_sets,
@@ -45,12 +50,14 @@ if TYPE_CHECKING:
 
 # Versions of the editor that were tested in a browser. Others are likely to work.
 TESTED = ("1.45.", "1.47.", "1.50.", "1.53.", "1.55.", "1.57.", "1.58.", "1.59.")
+_SPLASH = re.compile(r'(<div id="splash-loader"[^>]*>)<svg.*?</svg>', re.DOTALL)
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0  # seconds between two checks for changed graphs
 _ROUTES = (
     routes_run,
     routes_jobs,
     routes_files,
+    routes_results,
     routes_userdata,
     routes_graphs,
     routes_info,
@@ -96,6 +103,8 @@ def _add_static(app: web.Application, root: Path) -> None:
     page = (root / "index.html").read_text(encoding="utf-8")
     page = page.replace("<title>ComfyUI</title>", "<title>artgraph</title>")
     page = page.replace("Loading ComfyUI", "Loading the editor")
+    icon_file = (routes_info.WEB / "icon.svg").read_text(encoding="utf-8")
+    page = _SPLASH.sub(lambda found: found[1] + icon_file[icon_file.index("<svg") :], page)
 
     async def index(_: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache"}
@@ -157,22 +166,36 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 def serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -> None:
     """Serve until Ctrl-C, SIGTERM or SIGHUP.
 
-    Raises: GraphError if an editor is already open on the folder, or the port is in use.
+    If an editor is already open on the folder, its address is printed and opened instead.
+
+    Raises: GraphError if this address is not known, or the port is in use.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
-    locks = Locks(settings.state / "lock")
+    locks, note = Locks(settings.state / "lock"), settings.state / "address"
 
     def refuse() -> None:
         holder = locks.holder("0")
         process = f" (process {holder.process})" if holder and holder.is_here else ""
         what = f"an editor is already open on {settings.folder}{process}"
-        raise GraphError(what, "use it, or choose another --folder")
+        try:
+            address = note.read_text()
+        except OSError as error:
+            raise GraphError(what, "use it, or choose another --folder") from error
+        echo(f"{what}; it is at {address}")
+        if open_browser:
+            webbrowser.open(address)
+        raise SystemExit(0)
 
     with locks.hold("0", refuse), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(settings, echo, open_browser))
+        try:
+            asyncio.run(_serve(settings, echo, open_browser, note))
+        finally:
+            note.unlink(missing_ok=True)
 
 
-async def _serve(settings: Settings, echo: Callable[[str], None], open_browser: bool) -> None:
+async def _serve(
+    settings: Settings, echo: Callable[[str], None], open_browser: bool, note: Path
+) -> None:
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
@@ -184,9 +207,11 @@ async def _serve(settings: Settings, echo: Callable[[str], None], open_browser: 
             raise GraphError(
                 f"{address} can't be used: {error.strerror}", "try another --port"
             ) from error
-        address = f"http://{_host(settings.host)}:{runner.addresses[0][1]}/"
+        address = f"http://{_host(reachable(settings.host))}:{runner.addresses[0][1]}/"
         if settings.token is not None:
             address += f"?token={settings.token}"
+        note.touch(mode=0o600)  # the address may contain the token
+        note.write_text(address)
         echo(f"the editor is at {address}\ngraphs are in {settings.folder}; stop with Ctrl-C")
         _warn_of_version(echo)
         if open_browser:
@@ -194,6 +219,24 @@ async def _serve(settings: Settings, echo: Callable[[str], None], open_browser: 
         await _until_stopped()
     finally:
         await runner.cleanup()
+
+
+def reachable(host: str) -> str:
+    """Returns an address that other computers can open; `host` itself if it names one computer.
+
+    0.0.0.0 and :: only mean all addresses of this computer.
+    """
+    try:
+        wanted = ip_address(host)
+    except ValueError:
+        return host
+    if not wanted.is_unspecified:
+        return host
+    family, other = (AF_INET, "192.0.2.1") if wanted.version == 4 else (AF_INET6, "2001:db8::1")
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((other, 9))  # UDP: nothing is sent, but the system chooses its own address
+        return str(probe.getsockname()[0])
+    return "127.0.0.1" if wanted.version == 4 else "::1"
 
 
 def _host(host: str) -> str:

@@ -22,6 +22,7 @@ from .jobs import FINISHED, WAITING, QueuedRun, RunQueue
 from .settings import Settings
 
 _LINE = 64 * 2**20  # largest size of one event in bytes
+_LIVE_SECONDS = 30.0  # longest time that a tab waits for a live picture
 _PATIENCE = 10.0  # seconds after which the process is killed if an interrupted node does not stop
 
 
@@ -32,6 +33,9 @@ class Engine:
         self._settings, self.jobs, self._hub = settings, jobs, hub
         self._wake = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._live: dict[int, asyncio.Future[dict[str, str]]] = {}  # live tasks by number
+        self._number = 0  # of the last live task
         self._follower: Follower | None = None
         self._current: QueuedRun | None = None
         self._interrupted = False
@@ -94,6 +98,25 @@ class Engine:
     def send_status(self) -> None:
         self._hub.broadcast("status", self.status())
 
+    async def live(self, task: dict[str, Any]) -> dict[str, str] | None:
+        """Draw the pictures of a graph that is being changed, while nothing runs.
+
+        Returns a JPEG as base64 for each node by its id, or None if that is not possible now.
+        """
+        if self._current is not None or self.jobs.count(WAITING):
+            return None
+        await self._ensure_process()
+        self._number += 1
+        answer = asyncio.get_running_loop().create_future()
+        self._live[self._number] = answer
+        try:
+            self._write({"live": task | {"number": self._number}})
+            return await asyncio.wait_for(answer, _LIVE_SECONDS)
+        except TimeoutError:
+            return None
+        finally:
+            self._live.pop(self._number, None)
+
     def replay(self, client: str) -> None:
         """Send the state of the current run to its tab, which has connected again."""
         if self._follower is not None:
@@ -135,11 +158,10 @@ class Engine:
     async def _follow(self, job: QueuedRun, follower: Follower) -> dict[str, Any]:
         """Send the job to the process and pass on its events. Returns how the job ended."""
         process = await self._ensure_process()
-        shown = {"shown": str(self.folder(job.id))}
+        folders = {"shown": self.folder(job.id), "samples": self._settings.state / "samples"}
+        shown = {name: str(folder) for name, folder in folders.items()}
         self._write({"run": job.task | shown | {"id": job.id}})
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            event = json.loads(line)
+        while (event := await self._events.get()) is not None:
             if event["job"] != job.id:
                 continue
             if event["event"] == "end":
@@ -163,7 +185,8 @@ class Engine:
         if job.status == "completed":
             follower.finish("execution_success")
         elif job.status == "cancelled":
-            follower.finish("execution_interrupted", **follower.last_node(), executed=[])
+            where = {"reached": follower.reached, **follower.last_node()}
+            follower.finish("execution_interrupted", **where, executed=[])
         else:
             job.error = follower.error(end.get("what", "the run failed"), end.get("advice", ""))
             follower.finish("execution_error", **job.error)
@@ -187,6 +210,8 @@ class Engine:
             start_new_session=True,
         )
         self._log_task = asyncio.create_task(self._read_log(self._process))
+        self._events = asyncio.Queue()
+        self._event_task = asyncio.create_task(self._read_events(self._process, self._events))
         settings = self._settings
         folders = {"input": settings.input, "out": settings.out, "cache": settings.cache}
         self._write(
@@ -203,6 +228,27 @@ class Engine:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(ConnectionError, RuntimeError):
                 self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read_events(
+        self,
+        process: asyncio.subprocess.Process,
+        events: asyncio.Queue[dict[str, Any] | None],
+    ) -> None:
+        """Pass on what the process writes, and None at its end."""
+        assert process.stdout is not None
+        try:
+            while line := await process.stdout.readline():
+                event = json.loads(line)
+                answer = self._live.get(event.get("live", 0))
+                if "live" not in event:
+                    events.put_nowait(event)
+                elif answer is not None and not answer.done():
+                    answer.set_result(event["pictures"])
+        finally:
+            events.put_nowait(None)
+            for answer in self._live.values():
+                if not answer.done():
+                    answer.set_result({})
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
         """Log the lines that nodes print."""

@@ -34,6 +34,7 @@ from .saving import text_to_save
 from .settings import Settings
 from .watch import Watch
 
+_BLOCK, _BLOCKS = 1_000, 1_000_000  # ids of nodes in one file, and how many files have others
 _DEPTH = 3  # levels of sub-folders that are searched for graphs
 _MAX_LISTED = 1_000  # largest number of graphs in the list
 ANY_VERSION = "*"
@@ -111,19 +112,31 @@ class Graphs:
     def _shown(self, document: Document) -> dict[str, Any]:
         """Returns a document as a workflow that contains the problems of the graph."""
         folders = Folders(document.folder, self._settings.input, self._settings.out)
-        workflow, problems = show(document, self._registry, folders)
+        workflow, problems = show(document, self._registry, folders, self._first_id(document))
         if problems:
             workflow["extra"][PROBLEMS] = problems_in_editor(problems, workflow["nodes"])
         return workflow
+
+    def _first_id(self, document: Document) -> int:
+        """Returns the id of a graph's first node, which differs between files.
+
+        So the results of one graph do not appear on the nodes of another one.
+        """
+        path = os.path.relpath(document.folder / document.file, self._folder)
+        return 1 + _BLOCK * (int(hash_bytes(path.encode())[:8], 16) % _BLOCKS)
 
     def document(self, workflow: Any, path: Path) -> Document:
         """Returns a workflow of the editor as the graph at `path`.
 
         Raises: GraphError.
         """
-        return self._converted(workflow, path).document
+        return self.converted(workflow, path).document
 
-    def _converted(self, workflow: Any, path: Path) -> Converted:
+    def converted(self, workflow: Any, path: Path) -> Converted:
+        """Returns a workflow of the editor as a graph, with the ids of its nodes.
+
+        Raises: GraphError.
+        """
         return from_comfy(workflow, self._registry, path.name, path.parent, keeps_unknown=True)
 
     def save(self, name: str, workflow: Any, overwrite: bool, base: str | None = None) -> Saved:
@@ -148,7 +161,7 @@ class Graphs:
         if not isinstance(workflow, dict):
             raise web.HTTPBadRequest(text="the workflow is not a JSON object")
         try:
-            converted = self._converted(workflow, path)
+            converted = self.converted(workflow, path)
             if converted.left_out:
                 what = f"artgraph does not have some of its nodes ({', '.join(converted.left_out)})"
                 raise GraphError(what, "replace or remove them")

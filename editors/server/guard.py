@@ -8,6 +8,7 @@ other computers can reach the server, every request needs the token.
 from __future__ import annotations
 
 import hmac
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 COOKIE = "artgraph_token"
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]+)?")
 LOCAL = {"127.0.0.1", "localhost", "::1"}  # names of this computer
 
 # No other site is allowed: nobody learns what the user does in the editor.
@@ -86,11 +88,9 @@ def _foreign(request: web.Request, local_only: bool) -> str | None:
 
 
 def _host_name(host: str) -> str:
-    """Returns the Host header without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    """Returns the Host header without its port; empty if it is not a name and a port."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""
 
 
 def _has_token(request: web.Request, token: str) -> bool:
@@ -108,6 +108,7 @@ def _is_equal(sent: str, token: str) -> bool:
 def _set_cookie(request: web.Request, token: str) -> web.Response:
     """Store the token in a cookie, and redirect to the address without it."""
     query = {name: value for name, value in request.query.items() if name != "token"}
-    response = web.HTTPFound(request.rel_url.with_query(query))
+    path = "/" + request.path.lstrip("/\\")  # two slashes would begin the name of another server
+    response = web.HTTPFound(request.rel_url.with_path(path).with_query(query))
     response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", max_age=30 * 86_400)
     return response

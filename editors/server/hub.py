@@ -27,6 +27,7 @@ class Hub:
     def __init__(self) -> None:
         self._tabs: dict[str, set[Tab]] = {}
         self._log_readers: set[str] = set()  # tabs that show the log
+        self._graphs: dict[str, str] = {}  # the graph that each tab shows
 
     def join(self, client: str, socket: web.WebSocketResponse) -> Tab:
         tab = Tab(socket)
@@ -40,6 +41,16 @@ class Hub:
         if not tabs:
             self._tabs.pop(client, None)
             self._log_readers.discard(client)
+            self._graphs.pop(client, None)
+
+    def shows(self, client: str, graph: str) -> None:
+        """Record which graph a tab shows."""
+        if client in self._tabs:
+            self._graphs[client] = graph
+
+    def showing(self, graph: str) -> set[str]:
+        """Returns the tabs that show a graph."""
+        return {client for client, shown in self._graphs.items() if shown == graph}
 
     def send(self, client: str, kind: str, data: dict[str, Any]) -> None:
         """Send a message to one tab."""

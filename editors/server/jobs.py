@@ -51,6 +51,11 @@ class QueuedRun:
         return str(self.request.get("client_id") or "")
 
     @property
+    def graph(self) -> str:
+        """The path of the graph's file in the folder of graphs."""
+        return str(self.task.get("graph") or "")
+
+    @property
     def names(self) -> dict[str, str]:
         """The editor's id of each node of the graph, by the node's name."""
         names: dict[str, str] = self.task["names"]
@@ -93,6 +98,17 @@ class RunQueue:
         where, values = _where(statuses)
         order = f"{where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
         return self._select(order, *values, -1 if limit is None else limit, offset)
+
+    def last(self, graph: str, limit: int) -> list[QueuedRun]:
+        """Returns the last runs of a graph that have started, the newest first."""
+        where = "WHERE status != 'pending' AND json_extract(task, '$.graph') = ?"
+        return self._select(f"{where} ORDER BY created DESC LIMIT ?", graph, limit)
+
+    def rename(self, graph: str, new: str) -> None:
+        """Change the path of a graph in its finished runs."""
+        where = "WHERE json_extract(task, '$.graph') = ?"
+        values = (new, graph)
+        self._db.execute(f"UPDATE jobs SET task = json_set(task, '$.graph', ?) {where}", values)  # noqa: S608 - no outside text
 
     def count(self, statuses: tuple[str, ...] = ()) -> int:
         where, values = _where(statuses)

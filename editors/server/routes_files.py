@@ -77,10 +77,14 @@ async def _smaller(path: Path, read: Callable[[Path], Image.Image]) -> web.Respo
 def _open(path: Path) -> Image.Image:
     from PIL import Image
 
-    image = Image.open(path)
+    too_large = f"{path.name!r} has more than {_MAX_PIXELS:,} pixels"
+    try:
+        image = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise web.HTTPBadRequest(text=too_large) from error
     if image.width * image.height > _MAX_PIXELS:
         image.close()
-        raise web.HTTPBadRequest(text=f"{path.name!r} has more than {_MAX_PIXELS:,} pixels")
+        raise web.HTTPBadRequest(text=too_large)
     return image
 
 

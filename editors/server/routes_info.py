@@ -16,11 +16,20 @@ from ...pictures.suffixes import READABLE
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.devices import Device, all_devices, installed_torch
 from ..formats.forms import class_id
+from ..formats.help import LOCALES, help_page
 from .definitions import definitions
 from .hub import log_message
 from .services import SERVICES, Services, json_object
+from .texts import texts
 
 routes = web.RouteTableDef()
+# What a search without words offers, most wanted first.
+_OFFERED = (
+    *("load_dataset", "train_gan", "sample_latent", "save_image", "load_image", "train_vae"),
+    *("latent_walk", "save_animation", "image_grid", "dataset_images", "load_model", "save_model"),
+    *("style_transfer", "load_video", "generate", "vae_encode", "vae_decode", "mix_latents"),
+    *("pick_images", "resize_image", "train_classifier", "classify", "class_sheets", "number"),
+)
 WEB = Path(__file__).parent / "web"
 SHARED = WEB.parents[1] / "comfy" / "web"  # scripts that the pack for ComfyUI uses too
 
@@ -92,23 +101,7 @@ def _constant(answer: Any) -> Any:
     return handler
 
 
-_SEE_NODE = "The node shows what is wrong and what to do."
-_ERROR = {"message": _SEE_NODE, "toastMessage": _SEE_NODE}
-_SECTIONS = {"sections": {"comfyNodes": "Editor", "extensions": "artgraph"}}
-# Texts that replace the editor's own: errors refer to the node, and names do not say ComfyUI.
-_TEXTS = {
-    "errorCatalog": {
-        "runtimeErrors": {"execution_failed": _ERROR},
-        "validationErrors": {
-            "custom_validation_failed": _ERROR,
-            "unknown_validation_error": _ERROR,
-        },
-    },
-    "settingsCategories": {"Comfy": "Editor"},
-    "sideToolbar": {"nodeLibraryTab": _SECTIONS},
-}
 for _path, _answer in (
-    ("/i18n", {"en": _TEXTS}),
     ("/global_subgraphs", {}),
     ("/workflow_templates", {}),
     ("/experiment/models", []),
@@ -117,6 +110,20 @@ for _path, _answer in (
     ("/node_replacements", {}),
 ):
     routes.get(_path)(_constant(_answer))
+
+
+@routes.get("/i18n")
+async def i18n(request: web.Request) -> web.Response:
+    """Returns texts that replace the editor's own, and names of nodes, by language."""
+    return web.json_response(texts(request.app[SERVICES].registry))
+
+
+@routes.get("/assets/sorted-custom-node-map.json")
+async def node_frequencies(request: web.Request) -> web.Response:
+    """Returns how often nodes are used; a search without words offers the most frequent ones."""
+    known = [name for name in _OFFERED if name in request.app[SERVICES].registry]
+    order = {class_id(name): len(known) - number for number, name in enumerate(known)}
+    return web.json_response(order)
 
 
 @routes.get("/internal/logs/raw")
@@ -147,17 +154,15 @@ async def extensions(_: web.Request) -> web.Response:
 
 
 @routes.get("/extensions/artgraph/docs/{name}.md")
-async def help_page(request: web.Request) -> web.Response:
-    """Returns the help page of a node, made from its docstring."""
+@routes.get("/extensions/artgraph/docs/{name}/{language}.md")
+async def node_help(request: web.Request) -> web.Response:
+    """Returns the help page of a node in a language."""
     services, name = request.app[SERVICES], request.match_info["name"]
     spec = next((s for s in services.registry.values() if class_id(s.id) == name), None)
-    if spec is None:
-        raise web.HTTPNotFound
-    lines = [f"# {spec.title}", "", spec.doc, ""]
-    for widget in spec.widgets.values():
-        lines.append(f"- **{widget.name}**: {widget.description}")
-        lines += [f"  - {line}" for line in widget.choice_lines]
-    return web.Response(text="\n".join(lines), content_type="text/markdown")
+    translate = LOCALES.get(request.match_info.get("language", "en"))
+    if spec is None or translate is None:
+        raise web.HTTPNotFound  # the editor then asks for the page without a language
+    return web.Response(text=help_page(spec, translate), content_type="text/markdown")
 
 
 @routes.get("/extensions/artgraph/suffixes.js")

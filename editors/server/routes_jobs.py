@@ -143,6 +143,7 @@ def _job_entry(job: QueuedRun) -> dict[str, Any]:
         "preview_output": next(iter(reversed(saved or pictures)), None),
         "execution_error": job.error,
         "workflow_id": workflow.get("id"),
+        "artgraph": {"graph": job.graph, "changes": job.task.get("changes")},
     }
 
 

@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 from ...contract.values.files import is_file_name
 from ...runner.graph.folders import Folders
 from .brought import with_copies
+from .changes import changes
 from .jobs import WAITING, QueuedRun, workflow_of
 from .prompts import PromptError, prepare
 from .services import SERVICES, json_object
@@ -75,6 +76,10 @@ async def post_prompt(request: web.Request) -> web.Response:
         job, errors = await asyncio.to_thread(_make_job, request, body)
     except PromptError as error:
         return web.json_response(error.answer, status=400)
+    earlier = services.jobs.last(job.graph, 1)
+    if earlier:
+        texts = (earlier[0].task["yaml"], job.task["yaml"])
+        job.task["changes"] = await asyncio.to_thread(changes, *texts)
     job.number = services.jobs.number(front=bool(body.get("front")))
     services.engine.submit(job)
     answer = {"prompt_id": job.id, "number": job.number, "node_errors": errors}
@@ -87,18 +92,17 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, di
     body["prompt"] = with_copies(services, body.get("prompt"))
     extra = body.get("extra_data") if isinstance(body.get("extra_data"), dict) else {}
     workflow = with_copies(services, workflow_of(extra))
-    graph_file = settings.folder / _graph_file(workflow)
-    folders = Folders(graph_file.parent, settings.input, settings.out)
+    path = settings.folder / graph_file(workflow)
+    folders = Folders(path.parent, settings.input, settings.out)
     targets = body.get("partial_execution_targets")
     if targets is not None and not isinstance(targets, list):
         raise PromptError("invalid_prompt", "partial_execution_targets is not a list of nodes")
-    prepared = prepare(
-        body.get("prompt"), workflow, services.registry, folders, graph_file.name, targets
-    )
+    prepared = prepare(body.get("prompt"), workflow, services.registry, folders, path.name, targets)
     task = {
         "yaml": prepared.yaml,
-        "file": graph_file.name,
-        "folder": str(graph_file.parent),
+        "file": path.name,
+        "graph": path.relative_to(settings.folder).as_posix(),
+        "folder": str(path.parent),
         "names": prepared.names,
         "only": prepared.only,
     }
@@ -111,7 +115,7 @@ def _make_job(request: web.Request, body: dict[str, Any]) -> tuple[QueuedRun, di
     return QueuedRun(str(uuid.uuid4()), 0.0, stored_request, task), prepared.node_errors
 
 
-def _graph_file(workflow: dict[str, Any] | None) -> Path:
+def graph_file(workflow: dict[str, Any] | None) -> Path:
     """Returns the graph's path in the folder of graphs, which web/artgraph.js adds to prompts."""
     extra = (workflow or {}).get("extra")
     name = extra.get("artgraph_file") if isinstance(extra, dict) else None

@@ -58,6 +58,8 @@ _PRESET = {
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.NodeBadge.NodeSourceBadgeMode": "None",  # all nodes come from artgraph
     "Comfy.Graph.CanvasInfo": False,
+    "Comfy.LinkRelease.Action": "search box",  # names all nodes that fit, also the trainings
+    "Comfy.LinkRelease.ActionShift": "context menu",
     "Comfy.TextareaWidget.FontSize": 13,  # also of notes, so that they match other texts
     "Comfy.WorkflowActions.SeenItems": ["deploy-as-api"],  # its menu item is hidden here
     "Comfy.Minimap.Visible": False,  # it covers nodes, and a button opens it
@@ -139,6 +141,8 @@ async def post_userdata(request: web.Request) -> web.Response:
         changed = {"path": name, "file": path.name, "window": window, "version": version}
         services.hub.broadcast("artgraph.changed", changed)
         return web.json_response(file_info(path, name), headers={VERSION: version})
+    if name == "user.css":
+        raise web.HTTPForbidden(text="the style sheet of the editor can't be replaced")
     path = _plain_file(services, name)
     if path.exists() and not overwrite:
         raise web.HTTPConflict(text=f"{path.name!r} already exists")
@@ -164,6 +168,8 @@ async def move_userdata(request: web.Request) -> web.Response:
     if _is_graph(name) and _is_graph(target):
         names = (name.removeprefix(_WORKFLOWS), target.removeprefix(_WORKFLOWS))
         path = services.graphs.move(*names, overwrite)
+        graphs = (str(Path(name.removesuffix(".json")).with_suffix(".yaml")) for name in names)
+        services.jobs.rename(*graphs)
     else:
         source, path = _plain_file(services, name), _plain_file(services, target)
         if not source.is_file():

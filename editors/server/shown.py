@@ -1,10 +1,11 @@
-"""Prepares a node's results for the editor: texts, tables, and curves as plots.
+"""Prepares a node's results for the editor: texts, tables, curves, and pictures of preview nodes.
 
 The editor shows files that a node saved by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +14,69 @@ from ...contract.values.kinds import Table
 from ...runner.graph.bound import BoundNode
 from ...runner.store.results import Result
 from ...runner.store.store import Store
+from .samples import link
 
 _MAX_ROWS = 50  # largest number of rows of a table that are shown
+_MAX_POINTS = 400  # largest number of points of a curve that are shown
 _MAX_TEXT = 5_000  # largest number of characters of a text that are shown
+_MAX_PICTURES = 36  # largest number of pictures that a preview node shows
+_MAX_PIXELS = 6_000_000  # pixels of all these pictures, unless it is one picture
 
 
 def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -> dict[str, Any]:
-    """Returns texts, tables and the names of plots. The plots are written into `folder`."""
-    texts: list[str] = []
-    tables: list[dict[str, list[Any]]] = []
-    plots: list[str] = []
+    """Returns texts, tables, curves, and the names of pictures, which are written into `folder`."""
+    shown: dict[str, list[Any]] = {"text": [], "tables": [], "curves": [], "pictures": []}
     for name, stored in result.outputs.items():
         socket = node.spec.outputs[name].sockets[0]
         if socket.name in ("number", "text"):
-            texts.append(str(store.value(socket, stored))[:_MAX_TEXT])
+            shown["text"].append(str(store.value(socket, stored))[:_MAX_TEXT])
         elif socket.name == "table":
             table = store.value(socket, stored)
-            if plot := _write_plot(
-                table, folder / f"{file_stem(node.name)}-{name}.png", stored.digest
-            ):
-                plots.append(plot)
+            if (curves := _curves(table)) is not None:
+                shown["curves"].append(curves)
             else:
-                tables.append(
-                    {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
-                )
-    shown = {"text": texts, "tables": tables, "plots": plots}
+                rows = {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
+                shown["tables"].append(rows)
+        elif socket.name == "image" and node.spec.shows:
+            stem = f"{file_stem(node.name)}-{name}-{stored.digest[:8]}"
+            files, line = write_pictures(store.value(socket, stored), folder, stem)
+            shown["pictures"] += files
+            shown["text"].append(line)
     return {kind: values for kind, values in shown.items() if values}
 
 
-def _write_plot(table: Table, path: Path, digest: str) -> str | None:
-    """Write the curves of a table. Returns the file's name, or None if there are no curves."""
+def _curves(table: Table) -> dict[str, Any] | None:
+    """Returns a table's columns of numbers over its `x`; None if they are not curves."""
     steps = table.columns.get(table.x)
     if steps is None or len(steps) < 2:
         return None
-    from ...pictures.encoding import encode_still
-    from ...pictures.plot import PlotError, plot
+    columns = {
+        name: thinned(cells)
+        for name, cells in table.columns.items()
+        if all(cell is None or isinstance(cell, int | float) for cell in cells)
+    }
+    return {"x": table.x, "columns": columns} if len(columns) > 1 and table.x in columns else None
 
-    try:
-        pixels = plot(table.columns, table.x, "curves", "", 640, 400)
-    except PlotError:
-        return None
-    path = path.with_stem(f"{path.stem}-{digest[:8]}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_still(pixels, "png", 0))
-    return path.name
+
+def thinned(cells: Sequence[Any]) -> list[Any]:
+    """Returns a limited number of cells at equal distances, with the first and the last one."""
+    if len(cells) <= _MAX_POINTS:
+        return list(cells)
+    last, parts = len(cells) - 1, _MAX_POINTS - 1
+    return [cells[round(i * last / parts)] for i in range(_MAX_POINTS)]
+
+
+def write_pictures(image: Any, folder: Path, stem: str) -> tuple[list[str], str]:
+    """Write some pictures of a batch as files. Returns their names, and a line about the batch."""
+    from ...contract.values.pictures import quantise
+    from ...pictures.encoding import encode_still
+
+    count, height, width = (int(length) for length in image.shape[:3])
+    most = max(1, min(count, _MAX_PICTURES, _MAX_PIXELS // (height * width)))
+    names = []
+    for number in range(most):
+        (pixels,) = quantise(image[number : number + 1]).numpy()
+        names.append(f"{stem}-{number + 1:02}.png")
+        link(folder / names[-1], encode_still(pixels, "png", 0))
+    line = f"{count:,} picture{'s' if count > 1 else ''}, {width} × {height} px"
+    return names, line if most == count else f"{line}; the first {most} are shown"

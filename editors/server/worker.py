@@ -3,8 +3,10 @@
 It is a process of its own, so that the server still answers if a node crashes, runs out of memory
 or blocks for minutes. It ends when the server ends.
 
-Input:  {"run": task} or {"cancel": job id}. When the input ends, the run stops with a checkpoint.
+Input:  {"run": task}, {"cancel": job id} or {"live": task}. When the input ends, the run stops with
+        a checkpoint.
 Output: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
+        {"live": number, "pictures": {...}} for each live task.
 """
 
 from __future__ import annotations
@@ -20,18 +22,31 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from ...contract.errors import ArtgraphError
+from ...contract.errors import ArtgraphError, Cancelled
 from ...contract.registry import load_nodes
 from ...runner.graph.binding import bind
 from ...runner.graph.document import parse_document
 from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
-from ...runner.run.events import Cached, Event, Finished, NodeEvent, Planned, Warned
+from ...runner.run.events import (
+    Cached,
+    Event,
+    Finished,
+    NodeEvent,
+    Planned,
+    Previewed,
+    Progressed,
+    Started,
+    Warned,
+)
 from ...runner.run.execute import Run
 from ...runner.run.job import Job, default_jobs
+from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
+from .live import Live
+from .samples import Samples
 from .shown import shown_outputs
 
 _PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
@@ -49,6 +64,9 @@ class Worker:
         self._job = ""  # id of the job that runs, or ran last
         self._cancelled: set[str] = set()
         self._registry = load_nodes(settings["packs"])
+        self._folders = {name: Path(path) for name, path in settings["folders"].items()}
+        self._live: Live | None = None
+        self._waiting = 0  # runs that wait, for which live tasks are interrupted
 
     def serve(self) -> None:
         """Run tasks until the input ends."""
@@ -56,6 +74,10 @@ class Worker:
         import torch  # noqa: F401 - loaded early, so that the first run starts sooner
 
         while (task := self._tasks.get()) is not None:
+            if "live" in task:
+                self._draw(task["live"])
+                continue
+            self._waiting -= 1
             self._job = task["id"]
             self._send({"event": "end"} | self._do(task))
             with self._lock:
@@ -65,10 +87,14 @@ class Worker:
         for line in self._lines:
             message = json.loads(line)
             if "run" in message:
+                self._waiting += 1
                 self._tasks.put(message["run"])
+            elif "live" in message:
+                self._tasks.put(message)
             else:
                 self._cancel(message["cancel"])
         self._cancel(self._job)
+        self._waiting += 1
         self._tasks.put(None)
         time.sleep(_PATIENCE)
         os._exit(0)
@@ -78,6 +104,26 @@ class Worker:
             self._cancelled.add(job)
             if self._run is not None and job == self._job:
                 self._run.cancel()
+
+    def _draw(self, task: dict[str, Any]) -> None:
+        """Draw the pictures of a live task, unless a run waits."""
+
+        def check() -> None:
+            if self._waiting:
+                raise Cancelled
+
+        pictures: dict[str, str] = {}
+        try:
+            check()
+            if self._live is None:
+                numerics = all_numerics_for(self._settings["device"])[0]
+                self._live = Live(self._folders, self._registry, numerics)
+            pictures = self._live.draw(task, check)
+        except Cancelled:
+            pass
+        except Exception as error:  # a preview is missing, and a run shows the error
+            print(f"no live preview: {type(error).__name__}: {error}", file=sys.stderr)
+        self._send({"live": task["number"], "pictures": pictures})
 
     def _do(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one task. Returns how it ended."""
@@ -89,7 +135,7 @@ class Worker:
             return {"status": "failed", "what": f"{type(error).__name__}: {error}", "advice": ""}
 
     def _execute(self, task: dict[str, Any]) -> str:
-        folders = {name: Path(path) for name, path in self._settings["folders"].items()}
+        folders = self._folders
         document = parse_document(task["yaml"], task["file"], Path(task["folder"]))
         graph = bind(
             document, self._registry, Folders(document.folder, folders["input"], folders["out"])
@@ -97,20 +143,32 @@ class Worker:
         publisher = Publisher(folders["out"] / document.name, document.yaml())
         store = Store(folders["cache"], lambda message: print(message, file=sys.stderr))
 
+        trainings = frozenset(name for name, spec in self._registry.items() if spec.length)
+        outlook = Outlook(trainings)
+
+        samples = Samples(Path(task["samples"]), Path(task["shown"]))
+
         def listener(event: Event) -> None:
             data = event.plain()
+            outlook.follow(event)
+            if isinstance(event, Previewed):
+                samples.record(event.node, event.path)
             if isinstance(event, Finished | Cached):
                 data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
                     data["shown"] = shown_outputs(
                         graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
                     )
+                    keep = samples.reused if isinstance(event, Cached) else samples.finished
+                    data["samples"] = keep(event.node, run.key(event.node))
                 except Exception as error:  # the node is done, even if it can't be shown
                     self._send(_not_shown(event, error))
             if not isinstance(event, NodeEvent):
                 return  # the event `end` reports the end
             if isinstance(event, Planned) and (event.action != "cached" or event.picture):
                 return
+            if isinstance(event, Started | Progressed | Finished):
+                data |= {"share": outlook.share, "rest": outlook.words}
             self._send(data)
 
         try:
@@ -126,6 +184,7 @@ class Worker:
                     previews=_PREVIEW_SECONDS,
                     jobs=jobs,
                     others=tuple(others),
+                    estimates=True,
                 )
             )
             with self._lock:

@@ -16,6 +16,7 @@ from ..training.in_parts import in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
+from ..training.stages import STEP, Stage
 from .calibration import fit_temperature, negative_log_likelihood
 from .networks import logits_of
 from .probe import fit_probe
@@ -67,12 +68,16 @@ def train_pretrained(
     rows, held = split_rows(images, labels, groups, draws, settings, run)
     body = {name: value for name, value in start[1].items() if not name.startswith("head.")}
     bare = load_pretrained(replace(config, classes=()), body)
-    probe = body | _fitted_head(bare, images, labels, rows, len(classes), settings, run)
+    seen = min(len(rows), PROBED) * (1 + settings.augment)
+    first, main = run.in_stages(
+        Stage("fitting a probe: picture", seen, seen / settings.batch), Stage(STEP, steps, steps)
+    )
+    probe = body | _fitted_head(bare, images, labels, rows, len(classes), settings, first)
     networks = _to_train(load_pretrained(config, probe)), load_pretrained(config, probe)
     # Other colours, as in a training from scratch, make the pretrained features worse.
     recipe = Recipe(RATE, WEIGHT_DECAY, DECAY, config.edge**2, recolour=False)
     trainee = ClassifierTrainee(networks, len(classes), recipe, images, labels, rows, settings, run)
-    curves = train(trainee, steps=steps, run=run)
+    curves = train(trainee, steps=steps, run=main)
     trainee.steps.close()
     tuned = {k: v.cpu().contiguous() for k, v in trainee.final_network().state_dict().items()}
     candidates = [
@@ -114,7 +119,7 @@ def _fitted_head(
             found = network.parts(to_signed(part.to(numerics.device)))
         widths[:] = [len(vectors[0]) for vectors in found]
         done += len(part)
-        run.progress(done / (views * len(chosen)), 1)
+        run.progress(done, views * len(chosen))
         return torch.cat([vectors.float().cpu() for vectors in found], 1)
 
     pictures = images[chosen]

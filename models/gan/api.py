@@ -17,8 +17,9 @@ from ..blocks import to_signed
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
-from ..training.loop import Preview, State, TrainingResult, TrainingRun, train
+from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
+from ..training.stages import STEP, Stage
 from .augment import Augmentation
 from .batches import GROUP, TrainingSet
 from .classic import ClassicGenerator, ClassicMethod
@@ -28,9 +29,11 @@ from .evaluation import Judge
 from .kept import nearest_step
 from .method import GanMethod, GanSettings, GanSetup, Loss
 from .projected import ProjectedMethod
+from .projected_features import STEPS as FEATURE_STEPS
+from .projected_features import feature_work
 from .projected_networks import ProjectedGenerator
 from .r3 import R3Generator, R3Method
-from .start import fine_tuned_config, start_from
+from .start import fine_tuned_config, is_striped, start_from
 from .trainee import GanTrainee, cooldown_steps
 from .watch import WatchResult
 
@@ -88,7 +91,7 @@ def train_gan(
     draws: rows of the pictures, each as often as it is drawn (see `draws_by_stars`); None for each
         once. Classes are drawn equally often.
     at_step: the GAN at the kept step nearest to this one is returned, without cool-down steps; its
-        weights are rounded to float16. 0 for the GAN at the end.
+        weights are rounded to float16. 0 for the GAN at the end, -1 for the best of all these.
 
     The names of the returned weights begin with `generator.` (the average, for drawing), `critic.`
     and, if they were trained here, `features.`. The curves contain the losses, and how certain the
@@ -108,35 +111,49 @@ def train_gan(
         config = replace(config, alpha=images.shape[3] == 4)
     else:
         config = fine_tuned_config(start[0], size, classes, images.shape[3] == 4)
+        if config.method == "projected" and not is_striped(images):
+            config = replace(config, smooth=True)
         if config.alpha and not start[0].alpha:
             run.log(
                 "`start` draws no transparency: all its weights are used, and its pictures begin"
                 " nearly opaque"
             )
-    if not at_step:
-        run = _with_cooldown(run, steps)
     numerics, mirror = run.numerics, settings.mirror
     data = TrainingSet.preloaded(images, labels, len(classes), mirror, numerics, draws)
     augmentation = Augmentation(settings.augment, len(images), settings.seed, run.numerics.device)
     setup = GanSetup(config, settings, run.numerics, augmentation)
     maps = _scaled(further, data, numerics)
 
+    first, main, last = _in_stages(
+        run,
+        steps,
+        0 if at_step > 0 else cooldown_steps(steps),
+        0
+        if start is not None or features is not None or config.method != "projected"
+        else feature_work(settings.batch),
+    )
+
     def make_trainee() -> GanTrainee[Any]:
-        trainee = GanTrainee(_make_method(setup, features, maps), data, run, judge)
+        trainee = GanTrainee(_make_method(setup, features, maps), data, first, judge)
         if start is not None:
             start_from(trainee, *start)
         return trainee
 
     trainee = make_trainee()
-    curves = train(trainee, steps=steps, run=run)
+    curves = train(trainee, steps=steps, run=main)
     kept = trainee.kept_steps(steps)
-    if at_step:
+    if at_step > 0:
         step = _kept_step(kept, at_step, run)
-        weights = trainee.weights() | _weights_at(step, make_trainee, run)
+        weights = trainee.weights() | _weights_at(step, make_trainee, main)
         return TrainingResult(config, weights, curves, trainee.watch.at(step, kept))
-    trainee.cool_down(steps)
-    watch_result = trainee.watch.finish(steps + cooldown_steps(steps), trainee.draw, kept)
-    return TrainingResult(config, trainee.weights(), curves, watch_result)
+    trainee.cool_down(steps, last)
+    end = steps + cooldown_steps(steps)
+    found = trainee.watch.finish(end, trainee.draw, kept, best=at_step != 0)
+    weights = trainee.weights()
+    if at_step and found.best != end:
+        run.log(f"the pictures of step {found.best} are the best, so this is the GAN at that step")
+        weights |= _weights_at(found.best, make_trainee, main)
+    return TrainingResult(config, weights, curves, found)
 
 
 def _kept_step(kept: list[int], step: int, run: TrainingRun) -> int:
@@ -182,13 +199,15 @@ def _make_method(
     return R3Method(setup) if setup.config.method == "r3" else ClassicMethod(setup)
 
 
-def _with_cooldown(run: TrainingRun, steps: int) -> TrainingRun:
-    """Returns the run with a progress whose total includes the cool-down steps."""
-
-    def progress(done: float, total: float, preview: Preview | None = None) -> None:
-        run.progress(done, steps + cooldown_steps(steps), preview)
-
-    return replace(run, progress=progress)
+def _in_stages(
+    run: TrainingRun, steps: int, cooldown: int, feature_work: float
+) -> list[TrainingRun]:
+    """Returns the runs of the first network's training, of the steps, and of the cool-down."""
+    return run.in_stages(
+        Stage("learning features: step", FEATURE_STEPS, feature_work),
+        Stage(STEP, steps, steps),
+        Stage("settling: step", cooldown, cooldown),
+    )
 
 
 def generate(

@@ -50,6 +50,7 @@ class GanConfig:
     fine: int = 0
     # Width of the layers of the network that computes the critic's features (projected only).
     features: tuple[int, ...] = (32, 64, 128, 128)
+    smooth: bool = False  # whether it draws no stripes of 1 px in turn (projected only)
     grown: int = 0  # how often fine-tuning doubled the size; each time adds a level
     alpha: bool = False  # whether the pictures have an alpha channel
 
@@ -64,6 +65,7 @@ class GanConfig:
         check_whole("noise", self.noise, 0, 32)
         check_whole("attention", self.attention, 0, 32)
         check_flag("normed", self.normed)
+        check_flag("smooth", self.smooth)
         check_flag("alpha", self.alpha)
         check_whole("critic", self.critic, 8, 256)
         check_whole("fine", self.fine, 0, 256)

@@ -20,6 +20,7 @@ from ..alpha import over_grey
 from ..blocks import to_signed
 from ..distances import (
     HALVES,
+    SMALLEST,
     diversity,
     kernel_distance,
     kernel_floor,
@@ -34,6 +35,7 @@ from .batches import WATCH, TrainingSet
 COMPARED = 512  # approximate number of real pictures that are compared; at most as many exist
 DRAWN = 256  # fewest pictures that are generated for an evaluation
 KNOWN = 1024  # largest number of training pictures among which copies are searched
+RESAMPLES = 200  # number of random choices of the real pictures that show how novelty varies
 LAYOUT = 8  # edge of a layout: a picture in so many greys each way
 
 Vectors = tuple[Tensor, Tensor]  # features and layouts, see `Reference._vectors`
@@ -68,6 +70,8 @@ class Evaluation:
     novelty:   mean distance of a generated picture to the nearest training picture, over that
                between training pictures: near 0 for copies. The smaller of two values, by features
                and by layouts.
+    usual:     a novelty that other real pictures, as many as the training pictures, seldom fall
+               below.
     halves:    HALVES distances between random halves of both sets; see `kernel_distance`.
     """
 
@@ -79,6 +83,7 @@ class Evaluation:
     least: float
     layouts: float
     novelty: float
+    usual: float
     halves: tuple[float, ...] = (math.nan,) * HALVES
 
     @property
@@ -114,7 +119,9 @@ class Reference:
         known = _choose_per_class(data, KNOWN, rng(seed, WATCH, 0))
         chosen = _first_per_class(data.labels[known], COMPARED)
         vectors, layouts = self._vectors(data.images[known])
-        self._known = [(v, float(nearest(v).mean())) for v in (vectors, layouts)]
+        gaps = [nearest(v) for v in (vectors, layouts)]
+        self._known = [(v, float(g.mean())) for v, g in zip((vectors, layouts), gaps, strict=True)]
+        self._usual_novelty = _usual_novelty(torch.stack(gaps))
         self._labels = data.labels[known][chosen]
         self._real = vectors[chosen]
         self._layout_distance = float(nearest(layouts[chosen]).mean())
@@ -145,7 +152,16 @@ class Reference:
         layout_distance = _ratio(nearest(layouts[: len(real)]), self._layout_distance)
         least = min(varied, default=math.nan)
         return Evaluation(
-            step, distance, self._floor, found, mean, least, layout_distance, novelty, halves
+            step,
+            distance,
+            self._floor,
+            found,
+            mean,
+            least,
+            layout_distance,
+            novelty,
+            self._usual_novelty,
+            halves,
         )
 
     def _vectors(self, images: Tensor) -> Vectors:
@@ -178,6 +194,22 @@ def _mean(vectors: list[Tensor]) -> Tensor:
 def _ratio(distances: Tensor, usual: float) -> float:
     """Returns the mean of the distances over the usual one; NaN if that is 0."""
     return float(distances.mean()) / usual if usual > 0 else math.nan
+
+
+def _usual_novelty(gaps: Tensor) -> float:
+    """Returns a novelty that other real pictures seldom fall below; NaN for fewer than four.
+
+    gaps: the distance of each picture to the nearest other one, by features and by layouts (2, N).
+
+    As each picture is new to the others, their mean novelty is 1. This is the 5th percentile of
+    that of N random ones of them, drawn with replacement (the bootstrap, Efron 1979).
+    """
+    count = gaps.shape[1]
+    if count < SMALLEST or not bool((gaps.mean(1) > 0).all()):
+        return math.nan
+    chosen = torch.randint(count, (RESAMPLES, count), generator=rng(0, WATCH, 1))
+    means = gaps[:, chosen].mean(2) / gaps.mean(1, keepdim=True)
+    return float(means.amin(0).quantile(0.05))
 
 
 def _choose_per_class(data: TrainingSet, most: int, random: torch.Generator) -> Tensor:

@@ -12,14 +12,23 @@ from torch.nn import functional as F
 from ..blocks import blank
 from ..training.loop import TrainingRun
 from ..training.rng import rng
-from .batches import PATCHES, TrainingSet
-from .energy import PATCH, Energies, ScaledMaps, draw_places, patch_energy, picture_energy
+from .batches import GROUP, PATCHES, TrainingSet
+from .energy import (
+    PATCH,
+    Energies,
+    ScaledMaps,
+    draw_pixels,
+    draw_places,
+    patch_energy,
+    picture_energy,
+)
 from .method import Batch, Draws, GanMethod, GanSetup, Metrics
 from .projected_critic import ProjectedCritic, critic_views
 from .projected_features import FeatureNet, train_features
 from .projected_networks import ProjectedGenerator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3  # highest learning rates
+FURTHER = 2.0  # weight of the distances in further maps
 WARM_UP = 20  # number of steps in which the learning rates rise
 PLATEAU = 300  # number of steps, including `age`, after which the learning rates fall
 
@@ -30,6 +39,7 @@ class Views(Batch):
 
     real_views: list[Tensor]
     fake_views: list[Tensor]
+    plain: tuple[Tensor, Tensor]  # real and generated pictures that are not augmented
 
 
 class ProjectedMethod(GanMethod[Views]):
@@ -61,7 +71,7 @@ class ProjectedMethod(GanMethod[Views]):
         pixels = math.prod(side // PATCH for side in config.shape)
         self._places.append(pixels)
         self._further = further
-        self._further_places = [*further.places(empty), pixels] if further is not None else []
+        self._further_places = further.places(empty) if further is not None else []
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
         numerics.compile(self.critic)
@@ -90,18 +100,22 @@ class ProjectedMethod(GanMethod[Views]):
         """Returns the random numbers of a slice; all slices of a step compare the same places."""
         seed = self.setup.settings.seed
         places = draw_places(self._places, rng(seed, PATCHES, step))
-        places += draw_places(self._further_places, rng(seed, PATCHES, step, 1))
+        if self._further is not None:
+            random = rng(seed, PATCHES, step, 1)
+            places += draw_places(self._further_places, random)
+            places.append(draw_pixels(self.setup.config.shape, random))
         return super().draw(count, step, first)._replace(places=places)
 
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> Views:
         grown = self.setup.config.grown
         with self.numerics.autocast():
-            fakes = self.augmentation(self.generator(z, classes), draws.changes[0])
+            plain = reals, self.generator(z, classes)
+            fakes = self.augmentation(plain[1], draws.changes[0])
             fake_views = critic_views(fakes, self._features, grown)
             with torch.no_grad():
                 reals = self.augmentation(reals, draws.changes[1])
                 real_views = critic_views(reals, self._features, grown)
-        return Views(reals, fakes, classes, draws, real_views, fake_views)
+        return Views(reals, fakes, classes, draws, real_views, fake_views, plain)
 
     def critic_loss(self, batch: Views) -> tuple[Tensor, Tensor, Metrics]:
         """Hinge loss (Lim and Ye 2017), summed over the heads."""
@@ -132,11 +146,17 @@ class ProjectedMethod(GanMethod[Views]):
     def _further_energies(
         self, further: ScaledMaps, batch: Views, places: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Returns both distances in further maps: of pictures in all, of patches in the finer."""
+        """Returns both distances in further maps: of pictures in all, of patches in the finer.
+
+        They compare distributions, which do not show single pictures to copy. So these pictures are
+        not augmented. To save time, only half of the groups are compared.
+        """
+        half = max(1, len(batch.classes) // (2 * GROUP)) * GROUP
+        reals, fakes = (pictures[:half] for pictures in batch.plain)
         with self.numerics.autocast():
-            fake_maps = further(batch.fakes)
+            fake_maps = further(fakes)
             with torch.no_grad():
-                real_maps = further(batch.reals)
-        whole = picture_energy(batch.fakes, fake_maps, batch.reals, real_maps)
-        finer = fake_maps[:-1], real_maps[:-1]
-        return whole, patch_energy(batch.fakes, finer[0], batch.reals, finer[1], places)
+                real_maps = further(reals)
+        whole = picture_energy(fakes, fake_maps, reals, real_maps, batch.classes[:half])
+        patches = patch_energy(fakes, fake_maps[:-1], reals, real_maps[:-1], places)
+        return FURTHER * whole, FURTHER * patches

@@ -24,6 +24,7 @@ from .batches import FEATURES, TrainingSet
 
 STEPS, BATCH = 900, 64
 RATE = 3e-3  # highest learning rate
+STEP_WORK = 6.0  # work of a step of BATCH pictures, in GAN steps of one picture (on a CPU)
 
 
 class FeatureNet(nn.Module):
@@ -90,8 +91,13 @@ def train_features(
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-        progress((step + 1) / STEPS, 1)
+        progress(step + 1, STEPS)
     net.eval().requires_grad_(False)
+
+
+def feature_work(batch: int) -> float:
+    """Returns about how many GAN steps of `batch` pictures take as long as `train_features`."""
+    return STEPS * STEP_WORK / batch
 
 
 def one_cycle(progress: float, warm: float = 0.2) -> float:

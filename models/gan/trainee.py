@@ -213,7 +213,7 @@ class GanTrainee(Generic[B]):
             for key, value in network.state_dict().items()
         }
 
-    def cool_down(self, steps: int) -> None:
+    def cool_down(self, steps: int, run: TrainingRun) -> None:
         """Do the cool-down steps after step number `steps`: their learning rates fall to 0.
 
         With a constant rate the weights fluctuate around a minimum; with a falling rate they
@@ -221,10 +221,10 @@ class GanTrainee(Generic[B]):
         Checkpoints do not contain these steps: a longer training continues from before them.
         """
         count = cooldown_steps(steps)
-        for step in range(steps, steps + count):
-            self.rate_factor = (steps + count - step) / (count + 1)
-            self.step(step)
-            self._run.progress(step + 1, steps + count, self.preview)
+        for done in range(count):
+            self.rate_factor = (count - done) / (count + 1)
+            self.step(steps + done)
+            run.progress(done + 1, count, self.preview)
         self.steps.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -13,13 +13,10 @@ from torch import Tensor
 
 from ..distances import HALVES
 from ..training.numerics import Numerics
+from .augment import SMALL_SET
 from .batches import TrainingSet
 from .evaluation import LAYOUT, Draw, Evaluation, Judge, Reference
-
-COLLAPSED = 0.35  # a class with a lower diversity has collapsed
-COPIED = 0.5  # pictures with a lower novelty are copies
-REPEATED = 0.6  # if `layouts` is lower, a few layouts repeat
-PATIENCE = 200  # number of steps before the first warning
+from .problems import PATIENCE, TREND, problems_of, will_copy
 
 
 class WatchResult(NamedTuple):
@@ -29,11 +26,13 @@ class WatchResult(NamedTuple):
                columns are `interval`; `verdict`, which compares the evaluations; `features`, which
                names those of the metrics; and `kept`, whether the weights are kept.
     warnings:  what is wrong with the pictures of the returned GAN.
+    best:      the step whose pictures are the best of those that can be returned: kept, or last.
     summary:   which steps have the smallest distance, in one line; empty if that is unknown.
     """
 
     progress: dict[str, list[Any]]
     warnings: list[str]
+    best: int
     summary: str
 
 
@@ -84,31 +83,33 @@ class Watch:
             self._add(self._running.pop().result())
 
     def _add(self, evaluation: Evaluation) -> None:
-        before = {kind for last in self._evaluations[-1:] for kind in self.warnings(last)}
+        *_, before = [{}, *self._problems(self._evaluations)]
         self._evaluations.append(evaluation)
-        texts = self.warnings(evaluation).items()
+        texts = self._problems(self._evaluations)[-1].items()
         step = round(evaluation.step)
         self._unread += [f"step {step}: {text}" for kind, text in texts if kind not in before]
 
-    def finish(self, step: int, draw: Draw, kept: Collection[int]) -> WatchResult:
+    def finish(
+        self, step: int, draw: Draw, kept: Collection[int], best: bool = False
+    ) -> WatchResult:
         """Returns all evaluations, the last of them after `step` steps, with its warnings.
 
         kept: the steps whose weights are kept.
+        best: whether the warnings are those of the best step instead.
         """
         self._wait()
         rows = [*self._evaluations]
         if not rows or rows[-1].step < step:
             rows.append(self.measure(step, draw))
-        return self._result(rows, rows[-1], kept)
+        return self._result(rows, None if best else step, kept)
 
     def at(self, step: int, kept: Collection[int]) -> WatchResult:
         """Returns all evaluations, with the warnings of the one after `step` steps."""
         self._wait()
-        chosen = [row for row in self._evaluations if row.step == step]
-        return self._result(self._evaluations, chosen[0] if chosen else None, kept)
+        return self._result(self._evaluations, step, kept)
 
     def _result(
-        self, rows: list[Evaluation], chosen: Evaluation | None, kept: Collection[int]
+        self, rows: list[Evaluation], step: int | None, kept: Collection[int]
     ) -> WatchResult:
         columns: dict[str, list[Any]] = {
             f.name: [getattr(row, f.name) for row in rows]
@@ -119,8 +120,54 @@ class Watch:
         verdicts = columns["verdict"] = self._verdicts(rows)
         columns["features"] = [self._judge.name] * len(rows)
         columns["kept"] = ["yes" if row.step in kept else "no" for row in rows]
-        warnings = [*self.warnings(chosen).values()] if chosen else []
-        return WatchResult(columns, warnings, self._summary(columns["step"], verdicts))
+        found = [row for row in rows if row.step in kept or row is rows[-1]]
+        by_step = dict(zip((row.step for row in rows), self._problems(rows), strict=True))
+        best = round(self._best(found, by_step).step) if found else 0
+        warnings = [*by_step.get(best if step is None else step, {}).values()]
+        return WatchResult(columns, warnings, best, self._summary(columns["step"], verdicts))
+
+    def _best(self, found: list[Evaluation], problems: Mapping[float, object]) -> Evaluation:
+        """Returns the one of `found` with the smallest distance, of those that may be chosen.
+
+        Those with problems may not. Copies have the smallest distances, so with few pictures those
+        that are less new than other real pictures may not either. If none remains, the newest of
+        the others is returned.
+
+        problems: by step; nothing that is false is a problem.
+        """
+        sound = [row for row in found if not problems[row.step]] or found
+        new = [row for row in sound if not self._is_less_new(row)]
+        if new:
+            return min(new, key=lambda row: _or(row.distance, math.inf))
+        return max(sound, key=lambda row: row.novelty)
+
+    def _is_less_new(self, row: Evaluation) -> bool:
+        """Returns whether pictures are less new than other real ones, with few pictures."""
+        return row.novelty < row.usual and len(self._data.labels) < SMALL_SET
+
+    def _problems(self, rows: list[Evaluation]) -> list[dict[str, str]]:
+        """Returns the texts of `warnings` for each evaluation, and those of foreseen copies."""
+        problems: list[dict[str, str]] = []
+        for number, row in enumerate(rows):
+            found = self.warnings(row)
+            recent = rows[max(0, number + 1 - TREND) : number + 1]
+            if "copied" not in found and row.step >= PATIENCE and will_copy(recent):
+                before = dict(zip((r.step for r in rows), [*problems, found], strict=False))
+                found["copying"] = self._foreseen(rows[: number + 1], before)
+            problems.append(found)
+        return problems
+
+    def _foreseen(self, rows: list[Evaluation], problems: Mapping[float, object]) -> str:
+        """Returns the text for copies that are foreseen at the last of `rows`."""
+        row = rows[-1]
+        best = self._best(rows[:-1], problems)
+        return (
+            "the generated pictures are becoming copies of training pictures: they differ"
+            f" {row.novelty:.0%} as much as training pictures from each other, less at each"
+            f" evaluation, and other real pictures seldom less than {row.usual:.0%} (by"
+            f" {self._judge.name} or in {LAYOUT} x {LAYOUT} greys) - set `at_step` to"
+            f" {round(best.step)}, or add pictures"
+        )
 
     def _summary(self, steps: list[float], verdicts: list[str]) -> str:
         """Returns which steps have the smallest distance, in one line; "" if that is unknown."""
@@ -142,9 +189,13 @@ class Watch:
         """Returns for each evaluation what is wrong, or how its distance compares.
 
         These are the kind of the first problem, or `best`, `as good` (chance explains the
-        difference), `worse`, or `unknown` if there are too few pictures.
+        difference), `worse`, or `unknown` if there are too few pictures. With few pictures,
+        `less new` means that their novelty is below that of other real pictures.
         """
-        verdicts = [next(iter(self.warnings(row)), "") for row in rows]
+        verdicts = [
+            next(iter(problems)) if problems else "less new" if self._is_less_new(row) else ""
+            for row, problems in zip(rows, self._problems(rows), strict=True)
+        ]
         good = [
             row
             for row, problem in zip(rows, verdicts, strict=True)
@@ -173,14 +224,16 @@ class Watch:
     def load_state_dict(self, state: dict[str, Tensor], /) -> None:
         """Load the evaluations of a checkpoint.
 
-        Older checkpoints have `looks` instead, which were measured with other features and are
-        left out.
+        Those of older checkpoints were measured with other features (`looks`), or have fewer
+        columns. They are left out.
         """
         rows = state["evaluations"].tolist() if "evaluations" in state else []
-        if len(state.get("looks", ())):
+        columns = len(fields(Evaluation)) - 1 + HALVES
+        if len(state.get("looks", ())) or (rows and len(rows[0]) != columns):
+            rows = []
             self._unread.append(
                 "the evaluations before this step were made by an older version with other"
-                " features, so `progress` leaves them out"
+                " figures, so `progress` leaves them out"
             )
         self._evaluations = [
             Evaluation(*row[:-HALVES], halves=(*row[-HALVES:],))  # type: ignore[misc]
@@ -189,33 +242,8 @@ class Watch:
 
     def warnings(self, evaluation: Evaluation) -> dict[str, str]:
         """Returns what is wrong at an evaluation: texts for the user, by kind of problem."""
-        found: dict[str, str] = {}
-        if evaluation.step < PATIENCE:
-            return found
-        name = self._judge.name
-        if evaluation.diversity < COLLAPSED:
-            found["collapsed"] = (
-                "the training has collapsed: the generated pictures of a class are almost the same"
-                f" ({evaluation.diversity:.0%} of the real pictures' diversity, by {name}) - try"
-                " another seed, or set `augment` to on"
-            )
-        elif evaluation.least < COLLAPSED:
-            found["narrow"] = (
-                "the generated pictures of at least one class are almost the same"
-                f" ({evaluation.least:.0%} of the real pictures' diversity, by {name}) - add"
-                " pictures of that class, or train for more steps"
-            )
-        elif evaluation.layouts < REPEATED:
-            found["repeated"] = (
-                "the generated pictures repeat a few layouts, perhaps in other colours (they differ"
-                f" {evaluation.layouts:.0%} as much as those of the real pictures, in"
-                f" {LAYOUT} x {LAYOUT} greys) - add pictures, continue from another GAN (wire"
-                " `start`), or train for fewer steps"
-            )
-        if evaluation.novelty < COPIED:
-            found["copied"] = (
-                "the generated pictures are close copies of training pictures (they differ"
-                f" {evaluation.novelty:.0%} as much as training pictures from each other, by {name}"
-                f" or in {LAYOUT} x {LAYOUT} greys) - train for fewer steps, or add pictures"
-            )
-        return found
+        return problems_of(evaluation, self._judge.name)
+
+
+def _or(value: float, other: float) -> float:
+    return other if math.isnan(value) else value

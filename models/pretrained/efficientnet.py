@@ -38,12 +38,26 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         activation = F.relu6 if self.squeeze is None else F.silu
         hidden = x if self.expand is None else activation(self.expand(x))
-        hidden = activation(self.depthwise(hidden))
+        hidden = activation(self._filtered(hidden))
         if self.squeeze is not None and self.excite is not None:
             gate = F.silu(self.squeeze(hidden.mean((2, 3), keepdim=True)))
             hidden = hidden * torch.sigmoid(self.excite(gate))
         change: Tensor = self.project(hidden)
         return x + change if self.residual else change
+
+    def _filtered(self, hidden: Tensor) -> Tensor:
+        """Returns the depthwise convolution.
+
+        On a processor, the gradient of a strided one takes ten times as long in bfloat16 as in
+        float32, so it is computed in float32 if the weights are frozen.
+        """
+        frozen = hidden.requires_grad and not self.depthwise.weight.requires_grad
+        if hidden.is_cpu and frozen and self.depthwise.stride != (1, 1):
+            with torch.autocast("cpu", enabled=False):
+                filtered: Tensor = self.depthwise(hidden.float())
+        else:
+            filtered = self.depthwise(hidden)
+        return filtered
 
 
 class EfficientNet(nn.Module):

@@ -71,6 +71,11 @@ class Curves:
         names, rows = ["step", *self._names], self._full_rows()
         return dict(zip(names, rows[-1], strict=True)) if rows else {}
 
+    def since(self, row: int) -> dict[str, list[float]]:
+        """Returns the full rows from number `row` (from 0) as columns; empty if there are none."""
+        names, rows = ["step", *self._names], self._full_rows()[row:]
+        return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+
     def state(self) -> dict[str, Tensor]:
         """Returns the tensors for a checkpoint. Raises: DivergedError."""
         self._all_rows()  # raises if the training has diverged

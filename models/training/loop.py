@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .curves import Curves
 from .numerics import Numerics
+from .stages import Report, Stage, no_report
 
 CHECKPOINT_SECONDS = 10.0  # shortest time between two checkpoints, but for the last
 
@@ -65,6 +66,7 @@ class TrainingRun:
     progress:    called after each step.
     log:         called with a line for the user, such as an early warning.
     warn:        called with a line about the result, which is stored with it.
+    stages:      called with the stages of the training, if it has others than its steps.
     """
 
     numerics: Numerics
@@ -72,6 +74,23 @@ class TrainingRun:
     progress: Progress
     log: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
+    stages: Report = no_report
+
+    def in_stages(self, *stages: Stage) -> list[TrainingRun]:
+        """Returns a run for each stage, whose progress fills its share of this run's progress."""
+        self.stages(stages)
+        total, start, runs = sum(stage.work for stage in stages), 0.0, []
+        for stage in stages:
+            runs.append(replace(self, progress=_part(self.progress, start, stage.work, total)))
+            start += stage.work
+        return runs
+
+
+def _part(progress: Progress, start: float, work: float, whole: float) -> Progress:
+    def part(done: float, total: float, preview: Preview | None = None) -> None:
+        progress(start + work * done / total, whole, preview)
+
+    return part
 
 
 class TrainingResult(NamedTuple, Generic[Config, Extra]):
@@ -153,6 +172,10 @@ class LivePreview:
     def metrics(self) -> dict[str, float]:
         """Returns the last row of the curves by name; empty if there is none yet."""
         return self._curves.latest()
+
+    def curves(self, row: int) -> dict[str, list[float]]:
+        """Returns the rows of the curves from number `row` as columns."""
+        return self._curves.since(row)
 
 
 def _state_of(stateful: Mapping[str, Stateful]) -> State:

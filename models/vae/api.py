@@ -21,7 +21,8 @@ from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
-from .networks import ResidualVae, VaeNetwork, make_vae, with_alpha
+from .make import make_vae
+from .networks import ClassicVae, VaeNetwork, with_alpha
 from .sharpen import make_sharpener
 from .trainee import VaeSettings, VaeTrainee, evenly_spaced
 
@@ -58,6 +59,7 @@ def train_vae(
     alpha = images.shape[3] == 4
     config, weights = _new_config(settings, size, alpha), None
     if start is not None:
+        _check_start(start[0])
         config = _continued_config(start[0], size, settings.keep_latents, alpha)
         weights = {k: v for k, v in start[1].items() if not k.startswith("prior.")}
         if config.alpha and not start[0].alpha:
@@ -91,6 +93,14 @@ def train_vae(
         _measure_latents(network, images, run.numerics)
     state |= {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     return TrainingResult(config, state, curves, None)
+
+
+def _check_start(start: VaeConfig) -> None:
+    if start.is_foreign:
+        raise UnsuitableError(
+            "`start` is a VAE of another program, whose training can't be continued here",
+            "use it as it is (train_prior learns to draw with it), or leave `start` unwired",
+        )
 
 
 def _new_config(settings: VaeSettings, size: Size, alpha: bool) -> VaeConfig:
@@ -130,8 +140,8 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
     The images are uint8, or float in 0..1. Over the training pictures, each channel of the latents
     has about mean 0 and variance 1. The network is moved to the device.
     """
-    if isinstance(network, ResidualVae) and (images.shape[1] % FACTOR or images.shape[2] % FACTOR):
-        height, width = images.shape[1:3]
+    height, width = images.shape[1:3]
+    if not isinstance(network, ClassicVae) and (height % FACTOR or width % FACTOR):
         raise ValueError(f"pictures must have sides of multiples of 8 px, not {width} x {height}")
     numerics.place(network).eval()
 
@@ -145,7 +155,7 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
             mean, _ = network.posterior(signed)
         return ((mean - network.latent_mean) / network.latent_std).cpu()
 
-    return in_parts(encoded, images, batch=batch)
+    return in_parts(encoded, images, batch=_at_once(network, height * width, batch))
 
 
 def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
@@ -158,7 +168,14 @@ def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int 
             pictures = network.picture(raw)
         return drawn(pictures).add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
 
-    return in_parts(decoded, latents, batch=batch)
+    pixels = latents.shape[2] * latents.shape[3] * FACTOR**2
+    return in_parts(decoded, latents, batch=_at_once(network, pixels, batch))
+
+
+def _at_once(network: VaeNetwork, pixels: int, batch: int) -> int:
+    """Returns the number of pictures with so many pixels that are processed at a time."""
+    most = network.pixels_at_once
+    return batch if most is None else max(1, min(batch, most // pixels))
 
 
 def _measure_latents(network: VaeNetwork, images: Tensor, numerics: Numerics) -> None:

@@ -21,10 +21,12 @@ from ..configs import (
 from ..training.diverged import UnsuitableError
 from .prior_network import PriorConfig
 
-Method = Literal["residual", "classic"]
+Method = Literal["residual", "classic", "autoencoder_kl", "autoencoder_tiny"]
 Quantiser = Literal["kl", "fsq"]
 
-FACTOR = 8  # side in pixels of the square that one position of a residual VAE's latent covers
+FOREIGN = ("autoencoder_kl", "autoencoder_tiny")  # methods of VAEs of other programs
+FACTOR = 8  # side in pixels of the square that one position of a latent covers, except "classic"
+MOST_PIXELS = 1 << 20  # of a picture that a VAE of another program encodes
 MOST_CODES = 1 << 16  # largest product of the levels
 
 
@@ -40,6 +42,10 @@ class VaeConfig:
     levels:    number of levels of quantised latents (fsq.py), repeated over the channels. Empty
                if the latents are not quantised.
     alpha:     whether the pictures have an alpha channel.
+    groups:    number of groups of a group norm ("autoencoder_kl" only).
+
+    The other sizes of VAEs of other programs are those of their weights. Without a prior, their
+    pictures may have any size, and `size` is only what the program that trained them used.
     """
 
     method: Method
@@ -49,6 +55,7 @@ class VaeConfig:
     prior: PriorConfig | None = None
     levels: tuple[int, ...] = ()
     alpha: bool = False
+    groups: int = 0
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -62,6 +69,9 @@ class VaeConfig:
                 f" {self.width}"
             )
         check_flag("alpha", self.alpha)
+        if self.is_foreign and (self.alpha or self.levels):
+            raise ValueError(f"{self.method} has neither alpha nor levels")
+        check_whole("groups", self.groups, int(self.method == "autoencoder_kl"), 1024)
         self._check_levels()
 
     def _check_levels(self) -> None:
@@ -85,6 +95,11 @@ class VaeConfig:
     def shape(self) -> tuple[int, int]:
         """Height and width of the training pictures."""
         return sides_of(self.size)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another program has trained it."""
+        return self.method in FOREIGN
 
     @property
     def planes(self) -> int:

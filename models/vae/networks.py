@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..alpha import more_inputs, more_outputs
-from .config import FACTOR, VaeConfig
+from .config import FACTOR
 from .fsq import nearest, quantise
 
 START_LOG_VARIANCE = -4.0  # of the posterior at the start, while the latents' variance is 1
@@ -26,6 +26,7 @@ class VaeNetwork(nn.Module):
 
     latent_mean: Tensor  # (C, 1, 1)
     latent_std: Tensor  # (C, 1, 1)
+    pixels_at_once: int | None = None  # most pixels that are processed at a time, if limited
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -194,6 +195,15 @@ class ResidualVae(VaeNetwork):
         return pictures
 
 
+class ForeignVae(VaeNetwork):
+    """Base of VAEs that other programs have trained; artgraph does not train them.
+
+    Pictures may have any sides of multiples of 8 px.
+    """
+
+    pixels_at_once = 1 << 17
+
+
 class ClassicVae(VaeNetwork):
     """A VAE of dense layers, for one size of pictures (Kingma and Welling 2014, appendix C)."""
 
@@ -226,13 +236,6 @@ class ClassicVae(VaeNetwork):
 
     def picture(self, latents: Tensor) -> Tensor:
         return self.logits(latents).sigmoid() * 2 - 1
-
-
-def make_vae(config: VaeConfig) -> VaeNetwork:
-    """Returns the network of a config, without trained weights."""
-    if config.method == "classic":
-        return ClassicVae(*config.shape, config.channels, config.planes)
-    return ResidualVae(config.channels, config.width, config.levels, config.planes)
 
 
 def with_alpha(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,8 @@ from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
 from ..training.steps import Steps
 from .config import Method, Quantiser, VaeConfig
-from .networks import ClassicVae, ResidualVae, VaeNetwork, make_vae
+from .make import make_vae
+from .networks import ClassicVae, ResidualVae, VaeNetwork
 from .sharpen import Sharpen, Sharpener, sharpened_error
 
 RATE = {"residual": 3e-3, "classic": 1e-3}  # learning rates

@@ -34,6 +34,7 @@ def check_wires(graph: Graph, registry: Mapping[str, NodeSpec], report: Report) 
         for target, source in node.wires.items():
             sockets = carried.get(source)
             problem = _misfit(node, target, source, sockets, bound, registry) if sockets else None
+            problem = problem or _emptiness(graph, node, target, source)
             if problem is not None:
                 entry = graph.document.nodes[name]
                 report(entry, problem, entry.wires[target])
@@ -69,6 +70,20 @@ def _misfit(
         f"wire a node that outputs {with_producers(accepts, some)}",
         accepts=accepts,
         producers=some,
+    )
+
+
+def _emptiness(graph: Graph, node: BoundNode, target: str, source: Source) -> Problem | None:
+    """Returns the problem of a wire that may be empty although its end needs a value."""
+    port = graph.nodes[source.node].spec.outputs.get(source.output)
+    end = node.spec.inputs.get(target)
+    if port is None or not port.may_be_empty or (end is not None and end.optional):
+        return None
+    return Problem(
+        "bad_wire",
+        target,
+        f"{source.node}.{source.output} may be empty, but {target!r} always needs a value",
+        "wire it to an optional input, or wire another output here",
     )
 
 

@@ -7,7 +7,7 @@ the differences: how inputs are read, and who gets progress, warnings and cancel
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +18,7 @@ from ...contract.spec import NodeSpec
 from ...contract.values.kinds import socket_of
 from ...contract.values.socket import Socket, SocketError
 from ...models.training.numerics import Numerics
+from ...models.training.stages import Stage
 from ..store.holders import Holder, describe
 from ..store.keys import Key, with_fingerprints
 from ..store.results import Result
@@ -39,6 +40,9 @@ class Host(Protocol):
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         """Report progress (`Progress`). Raises: Cancelled if the user wants to stop."""
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        """Called before the first progress, if the work has several stages."""
 
     def log(self, message: str) -> None:
         """Show one line about the work."""
@@ -167,7 +171,12 @@ def _compute(
 
     numerics = host.numerics
     context = Context(
-        numerics, host.progress, log=host.log, warn=warn, temporary=store.blobs.temporary
+        numerics,
+        host.progress,
+        log=host.log,
+        warn=warn,
+        stages=host.stages,
+        temporary=store.blobs.temporary,
     )
     from_step = None
     if key.training is not None:

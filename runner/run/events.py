@@ -38,10 +38,14 @@ class NodeEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(NodeEvent):
-    """What is planned for a node before the run."""
+    """What is planned for a node before the run.
+
+    seconds: the range in which its duration is expected; None if it is unknown or not asked for.
+    """
 
     event = "planned"
     action: Action
+    seconds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +63,31 @@ class Started(NodeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed(NodeEvent):
-    """A node has done `done` of `total`."""
+    """A node has done `done` of `total`.
+
+    words: how far it is, such as "step 3 of 10".
+    left:  the seconds until it is done, from its speed so far; None if that is not known yet.
+    """
 
     event = "progress"
     done: float
     total: float
+    words: str = ""
+    left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Previewed(NodeEvent):
-    """A picture of the work so far was saved at `path`; a training adds its metrics, by name."""
+    """A picture of the work so far was saved at `path`.
+
+    metrics: the last metrics of a training, by name.
+    curves:  the columns of its curves, with the rows since the event before.
+    """
 
     event = "preview"
     path: str
     metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

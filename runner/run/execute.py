@@ -50,6 +50,10 @@ class Run:
         """The results of the nodes that are done."""
         return self.record.results
 
+    def key(self, node: str) -> str | None:
+        """Returns the key of a node's result, if it is done."""
+        return self.record.keys.get(node)
+
     @property
     def exit_code(self) -> int:
         """Exit code of the command line."""
@@ -91,9 +95,9 @@ class Run:
         forced = set(self._graph.named(force, "--force"))
         plan = self._plan(only, force)
         for step in plan:
-            self.record.emit(
-                Planned(node=step.node.name, type=step.node.spec.id, action=step.action)
-            )
+            expected = self._worker.estimator.of(step) if self._job.estimates else None
+            node, kind = step.node.name, step.node.spec.id
+            self.record.emit(Planned(node=node, type=kind, action=step.action, seconds=expected))
         threads = Threads(self._job.jobs)
         try:
             while not (self._reuse(plan) and self._run_plan(plan, forced, threads)):

@@ -23,6 +23,7 @@ class Job:
               machine's memory.
     others:   the numerics of more GPUs of the same kind, which are used at the same time.
     picture:  the picture of a folder for which the graph runs.
+    estimates: whether the events `planned` say how long nodes are expected to take.
     """
 
     graph: Graph
@@ -35,6 +36,7 @@ class Job:
     memory: int | None = None
     others: tuple[Numerics, ...] = ()
     picture: Picture | None = None
+    estimates: bool = False
 
 
 def default_jobs(devices: int) -> int:

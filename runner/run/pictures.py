@@ -107,6 +107,10 @@ class FolderRun:
         """The results of the nodes that are done, for the current picture."""
         return {} if self._part is None else self._part.results
 
+    def key(self, node: str) -> str | None:
+        """Returns the key of a node's result for the current picture, if it is done."""
+        return None if self._part is None else self._part.key(node)
+
     def cancel(self) -> None:
         """Stop at the next step of the nodes that run."""
         self._cancelled.set()

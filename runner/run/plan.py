@@ -7,7 +7,7 @@ out to be unchanged (early cutoff).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +104,7 @@ def _plan_node(
             return Step(node, "run", after=wire.node)
     try:
         widgets = widget_values(graph, node, store, results)
-        key = node_key(node, widgets, store, numerics, results)
+        key = node_key(graph, node, widgets, store, numerics, results)
     except NodeError as error:
         return Step(node, "run", problem=str(error))
     if forced:
@@ -185,7 +185,22 @@ def stored_output(results: Mapping[str, Result], wire: Source) -> Stored:
     return outputs[wire.output]
 
 
+def carrying(
+    graph: Graph, node: BoundNode, results: Mapping[str, Result]
+) -> Iterator[tuple[str, Source]]:
+    """Yields the wired inputs of a node whose sources are done, without those that are empty.
+
+    An output without a value is empty on purpose if it is declared `MayBeEmpty`.
+    """
+    for name, wire in node.wires.items():
+        port = graph.nodes[wire.node].spec.outputs[wire.output]
+        is_empty = port.may_be_empty and wire.output not in results[wire.node].outputs
+        if name in node.spec.inputs and not is_empty:
+            yield name, wire
+
+
 def node_key(
+    graph: Graph,
     node: BoundNode,
     widgets: Mapping[str, Any],
     store: Store,
@@ -194,9 +209,7 @@ def node_key(
 ) -> Key:
     """Returns the key of a node whose sources are done."""
     inputs = {
-        name: stored_output(results, wire).digest
-        for name, wire in node.wires.items()
-        if name in node.spec.inputs
+        name: stored_output(results, wire).digest for name, wire in carrying(graph, node, results)
     }
     ordered = {name: widgets[name] for name in node.spec.widgets}
     return make_key(node.spec, ordered, inputs, store.fingerprint, numerics)

@@ -6,13 +6,14 @@ If a folder of pictures goes through the graph, a node has one row for all of th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
 from ..graph.sources import PictureFolder, picture_folders, with_picture
 from ..store.store import Store
+from .estimate import Estimator, Seconds, Total
 from .events import Action
 from .pictures import find_pictures
 from .plan import Step, make_plan, why
@@ -25,6 +26,8 @@ class PlanRow:
     from_step: the step at which its training resumes.
     why:       the reason for the action, in one line.
     key:       the key of its result, if it is known.
+    order:     its place among the nodes that run; None if its result is reused.
+    seconds:   the range in which its duration is expected; None if it is unknown.
     pictures:  for a node that runs for each picture of a folder, how many there are (`total`), and
                for how many its result is stored (`cached`).
     """
@@ -35,6 +38,8 @@ class PlanRow:
     from_step: int | None
     why: str
     key: str | None
+    order: int | None = None
+    seconds: Seconds | None = None
     pictures: dict[str, int] | None = None
 
     def plain(self) -> dict[str, Any]:
@@ -58,10 +63,11 @@ def plan_table(
     folders = picture_folders(graph)
     through = graph.dependents(folders[0].node) if folders else set()
     steps = make_plan(graph, store, numerics, only, force)
-    each = [step.node.name for step in steps if step.node.name in through]
-    rows = [_row(step, store) for step in steps if step.node.name not in through]
+    estimator = Estimator(graph, store, numerics)
+    each = {step.node.name: estimator.of(step) for step in steps if step.node.name in through}
+    rows = [_row(step, store, estimator) for step in steps if step.node.name not in through]
     if not each:
-        return rows
+        return _ordered(rows)
     shared = {s.node.name: s.result for s in steps if s.result and s.node.name not in through}
     stored, total, complete = dict.fromkeys(each, 0), 0, 0
     for file in find_pictures(folders[0].path).files:
@@ -74,20 +80,53 @@ def plan_table(
         complete += all(actions[name] == "cached" for name in each)
         for name in each:
             stored[name] += actions[name] == "cached"
-    return rows + [_row_of_pictures(graph, folders[0], n, stored[n], total, complete) for n in each]
+    return _ordered(
+        rows
+        + [
+            _row_of_pictures(graph, folders[0], name, seconds, stored[name], total, complete)
+            for name, seconds in each.items()
+        ]
+    )
 
 
-def _row(step: Step, store: Store) -> PlanRow:
+def _ordered(rows: list[PlanRow]) -> list[PlanRow]:
+    """Returns the rows with the order of those that run."""
+    numbers = iter(range(1, len(rows) + 1))
+    return [row if row.action == "cached" else replace(row, order=next(numbers)) for row in rows]
+
+
+def total_of(rows: list[PlanRow], graph: Graph, jobs: int, devices: int) -> Total:
+    """Returns how long a run takes that has these rows (see `Total`)."""
+    specs = {row.node: graph.nodes[row.node].spec for row in rows}
+    known = [(specs[row.node].device, row.seconds) for row in rows if row.seconds is not None]
+    return Total.of(known, [row.node for row in rows if row.seconds is None], jobs, devices)
+
+
+def _row(step: Step, store: Store, estimator: Estimator) -> PlanRow:
     key = step.key.digest if step.key else None
-    spec = step.node.spec
-    return PlanRow(step.node.name, spec.id, step.action, step.from_step, why(step, store), key)
+    return PlanRow(
+        step.node.name,
+        step.node.spec.id,
+        step.action,
+        step.from_step,
+        why(step, store),
+        key,
+        seconds=estimator.of(step),
+    )
 
 
 def _row_of_pictures(
-    graph: Graph, folder: PictureFolder, name: str, stored: int, total: int, complete: int
+    graph: Graph,
+    folder: PictureFolder,
+    name: str,
+    seconds: Seconds | None,
+    stored: int,
+    total: int,
+    complete: int,
 ) -> PlanRow:
     """Returns the row of a node that runs for each picture.
 
+    seconds:  how long it takes for one picture.
     stored:   for how many of them its result is stored.
     complete: for how many of them all results are stored.
     """
@@ -99,4 +138,15 @@ def _row_of_pictures(
         )
     action: Action = "cached" if stored == total else "run"
     pictures = {"total": total, "cached": stored}
-    return PlanRow(name, graph.nodes[name].spec.id, action, None, counts, None, pictures)
+    missing = total - stored
+    expected = seconds and Seconds(seconds.low * missing, seconds.high * missing)
+    return PlanRow(
+        name,
+        graph.nodes[name].spec.id,
+        action,
+        None,
+        counts,
+        None,
+        seconds=expected,
+        pictures=pictures,
+    )

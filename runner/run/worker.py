@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,16 +16,19 @@ from ...contract.errors import Cancelled
 from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
 from ...models.training.numerics import Numerics
-from ..graph.bound import BoundNode
+from ...models.training.stages import Stage
+from ..graph.bound import BoundNode, Source
 from ..graph.sources import Picture, UnclearSource, picture_widget, source_name, source_of
 from ..store.blobs import BlobError
 from ..store.holders import Holder
 from ..store.keys import Key
 from ..store.results import Result, Stored
 from .compute import Computed, find_or_compute, reuse, waiting_line
+from .estimate import Estimator
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
-from .plan import LostBlobError, Step, node_key, widget_values, wired_value
+from .pace import Pace
+from .plan import LostBlobError, Step, carrying, node_key, widget_values, wired_value
 from .publish import PreviewWriter
 
 _PROGRESS_SECONDS = 0.2
@@ -56,6 +59,7 @@ class Worker:
         seconds = job.previews
         self.previews = None if seconds is None else PreviewWriter(job.publisher, seconds)
         self.cancelled = threading.Event()
+        self.estimator = Estimator(job.graph, job.store, job.numerics)
 
     def do(
         self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
@@ -74,9 +78,14 @@ class Worker:
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
-            key = node_key(node, widgets, job.store, job.numerics, self._results)
+            key = node_key(job.graph, node, widgets, job.store, job.numerics, self._results)
         asked_remote = step.key is not None  # `make_plan` looked the key up
         outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
+        if outcome.action != "cached":
+            steps = widgets.get(node.spec.length or "", 0) - (outcome.from_step or 0)
+            self.estimator.record(
+                node, outcome.result.seconds, steps, host.pace.step_seconds, outcome.from_step
+            )
         return self._done(outcome, host)
 
     def check_cancelled(self) -> None:
@@ -84,12 +93,15 @@ class Worker:
         if self.cancelled.is_set():
             raise Cancelled
 
-    def input(self, node: BoundNode, name: str) -> Any:
-        """Returns the value of a wired input.
+    def inputs(self, node: BoundNode) -> dict[str, Any]:
+        """Returns the values of the wired inputs that carry one.
 
         Raises: LostBlobError.
         """
-        wire = node.wires[name]
+        wires = carrying(self.job.graph, node, self._results)
+        return {name: self._input(node, name, wire) for name, wire in wires}
+
+    def _input(self, node: BoundNode, name: str, wire: Source) -> Any:
         sockets = node.spec.inputs[name].sockets  # the input's own socket may decode differently
         socket = sockets[0] if len(sockets) == 1 else self._resolved(wire.node, wire.output)
         return wired_value(socket, wire, self.job.store, self._results)
@@ -163,6 +175,8 @@ class _NodeHost:
         self._worker, self.node = worker, node
         self.numerics, self.computed = numerics, computed
         self._last = 0.0  # the time of the last progress event
+        self.pace = Pace(node.spec.length is not None, time.monotonic())
+        self._rows = 0  # rows of the curves that were sent
 
     @property
     def device(self) -> str | None:
@@ -170,23 +184,42 @@ class _NodeHost:
         return self.numerics.device if self.node.spec.device and self._worker.job.others else None
 
     def inputs(self) -> dict[str, Any]:
-        node = self.node
-        return {
-            name: self._worker.input(node, name) for name in node.wires if name in node.spec.inputs
-        }
+        return self._worker.inputs(self.node)
 
     def progress(self, done: float, total: float, preview: Any = None) -> None:
         self.check_cancelled()
         node, worker = self.node, self._worker
         now = time.monotonic()
+        self.pace.move(done, total, now)
         if now - self._last >= _PROGRESS_SECONDS or done == total:
             self._last = now
-            worker.emit(Progressed(node=node.name, type=node.spec.id, done=done, total=total))
+            worker.emit(
+                Progressed(
+                    node=node.name,
+                    type=node.spec.id,
+                    done=done,
+                    total=total,
+                    words=self.pace.words,
+                    left=self.pace.left,
+                )
+            )
         previews = worker.previews
         if preview is not None and previews is not None and previews.is_due(node.name):
             path = previews.save(node.name, preview())
-            metrics: dict[str, float] = getattr(preview, "metrics", dict)()
-            worker.emit(Previewed(node=node.name, type=node.spec.id, path=path, metrics=metrics))
+            self._show(path, preview)
+
+    def _show(self, path: str, preview: Any) -> None:
+        """Emit an event about a preview, which a training's metrics and curves belong to."""
+        metrics: dict[str, float] = getattr(preview, "metrics", dict)()
+        curves: dict[str, list[float]] = getattr(preview, "curves", lambda row: {})(self._rows)
+        self._rows += len(next(iter(curves.values()), ()))
+        name, kind = self.node.name, self.node.spec.id
+        self._worker.emit(
+            Previewed(node=name, type=kind, path=path, metrics=metrics, curves=curves)
+        )
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        self.pace.set_stages(stages)
 
     def log(self, message: str) -> None:
         self._worker.emit(Logged(node=self.node.name, type=self.node.spec.id, message=message))

@@ -13,6 +13,7 @@ from typing import Any
 from ...contract.quantities import ago, duration, size_text
 from ...contract.registry import load_nodes
 from .blobs import Blobs
+from .durations import prune_durations
 from .index import Index
 from .place import is_utf8
 
@@ -194,6 +195,7 @@ def collect_if_due(index: Index, blobs: Blobs, max_bytes: int, warn: Callable[[s
         is_due = total >= max_bytes / 20
         if is_due:
             connection.execute("UPDATE facts SET value = 0 WHERE name = 'grown'")
+            prune_durations(connection)
     if not is_due:
         return
     eviction = choose(index, blobs, max_bytes)
@@ -228,6 +230,7 @@ def clear(index: Index, blobs: Blobs) -> list[Entry]:
     with index.writing() as connection:
         connection.execute("DELETE FROM stamps")
         connection.execute("DELETE FROM contents")
+        connection.execute("DELETE FROM durations")
     for digest, _, _ in list(blobs.stored()):
         blobs.remove(digest)
     return entries

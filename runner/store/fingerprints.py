@@ -15,6 +15,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from ...contract.errors import unreadable
+from ...contract.file_kinds import beside_weights
 from ...pictures.beside import beside
 from ...pictures.sources.names import beside_pictures, format_of
 from ...pictures.suffixes import unusual_formats
@@ -76,14 +77,25 @@ def changes(index: Index, before: str, now: str) -> Changes | None:
 
 
 def _file(index: Index, path: Path, pictures: bool) -> Snapshot:
-    start, status = time.time_ns(), path.stat()
-    entry = Entry(os.path.realpath(path), "", "file", file_stamp(status), last_change(status))
-    digest, stamps = _file_digest(index, entry).hex(), entry.stamp.hex()
+    digest, stamps, is_settled = _one_file(index, path)
+    for other in beside_weights(path):
+        more = _one_file(index, other)
+        line = f"{other.name} {more.fingerprint}".encode()
+        digest = str(blake3(digest.encode() + line).hexdigest(_DIGEST))
+        stamps, is_settled = stamps + more.stamps, is_settled and more.is_settled
     if pictures and format_of(path.name):  # an archive of pictures
         for line in _surroundings(path):
             digest = str(blake3(digest.encode() + line).hexdigest(_DIGEST))
             stamps += line.hex()
-    return Snapshot(digest, stamps, _is_settled(entry.changed, start))
+    return Snapshot(digest, stamps, is_settled)
+
+
+def _one_file(index: Index, path: Path) -> Snapshot:
+    """Returns what a file contains, without what is beside it."""
+    start, status = time.time_ns(), path.stat()
+    entry = Entry(os.path.realpath(path), "", "file", file_stamp(status), last_change(status))
+    digest = _file_digest(index, entry).hex()
+    return Snapshot(digest, entry.stamp.hex(), _is_settled(entry.changed, start))
 
 
 def _folder(index: Index, path: Path, pictures: bool) -> Snapshot:

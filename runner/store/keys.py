@@ -2,8 +2,8 @@
 
 A key is made of the node's id and version, the values of its widgets, the digests of its inputs,
 the fingerprints of the files it reads, and, for nodes that compute on a device, the numerics (torch
-version, device, precision, threads). Names in the graph, positions and paths are not part of it. A
-widget is not part of it while it has its neutral value.
+version, device, precision, threads), and the surroundings that a node declares. Names in the graph,
+positions and paths are not part of it. A widget is not part of it while it has its neutral value.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def make_key(
             parts[f"widget {name}"] = value
     for name, digest in inputs.items():
         parts[f"input {name}"] = digest
+    for name, text in (spec.surroundings or dict)().items():
+        parts[name] = text
     return _key(spec, parts)
 
 

@@ -58,6 +58,18 @@ CREATE TABLE IF NOT EXISTS kept_weights (  -- of models at earlier steps of thei
     created REAL NOT NULL,
     PRIMARY KEY (training, step)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS durations (  -- of nodes that ran, for estimates (see `Duration`)
+    node TEXT NOT NULL,
+    place TEXT NOT NULL,
+    widgets TEXT NOT NULL,
+    device TEXT NOT NULL,
+    resumed INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    step_seconds REAL NOT NULL,
+    seconds REAL NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (node, place, widgets, device, resumed)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
     digest TEXT PRIMARY KEY,
     stamp TEXT NOT NULL

@@ -20,6 +20,7 @@ from ...contract.values.pictures import PictureBatch
 from ...contract.values.socket import Socket
 from .blobs import BlobError, Blobs
 from .digests import CheckedStamps
+from .durations import Duration, durations
 from .fingerprints import Changes, Snapshot, changes, snapshot
 from .holders import Holder, describe
 from .index import Index
@@ -246,6 +247,14 @@ class Store:
             "SELECT parts FROM results WHERE node = ? ORDER BY created DESC LIMIT ?", (node, limit)
         )
         return [json.loads(parts) for (parts,) in rows]
+
+    def durations(self, node: str) -> list[Duration]:
+        """Returns how long the nodes with this id took when they ran, the latest first."""
+        return durations(self.index, node)
+
+    def add_duration(self, duration: Duration) -> None:
+        """Store how long a node took."""
+        self._behind.add_duration(duration)
 
     def fingerprint(self, path: Path, pictures: bool = False) -> str:
         """Returns the digest of a file's content, or of the names and contents in a folder.

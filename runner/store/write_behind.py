@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ...contract.errors import CacheError
+from .durations import Duration, write_durations
 from .holders import Holder
 from .index import Index
 from .locks import Locks
@@ -32,6 +33,7 @@ class WriteBehind:
         self._rows: dict[str, tuple[ResultRow, float]] = {}  # by key, with the time of storing
         self._results: dict[str, Result] = {}  # the results of these rows, by key
         self._used: list[str] = []  # keys of stored results that were used
+        self._durations: list[Duration] = []
         self._locked: list[str] = []  # keys to unlock after writing
         self._waiting = threading.Event()  # set while rows wait
         self._closing = threading.Event()
@@ -48,11 +50,21 @@ class WriteBehind:
             self._results[row.key] = result
             if result.seconds > _SLOW_SECONDS:
                 self.flush()
-            elif not self._waiting.is_set():
-                self._waiting.set()
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._flush_repeatedly, daemon=True)
-                    self._thread.start()
+            else:
+                self._flush_soon()
+
+    def add_duration(self, duration: Duration) -> None:
+        """Store how long a node took, soon."""
+        with self._mutex:
+            self._durations.append(duration)
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._waiting.is_set():
+            self._waiting.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._flush_repeatedly, daemon=True)
+                self._thread.start()
 
     def use(self, key: str) -> None:
         """Store that a result is used now; this is written together with the next rows."""
@@ -90,11 +102,12 @@ class WriteBehind:
         Raises: CacheError if they can't be written; then they continue to wait.
         """
         with self._mutex:
-            if self._rows or self._used:
+            if self._rows or self._used or self._durations:
                 self._write()
             self._rows.clear()
             self._results.clear()
             self._used.clear()
+            self._durations.clear()
             for key in self._locked:
                 self._locks.release(key)
             self._locked.clear()
@@ -117,6 +130,7 @@ class WriteBehind:
             connection.executemany(
                 "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
             )
+            write_durations(connection, self._durations, now)
 
     def _flush_repeatedly(self) -> None:
         # `close` may set both events right before `_waiting` is cleared.

@@ -1,32 +1,16 @@
 """What benchmarks/quality.py makes of figures, and the plain models that it compares with."""
 
 import math
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from artgraph.contract.context import Context
-from artgraph.contract.spec import REGISTRY
 from artgraph.nodes.art import procedural_art
 from artgraph.pictures.styles import STYLES
 
 CTX = Context.quiet()
-
-
-@pytest.fixture
-def benchmarks(monkeypatch):
-    """The folder of the benchmarks, as when one of them is run."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-    nodes = dict(REGISTRY)
-    with torch.random.fork_rng([]):  # the plain models use torch's own, as textbooks do
-        yield
-    REGISTRY.clear()
-    REGISTRY.update(nodes)
-    for name in [name for name in sys.modules if name.startswith("quality")]:
-        del sys.modules[name]
 
 
 def art(size=32):
@@ -47,6 +31,14 @@ def test_a_missed_bar_is_bold_and_named(benchmarks):
         "|---|---|---|---|",
         "| ours | 0.97 / **0.9** (at least 0.95) | 5 / **-** (at most 6) | 61 / 60 |",
     ]
+
+
+def test_bars_that_differ_are_beside_each_figure(benchmarks):
+    from quality import table
+    from quality_parts import Row
+
+    rows = [Row("ours", {"novelty": 1.0}, {"novelty": (bar, math.inf)}) for bar in (0.9, 1.1)]
+    assert [*table({"ours": rows})][-1] == ("| ours | 1 (at least 0.9) / **1** (at least 1.1) |")
 
 
 def test_signal_to_noise(benchmarks):

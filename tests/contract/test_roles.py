@@ -15,9 +15,9 @@ from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import REGISTRY, NodeSpec
 from artgraph.contract.values.kinds import Number, Table
 from artgraph.contract.widgets import Choices, Fallback, FileName
-from artgraph.editors.comfy.help import help_page
 from artgraph.editors.formats.convert import from_comfy
 from artgraph.editors.formats.forms import node_form
+from artgraph.editors.formats.help import help_page
 from artgraph.editors.formats.json_schema import graph_schema
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.nodes.table import join_tables, plot_table

@@ -7,9 +7,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.models import Vae
-from artgraph.nodes.model_files import save_model
+from artgraph.contract.values.models import Gan, Vae
+from artgraph.nodes.art import procedural_art
+from artgraph.nodes.gan import _origin
+from artgraph.nodes.model_files import read_model, save_model, shipped_gans
 
 GRAPH = """
 artgraph: 1
@@ -128,3 +131,25 @@ def test_a_weight_that_float16_cannot_represent_is_reported(cli):
     assert save_model(model, precision="float32").files
     with pytest.raises(NodeError, match="too large for float16 - save it as float32"):
         save_model(model, precision="float16")
+
+
+def test_the_file_of_a_gan_says_what_it_learnt_from(tmp_path):
+    start = shipped_gans()["gan_64"]
+    art = procedural_art(count=8, size=64, styles="mondrian", ctx=Context.quiet())
+    origin = _origin(art, start, None)
+    assert origin["pictures"] == 8
+    assert origin["start"] == {"name": "base/gan_64", "weights": start.digest(), "origin": None}
+    gan = Gan(start.config, {k: v + 1e-3 for k, v in start.state.items()}, origin)
+    assert Gan.decode(*without_blob(gan)).origin == origin
+    (data,) = save_model(gan, name="mine").files.values()
+    (tmp_path / "mine.safetensors").write_bytes(data)
+    again = read_model(tmp_path / "mine.safetensors").gan
+    assert again.origin == origin
+    other = _origin(art, again, None)["start"]
+    assert (other["name"], other["origin"]) == (None, origin), "a training from it says both"
+    assert _origin(art, None, None) == {"pictures": 8, "start": None, "features": None}
+    assert "origin" not in Gan.encode(start)[0], "models that do not say it stay as they are"
+
+
+def without_blob(model):
+    return Gan.encode(model)[0], None

@@ -99,7 +99,8 @@ def bytes_of(buffer):
     return buffer.dtype, tuple(buffer.shape), data
 
 
-@pytest.mark.parametrize("name", sorted(set(NODES) - {"load_model"}))
+# `load_model` needs a file, and the result of `machine_speed` is a time.
+@pytest.mark.parametrize("name", sorted(set(NODES) - {"load_model", "machine_speed"}))
 def test_every_node(name):
     spec = NODES[name]
     inputs, widgets = prepared(spec, {})
@@ -228,4 +229,4 @@ def tensors_of(value):
 
 def test_all_nodes_that_draw_on_a_device_are_tested():
     trainings = {name for name in NODES if "steps" in NODES[name].widgets} - {"style_transfer"}
-    assert {name for name in NODES if NODES[name].device} == trainings | set(DRAWING)
+    assert {n for n in NODES if NODES[n].device} - {"machine_speed"} == trainings | set(DRAWING)

@@ -44,7 +44,17 @@ def pictures(count, classes, size=32):
 
 
 def train(
-    images, labels, classes, steps, shelf=None, *, features=None, start=None, at_step=0, **options
+    images,
+    labels,
+    classes,
+    steps,
+    shelf=None,
+    *,
+    features=None,
+    further=None,
+    start=None,
+    at_step=0,
+    **options,
 ):
     """Train a small GAN.
 
@@ -69,6 +79,7 @@ def train(
         steps=steps,
         judge=JUDGE,
         features=features,
+        further=further,
         start=start,
         at_step=at_step,
     )

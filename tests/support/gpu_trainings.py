@@ -6,16 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import state_dicts
 import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
+from artgraph.contract.values.models import Classifier
 from artgraph.models.gan import evaluation, projected_features
+from artgraph.models.pretrained.weights import read_file
 from artgraph.models.training import loop
 from artgraph.models.training.curves import Curves
 from artgraph.models.training.numerics import Numerics
@@ -24,20 +29,23 @@ from artgraph.models.vae import sharpen
 # Steps 4 to 6 are watched: the first steps also make what is needed only once.
 FIRST, LAST = 3, 6
 
-# The node, its widgets, and the optional inputs that are wired.
+# The node, its widgets, and the optional inputs that are wired: their names, or `name=kind`.
 TRAININGS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "GAN, projected": ("train_gan", {}, ()),
     "GAN, projected, classifier": ("train_gan", {}, ("classifier",)),
+    "GAN, projected, pretrained": ("train_gan", {}, ("classifier=pretrained",)),
     "GAN, r3": ("train_gan", {"method": "r3"}, ()),
     "GAN, classic": ("train_gan", {"method": "classic"}, ()),
     "VAE, residual": ("train_vae", {}, ()),
     "VAE, fsq": ("train_vae", {"quantiser": "fsq"}, ()),
     "VAE, features": ("train_vae", {"sharpen": "features"}, ("classifier",)),
+    "VAE, pretrained": ("train_vae", {"sharpen": "features"}, ("classifier=pretrained",)),
     "VAE, adversarial": ("train_vae", {"sharpen": "adversarial"}, ()),
     "VAE, classic": ("train_vae", {"method": "classic"}, ()),
     "prior": ("train_prior", {}, ()),
     "classifier, residual": ("train_classifier", {}, ()),
     "classifier, classic": ("train_classifier", {"method": "classic"}, ()),
+    "classifier, pretrained": ("train_classifier", {}, ("start=pretrained",)),
 }
 
 
@@ -52,7 +60,8 @@ def train(
     steps, context = options.pop("steps", LAST), Context(numerics, **options)
     node, widgets, wired = TRAININGS[name]
     spec = load_nodes()[node]
-    inputs = [n for n, port in spec.inputs.items() if n in wired or not port.optional]
+    kinds = {n: n for n, port in spec.inputs.items() if not port.optional}
+    kinds |= {name: kind or name for name, _, kind in (entry.partition("=") for entry in wired)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(projected_features, "STEPS", 3)
         patch.setattr(projected_features, "BATCH", 8)
@@ -60,7 +69,12 @@ def train(
         patch.setattr(sharpen, "PATIENCE", 1)
         patch.setattr(loop, "CHECKPOINT_SECONDS", math.inf)
         return _run(
-            node, context, {n: _input(n, size) for n in inputs}, steps=steps, batch=batch, **widgets
+            node,
+            context,
+            {name: _input(kind, size) for name, kind in kinds.items()},
+            steps=steps,
+            batch=batch,
+            **widgets,
         )
 
 
@@ -102,11 +116,22 @@ def watched(gpu: Any, *, strict: bool, first: int = FIRST, last: int = LAST) -> 
 
 @cache
 def _input(name: str, size: int) -> Any:
-    """Returns a small value for an input of this name, computed on the CPU."""
+    """Returns a small value of a kind for an input, computed on the CPU."""
     cpu = Context.quiet()
+    if name == "pretrained":
+        return _pretrained()
     if name == "dataset":
         return _run("procedural_art", cpu, {}, count=64, size=size)[name]
     return _run(f"train_{name}", cpu, {"dataset": _input("dataset", size)}, steps=2, batch=8)[name]
+
+
+def _pretrained() -> Classifier:
+    """Returns a tiny pretrained network that sees pictures of 32 px."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "efficientnet.pth"
+        torch.save(state_dicts.efficientnet(), path)
+        found = read_file(path)
+    return Classifier(asdict(replace(found.config, edge=32)), found.state)
 
 
 def _run(node: str, context: Context, inputs: dict[str, Any], **widgets: Any) -> dict[str, Any]:

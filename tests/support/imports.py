@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "models/pretrained": ("models", "models/training"),
     "models/classifier": ("models", "models/pretrained", "models/training"),
     "models/gan": ("models", "models/training"),
-    "models/vae": ("models", "models/training"),
+    "models/vae": ("models", "models/pretrained", "models/training"),
     "pictures": (),
     "pictures/sources": ("pictures",),
     "contract": ("models/",),

@@ -7,13 +7,20 @@ import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
+import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
+import { addHistory } from './history.js'
+import { filterMessages, showLastRun } from './last_run.js'
+import { watchNumbers } from './live.js'
 import {
-  clearMarks, markFailed, markRefused, markReused, rememberSender, showMarks, showPreview, showResults
+  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
+import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
+
+const UNSAVED = 1_000_000_000 // ids of nodes in a new graph begin after it, so that they are not those of another one
 
 /** Opens a graph of artgraph instead of the editor's own first graph, which needs other nodes. */
 function replaceFirstGraph() {
@@ -58,11 +65,12 @@ function showRefusals() {
   api.queuePrompt = async (...args) => {
     try {
       const answer = await queue(...args)
-      rememberSender(answer.prompt_id)
       markRefused(answer.node_errors)
       return answer
     } catch (error) {
       markRefused(error.response?.node_errors)
+      const [first] = Object.values(error.response?.node_errors ?? {}).flatMap((node) => node.errors ?? [])
+      if (first) setFailure(first.message, first.details)
       throw error
     }
   }
@@ -72,7 +80,7 @@ function showRefusals() {
 function replaceTitle() {
   const title = document.querySelector('title')
   const rename = () => {
-    const ours = document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
+    const ours = titleOfRun() || document.title.replaceAll('ComfyUI', 'artgraph').replace('Artgraph_', '')
     if (ours !== document.title) document.title = ours
   }
   new MutationObserver(rename).observe(title, { childList: true })
@@ -119,9 +127,12 @@ app.registerExtension({
     showRefusals()
     acceptFiles()
     acceptDrops()
+    filterMessages()
   },
 
   setup() {
+    followProgress()
+    hideElsewhere()
     replaceTitle()
     restoreColors()
     addHelp()
@@ -131,15 +142,21 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
+    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
+    addHistory()
+    watchNumbers()
     api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))
     api.addEventListener('artgraph.changed', (event) => changedOnDisk(event.detail))
   },
 
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
+    if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
+    clearMarks()
     setTimeout(() => {
       reloadStale()
-      showMarks()
+      showLastRun()
     }, 300)
   },
 

@@ -1,8 +1,11 @@
-// Results on the nodes: texts, tables, errors, and a mark for reused results.
+// Results on the nodes: texts, tables, curves, errors, and a mark for reused results.
 // The editor itself shows the pictures.
 
 import { app } from '/scripts/app.js'
+import { joined, plot, thinned } from './curves.js'
+import { isOpen } from './last_run.js'
 import { notify } from './menu.js'
+import { editorStore, everyNode, findNode } from './nodes.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
@@ -13,56 +16,38 @@ const GAP = 20 // space between two nodes
 const FILM = 200 // height of an animation
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
-const senders = new Map() // from a run to the path of its graph
-const marks = new Map() // from the path of a graph to the reused and failed nodes of its last run
-
-const activePath = () => app.extensionManager?.workflow?.activeWorkflow?.path
-
-export function rememberSender(run) {
-  senders.set(run, activePath())
-}
-
-/** Returns the marks of a run's graph, or of the open graph if the page was loaded meanwhile. */
-function marksOf(run) {
-  const graph = senders.get(run) ?? activePath()
-  if (!marks.has(graph)) marks.set(graph, { reused: new Set(), failures: [] })
-  return marks.get(graph)
-}
+const growing = new Map() // the curves of trainings that run, by the node's id
+let reused = new Set() // ids of the nodes whose results were reused
+let marked = new WeakSet() // these nodes
 
 /** Removes the marks of the last run. Messages about a refused graph stay until it is sent again. */
-export function clearMarks({ prompt_id }) {
-  const found = marksOf(prompt_id)
-  found.reused.clear()
-  found.failures.length = 0
+export function clearMarks({ prompt_id } = {}) {
+  if (prompt_id && !isOpen(prompt_id)) return
+  reused = new Set()
+  growing.clear()
   showReused()
-  if (found === marks.get(activePath())) clearNotes(FAILED)
-}
-
-/** Shows the marks and results of the graph that was opened. */
-export function showMarks() {
-  showReused()
-  for (const node of allNodes()) {
-    const output = app.nodeOutputs?.[node.id]
-    if (output) showOutput(node, output)
-  }
-  for (const failure of marks.get(activePath())?.failures ?? []) showFailure(failure)
+  clearNotes(FAILED)
 }
 
 function clearNotes(kind) {
-  for (const node of allNodes()) if (notes.get(node)?.kind === kind) showNote(node, [])
+  for (const [, node] of everyNode()) if (notes.get(node)?.kind === kind) showNote(node, [])
 }
 
-export function markReused({ prompt_id, nodes }) {
-  for (const id of nodes) marksOf(prompt_id).reused.add(String(id))
+export function markReused({ nodes }) {
+  for (const id of nodes) reused.add(String(id))
   showReused()
 }
 
-const isReused = (node) => marks.get(activePath())?.reused.has(String(node.id))
-
 /** Marks reused nodes: a style does if nodes are elements of the page, and else drawMark. */
-function showReused() {
-  const reused = [...(marks.get(activePath())?.reused ?? [])]
-  const headers = reused.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
+export function showReused() {
+  marked = new WeakSet()
+  const ids = []
+  for (const [id, node] of everyNode()) {
+    if (!reused.has(id)) continue
+    marked.add(node)
+    if (node.graph === app.canvas?.graph) ids.push(String(node.id))
+  }
+  const headers = ids.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
   const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
   style.id = 'artgraph-reused'
   style.textContent = `${headers.join(', ') || 'none'} {
@@ -76,23 +61,34 @@ function showReused() {
 export function markRefused(errors) {
   clearNotes(REFUSED)
   for (const [node_id, { errors: found }] of Object.entries(errors ?? {})) {
-    const lines = found.flatMap(({ message, details }) => problem(message, details))
-    const node = findNode(node_id)
-    if (node) showNote(node, lines, REFUSED)
+    showOn(node_id, REFUSED, () => found.flatMap(({ message, details }) => problem(message, details)))
   }
 }
 
-export function markFailed(failure) {
-  const found = marksOf(failure.prompt_id)
-  found.failures.push(failure)
-  if (found === marks.get(activePath())) showFailure(failure)
+export function markFailed({ node_id, what, advice }) {
+  const isShown = showOn(node_id, FAILED, () => problem(what, advice))
+  if (!isShown) notify('error', ...problem(what, advice).map((line) => line.textContent))
 }
 
-function showFailure({ node_id, what, advice }) {
-  const node = findNode(node_id)
-  const lines = problem(what, advice)
-  if (node) showNote(node, lines, FAILED)
-  else notify('error', ...lines.map((line) => line.textContent))
+/** Shows a note on a node, and on the subgraphs around it. Returns false if there is no such node. */
+function showOn(id, kind, lines) {
+  const node = findNode(id)
+  if (!node) return false
+  showNote(node, lines(), kind)
+  const outer = String(id).split(':').slice(0, -1)
+  for (; outer.length; outer.pop()) {
+    const subgraph = findNode(outer.join(':'))
+    if (subgraph) showNote(subgraph, [element('p', `In ${node.title}:`), ...lines()], kind)
+  }
+  return true
+}
+
+/** Draws the curves of a training that runs. */
+export function growCurves({ node: id, columns, first }) {
+  growing.set(id, joined(growing.get(id), columns, first))
+  const node = findNode(id)
+  const known = growing.get(id)
+  if (node && known.step?.length > 1) showNote(node, [plot({ x: 'step', columns: thinned(known) })])
 }
 
 /** Returns lines that say what is wrong, and what to do. */
@@ -113,7 +109,7 @@ export function showResults(nodeType) {
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
     draw?.apply(this, arguments)
-    if (isReused(this) && !this.flags.collapsed) drawMark(ctx, this)
+    if (marked.has(this) && !this.flags.collapsed) drawMark(ctx, this)
     if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
     if (animated.has(this)) this.animatedImages = true // the editor resets it with each result
   }
@@ -121,14 +117,25 @@ export function showResults(nodeType) {
 
 /** Shows the results that the editor itself does not show. */
 function showOutput(node, output) {
+  if (output?.artgraph_reused) markOneReused(node)
+  if (output?.artgraph_failed) {
+    for (const [id, other] of everyNode()) if (other === node) markFailed({ node_id: id, ...output.artgraph_failed })
+    return
+  }
   if (output?.artgraph_animated) showFilm(node)
   else animated.delete(node)
   const contents = [
     ...(output?.artgraph_warnings ?? []).map(warning),
+    ...(output?.artgraph_curves ?? []).map(plot),
     ...(output?.text ?? []).map((text) => element('p', text)),
     ...(output?.artgraph_tables ?? []).map(table)
   ]
   if (contents.length || notes.has(node)) showNote(node, contents)
+}
+
+function markOneReused(node) {
+  for (const [id, other] of everyNode()) if (other === node) reused.add(id)
+  showReused()
 }
 
 function showFilm(node) {
@@ -140,9 +147,8 @@ function showFilm(node) {
 
 /** Removes a node's preview. Otherwise the editor shows it instead of the results. */
 function dropPreview(node) {
-  const vue = document.querySelector('#vue-app')?.__vue_app__
-  const store = vue?.config.globalProperties.$pinia?._s.get('nodeOutput')
-  store?.revokePreviewsByLocatorId?.(String(node.id))
+  const id = editorStore('workflow')?.nodeToNodeLocatorId?.(node) ?? String(node.id)
+  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
 }
 
 function drawMark(ctx, node) {
@@ -172,7 +178,7 @@ export function grow(node, before) {
  */
 function makeRoom(node, before) {
   if (node.size[1] <= before) return
-  const below = allNodes().filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
+  const below = (node.graph?.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
   const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
   if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
@@ -196,6 +202,14 @@ function lines(box) {
   return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
 }
 
+/** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */
+function heightOf(box, width) {
+  if (!box.childElementCount) return 0
+  const plots = [...box.querySelectorAll('.artgraph-curves')]
+  const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / 2) + 6)
+  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, 220)
+}
+
 function showNote(node, children, kind = '') {
   let note = notes.get(node)
   const before = node.size[1]
@@ -203,7 +217,7 @@ function showNote(node, children, kind = '') {
     if (!children.length) return
     const box = element('div')
     box.className = 'artgraph-note'
-    const height = () => Math.min(LINE * lines(box) + (box.childElementCount ? 12 + 2 * MARGIN : 0), 220)
+    const height = () => heightOf(box, node.size[0])
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
     note = { box, height }
@@ -251,12 +265,4 @@ function warning(text) {
 
 function capital(text) {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
-}
-
-function allNodes() {
-  return app.graph?.nodes ?? []
-}
-
-function findNode(id) {
-  return allNodes().find((node) => String(node.id) === String(id))
 }

@@ -20,7 +20,8 @@ from artgraph.editors.comfy.build_pack import (
     generated_files,
     name_untranslated,
 )
-from artgraph.editors.comfy.help import (
+from artgraph.editors.formats.forms import class_id
+from artgraph.editors.formats.help import (
     LOCALES,
     WORDS,
     ZH,
@@ -28,7 +29,6 @@ from artgraph.editors.comfy.help import (
     node_definitions,
     translatable_texts,
 )
-from artgraph.editors.formats.forms import class_id
 
 FILES = generated_files()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -197,7 +197,7 @@ def test_core_nodes_reroutes_bypass_and_mute(tmp_path):
             "from": {"image": "resize_image"},
             "with": {"name": "my/cat"},
         },
-        "save_image": {"node": "save_image", "from": {"image": "resize_image"}},
+        "preview_image": {"node": "preview_image", "from": {"image": "resize_image"}},
         "resize_image_2": {
             "node": "resize_image",
             "mode": "muted",
@@ -205,14 +205,14 @@ def test_core_nodes_reroutes_bypass_and_mute(tmp_path):
             "with": {"width": 64},
         },
         "Lost": {"node": "pick_images", "from": {"image": "resize_image_2"}},
-        "save_image_2": {"node": "save_image", "from": {"image": "Lost"}},
+        "save_image": {"node": "save_image", "from": {"image": "Lost"}},
     }
     (tmp_path / "cat.png").write_bytes(b"")
     document = from_comfy(workflow, REGISTRY, "x", tmp_path).document
     graph = bind(document, REGISTRY, Folders(tmp_path, tmp_path, tmp_path))
-    assert list(graph.nodes) == ["load_image", "Keep", "save_image"]
+    assert list(graph.nodes) == ["load_image", "Keep", "preview_image"]
     assert {n.wires["image"].node for n in list(graph.nodes.values())[1:]} == {"load_image"}
-    assert graph.omitted == (("resize_image_2",), ("resize_image",), ("Lost", "save_image_2"), ())
+    assert graph.omitted == (("resize_image_2",), ("resize_image",), ("Lost", "save_image"), ())
 
 
 def test_muted_and_bypassed_nodes_that_artgraph_lacks_are_left_out_and_reported():

@@ -63,13 +63,39 @@ def training(steps, pause=0.0, **more):
     return {"5": node("slow_training", "walk", steps=steps, rate=0.1, pause=pause, seed=0, **more)}
 
 
+def test_a_run_says_how_far_it_is_and_how_long_the_rest_takes(server):
+    steps = {"5": node("slow_training", "timed", steps=30, pause=0.1, seed=11)}
+    graph = steps | {"6": node("save_table", "out", table=("5", 0))}
+    with Tab(server, "timed") as tab:
+        prompt_id = server.run(graph, "timed").json()["prompt_id"]
+        until(lambda: any(m["rest"] and "left" in m["line"] for m in tab.of("artgraph.progress")))
+        with Tab(server, "timed") as reloaded:
+            assert reloaded.wait("artgraph.progress")["line"].startswith("step ")
+        server.post("/interrupt", {"prompt_id": prompt_id})
+        reached = tab.wait("execution_interrupted")["reached"]
+    assert re.fullmatch(r"step \d+ of 30", reached)
+    shares = [message["share"] for message in tab.of("artgraph.progress")]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.1
+    texts = [text["raw"] for text in tab.of("progress_text")]
+    assert any(re.search(rb"step \d+ of 30 \xc2\xb7 \d+ s left", text) for text in texts)
+    server.finished(server.run(graph, "again").json()["prompt_id"])
+    longer = graph | {"5": node("slow_training", "timed", steps=40, pause=0.1, seed=11)}
+    with Tab(server, "longer") as tab:
+        prompt_id = server.run(longer, "longer").json()["prompt_id"]
+        first = tab.wait("artgraph.progress")
+        server.finished(prompt_id)
+    assert re.fullmatch("about .* left", first["rest"]), "known from the run before"
+
+
 def test_the_messages_of_a_run_are_in_order(server):
     with Tab(server, "order") as tab:
         answer = server.run(PICTURE, "order").json()
         assert set(answer) == {"prompt_id", "number", "node_errors"}
         tab.wait("execution_success")
         until(lambda: tab.of("status")[-1]["status"]["exec_info"]["queue_remaining"] == 0)
-    kinds = [kind for kind in tab.kinds() if kind not in ("progress", "progress_state")]
+    how_far = ("progress", "progress_state", "artgraph.progress")
+    kinds = [kind for kind in tab.kinds() if kind not in how_far]
     assert kinds[:3] == ["status", "feature_flags", "status"]
     start = kinds.index("execution_start")
     assert kinds[start : start + 3] == ["execution_start", "status", "execution_cached"]

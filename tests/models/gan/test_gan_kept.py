@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from gans import METHODS, assert_same, pictures, quick, train  # noqa: F401 - fixtures
 from shelf import Shelf
 
 from artgraph.models.gan import kept
+from artgraph.models.gan.evaluation import Reference
 from artgraph.models.gan.kept import kept_steps, nearest_step
 
 
@@ -21,9 +24,13 @@ def rounded(state, networks=("generator", "critic")):
     return {k: v.half().float() for k, v in state.items() if k.split(".")[0] in networks}
 
 
-def stopped(step):
+def stopped(after):
+    """Returns a progress that stops the training after so many steps, which have previews."""
+    steps = []
+
     def progress(done, total, preview=None):
-        if done == step:
+        steps.extend([done] if preview is not None else [])
+        if len(steps) == after:
             raise KeyboardInterrupt
 
     return progress
@@ -65,7 +72,7 @@ def test_a_longer_or_an_interrupted_training_keeps_the_same_bits():
     train(*pictures(12, 2), 2, 7, whole)
     train(*pictures(12, 2), 2, 3, parts)
     with pytest.raises(KeyboardInterrupt):
-        train(*pictures(12, 2), 2, 7, parts, progress=stopped(5))
+        train(*pictures(12, 2), 2, 7, parts, progress=stopped(2))
     train(*pictures(12, 2), 2, 7, parts)
     assert whole.kept() == parts.kept() == [2, 4, 6]
     for step in whole.kept():
@@ -83,6 +90,28 @@ def test_the_nearest_step_is_returned_and_named():
         train(*pictures(12, 2), 2, 1, at_step=1)
     assert nearest_step([2, 4, 8], 3) == 2
     assert nearest_step([2, 4, 8], 99) == 8
+
+
+@pytest.mark.parametrize("best", [2, 6])
+def test_the_best_of_the_kept_steps_and_the_last_is_returned(monkeypatch, best):
+    """The last one has settled: step 5 and one step with smaller changes."""
+    distances = {step: 0.1 + abs(step - best) for step in (2, 4, 6)}
+    measured = Reference.compare
+
+    def compare(self, step, generated):
+        return replace(measured(self, step, generated), distance=distances[step], usual=0.0)
+
+    monkeypatch.setattr(Reference, "compare", compare)
+    shelf, lines = Shelf(), []
+    last = train(*pictures(12, 2), 2, 5, shelf)
+    chosen = train(*pictures(12, 2), 2, 5, shelf, at_step=-1, log=lines.append)
+    assert chosen.extra.best == best
+    assert chosen.extra.progress["step"] == [2, 4, 6]
+    if best == 6:
+        assert_same(chosen.state, last.state)
+    else:
+        assert_same(chosen.state, train(*pictures(12, 2), 2, 5, shelf, at_step=2).state)
+        assert "the pictures of step 2 are the best, so this is the GAN at that step" in lines
 
 
 def test_steps_over_the_budget_are_thinned_out_evenly(monkeypatch):

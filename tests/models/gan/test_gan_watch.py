@@ -14,6 +14,7 @@ from shelf import PLAIN, Shelf
 from artgraph.models.distances import HALVES
 from artgraph.models.gan import evaluation, kept
 from artgraph.models.gan import projected_features as gan_features
+from artgraph.models.gan import watch as watch_module
 from artgraph.models.gan.batches import TrainingSet
 from artgraph.models.gan.evaluation import Evaluation
 from artgraph.models.gan.kept import is_look
@@ -61,6 +62,7 @@ def test_new_pictures_of_the_same_kind_are_as_good_as_real_ones():
     assert found.diversity == pytest.approx(1, abs=0.15)
     assert found.layouts == pytest.approx(1, abs=0.15)
     assert found.novelty == pytest.approx(1, abs=0.2)
+    assert 0.8 < found.usual < min(1, found.novelty), "other real pictures are new enough"
     assert warnings(found) == {}
 
 
@@ -145,12 +147,14 @@ def test_evaluations_of_older_versions_are_left_out_with_a_line():
     watch, drawn = watched(PLAIN)
     watch.load_state_dict({"looks": torch.zeros(3, 7)})
     assert [line[:33] for line in watch.news()] == ["the evaluations before this step "]
+    watch.load_state_dict({"evaluations": torch.zeros(3, 8 + HALVES)})  # without `usual`
+    assert [line[:33] for line in watch.news()] == ["the evaluations before this step "]
     assert watch.finish(300, drawn, []).progress["step"] == [300]
 
 
 def test_verdicts_compare_steps_with_the_same_halves():
     watch = Watch(None, 0, PLAIN, JUDGE)
-    good = (0.5, 1, 1, 1, 1, 1)
+    good = (0.5, 1, 1, 1, 1, 1, 0.9)
     noise = [0.1 * (-1) ** i for i in range(HALVES)]  # common to all steps
 
     def row(step, distance, own=0.0, **bad):
@@ -175,6 +179,49 @@ def test_verdicts_compare_steps_with_the_same_halves():
     )
     assert watch._summary([400, 500], ["best", "as good"]).endswith("the last step is one of them")
     assert watch._summary([400], ["unknown"]) == ""
+
+
+def looks(*novelties, usual=0.9):
+    """Evaluations every 100 steps from step 300 on, whose distance falls with the novelty."""
+    return [
+        Evaluation(300 + 100 * i, 0.1 * novelty, 0.5, 1, 1, 1, 1, novelty, usual, (0.0,) * HALVES)
+        for i, novelty in enumerate(novelties)
+    ]
+
+
+def test_copies_are_foreseen_and_the_warning_names_the_step_before():
+    images, labels = art(8, 1)
+    watch = Watch(TrainingSet(images, labels, 2, mirror=True), 0, PLAIN, JUDGE)
+
+    def kinds(*novelties, **options):
+        return [*watch._problems(looks(*novelties, **options))[-1]]
+
+    assert kinds(1.1, 0.95, 0.88, 0.7) == ["copying"]
+    assert kinds(1.1, 0.95, 0.92, 0.91) == [], "as new as other real pictures"
+    assert kinds(1.1, 0.95, 0.85, 0.87) == [], "it does not fall"
+    assert kinds(1.1, 0.89, 0.88, 0.87) == [], "it falls too slowly"
+    assert kinds(0.7, 0.6, 0.45) == ["copied"], "they are copies already"
+    rows = looks(1.1, 0.95, 0.88, 0.7)
+    for row in rows:
+        watch._add(row)
+    (line,) = watch.news()
+    assert line.startswith("step 600: the generated pictures are becoming copies")
+    assert line.endswith("set `at_step` to 400, or add pictures")
+    assert watch._verdicts(rows) == ["as good", "best", "less new", "copying"]
+    found = watch.at(600, [300, 400, 500, 600])
+    assert found.best == 400
+    assert [text[:42] for text in found.warnings] == ["the generated pictures are becoming copies"]
+    assert watch.at(600, [300, 500, 600]).best == 300, "only kept steps and the last one"
+    assert watch.at(400, [400]).warnings == []
+
+
+def test_with_many_pictures_the_smallest_distance_decides(monkeypatch):
+    images, labels = art(8, 1)
+    watch = Watch(TrainingSet(images, labels, 2, mirror=True), 0, PLAIN, JUDGE)
+    rows = looks(0.95, 0.85, 0.86)
+    assert watch._verdicts(rows)[0] == "best"
+    monkeypatch.setattr(watch_module, "SMALL_SET", 8)
+    assert watch._verdicts(rows)[1] == "best"
 
 
 def test_a_warning_is_logged_once_and_returned_at_the_end(monkeypatch):

@@ -3,16 +3,19 @@
 import gc
 import sys
 import weakref
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import torch
 
 from artgraph.contract.context import Context
-from artgraph.contract.errors import NodeError
+from artgraph.contract.errors import GraphError, NodeError
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import GanLatent, Image, Latent, Number, Table, Text, VaeLatent
 from artgraph.contract.values.pictures import PictureBatch
+from artgraph.contract.widgets import MayBeEmpty
 from artgraph.editors.comfy import host as comfy_host
 from artgraph.editors.comfy import run as comfy_run
 from artgraph.models.training.numerics import Numerics
@@ -42,7 +45,7 @@ class InRun:
         lines = ["artgraph: 1", "nodes:"]
         for number, node in enumerate(specs):
             wired = [*node.inputs, *(name for name in node.widgets if name == widget)]
-            wires = [f"{name}: n{number - 1}" for name in wired]
+            wires = [f"{name}: n{number - 1}" for name in wired if number]
             lines.append(f"  n{number}: {{node: {node.id}, from: {{{', '.join(wires)}}}}}")
         document = parse_document("\n".join(lines), "g.yaml", self.folder)
         graph = bind(document, {node.id: node for node in specs}, Folders(*[self.folder] * 3))
@@ -264,3 +267,64 @@ def test_both_kinds_of_latent_pass(either):
         return VaeLatent(latent.z * 2)
 
     either(spec(points), spec(double))
+
+
+def nothing(*, number: int = 0) -> Annotated[Number | None, MayBeEmpty]:
+    """A number that is empty on purpose if it is 0."""
+    return number or None
+
+
+def counted(number: Number | None = None) -> Number:
+    """1 with a value, 0 without."""
+    return int(number is not None)
+
+
+def test_an_output_that_is_empty_on_purpose_counts_as_not_wired(either, in_run):
+    either(spec(nothing), spec(counted))
+    (alone,) = in_run(spec(counted))[-2:-1]
+    assert isinstance(alone, Cached), "the key is that of the node without the wire"
+
+
+def test_another_output_without_a_value_is_an_error(in_run, in_comfy):
+    def lost() -> Table | None:
+        return None
+
+    def lines(table: Table | None = None) -> Number:
+        return 0
+
+    with pytest.raises(NodeError, match="'n0' returned no 'table' this time"):
+        in_run(spec(lost), spec(lines))
+    with pytest.raises(NodeError, match="table is wired to table, which has no value this time"):
+        in_comfy(spec(lost), spec(lines))
+
+
+def test_an_output_that_may_be_empty_does_not_fit_an_input_that_needs_a_value(in_run, in_comfy):
+    def double(number: Number) -> Number:
+        return 2 * number
+
+    with pytest.raises(GraphError, match=r"n0\.number may be empty, but 'number' always needs"):
+        in_run(spec(nothing), spec(double))
+    with pytest.raises(NodeError, match="number is wired to an output that is empty this time"):
+        in_comfy(spec(nothing), spec(double))
+    with pytest.raises(GraphError, match=r"n0\.number may be empty"):
+        in_run(spec(nothing), spec(doubtful), widget="number")
+
+
+def test_an_output_that_may_be_empty_is_declared_with_none():
+    def wrong() -> Annotated[Number, MayBeEmpty]:
+        return 1
+
+    with pytest.raises(TypeError, match="must be optional"):
+        spec(wrong).outputs  # noqa: B018
+
+
+def test_what_surrounds_a_node_is_part_of_its_key(in_run):
+    def installed() -> Number:
+        return len(found)
+
+    found = {"package": "missing"}
+    node = replace(spec(installed), surroundings=lambda: dict(found))
+    in_run(node)
+    assert any(isinstance(event, Cached) for event in in_run(node))
+    found["package"] = "installed"
+    assert not any(isinstance(event, Cached) for event in in_run(node))

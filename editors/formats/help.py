@@ -1,0 +1,105 @@
+"""Help pages and translations of the nodes, from their docstrings and a file of translations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...contract.spec import NodeSpec
+from .forms import InputForm, NodeForm, class_id, node_form
+
+WORDS = Path(__file__).parents[1] / "comfy" / "words_zh.json"  # English to Chinese
+_FIRST = 3  # settings at the top of a help page
+
+
+def help_page(spec: NodeSpec, translate: Callable[[str], str] = str) -> str:
+    """Returns a node's help as Markdown.
+
+    What everybody needs is at the top: what the node is for, and the settings to turn first. The
+    rest is folded.
+    """
+    form = node_form(spec, translate)
+    about, *more = [part for part in spec.doc.split("\n\n") if not part.startswith("Raises:")]
+    if translate is not str:
+        about, more = form.description, []
+    first = _first_settings(form)
+    lines = [f"# {form.title}", "", about, ""]
+    if first:
+        lines += [f"**{translate('Turn this first')}**", "", *map(_lines_of, first), ""]
+    lines += ["<details>", f"<summary>{translate('More')}</summary>", ""]
+    lines += [line for part in more for line in (part, "")]
+    for title, inputs in (
+        ("Inputs", [i for i in form.inputs if not i.is_widget]),
+        ("All settings", form.widgets if len(form.widgets) > len(first) else []),
+    ):
+        if inputs:
+            lines += [f"## {translate(title)}", "", *map(_lines_of, inputs), ""]
+    outputs = [f"- **{translate(o.name)}**: {o.tooltip}" for o in form.outputs]
+    lines += [f"## {translate('Outputs')}", "", *outputs, "", "</details>", ""]
+    lines += [f"`node: {spec.id}`", ""]
+    return "\n".join(lines)
+
+
+def _first_settings(form: NodeForm) -> list[InputForm]:
+    """Returns the settings to turn first: the length of a training, then those as declared."""
+    widgets = [w for w in form.widgets if not w.options.get("advanced")]
+    length = form.spec.length
+    seeds = {w.name for w in form.spec.widgets.values() if w.is_seed}
+    ranked = sorted(widgets, key=lambda w: (w.name != length, w.name in seeds))
+    return ranked[:_FIRST]
+
+
+def _lines_of(form: InputForm) -> str:
+    text, *choices = form.options["tooltip"].split("\n")
+    return "\n".join([f"- **{form.name}**: {text}", *(f"  - {choice}" for choice in choices)])
+
+
+def node_definitions(
+    registry: Mapping[str, NodeSpec], translate: Callable[[str], str]
+) -> dict[str, Any]:
+    """Returns the content of a `nodeDefs.json`, in the language of `translate`.
+
+    ComfyUI's editor reads names and tooltips from this file. The choices of a widget are not
+    translated, except in its tooltip.
+    """
+    definitions = {}
+    for spec in sorted(registry.values(), key=lambda spec: spec.id):
+        form = node_form(spec, translate)
+        definitions[class_id(spec.id)] = {
+            "display_name": form.title,
+            "description": form.description,
+            "inputs": {
+                i.name: {"name": translate(i.name), "tooltip": i.options["tooltip"]}
+                for i in form.inputs
+            },
+            "outputs": {
+                str(number): {"name": translate(output.name), "tooltip": output.tooltip}
+                for number, output in enumerate(form.outputs)
+            },
+        }
+    return definitions
+
+
+def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
+    """Returns each text that needs a translation, once. Names of one letter do not need one."""
+    texts: dict[str, None] = {}
+
+    def collect(text: str) -> str:
+        texts[text] = None
+        return text
+
+    node_definitions(registry, collect)
+    for spec in registry.values():
+        help_page(spec, collect)
+    return [text for text in texts if len(text) > 1]
+
+
+def in_chinese(text: str) -> str:
+    """Returns the text in Chinese, or unchanged if there is no translation."""
+    return ZH.get(text, text)
+
+
+ZH: dict[str, str] = json.loads(WORDS.read_text(encoding="utf-8"))
+LOCALES: dict[str, Callable[[str], str]] = {"en": str, "zh": in_chinese}

@@ -1,0 +1,43 @@
+// A run's results are shown on the nodes of its own graph only, and its last results when a graph opens.
+
+import { app } from '/scripts/app.js'
+import { api } from '/scripts/api.js'
+import { activePath, editorStore, graphFile } from './nodes.js'
+
+const OF_NODES = ['executed', 'b_preview_with_metadata', 'progress_text', 'execution_cached', 'artgraph.failed', 'artgraph.curves']
+const graphs = new Map() // from a run to the file of its graph
+let shown = 0 // counts the requests, so that a late answer is not shown on another graph
+
+/** Leaves out messages about nodes of another graph, which may have the same ids after "Save as". */
+export function filterMessages() {
+  const dispatch = api.dispatchCustomEvent.bind(api)
+  api.dispatchCustomEvent = (kind, detail) => {
+    const run = detail?.prompt_id ?? detail?.jobId
+    if (kind === 'execution_start' && detail?.graph) graphs.set(run, detail.graph)
+    if (OF_NODES.includes(kind) && !isOpen(run)) return false
+    return dispatch(kind, detail)
+  }
+  api.addEventListener('reconnected', () => showLastRun())
+}
+
+/** Returns whether a run is of the graph that is open. */
+export const isOpen = (run) => !graphs.has(run) || graphs.get(run) === graphFile()
+
+/** Shows the last results of the graph that is open on its nodes. */
+export async function showLastRun() {
+  const path = activePath()
+  const number = ++shown
+  if (!path || !app.graph) return
+  const { workflow } = await app.graphToPrompt()
+  if (path !== activePath() || number !== shown) return
+  const body = JSON.stringify({ client: api.clientId, workflow })
+  const answer = await api.fetchApi('/artgraph/results', { method: 'POST', body })
+  if (!answer.ok || path !== activePath() || number !== shown) return
+  const { outputs, run } = await answer.json()
+  if (!outputs) return
+  graphs.set(run, graphFile())
+  editorStore('execution')?.ensureSessionWorkflowPath?.(run, path) // so that App mode shows them too
+  for (const [node, output] of Object.entries(outputs)) {
+    api.dispatchCustomEvent('executed', { node, display_node: node, prompt_id: run, output })
+  }
+}

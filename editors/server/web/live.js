@@ -1,0 +1,114 @@
+// While a number is dragged, the pictures that depend on it are drawn again. Nothing is saved.
+
+import { app } from '/scripts/app.js'
+import { api } from '/scripts/api.js'
+import { activePath, editorStore, everyNode } from './nodes.js'
+
+const AFTER = 1500 // milliseconds after the last key or wheel in which changes are watched
+const JOB = 'artgraph-live' // the id of what App mode shows as a run
+
+let pressed = false
+let until = 0 // time at which watching ends
+let values // the values of all widgets, by node and name
+let graph // the graph that they are of
+let changed = new Set() // ids of the nodes to be drawn again
+let busy = false // a request is on its way
+export const timings = [] // milliseconds from a change to its picture, for measuring
+
+/** Watches the values of all nodes while the user drags, turns the wheel or presses keys. */
+export function watchNumbers() {
+  const begin = () => {
+    if (!watching()) {
+      values = undefined
+      look()
+      requestAnimationFrame(frame)
+    }
+  }
+  window.addEventListener('pointerdown', () => { begin(); pressed = true }, true)
+  for (const kind of ['pointerup', 'pointercancel'])
+    window.addEventListener(kind, () => { pressed = false; until = performance.now() + AFTER }, true)
+  for (const kind of ['wheel', 'keydown'])
+    window.addEventListener(kind, () => { begin(); until = performance.now() + AFTER }, { capture: true, passive: true })
+}
+
+const watching = () => pressed || performance.now() < until
+
+function frame() {
+  look()
+  if (changed.size && !busy) draw()
+  if (watching() || changed.size) requestAnimationFrame(frame)
+}
+
+/** Compares the values with those of the frame before. */
+function look() {
+  const now = new Map()
+  const found = []
+  for (const [id, node] of everyNode()) {
+    for (const widget of node.widgets ?? []) {
+      const { value } = widget
+      if (!['number', 'boolean'].includes(typeof value) && widget.type !== 'combo') continue
+      const key = `${id} ${widget.name}`
+      now.set(key, value)
+      if (values?.has(key) && values.get(key) !== value) found.push(...changedBy(id, node))
+    }
+  }
+  const isSame = graph === app.graph && values?.size === now.size
+  values = now
+  graph = app.graph
+  if (isSame) for (const id of found) changed.add(id)
+}
+
+/** Returns the ids of the nodes that get a value: for a knob, those that are wired to it. */
+function changedBy(id, node) {
+  if (!node.isVirtualNode) return [id]
+  const prefix = id.includes(':') ? id.slice(0, id.lastIndexOf(':') + 1) : ''
+  const links = (node.outputs ?? []).flatMap((output) => output.links ?? [])
+  return links.flatMap((number) => {
+    const link = node.graph.links.get?.(number) ?? node.graph.links[number]
+    return link ? [`${prefix}${link.target_id}`] : []
+  })
+}
+
+async function draw() {
+  const nodes = [...changed]
+  changed = new Set()
+  busy = true
+  const started = performance.now()
+  const path = activePath()
+  try {
+    const { output: prompt, workflow } = await app.graphToPrompt()
+    const body = JSON.stringify({ prompt, nodes, workflow: { extra: { artgraph_file: workflow.extra?.artgraph_file } } })
+    const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
+    const { pictures } = answer.ok ? await answer.json() : {}
+    if (path !== activePath()) return
+    for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
+    if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
+  } catch (error) {
+    console.warn('no live picture', error)
+  } finally {
+    busy = false
+  }
+}
+
+function show(id, blob) {
+  showInApp()
+  const store = editorStore('nodeOutput')
+  const output = store?.getNodeOutputByExecutionId?.(id) // Nodes 2.0 would show its pictures too
+  if (output?.images?.length) store.setNodeOutputsByExecutionId(id, { ...output, images: [] })
+  const about = { nodeId: id, displayNodeId: id, parentNodeId: null, realNodeId: id, jobId: JOB }
+  api.dispatchCustomEvent('b_preview_with_metadata', { blob, ...about })
+  const url = store?.getNodePreviewImagesByExecutionId?.(id)?.[0]
+  if (url) editorStore('linearOutput')?.onLatentPreview?.(JOB, url)
+}
+
+/** Lets App mode show the pictures as those of a run, until a run starts. */
+function showInApp() {
+  const outputs = editorStore('linearOutput')
+  if (!app.extensionManager?.workflow?.activeWorkflow || !outputs?.onJobStart) return
+  const path = activePath()
+  const known = editorStore('execution')
+  if (known?.jobIdToSessionWorkflowPath?.get?.(JOB) !== path) known?.ensureSessionWorkflowPath?.(JOB, path)
+  if (!outputs.inProgressItems?.some((item) => item.jobId === JOB)) outputs.onJobStart(JOB)
+}
+
+api.addEventListener('execution_start', () => editorStore('linearOutput')?.onJobComplete?.(JOB))

@@ -1,0 +1,40 @@
+// The nodes of the open graph, also those in subgraphs, by the ids that the server uses for them.
+
+import { app } from '/scripts/app.js'
+
+const root = () => app.rootGraph ?? app.graph
+
+export const activePath = () => app.extensionManager?.workflow?.activeWorkflow?.path
+
+/** Returns the name of the file of an open graph, as the server writes it. */
+export const graphFile = (path = activePath()) =>
+  path?.replace(/^workflows\//, '').replace(/(\.app)?\.json$/, '') + '.yaml'
+
+/** Yields each node with its id: those in subgraphs have ids like 6:3. */
+export function* everyNode(graph = root(), prefix = '') {
+  for (const node of graph?.nodes ?? []) {
+    yield [`${prefix}${node.id}`, node]
+    if (node.subgraph) yield* everyNode(node.subgraph, `${prefix}${node.id}:`)
+  }
+}
+
+export function findNode(id) {
+  let graph = root()
+  let node
+  for (const part of String(id).split(':')) {
+    node = graph?.nodes?.find((one) => String(one.id) === part)
+    graph = node?.subgraph
+  }
+  return node
+}
+
+/** Returns the ids of a node: several if its subgraph is used several times. */
+export function idsOf(node) {
+  return [...everyNode()].filter(([, other]) => other === node).map(([id]) => id)
+}
+
+/** Returns a store of the editor's page; undefined in versions that do not have it. */
+export function editorStore(name) {
+  const vue = document.querySelector('#vue-app')?.__vue_app__
+  return vue?.config.globalProperties.$pinia?._s.get(name)
+}

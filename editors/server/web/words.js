@@ -1,0 +1,51 @@
+// Words of the editor that depend on what happened, and parts of it that lead to another program.
+
+import { app } from '/scripts/app.js'
+
+/** Returns what Vue shares with all parts of the page. */
+export const shared = () => document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties
+
+/** Replaces texts of the editor in its current language. */
+export function setWords(tree) {
+  const words = shared()?.$i18n
+  words?.mergeLocaleMessage?.(words.locale, tree)
+}
+
+const escaped = (text) => text.replace(/[{}@|$%]/g, (character) => `{'${character}'}`)
+
+/** Makes the editor's panel of errors show what has failed. By itself it only knows that a node has. */
+export function setFailure(what, advice) {
+  const message = escaped([what, advice].filter(Boolean).map(capital).join('\n'))
+  const both = { message, toastMessage: message }
+  setWords({
+    errorCatalog: {
+      runtimeErrors: { execution_failed: both },
+      validationErrors: { custom_validation_failed: both, unknown_validation_error: both }
+    }
+  })
+}
+
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1)
+
+// Parts that are found by their label, by the key of the label's text in all languages.
+const ELSEWHERE = ['menu.manageExtensions', 'deployToComfyApi.buttonLabel', 'g.shareWorkflow', 'actionbar.feedback']
+const MENUS = ['Help'] // by their key, which is not translated
+
+/** Removes menus about another program, and hides buttons to it, in every language. */
+export function hideElsewhere() {
+  const menus = shared()?.$pinia?._s.get('menuItem')
+  if (menus?.menuItems)
+    for (let i = menus.menuItems.length - 1; i >= 0; i--)
+      if (MENUS.includes(menus.menuItems[i].key)) menus.menuItems.splice(i, 1)
+  hideByLabel()
+  app.ui.settings.addEventListener('Comfy.Locale.change', () => setTimeout(hideByLabel, 500))
+}
+
+function hideByLabel() {
+  const words = shared()?.$i18n
+  const labels = ELSEWHERE.filter((key) => words?.te?.(key)).map((key) => CSS.escape(words.t(key)))
+  const style = document.querySelector('#artgraph-elsewhere') ?? document.head.appendChild(document.createElement('style'))
+  style.id = 'artgraph-elsewhere'
+  const places = labels.flatMap((label) => ['[role="menuitem"]', 'button'].map((kind) => `${kind}[aria-label="${label}"]`))
+  style.textContent = `${places.join(', ') || 'none'} { display: none !important; }`
+}

@@ -1,0 +1,48 @@
+"""The words by which artists find nodes, on the command line and in the editors."""
+
+import pytest
+
+from artgraph.cli.reference import nodes_about
+from artgraph.contract.registry import load_nodes
+from artgraph.editors.formats.forms import object_info
+
+
+@pytest.mark.parametrize(
+    ("word", "node"),
+    [
+        ("gif", "save_animation"),
+        ("video", "load_video"),
+        ("autoencoder", "train_vae"),
+        ("folder", "load_dataset"),
+        ("my images", "load_dataset"),
+        ("interpolate", "latent_walk"),
+        ("morph", "mix_latents"),
+        ("StyleGAN", "train_gan"),
+        ("upscale", "resize_image"),
+        ("视频", "save_video"),
+        ("照片", "load_dataset"),
+    ],
+)
+def test_artists_find_nodes_by_their_own_words(word, node):
+    registry = load_nodes()
+    assert node in nodes_about(registry, word)
+    aliases = object_info(registry)[f"Artgraph_{node}"]["search_aliases"]
+    assert word.casefold() in aliases
+
+
+def test_every_node_of_artgraph_has_words_in_both_languages():
+    own = [s for s in load_nodes().values() if s.function.__module__.startswith("artgraph.nodes")]
+    assert len(own) > 40
+    for spec in own:
+        assert any(word.isascii() for word in spec.words), spec.id
+        assert any(not word.isascii() for word in spec.words), spec.id
+
+
+def test_what_no_node_is_about_is_said(cli):
+    done = cli("nodes", "--about", "teapot")
+    assert done.returncode != 0
+    assert done.stderr.startswith("no node is about 'teapot' - ")
+    done = cli("nodes", "--about", "gif")
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == [
+        "save_animation"
+    ]

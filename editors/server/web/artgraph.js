@@ -4,9 +4,9 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
-import { acceptFiles, addFileButton, addUploadButton, rememberLoader } from './files.js'
+import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
-import { addLook, watchFolders } from './looks.js'
+import { addLook, rememberOpened, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
@@ -159,6 +159,11 @@ app.registerExtension({
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
     rememberLoader(nodeData)
     rememberReview(nodeData)
+  },
+
+  loadedGraphNode(node) {
+    keepValues(node)
+    rememberOpened(node)
   },
 
   nodeCreated(node) {

@@ -1,10 +1,11 @@
 // Pictures that are dropped anywhere in the window, or pasted: a folder or several pictures become a set.
 
 import { app } from '/scripts/app.js'
-import { addNode, addPicture, isPicture, setNode, setWidget, uploadTo } from './files.js'
+import { addNode, addPicture, isPicture, loaderOf, setNode, setWidget, uploadTo } from './files.js'
 import { notify } from './menu.js'
 
 const SETS = 'Artgraph_load_dataset' // the class of a new node for a set
+const PICTURE = 'Artgraph_load_image' // the class of a new node for one picture
 const USUAL_NAME = 'pictures' // of a set whose files come from no folder
 
 /** Takes folders and several pictures before the editor does, which can’t use them. */
@@ -15,10 +16,14 @@ export function acceptDrops() {
   app.handleFileList = (files) => dropped({ folders: [], files: [...files] }, null)
 }
 
+const ASSET = 'application/x-comfy-asset-info' // what is dragged out of Assets
+
 const hasFiles = (event) => event.dataTransfer?.types.includes('Files')
 
 function onDrop(event) {
-  if (!hasFiles(event) || document.querySelector('dialog[open]')) return
+  if (document.querySelector('dialog[open]')) return
+  if (event.dataTransfer?.types.includes(ASSET)) return onAsset(event)
+  if (!hasFiles(event)) return
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean)
   const folders = entries.filter((entry) => entry.isDirectory)
   const names = new Set(folders.map((entry) => entry.name))
@@ -27,11 +32,34 @@ function onDrop(event) {
   const pictures = files.filter((file) => isPicture(file.name))
   const isOnePicture = place.isApp && files.length === 1 && pictures.length === 1
   if (!folders.length && pictures.length < 2 && !isOnePicture) return
-  event.preventDefault()
-  event.stopImmediatePropagation()
-  event.target.dispatchEvent(new DragEvent('dragleave', { bubbles: true })) // the editor marks where files may be dropped
+  take(event)
   if (isOnePicture) addPicture(pictures[0], place.picture)
   else dropped({ folders, files }, place)
+}
+
+/** The editor does not handle this drop, and removes its mark of where it may be. */
+function take(event) {
+  event.preventDefault()
+  event.stopImmediatePropagation()
+  event.target.dispatchEvent(new DragEvent('dragleave', { bubbles: true }))
+}
+
+/** Lets a node load a file that was dragged out of Assets. Its value is replaced by a copy in the input folder. */
+function onAsset(event) {
+  let asset = {}
+  try {
+    asset = JSON.parse(event.dataTransfer.getData(ASSET))
+  } catch {
+    return
+  }
+  const { filename, subfolder, type } = asset
+  const loader = isPicture(filename ?? '') ? { kind: PICTURE, widget: 'path' } : loaderOf(filename ?? '')
+  if (!loader) return
+  take(event)
+  const place = placeOf(event)
+  const path = subfolder ? `${subfolder}/${filename}` : filename
+  const there = [place.under, place.picture].find((node) => node?.comfyClass === loader.kind)
+  setWidget(there ?? addNode(loader.kind), loader.widget, type && type !== 'input' ? `${path} [${type}]` : path)
 }
 
 /** Returns where files were dropped: the node there, and the position on the canvas. */
@@ -49,8 +77,9 @@ function placeOf(event) {
   return {
     position,
     isApp,
+    under: node,
     node: setNode(node) ? node : isApp ? nodes.find((one) => setNode(one)) : null,
-    picture: isApp ? nodes.find((one) => one.comfyClass === 'Artgraph_load_image') : null
+    picture: isApp ? nodes.find((one) => one.comfyClass === PICTURE) : null
   }
 }
 
@@ -109,7 +138,7 @@ function onPaste(event) {
   event.preventDefault()
   event.stopImmediatePropagation()
   if (files.length > 1) return void dropped({ folders: [], files }, null)
-  const selected = Object.values(app.canvas.selected_nodes ?? {}).find((node) => node.comfyClass === 'Artgraph_load_image')
+  const selected = Object.values(app.canvas.selected_nodes ?? {}).find((node) => node.comfyClass === PICTURE)
   addPicture(named(files[0]), selected)
 }
 

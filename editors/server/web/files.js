@@ -10,6 +10,7 @@ const GRAPH = /\.(png|ya?ml)$/i
 const hasEnding = (name, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending))
 export const isPicture = (name) => hasEnding(name, READABLE)
 
+const pathWidgets = new Set() // class and name of each widget that offers files or folders
 const folderWidgets = new Map() // from a node's class to the name of its widget for a folder
 const loaders = new Map() // of large files: from the class of a node to its widget and the endings of the files
 
@@ -17,7 +18,8 @@ const loaders = new Map() // of large files: from the class of a node to its wid
 export function rememberLoader(nodeData) {
   const kind = nodeData.name
   for (const [widget, input] of Object.entries(nodeData.input?.required ?? {})) {
-    const { folder_upload: isFolder, file_upload: endings } = input[1] ?? {}
+    const { folder_upload: isFolder, file_upload: endings, image_upload: isImage } = input[1] ?? {}
+    if (isFolder || endings || isImage) pathWidgets.add(`${kind} ${widget}`)
     if (isFolder) folderWidgets.set(kind, widget)
     if (endings) loaders.set(kind, { kind, widget, endings, isFolder })
   }
@@ -27,7 +29,7 @@ export function rememberLoader(nodeData) {
 export const setNode = (node) => folderWidgets.get(node?.comfyClass)
 
 /** Returns the first class that loads a file of this name. */
-function loaderOf(name) {
+export function loaderOf(name) {
   const preferred = ['Artgraph_load_dataset', 'Artgraph_load_video']
   const found = [...loaders.values()].filter(({ endings }) => hasEnding(name, endings))
   return found.find(({ kind }) => preferred.includes(kind)) ?? found[0]
@@ -128,6 +130,26 @@ export function setWidget(node, name, value) {
     widget.options.values.push(value)
   widget.value = value
   widget.callback?.(value)
+}
+
+/** Offers the values of a node that was opened, so that the editor does not report valid paths as missing. */
+export function keepValues(node) {
+  for (const { name, value, options } of node.widgets ?? [])
+    if (pathWidgets.has(`${node.comfyClass} ${name}`) && value && options?.values?.includes?.(value) === false) options.values.push(value)
+}
+
+/** Removes the rows of a knob that would change a file or folder after each run. */
+export function dropControls(node) {
+  if (node.type !== 'PrimitiveNode' || !(node.widgets?.length > 1)) return
+  const link = node.graph.links.get?.(node.outputs[0].links?.[0]) ?? node.graph.links[node.outputs[0].links?.[0]]
+  const target = link && node.graph.getNodeById(link.target_id)
+  if (!pathWidgets.has(`${target?.comfyClass} ${target?.inputs[link.target_slot]?.widget?.name}`)) return
+  node.widgets[0].linkedWidgets = []
+  for (const widget of node.widgets.slice(1)) {
+    if (node.removeWidget) node.removeWidget(widget)
+    else node.widgets.splice(node.widgets.indexOf(widget), 1)
+  }
+  node.setSize([node.size[0], node.computeSize()[1]])
 }
 
 /** Adds a button that is not a value of the graph. */

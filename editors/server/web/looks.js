@@ -2,17 +2,18 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { setNode, setWidget, valueOf } from './files.js'
+import { dropControls, setNode, setWidget, valueOf } from './files.js'
 import { grow } from './results.js'
-import { counted } from './uploads.js'
+import { counted, refreshChoices } from './uploads.js'
 
 const NAMES = ['table', 'label', 'review', 'size', 'fit', 'aspect', 'alpha', 'background'] // widgets that matter
 const EVERY = 500 // milliseconds between two checks whether a value has changed
 const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest height of the texts
+const TITLE = 30 // height of a node's title
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
 let watched = null // the editor’s store of what nodes show
-const waiting = new WeakSet() // nodes whose value is being replaced by a copy of a result
+const tried = new WeakMap() // from a node to the result that was asked for, so that it is asked for once
 
 /** Looks at the folders of all nodes, when one of their values changes, and when the window is shown again. */
 export function watchFolders() {
@@ -29,6 +30,11 @@ export function addLook(node) {
   if (setNode(node)) boxes.set(node, new Box(node))
 }
 
+/** Remembers that a node was opened with its graph, so that its size is no change of the graph. */
+export function rememberOpened(node) {
+  if (boxes.has(node)) boxes.get(node).isOpening = true
+}
+
 function* nodes(graph = app.rootGraph ?? app.graph) {
   for (const node of graph?.nodes ?? []) {
     yield node
@@ -40,6 +46,7 @@ function check() {
   watchMasks()
   for (const node of nodes()) {
     replaceMarked(node)
+    dropControls(node)
     if (setNode(node)) compare(node)
   }
 }
@@ -52,6 +59,7 @@ function compare(node) {
   const wanted = JSON.stringify(values)
   const box = boxes.get(node)
   if (!box || box.wanted === wanted) return
+  if (box.wanted) box.isOpening = false
   box.wanted = wanted
   if (values.folder) look(box, wanted)
   else box.clear()
@@ -109,7 +117,7 @@ class Box {
       this.picture.hidden = false
     }
     const lines = [paragraph('b', line)]
-    if (classes.length > 1) lines.push(paragraph('p', classes.map(([name, count]) => `${name} ${count}`).join(' · ')))
+    if (classes.length > 1) lines.push(Object.assign(document.createElement('p'), { textContent: classes.map(([name, count]) => `${name} ${count}`).join(' · ') }))
     if (!done) lines.push(paragraph('p', `${opened.toLocaleString('en')} of ${total.toLocaleString('en')} opened …`))
     else if (opened < total) lines.push(paragraph('p', `The first ${counted(opened, 'picture')} were opened. A run opens all.`))
     lines.push(...doubts.map((text) => paragraph('p', text, 'artgraph-warning')))
@@ -134,10 +142,21 @@ class Box {
 
   /** Makes room for the content, and again when nodes that are elements of the page have been drawn. */
   resize() {
-    const before = this.node.size[1]
-    const adapt = () => this.node.graph && grow(this.node, before)
-    requestAnimationFrame(adapt)
-    setTimeout(adapt, 500)
+    if (this.height() === this.shown) return
+    this.shown = this.height()
+    requestAnimationFrame(() => this.adapt())
+    setTimeout(() => this.adapt(), 500)
+  }
+
+  adapt() {
+    if (!this.node.graph) return
+    const active = app.extensionManager?.workflow?.activeWorkflow
+    const isSaved = this.isOpening && active && !active.isModified
+    const { id, size } = this.node
+    const drawn = document.querySelector(`[data-node-id="${CSS.escape(id)}"]`)?.offsetHeight - TITLE
+    if (drawn > size[1]) this.node.setSize([size[0], drawn]) // if nodes are elements of the page
+    grow(this.node, 0)
+    if (isSaved) active.changeTracker?.reset?.((app.rootGraph ?? app.graph).serialize())
   }
 }
 
@@ -147,15 +166,21 @@ function paragraph(kind, text, className = '') {
 
 /** Replaces a result that was chosen as the input of a node by its copy in the input folder. */
 async function replaceMarked(node) {
-  const widget = !waiting.has(node) && node.widgets?.find(({ value }) => typeof value === 'string' && MARKED.test(value))
-  if (!widget || !node.comfyClass?.startsWith('Artgraph_')) return
+  const widget = node.widgets?.find(({ value }) => typeof value === 'string' && MARKED.test(value))
+  const isOurs = node.comfyClass?.startsWith('Artgraph_')
+  if (!widget || tried.get(node) === widget.value || !(isOurs || node.comfyClass === 'LoadImage')) return
   const { value } = widget
-  waiting.add(node) // also if there is no such file, so that it is asked for once
+  tried.set(node, value)
   const answer = await api.fetchApi('/artgraph/bring', { method: 'POST', body: JSON.stringify({ value }) })
-  if (!answer.ok) return
+  if (!answer.ok || widget.value !== value) return
   const { name } = await answer.json()
-  if (widget.value === value) setWidget(node, widget.name, name)
-  waiting.delete(node)
+  await refreshChoices()
+  if (isOurs || node.outputs.some(({ links }) => links?.length)) return setWidget(node, widget.name, name)
+  const own = window.LiteGraph.createNode('Artgraph_load_image') // instead of ComfyUI’s node
+  own.pos = [...node.pos]
+  node.graph.add(own)
+  node.graph.remove(node)
+  setWidget(own, 'path', name)
 }
 
 /** Makes a picture that was painted in the editor’s mask editor the value of its node. */
@@ -168,5 +193,6 @@ function watchMasks() {
     if (name !== 'replaceNodeOutputImages' || node.comfyClass !== 'Artgraph_load_image') return
     const [{ filename, subfolder }] = images
     setWidget(node, 'path', subfolder ? `${subfolder}/${filename}` : filename)
+    refreshChoices()
   })
 }

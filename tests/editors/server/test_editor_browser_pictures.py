@@ -1,4 +1,4 @@
-"""The editor in a real Chromium: dropped and pasted pictures, and what nodes show of them."""
+"""The editor in a real Chromium: pictures that are dropped and pasted, and shown on nodes."""
 
 import pytest
 from browsing import widget
@@ -64,7 +64,7 @@ def test_a_dropped_folder_is_shown_on_its_node_and_replaced_as_a_whole(editor, f
     editor.wait_for(f"{LOOK}?.startsWith('3 pictures in 2 classes')")
     editor.wait_for("document.querySelector('.artgraph-look img').naturalWidth > 0")
     said = editor.page.inner_text(".artgraph-look")
-    assert "Dawn 2 · dusk 1" in said
+    assert "dawn 2 · dusk 1" in said
     assert names(editor, "shots") == {"dawn/a.png", "dawn/b.png", "dusk/c.png"}
     editor.page.get_by_text("Left out: 1 TXT (notes.txt)").first.wait_for()
 

@@ -13,7 +13,7 @@ FILES = {  # the shipped GANs, and what they were trained on
     "gan_64": "eight painted styles",
     "gan_clipart_64": "clip art of things",
 }
-NEAR = 1.0  # a base draws pictures of the same kind if their kernel distance is at most this
+NEAR = 0.2  # a base already draws pictures of a kind if their kernel distance is at most this
 EDGE = 64  # edge of the pictures that the bases draw
 
 
@@ -21,7 +21,7 @@ EDGE = 64  # edge of the pictures that the bases draw
 class Rule:
     """How many steps are useful. The first rule that fits is used.
 
-    known:    whether it is only for classes that the base already draws.
+    known:    the base for whose own classes it is meant, if the base already draws such pictures.
     scratch:  whether it is only for a training without a base.
     pictures: the largest number of pictures for which it is meant.
     spread:   the largest difference between the pictures for which it is meant (`Seen.spread`).
@@ -32,7 +32,7 @@ class Rule:
     steps: int
     why: str
     measured: str
-    known: bool = False
+    known: str = ""
     scratch: bool = False
     pictures: float = math.inf
     spread: float = math.inf
@@ -45,7 +45,7 @@ RULES = (
         60,
         "the base already draws these classes",
         "base/gan_64 as shipped: 98.3 % are recognised as the style that was asked for",
-        known=True,
+        known="gan_64",
         features=False,
     ),
     Rule(
@@ -156,8 +156,7 @@ class Choice:
 def choose(seen: Seen, wish: Wish, installed: bool) -> Choice:
     """Returns the advice; `installed` says whether the pretrained network is."""
     base, base_reason = _base(seen, wish)
-    known = base in seen.known and seen.distances.get(base or "", math.inf) <= NEAR
-    rule = next(r for r in RULES if _fits(r, seen, known, base is None))
+    rule = next(r for r in RULES if _fits(r, seen, base))
     features, features_reason = _features(wish, rule, installed)
 
     def minutes(steps: int) -> float:
@@ -211,10 +210,11 @@ def _features(wish: Wish, rule: Rule, installed: bool) -> tuple[bool, tuple[str,
     return True, ("they know things: eyes, wheels, outlines", FEATURES_MEASURED)
 
 
-def _fits(rule: Rule, seen: Seen, known: bool, scratch: bool) -> bool:
+def _fits(rule: Rule, seen: Seen, base: str | None) -> bool:
+    known = rule.known in seen.known and seen.distances.get(rule.known, math.inf) <= NEAR
     return (
-        known >= rule.known
-        and scratch >= rule.scratch
+        (not rule.known or (base == rule.known and known))
+        and (not rule.scratch or base is None)
         and seen.pictures <= rule.pictures
         and seen.spread <= rule.spread
         and seen.plain <= rule.plain

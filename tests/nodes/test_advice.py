@@ -28,7 +28,7 @@ from artgraph.nodes.classifier import classify, train_classifier
 from artgraph.runner.store.keys import make_key
 
 ROOT = Path(__file__).parents[2]
-THINGS = Seen(30, 1, 64, 64, 0.85, 0.05, 0.8, {"gan_64": 6.5, "gan_clipart_64": 0.3})
+THINGS = Seen(30, 1, 64, 64, 0.85, 0.05, 0.8, {"gan_64": 6.5, "gan_clipart_64": 0.1})
 PRINTS = Seen(60, 1, 64, 64, 0.65, 0.3, 0.0, {"gan_64": 60.0, "gan_clipart_64": 110.0})
 KNOWN = Seen(2000, 8, 64, 64, 1.3, 0.1, 0.3, {"gan_64": 0.1}, frozenset({"gan_64"}))
 LONG = Wish(minutes=1000, speed=100)
@@ -39,6 +39,7 @@ LONG = Wish(minutes=1000, speed=100)
     [
         (KNOWN, "gan_64", False, 60),
         (replace(KNOWN, distances={"gan_64": 5.0}), "gan_64", True, 10_000),  # only the names match
+        (replace(THINGS, known=frozenset({"gan_clipart_64"})), "gan_clipart_64", True, 1000),
         (PRINTS, "gan_64", False, 200),
         (replace(PRINTS, plain=0.9), "gan_64", True, 1000),  # things on a plain ground
         (THINGS, "gan_clipart_64", True, 1000),

@@ -11,25 +11,22 @@ if TYPE_CHECKING:
 
 
 def plan_lines(rows: Sequence[PlanRow], total: Total | None) -> Iterator[str]:
-    """Yields a line for each node; nodes that run have a number, in the order in which they start.
+    """Yields a line for each node, in the order in which they start.
 
-    total: how long the run takes; each line then says how long its node takes. None: no line does.
+    total: how long the run takes; each line then has a number if its node runs, and says how long
+           it takes. None: no line does.
     """
     width = max((len(row.node) for row in rows), default=0)
+    if total is None:
+        yield from (f"{row.node:{width}}  {row.action:6}  {row.why}" for row in rows)
+        return
     numbers = len(str(max((row.order or 0 for row in rows), default=0)))
-    times = [_time(row) for row in rows] if total is not None else []
+    times = [row.time for row in rows]
     wide = max(map(len, times), default=0)
-    for index, row in enumerate(rows):
-        time = f"{times[index]:{wide}}  " if times else ""
+    for row, time in zip(rows, times, strict=True):
         order = row.order or "-"
-        yield f"{order:>{numbers}}  {row.node:{width}}  {row.action:6}  {time}{row.why}"
-    if total is not None and any(row.order for row in rows):
+        yield f"{order:>{numbers}}  {row.node:{width}}  {row.action:6}  {time:{wide}}  {row.why}"
+    if any(row.order for row in rows):
         yield total.words[:1].upper() + total.words[1:]
-    elif total is not None:
+    else:
         yield "Nothing is computed, since all results are stored"
-
-
-def _time(row: PlanRow) -> str:
-    if row.action == "cached":
-        return ""
-    return "unknown" if row.seconds is None else row.seconds.words

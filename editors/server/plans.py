@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...runner.graph.binding import bind
 from ...runner.graph.document import Document
 from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
-from ...runner.run.plan_table import plan_table
+from ...runner.run.job import default_jobs
+from ...runner.run.plan_table import plan_table, total_of
 from ...runner.store.store import Store
 from .settings import Settings
 
 
-def plan_rows(
+def plan_of(
     document: Document, registry: Mapping[str, NodeSpec], settings: Settings
-) -> list[dict[str, str]]:
-    """Returns a row for each node: its name, what a run would do with it, and why.
+) -> dict[str, Any]:
+    """Returns a row for each node, and how long the run takes.
+
+    A row has the node's name, what a run would do with it, why, and how long that takes.
 
     Raises: ArtgraphError.
     """
     graph = bind(document, registry, Folders(document.folder, settings.input, settings.out))
+    numerics, *others = all_numerics_for(settings.device)
     store = Store(settings.cache)
     try:
-        return [
-            {"node": row.node, "action": row.action, "why": row.why}
-            for row in plan_table(graph, store, all_numerics_for(settings.device)[0])
-        ]
+        rows = plan_table(graph, store, numerics)
     finally:
         store.close()
+    devices = 1 + len(others)
+    total = total_of(rows, graph, default_jobs(devices), devices).words
+    return {
+        "rows": [
+            {"node": row.node, "action": row.action, "why": row.why, "time": row.time}
+            for row in rows
+        ],
+        "total": total if any(row.order for row in rows) else "",
+    }

@@ -17,7 +17,7 @@ from ..formats.load import load_document, shipped_graphs
 from ..formats.thumbnails import thumbnail
 from ..formats.workflow_names import app_of
 from .brought import with_copies
-from .plans import plan_rows
+from .plans import plan_of
 from .services import SERVICES, json_object
 
 routes = web.RouteTableDef()
@@ -155,7 +155,7 @@ async def plan(request: web.Request) -> web.Response:
     workflow = await asyncio.to_thread(with_copies, services, await json_object(request))
     try:
         document = services.graphs.document(workflow, services.settings.folder / "graph.yaml")
-        rows = await asyncio.to_thread(plan_rows, document, services.registry, services.settings)
+        found = await asyncio.to_thread(plan_of, document, services.registry, services.settings)
     except ArtgraphError as error:
         return web.json_response({"error": str(error)})
-    return web.json_response({"rows": rows})
+    return web.json_response(found)

@@ -42,6 +42,13 @@ class PlanRow:
     seconds: Seconds | None = None
     pictures: dict[str, int] | None = None
 
+    @property
+    def time(self) -> str:
+        """How long it takes, in words; empty if its result is reused."""
+        if self.action == "cached":
+            return ""
+        return "unknown" if self.seconds is None else self.seconds.words
+
     def plain(self) -> dict[str, Any]:
         """Returns the row as data for JSON."""
         return asdict(self)

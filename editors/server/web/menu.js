@@ -28,15 +28,18 @@ export async function copyAsYaml() {
 }
 
 export async function showPlan() {
-  const { rows, error } = await postGraph('/artgraph/plan')
+  const { rows, total, error } = await postGraph('/artgraph/plan')
   if (error) return notify('error', 'The graph has no plan', error)
   const table = document.createElement('table')
-  for (const { node, action, why } of rows) {
+  for (const { node, action, why, time } of rows) {
     const row = table.insertRow()
     row.className = `artgraph-${action}`
-    for (const text of [node, ACTIONS[action], why]) row.insertCell().textContent = text
+    for (const text of [node, ACTIONS[action], time, why]) row.insertCell().textContent = text
   }
-  showDialog('What a run would do', table)
+  const about = Object.assign(document.createElement('p'), { textContent: total.slice(0, 1).toUpperCase() + total.slice(1) })
+  const content = document.createElement('div')
+  content.append(table, about)
+  showDialog('What a run would do, in this order', content)
 }
 
 const ACTIONS = { cached: 'reused', run: 'runs', extend: 'resumes' }

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 # Versions of the editor that were tested in a browser. Others are likely to work.
 TESTED = ("1.45.", "1.47.", "1.50.", "1.53.", "1.55.", "1.57.", "1.58.", "1.59.")
 _SPLASH = re.compile(r'(<div id="splash-loader"[^>]*>)<svg.*?</svg>', re.DOTALL)
+_OWN_SITE = '<script src="/extensions/artgraph/own_site.js"></script>'  # before all other scripts
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0  # seconds between two checks for changed graphs
 _ROUTES = (
@@ -103,6 +104,7 @@ def _add_static(app: web.Application, root: Path) -> None:
     page = (root / "index.html").read_text(encoding="utf-8")
     page = page.replace("<title>ComfyUI</title>", "<title>artgraph</title>")
     page = page.replace("Loading ComfyUI", "Loading the editor")
+    page = page.replace("<head>", f"<head>{_OWN_SITE}", 1)
     icon_file = (routes_info.WEB / "icon.svg").read_text(encoding="utf-8")
     page = _SPLASH.sub(lambda found: found[1] + icon_file[icon_file.index("<svg") :], page)
 

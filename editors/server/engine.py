@@ -196,6 +196,7 @@ class Engine:
         if job.status == "completed":
             follower.finish("execution_success")
         elif job.status == "cancelled":
+            follower.stopped()
             where = {"reached": follower.reached, **follower.last_node()}
             follower.finish("execution_interrupted", **where, executed=[])
         else:

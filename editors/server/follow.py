@@ -130,6 +130,12 @@ class Follower:
         """How far the trainings are that run now, such as "step 80 of 200"; empty if none does."""
         return ", ".join(line.split(" · ")[0] for line in self._lines.values() if "step" in line)
 
+    def stopped(self) -> None:
+        """Show on the nodes that ran how far they were."""
+        for node, line in self._lines.items():
+            text = f"stopped at {line.split(' · ')[0]}"
+            self._hub.text(self.job.client, self.job.id, node, text)
+
     def _send_outlook(self, node: str, event: dict[str, Any]) -> None:
         """Send how far the run is: a line about its node, its share, and how long the rest takes.
 

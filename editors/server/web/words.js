@@ -5,10 +5,17 @@ import { app } from '/scripts/app.js'
 /** Returns what Vue shares with all parts of the page. */
 export const shared = () => document.querySelector('#vue-app')?.__vue_app__?.config.globalProperties
 
+/** Returns the editor's translator. */
+function translator() {
+  const provided = document.querySelector('#vue-app')?.__vue_app__?._context.provides ?? {}
+  const parts = Object.getOwnPropertySymbols(provided).map((symbol) => provided[symbol]?.global)
+  return parts.find((part) => part?.mergeLocaleMessage)
+}
+
 /** Replaces texts of the editor in its current language. */
 export function setWords(tree) {
-  const words = shared()?.$i18n
-  words?.mergeLocaleMessage?.(words.locale, tree)
+  const words = translator()
+  words?.mergeLocaleMessage(words.locale.value ?? words.locale, tree)
 }
 
 const escaped = (text) => text.replace(/[{}@|$%]/g, (character) => `{'${character}'}`)
@@ -42,7 +49,7 @@ export function hideElsewhere() {
 }
 
 function hideByLabel() {
-  const words = shared()?.$i18n
+  const words = translator()
   const labels = ELSEWHERE.filter((key) => words?.te?.(key)).map((key) => CSS.escape(words.t(key)))
   const style = document.querySelector('#artgraph-elsewhere') ?? document.head.appendChild(document.createElement('style'))
   style.id = 'artgraph-elsewhere'

@@ -26,7 +26,7 @@ def test_the_step_and_the_time_left_are_shown_and_a_stop_is_no_failure(browser, 
     store = "document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s"
     assert 0 < editor.ask(f"{store}.get('execution').executionProgress") < 1
     editor.server.post("/interrupt", {})
-    editor.page.get_by_text("Stopped at step").wait_for()
+    editor.page.get_by_test_id("toast").get_by_text("Stopped at step").first.wait_for()
     until(lambda: editor.newest("cancelled"))
     editor.wait_for("() => document.querySelector('.artgraph-progress').hidden")
     assert editor.page.get_by_text("Job failed").count() == 0

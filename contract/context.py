@@ -53,7 +53,7 @@ class Context:
     log:         shows one line to the user, such as the name of a skipped file.
     warn:        shows one line about the result, such as a training that failed to learn. The
                  line is stored with the result and shown again when the result is reused.
-    stages:      reports the stages of the work, so that `progress` can be shown in words.
+    stages:      reports the stages of the work, so that `progress` can be shown as a text.
     temporary:   folder for temporary files of much data; None: the data stays in memory.
     """
 

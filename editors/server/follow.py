@@ -38,7 +38,7 @@ class Follower:
         self._curves: dict[str, dict[str, list[float]]] = {}  # of each running training
         self._warnings: dict[str, list[str]] = {}  # warnings about each node's results
         self._node = self._type = ""  # the node that was started last
-        self._lines: dict[str, str] = {}  # how far each running node is, in words
+        self._lines: dict[str, str] = {}  # how far each running node is, as a text
         self._outlook: dict[str, Any] = {}  # how far the run is (see `_send_outlook`)
         self.failures: list[dict[str, Any]] = []
         self._saved: dict[str, list[FileInfo]] = {}  # pictures of a folder that each node saved

@@ -91,7 +91,7 @@ def texts(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Returns both as one; where both have a value, that of the second."""
+    """Returns both as one; if both have a value, that of the second."""
     both = dict(first)
     for key, value in second.items():
         own = both.get(key)

@@ -1,4 +1,4 @@
-"""How long nodes are going to take, from how long they took in earlier runs."""
+"""How long nodes are going to take, from their durations in earlier runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a running node is, in words, and how long the rest takes at the speed so far."""
+"""How far a running node is, as a text, and how long the rest takes at the speed so far."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class PlanRow:
 
     @property
     def time(self) -> str:
-        """How long it takes, in words; empty if its result is reused."""
+        """How long it takes, as a text; empty if its result is reused."""
         if self.action == "cached":
             return ""
         return "unknown" if self.seconds is None else self.seconds.words

@@ -34,6 +34,7 @@ FRAME, SAME = 2, 12  # width of the edges in pixels, and levels by which one col
     title="Machine speed",
     category="gan",
     device=True,
+    words="speed, benchmark, how long, time, 速度, 测速",
     surroundings=lambda: {"processors": processors()},
 )
 def machine_speed(*, ctx: Context) -> Number:
@@ -72,7 +73,13 @@ def _surroundings() -> dict[str, str]:
     return {"bases": bases, "pretrained": "missing" if LITE0.is_missing else "installed"}
 
 
-@node(title="Training advice", category="gan", device=True, surroundings=_surroundings)
+@node(
+    title="Training advice",
+    category="gan",
+    device=True,
+    words="advice, settings, how many steps, which base, automatic, 建议, 步数",
+    surroundings=_surroundings,
+)
 def training_advice(
     dataset: Annotated[Dataset, Alpha],
     speed: Number,

@@ -32,6 +32,7 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Insert as node",
     "Keep both",
     "Load the other version",
+    "More",
     "Nodes 2.0",
     "Open in MaskEditor",
     "Overwrite",

@@ -1,4 +1,4 @@
-"""What differs between two runs of a graph, in words for the history."""
+"""What differs between two runs of a graph, as a line for the history."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from typing import Any
 from ...contract.context import Context
 from ...contract.errors import ArtgraphError
 from ...contract.spec import NodeSpec
-from ...models.training.numerics import Numerics
 from ...runner.graph.binding import bind
 from ...runner.graph.bound import BoundNode, Graph, Source
 from ...runner.graph.folders import Folders
+from ...runner.run.device_option import all_numerics_for
 from ...runner.run.plan import Step, make_plan
 from ...runner.store.store import Store
 from .translate import from_prompt
@@ -42,9 +42,10 @@ class Live:
     """Draws previews, one request after the other."""
 
     def __init__(
-        self, folders: Mapping[str, Path], registry: Mapping[str, NodeSpec], numerics: Numerics
+        self, folders: Mapping[str, Path], registry: Mapping[str, NodeSpec], device: str
     ) -> None:
-        self._folders, self._registry, self._numerics = folders, registry, numerics
+        self._folders, self._registry = folders, registry
+        self._numerics = all_numerics_for(device)[0]
         self._memory = _Memory(_MAX_BYTES)
         self._slow: set[str] = set()  # nodes that took too long, by their type and the graph
 

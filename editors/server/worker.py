@@ -116,8 +116,7 @@ class Worker:
         try:
             check()
             if self._live is None:
-                numerics = all_numerics_for(self._settings["device"])[0]
-                self._live = Live(self._folders, self._registry, numerics)
+                self._live = Live(self._folders, self._registry, self._settings["device"])
             pictures = self._live.draw(task, check)
         except Cancelled:
             pass

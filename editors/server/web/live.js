@@ -62,11 +62,7 @@ function look() {
 function changedBy(id, node) {
   if (!node.isVirtualNode) return [id]
   const prefix = id.includes(':') ? id.slice(0, id.lastIndexOf(':') + 1) : ''
-  const links = (node.outputs ?? []).flatMap((output) => output.links ?? [])
-  return links.flatMap((number) => {
-    const link = node.graph.links.get?.(number) ?? node.graph.links[number]
-    return link ? [`${prefix}${link.target_id}`] : []
-  })
+  return [...node.graph.links.values()].filter((link) => link.origin_id === node.id).map((link) => `${prefix}${link.target_id}`)
 }
 
 async function draw() {
@@ -105,10 +101,14 @@ function show(id, blob) {
 function showInApp() {
   const outputs = editorStore('linearOutput')
   if (!app.extensionManager?.workflow?.activeWorkflow || !outputs?.onJobStart) return
+  document.body.classList.add('artgraph-live')
   const path = activePath()
   const known = editorStore('execution')
   if (known?.jobIdToSessionWorkflowPath?.get?.(JOB) !== path) known?.ensureSessionWorkflowPath?.(JOB, path)
   if (!outputs.inProgressItems?.some((item) => item.jobId === JOB)) outputs.onJobStart(JOB)
 }
 
-api.addEventListener('execution_start', () => editorStore('linearOutput')?.onJobComplete?.(JOB))
+api.addEventListener('execution_start', () => {
+  document.body.classList.remove('artgraph-live')
+  editorStore('linearOutput')?.onJobComplete?.(JOB)
+})

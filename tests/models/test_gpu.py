@@ -22,6 +22,7 @@ pytestmark = pytest.mark.gpu
 # At most so many bytes are sent in a step of 8 pictures of 32 px. The pictures are on the GPU: sent
 # in each step, they would add 24,576 bytes, or 98,304 as float32.
 SENT = {
+    "GAN, projected, pretrained": 101_000,  # and directions for its features
     "GAN, projected": 95_000,
     "GAN, r3": 22_000,
     "GAN, classic": 18_000,

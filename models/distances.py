@@ -155,7 +155,7 @@ def kernel_distance(
         return math.nan, (math.nan,) * HALVES
     strata = _strata(labels)
     sets = strata[labels], strata[drawn_labels]
-    tables = _table(real, real, real), _table(real, drawn, real), _table(drawn, drawn, real)
+    tables = _tables(real, drawn)
     subsets = [torch.ones(1, len(s)).double() for s in sets]
     unit = _mean_distance(tables[0], sets[0], subsets[0], sets[0])
     whole = _excess(tables, sets, subsets)
@@ -168,19 +168,24 @@ def kernel_distance(
 def kernel_floor(real: Tensor, labels: Tensor, count: int) -> float:
     """Returns a kernel distance that `count` other real pictures seldom exceed.
 
-    It is the 95th percentile of random halves of the real ones, corrected for their numbers: if
-    both sets are of the same distribution, the spread of the distance is proportional to
-    1 / N + 1 / M. NaN for fewer than four pictures, or if all are equal.
+    It is the 95th percentile of the distances between one half of the real ones and the other one,
+    for random halves, corrected for their numbers: if both sets are of the same distribution, the
+    distance is proportional to 1 / N + 1 / M. Only the first half normalises the vectors, as the
+    real ones do in `kernel_distance`: that matters for few pictures. NaN for fewer than four
+    pictures, or if all are equal.
     """
     if len(real) < SMALLEST:
         return math.nan
-    table, strata = _table(real, real, real), _strata(labels)[labels]
-    first = _random_halves(strata, 0)
-    unit = _mean_distance(table, strata, torch.ones(1, len(real)).double(), strata)
-    halved = _excess((table, table, table), (strata, strata), [first, 1 - first]) / unit
+    strata = _strata(labels)[labels]
+    found = []
+    for half in _random_halves(strata, 0).bool():
+        sets = (real[half], real[~half]), (strata[half], strata[~half])
+        tables, subsets = _tables(*sets[0]), [torch.ones(1, len(s)).double() for s in sets[1]]
+        unit = _mean_distance(tables[0], sets[1][0], subsets[0], sets[1][0])
+        found.append(_excess(tables, sets[1], subsets) / unit)
     size = len(real) // 2
     inverses = 1 / size + 1 / (len(real) - size)
-    return float(halved.quantile(0.95)) * (1 / len(real) + 1 / count) / inverses
+    return float(torch.cat(found).quantile(0.95)) * (1 / len(real) + 1 / count) / inverses
 
 
 def _strata(labels: Tensor) -> Tensor:
@@ -199,6 +204,11 @@ def _strata(labels: Tensor) -> Tensor:
         strata[small] = len(counts)
     numbered: Tensor = strata.unique(return_inverse=True)[1]
     return numbered
+
+
+def _tables(real: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns `_table` among the real ones, from these to the drawn ones, and among these."""
+    return _table(real, real, real), _table(real, drawn, real), _table(drawn, drawn, real)
 
 
 def _table(first: Tensor, second: Tensor, real: Tensor) -> Tensor:

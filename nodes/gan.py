@@ -36,7 +36,7 @@ class TrainedGan(NamedTuple):
 @node(
     title="Train GAN",
     category="gan",
-    version=9,
+    version=10,
     device=True,
     training_version=7,
     words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",

@@ -113,6 +113,18 @@ def test_the_kernel_distance_of_one_kind_is_zero_for_any_number_of_pictures(coun
     )
 
 
+@pytest.mark.parametrize("count", [10, 30])
+def test_few_other_pictures_seldom_exceed_the_floor(count):
+    """Features of pretrained networks are skewed: few pictures are far from their own mean."""
+    labels, others = torch.zeros(count).long(), torch.zeros(100).long()
+    above = 0
+    for number in range(20):
+        real, found = (normal(n, 40, 93, n, number).exp() for n in (count, 100))
+        distance, _ = kernel_distance(real, labels, found, others)
+        above += distance > kernel_floor(real, labels, len(others))
+    assert above <= 3
+
+
 def test_the_halves_estimate_the_error_of_the_distance():
     found = [kernel_distances(30, 1, number, shift=0.5) for number in range(30)]
     mean = sum(distance for distance, _, _ in found) / 30

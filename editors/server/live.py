@@ -29,7 +29,9 @@ from .translate import from_prompt
 _MAX_BYTES = 512 * 2**20  # memory for values
 _MAX_PICTURES = 64  # pictures of a batch that are shown
 _MAX_SIDE = 1_024  # largest width and height of what is shown, in pixels
-_SLOW = 3.0  # seconds after which a node counts as too slow
+_SLOW = 3.0  # seconds after which a node counts as slow
+_STOPPED = 10.0  # seconds after which it is stopped
+_PAUSE = 60.0  # seconds in which a node that was slow twice is not computed
 
 Values = dict[str, Any]
 
@@ -47,7 +49,7 @@ class Live:
         self._folders, self._registry = folders, registry
         self._numerics = all_numerics_for(device)[0]
         self._memory = _Memory(_MAX_BYTES)
-        self._slow: set[str] = set()  # nodes that took too long, by their type and the graph
+        self._slow: dict[str, list[float]] = {}  # when a node was slow, by its type and name
 
     def draw(self, task: Mapping[str, Any], check: Callable[[], None]) -> dict[str, str]:
         """Returns a picture for each node that shows or saves pictures after the changed nodes.
@@ -105,14 +107,16 @@ class Live:
         """Compute a node. Raises: NotLive if it trains, saves, fails, or is too slow."""
         spec = node.spec
         mark = f"{spec.id} {node.name}"
-        if spec.length or spec.saves or mark in self._slow:
-            raise NotLive
         started = time.monotonic()
+        # The first time may be slow because the libraries are loaded.
+        slow = [t for t in self._slow.get(mark, ()) if started - t < _PAUSE]
+        if spec.length or spec.saves or len(slow) > 1:
+            raise NotLive
 
         def progress(done: float, total: float, preview: Any = None) -> None:
             check()
-            if time.monotonic() - started > _SLOW:
-                self._slow.add(mark)
+            if time.monotonic() - started > _STOPPED:
+                self._slow[mark] = [*slow, time.monotonic()]
                 raise NotLive
 
         context = Context(self._numerics, progress)
@@ -124,7 +128,7 @@ class Live:
         except ArtgraphError as error:
             raise NotLive from error
         if time.monotonic() - started > _SLOW:
-            self._slow.add(mark)
+            self._slow[mark] = [*slow, time.monotonic()]
         return outputs
 
     @property

@@ -138,9 +138,7 @@ if "ARTGRAPH_SCREENSHOTS" in os.environ:  # it takes minutes, and only makes pic
 def test_curves_and_saved_tables_are_shown(editor):
     editor.show(TRAINING, "curves", steps=60, pause=0.0, seed=1)
     editor.run()
-    editor.wait_for(
-        "app.graph.nodes.find(n => n.title === 'walk')?.imgs?.at(-1)?.src?.includes('walk-')"
-    )
+    editor.page.locator(".artgraph-curve").first.wait_for(state="attached")
     editor.page.get_by_text("saved table.csv").first.wait_for()
 
 
@@ -185,7 +183,7 @@ def test_a_reload_in_mid_run_finds_the_run_again(editor):
     editor.wait_for("document.title.includes('%')")
     assert until(lambda: editor.newest("completed"))["status"] == "completed"
     editor.wait_for(
-        "app.graph.nodes.find(n => n.title === 'walk')?.imgs?.at(-1)?.src?.includes('walk-')"
+        "app.graph.nodes.find(n => n.title === 'walk')?.imgs?.at(-1)?.src?.includes('walk-samples')"
     )
 
 

@@ -113,7 +113,7 @@ def test_a_training_shows_its_work_and_can_be_stopped(editor):
     editor.show(TRAINING, "walk", steps=20_000, pause=0.01, seed=1)
     editor.run()
     editor.wait_for("app.graph.nodes.find(n => n.title === 'walk')?.imgs?.length > 0")
-    editor.wait_for("document.title.includes('%')")
+    editor.wait_for("/%|step/.test(document.title)")
     editor.page.get_by_label("Cancel current run").first.click()
     assert editor.finished()["status"] == "cancelled"
 
@@ -180,7 +180,7 @@ def test_a_reload_in_mid_run_finds_the_run_again(editor):
     until(lambda: editor.newest("in_progress"))
     editor.page.reload()
     editor.ready()
-    editor.wait_for("document.title.includes('%')")
+    editor.wait_for("/%|step/.test(document.title)")
     assert until(lambda: editor.newest("completed"))["status"] == "completed"
     editor.wait_for(
         "app.graph.nodes.find(n => n.title === 'walk')?.imgs?.at(-1)?.src?.includes('walk-samples')"

@@ -110,8 +110,8 @@ def said(cli):
         (
             "nodes train",
             2,
-            "there is no node 'train' - did you mean 'train_classifier' or 'train_gan' or"
-            " 'train_vae' or 'train_prior'?\n",
+            "there is no node 'train' - did you mean 'train_gan' or 'training_advice' or"
+            " 'train_classifier' or 'train_vae' or 'train_prior'?\n",
         ),
         (
             "run g.yaml --only=",

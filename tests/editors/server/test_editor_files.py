@@ -224,7 +224,7 @@ def test_the_plan_and_the_yaml_of_the_open_graph(server, greys):
     assert "title: Two greys" in server.post("/artgraph/yaml", workflow).json()["yaml"]
     rows = server.post("/artgraph/plan", workflow).json()["rows"]
     assert [row["node"] for row in rows] == ["paper", "sheet", "light"]
-    assert all(set(row) == {"node", "action", "why"} for row in rows)
+    assert all(set(row) == {"node", "action", "why", "time"} for row in rows)
 
 
 def test_opening_pictures_and_texts(server, greys):

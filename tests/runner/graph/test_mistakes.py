@@ -86,7 +86,7 @@ def test_types_of_wires(cli):
     dataset, gan, seed, word = done.stderr.splitlines()
     assert "input 'dataset' takes a dataset, but one.number is a number" in dataset
     assert "input 'gan' takes a gan, but vae.vae is a vae" in gan
-    assert "(load_model, train_gan)" in gan
+    assert "(load_model, train_gan, training_advice)" in gan
     assert "widget 'seed' takes a number, but vae.curves is a table" in seed
     assert "widget 'text' takes a text, but one.number is a number" in word
 

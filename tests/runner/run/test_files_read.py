@@ -38,6 +38,9 @@ class Host:
     def progress(self, done, total, preview=None):
         pass
 
+    def stages(self, stages):
+        pass
+
     def log(self, message):
         self.lines.append(message)
 

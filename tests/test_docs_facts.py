@@ -28,6 +28,7 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Console",
     "Copy as YAML",
     "Flagged",
+    "History",
     "Imported",
     "Insert as node",
     "Keep both",

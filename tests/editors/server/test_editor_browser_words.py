@@ -36,7 +36,7 @@ def test_the_step_and_the_time_left_are_shown_and_a_stop_is_no_failure(browser, 
 
 def test_no_text_and_no_request_leads_to_another_program(browser, studio):
     editor = Editor(browser, studio)
-    editor.show(BROKEN, "broken")
+    editor.show(BROKEN, "no_folder")
     editor.run()
     editor.page.get_by_text("View details").first.click()
     panel = editor.page.get_by_text("Widget 'folder': there is no folder 'nowhere'")

@@ -40,8 +40,9 @@ FRAME, SAME = 2, 12  # width of the edges in pixels, and levels by which one col
 def machine_speed(*, ctx: Context) -> Number:
     """Measure how many training steps of a GAN this computer does in a minute.
 
-    A few steps of 32 pictures of 64 px are done, which takes seconds. Other programs that run
-    meanwhile hardly matter: the time counts in which this program computes. The result is rounded
+    A few steps of 32 pictures of 64 px are done, which takes seconds. Only the time counts
+    in which this program computes. With several threads, that includes waiting for each other, so
+    a busy computer seems slower. The result is rounded
     to a power of the square root of 2 and stored in the cache, so that it stays the same for this
     kind of processor, device, precision and number of threads.
     """

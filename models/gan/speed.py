@@ -25,7 +25,7 @@ def seconds_per_step(config: GanConfig, state: State, judge: Judge, run: Trainin
     """Returns the seconds of a training step from this projected GAN, on pictures of noise.
 
     On a processor, it is the time in which the threads of this process compute, so that other
-    programs hardly matter.
+    programs hardly matter with one thread. Several threads also wait for each other in it.
     """
     numerics, classes = run.numerics, len(config.classes)
     images = torch.randint(256, (PICTURES, *config.shape, 3), generator=rng(0)).byte()

@@ -87,6 +87,10 @@ FEATURES_MEASURED = (
     "30 emoji: 0.24 from unseen ones after 100 steps with them, from a base of clip art; as shipped"
     " before (170 steps from gan_64, without them) 0.35"
 )
+STEP_MEASURED = (
+    "21 evaluations of 4 trainings on emoji: rank correlation with another network 0.81 with"
+    " pretrained features, 0.33 without"
+)
 BASE_MEASURED = "456 emoji: crisper after 4 minutes from gan_64 than after 12 from scratch"
 
 # The time of a training, in steps of the machine's speed, which is that of a plain step at 64 px.
@@ -142,6 +146,7 @@ class Choice:
     base: str | None
     features: bool
     steps: int
+    at_step: int  # as that of `train_gan`
     minutes: float
     reasons: dict[str, tuple[str, str]]
     onward: str  # how to continue after these steps
@@ -180,8 +185,15 @@ def choose(seen: Seen, wish: Wish, installed: bool) -> Choice:
         "base": base_reason,
         "features": features_reason,
         "steps": (why, "" if wish.steps else rule.measured),
+        "at_step": (
+            "the nearest to your pictures, of those that are not copies"
+            if features
+            else "the last one: without pretrained features, the distance cannot choose",
+            STEP_MEASURED,
+        ),
     }
-    return Choice(base, features, steps, minutes(steps), reasons, onward, short)
+    at_step = -1 if features else 0
+    return Choice(base, features, steps, at_step, minutes(steps), reasons, onward, short)
 
 
 def _base(seen: Seen, wish: Wish) -> tuple[str | None, tuple[str, str]]:

@@ -18,6 +18,7 @@ from artgraph.nodes.advice_rules import (
     FEATURES_MEASURED,
     GRID,
     RULES,
+    STEP_MEASURED,
     Seen,
     Wish,
     choose,
@@ -50,6 +51,7 @@ LONG = Wish(minutes=1000, speed=100)
 def test_pictures_decide_what_is_chosen_if_there_is_time(seen, base, features, steps):
     choice = choose(seen, LONG, installed=True)
     assert (choice.base, choice.features, choice.steps) == (base, features, steps)
+    assert choice.at_step == (-1 if features else 0)
     assert all(why for why, _ in choice.reasons.values())
     assert choice.reasons["steps"][1] in {rule.measured for rule in RULES}
 
@@ -76,7 +78,8 @@ def test_what_is_set_by_hand_wins():
     wish = replace(LONG, steps=123, base="gan_64", features=False)
     choice = choose(THINGS, wish, installed=True)
     assert (choice.base, choice.features, choice.steps) == ("gan_64", False, 123)
-    assert {why for why, _ in choice.reasons.values()} == {"set by hand"}
+    by_hand = {choice.reasons[name][0] for name in ("base", "features", "steps")}
+    assert by_hand == {"set by hand"}
     alone = choose(THINGS, replace(LONG, mine_only=True), installed=True)
     assert (alone.base, alone.features) == (None, False)
     assert "pip install" in choose(THINGS, LONG, installed=False).reasons["features"][0]
@@ -97,7 +100,7 @@ def test_the_node_returns_nothing_for_mine_only_and_a_base_otherwise():
     assert (advice.classifier, advice.steps) == (None, 60)
     assert advice.vae.classes
     assert [line.split(":")[0] for line in lines[:3]] == ["base", "features", "steps"]
-    assert advice.table.columns["what"][:4] == ["base", "features", "steps", "minutes"]
+    assert advice.table.columns["what"][:4] == ["base", "features", "steps", "at_step"]
     assert advice.summary == "Drawn after 60 steps (1 min); more steps only if you set them"
     alone = training_advice(art, 100, mine_only=True, steps=7, ctx=ctx)
     assert (alone.start, alone.classifier, alone.vae, alone.steps) == (None, None, None, 7)
@@ -160,6 +163,7 @@ def test_the_docs_show_every_rule():
         assert f"{limit} {rule.why} | {rule.measured} |" in page
     assert BASE_MEASURED in page
     assert FEATURES_MEASURED in page
+    assert STEP_MEASURED in page
 
 
 def test_a_folder_of_one_class_does_not_stop_a_graph_with_a_classifier(one_thread):

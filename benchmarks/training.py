@@ -10,9 +10,13 @@ in alternating blocks of a few steps. "Plain" is a simple loop in PyTorch:
 - memory is returned to the system as the C library does by default;
 - `.item()` of every metric after every step.
 
+Meanwhile torch's process-wide switches are its defaults: cuDNN rounds float32 to TF32, and
+algorithms need not repeat to the bit.
+
 "Ours" is the loop that the nodes run, `artgraph.models.training.loop.train`, without checkpoints.
 With --graphs, each model is measured again, with its steps replayed as CUDA graphs. The first
-rounds do not count: in them the networks compile, and a step is captured and compared.
+rounds do not count: in them the networks compile, and a step is captured and compared. With
+--alone, only our side is measured, and on a GPU the memory that it reserves at most.
 
 The roofline is the speed of one large matrix product in our precision. The share of the roofline is
 the number of floating-point operations of our step (torch.utils.flop_counter), divided by the
@@ -22,9 +26,11 @@ number possible at that speed in the time of the step.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -35,15 +41,41 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from artgraph.contract.context import NoCheckpoint
 from artgraph.models.blocks import blank, initialise
+from artgraph.models.classifier.networks import (
+    ClassifierConfig,
+    Features,
+    ResidualNet,
+    make_classifier,
+)
+from artgraph.models.classifier.trainee import ClassifierSettings, fresh_trainee
+from artgraph.models.gan.augment import Augmentation
+from artgraph.models.gan.batches import TrainingSet
+from artgraph.models.gan.classic import ClassicMethod
+from artgraph.models.gan.config import GanConfig
+from artgraph.models.gan.method import GanMethod, GanSettings, GanSetup
+from artgraph.models.gan.projected import ProjectedMethod
+from artgraph.models.gan.r3 import R3Method
+from artgraph.models.gan.trainee import GanTrainee
 from artgraph.models.training.loop import Trainee, TrainingRun, train
 from artgraph.models.training.numerics import M_TRIM_THRESHOLD, Numerics, libc_function
 from artgraph.models.training.rng import rng
+from artgraph.models.vae.config import FACTOR, VaeConfig
+from artgraph.models.vae.make import make_vae as make_vae_network
+from artgraph.models.vae.prior import PriorConfig, PriorSettings, PriorTrainee
+from artgraph.models.vae.trainee import VaeSettings, VaeTrainee
 from artgraph.nodes.gan import shipped_judge
 from artgraph.runner.run.device_option import numerics_for
 
 CLASSES = tuple("abcdefgh")
 PICTURES = 512  # pictures of the training set
 PREPARED = 8  # steps until a graph is captured and trusted
+HEADING = """\
+                    ms of a step   pictures a second     times plain    GFLOP    of the
+                   plain    ours     plain      ours   median    best  a pict.  roofline"""
+ALONE_HEADING = """\
+                    ms of  pictures  MiB of
+                   a step  a second  a GPU"""
+Maker = Callable[[Tensor, Tensor, int, Numerics], Any]
 
 
 class PlainNumerics(Numerics):
@@ -98,9 +130,6 @@ def _update_average(average: nn.Module, source: nn.Module) -> None:
 
 def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """Returns a trainee of the residual classifier."""
-    from artgraph.models.classifier.networks import ClassifierConfig
-    from artgraph.models.classifier.trainee import ClassifierSettings, fresh_trainee
-
     config = ClassifierConfig("residual", images.shape[1], CLASSES)
     settings, rows = ClassifierSettings(seed=1, batch=batch), torch.arange(len(images))
     return fresh_trainee(config, images, labels, rows, settings, silent_run(numerics))
@@ -108,40 +137,41 @@ def make_cnn(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> 
 
 def make_vae(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
     """Returns a trainee of the residual VAE."""
-    from artgraph.models.vae.config import VaeConfig
-    from artgraph.models.vae.trainee import VaeSettings, VaeTrainee
-
     config = VaeConfig("residual", images.shape[1], 16)
     settings = VaeSettings(seed=1, batch=batch)
     return VaeTrainee(config, images, settings, silent_run(numerics), None, None)
 
 
-def make_gan(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
-    """Returns a trainee of the projected GAN with a classifier's features."""
-    from artgraph.models.classifier.networks import (
-        ClassifierConfig,
-        Features,
-        ResidualNet,
-        make_classifier,
-    )
-    from artgraph.models.gan.augment import Augmentation
-    from artgraph.models.gan.batches import TrainingSet
-    from artgraph.models.gan.config import GanConfig
-    from artgraph.models.gan.method import GanSettings, GanSetup
-    from artgraph.models.gan.projected import ProjectedMethod
-    from artgraph.models.gan.trainee import GanTrainee
+def make_prior(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
+    """Returns a trainee of the prior, for latents of noise."""
+    config = VaeConfig("residual", images.shape[1], 16)
+    vae, edge = blank(lambda: make_vae_network(config)), images.shape[1] // FACTOR
+    latents = torch.randn(len(images), config.channels, edge, edge, generator=rng(1)).half()
+    settings, run = PriorSettings(seed=1, batch=batch), silent_run(numerics)
+    return PriorTrainee(PriorConfig(CLASSES), latents, labels, vae, settings, run, None, None)
 
-    size = images.shape[1]
-    network = blank(lambda: make_classifier(ClassifierConfig("residual", size, CLASSES)))
+
+def gan_maker(make_method: Callable[[GanSetup], GanMethod[Any]], name: Any) -> Maker:
+    """Returns a function that makes a trainee of a GAN with the method of this name."""
+
+    def make(images: Tensor, labels: Tensor, batch: int, numerics: Numerics) -> Trainee:
+        config = GanConfig.default(name, images.shape[1], CLASSES, None)
+        settings = GanSettings(seed=1, batch=batch, augment="off")
+        augmentation = Augmentation(settings.augment, len(images), settings.seed, numerics.device)
+        method = make_method(GanSetup(config, settings, numerics, augmentation))
+        data = TrainingSet.preloaded(images, labels, len(CLASSES), settings.mirror, numerics)
+        return GanTrainee(method, data, silent_run(numerics), shipped_judge(numerics.device))
+
+    return make
+
+
+def make_projected(setup: GanSetup) -> ProjectedMethod:
+    """Returns the projected method with the features of a classifier that has not been trained."""
+    config = ClassifierConfig("residual", setup.config.edge, CLASSES)
+    network = blank(lambda: make_classifier(config))
     initialise(network, rng(2))
     assert isinstance(network, ResidualNet)
-    config = GanConfig.default("projected", size, CLASSES, None)
-    settings = GanSettings(seed=1, batch=batch, augment="off")
-    augmentation = Augmentation(settings.augment, len(images), settings.seed, numerics.device)
-    method = ProjectedMethod(GanSetup(config, settings, numerics, augmentation), Features(network))
-    data = TrainingSet(images, labels, len(CLASSES), settings.mirror, numerics)
-    judge = shipped_judge(numerics.device)
-    return GanTrainee(method, data, silent_run(numerics), judge)
+    return ProjectedMethod(setup, Features(network))
 
 
 def silent_run(numerics: Numerics) -> TrainingRun:
@@ -149,10 +179,13 @@ def silent_run(numerics: Numerics) -> TrainingRun:
     return TrainingRun(numerics, NoCheckpoint(), lambda done, total, preview=None: None, warn=print)
 
 
-MODELS: dict[str, tuple[Callable[..., Any], int]] = {
+MODELS: dict[str, tuple[Maker, int]] = {
     "cnn": (make_cnn, 64),
     "vae": (make_vae, 32),
-    "gan": (make_gan, 32),
+    "gan": (gan_maker(make_projected, "projected"), 32),
+    "gan-r3": (gan_maker(R3Method, "r3"), 32),
+    "gan-classic": (gan_maker(ClassicMethod, "classic"), 32),
+    "prior": (make_prior, 32),
 }
 
 
@@ -171,7 +204,7 @@ class Stopwatch:
 
 
 def seconds_per_step(
-    ours: Trainee, plain: Plain, numerics: Numerics, rounds: int, block: int
+    ours: Trainee, plain: Plain | None, numerics: Numerics, rounds: int, block: int
 ) -> tuple[list[float], list[float]]:
     """Returns both sides' seconds per step, for the last `rounds` rounds of `block` steps."""
     first = -(-PREPARED // block)
@@ -184,11 +217,10 @@ def seconds_per_step(
         if done % block:
             return
         end = watch.now()
-        if mallopt := libc_function("mallopt"):
-            mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc sets itself with tensors of this size
-        with torch.autograd.set_multithreading_enabled(True):
-            for step in range(int(done) - block, int(done)):
-                plain.step(step)
+        if plain is not None:
+            with torchs_defaults():
+                for step in range(int(done) - block, int(done)):
+                    plain.step(step)
         last = watch.now()
         numerics.apply()
         took[0].append((end - start) / block)
@@ -199,6 +231,17 @@ def seconds_per_step(
     with numerics.current():  # as in a run
         train(ours, steps=steps, run=replace(silent_run(numerics), progress=progress))
     return took[0][first:], took[1][first:]
+
+
+@contextmanager
+def torchs_defaults() -> Iterator[None]:
+    """Set what `Numerics` sets as torch and the C library have it by themselves."""
+    if mallopt := libc_function("mallopt"):
+        mallopt(M_TRIM_THRESHOLD, 64 << 20)  # what glibc sets itself with tensors of this size
+    torch.backends.cudnn.allow_tf32 = True
+    torch.use_deterministic_algorithms(False)
+    with torch.autograd.set_multithreading_enabled(True):
+        yield
 
 
 def roofline(numerics: Numerics) -> float:
@@ -215,10 +258,25 @@ def roofline(numerics: Numerics) -> float:
     return best
 
 
-def operations(trainee: Trainee, step: int) -> int:
-    """Returns the floating-point operations of a step's convolutions and matrix products."""
-    with FlopCounterMode(display=False) as counter:
-        trainee.step(step)
+def reserved(numerics: Numerics) -> str:
+    """Returns the MiB of a GPU that torch reserved at most since this was last asked."""
+    if not numerics.device.startswith("cuda"):
+        return "-"
+    most = torch.cuda.max_memory_reserved(numerics.device)
+    torch.cuda.reset_peak_memory_stats(numerics.device)
+    return f"{most >> 20}"
+
+
+def operations(trainee: Trainee, step: int) -> float:
+    """Returns the floating-point operations of a step's convolutions and matrix products.
+
+    torch cannot count them for r3, which derives gradients again: NaN.
+    """
+    try:
+        with FlopCounterMode(display=False) as counter:
+            trainee.step(step)
+    except RuntimeError:
+        return math.nan
     return counter.get_total_flops()
 
 
@@ -235,6 +293,7 @@ def main() -> None:
     parser.add_argument("--precision", help="float32 or bfloat16 (default: the faster one)")
     parser.add_argument("--compile", action="store_true", help="compile the networks of our side")
     parser.add_argument("--graphs", action="store_true", help="measure CUDA graphs as well")
+    parser.add_argument("--alone", action="store_true", help="measure only our side")
     options = parser.parse_args()
 
     numerics = replace(numerics_for(options.device), compiled=options.compile)
@@ -248,21 +307,31 @@ def main() -> None:
     peak = roofline(numerics)
     print(f"{numerics.name()}, torch {torch.__version__}, {options.size} px")
     print(f"one {numerics.precision} matrix product: {peak / 1e12:.2f} TFLOP/s")
-    print("            pictures per second    times plain           GFLOP     of the")
-    print("               plain      ours   median      best  per picture  roofline")
+    print(ALONE_HEADING if options.alone else HEADING)
     for name, graphs in product(options.models.split(","), [False, True][: 1 + options.graphs]):
         make, batch = MODELS[name]
         batch = options.batch or batch
+        numerics.release()  # the memory of the model before
+        reserved(numerics)
         ours = make(images, labels, batch, replace(numerics, graphs=graphs))
-        plain = Plain(make(images, labels, batch, PlainNumerics(options.device)))
+        plain = None
+        if not options.alone:
+            plain = Plain(make(images, labels, batch, PlainNumerics(numerics.device)))
         took, plain_took = seconds_per_step(ours, plain, numerics, options.rounds, options.block)
-        median, plain_median = statistics.median(took), statistics.median(plain_took)
-        work = operations(plain.trainee, 1)  # not of a graph, which hides its operations
-        print(
-            f"{name + ' graphs' * graphs:11} {batch / plain_median:8.1f}  {batch / median:8.1f}"
-            f"  {plain_median / median:7.2f}  {min(plain_took) / min(took):8.2f}"
-            f"  {work / batch / 1e9:10.2f}  {work / median / peak:9.0%}"
-        )
+        median, line = statistics.median(took), f"{name + ' graphs' * graphs:18}"
+        if plain is None:
+            print(f"{line}{1e3 * median:8.2f}  {batch / median:8.1f}  {reserved(numerics):>6}")
+        else:
+            plain_median = statistics.median(plain_took)
+            work = operations(plain.trainee, 1)  # not of a graph, which hides its operations
+            print(
+                f"{line}{1e3 * plain_median:8.2f}{1e3 * median:8.2f}"
+                f"  {batch / plain_median:8.1f}  {batch / median:8.1f}"
+                f"  {plain_median / median:7.2f}  {min(plain_took) / min(took):6.2f}"
+                f"  {work / batch / 1e9:7.2f}  {work / median / peak:8.0%}",
+                flush=True,
+            )
+        ours.steps.close()
 
 
 if __name__ == "__main__":

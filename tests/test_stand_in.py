@@ -100,12 +100,12 @@ def test_the_processor_does_not_wait_for(name, gpu):
 
 
 def test_algorithms_that_vary_cause_a_warning():
-    pad = torch.nn.ReflectionPad2d(1)
+    pool = torch.nn.AdaptiveMaxPool2d(2)
     with pytest.warns(UserWarning, match="deterministic"):
-        pad(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
+        pool(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
     torch.use_deterministic_algorithms(False)
     with warnings.catch_warnings(action="error"):
-        pad(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
+        pool(on_gpu(1, 1, 4, 4).requires_grad_()).sum().backward()
 
 
 def test_launches_are_counted(gpu, monkeypatch):
@@ -150,6 +150,11 @@ CAPTURED = {
 }
 
 
+# A capture that ends before it contains anything; torch only says so on a real GPU.
+EMPTY = pytest.mark.filterwarnings("ignore:The CUDA Graph is empty")
+
+
+@EMPTY
 @pytest.mark.parametrize("name", CAPTURED)
 def test_a_capture_must_not_wait_for(name):
     CAPTURED[name]()
@@ -188,6 +193,7 @@ def test_the_usual_stream_cannot_be_captured():
         pass
 
 
+@EMPTY
 def test_an_optimiser_must_be_capturable():
     weight = on_gpu(3).requires_grad_()
     adam = torch.optim.Adam([weight], fused=True)

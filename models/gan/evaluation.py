@@ -75,7 +75,7 @@ class Evaluation:
     halves:    HALVES distances between random halves of both sets; see `kernel_distance`.
     """
 
-    step: float
+    step: int
     distance: float
     floor: float
     recall: float

@@ -86,7 +86,7 @@ class Watch:
         *_, before = [{}, *self._problems(self._evaluations)]
         self._evaluations.append(evaluation)
         texts = self._problems(self._evaluations)[-1].items()
-        step = round(evaluation.step)
+        step = evaluation.step
         self._unread += [f"step {step}: {text}" for kind, text in texts if kind not in before]
 
     def finish(
@@ -122,11 +122,11 @@ class Watch:
         columns["kept"] = ["yes" if row.step in kept else "no" for row in rows]
         found = [row for row in rows if row.step in kept or row is rows[-1]]
         by_step = dict(zip((row.step for row in rows), self._problems(rows), strict=True))
-        best = round(self._best(found, by_step).step) if found else 0
+        best = self._best(found, by_step).step if found else 0
         warnings = [*by_step.get(best if step is None else step, {}).values()]
         return WatchResult(columns, warnings, best, self._summary(columns["step"], verdicts))
 
-    def _best(self, found: list[Evaluation], problems: Mapping[float, object]) -> Evaluation:
+    def _best(self, found: list[Evaluation], problems: Mapping[int, object]) -> Evaluation:
         """Returns the one of `found` with the smallest distance, of those that may be chosen.
 
         Those with problems may not. Copies have the smallest distances, so with few pictures those
@@ -157,7 +157,7 @@ class Watch:
             problems.append(found)
         return problems
 
-    def _foreseen(self, rows: list[Evaluation], problems: Mapping[float, object]) -> str:
+    def _foreseen(self, rows: list[Evaluation], problems: Mapping[int, object]) -> str:
         """Returns the text for copies that are foreseen at the last of `rows`."""
         row = rows[-1]
         best = self._best(rows[:-1], problems)
@@ -166,13 +166,13 @@ class Watch:
             f" {row.novelty:.0%} as much as training pictures from each other, less at each"
             f" evaluation, and other real pictures seldom less than {row.usual:.0%} (by"
             f" {self._judge.name} or in {LAYOUT} x {LAYOUT} greys) - set `at_step` to"
-            f" {round(best.step)}, or add pictures"
+            f" {best.step}, or add pictures"
         )
 
-    def _summary(self, steps: list[float], verdicts: list[str]) -> str:
+    def _summary(self, steps: list[int], verdicts: list[str]) -> str:
         """Returns which steps have the smallest distance, in one line; "" if that is unknown."""
         best, equal, worse = (
-            [round(step) for step, verdict in zip(steps, verdicts, strict=True) if verdict == kind]
+            [step for step, verdict in zip(steps, verdicts, strict=True) if verdict == kind]
             for kind in ("best", "as good", "worse")
         )
         if not best or not equal + worse:
@@ -180,7 +180,7 @@ class Watch:
         text = f"by {self._judge.name}, the pictures of step {best[0]} are the best"
         if equal:
             text += f", and those of {', '.join(map(str, equal))} are as good within the interval"
-        last = round(steps[-1])
+        last = steps[-1]
         if last in best + equal:
             return f"{text}; the last step is one of them"
         return f"{text}; the last step is not - set `at_step` to {best[0]} for an earlier one"
@@ -236,8 +236,8 @@ class Watch:
                 " figures, so `progress` leaves them out"
             )
         self._evaluations = [
-            Evaluation(*row[:-HALVES], halves=(*row[-HALVES:],))  # type: ignore[misc]
-            for row in rows
+            Evaluation(round(step), *metrics[:-HALVES], halves=(*metrics[-HALVES:],))  # type: ignore[misc]
+            for step, *metrics in rows
         ]
 
     def warnings(self, evaluation: Evaluation) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -155,6 +156,8 @@ class Numerics:
             # A block may need code for each level of a network, for training and for evaluation.
             # Newer versions of torch call it recompile_limit, and know both names.
             torch._dynamo.config.cache_size_limit = 64
+            # Its advice to use TF32 contradicts `apply`, which forbids TF32.
+            warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
             for block in [*_blocks(module)] or [module]:
                 block.compile(dynamic=False)
         return module

@@ -109,3 +109,10 @@ def test_the_energies_are_compiled_on_a_gpu_alone(cuda):
         energies = ProjectedMethod(setup, None).networks["energies"]
         compiled[numerics.device] = energies._compiled_call_impl is not None
     assert compiled == {"cpu": False, cuda.device: True}
+
+
+@pytest.mark.gpu
+def test_torch_does_not_advise_tf32(cuda):
+    """Results would differ with it. Any warning is an error in these tests."""
+    replace(cuda, compiled=True).compile(torch.nn.Linear(4, 4))
+    torch._inductor.compile_fx._warn_tf32_disabled.__wrapped__()

@@ -42,7 +42,7 @@ class Recipe:
         return max(10, int((60 * minutes - self.before) / self.pace / SETTLING) // 10 * 10)
 
 
-OURS = Recipe("ours", pace=0.7)
+OURS = Recipe("ours", pace=0.62)
 NOT_PRETRAINED = Recipe("without pretrained features", pace=0.55, pretrained=False)
 MINE_ONLY = Recipe("mine_only", pace=0.6, before=30, base="", pretrained=False)
 RECIPES = (OURS, NOT_PRETRAINED, MINE_ONLY)

@@ -36,9 +36,9 @@ class TrainedGan(NamedTuple):
 @node(
     title="Train GAN",
     category="gan",
-    version=10,
+    version=11,
     device=True,
-    training_version=7,
+    training_version=8,
     words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
 )
 def train_gan(

@@ -28,7 +28,7 @@ from .projected_features import FeatureNet, train_features
 from .projected_networks import ProjectedGenerator
 
 GENERATOR_RATE, CRITIC_RATE = 1.2e-3, 2e-3  # highest learning rates
-FURTHER = 2.0  # weight of the distances in further maps
+FURTHER = 8.0  # weight of the distances in further maps (docs/evidence.md)
 WARM_UP = 20  # number of steps in which the learning rates rise
 PLATEAU = 300  # number of steps, including `age`, after which the learning rates fall
 

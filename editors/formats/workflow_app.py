@@ -15,7 +15,8 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.document import Document
 
 USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen
-FOLDER_BUTTON = "choose a folder of pictures"  # the name of the button in files.js
+# The names of the button in files.js, and of the sheet of what the folder contains in looks.js.
+FOLDER_PARTS = ("choose a folder of pictures", "pictures")
 _WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
 
 
@@ -31,7 +32,7 @@ def usual_app(
     nodes: the names of the nodes that are not in a subgraph.
     """
     inputs: list[Any] = []
-    buttons: dict[str, list[Any]] = {}  # by the knob that a button sets
+    buttons: dict[str, list[str]] = {}  # nodes by the knob that their button sets
     for name in nodes:
         entry = document.nodes[name]
         spec = registry.get(entry.type)
@@ -39,16 +40,16 @@ def usual_app(
             wire = entry.wires.get(widget.name)
             owner, _, knob = str(wire.value if wire is not None else "").partition(".")
             if widget.kind == "folder" and owner == "knobs":
-                buttons.setdefault(knob, []).append([name, FOLDER_BUTTON])
+                buttons.setdefault(knob, []).append(name)
             elif widget.kind == "folder":
-                inputs.append([name, FOLDER_BUTTON])
+                inputs += [[name, part] for part in FOLDER_PARTS]
             elif widget.kind == "file" and widget.is_picture and wire is None:
                 inputs.append([name, widget.name])
     for knob in document.knobs:
         text = document.knob_about.get(knob)
         about = [{"description": text}] if text else []
         inputs += [[name, "value", *about] for (owner, _), name in knobs.items() if owner == knob]
-        inputs += buttons.get(knob, [])[:1]
+        inputs += [[name, part] for name in buttons.get(knob, [])[:1] for part in FOLDER_PARTS]
     ends = [name for name in nodes if _saves(document.nodes[name].type, registry)]
     return {"inputs": inputs, "outputs": ends}
 

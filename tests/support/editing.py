@@ -31,13 +31,17 @@ class Answer:
 
 
 class Server:
-    """`artgraph edit` in a folder, on a free port."""
+    """`artgraph edit` in a folder, on a free port.
 
-    def __init__(self, folder, *words, **environment):
+    python: the interpreter that runs it; without it, that of the tests, with the pack of the tests.
+    """
+
+    def __init__(self, folder, *words, python=None, **environment):
         self.folder = Path(folder)
         self._log = (self.folder / "server.log").open("a")
+        more = [] if python else ["--pack", str(PACK)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "artgraph", "edit", "--no-browser", "--pack", str(PACK), *words],
+            [python or sys.executable, "-m", "artgraph", "edit", "--no-browser", *more, *words],
             cwd=folder,
             env=os.environ | {"ARTGRAPH_CACHE": str(self.folder / "cache")} | environment,
             stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ export function watchFolders() {
   window.addEventListener('focus', again)
 }
 
-/** Adds the box to a node that loads a folder. App mode can show it too, by its name “pictures”. */
+/** Adds the box to a node that loads a folder. App mode shows it by its name “pictures”. */
 export function addLook(node) {
   if (setNode(node)) boxes.set(node, new Box(node))
 }
@@ -97,7 +97,8 @@ class Box {
     this.picture.onload = () => this.resize()
     const height = () => this.height()
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
-    node.addDOMWidget('pictures', 'artgraph_look', this.box, options).serialize = false
+    const widget = node.addDOMWidget('pictures', 'artgraph_look', this.box, options)
+    Object.assign(widget, { serialize: false, label: 'Pictures' })
   }
 
   height() {

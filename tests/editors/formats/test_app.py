@@ -9,7 +9,7 @@ from small_graphs import GRAPHS
 
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.formats.convert import from_comfy
-from artgraph.editors.formats.workflow_app import FOLDER_BUTTON
+from artgraph.editors.formats.workflow_app import FOLDER_PARTS
 from artgraph.editors.formats.workflow_names import app_of
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
@@ -67,28 +67,30 @@ def shown(workflow):
 def test_knobs_and_buttons_are_inputs_and_what_is_saved_is_an_output():
     inputs, outputs = shown(opened(GRAPH))
     assert inputs == [
-        ["others", FOLDER_BUTTON],
+        *(["others", part] for part in FOLDER_PARTS),
         ["photo", "path"],
         ["folder", "value", {"description": "Where they are"}],
-        ["pictures", FOLDER_BUTTON],
+        *(["pictures", part] for part in FOLDER_PARTS),
         ["steps", "value", {"description": "How long"}],
     ]
     assert outputs == ["saved"]
 
 
-def test_the_script_names_the_button_alike():
+def test_the_scripts_name_the_button_and_the_sheet_alike():
     scripts = Path(__file__).parents[3] / "editors" / "server" / "web"
-    assert f"'{FOLDER_BUTTON}'" in (scripts / "files.js").read_text()
+    button, sheet = FOLDER_PARTS
+    assert f"'{button}'" in (scripts / "files.js").read_text()
+    assert f"addDOMWidget('{sheet}'" in (scripts / "looks.js").read_text()
 
 
 def test_only_what_the_user_has_chosen_is_stored():
     workflow = opened(GRAPH)
     assert "app" not in layout(workflow)
     data = workflow["extra"]["linearData"]
-    own = f"8c1c-graph:{data['inputs'][2][0]}:value"  # in this form after the app was edited
-    data["inputs"][2] = [own, *data["inputs"][2][1:]]
+    own = f"8c1c-graph:{data['inputs'][3][0]}:value"  # in this form after the app was edited
+    data["inputs"][3] = [own, *data["inputs"][3][1:]]
     assert "app" not in layout(workflow)
-    del data["inputs"][0]
+    del data["inputs"][:2]
     workflow["extra"]["linearMode"] = True
     found = layout(workflow)
     assert found["app"]["open"] is True

@@ -27,11 +27,11 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from browsing import FLAGS  # type: ignore[import-not-found]
 from editing import Server  # type: ignore[import-not-found]
 
+ROOT = Path(__file__).parents[1]
 MOST_SECONDS, MOST_CLICKS = 600, 10
 PHONE = 700  # width in pixels below which the editor has its layout for phones
 SHEET = "img[src*='dreams']"  # the address of the picture that the node `dreams` saves

@@ -99,7 +99,7 @@ def test_only_what_the_user_has_chosen_is_stored():
     text = from_comfy(workflow, REGISTRY, "x.yaml", Path()).document.yaml()
     again = opened(text)
     assert again["extra"]["linearMode"] is True
-    assert len(again["extra"]["linearData"]["inputs"]) == 4
+    assert len(again["extra"]["linearData"]["inputs"]) == 5
 
 
 def test_a_graph_made_in_the_editor_has_the_same_inputs_and_outputs():

@@ -17,7 +17,7 @@ import {
   clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
 import { hideElsewhere, setFailure } from './words.js'
-import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
+import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
@@ -124,6 +124,7 @@ app.registerExtension({
   setup() {
     followProgress()
     hideElsewhere()
+    nameFiles()
     replaceTitle()
     restoreColors()
     openReadable()

@@ -108,7 +108,8 @@ def _add_static(app: web.Application, root: Path) -> None:
     icon_file = (routes_info.WEB / "icon.svg").read_text(encoding="utf-8")
     page = _SPLASH.sub(lambda found: found[1] + icon_file[icon_file.index("<svg") :], page)
 
-    async def index(_: web.Request) -> web.Response:
+    async def index(request: web.Request) -> web.Response:
+        request.app[SERVICES].engine.warm_up()
         headers = {"Cache-Control": "no-cache"}
         return web.Response(text=page, content_type="text/html", headers=headers)
 

@@ -1,6 +1,6 @@
 """The loop over the queue, and the process that runs graphs for it.
 
-The process is started when a tab of the browser connects, so that torch is loaded before the
+The process is started when a browser asks for the page, so that torch is loaded before the
 first run, and is used for all runs. If it dies, its run has failed, and the next run starts a new
 process.
 """

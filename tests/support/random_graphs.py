@@ -237,13 +237,17 @@ def seen(workflow):
     ]
     ends = {link[0]: (keys[link[3]], link[4]) for link in workflow["links"]}
     reroutes = sorted(
-        (p["id"], p.get("parentId"), tuple(rounded(p["pos"])), sorted(ends[i] for i in p["linkIds"]))
+        (
+            p["id"],
+            p.get("parentId"),
+            tuple(rounded(p["pos"])),
+            sorted(ends[i] for i in p["linkIds"]),
+        )
         for p in extra.get("reroutes", [])
     )
     through = sorted((ends[e["id"]], e["parentId"]) for e in extra.get("linkExtensions", []))
     groups = [
-        {k: v for k, v in g.items() if v not in ({}, [])}
-        | {"bounding": rounded(g["bounding"])}
+        {k: v for k, v in g.items() if v not in ({}, [])} | {"bounding": rounded(g["bounding"])}
         for g in workflow["groups"]
     ]
     return {

@@ -4,6 +4,7 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
+import { estimateSoon, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, watchFolders } from './looks.js'
@@ -123,6 +124,7 @@ app.registerExtension({
 
   setup() {
     followProgress()
+    showEstimate()
     hideElsewhere()
     nameFiles()
     replaceTitle()
@@ -150,6 +152,7 @@ app.registerExtension({
     nameKnobs()
     if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
     clearMarks()
+    estimateSoon()
     setTimeout(() => {
       reloadStale()
       showLastRun()

@@ -23,6 +23,7 @@ from ...contract.registry import load_nodes
 from ...runner.run.signals import ending_signals
 from ...runner.store.locks import Locks
 from . import (
+    routes_docs,
     routes_files,
     routes_graphs,
     routes_info,
@@ -55,6 +56,7 @@ _OWN_SITE = '<script src="/extensions/artgraph/own_site.js"></script>'  # before
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0  # seconds between two checks for changed graphs
 _ROUTES = (
+    routes_docs,
     routes_run,
     routes_jobs,
     routes_files,

@@ -6,6 +6,7 @@ import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateSoon, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
+import { clearNames, drawClearly } from './contrast.js'
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
@@ -79,11 +80,12 @@ function replaceTitle() {
   rename()
 }
 
-/** Sets the colours of artgraph's sockets again after the user has chosen another palette. */
+/** Sets artgraph's colours again after the user has chosen another palette. */
 function restoreColors() {
   const ours = app.extensions.find((extension) => extension.name === 'artgraph.colors')
   app.ui.settings.addEventListener('Comfy.ColorPalette.change', () =>
     setTimeout(() => {
+      clearNames()
       ours?.afterConfigureGraph()
       app.canvas.setDirty(true, true)
     }, 300)
@@ -150,6 +152,7 @@ app.registerExtension({
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
     nameKnobs()
+    clearNames()
     if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
     clearMarks()
     estimateSoon()
@@ -161,6 +164,7 @@ app.registerExtension({
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
+    drawClearly(nodeType)
     rememberLoader(nodeData)
     rememberReview(nodeData)
   },

@@ -8,7 +8,7 @@ import { estimateSoon, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { clearNames, drawClearly } from './contrast.js'
 import { addHelp } from './help.js'
-import { addLook, rememberOpened, watchFolders } from './looks.js'
+import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
@@ -179,5 +179,6 @@ app.registerExtension({
     addFileButton(node)
     addReviewButton(node)
     addLook(node)
+    useOwnLoader(node)
   }
 })

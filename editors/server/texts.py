@@ -53,8 +53,9 @@ _TEXTS: dict[str, Any] = {
         "newerVersionRequiredGeneric": _UNKNOWN_NODE,
     },
     "sideToolbar": {
-        "noWorkflowsFound": "No graph is saved yet. Save writes the open one here.",
-        "noGeneratedFiles": "No pictures yet. Press Run, and they appear here.",
+        "noGeneratedFiles": "No pictures yet",
+        "noImportedFiles": "No pictures yet",
+        "noFilesFoundMessage": "Saved and imported pictures appear here.",
         "queueProgressOverlay": {"jobFailed": "Failed"},
         "nodeLibraryTab": {"sections": {"comfyNodes": "Editor", "extensions": "artgraph"}},
     },
@@ -62,12 +63,19 @@ _TEXTS: dict[str, Any] = {
     "mediaAsset": {"nodeAddedToWorkflow": "A node that loads it was added"},
     "settingsCategories": {"Comfy": "Editor"},
     "menuLabels": {"About ComfyUI": "About artgraph"},
-    "g": {"logoAlt": "artgraph", "systemStatsComfyUIVersion": "Version"},
+    "g": {
+        "logoAlt": "artgraph",
+        "systemStatsComfyUIVersion": "Version",
+        "noWorkflowsFound": "No graph is saved yet. Save writes the open one here.",
+        "comfy": "Editor",
+        "extensions": "artgraph",
+    },
 }
 _CHINESE: dict[str, Any] = {
     "sideToolbar": {
-        "noWorkflowsFound": "还没有保存的图。保存后会出现在这里。",
-        "noGeneratedFiles": "还没有图像。按“运行”后会出现在这里。",
+        "noGeneratedFiles": "还没有图像",
+        "noImportedFiles": "还没有图像",
+        "noFilesFoundMessage": "保存和导入的图像会出现在这里。",
         "queueProgressOverlay": {"jobFailed": "失败"},
         "nodeLibraryTab": {"sections": {"comfyNodes": "编辑器", "extensions": "artgraph"}},
     },
@@ -75,7 +83,13 @@ _CHINESE: dict[str, Any] = {
     "mediaAsset": {"nodeAddedToWorkflow": "已添加加载它的节点"},
     "settingsCategories": {"Comfy": "编辑器"},
     "menuLabels": {"About ComfyUI": "关于 artgraph"},
-    "g": {"logoAlt": "artgraph", "systemStatsComfyUIVersion": "版本"},
+    "g": {
+        "logoAlt": "artgraph",
+        "systemStatsComfyUIVersion": "版本",
+        "noWorkflowsFound": "还没有保存的图。保存后会出现在这里。",
+        "comfy": "编辑器",
+        "extensions": "artgraph",
+    },
 }
 _CATEGORIES = {
     **{"data": "数据", "prepare": "准备", "image": "图像", "latent": "潜变量", "model": "模型"},

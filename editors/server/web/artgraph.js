@@ -4,7 +4,7 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
-import { estimateSoon, showEstimate } from './estimate.js'
+import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { clearNames, drawClearly } from './contrast.js'
 import { addHelp } from './help.js'
@@ -155,7 +155,7 @@ app.registerExtension({
     clearNames()
     if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
     clearMarks()
-    estimateSoon()
+    estimateOpened()
     setTimeout(() => {
       reloadStale()
       showLastRun()

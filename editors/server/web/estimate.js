@@ -22,8 +22,14 @@ export function showEstimate() {
   })
 }
 
+/** Another graph was opened: a run of the graph before may end unnoticed. */
+export function estimateOpened() {
+  running = false
+  estimateSoon()
+}
+
 /** Estimates the time of the graph that is open now. */
-export function estimateSoon() {
+function estimateSoon() {
   clearTimeout(timer)
   timer = setTimeout(estimate, AFTER)
 }

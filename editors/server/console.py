@@ -1,4 +1,4 @@
-"""The lines of a run in the editor's console: what each node does, and where its files are."""
+"""The lines of a run in the editor's console: what each node does, and the files that it saves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def end_line(graph: str, end: Mapping[str, Any], seconds: float) -> str:
 
 
 def _saved(files: list[str], folder: Path) -> str:
-    """Returns where a node's files are, for the end of its line."""
+    """Returns the end of a line with the names of a node's files; empty without files."""
     names = [os.path.relpath(file, folder) for file in files]
     if not names:
         return ""

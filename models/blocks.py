@@ -20,7 +20,9 @@ def blank(make: Callable[[], Net]) -> Net:
     """Returns a network with uninitialised weights, without drawing random numbers."""
     with torch.device("meta"):
         net = make()
-    return net.to_empty(device="cpu")
+    # As net.to_empty(device="cpu"), which imports sympy when it is used for the first time.
+    net._apply(lambda t: torch.empty(t.shape, dtype=t.dtype))  # type: ignore[no-untyped-call]
+    return net
 
 
 def initialise(net: nn.Module, random: torch.Generator) -> None:

@@ -161,7 +161,7 @@ def _definition(form: NodeForm) -> dict[str, Any]:
     return {
         "name": form.class_id,
         "display_name": form.title,
-        "description": form.description,
+        "description": form.description.replace("`", ""),
         "category": form.category,
         "search_aliases": form.aliases,
         "output_node": form.saves or form.spec.shows,

@@ -18,6 +18,8 @@ NOTES = ("Note", "MarkdownNote")
 _MAX_DEPTH = 12  # levels of nesting of values that are stored as they are
 _OURS = ("artgraph", "artgraph_file", "artgraph_problems", USUAL)
 _TRANSIENT = (*_OURS, "ds", "frontendVersion", "linearData", "linearMode")
+_PLACES = ("pos", "size", "bounding")
+_VALUES = ("widgets_values", "widgets_values_named", "properties")
 _LINKS = ("reroutes", "linkExtensions", "linkPresentation")
 _DERIVED = {"id", "type", "pos", "size", "order", "mode", "inputs", "outputs", "title", "color"}
 _DERIVED |= {"bgcolor", "widgets_values", "widgets_values_named", "properties", "flags"}
@@ -45,7 +47,7 @@ def read_layout(
     parts |= {"groups": _groups(workflow), "notes": _notes(workflow)} | reader.links()
     parts |= {"app": plain(chosen_app(reader.extra, names)), "extra": _other_extras(workflow)}
     parts["definitions"] = {
-        str(definition["id"]): plain(definition)
+        str(definition["id"]): _placed(plain(definition))
         for definition in (workflow.get("definitions") or {}).get("subgraphs") or []
     }
     return {key: part for key, part in parts.items() if part}
@@ -128,7 +130,7 @@ class _Layout:
             )
         ]
         reroutes = [
-            {key: plain(value) for key, value in point.items() if key != "linkIds"}
+            _placed({key: plain(value) for key, value in point.items() if key != "linkIds"})
             for point in self.extra.get("reroutes") or []
         ]
         links.sort(key=repr)
@@ -278,7 +280,29 @@ def _pair(pair: Any, default: tuple[float, float]) -> list[float]:
 
 
 def _rounded(number: float) -> float:
-    """Returns a number with at most two decimals, as places on the canvas need no more."""
+    """Returns a number with at most one decimal, as places on the canvas need no more."""
     if isinstance(number, bool):
         return number
-    return round(float(number), 2) if number % 1 else int(number)
+    near = round(float(number), 1)
+    return near if near % 1 else int(near)
+
+
+def _placed(value: Any) -> Any:
+    """Returns a subgraph or a reroute with all places and sizes in it rounded."""
+    if isinstance(value, list):
+        return [_placed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: item if key in _VALUES else _numbers_rounded(item) if key in _PLACES else _placed(item)
+        for key, item in value.items()
+    }
+
+
+def _numbers_rounded(value: Any) -> Any:
+    """Returns a place or a size with rounded numbers, in any form that the editor uses."""
+    if isinstance(value, dict):
+        return {key: _numbers_rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers_rounded(item) for item in value]
+    return _rounded(value) if isinstance(value, float) else value

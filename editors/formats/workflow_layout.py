@@ -112,7 +112,7 @@ def _block(
         desired = {n: _mean([boxes[s].y for s in sources[n] if s in boxes]) for n in column}
         top = 0.0
         for name in sorted(column, key=lambda name: desired[name]):
-            top = max(top, round(desired[name], 2))
+            top = max(top, round(desired[name], 1))
             height, extra = _heights(document, registry, name)
             boxes[name] = Box(number * (WIDTH + _GAP_X), top, WIDTH, height)
             top += _TITLE + height + extra + _GAP_Y

@@ -23,6 +23,7 @@ from ...contract.registry import load_nodes
 from ...runner.run.signals import ending_signals
 from ...runner.store.locks import Locks
 from . import (
+    routes_docs,
     routes_files,
     routes_graphs,
     routes_info,
@@ -55,6 +56,7 @@ _OWN_SITE = '<script src="/extensions/artgraph/own_site.js"></script>'  # before
 _INSTALL = "install it with `pip install 'artgraph[edit]'`"
 _WATCH_SECONDS = 1.0  # seconds between two checks for changed graphs
 _ROUTES = (
+    routes_docs,
     routes_run,
     routes_jobs,
     routes_files,
@@ -108,7 +110,8 @@ def _add_static(app: web.Application, root: Path) -> None:
     icon_file = (routes_info.WEB / "icon.svg").read_text(encoding="utf-8")
     page = _SPLASH.sub(lambda found: found[1] + icon_file[icon_file.index("<svg") :], page)
 
-    async def index(_: web.Request) -> web.Response:
+    async def index(request: web.Request) -> web.Response:
+        request.app[SERVICES].engine.warm_up()
         headers = {"Cache-Control": "no-cache"}
         return web.Response(text=page, content_type="text/html", headers=headers)
 

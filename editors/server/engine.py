@@ -1,6 +1,6 @@
 """The loop over the queue, and the process that runs graphs for it.
 
-The process is started when a tab of the browser connects, so that torch is loaded before the
+The process is started when a browser asks for the page, so that torch is loaded before the
 first run, and is used for all runs. If it dies, its run has failed, and the next run starts a new
 process.
 """
@@ -17,6 +17,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from .console import console_line, end_line
 from .follow import Follower
 from .hub import Hub
 from .jobs import FINISHED, WAITING, QueuedRun, RunQueue
@@ -43,7 +44,8 @@ class Engine:
         self._current: QueuedRun | None = None
         self._interrupted = False
         self._loop_task: asyncio.Task[None] | None = None
-        self.logs: deque[tuple[float, str]] = deque(maxlen=1_000)
+        self.logs: deque[tuple[float, str]] = deque(maxlen=1_000)  # lines of the console
+        self._printed: deque[str] = deque(maxlen=100)  # lines that the process has printed
 
     def start(self) -> None:
         self._loop_task = asyncio.create_task(self._loop())
@@ -150,7 +152,8 @@ class Engine:
             await self._run(job)
 
     async def _run(self, job: QueuedRun) -> None:
-        job.status, job.started, job.outputs = "in_progress", time.time(), {}
+        began = time.time()
+        job.status, job.started, job.outputs = "in_progress", began, {}
         self.jobs.save(job)
         self._current, self._interrupted = job, False
         self._follower = follower = Follower(job, self._hub, self.folder(job.id))
@@ -165,6 +168,7 @@ class Engine:
         finally:
             self._current = self._follower = None
         self._finish(job, follower, end)
+        self._show_in_console(end_line(job.graph, end, time.time() - began))
 
     async def _follow(self, job: QueuedRun, follower: Follower) -> dict[str, Any]:
         """Send the job to the process and pass on its events. Returns how the job ended."""
@@ -177,6 +181,8 @@ class Engine:
                 continue
             if event["event"] == "end":
                 return dict(event)
+            if line := console_line(event, self._settings.folder):
+                self._show_in_console(line)
             follower.event(event)
         code = await process.wait()
         self._process = None
@@ -187,7 +193,7 @@ class Engine:
 
     def _last_line(self) -> str:
         """Returns the last line that the process printed."""
-        return next((line for _, text in reversed(self.logs) if (line := text.strip())), "")
+        return next((line for text in reversed(self._printed) if (line := text.strip())), "")
 
     def _finish(self, job: QueuedRun, follower: Follower, end: dict[str, Any]) -> None:
         job.ended = time.time()
@@ -267,9 +273,13 @@ class Engine:
                 self.log(line.decode(errors="replace"))
 
     def log(self, text: str) -> None:
-        """Write to the terminal and to the log panel of the editor."""
+        """Write to the terminal and to the console of the editor."""
         sys.stderr.write(text)
-        self.logs.append((time.time(), text))
+        self._printed.append(text)
+        self._show_in_console(text)
+
+    def _show_in_console(self, text: str) -> None:
+        self.logs.append((time.time(), text.rstrip() + "\n"))
         self._hub.log(*self.logs[-1])
 
     def _kill(self, job: QueuedRun) -> None:

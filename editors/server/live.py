@@ -79,6 +79,17 @@ class Live:
         finally:
             store.close()
 
+    def rehearse(self, graph: Graph, check: Callable[[], None]) -> None:
+        """Draw the pictures of a graph for nobody, so that all libraries they need are loaded."""
+        shown = {
+            name: source for name, node in graph.nodes.items() if (source := _shown_source(node))
+        }
+        store = Store(self._folders["cache"])
+        try:
+            self._pictures(graph, store, shown, {name: name for name in shown}, check)
+        finally:
+            store.close()
+
     def _pictures(
         self,
         graph: Graph,

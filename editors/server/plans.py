@@ -19,7 +19,7 @@ from .settings import Settings
 def plan_of(
     document: Document, registry: Mapping[str, NodeSpec], settings: Settings
 ) -> dict[str, Any]:
-    """Returns a row for each node, and how long the run takes.
+    """Returns a row for each node, and how long the run takes, as a line and in few words.
 
     A row has the node's name, what a run would do with it, why, and how long that takes.
 
@@ -33,11 +33,12 @@ def plan_of(
     finally:
         store.close()
     devices = 1 + len(others)
-    total = total_of(rows, graph, default_jobs(devices), devices).words
+    total = total_of(rows, graph, default_jobs(devices), devices)
     return {
         "rows": [
             {"node": row.node, "action": row.action, "why": row.why, "time": row.time}
             for row in rows
         ],
-        "total": total if any(row.order for row in rows) else "",
+        "total": total.words if any(row.order for row in rows) else "",
+        "short": total.short,
     }

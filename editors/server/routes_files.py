@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 routes = web.RouteTableDef()
 _MAX_PIXELS = 200_000_000  # largest picture that is made smaller for a view
+
+_LAYER = re.compile(r"clipspace-(mask|paint|painted|painted-masked)-\d+\.png")  # its names
 
 
 @routes.get("/view")
@@ -102,7 +105,8 @@ def _read(path: Path) -> Image.Image:
 async def upload(request: web.Request) -> web.Response:
     """Store a picture, or a table of labels, in the input folder.
 
-    A number is added if another file has its name.
+    A number is added if another file has its name. The mask editor sends its layers too, of which
+    only the finished picture is stored.
     """
     services = request.app[SERVICES]
     if not (request.content_type or "").startswith("multipart/"):
@@ -114,6 +118,10 @@ async def upload(request: web.Request) -> web.Response:
         text = f"can't read {name[:80]!r}: {' - '.join(reason)}"
         raise web.HTTPUnsupportedMediaType(text=text)
     folder = fields.get("subfolder", "")
+    if layer := _LAYER.fullmatch(name):
+        if layer[1] != "painted-masked":
+            return web.json_response({"name": name, "subfolder": folder, "type": "input"})
+        folder, name, fields["overwrite"] = "", "painted.png", ""
     path = inside(services.settings.input, f"{folder}/{name}" if folder else name)
     count = 1
     while (

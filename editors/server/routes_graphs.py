@@ -19,9 +19,9 @@ from ..formats.workflow_names import app_of
 from .brought import with_copies
 from .plans import plan_of
 from .services import SERVICES, json_object
+from .settings import START
 
 routes = web.RouteTableDef()
-_START = "draw"  # the shipped graph that the editor opens by default
 # The templates in the order of use. Graphs that are not named come last.
 _ORDER = ("draw", "my_gan", "my_vae", "morph_two", "sort", "style_remix", "finetune", "latent_walk")
 _NOT_SHOWN = ("base_models",)  # what the shipped models were made with
@@ -91,7 +91,7 @@ async def start(request: web.Request) -> web.Response:
     """Returns the graph that the editor opens at its start."""
     services = request.app[SERVICES]
     shipped = shipped_graphs()
-    name = services.settings.graph or (_START if _START in shipped else next(iter(shipped), None))
+    name = services.settings.graph or (START if START in shipped else next(iter(shipped), None))
     if name is None:
         return web.json_response({})
     try:

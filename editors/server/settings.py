@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+START = "draw"  # the shipped graph that the editor opens at its start
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -84,7 +84,10 @@ class Numerics:
             torch.set_num_threads(self.threads)
         _reuse_freed_memory()
         torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        if self.compiled:
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        else:  # the same for all else than TorchInductor, which it does not import: that takes 1 s
+            torch.set_deterministic_debug_mode("warn")
         # Deterministic algorithms also fill every empty tensor with NaN; only debugging needs that.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

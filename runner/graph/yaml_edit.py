@@ -36,7 +36,9 @@ def edited(text: str, new: Mapping[str, Any], renamed: Mapping[str, str] | None 
     result = editor.result()
     if _sorted(data_of(result)) != _sorted(new):
         raise EditError
-    return result
+    ended = result.rstrip("\n") + "\n"
+    is_ended = result.endswith("\n") or _sorted(data_of(ended)) != _sorted(new)
+    return result if is_ended else ended
 
 
 def lost_comments(old: str, new: str) -> int:

@@ -184,3 +184,12 @@ class Total(NamedTuple):
         if not self.seconds.high:
             return f"unknown: {names} have not run here before"
         return f"{words}, judging by earlier runs, and the unknown time of: {names}"
+
+    @property
+    def short(self) -> str:
+        """The total in few words, such as "about 4 min"; empty if nothing is known about it."""
+        if self.seconds.high < 1:
+            return "" if self.unknown else "less than 1 s"
+        seconds = self.seconds.middle or self.seconds.high
+        text = duration(max(1, _rounded(seconds))).removesuffix(" 0 s")
+        return f"over {text}" if self.unknown else f"about {text}"

@@ -146,3 +146,18 @@ def test_copies_to_other_devices_than_cuda_block():
     with Copies() as copies:
         assert to_device(torch.zeros(3), "meta").device.type == "meta"
     assert copies.blocking == [True]
+
+
+def test_a_first_picture_loads_no_compiler():
+    """torch would load TorchInductor and sympy, which takes over a second."""
+    script = (
+        "import sys\n"
+        "from artgraph.models.blocks import blank\n"
+        "from artgraph.models.training.numerics import Numerics\n"
+        "from torch import nn\n"
+        "Numerics().apply()\n"
+        "blank(lambda: nn.Conv2d(3, 4, 3))\n"
+        "print({'torch._inductor', 'sympy'} & sys.modules.keys())\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout == "set()\n", found.stderr

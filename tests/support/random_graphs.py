@@ -40,7 +40,7 @@ class Drawing:
             extra["linearData"] = {"inputs": inputs, "outputs": [rng.choice(known)]}
         points(rng, links, extra)
         groups = [
-            {"title": rng.choice(TITLES), "bounding": [1, -2.5, 300, 200], "color": "#3f789e"}
+            {"title": rng.choice(TITLES), "bounding": [1, -2.525, 300, 200], "color": "#3f789e"}
             | rng.choice([{}, {"font_size": 40}, {"flags": {"pinned": True}}])
             for _ in range(rng.randrange(3))
         ]
@@ -219,7 +219,7 @@ def points(rng, links, extra):
     chosen = rng.sample(links, min(len(links), rng.randrange(3)))
     if chosen:
         numbers = [link[0] for link in chosen]
-        last = {"id": 2, "pos": [10, 20.5], "parentId": 1, "linkIds": numbers}
+        last = {"id": 2, "pos": [10, 20.503], "parentId": 1, "linkIds": numbers}
         extra["reroutes"] = [{"id": 1, "pos": [5, 5], "linkIds": numbers}, last]
         extra["linkExtensions"] = [{"id": number, "parentId": 2} for number in numbers]
 
@@ -237,13 +237,17 @@ def seen(workflow):
     ]
     ends = {link[0]: (keys[link[3]], link[4]) for link in workflow["links"]}
     reroutes = sorted(
-        (p["id"], p.get("parentId"), tuple(p["pos"]), sorted(ends[i] for i in p["linkIds"]))
+        (
+            p["id"],
+            p.get("parentId"),
+            tuple(rounded(p["pos"])),
+            sorted(ends[i] for i in p["linkIds"]),
+        )
         for p in extra.get("reroutes", [])
     )
     through = sorted((ends[e["id"]], e["parentId"]) for e in extra.get("linkExtensions", []))
     groups = [
-        {k: v for k, v in g.items() if v not in ({}, [])}
-        | {"bounding": [*map(float, g["bounding"])]}
+        {k: v for k, v in g.items() if v not in ({}, [])} | {"bounding": rounded(g["bounding"])}
         for g in workflow["groups"]
     ]
     return {
@@ -262,13 +266,19 @@ def seen(workflow):
 def _definition(definition):
     nodes = [
         {k: v for k, v in node.items() if k not in ("properties", "pos")}
+        | {"size": rounded(node["size"])}
         for node in definition["nodes"]
     ]
     return definition | {"nodes": nodes}
 
 
+def rounded(numbers):
+    """Returns places or sizes as the graph file stores them: with at most one decimal."""
+    return [round(float(number), 1) for number in numbers]
+
+
 def _place(node):
-    return (*(round(float(n), 2) for n in node["pos"]), node["type"])
+    return (*rounded(node["pos"]), node["type"])
 
 
 def _node(node, keys, workflow):
@@ -285,7 +295,7 @@ def _node(node, keys, workflow):
                 place += 1
         values = kept
     flags = {k: v for k, v in node["flags"].items() if v}
-    size = [*map(float, node["size"])]
+    size = rounded(node["size"])
     colors = (
         [node.get("color"), node.get("bgcolor")]
         if node["type"] not in ("Note", "MarkdownNote")

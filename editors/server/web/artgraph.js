@@ -4,9 +4,11 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
 import { acceptDrops } from './drops.js'
+import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
+import { clearNames, drawClearly } from './contrast.js'
 import { addHelp } from './help.js'
-import { addLook, rememberOpened, watchFolders } from './looks.js'
+import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
@@ -17,7 +19,7 @@ import {
   clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
 import { hideElsewhere, setFailure } from './words.js'
-import { changedOnDisk, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
+import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
 const FOREIGN = ['KSampler', 'CheckpointLoaderSimple', 'UNETLoader'] // nodes of the built-in graph
 
@@ -78,11 +80,12 @@ function replaceTitle() {
   rename()
 }
 
-/** Sets the colours of artgraph's sockets again after the user has chosen another palette. */
+/** Sets artgraph's colours again after the user has chosen another palette. */
 function restoreColors() {
   const ours = app.extensions.find((extension) => extension.name === 'artgraph.colors')
   app.ui.settings.addEventListener('Comfy.ColorPalette.change', () =>
     setTimeout(() => {
+      clearNames()
       ours?.afterConfigureGraph()
       app.canvas.setDirty(true, true)
     }, 300)
@@ -123,7 +126,9 @@ app.registerExtension({
 
   setup() {
     followProgress()
+    showEstimate()
     hideElsewhere()
+    nameFiles()
     replaceTitle()
     restoreColors()
     openReadable()
@@ -147,8 +152,10 @@ app.registerExtension({
   // The editor has opened another graph. A moment later, its path is available.
   afterConfigureGraph() {
     nameKnobs()
+    clearNames()
     if (!app.graph.nodes.length) app.graph.state.lastNodeId ||= UNSAVED + Math.floor(Math.random() * UNSAVED)
     clearMarks()
+    estimateOpened()
     setTimeout(() => {
       reloadStale()
       showLastRun()
@@ -157,6 +164,7 @@ app.registerExtension({
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showResults(nodeType)
+    drawClearly(nodeType)
     rememberLoader(nodeData)
     rememberReview(nodeData)
   },
@@ -171,5 +179,6 @@ app.registerExtension({
     addFileButton(node)
     addReviewButton(node)
     addLook(node)
+    useOwnLoader(node)
   }
 })

@@ -13,6 +13,14 @@ const PAGES = [
   ['About a node', 'Select a node and press the “i” above it to see what it does and what each setting means.']
 ]
 
+const DOCS = [ // pages of the documentation, which the server of the editor contains
+  ['artists', 'For artists: from your pictures to a good result'],
+  ['editor', 'The editor'],
+  ['folders', 'Folders of pictures and reviews'],
+  ['graphs', 'Graphs as files'],
+  ['reference', 'All nodes']
+]
+
 // Commands of the editor that open pages about ComfyUI.
 const ELSEWHERE = /^Comfy\.(Help\.|ContactSupport|ToggleHelpCenter|User\.|Onboarding)/
 
@@ -42,5 +50,11 @@ function fill(box) {
     words.textContent = text
     help.append(heading, words)
   }
+  title.after(...DOCS.map(([name, text]) => {
+    const line = document.createElement('p')
+    const link = { href: `/artgraph/docs/${name}.md`, target: '_blank', textContent: text }
+    line.append(Object.assign(document.createElement('a'), link))
+    return line
+  }))
   box.replaceChildren(help)
 }

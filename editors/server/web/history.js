@@ -25,7 +25,10 @@ export function addHistory() {
       list = undefined
     }
   })
-  api.addEventListener('status', () => list?.isConnected && show())
+  api.addEventListener('status', () => {
+    if (list?.isConnected) show()
+    forgetJobs()
+  })
   new MutationObserver(nameJobs).observe(document.body, { childList: true, subtree: true })
 }
 
@@ -134,7 +137,14 @@ function pictures(job) {
 let known = new Map()
 let asking
 
-/** Writes the graph and the changes of each run into the editor's own list. */
+/** Reads the runs again, since one of them has begun or ended. */
+function forgetJobs() {
+  known = new Map()
+  for (const row of document.querySelectorAll('[data-artgraph-of]')) delete row.dataset.artgraphOf
+  nameJobs()
+}
+
+/** Writes the graph and the changes of each run into the editor's own list, and which were stopped. */
 async function nameJobs() {
   const rows = [...document.querySelectorAll('[data-job-id]')].filter((row) => row.dataset.artgraphOf !== row.dataset.jobId)
   if (!rows.length) return
@@ -148,7 +158,14 @@ async function nameJobs() {
   for (const row of rows) {
     const job = known.get(row.dataset.jobId)
     row.dataset.artgraphOf = row.dataset.jobId
-    if (job) row.dataset.artgraph = `${nameOf(job)} · ${changesOf(job).join(', ')}`
+    const [title, detail] = row.querySelectorAll('span.truncate')
+    for (const line of [title, detail]) delete line?.dataset.artgraph
+    if (!detail || !job?.execution_end_time) continue
+    const isStopped = job.status === 'cancelled'
+    if (isStopped) title.dataset.artgraph = 'Stopped'
+    detail.dataset.artgraph = [isStopped || job.status === 'failed' ? '' : detail.textContent, nameOf(job), changesOf(job).join(', ')]
+      .filter(Boolean).join(' · ')
+    for (const line of [title, detail]) line.title = line.dataset.artgraph ?? line.textContent
   }
 }
 

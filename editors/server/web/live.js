@@ -7,7 +7,10 @@ import { activePath, editorStore, everyNode } from './nodes.js'
 const AFTER = 1500 // milliseconds after the last key or wheel in which changes are watched
 const JOB = 'artgraph-live' // the id of what App mode shows as a run
 
+const REPLACED = "[data-testid='linear-center-panel']" // what the pictures replace in App mode
+
 let pressed = false
+let released = Promise.resolve() // a press on what would be replaced has become a click
 let until = 0 // time at which watching ends
 let values // the values of all widgets, by node and name
 let graph // the graph that they are of
@@ -24,11 +27,20 @@ export function watchNumbers() {
       requestAnimationFrame(frame)
     }
   }
-  window.addEventListener('pointerdown', () => { begin(); pressed = true }, true)
+  window.addEventListener('pointerdown', (event) => { begin(); pressed = true; hold(event.target) }, true)
   for (const kind of ['pointerup', 'pointercancel'])
     window.addEventListener(kind, () => { pressed = false; until = performance.now() + AFTER }, true)
   for (const kind of ['wheel', 'keydown'])
     window.addEventListener(kind, () => { begin(); until = performance.now() + AFTER }, { capture: true, passive: true })
+}
+
+/** A typed number becomes a value at the press of a button: the button must stay until it is clicked. */
+function hold(target) {
+  if (!target.closest?.(REPLACED)) return
+  released = new Promise((resolve) => {
+    for (const kind of ['pointerup', 'pointercancel'])
+      window.addEventListener(kind, () => setTimeout(resolve), { capture: true, once: true })
+  })
 }
 
 const watching = () => pressed || performance.now() < until
@@ -76,6 +88,7 @@ async function draw() {
     const body = JSON.stringify({ prompt, nodes, workflow: { extra: { artgraph_file: workflow.extra?.artgraph_file } } })
     const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
     const { pictures } = answer.ok ? await answer.json() : {}
+    await released
     if (path !== activePath()) return
     for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
     if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })

@@ -176,12 +176,27 @@ async function replaceMarked(node) {
   if (!answer.ok || widget.value !== value) return
   const { name } = await answer.json()
   await refreshChoices()
-  if (isOurs || node.outputs.some(({ links }) => links?.length)) return setWidget(node, widget.name, name)
-  const own = window.LiteGraph.createNode('Artgraph_load_image') // instead of ComfyUI’s node
+  if (isOurs || isWired(node)) return setWidget(node, widget.name, name)
+  replaceLoader(node, name)
+}
+
+const isWired = (node) => node.outputs.some(({ links }) => links?.length)
+
+/** Replaces a new node of ComfyUI that loads a picture, such as from “Insert as node”, by artgraph’s. */
+export function useOwnLoader(node) {
+  if (node.comfyClass !== 'LoadImage' || app.configuringGraph) return
+  setTimeout(() => {
+    const value = node.widgets?.find(({ name }) => name === 'image')?.value
+    if (node.graph && !isWired(node) && !MARKED.test(value ?? '')) replaceLoader(node, value)
+  }, 300)
+}
+
+function replaceLoader(node, name) {
+  const own = window.LiteGraph.createNode('Artgraph_load_image')
   own.pos = [...node.pos]
   node.graph.add(own)
   node.graph.remove(node)
-  setWidget(own, 'path', name)
+  if (name) setWidget(own, 'path', name)
 }
 
 /** Makes a picture that was painted in the editor’s mask editor the value of its node. */

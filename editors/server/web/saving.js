@@ -3,6 +3,7 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify, showDialog } from './menu.js'
+import { editorStore } from './nodes.js'
 import { markRefused } from './results.js'
 
 const VERSION = 'X-Artgraph-Version' // header: the version of a graph's file that was read
@@ -63,6 +64,18 @@ export function watchFiles() {
       throw new Error(`Error storing user data file '${path}': ${answer.status} ${answer.statusText}`)
     }
     return answer
+  }
+}
+
+/** Makes the editor's dialogs name the files of graphs, which are YAML. */
+export function nameFiles() {
+  const dialogs = editorStore('dialog')
+  const show = dialogs?.showDialog
+  if (!show) return
+  const inFolder = (item) => (isGraph(String(item)) ? `${title(item)}.yaml` : item)
+  dialogs.showDialog = ({ props, ...rest }) => {
+    const named = Array.isArray(props?.itemList) ? { ...props, itemList: props.itemList.map(inFolder) } : props
+    return show({ ...rest, props: named })
   }
 }
 

@@ -37,15 +37,23 @@ const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1)
 // Parts that are found by their label, by the key of the label's text in all languages.
 const ELSEWHERE = ['menu.manageExtensions', 'deployToComfyApi.buttonLabel', 'g.shareWorkflow', 'actionbar.feedback']
 const MENUS = ['Help'] // by their key, which is not translated
+// Commands and settings of what artgraph does not have, by their ids.
+const COMMANDS = /^Comfy\.Memory\./
+const SETTINGS = /^Comfy\.(EditAttention\.|Execution\.PreviewMethod|ModelLibrary\.|NodeBadge\.ShowApiPricing|NodeReplacement\.|Notification\.ShowVersionUpdates|ErrorSystem\.ShowMissingModels)/
 
-/** Removes menus about another program, and hides buttons to it, in every language. */
+/** Removes menus about another program, and hides buttons to it and its settings, in every language. */
 export function hideElsewhere() {
-  const menus = shared()?.$pinia?._s.get('menuItem')
-  if (menus?.menuItems)
-    for (let i = menus.menuItems.length - 1; i >= 0; i--)
-      if (MENUS.includes(menus.menuItems[i].key)) menus.menuItems.splice(i, 1)
+  const { menuItems = [] } = shared()?.$pinia?._s.get('menuItem') ?? {}
+  remove(menuItems, ({ key }) => MENUS.includes(key))
+  for (const { items } of menuItems) if (items) remove(items, ({ commandId }) => COMMANDS.test(commandId ?? ''))
+  for (const setting of Object.values(shared()?.$pinia?._s.get('setting')?.settingsById ?? {}))
+    if (SETTINGS.test(setting.id)) setting.type = 'hidden'
   hideByLabel()
   app.ui.settings.addEventListener('Comfy.Locale.change', () => setTimeout(hideByLabel, 500))
+}
+
+function remove(list, isUnwanted) {
+  for (let i = list.length - 1; i >= 0; i--) if (isUnwanted(list[i])) list.splice(i, 1)
 }
 
 function hideByLabel() {

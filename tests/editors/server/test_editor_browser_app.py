@@ -42,6 +42,22 @@ def labels(editor):
     return [item.get_by_test_id("builder-widget-label").inner_text() for item in items.all()]
 
 
+def press_after_typing(page, number):
+    """Type the last number, and press Run at once, for so long that live pictures could appear."""
+    page.wait_for_timeout(2000)  # the process that draws is ready
+    field = (
+        page.get_by_test_id("app-mode-widget-item").last.get_by_role("spinbutton").bounding_box()
+    )
+    page.mouse.click(field["x"] + field["width"] / 2, field["y"] + field["height"] / 2)
+    page.keyboard.press("Control+a")
+    page.keyboard.type(number)
+    button = page.locator(".artgraph-run-button").bounding_box()
+    page.mouse.move(button["x"] + button["width"] / 2, button["y"] + button["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(500)
+    page.mouse.up()
+
+
 def test_the_first_page_draws_and_turns_into_a_graph(app_editor):
     page = app_editor.page
     page.locator(".artgraph-card", has_text="Train on my pictures").wait_for()
@@ -53,7 +69,7 @@ def test_the_first_page_draws_and_turns_into_a_graph(app_editor):
         "[...document.querySelectorAll('.artgraph-card img')].every(i => i.naturalWidth)"
     )
     app_editor.shot("app")
-    page.locator(".artgraph-run-button").click()
+    press_after_typing(page, "0.9")
     page.locator(f"{MIDDLE} img[src*='drawn']").first.wait_for()
     assert app_editor.finished()["status"] == "completed"
     app_editor.shot("app_drawn")

@@ -21,6 +21,9 @@ SHOWN = """title => {
     return store.getNodeImageUrls(node)?.[0] ?? ''
 }"""
 
+TIME = """getComputedStyle(
+    document.querySelector('[data-testid=queue-button]'), '::after').content"""
+
 
 def test_a_number_is_drawn_while_it_is_dragged_and_the_last_run_comes_back(editor):
     editor.show(PAPER, "live_paper")
@@ -49,6 +52,9 @@ def test_curves_grow_during_a_training_and_the_history_lists_it(editor):
     editor.page.locator(".artgraph-curve").first.wait_for(state="attached")
     assert editor.newest("in_progress")
     assert editor.finished()["status"] == "completed"
+    editor.wait_for(f"{TIME}.includes('less than 1 s')", seconds=20)  # beside Run: all is stored
+    editor.show(TRAINING, "growing", steps=40_000, pause=0.02, seed=4)
+    editor.wait_for(f"/about.*min/.test({TIME})", seconds=20)  # from the speed of that run
     editor.ask("app.extensionManager.sidebarTab.toggleSidebarTab('artgraph-history')")
     editor.page.locator(".artgraph-job", has_text="growing").first.wait_for()
     editor.ask("app.extensionManager.sidebarTab.toggleSidebarTab('artgraph-history')")

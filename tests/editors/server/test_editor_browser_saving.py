@@ -87,6 +87,10 @@ def test_what_was_saved_opens_as_it_was(browser, studio):
     assert "art: # the pictures" in text
     assert "mode: muted" in text
     assert "mode: bypassed" in text
+    editor.ask("void app.extensionManager.command.execute('Comfy.SaveWorkflowAs')")
+    editor.page.locator("[role=dialog] input").fill("whole")
+    editor.page.keyboard.press("Enter")
+    editor.page.locator("[role=dialog]", has_text="whole.yaml").wait_for()
     editor.page.close()
     again = opened(browser, studio, "whole")
     assert again.ask(SEEN) == before

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from urllib.parse import quote
@@ -282,3 +283,18 @@ def test_the_page_knows_all_suffixes_of_pictures(server):
     text = answer.body.decode()
     assert text.startswith("export const READABLE = [")
     assert all(f'"{suffix}"' in text for suffix in READABLE)
+
+
+def test_the_documentation_is_served_with_its_pictures_and_links(server):
+    pages = {"artists.md", "editor.md", "graphs.md", "reference.md"}
+    for name in pages:
+        text = server.get(f"/artgraph/docs/{name}").body.decode()
+        assert "<h1 id=" in text
+        for kind, address in re.findall(r'(src|href)="([^"#]+)', text):
+            if kind == "src" or address.endswith(".md"):
+                assert server.get(f"/artgraph/docs/{address}").status == 200, address
+            else:
+                assert address.startswith(("http", "/")), address
+    assert server.get("/artgraph/docs/..%2FREADME.md").status == 404
+    assert server.get("/artgraph/docs/pictures/..%2F..%2FLICENSE").status == 404
+    assert server.get("/artgraph/docs/artists.md", Host="evil.example").status == 403

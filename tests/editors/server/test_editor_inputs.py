@@ -162,6 +162,17 @@ def test_a_mask_that_was_painted_is_the_value_of_its_node(server):
     assert server.finished(answer["prompt_id"])["status"] == "completed"
 
 
+def test_of_the_layers_of_the_mask_editor_one_picture_is_stored(server):
+    names = [
+        server.upload(f"clipspace-{layer}-17.png", picture()).json()["name"]
+        for layer in ("mask", "paint", "painted", "painted-masked")
+    ]
+    stored = server.folder / "input" / names[-1]
+    assert stored.name.startswith("painted")
+    assert stored.is_file()
+    assert not [*(server.folder / "input").glob("clipspace*")]
+
+
 def test_single_pictures_with_any_name_are_stored(server):
     for name, safe in (
         ("Screenshot at 10:30.png", "Screenshot at 10_30.png"),

@@ -344,7 +344,7 @@ def test_a_crash_or_a_blocked_node_ends_only_its_run(server):
     assert server.finished(server.run(PICTURE).json()["prompt_id"])["status"] == "completed"
 
 
-def test_what_a_node_prints_is_sent_to_tabs_that_show_the_log(server):
+def test_the_console_says_what_each_node_does_and_prints(server):
     def follow(client, enabled):
         body = {"clientId": client, "enabled": enabled}
         assert server.ask("PATCH", "/internal/logs/subscribe", body).status == 200
@@ -352,14 +352,26 @@ def test_what_a_node_prints_is_sent_to_tabs_that_show_the_log(server):
     with Tab(server, "reader") as tab, Tab(server, "other") as other:
         follow("reader", True)
         follow("nobody", True)
-        server.finished(server.run({"1": node("talking", seed=1)}).json()["prompt_id"])
-        assert tab.wait("logs")["entries"][0]["m"] == "hello from a node\n"
+        talking = {"1": node("talking", "talk", seed=1), "2": node("talking", "more", seed=2)}
+        talking["3"] = node("save_table", "list", table=("4", 0))
+        talking["4"] = node("slow_training", "walk", steps=1, seed=8)
+        server.finished(server.run(talking).json()["prompt_id"])
+        lines = until(lambda: (said := _lines(tab)) and "untitled.yaml: done in" in said and said)
+        for line in ("hello from a node\n", "talk: started\n", "talk: done in 0.", "walk: started"):
+            assert line in lines
+        assert re.search(r"list: done in [0-9.]+ s, saved to out/untitled/list.csv\n", lines)
         follow("reader", False)
-        server.finished(server.run({"1": node("talking", seed=2)}).json()["prompt_id"])
-    assert len(tab.of("logs")) == 1
+        count = len(tab.of("logs"))
+        server.finished(server.run(talking).json()["prompt_id"])
+    assert len(tab.of("logs")) == count
     assert other.of("logs") == []
     said = [entry["m"] for entry in server.get("/internal/logs/raw").json()["entries"]]
     assert said.count("hello from a node\n") == 2
+    assert "list: reused, saved to out/untitled/list.csv\n" in said
+
+
+def _lines(tab):
+    return "".join(entry["m"] for message in tab.of("logs") for entry in message["entries"])
 
 
 def test_the_server_itself_never_loads_torch(server):

@@ -109,3 +109,13 @@ def test_other_forms_of_yaml(text):
     data["nodes"]["a"]["with"] = {"x": 1}
     data["nodes"]["c"] = {"node": "d"}
     assert data_of(edited(text, data)) == data
+
+
+def test_a_file_ends_with_a_newline_also_if_it_did_not():
+    text = "artgraph: 1\nnodes:\n  a:\n    node: grey\n    with: {level: 1}"
+    new = data_of(text) | {"nodes": {"a": {"node": "grey", "with": {"level": 2}}}}
+    assert edited(text, new) == text.replace("1}", "2}") + "\n"
+    block = "about: |-\n  two\n  lines"
+    assert edited(block, {"about": "two\nlines"}) == block + "\n"
+    kept = "about: |\n  no line break after this"  # a line break would be part of the text
+    assert edited(kept, data_of(kept)) == kept

@@ -2,6 +2,8 @@
 
 import json
 
+from artgraph.runner.run.estimate import Seconds, Total
+
 GRAPH = """
 artgraph: 1
 nodes:
@@ -45,3 +47,15 @@ def test_an_estimate_of_other_values_is_less_certain(cli, pack):
     same = plan(cli, graph, pack, "--force", "walk")["walk"]["seconds"]
     other = plan(cli, graph, pack, "--set", "walk.rate=0.2")["walk"]["seconds"]
     assert other[0] < same[0] < same[1] < other[1]
+
+
+def test_a_total_in_few_words():
+    def short(low, high, *unknown):
+        return Total(Seconds(low, high), list(unknown)).short
+
+    assert short(0, 0) == short(0, 0.5) == "less than 1 s"
+    assert short(200, 300) == "about 4 min"
+    assert short(0, 8) == "about 8 s"
+    assert short(3_600, 7_200) == "about 1 h 25 min"
+    assert short(200, 300, "gan") == "over 4 min"
+    assert short(0, 0.5, "gan") == ""

@@ -126,15 +126,16 @@ def training_advice(
     """Look at the pictures, and advise how to train a GAN on them within some minutes.
 
     Wire `start`, `classifier`, `steps` and `at_step` to the inputs of `train_gan` with these names,
-    and the output of `machine_speed` to `speed`. `vae` is for `start` of `train_vae` and `train_prior`.
-    `start`, `classifier` and `vae` may be empty; an input to which an empty output is wired counts
-    as not wired.
+    and the output of `machine_speed` to `speed`. `vae` is for `start` of `train_vae` and
+    `train_prior`. `start`, `classifier` and `vae` may be empty; an input to which an empty output
+    is wired counts as not wired.
 
     The base is the shipped GAN that draws the most similar pictures, in the features of the shipped
     classifier. Pretrained features are used if the extra `pretrained` is installed and the classes
     are new to the base. The steps are as many as the time allows, but not more than are useful for
     so many pictures, which are this similar. `at_step` is -1 with pretrained features, so that
-    the best step is returned, and else 0, for the last one. Each setting that is not auto or 0 replaces a rule.
+    the best step is returned, and else 0, for the last one. Each setting that is not auto or 0
+    replaces a rule.
 
     `table` contains a row for each choice, with the reason and the measurement behind it, and what
     was seen in the pictures. `summary` is a title for what the GAN draws: after how many steps, and

@@ -70,9 +70,7 @@ def _keep_links_inside(token: Any) -> None:
     """Remove the addresses of files that are not part of the documentation."""
     for child in token.children or ():
         address = str(child.attrGet("href") or "")
-        if address.startswith("..") or (
-            address and not re.match(r"#|https?:|\w+\.md(#|$)", address)
-        ):
+        if address and not _INSIDE.match(address):
             child.attrs.pop("href")
 
 

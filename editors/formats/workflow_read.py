@@ -226,7 +226,7 @@ class _Flattener:
                 )
             else:
                 return scope.id(node), int(slot)
-        raise ValueError("the links form a loop")
+        return "unlinked"  # reroutes and bypassed nodes form a loop, so no node is its origin
 
     def remove_muted(self, nodes: dict[str, ForeignNode]) -> list[str]:
         """Remove muted nodes and those that can't run without them; returns their titles."""

@@ -1,6 +1,7 @@
 """Random graphs of the editor are the same when they were saved and open again."""
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -86,7 +87,7 @@ def test_files_with_mistakes_in_any_place_open():
             while isinstance(place, dict | list) and place:
                 key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
                 if not isinstance(place[key], dict | list) or rng.random() < 0.25:
-                    place[key] = rng.choice(wrong)
+                    place[key] = copy.deepcopy(rng.choice(wrong))
                     break
                 place = place[key]
         with contextlib.suppress(GraphError):  # more nodes than a graph may have, and so on

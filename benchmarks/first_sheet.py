@@ -87,14 +87,12 @@ def walk(walker: Walk, address: str, folder: Path) -> None:
     walker.click(card)
     page.locator(".artgraph-start h2", has_text="My pictures, a GAN").wait_for()
     walker.passed("the app")
-    if page.evaluate("innerWidth") < PHONE:
-        walker.click(page.get_by_text("Edit & Run"))
     with page.expect_file_chooser() as chooser:
-        walker.click(page.get_by_role("button", name="choose a folder of pictures"))
+        walker.click(page.locator(".artgraph-folder-button"))
     chooser.value.set_files(folder)
-    page.locator(".artgraph-look img:not([hidden])").last.wait_for()
+    page.get_by_text(re.compile(r"contains \d+ picture files")).wait_for()
     walker.passed("the pictures are in the editor")
-    walker.click(page.get_by_role("button", name="Run", exact=True).last)
+    walker.click(page.locator(".artgraph-run-button"))
     page.wait_for_timeout(20_000)
     walker.passed("20 s of the run")
     page.locator(SHEET).first.wait_for(timeout=2 * MOST_SECONDS * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,16 @@ async def open_file(request: web.Request) -> web.Response:
     """Returns the graph in a dropped YAML file or PNG, or an empty object if there is none."""
     services = request.app[SERVICES]
     data = await request.read()
-    name = Path(request.query.get("name", "graph")).stem
+    file = Path(request.query.get("name", "graph"))
+    name = file.stem
     try:
-        text = read_text(data, GRAPH_KEY) if is_png(data) else data.decode("utf-8-sig", "replace")
+        text = read_text(data, GRAPH_KEY) if is_png(data) else _decoded(data)
     except TextError as error:
         return web.json_response({"error": f"{name}: {error}"})
     if text is None or "artgraph:" not in text[:4_096]:
-        return web.json_response({})
+        is_yaml = file.suffix.lower() in (".yaml", ".yml")
+        missing = "there is no graph in it - a graph file begins with `artgraph: 1`"
+        return web.json_response({"error": missing} if is_yaml else {})
     try:
         workflow = await asyncio.to_thread(
             services.graphs.workflow, text, services.settings.folder / f"{name}.yaml"
@@ -123,6 +127,12 @@ async def open_file(request: web.Request) -> web.Response:
     except ArtgraphError as error:
         return web.json_response({"error": str(error)})
     return web.json_response({"name": name, "workflow": workflow})
+
+
+def _decoded(data: bytes) -> str:
+    """Returns the text of a file; some programs write UTF-16."""
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
 
 
 @routes.post("/artgraph/yaml")

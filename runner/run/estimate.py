@@ -17,6 +17,7 @@ from .plan import Step
 # How far a duration may be off, as a factor, by what it has in common with the node: place and
 # values, values, place, or only the type of the node.
 _DOUBTS = {(True, True): 1.3, (False, True): 1.6, (True, False): 2.5, (False, False): 4.0}
+LONG = 60  # seconds; less says nothing about a run that contains unknown nodes
 _DOUBT_OF_START = 1.5  # a further factor if only one of the two trainings resumed
 
 
@@ -187,9 +188,11 @@ class Total(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The total in few words, such as "about 4 min"; empty if nothing is known about it."""
-        if self.seconds.high < 1:
-            return "" if self.unknown else "less than 1 s"
+        """The total in few words, such as "about 4 min"; empty if little is known about it."""
         seconds = self.seconds.middle or self.seconds.high
+        if self.unknown and seconds < LONG:
+            return ""
+        if self.seconds.high < 1:
+            return "less than 1 s"
         text = duration(max(1, _rounded(seconds))).removesuffix(" 0 s")
         return f"over {text}" if self.unknown else f"about {text}"

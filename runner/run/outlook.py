@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...contract.quantities import duration
-from .estimate import Seconds
+from .estimate import LONG, Seconds
 from .events import (
     Cached,
     Event,
@@ -113,9 +113,9 @@ class Outlook:
     def words(self) -> str:
         """How long the rest of the run takes, such as "about 4 min left"; empty if unknown."""
         left = self.left
-        if left is None:
-            return ""
         is_open = any(n.is_unknown and n.trains for n in self._waiting.values())
+        if left is None or (is_open and left < LONG):
+            return ""
         return f"{'more than' if is_open else 'about'} {duration(left)} left"
 
     def _sums(self) -> tuple[float, float]:

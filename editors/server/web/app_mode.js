@@ -2,12 +2,13 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { notify } from './menu.js'
+import { notify, showDialog } from './menu.js'
 
 const USUAL = 'artgraph_app' // in a workflow: the inputs and outputs that nobody has chosen
 const READABLE = 0.7 // smallest scale at which a graph opens
 const TITLE = 30 // height of a node's title
 const EDGES = [88, 96, 24, 60] // space for the bars of the editor: left, top, right, bottom
+const FOLDER = 'choose a folder of pictures' // the name of a button of files.js
 const CARDS = [ // the first page offers these graphs
   ['my_gan', 'Train on my pictures'],
   ['morph_two', 'Morph two pictures'],
@@ -82,12 +83,33 @@ function fill(page) {
     const run = element('button', 'artgraph-run-button', 'Run')
     run.onclick = () => app.extensionManager.command.execute('Comfy.QueuePrompt')
     const name = app.extensionManager.workflow.activeWorkflow?.filename ?? ''
-    box.append(element('h2', '', title ?? name), element('p', '', about ?? ''), run)
+    box.append(element('h2', '', title ?? name), element('p', '', about ?? ''), ...folderButton(), run)
   }
+  box.append(element('h3', '', 'Or begin with'), allCards())
+  page.append(box)
+}
+
+/** Returns a button that chooses the folder of the first input that is one, or nothing. */
+function folderButton() {
+  const [[id] = []] = (extra().linearData?.inputs ?? []).filter(([, input]) => input === FOLDER)
+  const widget = app.graph.getNodeById(id)?.widgets?.find(({ name }) => name === FOLDER)
+  if (!widget) return []
+  const button = element('button', 'artgraph-folder-button', capital(FOLDER))
+  button.onclick = () => widget.callback()
+  return [button]
+}
+
+/** Shows the cards of the first page, which the results of a graph replace. */
+export function showStart() {
+  const cards = allCards()
+  cards.addEventListener('click', () => cards.closest('dialog')?.close())
+  showDialog('Begin with', cards)
+}
+
+function allCards() {
   const cards = element('div', 'artgraph-cards')
   for (const [name, text] of CARDS) cards.append(card(name, text))
-  box.append(element('h3', '', 'Or begin with'), cards)
-  page.append(box)
+  return cards
 }
 
 function card(name, text) {

@@ -2,7 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, openReadable } from './app_mode.js'
+import { addCards, followGraph, nameKnobs, openReadable, showStart } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
@@ -107,11 +107,12 @@ app.registerExtension({
   name: 'artgraph',
   aboutPageBadges,
   commands: [
+    { id: 'artgraph.start', label: 'Begin with …', icon: 'pi pi-home', function: showStart },
     { id: 'artgraph.yaml', label: 'Copy as YAML', icon: 'pi pi-copy', function: copyAsYaml },
     { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan },
     { id: 'artgraph.review', label: 'Review pictures', icon: 'pi pi-images', function: reviewSelected }
   ],
-  menuCommands: [{ path: ['artgraph'], commands: ['artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
+  menuCommands: [{ path: ['artgraph'], commands: ['artgraph.start', 'artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
 
   init() {
     watchFiles()

@@ -148,7 +148,7 @@ function tell(stored, begun, refused, unread) {
   if (stored.same) lines.push(`${counted(stored.same, 'file')} ${stored.same === 1 ? 'was' : 'were'} there already.`)
   if (stored.kept) lines.push(`Its ${stored.kept} was kept.`)
   const isWarning = lines.length > (stored.same ? 1 : 0) + (stored.kept ? 1 : 0)
-  const summary = `${QUOTED(stored.name)} contains ${counted(stored.pictures, 'picture')}`
+  const summary = `${QUOTED(stored.name)} contains ${counted(stored.pictures, 'picture file')}`
   notify(isWarning ? 'warn' : 'success', summary, lines.join(' ') || 'It is in the input folder.')
 }
 

@@ -87,7 +87,11 @@ def test_a_card_opens_another_app(app_editor):
     page.locator(".artgraph-card", has_text="Train on my pictures").click()
     page.locator(".artgraph-start h2", has_text="My pictures, a GAN").wait_for()
     assert "Folder" in labels(app_editor)
-    page.get_by_role("button", name="choose a folder of pictures").wait_for()
+    assert page.get_by_role("button", name="choose a folder of pictures").count() == 2
+    app_editor.ask("app.extensionManager.command.execute('artgraph.start')")
+    page.locator("dialog .artgraph-card", has_text="Morph two pictures").click()
+    page.locator(".artgraph-start h2", has_text="Morph").wait_for()
+    assert page.locator("dialog").count() == 0
 
 
 def test_a_graph_made_by_hand_is_an_app_too(app_editor):

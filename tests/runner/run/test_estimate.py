@@ -58,4 +58,4 @@ def test_a_total_in_few_words():
     assert short(0, 8) == "about 8 s"
     assert short(3_600, 7_200) == "about 1 h 25 min"
     assert short(200, 300, "gan") == "over 4 min"
-    assert short(0, 0.5, "gan") == ""
+    assert short(0, 0.5, "gan") == short(5, 9, "gan") == ""

@@ -5,6 +5,7 @@ import { api } from '/scripts/api.js'
 import { activePath, editorStore, everyNode } from './nodes.js'
 
 const AFTER = 1500 // milliseconds after the last key or wheel in which changes are watched
+const KEPT_AFTER = 300 // milliseconds after the end of a stopped run
 const JOB = 'artgraph-live' // the id of what App mode shows as a run
 
 const REPLACED = "[data-testid='linear-center-panel']" // what the pictures replace in App mode
@@ -121,7 +122,19 @@ function showInApp() {
   if (!outputs.inProgressItems?.some((item) => item.jobId === JOB)) outputs.onJobStart(JOB)
 }
 
+let last = null // what the nodes of a run have drawn last
+
+api.addEventListener('b_preview_with_metadata', ({ detail }) => {
+  if (detail.jobId !== JOB) last = detail
+})
+
+// App mode drops the picture of a run that is stopped: it is shown again, as the picture so far.
+api.addEventListener('execution_interrupted', () => {
+  if (last) setTimeout(show, KEPT_AFTER, last.displayNodeId ?? last.nodeId, last.blob)
+})
+
 api.addEventListener('execution_start', () => {
+  last = null
   document.body.classList.remove('artgraph-live')
   editorStore('linearOutput')?.onJobComplete?.(JOB)
 })

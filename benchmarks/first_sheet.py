@@ -90,7 +90,7 @@ def walk(walker: Walk, address: str, folder: Path) -> None:
     with page.expect_file_chooser() as chooser:
         walker.click(page.locator(".artgraph-folder-button"))
     chooser.value.set_files(folder)
-    page.get_by_text(re.compile(r"contains \d+ picture files")).wait_for()
+    page.get_by_text(re.compile(r"contains \d+ picture files")).first.wait_for()
     walker.passed("the pictures are in the editor")
     walker.click(page.locator(".artgraph-run-button"))
     page.wait_for_timeout(20_000)

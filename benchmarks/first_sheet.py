@@ -34,7 +34,7 @@ from editing import Server  # type: ignore[import-not-found]
 ROOT = Path(__file__).parents[1]
 MOST_SECONDS, MOST_CLICKS = 600, 10
 PHONE = 700  # width in pixels below which the editor has its layout for phones
-SHEET = "img[src*='dreams']"  # the address of the picture that the node `dreams` saves
+SHEET = "img[src*='dreams']:visible"  # the address of the picture that the node `dreams` saves
 
 
 class Walk:

@@ -1,4 +1,4 @@
-"""How long it takes from `pip install` to the first sheet of one's own pictures, in App mode.
+"""How long it takes from `pip install` to the first sheet of your own pictures, in App mode.
 
     python benchmarks/first_sheet.py FOLDER [--count 60] [--seed 1] [--width 1440] [--shots OUT]
 

@@ -24,6 +24,7 @@ TITLES = {spec.title for spec in load_nodes().values()}
 LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "Add",
     "Assets",
+    "Begin with",
     "Build an app",
     "Console",
     "Copy as YAML",

@@ -107,7 +107,7 @@ app.registerExtension({
   name: 'artgraph',
   aboutPageBadges,
   commands: [
-    { id: 'artgraph.start', label: 'Begin with …', icon: 'pi pi-home', function: showStart },
+    { id: 'artgraph.start', label: 'Begin with', icon: 'pi pi-home', function: showStart },
     { id: 'artgraph.yaml', label: 'Copy as YAML', icon: 'pi pi-copy', function: copyAsYaml },
     { id: 'artgraph.plan', label: 'Show plan', icon: 'pi pi-list', function: showPlan },
     { id: 'artgraph.review', label: 'Review pictures', icon: 'pi pi-images', function: reviewSelected }

@@ -234,7 +234,9 @@ def test_opening_pictures_and_texts(server, greys):
     assert "error" in server.post("/artgraph/open?name=x.yaml", b"artgraph: 1\nnodes: [").json()
     wide = server.post("/artgraph/open?name=x.yaml", GRAPH.encode("utf-16")).json()
     assert wide["name"] == "x"
-    assert "no graph in it" in server.post("/artgraph/open?name=x.yaml", b"\xff" * 9).json()["error"]
+    assert (
+        "no graph in it" in server.post("/artgraph/open?name=x.yaml", b"\xff" * 9).json()["error"]
+    )
     assert until(lambda: server.get("/artgraph/start").json()["name"]) == "draw"
 
 

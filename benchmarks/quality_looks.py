@@ -34,8 +34,8 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
     Figures are Spearman's rank correlations over the kept steps of each 10-minute training of `few`
     and the ends of its trainings of 25 and 50 steps, and over all steps of all trainings so far.
     "Before" is the Fréchet distance of version 6, over that between two halves of the pictures.
-    "Best" is the step that `progress` names, and "regret" by how much larger the judge's distance is
-    there than at its own best step.
+    "Best" is the step that `progress` names, and "regret" is the judge's distance there minus that
+    at its own best step.
     """
     for name in SETS:
         results, drawn = looks_of(bench, name, seed)

@@ -66,6 +66,13 @@ def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:
         yield f"| {model} | " + " | ".join(_cells(runs, name) for name in names) + " |"
 
 
+def mean_of(runs: Sequence[Row]) -> Row:
+    """Returns a row with the means over all seeds, which has the bars for them."""
+    names = runs[0].figures
+    figures = {name: sum(run.figures[name] for run in runs) / len(runs) for name in names}
+    return Row(f"{runs[0].model}: mean", figures, runs[0].mean_bars)
+
+
 def _cells(runs: Sequence[Row], name: str) -> str:
     """Returns a figure of all seeds as text, with its bar; with all bars if they differ."""
     bars = [_bar(run, name) for run in runs]
@@ -132,6 +139,9 @@ def main() -> int:
                 figures = ", ".join(f"{n} {_cell(row, n)}" for n in row.figures)
                 print(f"{name}, seed {seed}, {row.model}: {figures}", file=sys.stderr, flush=True)
                 missed += [f"{name}, {row.model}, seed {seed}: {n}" for n in row.missed]
+        for mean in [mean_of(runs) for runs in rows.values() if runs[0].mean_bars]:
+            rows[mean.model] = [mean]
+            missed += [f"{name}, {mean.model}: {n}" for n in mean.missed]
         print(
             f"### {name}\n\n{inspect.getdoc(PARTS[name])}\n", *table(rows), "", sep="\n", flush=True
         )

@@ -116,10 +116,12 @@ def _trained(bench: Bench, recipe: Recipe, name: str, seed: int) -> Iterator[Row
         )
 
 
-def drawn_after(bench: Bench, recipe: Recipe, name: str, seed: int, steps: int) -> Results:
+def drawn_after(
+    bench: Bench, recipe: Recipe, name: str, seed: int, steps: int, truncation: float = 1.0
+) -> Results:
     """Train a GAN and draw with it. The values are `drawn.image`, `art` and `gan.progress`."""
     nodes = training(recipe, _folder(bench, name, seed), steps, seed)
-    nodes["drawn"] = drawn_by("gan", DRAWN)
+    nodes["drawn"] = drawn_by("gan", DRAWN, truncation)
     return bench.run(nodes, ["drawn.image", "art", "gan.progress"])
 
 

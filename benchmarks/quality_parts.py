@@ -17,11 +17,15 @@ from artgraph.models.distances import novelty
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one model and seed; `bars` are their lowest and highest accepted values."""
+    """The figures of one model and seed; `bars` are their lowest and highest accepted values.
+
+    `mean_bars` are those of the means over all seeds.
+    """
 
     model: str
     figures: Mapping[str, float]
     bars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    mean_bars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def missed(self) -> list[str]:

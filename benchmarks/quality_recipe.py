@@ -64,7 +64,7 @@ def training(recipe: Recipe, folder: Path, steps: int, seed: int) -> dict[str, A
     return nodes | {"gan": {**gan, "from": gan["from"] | wires}}
 
 
-def drawn_by(gan: str, count: int) -> dict[str, Any]:
+def drawn_by(gan: str, count: int, truncation: float = 1.0) -> dict[str, Any]:
     """Returns a node that draws pictures with the GAN of a node."""
-    values = {"count": count, "seed": 5}
+    values = {"count": count, "seed": 5, "truncation": truncation}
     return {"node": "sample_latent", "from": {"gan": f"{gan}.gan"}, "with": values}

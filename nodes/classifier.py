@@ -38,7 +38,7 @@ class TrainedClassifier(NamedTuple):
 @node(
     title="Train classifier",
     category="cnn",
-    version=5,
+    version=6,
     device=True,
     words="cnn, recognise, image classifier, teach, labels, 训练分类器, 识别图片",
 )
@@ -88,16 +88,19 @@ def train_classifier(
     are learned from the beginning.
 
     If `start` is a `pretrained_classifier`, a linear layer is fitted to its features first. Then
-    this layer and the last part of the network are trained for `steps` steps. Of the two, the one
-    that recognises more of the held-out pictures is the result, and the log says which. If no
-    picture is held out, it is the first one. With `augment`, pictures are only mirrored and
-    shifted, because recolouring makes these features worse. `method` is not used.
+    this layer and the last part of the network are trained for `steps` steps. The trained network
+    is the result if it recognises clearly more of the held-out pictures (by more than a standard
+    error). Otherwise it is the linear layer, fitted again to all pictures, also the held-out ones;
+    `report` and `confusion` are those of before. The log says which of the two it is. With
+    `augment`, pictures are only mirrored and shifted, because recolouring makes these features
+    worse. `method` is not used.
 
     If the dataset has only one class, there is nothing to learn: one step is done, the network
     finds this class in every picture, and a warning says so.
 
     Paper: He et al. 2016, "Identity mappings in deep residual networks" (residual); Guo et al.
-    2017, "On calibration of modern neural networks".
+    2017, "On calibration of modern neural networks"; McNemar 1947, "Note on the sampling error of
+    the difference between correlated proportions or percentages" (standard error).
     """
     from ..models.classifier.calibration import metrics_and_confusion
     from ..models.classifier.trainee import ClassifierSettings

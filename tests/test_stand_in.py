@@ -185,6 +185,7 @@ def test_memory_cannot_be_returned_during_a_capture_nor_after_a_failed_one(gpu):
     torch.cuda.empty_cache()
 
 
+@EMPTY
 def test_the_usual_stream_cannot_be_captured():
     with (
         pytest.raises(RuntimeError),

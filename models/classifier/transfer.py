@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.stages import STEP, Stage
-from .calibration import fit_temperature, negative_log_likelihood
+from .calibration import fit_temperature
 from .networks import logits_of
 from .probe import fit_probe
 from .trainee import ClassifierSettings, ClassifierTrainee, HeldOut, Recipe, split_rows
@@ -27,14 +27,6 @@ WEIGHT_DECAY = 0.05
 DECAY = 0.99  # decay of the averaged weights
 PROBED = 4096  # most pictures that the probe is fitted to; a repeated one counts as several
 BATCH = 64  # pictures whose features are computed at a time
-
-
-class _Candidate(NamedTuple):
-    """A classifier to choose from: its weights, and its logits (M, classes) of the held-out."""
-
-    name: str
-    state: State
-    logits: Tensor
 
 
 def train_pretrained(
@@ -52,9 +44,9 @@ def train_pretrained(
     """Train a classifier on uint8 images (N, H, W, 3), from a pretrained network.
 
     First a linear layer is fitted to its features (see `fit_probe`). Then this layer and the last
-    part of the network are trained for `steps` steps at a low rate. The one of the two is returned
-    that recognises the held-out pictures better, and the probe if no picture is held out. A line in
-    the log says which.
+    part of the network are trained for `steps` steps at a low rate. The trained network is returned
+    if it recognises clearly more of the held-out pictures, and otherwise the probe, fitted again to
+    all pictures. A line in the log says which.
 
     The arguments are those of `train_classifier`. The last layer of `start` is not used.
     """
@@ -68,11 +60,16 @@ def train_pretrained(
     rows, held = split_rows(images, labels, groups, draws, settings, run)
     body = {name: value for name, value in start[1].items() if not name.startswith("head.")}
     bare = load_pretrained(replace(config, classes=()), body)
-    seen = min(len(rows), PROBED) * (1 + settings.augment)
+    drawn = torch.arange(len(images)) if draws is None else draws
+    seen = min(len(drawn), PROBED) * (1 + settings.augment)
     first, main = run.in_stages(
         Stage("fitting a probe: picture", seen, seen / settings.batch), Stage(STEP, steps, steps)
     )
-    probe = body | _fitted_head(bare, images, labels, rows, len(classes), settings, first)
+    order = torch.randperm(len(drawn), generator=rng(settings.seed, 4))
+    probed = drawn[order[:PROBED].sort().values]
+    head = _fitted_heads(bare, images, labels, probed, len(classes), settings, first)
+    learned = ~torch.isin(probed, held)
+    probe = body | head(learned)
     networks = _to_train(load_pretrained(config, probe)), load_pretrained(config, probe)
     # Other colours, as in a training from scratch, make the pretrained features worse.
     recipe = Recipe(RATE, WEIGHT_DECAY, DECAY, config.edge**2, recolour=False)
@@ -80,19 +77,17 @@ def train_pretrained(
     curves = train(trainee, steps=steps, run=main)
     trainee.steps.close()
     tuned = {k: v.cpu().contiguous() for k, v in trainee.final_network().state_dict().items()}
-    candidates = [
-        _Candidate(name, state, _logits(config, state, images[held], run.numerics))
-        for name, state in (("the probe", probe), ("the fine-tuned network", tuned))
-    ]
-    chosen = _better(candidates, labels[held], run)
-    temperature = fit_temperature(chosen.logits, labels[held])
-    held_out = HeldOut((chosen.logits / temperature).softmax(1), labels[held])
-    fine_tuned = config.fine_tuned or chosen.state is tuned
-    config = replace(config, temperature=temperature, fine_tuned=fine_tuned)
-    return TrainingResult(config, chosen.state, curves, held_out)
+    logits = [_logits(config, state, images[held], run.numerics) for state in (probe, tuned)]
+    tuning_helps = _tuning_helps(logits[0], logits[1], labels[held], run)
+    if not tuning_helps and not learned.all():
+        probe = body | head(torch.ones_like(learned))
+    temperature = fit_temperature(logits[tuning_helps], labels[held])
+    held_out = HeldOut((logits[tuning_helps] / temperature).softmax(1), labels[held])
+    config = replace(config, temperature=temperature, fine_tuned=config.fine_tuned or tuning_helps)
+    return TrainingResult(config, tuned if tuning_helps else probe, curves, held_out)
 
 
-def _fitted_head(
+def _fitted_heads(
     network: PretrainedNet,
     images: Tensor,
     labels: Tensor,
@@ -100,13 +95,13 @@ def _fitted_head(
     classes: int,
     settings: ClassifierSettings,
     run: TrainingRun,
-) -> State:
-    """Returns the weights of the last layer that `fit_probe` finds for the pictures in `rows`.
+) -> Callable[[Tensor], State]:
+    """Returns a function that returns the weights of the last layer that `fit_probe` finds.
 
-    A picture that `rows` contains several times counts as often, and is seen once.
+    Its argument is a mask of the pictures in `rows` that the layer is fitted to. A picture that
+    `rows` contains several times counts as often, and is seen once.
     """
-    order = torch.randperm(len(rows), generator=rng(settings.seed, 4))
-    chosen, places = rows[order[:PROBED].sort().values].unique(return_inverse=True)
+    chosen, places = rows.unique(return_inverse=True)
     run.log(f"fitting a probe to the pretrained features of {len(chosen)} pictures first")
     numerics = run.numerics
     numerics.place(network).eval()
@@ -126,9 +121,13 @@ def _fitted_head(
     found = [in_parts(features, pictures, batch=BATCH)]
     if settings.augment:
         found.append(in_parts(features, pictures.flip(2), batch=BATCH))
-    parts = torch.cat([view[places] for view in found]).split(widths, 1)
-    weight, bias = fit_probe([*parts], labels[chosen][places].repeat(views), classes)
-    return {"head.weight": weight, "head.bias": bias}
+
+    def head(mask: Tensor) -> State:
+        parts = torch.cat([view[places[mask]] for view in found]).split(widths, 1)
+        weight, bias = fit_probe([*parts], labels[rows[mask]].repeat(views), classes)
+        return {"head.weight": weight, "head.bias": bias}
+
+    return head
 
 
 def _to_train(network: PretrainedNet) -> PretrainedNet:
@@ -152,25 +151,24 @@ def _logits(
     return logits_of(network, images, numerics, mirrored=config.mirrored, batch=BATCH)
 
 
-def _better(candidates: list[_Candidate], labels: Tensor, run: TrainingRun) -> _Candidate:
-    """Returns the one that recognises more of the held-out pictures, and says which it is.
+def _tuning_helps(probe: Tensor, tuned: Tensor, labels: Tensor, run: TrainingRun) -> bool:
+    """Returns whether fine-tuning helps, by the logits (M, classes) of held-out pictures.
 
-    If both recognise as many, it is the one whose calibrated probabilities are more likely.
+    It helps if it recognises more of them by over a standard error (McNemar 1947). The log says it.
     """
     if not len(labels):
         run.log(
             "no picture is held out to show whether the fine-tuning helps, so the probe is used -"
             " set `held_out`, or set `steps` to 1 to save time"
         )
-        return candidates[0]
-    accuracies, scores = [], []
-    for candidate in candidates:
-        temperature = fit_temperature(candidate.logits, labels)
-        likelihood = negative_log_likelihood((candidate.logits / temperature).softmax(1), labels)
-        accuracies.append(float((candidate.logits.argmax(1) == labels).float().mean()))
-        scores.append((accuracies[-1], -likelihood))
-    better = candidates[scores.index(max(scores))]
-    named = zip(candidates, accuracies, strict=True)
-    shares = " and ".join(f"{candidate.name} {share:.1%}" for candidate, share in named)
-    run.log(f"of {len(labels)} held-out pictures, {shares} are recognised: {better.name} is used")
-    return better
+        return False
+    by_probe, by_tuned = (logits.argmax(1) == labels for logits in (probe, tuned))
+    gained, lost = int((by_tuned & ~by_probe).sum()), int((by_probe & ~by_tuned).sum())
+    helps = gained - lost > math.sqrt(gained + lost)
+    shares = [f"{hits.float().mean():.1%}" for hits in (by_probe, by_tuned)]
+    used = "the fine-tuned network" if helps else "the probe, fitted again to all pictures,"
+    run.log(
+        f"of {len(labels)} held-out pictures, the probe recognises {shares[0]} and the fine-tuned"
+        f" network {shares[1]}: {used} is used"
+    )
+    return helps

@@ -76,6 +76,20 @@ def test_the_better_of_probe_and_fine_tuning_is_used_and_named(pretrained):
     assert model.is_pretrained
 
 
+def test_the_probe_is_fitted_again_to_all_pictures(pretrained):
+    images, labels = patterns(60, 32, 1, noise=20)
+
+    def weights_of(steps, held_out):
+        settings = ClassifierSettings(seed=1, batch=8, held_out=held_out)
+        run, data = training_run(), (images, labels, NAMES)
+        done = train_pretrained(*data, settings, run, steps=steps, start=start(pretrained))
+        assert not done.config.fine_tuned
+        return done.state["head.weight"]
+
+    some = weights_of(1, 0.4)
+    torch.testing.assert_close(some, weights_of(1, 0.0), rtol=1e-3, atol=1e-4)
+
+
 def test_a_classifier_says_whether_its_features_were_fine_tuned(pretrained):
     def made(classifier, noise, steps, held_out=0.4):
         lines = []
@@ -83,7 +97,7 @@ def test_a_classifier_says_whether_its_features_were_fine_tuned(pretrained):
         settings = ClassifierSettings(seed=1, batch=8, held_out=held_out)
         run, weights = training_run(log=lines.append), start(classifier)
         done = train_pretrained(images, labels, NAMES, settings, run, steps=steps, start=weights)
-        return done.config.fine_tuned, lines[-1].endswith("the fine-tuned network is used")
+        return done.config.fine_tuned, lines[-1].endswith(": the fine-tuned network is used")
 
     for noise, steps in ((20, 1), (150, 10)):  # the probe is better, and the fine-tuned network
         says, is_so = made(pretrained, noise, steps)

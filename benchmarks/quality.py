@@ -1,7 +1,7 @@
 """Measures the quality of the models over several seeds, beside bars and plain models.
 
     python benchmarks/quality.py [--only PART ...] [--seeds 0 1 2] [--out DIR] [--cache DIR]
-        [--packages DIR] [--trial STEPS] [--blind]
+        [--packages DIR] [--device cpu] [--trial STEPS] [--blind]
     python benchmarks/quality.py --score-blind FILE [--out DIR]
     python benchmarks/quality.py --fid FOLDER --model FILE --inception FILE [--drawn 5000]
 
@@ -110,6 +110,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/quality"))
     parser.add_argument("--cache", type=Path, default=Path("out/quality/cache"))
     parser.add_argument("--packages", type=Path, help="folder of unpacked packages of pictures")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps")
     parser.add_argument("--trial", type=int, default=0, help="steps of few, to try it out")
     parser.add_argument("--blind", action="store_true", help="cut samples of `few` to be named")
     parser.add_argument("--score-blind", type=Path, metavar="FILE", help="count right guesses")
@@ -122,7 +123,7 @@ def main() -> int:
         return print_score(options.score_blind, options.out / "blind" / "answers.json")
     if options.fid:
         return print_fid(options.fid, options.model, options.inception, options.drawn)
-    bench = Bench(options.cache, options.out, options.packages, options.trial)
+    bench = Bench(options.cache, options.out, options.packages, options.trial, options.device)
     if options.blind:
         print(f"samples are in {write_blind(bench, options.seeds)}")
         return 0

@@ -62,12 +62,18 @@ class Bench:
     judged:   folder of the vectors of pictures that were judged.
     packages: folder of unpacked packages; those that are missing are fetched into it.
     trial:    steps of the trainings of few pictures, to try them out; 0 for those of the budgets.
+    device:   where it trains; the judges are on the processor.
     """
 
     def __init__(
-        self, cache: Path, out: Path, packages: Path | None = None, trial: int = 0
+        self,
+        cache: Path,
+        out: Path,
+        packages: Path | None = None,
+        trial: int = 0,
+        device: str = "cpu",
     ) -> None:
-        self.out, self.numerics = out.resolve(), Numerics.of("cpu")
+        self.out, self.numerics = out.resolve(), Numerics.of(device)
         self.packages, self.trial = (packages or self.out / "packages").resolve(), trial
         self.judged = cache / "judged"
         self.out.mkdir(parents=True, exist_ok=True)

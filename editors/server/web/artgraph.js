@@ -2,13 +2,15 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, openReadable, showStart } from './app_mode.js'
+import { addCards, followGraph, nameKnobs, nameNewKnobs, openReadable, showStart } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
-import { clearNames, drawClearly } from './contrast.js'
+import { clearNames, drawClearly, drawGroups } from './contrast.js'
+import { showFirst } from './first_pictures.js'
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
+import { loadWords, whenTranslated } from './language.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
@@ -18,6 +20,7 @@ import { watchNumbers } from './live.js'
 import {
   clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
 } from './results.js'
+import { keepApart } from './places.js'
 import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
@@ -114,7 +117,8 @@ app.registerExtension({
   ],
   menuCommands: [{ path: ['artgraph'], commands: ['artgraph.start', 'artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
 
-  init() {
+  async init() {
+    await loadWords()
     watchFiles()
     showProblems()
     replaceFirstGraph()
@@ -122,6 +126,8 @@ app.registerExtension({
     showRefusals()
     acceptFiles()
     acceptDrops()
+    keepApart()
+    drawGroups()
     filterMessages()
   },
 
@@ -134,6 +140,9 @@ app.registerExtension({
     restoreColors()
     openReadable()
     addCards()
+    showFirst()
+    whenTranslated(nameKnobs)
+    setInterval(nameNewKnobs, 500)
     followGraph()
     addHelp()
     showVersions()

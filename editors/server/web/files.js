@@ -3,6 +3,7 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { notify } from './menu.js'
+import { freePlace } from './places.js'
 import { READABLE } from './suffixes.js' // made by the server
 import { refreshChoices, uploadSet } from './uploads.js'
 
@@ -76,12 +77,12 @@ async function addLoader(file, { kind, widget }) {
   setWidget(addNode(kind), widget, name)
 }
 
-/** Adds a node under the mouse. */
-export function addNode(kind) {
+/** Adds a node to the graph that is shown, under the mouse or at a place. */
+export function addNode(kind, place = app.canvas.graph_mouse) {
+  const { graph } = app.canvas
   const node = window.LiteGraph.createNode(kind)
-  const [x, y] = app.canvas.graph_mouse
-  node.pos = [x, y]
-  app.graph.add(node)
+  node.pos = freePlace(graph, place)
+  graph.add(node)
   return node
 }
 

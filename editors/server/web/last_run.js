@@ -2,7 +2,9 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { drawAgain } from './live.js'
 import { activePath, editorStore, graphFile } from './nodes.js'
+import { markOld } from './results.js'
 
 const OF_NODES = ['executed', 'b_preview_with_metadata', 'progress_text', 'execution_cached', 'artgraph.failed', 'artgraph.curves']
 const graphs = new Map() // from a run to the file of its graph
@@ -23,21 +25,28 @@ export function filterMessages() {
 /** Returns whether a run is of the graph that is open. */
 export const isOpen = (run) => !graphs.has(run) || graphs.get(run) === graphFile()
 
-/** Shows the last results of the graph that is open on its nodes. */
+/**
+ * Shows the last results of the graph that is open on its nodes. If values have been changed since then, the
+ * pictures are drawn again, and a mark is on the nodes for which that is not possible.
+ */
 export async function showLastRun() {
   const path = activePath()
   const number = ++shown
   if (!path || !app.graph) return
-  const { workflow } = await app.graphToPrompt()
+  const { workflow, output: prompt } = await app.graphToPrompt()
   if (path !== activePath() || number !== shown) return
-  const body = JSON.stringify({ client: api.clientId, workflow })
+  const body = JSON.stringify({ client: api.clientId, workflow, prompt })
   const answer = await api.fetchApi('/artgraph/results', { method: 'POST', body })
   if (!answer.ok || path !== activePath() || number !== shown) return
-  const { outputs, run } = await answer.json()
+  const { outputs, run, running, changed = [], old = [] } = await answer.json()
   if (!outputs) return
   graphs.set(run, graphFile())
   editorStore('execution')?.ensureSessionWorkflowPath?.(run, path) // so that App mode shows them too
   for (const [node, output] of Object.entries(outputs)) {
     api.dispatchCustomEvent('executed', { node, display_node: node, prompt_id: run, output })
   }
+  if (running || !old.length) return
+  markOld(old)
+  const drawn = await drawAgain(changed)
+  if (path === activePath()) markOld(old.filter((id) => !drawn.includes(id)))
 }

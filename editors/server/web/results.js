@@ -8,6 +8,7 @@ import { notify } from './menu.js'
 import { editorStore, everyNode, findNode } from './nodes.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
+const OLD = { color: '#7a5a1e', ink: '#fff2d9', text: 'other values' } // results of a run with other values
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
 const LINE = 19 // height of a line of text in pixels, as the following sizes
 const MARGIN = 6 // space around a note
@@ -18,12 +19,14 @@ const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
 const growing = new Map() // the curves of trainings that run, by the node's id
 let reused = new Set() // ids of the nodes whose results were reused
-let marked = new WeakSet() // these nodes
+let old = new Set() // ids of the nodes that show results of other values
+let marks = new WeakMap() // from these nodes to their marks
 
 /** Removes the marks of the last run. Messages about a refused graph stay until it is sent again. */
 export function clearMarks({ prompt_id } = {}) {
   if (prompt_id && !isOpen(prompt_id)) return
   reused = new Set()
+  old = new Set()
   growing.clear()
   showReused()
   clearNotes(FAILED)
@@ -38,22 +41,31 @@ export function markReused({ nodes }) {
   showReused()
 }
 
-/** Marks reused nodes: a style does if nodes are elements of the page, and else drawMark. */
+/** Marks nodes whose results are of other values than those that are shown. */
+export function markOld(ids) {
+  old = new Set(ids)
+  showReused()
+}
+
+/** Shows the marks of nodes: a style does if nodes are elements of the page, and else drawMark. */
 export function showReused() {
-  marked = new WeakSet()
-  const ids = []
-  for (const [id, node] of everyNode()) {
-    if (!reused.has(id)) continue
-    marked.add(node)
-    if (node.graph === app.canvas?.graph) ids.push(String(node.id))
+  marks = new WeakMap()
+  const styles = []
+  for (const [mark, marked] of [[REUSED, reused], [OLD, old]]) {
+    const headers = []
+    for (const [id, node] of everyNode()) {
+      if (!marked.has(id) || (mark === REUSED && old.has(id))) continue
+      marks.set(node, mark)
+      if (node.graph === app.canvas?.graph) headers.push(`[data-testid="node-header-${CSS.escape(node.id)}"] > :first-child::after`)
+    }
+    if (headers.length) styles.push(`${headers.join(', ')} {
+      content: '${mark.text}'; flex: none; padding: 0 7px; border-radius: 8px;
+      background: ${mark.color}; color: ${mark.ink}; font: 11px/16px sans-serif;
+    }`)
   }
-  const headers = ids.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
   const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
   style.id = 'artgraph-reused'
-  style.textContent = `${headers.join(', ') || 'none'} {
-    content: '${REUSED.text}'; flex: none; padding: 0 7px; border-radius: 8px;
-    background: ${REUSED.color}; color: ${REUSED.ink}; font: 11px/16px sans-serif;
-  }`
+  style.textContent = styles.join('\n')
   app.canvas?.setDirty(true, true)
 }
 
@@ -109,7 +121,7 @@ export function showResults(nodeType) {
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
     draw?.apply(this, arguments)
-    if (marked.has(this) && !this.flags.collapsed) drawMark(ctx, this)
+    if (marks.has(this) && !this.flags.collapsed) drawMark(ctx, this, marks.get(this))
     if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
     if (animated.has(this)) this.animatedImages = true // the editor resets it with each result
   }
@@ -151,17 +163,17 @@ function dropPreview(node) {
   editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
 }
 
-function drawMark(ctx, node) {
+function drawMark(ctx, node, mark) {
   ctx.save()
   ctx.font = '11px sans-serif'
-  const width = ctx.measureText(REUSED.text).width + 14
+  const width = ctx.measureText(mark.text).width + 14
   const left = node.size[0] - width - 6
-  ctx.fillStyle = REUSED.color
+  ctx.fillStyle = mark.color
   ctx.beginPath()
   ctx.roundRect(left, -23, width, 16, 8)
   ctx.fill()
-  ctx.fillStyle = REUSED.ink
-  ctx.fillText(REUSED.text, left + 7, -11)
+  ctx.fillStyle = mark.ink
+  ctx.fillText(mark.text, left + 7, -11)
   ctx.restore()
 }
 

@@ -8,13 +8,14 @@ import { markOld } from './results.js'
 
 const OF_NODES = ['executed', 'b_preview_with_metadata', 'progress_text', 'execution_cached', 'artgraph.failed', 'artgraph.curves']
 const graphs = new Map() // from a run to the file of its graph
-let shown = 0 // counts the requests, so that a late answer is not shown on another graph
+let shown = 0 // counts requests and runs, so that a late answer is not shown on another graph
 
 /** Leaves out messages about nodes of another graph, which may have the same ids after "Save as". */
 export function filterMessages() {
   const dispatch = api.dispatchCustomEvent.bind(api)
   api.dispatchCustomEvent = (kind, detail) => {
     const run = detail?.prompt_id ?? detail?.jobId
+    if (kind === 'execution_start') shown++ // what is drawn for earlier results comes too late
     if (kind === 'execution_start' && detail?.graph) graphs.set(run, detail.graph)
     if (OF_NODES.includes(kind) && !isOpen(run)) return false
     return dispatch(kind, detail)
@@ -48,5 +49,5 @@ export async function showLastRun() {
   if (running || !old.length) return
   markOld(old)
   const drawn = await drawAgain(changed)
-  if (path === activePath()) markOld(old.filter((id) => !drawn.includes(id)))
+  if (path === activePath() && number === shown) markOld(old.filter((id) => !drawn.includes(id)))
 }

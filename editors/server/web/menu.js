@@ -15,21 +15,30 @@ export function notify(severity, summary, detail) {
   const lines = isOpen() ? open.lines : []
   lines.push(`${summary}: ${detail}`)
   console.warn(`${summary}: ${detail}`)
-  if (isOpen()) toast?.remove(open.message)
   const message = lines.length === 1 ? { severity, summary, detail, life: LONG } : {
     severity: [severity, open.message.severity].includes('error') ? 'error' : 'warn',
     summary: said('{count} messages', { count: lines.length }),
-    detail: [...lines.slice(0, MOST), ...(lines.length > MOST ? [said('All are in the console of the browser.')] : [])].join('\n'),
+    detail: [...lines.slice(0, MOST).map((line) => `• ${line}`), ...(lines.length > MOST ? [said('All are in the console of the browser.')] : [])].join('\n'),
     life: LONG
   }
-  toast?.add(message)
+  show(toast, message)
   open = { message, lines, until: Date.now() + LONG }
+}
+
+/** Shows a message instead of the one that is open. */
+function show(toast, message) {
+  const { severity, summary, detail, life } = message
+  const kind = severity === 'warn' ? 'warning' : severity
+  if (toast?.[kind]) return toast[kind](summary, { id: 'artgraph', description: detail, duration: life })
+  if (isOpen()) toast?.remove?.(open.message) // an older version of the editor
+  toast?.add(message)
 }
 
 /** Returns whether the last warnings are still shown: the user may have closed them. */
 function isOpen() {
-  const shown = [...document.querySelectorAll('.p-toast-summary')].map((one) => one.textContent)
-  return open && Date.now() < open.until && (shown.includes(open.message.summary) || open.until - Date.now() > LONG - 500)
+  if (!open || Date.now() > open.until) return false
+  const shown = [...document.querySelectorAll('[data-testid="toast"], .p-toast-message')].map((one) => one.textContent)
+  return shown.some((text) => text.includes(open.message.summary)) || open.until - Date.now() > LONG - 500
 }
 
 /** Adds a style sheet of artgraph to the page, once. Resolves when it is loaded. */

@@ -4,7 +4,8 @@
 import { app } from '/scripts/app.js'
 import { joined, plot, thinned } from './curves.js'
 import { isOpen } from './last_run.js'
-import { notify } from './menu.js'
+import { said } from './language.js'
+import { notify, showDialog } from './menu.js'
 import { editorStore, everyNode, findNode } from './nodes.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
@@ -14,7 +15,9 @@ const LINE = 19 // height of a line of text in pixels, as the following sizes
 const MARGIN = 6 // space around a note
 const TITLE = 30 // height of a node's title
 const GAP = 20 // space between two nodes
+const TABLE = 96 // largest height of a table and of all texts, which scroll
 const FILM = 200 // height of an animation
+const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
 const growing = new Map() // the curves of trainings that run, by the node's id
@@ -114,9 +117,12 @@ function problem(what, advice) {
 export function showResults(nodeType) {
   const executed = nodeType.prototype.onExecuted
   nodeType.prototype.onExecuted = function (output) {
+    remember(this)
     if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
+    dropProgress(this)
     showOutput(this, output)
+    settle(this)
   }
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
@@ -139,7 +145,7 @@ function showOutput(node, output) {
   const contents = [
     ...(output?.artgraph_warnings ?? []).map(warning),
     ...(output?.artgraph_curves ?? []).map(plot),
-    ...(output?.text ?? []).map((text) => element('p', text)),
+    ...(output?.text ?? []).map((text) => Object.assign(element('p', text), { className: 'artgraph-text' })),
     ...(output?.artgraph_tables ?? []).map(table)
   ]
   if (contents.length || notes.has(node)) showNote(node, contents)
@@ -163,6 +169,15 @@ function dropPreview(node) {
   editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
 }
 
+/** Removes the line about the progress of a node: what it has said last is one of its results. */
+function dropProgress(node) {
+  const line = node.widgets?.find(({ name }) => name === PROGRESS)
+  if (!line) return
+  line.onRemove?.()
+  node.widgets.splice(node.widgets.indexOf(line), 1)
+  editorStore('widgetValue')?.deleteWidget?.(`${(app.rootGraph ?? app.graph).id}:${node.id}:${PROGRESS}`)
+}
+
 function drawMark(ctx, node, mark) {
   ctx.save()
   ctx.font = '11px sans-serif'
@@ -184,15 +199,35 @@ export function grow(node, before) {
   makeRoom(node, before)
 }
 
+const heights = new WeakMap() // from a node to its height when it was looked at last
+
+/** Returns the height of a node as it is drawn: an element of the page may be higher than its node. */
+function drawnHeight(node) {
+  const drawn = node.graph === app.canvas?.graph && document.querySelector(`[data-node-id="${CSS.escape(node.id)}"]`)
+  return Math.max(node.size[1], drawn ? drawn.offsetHeight - TITLE : 0)
+}
+
+function remember(node) {
+  if (!heights.has(node)) heights.set(node, drawnHeight(node))
+}
+
+/** Makes room below a node when its results have been drawn. */
+function settle(node) {
+  for (const wait of [100, 500, 1500]) setTimeout(() => makeRoom(node), wait)
+}
+
 /**
- * Moves the nodes below a node that has grown from the height `before`: also those that it covers
- * already, because the editor's own line of progress makes nodes higher too.
+ * Moves the nodes below a node that has grown since it was looked at last or from the height `before`:
+ * also those that it covers already, because the editor's own line of progress makes nodes higher too.
  */
-function makeRoom(node, before) {
-  if (node.size[1] <= before) return
-  const below = (node.graph?.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
+function makeRoom(node, before = heights.get(node) ?? node.size[1]) {
+  if (!node.graph || node.flags.collapsed) return
+  const height = drawnHeight(node)
+  heights.set(node, height)
+  if (height <= before) return
+  const below = (node.graph.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
-  const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
+  const missing = node.pos[1] + height + TITLE + GAP - highest
   if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
   app.canvas?.setDirty(true, true)
 }
@@ -200,18 +235,19 @@ function makeRoom(node, before) {
 /** Makes room for a preview, which makes its node higher. */
 export function showPreview({ displayNodeId, nodeId }) {
   const node = findNode(displayNodeId ?? nodeId)
-  const before = node?.size[1]
-  if (node) setTimeout(() => makeRoom(node, before), 100)
+  if (!node) return
+  remember(node)
+  settle(node)
 }
 
 function overlaps(one, other) {
   return one.pos[0] < other.pos[0] + other.size[0] && other.pos[0] < one.pos[0] + one.size[0]
 }
 
-/** Returns the number of lines in a box, estimated since it may not be drawn yet. */
+/** Returns the number of lines of text in a box, estimated since it may not be drawn yet. */
 function lines(box) {
   const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
-  return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
+  return texts.reduce((a, b) => a + b, 0)
 }
 
 /** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */
@@ -219,7 +255,10 @@ function heightOf(box, width) {
   if (!box.childElementCount) return 0
   const plots = [...box.querySelectorAll('.artgraph-curves')]
   const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / 2) + 6)
-  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, 220)
+  const tables = [...box.querySelectorAll('.artgraph-table')].map((one) => Math.min(TABLE, LINE * one.querySelectorAll('tr').length))
+  const texts = lines(box)
+  const rest = texts ? Math.min(LINE * texts, TABLE) : 0
+  return [...drawn, ...tables].reduce((a, b) => a + b, rest) + 12 + 2 * MARGIN
 }
 
 function showNote(node, children, kind = '') {
@@ -243,7 +282,15 @@ function showNote(node, children, kind = '') {
   requestAnimationFrame(() => grow(node, before))
 }
 
+/** Returns a table of limited height. A click shows the whole table. */
 function table(columns) {
+  const box = Object.assign(element('div'), { className: 'artgraph-table', title: said('Click to enlarge') })
+  box.append(wholeTable(columns))
+  box.onclick = () => showDialog(said('Table'), wholeTable(columns))
+  return box
+}
+
+function wholeTable(columns) {
   const names = Object.keys(columns)
   const result = element('table')
   result.append(row('th', names))
@@ -260,7 +307,7 @@ function row(kind, cells) {
 
 function cellText(cell) {
   if (cell === null || cell === undefined) return '–'
-  return typeof cell === 'number' && !Number.isInteger(cell) ? cell.toPrecision(4) : String(cell)
+  return typeof cell === 'number' ? String(Number(cell.toPrecision(Number.isInteger(cell) ? 15 : 3))) : String(cell)
 }
 
 function element(kind, text) {

@@ -55,6 +55,11 @@ async def template_index(request: web.Request) -> web.Response:
     return web.json_response([group | {"templates": templates}])
 
 
+@routes.get("/templates/index_logo.json")
+async def template_logos(_: web.Request) -> web.Response:
+    return web.json_response({})
+
+
 @routes.get("/templates/{name}.json")
 async def template(request: web.Request) -> web.Response:
     return web.json_response(_shipped(request))

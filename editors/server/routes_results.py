@@ -12,6 +12,7 @@ from ...contract.errors import ArtgraphError
 from ..formats.core_nodes import CORE
 from ..formats.forms import node_id
 from ..formats.load import shipped_graphs
+from .follow import REUSED
 from .jobs import QueuedRun, workflow_of
 from .routes_run import graph_file
 from .services import SERVICES, Services, json_object
@@ -60,7 +61,7 @@ async def results(request: web.Request) -> web.Response:
                 continue
             if kinds.get(number) == document.get(name):
                 outputs[here] = run.outputs[number]
-                if name in after:
+                if name in after and run.outputs[number].keys() - {REUSED}:
                     old.add(here)
                     changed |= {ids[other] for other in others}
     if runs[0].status == "in_progress":

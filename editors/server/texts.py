@@ -84,6 +84,12 @@ _CHINESE: dict[str, Any] = {
     },
     "queue": {"jobAddedToQueue": "等待或正在运行", "jobQueueing": "检查中"},
     "linearMode": {"cancelThisRun": "停止（运行可继续）"},
+    "commands": {
+        "artgraph_start": {"label": "从这里开始"},
+        "artgraph_yaml": {"label": "复制为 YAML"},
+        "artgraph_plan": {"label": "显示计划"},
+        "artgraph_review": {"label": "查看图像"},
+    },
     "mediaAsset": {"nodeAddedToWorkflow": "已添加加载它的节点"},
     "settingsCategories": {"Comfy": "编辑器"},
     "menuLabels": {"About ComfyUI": "关于 artgraph"},

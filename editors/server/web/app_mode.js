@@ -67,6 +67,17 @@ function dropControl(node) {
   value.linkedWidgets = []
 }
 
+/** Shows the descriptions of the usual inputs in the language of the editor. */
+export function translateInputs() {
+  const load = app.loadGraphData.bind(app)
+  app.loadGraphData = (data, ...rest) => {
+    for (const shown of [data?.extra?.linearData, data?.extra?.[USUAL]])
+      for (const [, , config] of shown?.inputs ?? [])
+        if (config?.description) config.description = said(config.description)
+    return load(data, ...rest)
+  }
+}
+
 /** Shows a card for each of some graphs, and what the open graph does, until App mode has results. */
 export function addCards() {
   let waits = false

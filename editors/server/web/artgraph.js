@@ -2,11 +2,11 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, nameNewKnobs, openReadable, showStart } from './app_mode.js'
+import { addCards, followGraph, nameKnobs, nameNewKnobs, openReadable, showStart, translateInputs } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
-import { clearNames, drawClearly, drawGroups } from './contrast.js'
+import { clearNames, drawClearly, drawGroups, drawSides } from './contrast.js'
 import { showFirst } from './first_pictures.js'
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
@@ -121,6 +121,7 @@ app.registerExtension({
     await loadWords()
     watchFiles()
     showProblems()
+    translateInputs()
     replaceFirstGraph()
     nameGraphs()
     showRefusals()
@@ -152,7 +153,10 @@ app.registerExtension({
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
     api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
-    app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
+    app.canvas.canvas.addEventListener('litegraph:set-graph', () => {
+      showReused()
+      drawSides()
+    })
     addHistory()
     watchNumbers()
     api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))

@@ -1,5 +1,7 @@
 // What is drawn on the canvas: the names of wired values and the titles of groups are readable in every palette.
 
+import { app } from '/scripts/app.js'
+
 const WIRED = 0.95 // smallest opacity of a wired value's name, as a share of its node's; the editor uses half
 const alpha = Object.getOwnPropertyDescriptor(CanvasRenderingContext2D.prototype, 'globalAlpha')
 
@@ -45,6 +47,14 @@ export function drawGroups() {
     this._titleTextColor = titleColor(color, canvas.clear_background_color || '#222')
     return draw.call(this, canvas, ...rest)
   }
+}
+
+/** Draws the brackets at both sides of a subgraph in the colour of names instead of white. */
+export function drawSides() {
+  const side = app.canvas?.subgraph?.inputNode
+  for (let kind = side && Object.getPrototypeOf(side); kind; kind = Object.getPrototypeOf(kind))
+    if (Object.getOwnPropertyDescriptor(kind, 'sideStrokeStyle')?.get)
+      Object.defineProperty(kind, 'sideStrokeStyle', { configurable: true, get: () => LiteGraph.NODE_TEXT_COLOR })
 }
 
 const titles = new Map()

@@ -2,6 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { said } from './language.js'
 import { notify } from './menu.js'
 import { freePlace } from './places.js'
 import { READABLE } from './suffixes.js' // made by the server
@@ -157,6 +158,7 @@ export function dropControls(node) {
 export function addButton(node, text, act) {
   const options = { serialize: false } // not a value in the prompt
   const button = node.addWidget('button', text, null, act, options)
+  button.label = said(text)
   button.serialize = false // not a value in the workflow
 }
 

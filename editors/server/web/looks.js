@@ -3,6 +3,7 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { dropControls, setNode, setWidget, valueOf } from './files.js'
+import { said } from './language.js'
 import { grow } from './results.js'
 import { counted, refreshChoices } from './uploads.js'
 
@@ -98,7 +99,7 @@ class Box {
     const height = () => this.height()
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     const widget = node.addDOMWidget('pictures', 'artgraph_look', this.box, options)
-    Object.assign(widget, { serialize: false, label: 'Pictures' })
+    Object.assign(widget, { serialize: false, label: said('Pictures') })
   }
 
   height() {
@@ -143,8 +144,10 @@ class Box {
 
   /** Makes room for the content, and again when nodes that are elements of the page have been drawn. */
   resize() {
-    if (this.height() === this.shown) return
+    const [before, { size }] = [this.shown ?? 0, this.node]
+    if (this.height() === before) return
     this.shown = this.height()
+    if (this.shown < before) this.node.setSize([size[0], Math.max(this.node.computeSize()[1], size[1] + this.shown - before)])
     requestAnimationFrame(() => this.adapt())
     setTimeout(() => this.adapt(), 500)
   }

@@ -62,7 +62,7 @@ export function showReused() {
       if (node.graph === app.canvas?.graph) headers.push(`[data-testid="node-header-${CSS.escape(node.id)}"] > :first-child::after`)
     }
     if (headers.length) styles.push(`${headers.join(', ')} {
-      content: '${mark.text}'; flex: none; padding: 0 7px; border-radius: 8px;
+      content: '${said(mark.text)}'; flex: none; padding: 0 7px; border-radius: 8px;
       background: ${mark.color}; color: ${mark.ink}; font: 11px/16px sans-serif;
     }`)
   }
@@ -181,14 +181,14 @@ function dropProgress(node) {
 function drawMark(ctx, node, mark) {
   ctx.save()
   ctx.font = '11px sans-serif'
-  const width = ctx.measureText(mark.text).width + 14
+  const width = ctx.measureText(said(mark.text)).width + 14
   const left = node.size[0] - width - 6
   ctx.fillStyle = mark.color
   ctx.beginPath()
   ctx.roundRect(left, -23, width, 16, 8)
   ctx.fill()
   ctx.fillStyle = mark.ink
-  ctx.fillText(mark.text, left + 7, -11)
+  ctx.fillText(said(mark.text), left + 7, -11)
   ctx.restore()
 }
 

@@ -64,8 +64,9 @@ async function openGraph(file) {
 
 /** Uploads a picture, and lets a node load it: this one, or a new one. */
 export async function addPicture(file, node) {
-  const { name, refused } = await upload(file)
+  const { name, refused, problem } = await upload(file)
   if (refused) return notify('error', `${file.name} was not uploaded`, refused)
+  if (problem) return notify('error', `${file.name} can’t be used`, problem)
   await refreshChoices()
   setWidget(node ?? addNode('Artgraph_load_image'), 'path', name)
   app.canvas.setDirty(true, true)

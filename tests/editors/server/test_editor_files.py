@@ -257,7 +257,9 @@ def test_pictures_that_browsers_do_not_show_are_shown_as_webp(server):
         assert answer.headers["Content-Type"] == "image/webp"
         with Image.open(io.BytesIO(answer.body)) as shown:
             assert shown.size == (512, 256)
-    assert server.upload("bad.avif", b"nothing").status == 200
+    answer = server.upload("bad.avif", b"nothing")
+    assert answer.status == 200
+    assert answer.json()["problem"].startswith("it is not a picture")
     assert server.get("/view?filename=bad.avif&type=input").status == 400
 
 

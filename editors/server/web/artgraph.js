@@ -18,7 +18,7 @@ import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
 import {
-  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
+  clearMarks, growCurves, markFailed, markRefused, markReused, settleWaiting, showPreview, showResults, showReused
 } from './results.js'
 import { keepApart } from './places.js'
 import { hideElsewhere, setFailure } from './words.js'
@@ -146,7 +146,10 @@ app.registerExtension({
     addCards()
     showFirst()
     whenTranslated(nameKnobs)
-    setInterval(nameNewKnobs, 500)
+    setInterval(() => {
+      nameNewKnobs()
+      settleWaiting()
+    }, 500)
     followGraph()
     addHelp()
     showVersions()

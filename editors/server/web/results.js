@@ -211,9 +211,23 @@ function remember(node) {
   if (!heights.has(node)) heights.set(node, drawnHeight(node))
 }
 
+const waiting = new Set() // nodes with results that are not drawn, as in App mode
+
 /** Makes room below a node when its results have been drawn. */
 function settle(node) {
   for (const wait of [100, 500, 1500]) setTimeout(() => makeRoom(node), wait)
+  waiting.add(node)
+}
+
+/** Makes room for results that were not drawn before, when the graph is shown. */
+export function settleWaiting() {
+  for (const node of waiting) {
+    if (!node.graph) waiting.delete(node)
+    else if (document.querySelector(`[data-node-id="${CSS.escape(node.id)}"]`)?.offsetHeight) {
+      waiting.delete(node)
+      for (const wait of [300, 1200]) setTimeout(() => makeRoom(node), wait)
+    }
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ from .forms import NodeForm, node_form
 WIDTH, KNOB_WIDTH = 300, 210
 _GAP_X, _GAP_Y = 80, 60
 _TITLE, _SLOT, _WIDGET, _TEXT_BOX = 30, 20, 24, 100
+_PREVIEWED = {"procedural_art", "style_transfer"}  # they show pictures while they run, too
 # Heights of results on a node.
 _PICTURES, _CURVES, _TABLE, _TEXT, _LOOK = 230, 180, 125, 60, 260
 GROUP_TOP, GROUP_EDGE = 90, 24  # space in a group above its nodes, and at its other edges
@@ -57,7 +58,8 @@ def _results_height(spec: NodeSpec) -> int:
     kinds = [port.sockets[0].name for port in spec.outputs.values()]
     tables = kinds.count("table") - (1 if spec.length else 0)  # one contains the curves
     has_text = bool({"number", "text"}.intersection(kinds))
-    pictures = _PICTURES if spec.length or spec.saves or spec.shows else 0
+    has_pictures = spec.length or spec.saves or spec.shows or spec.id in _PREVIEWED
+    pictures = _PICTURES if has_pictures else 0
     return pictures + (_CURVES if spec.length else 0) + _TABLE * tables + _TEXT * has_text
 
 

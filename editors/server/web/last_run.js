@@ -26,6 +26,23 @@ export function filterMessages() {
 /** Returns whether a run is of the graph that is open. */
 export const isOpen = (run) => !graphs.has(run) || graphs.get(run) === graphFile()
 
+const SETTLED = 2500 // milliseconds after which the results have been drawn
+let acted = 0 // time of the last press of a key or a button
+
+for (const kind of ['pointerdown', 'keydown']) window.addEventListener(kind, () => { acted = performance.now() }, true)
+
+/** Results move nodes. A graph that has no unsaved changes has none afterwards, if the user has done nothing. */
+function keepSaved() {
+  const active = app.extensionManager.workflow.activeWorkflow
+  const started = performance.now()
+  if (!active || active.isModified) return
+  setTimeout(() => {
+    if (acted > started || app.extensionManager.workflow.activeWorkflow !== active) return
+    active.changeTracker?.reset?.(app.graph.serialize())
+    active.isModified = false
+  }, SETTLED)
+}
+
 /**
  * Shows the last results of the graph that is open on its nodes. If values have been changed since then, the
  * pictures are drawn again, and a mark is on the nodes for which that is not possible.
@@ -41,6 +58,7 @@ export async function showLastRun() {
   if (!answer.ok || path !== activePath() || number !== shown) return
   const { outputs, run, running, changed = [], old = [] } = await answer.json()
   if (!outputs) return
+  keepSaved()
   graphs.set(run, graphFile())
   editorStore('execution')?.ensureSessionWorkflowPath?.(run, path) // so that App mode shows them too
   for (const [node, output] of Object.entries(outputs)) {

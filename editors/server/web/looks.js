@@ -10,7 +10,6 @@ import { counted, refreshChoices } from './uploads.js'
 const NAMES = ['table', 'label', 'review', 'size', 'fit', 'aspect', 'alpha', 'background'] // widgets that matter
 const EVERY = 500 // milliseconds between two checks whether a value has changed
 const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest height of the texts
-const TITLE = 30 // height of a node's title
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
 let watched = null // the editor’s store of what nodes show
@@ -147,7 +146,7 @@ class Box {
     const [before, { size }] = [this.shown ?? 0, this.node]
     if (this.height() === before) return
     this.shown = this.height()
-    if (this.shown < before) this.node.setSize([size[0], Math.max(this.node.computeSize()[1], size[1] + this.shown - before)])
+    if (this.shown < before && !LiteGraph.vueNodesMode) this.node.setSize([size[0], Math.max(this.node.computeSize()[1], size[1] + this.shown - before)])
     requestAnimationFrame(() => this.adapt())
     setTimeout(() => this.adapt(), 500)
   }
@@ -156,9 +155,6 @@ class Box {
     if (!this.node.graph) return
     const active = app.extensionManager?.workflow?.activeWorkflow
     const isSaved = this.isOpening && active && !active.isModified
-    const { id, size } = this.node
-    const drawn = document.querySelector(`[data-node-id="${CSS.escape(id)}"]`)?.offsetHeight - TITLE
-    if (drawn > size[1]) this.node.setSize([size[0], drawn]) // if nodes are elements of the page
     grow(this.node, 0)
     if (isSaved) active.changeTracker?.reset?.((app.rootGraph ?? app.graph).serialize())
   }

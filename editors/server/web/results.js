@@ -194,6 +194,7 @@ function drawMark(ctx, node, mark) {
 
 /** Makes a node as large as its content needs, and moves the nodes below it. */
 export function grow(node, before) {
+  if (LiteGraph.vueNodesMode) return settle(node) // an element of the page grows by itself
   const [width, height] = node.computeSize()
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
   makeRoom(node, before)
@@ -292,7 +293,7 @@ function showNote(node, children, kind = '') {
   note.kind = kind
   note.box.classList.toggle('artgraph-failed', kind !== '')
   note.box.replaceChildren(...children)
-  if (!children.length) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
+  if (!children.length && !LiteGraph.vueNodesMode) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
   requestAnimationFrame(() => grow(node, before))
 }
 

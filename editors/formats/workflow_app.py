@@ -60,34 +60,37 @@ def _saves(kind: str, registry: Mapping[str, NodeSpec]) -> bool:
     return kind in registry and registry[kind].saves
 
 
-def _rank(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> int:
+def _rank(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> tuple[int, bool]:
     """Returns the rank of a node that saves; App mode shows the first of the lowest rank.
 
     0 is for pictures that a model has made, 1 for other pictures, such as those that a model
-    learns from, 2 for plots, and 3 for what is not a picture.
+    learns from, 2 for plots, and 3 for what is not a picture. Sheets and films come before single
+    pictures.
     """
     drawing = _drawing(name, document, registry)
-    if drawing is None:
-        return 3
+    if not drawing:
+        return 3, False
     above = [registry[document.nodes[one].type] for one in _above(name, document, registry)]
-    is_plot = bool(drawing.inputs) and _sockets(drawing.inputs) == {"table"}
-    return 2 if is_plot else 0 if any(_sockets(s.outputs) & _MODELS for s in above) else 1
+    is_plot = bool(drawing[-1].inputs) and _sockets(drawing[-1].inputs) == {"table"}
+    rank = 2 if is_plot else 0 if any(_sockets(spec.outputs) & _MODELS for spec in above) else 1
+    return rank, registry[document.nodes[name].type].id == "save_image" and not any(
+        spec.id == "image_grid" for spec in drawing
+    )
 
 
-def _drawing(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> NodeSpec | None:
-    """Returns the node in which the picture begins that a node saves; None if it saves another."""
-    passed: set[str] = set()
+def _drawing(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> list[NodeSpec]:
+    """Returns the nodes through which a saved picture came, back to the one in which it begins.
+
+    The list is empty if the node saves no picture.
+    """
+    passed: dict[str, NodeSpec] = {}
     while name not in passed:
-        passed.add(name)
         entry = document.nodes[name]
-        spec = registry[entry.type]
+        spec = passed[name] = registry[entry.type]
         images = [key for key, port in spec.inputs.items() if "image" in _sockets({key: port})]
         owners = [_owner(entry.wires[key].value) for key in images if key in entry.wires]
-        owners = [owner for owner in owners if _is_known(owner, document, registry)]
-        if not owners:
-            return None if spec.saves else spec
-        name = owners[0]
-    return None
+        name = next((one for one in owners if _is_known(one, document, registry)), name)
+    return list(passed.values())[1:]
 
 
 def _above(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> set[str]:

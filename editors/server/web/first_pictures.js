@@ -3,7 +3,7 @@
 import { app } from '/scripts/app.js'
 import { editorStore } from './nodes.js'
 
-const PANEL = '[data-testid="linear-center-panel"] img.object-contain' // the large picture
+const PANEL = '[data-testid="linear-center-panel"] img.object-contain, img.object-contain.contain-size' // the large picture
 const watched = new WeakSet() // pictures that follow the size of their place
 let sorted = null // the list of results that is kept in order
 

@@ -173,6 +173,8 @@ nodes:
   curves: {node: save_image, from: {image: plot}}
   drawn: {node: sample_latent, from: {gan: gan.gan}}
   dreams: {node: save_image, from: {image: drawn.image}}
+  grid: {node: image_grid, from: {image: drawn.image}}
+  sheet: {node: save_image, from: {image: grid}}
   empty: {node: save_image}
 """
-    assert shown(opened(text))[1] == ["dreams", "learned", "curves", "model", "empty"]
+    assert shown(opened(text))[1] == ["sheet", "dreams", "learned", "curves", "model", "empty"]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from .colour import in_srgb
 from .film import Film, Shown
-from .reading import MOST_PIXELS, UnreadableError
+from .reading import MOST_PIXELS, UnreadableError, damaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class AnimationFile(Film):
                 f"it has more than {MOST_PIXELS // 10**6} million pixels"
             ) from error
         except (OSError, ValueError, SyntaxError) as error:
-            raise UnreadableError(f"it is damaged ({error})") from error
+            raise damaged(error) from error
         self.size = self._picture.size
         self.duration = None
         if self.size[0] * self.size[1] > MOST_PIXELS:

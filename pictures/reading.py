@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 import threading
 from contextlib import AbstractContextManager, nullcontext, suppress
 from io import BytesIO
@@ -33,6 +34,10 @@ _BLOCK = 1 << 20  # bytes of a file that are read at once
 _OUT_OF_MEMORY = ImageFile.ERRORS[-9]  # what the error of a decoder says then
 _START = 64  # bytes at the beginning of a file that show what it is
 _SUBFILE, _SUBFILES, _DNG = 254, 330, 50706  # TIFF tags that RAW files have
+_AS_PNG = "save a copy of it as PNG, or choose another file"
+# Words in the errors of decoders: if the end of a file is missing, and if its kind is not read.
+_CUT = ("truncated", "not enough", "too short", "end of file", "read enough")
+_UNKNOWN = ("unsupported", "not supported", "unknown", "cannot handle", "not available")
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _one_large_at_a_time = threading.RLock()
 
@@ -210,7 +215,7 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     if _jxl_header(file, open_formats(tga=False)) is not None:
         return UnreadableError("it is damaged")  # the decoder says nothing else
     if not isinstance(error, UnidentifiedImageError):
-        return UnreadableError(f"it is damaged ({error or type(error).__name__})")
+        return damaged(error)
     file.seek(0)
     start = file.read(_START)
     if not start:
@@ -219,9 +224,18 @@ def _unreadable(error: Exception, file: IO[bytes]) -> UnreadableError:
     if reason is not None:
         return UnreadableError(*reason)
     if start.startswith((b"II*\0", b"MM\0*")):
-        kind = "it is a TIFF of a kind that is not supported, or damaged"
-        return UnreadableError(kind, "save a copy of it as PNG, or choose another file")
+        return UnreadableError("it is a TIFF of a kind that is not supported, or damaged", _AS_PNG)
     return UnreadableError("it is not a picture, or its format is not supported")
+
+
+def damaged(error: Exception) -> UnreadableError:
+    """Returns what a decoder's error means. Decoders use words that only their authors know."""
+    text = str(error).lower()
+    if isinstance(error, EOFError | struct.error) or any(word in text for word in _CUT):
+        return UnreadableError("it is cut short: its end is missing")
+    if isinstance(error, NotImplementedError) or any(word in text for word in _UNKNOWN):
+        return UnreadableError("it is of a kind that is not supported", _AS_PNG)
+    return UnreadableError("it is damaged")
 
 
 def size_of_picture(path: Path | Packed) -> tuple[int, int] | None:

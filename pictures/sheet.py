@@ -54,6 +54,11 @@ class Layout:
         across, down = self.pitch
         return self.gap + across * self.columns, self.top + down * self.rows
 
+    def corner(self, number: int) -> tuple[int, int]:
+        """Returns the left upper corner of a picture."""
+        row, column = divmod(number, self.columns)
+        return self.gap + column * self.pitch[0], self.top + row * self.pitch[1]
+
 
 def lay_out(
     count: int,
@@ -114,9 +119,7 @@ def contact_sheet(
         middle = (layout.gap + 2, (layout.top - layout.gap) / 2 + layout.gap / 2)
         draw.text(middle, text, ink, font_for(text, layout.title), anchor="lm")
     for number, pixels in enumerate(pictures):
-        row, column = divmod(number, layout.columns)
-        x = layout.gap + column * layout.pitch[0]
-        y = layout.top + row * layout.pitch[1]
+        x, y = layout.corner(number)
         picture = Image.fromarray(pixels).resize(layout.cell, Image.Resampling.NEAREST)
         sheet.paste(on_checkerboard(picture), (x, y))
         if number < len(captions):

@@ -11,12 +11,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from ...contract.spec import NodeSpec
+from ...contract.spec import NodeSpec, Port
 from ...runner.graph.document import Document
 
 USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen
 # The names of the button in files.js, and of the sheet of what the folder contains in looks.js.
 FOLDER_PARTS = ("choose a folder of pictures", "pictures")
+_MODELS = {"gan", "vae", "classifier"}  # sockets
 _WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
 
 
@@ -51,11 +52,70 @@ def usual_app(
         inputs += [[name, "value", *about] for (owner, _), name in knobs.items() if owner == knob]
         inputs += [[name, part] for name in buttons.get(knob, [])[:1] for part in FOLDER_PARTS]
     ends = [name for name in nodes if _saves(document.nodes[name].type, registry)]
+    ends.sort(key=lambda name: _rank(name, document, registry))
     return {"inputs": inputs, "outputs": ends}
 
 
 def _saves(kind: str, registry: Mapping[str, NodeSpec]) -> bool:
     return kind in registry and registry[kind].saves
+
+
+def _rank(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> tuple[int, bool]:
+    """Returns the rank of a node that saves; App mode shows the first of the lowest rank.
+
+    0 is for pictures that a model has made, 1 for other pictures, such as those that a model
+    learns from, 2 for plots, and 3 for what is not a picture. Sheets and films come before single
+    pictures.
+    """
+    drawing = _drawing(name, document, registry)
+    if not drawing:
+        return 3, False
+    above = [registry[document.nodes[one].type] for one in _above(name, document, registry)]
+    is_plot = bool(drawing[-1].inputs) and _sockets(drawing[-1].inputs) == {"table"}
+    rank = 2 if is_plot else 0 if any(_sockets(spec.outputs) & _MODELS for spec in above) else 1
+    return rank, registry[document.nodes[name].type].id == "save_image" and not any(
+        spec.id == "image_grid" for spec in drawing
+    )
+
+
+def _drawing(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> list[NodeSpec]:
+    """Returns the nodes through which a saved picture came, back to the one in which it begins.
+
+    The list is empty if the node saves no picture.
+    """
+    passed: dict[str, NodeSpec] = {}
+    while name not in passed:
+        entry = document.nodes[name]
+        spec = passed[name] = registry[entry.type]
+        images = [key for key, port in spec.inputs.items() if "image" in _sockets({key: port})]
+        owners = [_owner(entry.wires[key].value) for key in images if key in entry.wires]
+        name = next((one for one in owners if _is_known(one, document, registry)), name)
+    return list(passed.values())[1:]
+
+
+def _above(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> set[str]:
+    """Returns all nodes that a node depends on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for mark in document.nodes[waiting.pop()].wires.values():
+            owner = _owner(mark.value)
+            if owner not in found and _is_known(owner, document, registry):
+                found.add(owner)
+                waiting.append(owner)
+    return found
+
+
+def _is_known(name: str, document: Document, registry: Mapping[str, NodeSpec]) -> bool:
+    return name in document.nodes and document.nodes[name].type in registry
+
+
+def _owner(wire: Any) -> str:
+    return str(wire).partition(".")[0]
+
+
+def _sockets(ports: Mapping[str, Port]) -> set[str]:
+    return {socket.name for port in ports.values() for socket in port.sockets}
 
 
 def with_ids(app: Mapping[str, Any], ids: Mapping[str, int]) -> dict[str, Any]:

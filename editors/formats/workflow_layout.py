@@ -12,6 +12,9 @@ from .forms import NodeForm, node_form
 WIDTH, KNOB_WIDTH = 300, 210
 _GAP_X, _GAP_Y = 80, 60
 _TITLE, _SLOT, _WIDGET, _TEXT_BOX = 30, 20, 24, 100
+_PREVIEWED = {"procedural_art", "style_transfer"}  # they show pictures while they run, too
+# Heights of results on a node.
+_PICTURES, _CURVES, _TABLE, _TEXT, _LOOK = 230, 180, 125, 60, 260
 GROUP_TOP, GROUP_EDGE = 90, 24  # space in a group above its nodes, and at its other edges
 
 
@@ -40,14 +43,24 @@ def _advanced(form: NodeForm) -> int:
 def _extra_height(form: NodeForm) -> int:
     """Returns the height that a node needs for what a workflow does not contain.
 
-    This is its pictures and its plot of losses in a run, the buttons of the editor to upload and to
-    review, and the advanced widgets.
+    This is its results in a run, the buttons of the editor to upload and to review, the sheet of
+    what its folder contains, and the advanced widgets.
     """
-    widgets = form.spec.widgets.values()
+    spec = form.spec
+    widgets = spec.widgets.values()
     buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
-    return _WIDGET * (buttons + _advanced(form)) + (
-        320 if form.spec.length else 220 if form.saves or form.spec.shows else 0
-    )
+    sheet = _LOOK if any(w.kind == "folder" for w in widgets) else 0
+    return _WIDGET * (buttons + _advanced(form)) + sheet + _results_height(spec)
+
+
+def _results_height(spec: NodeSpec) -> int:
+    """Returns about the height of the results on a node: pictures, curves, tables and texts."""
+    kinds = [port.sockets[0].name for port in spec.outputs.values()]
+    tables = kinds.count("table") - (1 if spec.length else 0)  # one contains the curves
+    has_text = bool({"number", "text"}.intersection(kinds))
+    has_pictures = spec.length or spec.saves or spec.shows or spec.id in _PREVIEWED
+    pictures = _PICTURES if has_pictures else 0
+    return pictures + (_CURVES if spec.length else 0) + _TABLE * tables + _TEXT * has_text
 
 
 def arrange(
@@ -66,7 +79,7 @@ def arrange(
     top = 0.0
     for knob in knobs:
         boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
-        top += 82 + _GAP_Y
+        top += 82 + _TITLE + _GAP_Y
     top = 0.0
     for names in _blocks(document, groups):
         lowest = top

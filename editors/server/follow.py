@@ -37,6 +37,7 @@ class Follower:
         self._previews: dict[str, bytes] = {}  # last preview of each running node
         self._curves: dict[str, dict[str, list[float]]] = {}  # of each running training
         self._warnings: dict[str, list[str]] = {}  # warnings about each node's results
+        self._said: dict[str, str] = {}  # what each node has said last
         self._node = self._type = ""  # the node that was started last
         self._lines: dict[str, str] = {}  # how far each running node is, as a text
         self._outlook: dict[str, Any] = {}  # how far the run is (see `_send_outlook`)
@@ -218,13 +219,15 @@ class Follower:
         self._show(node, event, {})
 
     def _on_log(self, node: str, event: dict[str, Any]) -> None:
+        self._said[node] = event["message"]
         self._text(node, event["message"])
 
-    _on_waiting = _on_log
+    def _on_waiting(self, node: str, event: dict[str, Any]) -> None:
+        self._text(node, event["message"])
 
     def _on_warning(self, node: str, event: dict[str, Any]) -> None:
         self._warnings.setdefault(node, []).append(event["message"])
-        self._on_log(node, event)
+        self._text(node, event["message"])
 
     def _on_failed(self, node: str, event: dict[str, Any]) -> None:
         for current in (self._states, self._previews, self._curves, self._lines):
@@ -267,7 +270,9 @@ class Follower:
             self._store(path, names[path])
         if node in self._warnings:
             output["artgraph_warnings"] = self._warnings[node]
-        texts = [*shown.get("text", ()), *(f"saved {names[path]}" for path in others)]
+        said = self._said.pop(node, "")
+        texts = [text for text in shown.get("text", ()) if text not in said]
+        texts = [*([said] if said else []), *texts, *(f"saved {names[path]}" for path in others)]
         if texts:
             output["text"] = texts
         if event.get("picture") and files:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ...contract.errors import ArtgraphError, GraphError
+from ...contract.errors import ArtgraphError, GraphError, InputError
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import Document, parse_document
 from ...runner.graph.folders import Folders
@@ -28,6 +27,7 @@ from ...runner.store.temporary import write_whole
 from ..formats.convert import Converted, from_comfy, read_json
 from ..formats.shown import show
 from ..formats.workflow_read import is_workflow
+from .graph_files import is_graph, is_workflow_file, opens_as_app, text_of
 from .paths import file_info, inside
 from .prompts import problems_in_editor
 from .saving import text_to_save
@@ -39,7 +39,6 @@ _DEPTH = 3  # levels of sub-folders that are searched for graphs
 _MAX_LISTED = 1_000  # largest number of graphs in the list
 ANY_VERSION = "*"
 _APP = ".app.json"
-_OPENS = re.compile(r"^\s+app:\s*\{?[^}\w]*open: true\b", re.MULTILINE)
 PROBLEMS = "artgraph_problems"  # the key in a workflow's `extra` for what is wrong with the graph
 
 
@@ -87,12 +86,13 @@ class Graphs:
     def load(self, name: str) -> Opened:
         """Returns a graph of the folder. What is wrong with it is part of the workflow.
 
-        Raises: HTTPNotFound; HTTPUnprocessableEntity if the file is not YAML or JSON.
+        Raises: HTTPNotFound; HTTPUnprocessableEntity if the file can't be read, or is not YAML or
+        JSON.
         """
         path = self._existing(name)
-        data = path.read_bytes()
         try:
-            text = decoded(data, path)
+            data = _bytes(path)
+            text = decoded(data, Path(path.name))
             self._watch.record(path, text)
             if path.suffix == ".json":
                 return Opened(_workflow_in(text, path), _version(data))
@@ -149,11 +149,11 @@ class Graphs:
         another version than `base`.
         """
         path = self._path(name).with_suffix(".yaml")
-        if not path.exists() and _is_graph(path.with_suffix(".yml")):
+        if not path.exists() and is_graph(path.with_suffix(".yml")):
             path = path.with_suffix(".yml")
         plain = path.with_suffix(".json")
         now = next((file for file in (path, plain) if file.is_file()), None)
-        if not overwrite and (path.exists() or _is_workflow(plain)):
+        if not overwrite and (path.exists() or is_workflow_file(plain)):
             raise web.HTTPConflict(text=f"{path.name} already exists")
         is_forced = base == ANY_VERSION
         if base and not is_forced and now is not None and _version(now.read_bytes()) != base:
@@ -165,7 +165,7 @@ class Graphs:
             if converted.left_out:
                 what = f"artgraph does not have some of its nodes ({', '.join(converted.left_out)})"
                 raise GraphError(what, "replace or remove them")
-            old = _text(path)
+            old = text_of(path)
             text, losses = text_to_save(converted.document, old, self._registry, converted.renamed)
             document = parse_document(text, path.name, path.parent)
         except ArtgraphError as error:
@@ -173,7 +173,8 @@ class Graphs:
         notes = [*losses, *self._back_up(path, loses_content=is_forced or bool(losses))]
         if text != old:
             write_whole(path, text.encode())
-        if _is_workflow(plain):
+        if is_workflow_file(plain):
+            notes += self._back_up(plain, loses_content=is_forced)
             plain.unlink()
         self._watch.record(path, text)
         self._watch_inside(path, document)
@@ -235,7 +236,7 @@ class Graphs:
 
     def _name(self, path: Path) -> str:
         """Returns the editor's name of a graph's file."""
-        suffix = _APP if _opens_as_app(path) else ".json"
+        suffix = _APP if opens_as_app(path) else ".json"
         return path.relative_to(self._folder).with_suffix(suffix).as_posix()
 
     def _watch_inside(self, path: Path, document: Document) -> None:
@@ -253,15 +254,15 @@ class Graphs:
             if path.is_dir():
                 if depth < _DEPTH and path.resolve() not in self._skip:
                     yield from self._walk(path, depth + 1)
-            elif _is_graph(path) or _is_workflow(path):
+            elif is_graph(path) or is_workflow_file(path):
                 yield path
 
     def _existing(self, name: str) -> Path:
         path = self._path(name)
         for suffix, accepts in (
             (".yaml", Path.is_file),
-            (".yml", _is_graph),
-            (".json", _is_workflow),
+            (".yml", is_graph),
+            (".json", is_workflow_file),
         ):
             if accepts(path.with_suffix(suffix)):
                 return path.with_suffix(suffix)
@@ -286,6 +287,15 @@ class Graphs:
         return [f"The file as it was before is {os.path.relpath(backup, self._folder)}."]
 
 
+def _bytes(path: Path) -> bytes:
+    """Returns the content of a file. Raises: InputError if it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        what = f"{path.name} can't be read: {error.strerror}"
+        raise InputError(what, "check who may read this file") from error
+
+
 def _version(data: bytes) -> str:
     """Returns a text that is another one if the content of a file is."""
     return hash_bytes(data)
@@ -300,38 +310,3 @@ def _workflow_in(text: str, path: Path) -> dict[str, Any]:
     if not is_workflow(workflow):
         raise GraphError(f"{path.name}: not a workflow of the editor", "open another file")
     return dict(workflow)
-
-
-def _text(path: Path) -> str | None:
-    """Returns a file's text, or None if it can't be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _opens_as_app(path: Path) -> bool:
-    """Returns whether the layout of a graph says that it opens in App mode."""
-    return path.suffix != ".json" and _OPENS.search(_text(path) or "") is not None
-
-
-def _is_graph(path: Path) -> bool:
-    """Returns whether a YAML file is a graph: it has the key `artgraph` near its beginning."""
-    if path.suffix not in (".yaml", ".yml"):
-        return False
-    try:
-        with path.open("rb") as file:
-            return b"artgraph:" in file.read(4_096)
-    except OSError:
-        return False
-
-
-def _is_workflow(path: Path) -> bool:
-    """Returns whether a JSON file is a workflow of the editor."""
-    if path.suffix != ".json":
-        return False
-    try:
-        data = path.read_bytes() if path.stat().st_size < 5 * 2**20 else b""
-        return b'"nodes"' in data and b'"links"' in data
-    except OSError:
-        return False

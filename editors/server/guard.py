@@ -44,8 +44,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Browsers ignore it at an address of another computer without HTTPS, with an error in the console.
+_LOCAL_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
 
 
 def guard(token: str | None) -> Middleware:
@@ -66,9 +67,10 @@ def guard(token: str | None) -> Middleware:
     return check
 
 
-async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the security headers to a response."""
-    for name, value in _HEADERS.items():
+    is_local = _host_name(request.host) in LOCAL
+    for name, value in (_HEADERS | _LOCAL_HEADERS if is_local else _HEADERS).items():
         response.headers.setdefault(name, value)
 
 

@@ -202,9 +202,14 @@ def _sheet(
         return None
     pixels = np.stack([tiles[place] for place in sorted(tiles)])
     layout = lay_out(len(tiles), height, width, columns=_COLUMNS, scale=1, gap=2)
+    sheet = Image.fromarray(contact_sheet(pixels, layout))
+    opaque = Image.new("L", sheet.size)  # what is behind the sheet shows between its pictures
+    for number in range(len(tiles)):
+        x, y = layout.corner(number)
+        opaque.paste(255, (x, y, x + layout.cell[0], y + layout.cell[1]))
+    sheet.putalpha(opaque)
     buffer = io.BytesIO()
-    sheet = contact_sheet(pixels, layout, background="black")
-    Image.fromarray(sheet).save(buffer, "WEBP", quality=82, method=2)
+    sheet.save(buffer, "WEBP", quality=82, method=2)
     return buffer.getvalue()
 
 

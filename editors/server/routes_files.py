@@ -100,13 +100,27 @@ def _read(path: Path) -> Image.Image:
         raise web.HTTPBadRequest(text=f"can't read {path.name!r}: {error}") from error
 
 
+def _problem(path: Path) -> str:
+    """Returns what is wrong with a picture that can't be read; an empty text if nothing is."""
+    from ...pictures.reading import UnreadableError, read_picture
+
+    try:
+        read_picture(path, 64)
+    except UnreadableError as error:
+        return f"{error} - {error.advice}"
+    except (OSError, MemoryError):
+        return "it can't be read now - try it again"
+    return ""
+
+
 @routes.post("/upload/image")
 @routes.post("/upload/mask")
 async def upload(request: web.Request) -> web.Response:
     """Store a picture, or a table of labels, in the input folder.
 
-    A number is added if another file has its name. The mask editor sends its layers too, of which
-    only the finished picture is stored.
+    The answer says what is wrong with a picture that can't be read. A number is added if another
+    file has its name. The mask editor sends its layers too, of which only the finished picture is
+    stored.
     """
     services = request.app[SERVICES]
     if not (request.content_type or "").startswith("multipart/"):
@@ -130,7 +144,10 @@ async def upload(request: web.Request) -> web.Response:
         count += 1
         path = path.with_name(f"{Path(name).stem} ({count}){path.suffix}")
     write_whole(path, data)
-    return web.json_response({"name": path.name, "subfolder": folder, "type": "input"})
+    stored = {"name": path.name, "subfolder": folder, "type": "input"}
+    if not is_table(name) and (problem := await asyncio.to_thread(_problem, path)):
+        stored["problem"] = problem
+    return web.json_response(stored)
 
 
 async def _form(request: web.Request, limit: int) -> tuple[dict[str, str], str, bytes]:

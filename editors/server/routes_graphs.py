@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from ..formats.load import load_document, shipped_graphs
 from ..formats.thumbnails import thumbnail
 from ..formats.workflow_names import app_of
 from .brought import with_copies
+from .graph_files import decoded_text
 from .plans import plan_of
 from .services import SERVICES, json_object
 from .settings import START
+from .texts import WORDS
 
 routes = web.RouteTableDef()
 # The templates in the order of use. Graphs that are not named come last.
@@ -32,7 +33,9 @@ _NOT_SHOWN = ("base_models",)  # what the shipped models were made with
 
 
 @routes.get("/templates/index.json")
-async def template_index(_: web.Request) -> web.Response:
+@routes.get("/templates/index.{language}.json")
+async def template_index(request: web.Request) -> web.Response:
+    words = WORDS.get(request.match_info.get("language", "en"), {})
     templates = []
     shipped = {name: path for name, path in shipped_graphs().items() if name not in _NOT_SHOWN}
     for name in sorted(shipped, key=_place):
@@ -40,8 +43,8 @@ async def template_index(_: web.Request) -> web.Response:
         templates.append(
             {
                 "name": name,
-                "title": about.get("title", name),
-                "description": about.get("about", ""),
+                "title": words.get(title := about.get("title", name), title),
+                "description": words.get(text := about.get("about", ""), text),
                 "mediaType": "image",
                 "mediaSubtype": "webp",
                 "tags": about.get("tags", []),
@@ -50,6 +53,11 @@ async def template_index(_: web.Request) -> web.Response:
         )
     group = {"moduleName": "default", "category": "artgraph", "type": "image", "title": "Graphs"}
     return web.json_response([group | {"templates": templates}])
+
+
+@routes.get("/templates/index_logo.json")
+async def template_logos(_: web.Request) -> web.Response:
+    return web.json_response({})
 
 
 @routes.get("/templates/{name}.json")
@@ -113,7 +121,7 @@ async def open_file(request: web.Request) -> web.Response:
     file = Path(request.query.get("name", "graph"))
     name = file.stem
     try:
-        text = read_text(data, GRAPH_KEY) if is_png(data) else _decoded(data)
+        text = read_text(data, GRAPH_KEY) if is_png(data) else decoded_text(data)
     except TextError as error:
         return web.json_response({"error": f"{name}: {error}"})
     if text is None or "artgraph:" not in text[:4_096]:
@@ -127,12 +135,6 @@ async def open_file(request: web.Request) -> web.Response:
     except ArtgraphError as error:
         return web.json_response({"error": str(error)})
     return web.json_response({"name": name, "workflow": workflow})
-
-
-def _decoded(data: bytes) -> str:
-    """Returns the text of a file; some programs write UTF-16."""
-    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
 
 
 @routes.post("/artgraph/yaml")

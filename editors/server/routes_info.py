@@ -20,7 +20,7 @@ from ..formats.help import LOCALES, help_page
 from .definitions import definitions
 from .hub import log_message
 from .services import SERVICES, Services, json_object
-from .texts import texts
+from .texts import WORDS, texts
 
 routes = web.RouteTableDef()
 # What a search without words offers, most wanted first.
@@ -171,6 +171,12 @@ async def suffixes(_: web.Request) -> web.Response:
     text = f"export const READABLE = {json.dumps(READABLE)}\n"
     text += f"export const TABLES = {json.dumps(TABLES)}\n"
     return web.Response(text=text, content_type="text/javascript")
+
+
+@routes.get("/artgraph/words")
+async def words(request: web.Request) -> web.Response:
+    """Returns artgraph's own texts on the page in a language, by the English ones."""
+    return web.json_response(WORDS.get(request.query.get("language", "en"), {}))
 
 
 @routes.get("/extensions/artgraph/{file}")

@@ -132,6 +132,7 @@ def _job_entry(job: QueuedRun) -> dict[str, Any]:
     ]
     saved = [picture for picture in pictures if picture["type"] == "output"]
     workflow = workflow_of(job.request["extra_data"]) or {}
+    first = _first_of(saved, workflow)
     return {
         "id": job.id,
         "status": job.status,
@@ -140,11 +141,23 @@ def _job_entry(job: QueuedRun) -> dict[str, Any]:
         "execution_start_time": _ms(job.started),
         "execution_end_time": _ms(job.ended),
         "outputs_count": len(pictures),
-        "preview_output": next(iter(reversed(saved or pictures)), None),
+        "preview_output": first or next(iter(reversed(saved or pictures)), None),
         "execution_error": job.error,
         "workflow_id": workflow.get("id"),
         "artgraph": {"graph": job.graph, "changes": job.task.get("changes")},
     }
+
+
+def _first_of(pictures: list[dict[str, Any]], workflow: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the picture that App mode shows first, or None."""
+    extra = workflow.get("extra")
+    app = extra.get("linearData") if isinstance(extra, dict) else None
+    outputs = app.get("outputs") if isinstance(app, dict) else None
+    for number in outputs if isinstance(outputs, list) else ():
+        found = next((one for one in pictures if one["nodeId"] == str(number)), None)
+        if found is not None:
+            return found
+    return None
 
 
 def _ms(seconds: float | None) -> int | None:

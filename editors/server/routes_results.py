@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from ...contract.errors import ArtgraphError
 from ..formats.core_nodes import CORE
 from ..formats.forms import node_id
 from ..formats.load import shipped_graphs
+from .follow import REUSED
 from .jobs import QueuedRun, workflow_of
 from .routes_run import graph_file
 from .services import SERVICES, Services, json_object
@@ -25,13 +26,17 @@ async def results(request: web.Request) -> web.Response:
     """Returns what the nodes of a workflow showed last, by the id that they have in it.
 
     A node shows the results of the newest run in which it was done, if it still has its name and
-    its type. From now on, the tab also gets the messages of this graph's runs.
+    its type. `changed` are the nodes that have other values now, and `old` those whose results
+    would be others. From now on, the tab also gets the messages of this graph's runs.
     """
     services = request.app[SERVICES]
     body = await json_object(request)
     workflow, client = body.get("workflow"), str(body.get("client"))
+    prompt = body.get("prompt", {})
     if not isinstance(workflow, dict):
         raise web.HTTPBadRequest(text="the workflow is not a JSON object")
+    if not isinstance(prompt, dict):
+        raise web.HTTPBadRequest(text="the prompt is not a JSON object")
     graph = graph_file(workflow).as_posix()
     services.hub.shows(client, graph)
     runs = [run for run in services.jobs.last(graph, _RUNS) if _is_of(run, workflow, services)]
@@ -42,7 +47,13 @@ async def results(request: web.Request) -> web.Response:
     except ArtgraphError:
         return web.json_response({})
     outputs: dict[str, Any] = {}
+    now = _recipes(prompt, {number: name for name, number in ids.items()})
+    changed: set[str] = set()
+    old: set[str] = set()
     for run in runs:
+        then = _recipes(run.request["prompt"], {n: name for name, n in run.names.items()})
+        others = {name for name, recipe in now.items() if then.get(name) != recipe}
+        after = _after(others, now)
         kinds = {number: _kind(node) for number, node in run.request["prompt"].items()}
         for name, number in run.names.items():
             here = ids.get(name)
@@ -50,10 +61,55 @@ async def results(request: web.Request) -> web.Response:
                 continue
             if kinds.get(number) == document.get(name):
                 outputs[here] = run.outputs[number]
+                if name in after and run.outputs[number].keys() - {REUSED}:
+                    old.add(here)
+                    changed |= {ids[other] for other in others}
     if runs[0].status == "in_progress":
         services.engine.replay(client)
     newest = {"run": runs[0].id, "running": runs[0].status == "in_progress"}
-    return web.json_response({"outputs": outputs, **newest})
+    marks = {"changed": sorted(changed), "old": sorted(old)}
+    return web.json_response({"outputs": outputs, **newest, **marks})
+
+
+class _Recipe(NamedTuple):
+    """What a node of a prompt computes: its type, its values, and the sources of its wires."""
+
+    kind: Any
+    values: dict[str, Any]
+    wires: dict[str, tuple[str, Any]]
+
+
+def _recipes(prompt: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, _Recipe]:
+    """Returns the recipes of a prompt's nodes by their names in the graph file.
+
+    names: the names by the editor's ids.
+    """
+    found = {}
+    for number, node in prompt.items():
+        if number not in names or not isinstance(node, dict):
+            continue
+        recipe = _Recipe(node.get("class_type"), {}, {})
+        inputs = node.get("inputs")
+        for key, value in inputs.items() if isinstance(inputs, dict) else ():
+            if isinstance(value, list) and len(value) == 2:
+                recipe.wires[key] = (names.get(str(value[0]), ""), value[1])
+            else:
+                recipe.values[key] = value
+        found[names[number]] = recipe
+    return found
+
+
+def _after(changed: set[str], recipes: Mapping[str, _Recipe]) -> set[str]:
+    """Returns the changed nodes and all that depend on them."""
+    found, new = set(changed), set(changed)
+    while new:
+        new = {
+            name
+            for name, recipe in recipes.items()
+            if name not in found and any(source in new for source, _ in recipe.wires.values())
+        }
+        found |= new
+    return found
 
 
 def _names(

@@ -72,6 +72,10 @@ _PRESET = {
 }
 
 
+# Files that the editor reads at its start, and their content before it has written them.
+_ABSENT: dict[str, Any] = {"comfy.templates.json": [], "workflows/.index.json": {"favorites": []}}
+
+
 def _settings_file(request: web.Request) -> Path:
     return request.app[SERVICES].settings.state / "settings.json"
 
@@ -117,6 +121,8 @@ async def get_userdata(request: web.Request) -> web.StreamResponse:
         opened = await asyncio.to_thread(services.graphs.load, name.removeprefix(_WORKFLOWS))
         return web.json_response(opened.workflow, headers={VERSION: opened.version})
     path = _plain_file(services, name)
+    if not path.is_file() and name in _ABSENT:
+        return web.json_response(_ABSENT[name])
     if not path.is_file():
         raise web.HTTPNotFound(text=f"there is no file {name[:80]!r}")
     kind = mimetypes.guess_type(path.name)[0] if path.suffix in (".json", ".css") else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...contract.values.files import file_stem
 from ...contract.values.kinds import Table
-from ...runner.graph.bound import BoundNode
+from ...runner.graph.bound import Graph
 from ...runner.store.results import Result
 from ...runner.store.store import Store
 from .samples import link
@@ -23,13 +23,23 @@ _MAX_PICTURES = 36  # largest number of pictures that a preview node shows
 _MAX_PIXELS = 6_000_000  # pixels of all these pictures, unless it is one picture
 
 
-def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -> dict[str, Any]:
-    """Returns texts, tables, curves, and the names of pictures, which are written into `folder`."""
+def shown_outputs(
+    graph: Graph, name: str, result: Result, store: Store, folder: Path
+) -> dict[str, Any]:
+    """Returns what a node shows: texts, tables, curves, and the names of pictures.
+
+    The pictures are written into `folder`. A number that goes on to another node is not shown.
+    """
+    node = graph.nodes[name]
+    wired = {w.output for n in graph.nodes.values() for w in n.wires.values() if w.node == name}
     shown: dict[str, list[Any]] = {"text": [], "tables": [], "curves": [], "pictures": []}
-    for name, stored in result.outputs.items():
-        socket = node.spec.outputs[name].sockets[0]
-        if socket.name in ("number", "text"):
+    for output, stored in result.outputs.items():
+        socket = node.spec.outputs[output].sockets[0]
+        if socket.name == "text":
             shown["text"].append(str(store.value(socket, stored))[:_MAX_TEXT])
+        elif socket.name == "number":
+            if output not in wired:
+                shown["text"].append(f"{store.value(socket, stored):.10g}")
         elif socket.name == "table":
             table = store.value(socket, stored)
             if (curves := _curves(table)) is not None:
@@ -38,7 +48,7 @@ def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -
                 rows = {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
                 shown["tables"].append(rows)
         elif socket.name == "image" and node.spec.shows:
-            stem = f"{file_stem(node.name)}-{name}-{stored.digest[:8]}"
+            stem = f"{file_stem(node.name)}-{output}-{stored.digest[:8]}"
             files, line = write_pictures(store.value(socket, stored), folder, stem)
             shown["pictures"] += files
             shown["text"].append(line)

@@ -5,7 +5,9 @@ The editor's own texts are about another program: they name its add-ons, or advi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
@@ -60,6 +62,7 @@ _TEXTS: dict[str, Any] = {
         "nodeLibraryTab": {"sections": {"comfyNodes": "Editor", "extensions": "artgraph"}},
     },
     "queue": {"jobAddedToQueue": "Waits for its turn, or runs", "jobQueueing": "Checking"},
+    "linearMode": {"cancelThisRun": "Stop (Run continues)"},
     "mediaAsset": {"nodeAddedToWorkflow": "A node that loads it was added"},
     "settingsCategories": {"Comfy": "Editor"},
     "menuLabels": {"About ComfyUI": "About artgraph"},
@@ -80,6 +83,13 @@ _CHINESE: dict[str, Any] = {
         "nodeLibraryTab": {"sections": {"comfyNodes": "编辑器", "extensions": "artgraph"}},
     },
     "queue": {"jobAddedToQueue": "等待或正在运行", "jobQueueing": "检查中"},
+    "linearMode": {"cancelThisRun": "停止（运行可继续）"},
+    "commands": {
+        "artgraph_start": {"label": "从这里开始"},
+        "artgraph_yaml": {"label": "复制为 YAML"},
+        "artgraph_plan": {"label": "显示计划"},
+        "artgraph_review": {"label": "查看图像"},
+    },
     "mediaAsset": {"nodeAddedToWorkflow": "已添加加载它的节点"},
     "settingsCategories": {"Comfy": "编辑器"},
     "menuLabels": {"About ComfyUI": "关于 artgraph"},
@@ -94,6 +104,11 @@ _CHINESE: dict[str, Any] = {
 _CATEGORIES = {
     **{"data": "数据", "prepare": "准备", "image": "图像", "latent": "潜变量", "model": "模型"},
     **{"number": "数值", "save": "保存", "style": "风格", "table": "表格", "evaluate": "评估"},
+}
+# artgraph's own texts on the page by language, by the English ones: those of its scripts, and the
+# titles, descriptions and knobs of the shipped graphs.
+WORDS: dict[str, dict[str, str]] = {
+    "zh": json.loads(Path(__file__).with_name("words_zh.json").read_text(encoding="utf-8"))
 }
 
 

@@ -181,7 +181,7 @@ class Worker:
                 data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
                     data["shown"] = shown_outputs(
-                        graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
+                        graph, event.node, run.results[event.node], store, Path(task["shown"])
                     )
                     keep = samples.reused if isinstance(event, Cached) else samples.finished
                     data["samples"] = keep(event.node, run.key(event.node))

@@ -17,7 +17,6 @@ from ..packed import MOST_BYTES, MOST_RATIO, SourceError
 from ..reading import UnreadableError
 from ..walk import Skip
 from .archive import Archive, Member
-from .names import one_line
 
 _BLOCK = 512  # bytes of a header, and of the steps in which a tar file grows
 _CHUNK = 1 << 20  # bytes that are read at once
@@ -74,7 +73,7 @@ def _read(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
         file = archive.extractfile(info)
         data = file.read(MOST_BYTES) if file else b""
     except (tarfile.TarError, ValueError) as error:
-        raise UnreadableError(f"it is damaged in the archive ({one_line(error)})") from error
+        raise UnreadableError("it is damaged in the archive") from error
     if len(data) < info.size:
         raise UnreadableError("the archive ends before it does")
     return data

@@ -62,11 +62,11 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
             f"it is packed in a way that is not supported ({one_line(error)})"
         ) from error
     except _BAD as error:
-        raise UnreadableError(f"it is damaged in the archive ({one_line(error)})") from error
+        raise UnreadableError("it is damaged in the archive") from error
     except OSError as error:
         if error.errno not in (None, 22):
             raise
-        raise UnreadableError(f"it is damaged in the archive ({one_line(error)})") from error
+        raise UnreadableError("it is damaged in the archive") from error
     return data
 
 

@@ -169,7 +169,7 @@ def zipped(path):
 HOSTILE = {
     "huge.png": (huge_png, "pixels"),
     "large.png": (lambda path: huge_png(path, 9_000), "9000 x 9000 pixels, more than 80 million"),
-    "truncated.jpg": (truncated, "damaged"),
+    "truncated.jpg": (truncated, "cut short"),
     "zip.png": (zipped, "not a picture"),
     "empty.png": (lambda path: path.write_bytes(b""), "not a picture"),
     "text.gif": (lambda path: path.write_text("GIF89a"), "damaged|not a picture"),

@@ -259,7 +259,7 @@ def test_damage_inside_an_archive_affects_one_picture(tmp_path):
     (tmp_path / "a.zip").write_bytes(content)
     loaded, lines = load(tmp_path / "a.zip")
     assert len(loaded) == 3
-    assert "1 unreadable (ink/10.png: it is damaged in the archive (Bad CRC-32" in lines[0]
+    assert "1 unreadable (ink/10.png: it is damaged in the archive" in lines[0]
 
 
 def test_tar_files_that_were_joined_are_reported(tmp_path):

@@ -2,7 +2,9 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { said } from './language.js'
 import { notify, showDialog } from './menu.js'
+import { everyNode } from './nodes.js'
 
 const USUAL = 'artgraph_app' // in a workflow: the inputs and outputs that nobody has chosen
 const READABLE = 0.7 // smallest scale at which a graph opens
@@ -18,27 +20,34 @@ const CARDS = [ // the first page offers these graphs
 
 const ACRONYMS = /\b(cnn|fps|gan|vae)\b/gi
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
-const words = (name) => capital(name.replaceAll('_', ' ').replace(ACRONYMS, (word) => word.toUpperCase()))
+const words = (name) => said(capital(name.replaceAll('_', ' ').replace(ACRONYMS, (word) => word.toUpperCase())))
 const extra = () => app.graph.extra ?? {}
 
 /** Names the knobs in App mode, and shows what they do. */
 export function nameKnobs() {
-  const knobs = extra().artgraph?.knobs ?? {}
-  for (const node of app.graph.nodes) {
-    const widget = node.type === 'PrimitiveNode' && node.widgets?.[0]
-    if (!widget) continue
-    const { name, title = name } = node.properties?.artgraph ?? {}
-    widget.label = name && node.title === title ? words(name) : node.title
-    const about = knobs[name]?.about
-    if (about) widget.tooltip = about
-    if (!isSeed(node)) dropControl(node)
-  }
+  for (const [, node] of everyNode()) if (node.type === 'PrimitiveNode') nameKnob(node)
   for (const [id, input] of extra().linearData?.inputs ?? []) {
     const node = app.graph.getNodeById(id)
     const widget = node?.widgets?.find(({ name }) => name === input)
     const name = node?.properties?.artgraph?.name
     if (widget?.options?.values && name && node.type !== 'PrimitiveNode') widget.label = words(name)
   }
+}
+
+/** Names knobs that the editor has made anew, such as those that were moved into a subgraph. */
+export function nameNewKnobs() {
+  for (const [, node] of everyNode())
+    if (node.type === 'PrimitiveNode' && node.widgets?.length && !node.widgets[0].label) nameKnob(node)
+}
+
+function nameKnob(node) {
+  const widget = node.widgets?.[0]
+  if (!widget) return
+  const { name, title = name } = node.properties?.artgraph ?? {}
+  widget.label = name && node.title === title ? words(name) : node.title
+  const about = extra().artgraph?.knobs?.[name]?.about
+  if (about) widget.tooltip = said(about)
+  if (!isSeed(node)) dropControl(node)
 }
 
 /** Returns whether a knob is wired to a seed. */
@@ -56,6 +65,17 @@ function dropControl(node) {
   if (control?.value !== 'fixed' || others.some((widget) => widget.value)) return
   for (const widget of [control, ...others]) node.widgets.splice(node.widgets.indexOf(widget), 1)
   value.linkedWidgets = []
+}
+
+/** Shows the descriptions of the usual inputs in the language of the editor. */
+export function translateInputs() {
+  const load = app.loadGraphData.bind(app)
+  app.loadGraphData = (data, ...rest) => {
+    for (const shown of [data?.extra?.linearData, data?.extra?.[USUAL]])
+      for (const [, , config] of shown?.inputs ?? [])
+        if (config?.description) config.description = said(config.description)
+    return load(data, ...rest)
+  }
 }
 
 /** Shows a card for each of some graphs, and what the open graph does, until App mode has results. */
@@ -80,12 +100,12 @@ function fill(page) {
   const box = element('div', 'artgraph-start')
   const { title, about } = extra().artgraph ?? {}
   if (extra().linearData?.outputs?.length) {
-    const run = element('button', 'artgraph-run-button', 'Run')
+    const run = element('button', 'artgraph-run-button', said('Run'))
     run.onclick = () => app.extensionManager.command.execute('Comfy.QueuePrompt')
     const name = app.extensionManager.workflow.activeWorkflow?.filename ?? ''
-    box.append(element('h2', '', title ?? name), element('p', '', about ?? ''), ...folderButton(), run)
+    box.append(element('h2', '', said(title ?? name)), element('p', '', said(about ?? '')), ...folderButton(), run)
   }
-  box.append(element('h3', '', 'Or begin with'), allCards())
+  box.append(element('h3', '', said('Or begin with')), allCards())
   page.append(box)
 }
 
@@ -94,7 +114,7 @@ function folderButton() {
   const [[id] = []] = (extra().linearData?.inputs ?? []).filter(([, input]) => input === FOLDER)
   const widget = app.graph.getNodeById(id)?.widgets?.find(({ name }) => name === FOLDER)
   if (!widget) return []
-  const button = element('button', 'artgraph-folder-button', capital(FOLDER))
+  const button = element('button', 'artgraph-folder-button', said(capital(FOLDER)))
   button.onclick = () => widget.callback()
   return [button]
 }
@@ -103,7 +123,7 @@ function folderButton() {
 export function showStart() {
   const cards = allCards()
   cards.addEventListener('click', () => cards.closest('dialog')?.close())
-  showDialog('Begin with', cards)
+  showDialog(said('Begin with'), cards)
 }
 
 function allCards() {
@@ -115,11 +135,11 @@ function allCards() {
 function card(name, text) {
   const button = element('button', 'artgraph-card')
   const picture = Object.assign(element('img'), { src: api.fileURL(`/templates/${name}-1.webp`), alt: '' })
-  button.append(picture, element('span', '', text))
+  button.append(picture, element('span', '', said(text)))
   button.onclick = async () => {
     const answer = await api.fetchApi(`/templates/${name}.json`)
     if (answer.ok) await app.loadGraphData(await answer.json(), true, true, name)
-    else notify('error', 'The graph cannot be opened', await answer.text())
+    else notify('error', said('The graph cannot be opened'), await answer.text())
   }
   return button
 }

@@ -2,13 +2,15 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, openReadable, showStart } from './app_mode.js'
+import { addCards, followGraph, nameKnobs, nameNewKnobs, openReadable, showStart, translateInputs } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
-import { clearNames, drawClearly } from './contrast.js'
+import { clearNames, drawClearly, drawGroups, drawSides } from './contrast.js'
+import { showFirst } from './first_pictures.js'
 import { addHelp } from './help.js'
 import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
+import { loadWords, whenTranslated } from './language.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
 import { addReviewButton, rememberReview, reviewSelected } from './review.js'
@@ -16,8 +18,9 @@ import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
 import {
-  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
+  clearMarks, growCurves, markFailed, markRefused, markReused, settleWaiting, showPreview, showResults, showReused
 } from './results.js'
+import { keepApart } from './places.js'
 import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
 
@@ -103,6 +106,9 @@ async function showVersions() {
 
 const aboutPageBadges = []
 
+// A run that goes on may send messages before the page is ready for them. The editor knows only kinds that are heard.
+for (const kind of ['progress', 'failed', 'curves', 'saved', 'changed']) api.addEventListener(`artgraph.${kind}`, () => {})
+
 app.registerExtension({
   name: 'artgraph',
   aboutPageBadges,
@@ -114,14 +120,18 @@ app.registerExtension({
   ],
   menuCommands: [{ path: ['artgraph'], commands: ['artgraph.start', 'artgraph.yaml', 'artgraph.plan', 'artgraph.review'] }],
 
-  init() {
+  async init() {
+    await loadWords()
     watchFiles()
     showProblems()
+    translateInputs()
     replaceFirstGraph()
     nameGraphs()
     showRefusals()
     acceptFiles()
     acceptDrops()
+    keepApart()
+    drawGroups()
     filterMessages()
   },
 
@@ -134,6 +144,12 @@ app.registerExtension({
     restoreColors()
     openReadable()
     addCards()
+    showFirst()
+    whenTranslated(nameKnobs)
+    setInterval(() => {
+      nameNewKnobs()
+      settleWaiting()
+    }, 500)
     followGraph()
     addHelp()
     showVersions()
@@ -143,7 +159,10 @@ app.registerExtension({
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
     api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
-    app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
+    app.canvas.canvas.addEventListener('litegraph:set-graph', () => {
+      showReused()
+      drawSides()
+    })
     addHistory()
     watchNumbers()
     api.addEventListener('artgraph.saved', (event) => savedWithNote(event.detail))

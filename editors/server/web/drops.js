@@ -96,13 +96,7 @@ async function dropped({ folders, files }, place) {
   const names = folders.map((folder) => folder.name)
   if (unread.length && !found.length) return notify('error', `${names.join(', ') || 'The folder'} can’t be read`, 'Check who may read it.')
   const name = names.length > 3 ? `${names.slice(0, 3).join(', ')} ...` : names.join(', ')
-  await uploadTo(place?.node, { name: name || USUAL_NAME, files: found, unread, isLoose: !name }, () => newNode(place?.position))
-}
-
-function newNode(position) {
-  const node = addNode(SETS)
-  if (position) node.pos = [...position]
-  return node
+  await uploadTo(place?.node, { name: name || USUAL_NAME, files: found, unread, isLoose: !name }, () => addNode(SETS, place?.position))
 }
 
 /** Returns the files in a folder that was dropped, with their paths. */

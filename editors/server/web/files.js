@@ -2,7 +2,9 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { said } from './language.js'
 import { notify } from './menu.js'
+import { freePlace } from './places.js'
 import { READABLE } from './suffixes.js' // made by the server
 import { refreshChoices, uploadSet } from './uploads.js'
 
@@ -62,8 +64,9 @@ async function openGraph(file) {
 
 /** Uploads a picture, and lets a node load it: this one, or a new one. */
 export async function addPicture(file, node) {
-  const { name, refused } = await upload(file)
+  const { name, refused, problem } = await upload(file)
   if (refused) return notify('error', `${file.name} was not uploaded`, refused)
+  if (problem) return notify('error', `${file.name} can’t be used`, problem)
   await refreshChoices()
   setWidget(node ?? addNode('Artgraph_load_image'), 'path', name)
   app.canvas.setDirty(true, true)
@@ -76,12 +79,12 @@ async function addLoader(file, { kind, widget }) {
   setWidget(addNode(kind), widget, name)
 }
 
-/** Adds a node under the mouse. */
-export function addNode(kind) {
+/** Adds a node to the graph that is shown, under the mouse or at a place. */
+export function addNode(kind, place = app.canvas.graph_mouse) {
+  const { graph } = app.canvas
   const node = window.LiteGraph.createNode(kind)
-  const [x, y] = app.canvas.graph_mouse
-  node.pos = [x, y]
-  app.graph.add(node)
+  node.pos = freePlace(graph, place)
+  graph.add(node)
   return node
 }
 
@@ -156,6 +159,7 @@ export function dropControls(node) {
 export function addButton(node, text, act) {
   const options = { serialize: false } // not a value in the prompt
   const button = node.addWidget('button', text, null, act, options)
+  button.label = said(text)
   button.serialize = false // not a value in the workflow
 }
 

@@ -1,6 +1,7 @@
 // Help in the side bar of the editor, instead of the editor's links to pages about ComfyUI.
 
 import { app } from '/scripts/app.js'
+import { said } from './language.js'
 
 const PAGES = [
   ['Run', 'Press Run. Results that were computed before are marked “reused” and not computed again. If you raise the steps of a training, it continues from its last step.'],
@@ -28,8 +29,8 @@ export function addHelp() {
   app.extensionManager.registerSidebarTab({
     id: 'artgraph-help',
     icon: 'pi pi-question-circle',
-    title: 'Help',
-    tooltip: 'Help',
+    title: said('Help'),
+    tooltip: said('Help'),
     type: 'custom',
     render: fill
   })
@@ -46,13 +47,13 @@ function fill(box) {
   help.append(title)
   for (const [name, text] of PAGES) {
     const [heading, words] = ['h3', 'p'].map((kind) => document.createElement(kind))
-    heading.textContent = name
-    words.textContent = text
+    heading.textContent = said(name)
+    words.textContent = said(text)
     help.append(heading, words)
   }
   title.after(...DOCS.map(([name, text]) => {
     const line = document.createElement('p')
-    const link = { href: `/artgraph/docs/${name}.md`, target: '_blank', textContent: text }
+    const link = { href: `/artgraph/docs/${name}.md`, target: '_blank', textContent: said(text) }
     line.append(Object.assign(document.createElement('a'), link))
     return line
   }))

@@ -2,6 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { said } from './language.js'
 import { showDialog } from './menu.js'
 
 const MOST = 60 // runs that are listed
@@ -14,7 +15,7 @@ export function addHistory() {
   app.extensionManager.registerSidebarTab({
     id: 'artgraph-history',
     icon: 'pi pi-history',
-    title: 'History',
+    title: said('History'),
     tooltip: 'History: what was changed from run to run',
     type: 'custom',
     render(element) {
@@ -45,7 +46,7 @@ async function show() {
     const button = bar.appendChild(make('button', 'Compare'))
     button.onclick = () => compare(chosen)
   }
-  list.replaceChildren(make('h2', 'History'), bar, ...found.map(row))
+  list.replaceChildren(make('h2', said('History')), bar, ...found.map(row))
   if (!found.length) list.append(make('p', 'There is no run yet.'))
 }
 

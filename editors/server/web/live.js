@@ -78,6 +78,13 @@ function changedBy(id, node) {
   return [...node.graph.links.values()].filter((link) => link.origin_id === node.id).map((link) => `${prefix}${link.target_id}`)
 }
 
+/** Draws the pictures again that depend on some nodes. Returns the ids of the nodes that show them. */
+export async function drawAgain(ids) {
+  if (busy) return []
+  changed = new Set(ids)
+  return draw()
+}
+
 async function draw() {
   const nodes = [...changed]
   changed = new Set()
@@ -90,11 +97,13 @@ async function draw() {
     const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
     const { pictures } = answer.ok ? await answer.json() : {}
     await released
-    if (path !== activePath()) return
+    if (path !== activePath()) return []
     for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
     if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
+    return Object.keys(pictures ?? {})
   } catch (error) {
     console.warn('no live picture', error)
+    return []
   } finally {
     busy = false
   }

@@ -3,13 +3,13 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { dropControls, setNode, setWidget, valueOf } from './files.js'
+import { said } from './language.js'
 import { grow } from './results.js'
 import { counted, refreshChoices } from './uploads.js'
 
 const NAMES = ['table', 'label', 'review', 'size', 'fit', 'aspect', 'alpha', 'background'] // widgets that matter
 const EVERY = 500 // milliseconds between two checks whether a value has changed
 const [MARGIN, LINE, TEXT] = [6, 17, 130] // sizes on the node, and the largest height of the texts
-const TITLE = 30 // height of a node's title
 const MARKED = / \[(output|temp|input)\]$/ // a result or an input, as the editor writes it
 const boxes = new WeakMap() // from a node to its box
 let watched = null // the editor’s store of what nodes show
@@ -98,7 +98,7 @@ class Box {
     const height = () => this.height()
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
     const widget = node.addDOMWidget('pictures', 'artgraph_look', this.box, options)
-    Object.assign(widget, { serialize: false, label: 'Pictures' })
+    Object.assign(widget, { serialize: false, label: said('Pictures') })
   }
 
   height() {
@@ -143,8 +143,10 @@ class Box {
 
   /** Makes room for the content, and again when nodes that are elements of the page have been drawn. */
   resize() {
-    if (this.height() === this.shown) return
+    const [before, { size }] = [this.shown ?? 0, this.node]
+    if (this.height() === before) return
     this.shown = this.height()
+    if (this.shown < before && !LiteGraph.vueNodesMode) this.node.setSize([size[0], Math.max(this.node.computeSize()[1], size[1] + this.shown - before)])
     requestAnimationFrame(() => this.adapt())
     setTimeout(() => this.adapt(), 500)
   }
@@ -153,9 +155,6 @@ class Box {
     if (!this.node.graph) return
     const active = app.extensionManager?.workflow?.activeWorkflow
     const isSaved = this.isOpening && active && !active.isModified
-    const { id, size } = this.node
-    const drawn = document.querySelector(`[data-node-id="${CSS.escape(id)}"]`)?.offsetHeight - TITLE
-    if (drawn > size[1]) this.node.setSize([size[0], drawn]) // if nodes are elements of the page
     grow(this.node, 0)
     if (isSaved) active.changeTracker?.reset?.((app.rootGraph ?? app.graph).serialize())
   }

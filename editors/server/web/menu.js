@@ -2,11 +2,43 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { said } from './language.js'
 
-/** Shows a message in a corner of the editor. */
+const LONG = 20000 // milliseconds for which warnings and errors are shown
+const MOST = 12 // lines of one message
+let open = null // the message with the last warnings and errors
+
+/** Shows a message in a corner of the editor. Warnings and errors at the same time become one message. */
 export function notify(severity, summary, detail) {
-  const life = ['error', 'warn'].includes(severity) ? 20000 : 6000 // milliseconds
-  app.extensionManager?.toast?.add({ severity, summary, detail, life })
+  const toast = app.extensionManager?.toast
+  if (!['error', 'warn'].includes(severity)) return toast?.add({ severity, summary, detail, life: 6000 })
+  const lines = isOpen() ? open.lines : []
+  lines.push(`${summary}: ${detail}`)
+  console.warn(`${summary}: ${detail}`)
+  const message = lines.length === 1 ? { severity, summary, detail, life: LONG } : {
+    severity: [severity, open.message.severity].includes('error') ? 'error' : 'warn',
+    summary: said('{count} messages', { count: lines.length }),
+    detail: [...lines.slice(0, MOST).map((line) => `• ${line}`), ...(lines.length > MOST ? [said('All are in the console of the browser.')] : [])].join('\n'),
+    life: LONG
+  }
+  show(toast, message)
+  open = { message, lines, until: Date.now() + LONG }
+}
+
+/** Shows a message instead of the one that is open. */
+function show(toast, message) {
+  const { severity, summary, detail, life } = message
+  const kind = severity === 'warn' ? 'warning' : severity
+  if (toast?.[kind]) return toast[kind](summary, { id: 'artgraph', description: detail, duration: life })
+  if (isOpen()) toast?.remove?.(open.message) // an older version of the editor
+  toast?.add(message)
+}
+
+/** Returns whether the last warnings are still shown: the user may have closed them. */
+function isOpen() {
+  if (!open || Date.now() > open.until) return false
+  const shown = [...document.querySelectorAll('[data-testid="toast"], .p-toast-message')].map((one) => one.textContent)
+  return shown.some((text) => text.includes(open.message.summary)) || open.until - Date.now() > LONG - 500
 }
 
 /** Adds a style sheet of artgraph to the page, once. Resolves when it is loaded. */

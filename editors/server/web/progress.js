@@ -44,7 +44,8 @@ function show() {
   if (current) {
     const node = app.rootGraph?.getNodeById?.(current.node) ?? app.graph?.getNodeById(current.node)
     const title = node?.title ?? current.name
-    const rest = current.rest && `${current.rest} in all`
+    const [, left] = / · (.+) left$/.exec(current.line) ?? []
+    const rest = current.rest && !(left && current.rest.includes(left)) && `${current.rest} in all`
     box.textContent = [[title, current.line].filter(Boolean).join(': '), rest].filter(Boolean).join(' \u2014 ')
     box.style.setProperty('--share', percent(current.share).replace(' ', ''))
     document.title = titleOfRun()

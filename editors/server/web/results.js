@@ -4,26 +4,32 @@
 import { app } from '/scripts/app.js'
 import { joined, plot, thinned } from './curves.js'
 import { isOpen } from './last_run.js'
-import { notify } from './menu.js'
+import { said } from './language.js'
+import { notify, showDialog } from './menu.js'
 import { editorStore, everyNode, findNode } from './nodes.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
+const OLD = { color: '#7a5a1e', ink: '#fff2d9', text: 'other values' } // results of a run with other values
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
 const LINE = 19 // height of a line of text in pixels, as the following sizes
 const MARGIN = 6 // space around a note
 const TITLE = 30 // height of a node's title
 const GAP = 20 // space between two nodes
+const TABLE = 96 // largest height of a table and of all texts, which scroll
 const FILM = 200 // height of an animation
+const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
 const growing = new Map() // the curves of trainings that run, by the node's id
 let reused = new Set() // ids of the nodes whose results were reused
-let marked = new WeakSet() // these nodes
+let old = new Set() // ids of the nodes that show results of other values
+let marks = new WeakMap() // from these nodes to their marks
 
 /** Removes the marks of the last run. Messages about a refused graph stay until it is sent again. */
 export function clearMarks({ prompt_id } = {}) {
   if (prompt_id && !isOpen(prompt_id)) return
   reused = new Set()
+  old = new Set()
   growing.clear()
   showReused()
   clearNotes(FAILED)
@@ -38,22 +44,31 @@ export function markReused({ nodes }) {
   showReused()
 }
 
-/** Marks reused nodes: a style does if nodes are elements of the page, and else drawMark. */
+/** Marks nodes whose results are of other values than those that are shown. */
+export function markOld(ids) {
+  old = new Set(ids)
+  showReused()
+}
+
+/** Shows the marks of nodes: a style does if nodes are elements of the page, and else drawMark. */
 export function showReused() {
-  marked = new WeakSet()
-  const ids = []
-  for (const [id, node] of everyNode()) {
-    if (!reused.has(id)) continue
-    marked.add(node)
-    if (node.graph === app.canvas?.graph) ids.push(String(node.id))
+  marks = new WeakMap()
+  const styles = []
+  for (const [mark, marked] of [[REUSED, reused], [OLD, old]]) {
+    const headers = []
+    for (const [id, node] of everyNode()) {
+      if (!marked.has(id) || (mark === REUSED && old.has(id))) continue
+      marks.set(node, mark)
+      if (node.graph === app.canvas?.graph) headers.push(`[data-testid="node-header-${CSS.escape(node.id)}"] > :first-child::after`)
+    }
+    if (headers.length) styles.push(`${headers.join(', ')} {
+      content: '${said(mark.text)}'; flex: none; padding: 0 7px; border-radius: 8px;
+      background: ${mark.color}; color: ${mark.ink}; font: 11px/16px sans-serif;
+    }`)
   }
-  const headers = ids.map((id) => `[data-testid="node-header-${CSS.escape(id)}"] > :first-child::after`)
   const style = document.querySelector('#artgraph-reused') ?? document.head.appendChild(element('style'))
   style.id = 'artgraph-reused'
-  style.textContent = `${headers.join(', ') || 'none'} {
-    content: '${REUSED.text}'; flex: none; padding: 0 7px; border-radius: 8px;
-    background: ${REUSED.color}; color: ${REUSED.ink}; font: 11px/16px sans-serif;
-  }`
+  style.textContent = styles.join('\n')
   app.canvas?.setDirty(true, true)
 }
 
@@ -102,14 +117,17 @@ function problem(what, advice) {
 export function showResults(nodeType) {
   const executed = nodeType.prototype.onExecuted
   nodeType.prototype.onExecuted = function (output) {
+    remember(this)
     if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
+    dropProgress(this)
     showOutput(this, output)
+    settle(this)
   }
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
     draw?.apply(this, arguments)
-    if (marked.has(this) && !this.flags.collapsed) drawMark(ctx, this)
+    if (marks.has(this) && !this.flags.collapsed) drawMark(ctx, this, marks.get(this))
     if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
     if (animated.has(this)) this.animatedImages = true // the editor resets it with each result
   }
@@ -127,7 +145,7 @@ function showOutput(node, output) {
   const contents = [
     ...(output?.artgraph_warnings ?? []).map(warning),
     ...(output?.artgraph_curves ?? []).map(plot),
-    ...(output?.text ?? []).map((text) => element('p', text)),
+    ...(output?.text ?? []).map((text) => Object.assign(element('p', text), { className: 'artgraph-text' })),
     ...(output?.artgraph_tables ?? []).map(table)
   ]
   if (contents.length || notes.has(node)) showNote(node, contents)
@@ -151,36 +169,80 @@ function dropPreview(node) {
   editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
 }
 
-function drawMark(ctx, node) {
+/** Removes the line about the progress of a node: what it has said last is one of its results. */
+function dropProgress(node) {
+  const line = node.widgets?.find(({ name }) => name === PROGRESS)
+  if (!line) return
+  line.onRemove?.()
+  node.widgets.splice(node.widgets.indexOf(line), 1)
+  editorStore('widgetValue')?.deleteWidget?.(`${(app.rootGraph ?? app.graph).id}:${node.id}:${PROGRESS}`)
+}
+
+function drawMark(ctx, node, mark) {
   ctx.save()
   ctx.font = '11px sans-serif'
-  const width = ctx.measureText(REUSED.text).width + 14
+  const width = ctx.measureText(said(mark.text)).width + 14
   const left = node.size[0] - width - 6
-  ctx.fillStyle = REUSED.color
+  ctx.fillStyle = mark.color
   ctx.beginPath()
   ctx.roundRect(left, -23, width, 16, 8)
   ctx.fill()
-  ctx.fillStyle = REUSED.ink
-  ctx.fillText(REUSED.text, left + 7, -11)
+  ctx.fillStyle = mark.ink
+  ctx.fillText(said(mark.text), left + 7, -11)
   ctx.restore()
 }
 
 /** Makes a node as large as its content needs, and moves the nodes below it. */
 export function grow(node, before) {
+  if (LiteGraph.vueNodesMode) return settle(node) // an element of the page grows by itself
   const [width, height] = node.computeSize()
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
   makeRoom(node, before)
 }
 
+const heights = new WeakMap() // from a node to its height when it was looked at last
+
+/** Returns the height of a node as it is drawn: an element of the page may be higher than its node. */
+function drawnHeight(node) {
+  const drawn = node.graph === app.canvas?.graph && document.querySelector(`[data-node-id="${CSS.escape(node.id)}"]`)
+  return Math.max(node.size[1], drawn ? drawn.offsetHeight - TITLE : 0)
+}
+
+function remember(node) {
+  if (!heights.has(node)) heights.set(node, drawnHeight(node))
+}
+
+const waiting = new Set() // nodes with results that are not drawn, as in App mode
+
+/** Makes room below a node when its results have been drawn. */
+function settle(node) {
+  for (const wait of [100, 500, 1500]) setTimeout(() => makeRoom(node), wait)
+  waiting.add(node)
+}
+
+/** Makes room for results that were not drawn before, when the graph is shown. */
+export function settleWaiting() {
+  for (const node of waiting) {
+    if (!node.graph) waiting.delete(node)
+    else if (document.querySelector(`[data-node-id="${CSS.escape(node.id)}"]`)?.offsetHeight) {
+      waiting.delete(node)
+      for (const wait of [300, 1200]) setTimeout(() => makeRoom(node), wait)
+    }
+  }
+}
+
 /**
- * Moves the nodes below a node that has grown from the height `before`: also those that it covers
- * already, because the editor's own line of progress makes nodes higher too.
+ * Moves the nodes below a node that has grown since it was looked at last or from the height `before`:
+ * also those that it covers already, because the editor's own line of progress makes nodes higher too.
  */
-function makeRoom(node, before) {
-  if (node.size[1] <= before) return
-  const below = (node.graph?.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
+function makeRoom(node, before = heights.get(node) ?? node.size[1]) {
+  if (!node.graph || node.flags.collapsed) return
+  const height = drawnHeight(node)
+  heights.set(node, height)
+  if (height <= before) return
+  const below = (node.graph.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
-  const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
+  const missing = node.pos[1] + height + TITLE + GAP - highest
   if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
   app.canvas?.setDirty(true, true)
 }
@@ -188,18 +250,19 @@ function makeRoom(node, before) {
 /** Makes room for a preview, which makes its node higher. */
 export function showPreview({ displayNodeId, nodeId }) {
   const node = findNode(displayNodeId ?? nodeId)
-  const before = node?.size[1]
-  if (node) setTimeout(() => makeRoom(node, before), 100)
+  if (!node) return
+  remember(node)
+  settle(node)
 }
 
 function overlaps(one, other) {
   return one.pos[0] < other.pos[0] + other.size[0] && other.pos[0] < one.pos[0] + one.size[0]
 }
 
-/** Returns the number of lines in a box, estimated since it may not be drawn yet. */
+/** Returns the number of lines of text in a box, estimated since it may not be drawn yet. */
 function lines(box) {
   const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
-  return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
+  return texts.reduce((a, b) => a + b, 0)
 }
 
 /** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */
@@ -207,7 +270,10 @@ function heightOf(box, width) {
   if (!box.childElementCount) return 0
   const plots = [...box.querySelectorAll('.artgraph-curves')]
   const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / 2) + 6)
-  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, 220)
+  const tables = [...box.querySelectorAll('.artgraph-table')].map((one) => Math.min(TABLE, LINE * one.querySelectorAll('tr').length))
+  const texts = lines(box)
+  const rest = texts ? Math.min(LINE * texts, TABLE) : 0
+  return [...drawn, ...tables].reduce((a, b) => a + b, rest) + 12 + 2 * MARGIN
 }
 
 function showNote(node, children, kind = '') {
@@ -227,11 +293,19 @@ function showNote(node, children, kind = '') {
   note.kind = kind
   note.box.classList.toggle('artgraph-failed', kind !== '')
   note.box.replaceChildren(...children)
-  if (!children.length) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
+  if (!children.length && !LiteGraph.vueNodesMode) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
   requestAnimationFrame(() => grow(node, before))
 }
 
+/** Returns a table of limited height. A click shows the whole table. */
 function table(columns) {
+  const box = Object.assign(element('div'), { className: 'artgraph-table', title: said('Click to enlarge') })
+  box.append(wholeTable(columns))
+  box.onclick = () => showDialog(said('Table'), wholeTable(columns))
+  return box
+}
+
+function wholeTable(columns) {
   const names = Object.keys(columns)
   const result = element('table')
   result.append(row('th', names))
@@ -248,7 +322,7 @@ function row(kind, cells) {
 
 function cellText(cell) {
   if (cell === null || cell === undefined) return '–'
-  return typeof cell === 'number' && !Number.isInteger(cell) ? cell.toPrecision(4) : String(cell)
+  return typeof cell === 'number' ? String(Number(cell.toPrecision(Number.isInteger(cell) ? 15 : 3))) : String(cell)
 }
 
 function element(kind, text) {

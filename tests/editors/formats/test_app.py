@@ -158,3 +158,23 @@ def test_large_shipped_graphs_have_groups_that_contain_every_node(path):
     assert len(names) == len(set(names))
     if groups or (len(graph["nodes"]) > 8 and path.stem != "base_models"):
         assert set(graph["nodes"]) <= set(names)
+
+
+def test_the_picture_that_a_model_has_made_is_the_first_output():
+    text = """\
+artgraph: 1
+nodes:
+  art: {node: procedural_art, with: {count: 8}}
+  some: {node: dataset_images, from: {dataset: art}}
+  learned: {node: save_image, from: {image: some.image}}
+  gan: {node: train_gan, from: {dataset: art}}
+  model: {node: save_model, from: {model: gan.gan}}
+  plot: {node: plot_table, from: {table: gan.curves}}
+  curves: {node: save_image, from: {image: plot}}
+  drawn: {node: sample_latent, from: {gan: gan.gan}}
+  dreams: {node: save_image, from: {image: drawn.image}}
+  grid: {node: image_grid, from: {image: drawn.image}}
+  sheet: {node: save_image, from: {image: grid}}
+  empty: {node: save_image}
+"""
+    assert shown(opened(text))[1] == ["sheet", "dreams", "learned", "curves", "model", "empty"]

@@ -204,6 +204,10 @@ def test_a_wrong_file_is_reported(server):
     answer = server.get("/userdata/workflows%2Fwrong.json")
     assert answer.status == 422
     assert answer.body.startswith(b"wrong.yaml:3: ")
+    (server.folder / "wide.yaml").write_text(GRAPH, encoding="utf-16")
+    answer = server.get("/userdata/workflows%2Fwide.json")
+    assert (answer.status, answer.body[:24]) == (422, b"wide.yaml: this is UTF-1")
+    assert {"wrong.json", "wide.json"} <= listed(server).keys()
 
 
 def test_a_graph_with_problems_opens_and_names_them(server):
@@ -253,7 +257,9 @@ def test_pictures_that_browsers_do_not_show_are_shown_as_webp(server):
         assert answer.headers["Content-Type"] == "image/webp"
         with Image.open(io.BytesIO(answer.body)) as shown:
             assert shown.size == (512, 256)
-    assert server.upload("bad.avif", b"nothing").status == 200
+    answer = server.upload("bad.avif", b"nothing")
+    assert answer.status == 200
+    assert answer.json()["problem"].startswith("it is not a picture")
     assert server.get("/view?filename=bad.avif&type=input").status == 400
 
 

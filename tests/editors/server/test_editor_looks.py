@@ -104,6 +104,17 @@ def test_the_sheet_shows_each_class(server):
     assert [row.index(max(row)) for row in rows] == [2, 1, 0]  # blue, green, red
 
 
+def test_the_empty_places_of_a_sheet_are_transparent(server):
+    from PIL import Image
+
+    for number in range(7):
+        save(server.folder / "input" / "seven" / f"{number}.png", (16, 16), "#ff0000")
+    answer = server.get(f"/artgraph/looks/sheet?look={look(server, 'seven')['look']}")
+    with Image.open(io.BytesIO(answer.body)) as sheet:
+        opacity = [sheet.getpixel((50 + 98 * column, 150))[3] for column in range(2)]
+    assert opacity == [255, 0]
+
+
 def test_a_changed_folder_is_looked_at_again_and_an_unchanged_one_is_not(server):
     folder = server.folder / "input" / "growing"
     save(folder / "a.png")

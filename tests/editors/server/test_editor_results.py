@@ -77,6 +77,37 @@ def test_a_graph_shows_its_last_results_after_a_restart(server, tmp_path):
         assert results(second, opened(second, "others")[0]) == {}
 
 
+def test_results_of_other_values_are_named(server):
+    workflow, prompt = opened(server)
+    paper, look, sheet = prompt
+    run(server, workflow, prompt)
+    body = {"client": "tab", "workflow": workflow, "prompt": prompt}
+    same = server.post("/artgraph/results", body).json()
+    assert (same["changed"], same["old"]) == ([], [])
+    prompt[look] = node("preview_image", "look", image=(paper, 0), odd=1)
+    other = server.post("/artgraph/results", body).json()
+    assert (other["changed"], other["old"]) == ([look], sorted([look, sheet]))
+    prompt[paper]["inputs"]["level"] = 0.5
+    assert server.post("/artgraph/results", body).json()["changed"] == sorted([paper, look])
+    assert server.post("/artgraph/results", body | {"prompt": [1]}).status == 400
+
+
+def test_the_first_output_of_an_app_is_the_picture_of_its_run(server):
+    workflow, prompt = opened(server)
+    _, look, sheet = prompt
+    prompt["9"] = node(
+        *("save_image", "second"),
+        **{"image": (look, 0), "name": "", "format": "png", "quality": 92},
+    )
+    workflow["extra"]["linearData"] = {"inputs": [], "outputs": [int(sheet), 9]}
+    extra = {"extra_pnginfo": {"workflow": workflow}}
+    job = server.finished(server.run(prompt, extra_data=extra).json()["prompt_id"])
+    assert job["preview_output"]["nodeId"] == sheet
+    workflow["extra"]["linearData"] = "nothing"
+    job = server.finished(server.run(prompt, extra_data=extra).json()["prompt_id"])
+    assert job["preview_output"]["nodeId"] == "9"
+
+
 def test_nodes_of_two_files_have_different_ids(server):
     ids = [{n["id"] for n in opened(server, name)[0]["nodes"]} for name in ("papers", "others")]
     assert not ids[0] & ids[1]

@@ -160,7 +160,12 @@ def train_vae(
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
-@node(title="VAE encode", category="vae", device=True, words="autoencoder, compress, invert, 编码")
+@node(
+    title="VAE encode",
+    category="vae",
+    device=True,
+    words="autoencoder, compress, invert, project, 编码, 自编码器",
+)
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
@@ -179,7 +184,10 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
 
 
 @node(
-    title="VAE decode", category="vae", device=True, words="draw, autoencoder, render, 解码, 绘制"
+    title="VAE decode",
+    category="vae",
+    device=True,
+    words="draw, autoencoder, render, 解码, 绘制, 自编码器",
 )
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """Turn latents of a VAE into pictures.
@@ -232,7 +240,10 @@ class TrainedPrior(NamedTuple):
 
 
 @node(
-    title="Train prior", category="vae", device=True, words="diffusion, flow, sampling, 扩散, 先验"
+    title="Train prior",
+    category="vae",
+    device=True,
+    words="diffusion, flow, sampling, noise, 扩散, 先验, 噪声",
 )
 def train_prior(
     vae: Vae,
@@ -312,7 +323,8 @@ class SampledVae(NamedTuple):
     category="vae",
     version=2,
     device=True,
-    words="random, draw, autoencoder, new pictures, diffusion, 随机, 新图片",
+    words="random, noise, draw, autoencoder, new pictures, diffusion, generate,"
+    " 随机, 噪声, 新图片, 自编码器",
 )
 def vae_sample(
     vae: Vae,

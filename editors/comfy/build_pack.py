@@ -22,6 +22,7 @@ from ..formats.forms import class_id
 from ..formats.help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
+from .titles import comfy_title
 
 ROOT = Path(__file__).parents[2]
 WEB = Path("editors/comfy/web")
@@ -31,11 +32,14 @@ EXAMPLES = Path("example_workflows")
 def generated_files() -> dict[Path, str]:
     """Returns the texts generated from the registry and the shipped graphs, by path."""
     registry = load_nodes()
-    files = {
-        WEB / "docs" / f"{class_id(spec.id)}.md": help_page(spec) for spec in registry.values()
-    }
+    files: dict[Path, str] = {}
     for language, translate in LOCALES.items():
         definitions = node_definitions(registry, translate)
+        for spec in registry.values():
+            name = class_id(spec.id)
+            definitions[name]["display_name"] = comfy_title(spec, translate)
+            page = f"{name}.md" if language == "en" else f"{name}/{language}.md"
+            files[WEB / "docs" / page] = help_page(spec, translate)
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
@@ -50,10 +54,10 @@ def main(arguments: list[str]) -> None:
         _write(ROOT / path, text.encode())
         if path.parent == EXAMPLES:
             _write((ROOT / path).with_suffix(".jpg"), _picture(path.stem, json.loads(text)))
-    current = {path.stem for path in files}
+    current = {path.with_suffix("") for path in files}
     for folder in (WEB / "docs", EXAMPLES):
-        for path in (ROOT / folder).iterdir():
-            if path.stem not in current:
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.relative_to(ROOT).with_suffix("") not in current:
                 path.unlink()
     name_untranslated(load_nodes())
     if "--art" in arguments:

@@ -2,7 +2,8 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { notify, showDialog } from './menu.js'
+import { showDialog } from './dialog.js'
+import { notify } from './menu.js'
 
 const USUAL = 'artgraph_app' // in a workflow: the inputs and outputs that nobody has chosen
 const READABLE = 0.7 // smallest scale at which a graph opens

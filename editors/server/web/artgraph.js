@@ -16,7 +16,7 @@ import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
 import {
-  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
+  clearMarks, markFailed, markRefused, markReused, showCurves, showResults, showReused
 } from './results.js'
 import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
@@ -142,7 +142,7 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
-    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    api.addEventListener('artgraph.curves', (event) => showCurves(event.detail))
     app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
     addHistory()
     watchNumbers()

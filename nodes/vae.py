@@ -180,7 +180,7 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
     height, width = vae.size_for(*image.shape[1:3])
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
-    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
+    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics, progress=ctx.progress))
 
 
 @node(
@@ -197,7 +197,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     from ..models.vae.api import decode
 
     vae.check_latents(tuple(latent.z.shape[1:]))
-    return decode(vae.network(ctx.device), latent.z, ctx.numerics)
+    return decode(vae.network(ctx.device), latent.z, ctx.numerics, progress=ctx.progress)
 
 
 @node(
@@ -364,9 +364,10 @@ def vae_sample(
         torch.stack(weights),
         guidance=guidance,
         numerics=ctx.numerics,
-        progress=ctx.progress,
+        progress=ctx.part(0, 0.9).progress,
     )
-    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
+    images = decode(network, z, ctx.numerics, progress=ctx.part(0.9, 1).progress)
+    return SampledVae(VaeLatent(z), images)
 
 
 def _prior_of(

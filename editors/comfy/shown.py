@@ -68,5 +68,5 @@ def ui_for(files: list[dict[str, str]], others: list[dict[str, str]]) -> dict[st
 
 
 def place_of(file: dict[str, str]) -> str:
-    """Returns where a saved file is, from ComfyUI's folder."""
+    """Returns the place of a saved file below ComfyUI's folder."""
     return "/".join(filter(None, (file["type"], file["subfolder"], file["filename"])))

@@ -9,6 +9,7 @@ const MARGIN = 6 // space around a note
 const TITLE = 30 // height of a node's title
 const GAP = 20 // space between two nodes
 const FILM = 200 // height of an animation
+const MOST = 360 // largest height of texts, which then have scroll bars
 const ENTRY = 145 // width of a name with its values below a curve
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
@@ -110,7 +111,7 @@ function heightOf(box, width) {
   const plots = [...box.querySelectorAll('.artgraph-curves')]
   const perRow = Math.max(1, Math.floor((width - 40) / ENTRY))
   const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / perRow) + 6)
-  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, 220)
+  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, MOST)
 }
 
 export function showNote(node, children, kind = '') {

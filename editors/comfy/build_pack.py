@@ -22,6 +22,7 @@ from ..formats.forms import class_id
 from ..formats.help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
+from .templates import template_name, with_lesson
 from .titles import comfy_title
 
 ROOT = Path(__file__).parents[2]
@@ -43,17 +44,21 @@ def generated_files() -> dict[Path, str]:
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
-        files[EXAMPLES / f"{name}.json"] = _json(to_workflow(document, registry))
+        workflow = with_lesson(to_workflow(document, registry), name, document)
+        files[EXAMPLES / f"{template_name(name, document)}.json"] = _json(workflow)
     return files
 
 
 def main(arguments: list[str]) -> None:
     """Write outdated files, delete obsolete ones, and print the texts without a translation."""
     files = generated_files()
+    documents = {name: read_document(path) for name, path in shipped_graphs().items()}
+    names = {template_name(name, document): name for name, document in documents.items()}
     for path, text in files.items():
         _write(ROOT / path, text.encode())
         if path.parent == EXAMPLES:
-            _write((ROOT / path).with_suffix(".jpg"), _picture(path.stem, json.loads(text)))
+            workflow = json.loads(text)
+            _write((ROOT / path).with_suffix(".jpg"), _picture(names[path.stem], workflow))
     current = {path.with_suffix("") for path in files}
     for folder in (WEB / "docs", EXAMPLES):
         for path in (ROOT / folder).rglob("*.*"):

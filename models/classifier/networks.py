@@ -251,9 +251,7 @@ def predict(
     The network is moved to the device and set to evaluation mode.
     """
     mirrored = network.mirrored
-    logits = logits_of(
-        network, images, numerics, mirrored=mirrored, batch=batch, progress=progress
-    )
+    logits = logits_of(network, images, numerics, mirrored=mirrored, batch=batch, progress=progress)
     return (logits / network.temperature).softmax(1)
 
 

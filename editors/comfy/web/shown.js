@@ -1,7 +1,9 @@
-// What a node of artgraph shows in ComfyUI: its progress, messages, tables, curves and films.
+// What a node of artgraph shows in ComfyUI: its progress, messages, tables, curves and films; and the
+// names of knobs.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { nameKnobs } from './knobs.js'
 import { findNode } from './nodes.js'
 import { curvesSoFar, dropPreview, element, forgetCurves, growCurves, keepShown, showNote, showOutput, warning } from './notes.js'
 
@@ -11,6 +13,9 @@ app.registerExtension({
   name: 'artgraph.shown',
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name.startsWith('Artgraph_')) showOn(nodeType)
+  },
+  afterConfigureGraph() {
+    if (app.graph.extra?.artgraph) nameKnobs()
   },
   setup() {
     api.addEventListener('execution_start', () => {

@@ -18,6 +18,7 @@ SHARED = frozenset(
         "Resize image",
         "Save image",
         "Save video",
+        "Text",
         "VAE decode",
         "VAE encode",
     }

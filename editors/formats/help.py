@@ -82,6 +82,14 @@ def node_definitions(
     return definitions
 
 
+def category_names(
+    registry: Mapping[str, NodeSpec], translate: Callable[[str], str]
+) -> dict[str, str]:
+    """Returns the names of the categories of nodes, as the editor's tree of nodes shows them."""
+    parts = {part for spec in registry.values() for part in spec.category.split("/")}
+    return {part: translate(part) for part in sorted(parts)}
+
+
 def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
     """Returns each text that needs a translation, once. Names of one letter do not need one."""
     texts: dict[str, None] = {}
@@ -91,6 +99,7 @@ def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
         return text
 
     node_definitions(registry, collect)
+    category_names(registry, collect)
     for spec in registry.values():
         help_page(spec, collect)
     return [text for text in texts if len(text) > 1]

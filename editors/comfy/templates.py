@@ -46,7 +46,9 @@ def template_name(name: str, document: Document) -> str:
 
 def with_lesson(workflow: dict[str, Any], name: str, document: Document) -> dict[str, Any]:
     """Returns a template with a note on its time and its knobs, and without parts of our editor."""
-    lines = [f"A first run takes {TIMES[name]} on two CPU cores, and is faster on a GPU. Results are"]
+    lines = [
+        f"A first run takes {TIMES[name]} on two CPU cores, and is faster on a GPU. Results are"
+    ]
     lines[0] += " stored: cancel at any time, and queue again to continue."
     if document.knobs:
         lines += ["", "Turn these knobs, then queue again. Only what depends on them runs again."]

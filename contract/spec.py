@@ -28,10 +28,12 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from .context import Context
 from .errors import NodeError
 from .problem import Problem
+from .spelling import other_spelling
 from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
@@ -40,6 +42,7 @@ from .widgets import Alpha, Fallback, MayBeEmpty, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_FALLBACK = "Used if no file or folder is chosen"  # about an input that is a fallback
 Surroundings = Callable[[], Mapping[str, str]]
 
 
@@ -52,6 +55,7 @@ class Port:
     is_fallback: whether the input replaces a file or folder.
     alpha:       whether the node accepts pictures with an alpha channel.
     may_be_empty: whether an output that is None counts as not wired, instead of being an error.
+    about:       what the node does with an input, if the node says so.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Port:
     is_fallback: bool = False
     alpha: bool = False
     may_be_empty: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,9 @@ class NodeSpec:
 
     @property
     def search_words(self) -> list[str]:
-        """All words by which the node is found, besides its title."""
-        return [self.id, self.id.replace("_", " "), *self.words]
+        """All words by which the node is found, besides its title, in both spellings."""
+        words = [self.id, self.id.replace("_", " "), *self.words]
+        return list(dict.fromkeys([*words, *map(other_spelling, words)]))
 
     @property
     def summary(self) -> str:
@@ -374,7 +380,18 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
             raise TypeError(
                 f"node {node_id}: the {noun} {name!r} must be optional - annotate it with `| None`"
             )
-    return Port(name, sockets, hint.nullable, variable, *roles.values())
+    about = next((e.description for e in hint.extras if isinstance(e, FieldInfo)), None)
+    about = about or (_FALLBACK if roles[Fallback] else "")
+    return Port(
+        name,
+        sockets,
+        hint.nullable,
+        variable,
+        is_fallback=roles[Fallback],
+        alpha=roles[Alpha],
+        may_be_empty=roles[MayBeEmpty],
+        about=about,
+    )
 
 
 def _snake(name: str) -> str:

@@ -40,11 +40,14 @@ class TrainedClassifier(NamedTuple):
     category="cnn",
     version=6,
     device=True,
-    words="cnn, recognise, image classifier, teach, labels, 训练分类器, 识别图片",
+    words="cnn, recognise, image classifier, convolutional, teach, labels, finetune,"
+    " 训练分类器, 识别图片, 微调",
 )
 def train_classifier(
     dataset: Dataset,
-    start: Classifier | None = None,
+    start: Annotated[
+        Classifier | None, Field(description="A classifier from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],
@@ -167,7 +170,8 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     height, width = classifier.height, classifier.width
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
     fitted = fitted.mul(255).add(0.5).byte()
-    probabilities = predict(classifier.network(ctx.device), fitted, ctx.numerics)
+    network = classifier.network(ctx.device)
+    probabilities = predict(network, fitted, ctx.numerics, progress=ctx.progress)
     best, index = probabilities.max(1)
     columns = {
         "image": list(range(len(fitted))),
@@ -220,7 +224,8 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
             f" {listed(classifier.classes)}",
             "name the sub-folders like these classes, or train a classifier on this dataset",
         )
-    probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
+    network = classifier.network(ctx.device)
+    probabilities = predict(network, dataset.images, ctx.numerics, progress=ctx.progress)
     truth = torch.tensor([classifier.classes.index(str(name)) for name in known])
     table, confusion = metrics_and_confusion(
         probabilities, truth[dataset.labels], classifier.classes

@@ -25,12 +25,16 @@ class Neighbours(NamedTuple):
     category="evaluate",
     version=2,
     device=True,
-    words="similar, copies, memorised, plagiarism, search, 相似图片, 查重",
+    words="similar, similar pictures, duplicate, copies, memorised, plagiarism, search,"
+    " 相似图片, 查重",
 )
 def nearest_images(
     image: Image,
     dataset: Dataset,
-    classifier: Classifier | None = None,
+    classifier: Annotated[
+        Classifier | None,
+        Field(description="Its features compare the pictures, instead of their pixels"),
+    ] = None,
     *,
     count: Annotated[int, Field(ge=1, le=16, description="Pictures to find for each picture")] = 3,
     ctx: Context,

@@ -39,12 +39,18 @@ class TrainedGan(NamedTuple):
     version=11,
     device=True,
     training_version=8,
-    words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
+    words="stylegan, dcgan, generator, discriminator, teach, finetune, fine-tune, learn my style,"
+    " deep learning, 训练, 生成器, 对抗网络, 微调",
 )
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
-    classifier: Classifier | None = None,
-    start: Gan | None = None,
+    classifier: Annotated[
+        Classifier | None,
+        Field(description="Its features judge the pictures and guide the training"),
+    ] = None,
+    start: Annotated[
+        Gan | None, Field(description="A GAN from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["projected", "r3", "classic"],
@@ -289,7 +295,8 @@ class Drawn(NamedTuple):
     category="gan",
     version=3,
     device=True,
-    words="random, seed, stylegan, truncation, new pictures, draw, 随机, 噪声, 新图片",
+    words="random, seed, noise, stylegan, dcgan, truncation, new pictures, draw, generate, dream,"
+    " 随机, 噪声, 新图片, 生成",
 )
 def sample_latent(
     gan: Gan,
@@ -322,7 +329,7 @@ def sample_latent(
     category="gan",
     version=2,
     device=True,
-    words="draw, stylegan, render, new pictures, 生成, 绘制",
+    words="draw, stylegan, dcgan, render, new pictures, 生成, 绘制, 新图片",
 )
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw pictures from the latents of a GAN.
@@ -336,7 +343,8 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     expected = (config.latent_dim, len(config.classes))
     if (latent.z.shape[1], latent.classes.shape[1]) != expected:
         raise NodeError("the latents are from another GAN", "wire latents of this GAN")
-    return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
+    network = gan.network(ctx.device)
+    return draw(network, latent.z, latent.classes, ctx.numerics, progress=ctx.progress)
 
 
 def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:

@@ -28,7 +28,9 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 )
 def image_grid(
     image: Annotated[Pictures, Alpha],
-    labels: Table | None = None,
+    labels: Annotated[
+        Table | None, Field(description="Its columns are written below the pictures")
+    ] = None,
     *,
     columns: Annotated[
         int, Field(ge=0, le=1000, description="Pictures in a row; 0: as square as possible")
@@ -182,7 +184,8 @@ def batch_images(
 @node(
     title="Resize image",
     category="image",
-    words="scale, upscale, enlarge, shrink, size, 缩放, 放大, 尺寸",
+    words="scale, upscale, upscaler, enlarge, bigger, shrink, downscale, size, crop, pad,"
+    " 缩放, 放大, 高清放大, 缩小, 尺寸, 裁剪",
 )
 def resize_image(
     image: Annotated[Pictures, Alpha],

@@ -42,8 +42,12 @@ class TrainedVae(NamedTuple):
 )
 def train_vae(
     dataset: Annotated[Dataset, Alpha],
-    classifier: Classifier | None = None,
-    start: Vae | None = None,
+    classifier: Annotated[
+        Classifier | None, Field(description="Its features sharpen the pictures, if you choose so")
+    ] = None,
+    start: Annotated[
+        Vae | None, Field(description="A VAE from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],
@@ -160,7 +164,12 @@ def train_vae(
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
-@node(title="VAE encode", category="vae", device=True, words="autoencoder, compress, invert, 编码")
+@node(
+    title="VAE encode",
+    category="vae",
+    device=True,
+    words="autoencoder, compress, invert, project, 编码, 自编码器",
+)
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
@@ -175,11 +184,14 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
     height, width = vae.size_for(*image.shape[1:3])
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
-    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
+    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics, progress=ctx.progress))
 
 
 @node(
-    title="VAE decode", category="vae", device=True, words="draw, autoencoder, render, 解码, 绘制"
+    title="VAE decode",
+    category="vae",
+    device=True,
+    words="draw, autoencoder, render, 解码, 绘制, 自编码器",
 )
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """Turn latents of a VAE into pictures.
@@ -189,7 +201,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     from ..models.vae.api import decode
 
     vae.check_latents(tuple(latent.z.shape[1:]))
-    return decode(vae.network(ctx.device), latent.z, ctx.numerics)
+    return decode(vae.network(ctx.device), latent.z, ctx.numerics, progress=ctx.progress)
 
 
 @node(
@@ -232,12 +244,17 @@ class TrainedPrior(NamedTuple):
 
 
 @node(
-    title="Train prior", category="vae", device=True, words="diffusion, flow, sampling, 扩散, 先验"
+    title="Train prior",
+    category="vae",
+    device=True,
+    words="diffusion, flow, sampling, noise, 扩散, 先验, 噪声",
 )
 def train_prior(
     vae: Vae,
     dataset: Annotated[Dataset, Alpha],
-    start: Vae | None = None,
+    start: Annotated[
+        Vae | None, Field(description="A VAE from whose prior the training continues")
+    ] = None,
     *,
     steps: Steps = 2000,
     batch: Annotated[int, Field(ge=1, le=1024, description="Latents in each step"), Advanced] = 32,
@@ -312,7 +329,8 @@ class SampledVae(NamedTuple):
     category="vae",
     version=2,
     device=True,
-    words="random, draw, autoencoder, new pictures, diffusion, 随机, 新图片",
+    words="random, noise, draw, autoencoder, new pictures, diffusion, generate,"
+    " 随机, 噪声, 新图片, 自编码器",
 )
 def vae_sample(
     vae: Vae,
@@ -352,9 +370,10 @@ def vae_sample(
         torch.stack(weights),
         guidance=guidance,
         numerics=ctx.numerics,
-        progress=ctx.progress,
+        progress=ctx.part(0, 0.9).progress,
     )
-    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
+    images = decode(network, z, ctx.numerics, progress=ctx.part(0.9, 1).progress)
+    return SampledVae(VaeLatent(z), images)
 
 
 def _prior_of(

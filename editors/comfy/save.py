@@ -12,7 +12,6 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.values.files import SOURCE, Files, final_name
 from ...pictures.png_text import add_text, is_png
-from ...pictures.suffixes import is_displayable, is_film
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
@@ -47,29 +46,10 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
         texts["prompt"] = json.dumps(prompt)
         for source in (extra.get("workflow"), prompt):
             try:
-                document = from_comfy(source, load_nodes(), "graph", Path()).document
+                document, _, left_out, _ = from_comfy(source, load_nodes(), "graph", Path())
             except GraphError:
                 continue
-            if not document.problems:
+            if not document.problems and not left_out:
                 texts[GRAPH_KEY] = document.yaml()
                 break
     return texts
-
-
-def ui_for(files: list[dict[str, str]]) -> dict[str, Any]:
-    """Returns what ComfyUI's editor shows on the node: pictures, films, the names of other files.
-
-    It plays what is animated and neither WebP nor PNG as a video.
-    """
-    films = [f for f in files if is_film(Path(f["filename"]))]
-    pictures = [f for f in files if f in films or is_displayable(Path(f["filename"]))]
-    others = [f["filename"] for f in files if f not in pictures]
-    animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)
-    ui: dict[str, Any] = {}
-    if pictures:
-        ui["images"] = pictures
-    if animated or films:
-        ui["animated"] = (True,)
-    if others:
-        ui["text"] = others
-    return ui

@@ -8,8 +8,8 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ..formats.forms import NodeForm, node_form
 from . import run as comfy_run
-from .save import ui_for
 from .strict import check_prompts
+from .titles import comfy_title
 
 HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 
@@ -36,7 +36,7 @@ class ComfyV1:
     def run(self, **arguments: Any) -> dict[str, Any]:
         hidden = {name: arguments.pop(name, None) for name in HIDDEN} if self.FORM.saves else {}
         outcome = comfy_run.run_node(self.FORM.spec, arguments, hidden)
-        return {"ui": ui_for(outcome.files), "result": outcome.values}
+        return {"ui": outcome.shown, "result": outcome.values}
 
 
 def v1_class(spec: NodeSpec) -> type[ComfyV1]:
@@ -52,6 +52,7 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
         "RETURN_NAMES": tuple(output.name for output in form.outputs),
         "OUTPUT_TOOLTIPS": tuple(output.tooltip for output in form.outputs),
         "OUTPUT_NODE": form.saves or form.spec.shows,
+        "HAS_INTERMEDIATE_OUTPUT": True,  # a reused node shows again what it has shown
     }
     return type(form.class_id, (ComfyV1,), members)
 
@@ -64,4 +65,4 @@ def mappings() -> dict[str, type[ComfyV1]]:
 
 def display_names() -> dict[str, str]:
     """Returns NODE_DISPLAY_NAME_MAPPINGS."""
-    return {name: cls.FORM.title for name, cls in mappings().items()}
+    return {name: comfy_title(cls.FORM.spec) for name, cls in mappings().items()}

@@ -13,8 +13,8 @@ from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ..formats.forms import InputForm, NodeForm, node_form
 from . import run as comfy_run
-from .save import ui_for
 from .strict import check_prompts
+from .titles import comfy_title
 
 _WIDGETS = {
     "INT": io.Int,
@@ -36,11 +36,12 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         form = cls.FORM
         schema = {
             "node_id": form.class_id,
-            "display_name": form.title,
+            "display_name": comfy_title(form.spec),
             "category": form.category,
             "description": form.description,
             "search_aliases": form.aliases,
             "is_output_node": form.saves or form.spec.shows,
+            "has_intermediate_output": True,  # a reused node shows again what it has shown
             "inputs": [_input(entry) for entry in form.inputs],
             "outputs": [
                 io.Custom(o.type).Output(display_name=o.name, tooltip=o.tooltip)
@@ -66,7 +67,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         names = ("prompt", "extra_pnginfo", "unique_id")
         hidden = {name: getattr(cls.hidden, name) for name in names} if cls.FORM.saves else {}
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
-        return io.NodeOutput(*outcome.values, ui=ui_for(outcome.files) or None)
+        return io.NodeOutput(*outcome.values, ui=outcome.shown or None)
 
 
 def _input(form: InputForm) -> Any:

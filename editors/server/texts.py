@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ..formats.help import LOCALES, node_definitions
+from ..formats.help import LOCALES, category_names, node_definitions
 
 # The languages of the editor. A text that is not translated here is English in all of them.
 _LANGUAGES = (
@@ -101,10 +101,6 @@ _CHINESE: dict[str, Any] = {
         "extensions": "artgraph",
     },
 }
-_CATEGORIES = {
-    **{"data": "数据", "prepare": "准备", "image": "图像", "latent": "潜变量", "model": "模型"},
-    **{"number": "数值", "save": "保存", "style": "风格", "table": "表格", "evaluate": "评估"},
-}
 # artgraph's own texts on the page by language, by the English ones: those of its scripts, and the
 # titles, descriptions and knobs of the shipped graphs.
 WORDS: dict[str, dict[str, str]] = {
@@ -116,7 +112,7 @@ def texts(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
     """Returns the texts for the editor, by language."""
     found: dict[str, Any] = dict.fromkeys(_LANGUAGES, _TEXTS)
     chinese = _merged(_TEXTS, _CHINESE)
-    chinese["nodeCategories"] = _CATEGORIES
+    chinese["nodeCategories"] = category_names(registry, LOCALES["zh"])
     chinese["nodeDefs"] = node_definitions(registry, LOCALES["zh"])
     return found | {"zh": chinese}
 

@@ -46,10 +46,10 @@ from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
+from ..formats.results import shown_outputs
+from ..formats.samples import Samples
 from .live import Live
-from .samples import Samples
 from .settings import START
-from .shown import shown_outputs
 
 _PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
 _PATIENCE = 10.0  # seconds that a run may take to stop after the server has ended
@@ -171,6 +171,9 @@ class Worker:
         outlook = Outlook(trainings)
 
         samples = Samples(Path(task["samples"]), Path(task["shown"]))
+        wired: dict[str, set[str]] = {name: set() for name in graph.nodes}
+        for source in (s for node in graph.nodes.values() for s in node.wires.values()):
+            wired[source.node].add(source.output)
 
         def listener(event: Event) -> None:
             data = event.plain()
@@ -181,7 +184,12 @@ class Worker:
                 data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
                     data["shown"] = shown_outputs(
-                        graph, event.node, run.results[event.node], store, Path(task["shown"])
+                        graph.nodes[event.node].spec,
+                        event.node,
+                        run.results[event.node],
+                        store,
+                        Path(task["shown"]),
+                        wired[event.node],
                     )
                     keep = samples.reused if isinstance(event, Cached) else samples.finished
                     data["samples"] = keep(event.node, run.key(event.node))

@@ -8,12 +8,28 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from .loop import Progress
 from .numerics import empty_cuda_cache, is_out_of_memory
 
 
-def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
-    """Returns the joined results of `function`, called as by `each_part`."""
-    return torch.cat([*each_part(function, *tensors, batch=batch)])
+def in_parts(
+    function: Callable[..., Tensor],
+    *tensors: Tensor,
+    batch: int,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Returns the joined results of `function`, called as by `each_part`.
+
+    progress: called after each part with the number of rows that are done, so that it can stop.
+    """
+    results: list[Tensor] = []
+    done = 0
+    for result in each_part(function, *tensors, batch=batch):
+        results.append(result)
+        done += len(result)
+        if progress is not None:
+            progress(done, len(tensors[0]))
+    return torch.cat(results)
 
 
 def each_part(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Iterator[Tensor]:

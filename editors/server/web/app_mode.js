@@ -2,9 +2,11 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { showDialog } from './dialog.js'
+import { nameKnobs } from './knobs.js'
 import { said } from './language.js'
-import { notify, showDialog } from './menu.js'
-import { everyNode } from './nodes.js'
+import { notify } from './menu.js'
+import { capital } from './notes.js'
 
 const USUAL = 'artgraph_app' // in a workflow: the inputs and outputs that nobody has chosen
 const READABLE = 0.7 // smallest scale at which a graph opens
@@ -18,54 +20,7 @@ const CARDS = [ // the first page offers these graphs
   ['style_remix', 'Remix styles']
 ]
 
-const ACRONYMS = /\b(cnn|fps|gan|vae)\b/gi
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
-const words = (name) => said(capital(name.replaceAll('_', ' ').replace(ACRONYMS, (word) => word.toUpperCase())))
 const extra = () => app.graph.extra ?? {}
-
-/** Names the knobs in App mode, and shows what they do. */
-export function nameKnobs() {
-  for (const [, node] of everyNode()) if (node.type === 'PrimitiveNode') nameKnob(node)
-  for (const [id, input] of extra().linearData?.inputs ?? []) {
-    const node = app.graph.getNodeById(id)
-    const widget = node?.widgets?.find(({ name }) => name === input)
-    const name = node?.properties?.artgraph?.name
-    if (widget?.options?.values && name && node.type !== 'PrimitiveNode') widget.label = words(name)
-  }
-}
-
-/** Names knobs that the editor has made anew, such as those that were moved into a subgraph. */
-export function nameNewKnobs() {
-  for (const [, node] of everyNode())
-    if (node.type === 'PrimitiveNode' && node.widgets?.length && !node.widgets[0].label) nameKnob(node)
-}
-
-function nameKnob(node) {
-  const widget = node.widgets?.[0]
-  if (!widget) return
-  const { name, title = name } = node.properties?.artgraph ?? {}
-  widget.label = name && node.title === title ? words(name) : node.title
-  const about = extra().artgraph?.knobs?.[name]?.about
-  if (about) widget.tooltip = said(about)
-  if (!isSeed(node)) dropControl(node)
-}
-
-/** Returns whether a knob is wired to a seed. */
-function isSeed(node) {
-  return (node.getOutputNodes(0) ?? []).some((target) => {
-    const options = target.constructor.nodeData?.input?.required ?? {}
-    return target.inputs.some((input, slot) =>
-      target.getInputNode(slot) === node && options[input.widget?.name]?.[1]?.control_after_generate)
-  })
-}
-
-/** Removes the choice of what happens to a number after a run, unless the user has used it. */
-function dropControl(node) {
-  const [value, control, ...others] = node.widgets
-  if (control?.value !== 'fixed' || others.some((widget) => widget.value)) return
-  for (const widget of [control, ...others]) node.widgets.splice(node.widgets.indexOf(widget), 1)
-  value.linkedWidgets = []
-}
 
 /** Shows the descriptions of the usual inputs in the language of the editor. */
 export function translateInputs() {

@@ -2,13 +2,14 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, nameNewKnobs, openReadable, showStart, translateInputs } from './app_mode.js'
+import { addCards, followGraph, openReadable, showStart, translateInputs } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { clearNames, drawClearly, drawGroups, drawSides } from './contrast.js'
 import { showFirst } from './first_pictures.js'
 import { addHelp } from './help.js'
+import { nameKnobs, nameNewKnobs } from './knobs.js'
 import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
 import { loadWords, whenTranslated } from './language.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
@@ -17,8 +18,9 @@ import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
+import { settleWaiting, showPreview } from './notes.js'
 import {
-  clearMarks, growCurves, markFailed, markRefused, markReused, settleWaiting, showPreview, showResults, showReused
+  clearMarks, markFailed, markRefused, markReused, showCurves, showResults, showReused
 } from './results.js'
 import { keepApart } from './places.js'
 import { hideElsewhere, setFailure } from './words.js'
@@ -158,7 +160,7 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
-    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    api.addEventListener('artgraph.curves', (event) => showCurves(event.detail))
     app.canvas.canvas.addEventListener('litegraph:set-graph', () => {
       showReused()
       drawSides()

@@ -1,17 +1,17 @@
-"""Prepares a node's results for the editor: texts, tables, curves, and pictures of preview nodes.
+"""Prepares a node's results for the editors: texts, tables, curves, and pictures of preview nodes.
 
 The editor shows files that a node saved by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...contract.spec import NodeSpec
 from ...contract.values.files import file_stem
 from ...contract.values.kinds import Table
-from ...runner.graph.bound import Graph
 from ...runner.store.results import Result
 from ...runner.store.store import Store
 from .samples import link
@@ -24,21 +24,25 @@ _MAX_PIXELS = 6_000_000  # pixels of all these pictures, unless it is one pictur
 
 
 def shown_outputs(
-    graph: Graph, name: str, result: Result, store: Store, folder: Path
+    spec: NodeSpec,
+    node: str,
+    result: Result,
+    store: Store,
+    folder: Path,
+    wired: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Returns what a node shows: texts, tables, curves, and the names of pictures.
+    """Returns texts, tables, curves, and the names of pictures, which are written into `folder`.
 
-    The pictures are written into `folder`. A number that goes on to another node is not shown.
+    node:  the name of the node, for the names of the pictures.
+    wired: the outputs that go on to other nodes; numbers among them are not shown.
     """
-    node = graph.nodes[name]
-    wired = {w.output for n in graph.nodes.values() for w in n.wires.values() if w.node == name}
     shown: dict[str, list[Any]] = {"text": [], "tables": [], "curves": [], "pictures": []}
-    for output, stored in result.outputs.items():
-        socket = node.spec.outputs[output].sockets[0]
+    for name, stored in result.outputs.items():
+        socket = spec.outputs[name].sockets[0]
         if socket.name == "text":
             shown["text"].append(str(store.value(socket, stored))[:_MAX_TEXT])
         elif socket.name == "number":
-            if output not in wired:
+            if name not in wired:
                 shown["text"].append(f"{store.value(socket, stored):.10g}")
         elif socket.name == "table":
             table = store.value(socket, stored)
@@ -47,8 +51,8 @@ def shown_outputs(
             else:
                 rows = {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
                 shown["tables"].append(rows)
-        elif socket.name == "image" and node.spec.shows:
-            stem = f"{file_stem(node.name)}-{output}-{stored.digest[:8]}"
+        elif socket.name == "image" and spec.shows:
+            stem = f"{file_stem(node)}-{name}-{stored.digest[:8]}"
             files, line = write_pictures(store.value(socket, stored), folder, stem)
             shown["pictures"] += files
             shown["text"].append(line)

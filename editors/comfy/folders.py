@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from ...contract.errors import InputError
 from ...contract.widgets import MODELS, Widget
+from ...pictures.sources.names import TABLES
+from ...pictures.suffixes import READABLE
 from ...runner.graph.folders import SHIPPED, Folders
 from ..formats.core_nodes import FOLDER_MARK
 from ..formats.forms import InputForm, NodeForm
@@ -206,8 +208,13 @@ def inputs_of(form: NodeForm) -> list[InputForm]:
 
 
 def _upload(widget: Widget) -> dict[str, Any]:
-    """Returns the options that say what can be uploaded: `image_upload` is one of ComfyUI."""
+    """Returns the options that say what can be uploaded.
+
+    `image_upload` is one of ComfyUI. The page reads the others: the endings of the files that are
+    uploaded of a folder, or one by one. ComfyUI has no upload for models.
+    """
     if widget.is_picture and widget.kind == "file":
         return {"image_upload": True}
-    folder = {"folder_upload": True} if widget.kind == "folder" else {}
-    return folder | ({"file_upload": list(widget.files)} if widget.files else {})
+    if widget.kind == "folder":
+        return {"folder_upload": [*READABLE, *TABLES], "file_upload": list(widget.files)}
+    return {} if is_model(widget) else {"file_upload": list(widget.files)}

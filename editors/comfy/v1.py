@@ -10,6 +10,7 @@ from ...contract.spec import NodeSpec
 from ..formats.forms import NodeForm, node_form
 from . import run as comfy_run
 from .folders import add_model_folder, inputs_of
+from .routes import add_routes
 from .save import ui_for
 from .strict import check_prompts
 
@@ -66,6 +67,7 @@ def mappings() -> dict[str, type[ComfyV1]]:
     """Returns NODE_CLASS_MAPPINGS."""
     check_prompts()
     add_model_folder()
+    add_routes()
     return {cls.FORM.class_id: cls for cls in map(v1_class, load_nodes().values())}
 
 

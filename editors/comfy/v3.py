@@ -16,6 +16,7 @@ from ...contract.spec import NodeSpec, Port
 from ..formats.forms import InputForm, NodeForm, OutputForm, node_form, socket_type
 from . import run as comfy_run
 from .folders import add_model_folder, inputs_of
+from .routes import add_routes
 from .save import ui_for
 from .strict import check_prompts
 
@@ -142,4 +143,5 @@ class Extension(ComfyExtension):  # type: ignore[misc]
         """Returns all nodes, after preparing what they need of ComfyUI."""
         check_prompts()
         add_model_folder()
+        add_routes()
         return [v3_class(spec) for spec in load_nodes().values()]

@@ -164,7 +164,8 @@ def classify(classifier: Classifier, image: Pictures, *, ctx: Context) -> Table:
     height, width = classifier.height, classifier.width
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
     fitted = fitted.mul(255).add(0.5).byte()
-    probabilities = predict(classifier.network(ctx.device), fitted, ctx.numerics)
+    network = classifier.network(ctx.device)
+    probabilities = predict(network, fitted, ctx.numerics, progress=ctx.progress)
     best, index = probabilities.max(1)
     columns = {
         "image": list(range(len(fitted))),
@@ -217,7 +218,8 @@ def evaluate_classifier(classifier: Classifier, dataset: Dataset, *, ctx: Contex
             f" {listed(classifier.classes)}",
             "name the sub-folders like these classes, or train a classifier on this dataset",
         )
-    probabilities = predict(classifier.network(ctx.device), dataset.images, ctx.numerics)
+    network = classifier.network(ctx.device)
+    probabilities = predict(network, dataset.images, ctx.numerics, progress=ctx.progress)
     truth = torch.tensor([classifier.classes.index(str(name)) for name in known])
     table, confusion = metrics_and_confusion(
         probabilities, truth[dataset.labels], classifier.classes

@@ -336,7 +336,8 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     expected = (config.latent_dim, len(config.classes))
     if (latent.z.shape[1], latent.classes.shape[1]) != expected:
         raise NodeError("the latents are from another GAN", "wire latents of this GAN")
-    return draw(gan.network(ctx.device), latent.z, latent.classes, ctx.numerics)
+    network = gan.network(ctx.device)
+    return draw(network, latent.z, latent.classes, ctx.numerics, progress=ctx.progress)
 
 
 def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:

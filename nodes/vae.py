@@ -175,7 +175,8 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
     height, width = vae.size_for(*image.shape[1:3])
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
-    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics))
+    network = vae.network(ctx.device)
+    return VaeLatent(encode(network, fitted, ctx.numerics, progress=ctx.progress))
 
 
 @node(
@@ -189,7 +190,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     from ..models.vae.api import decode
 
     vae.check_latents(tuple(latent.z.shape[1:]))
-    return decode(vae.network(ctx.device), latent.z, ctx.numerics)
+    return decode(vae.network(ctx.device), latent.z, ctx.numerics, progress=ctx.progress)
 
 
 @node(
@@ -352,9 +353,10 @@ def vae_sample(
         torch.stack(weights),
         guidance=guidance,
         numerics=ctx.numerics,
-        progress=ctx.progress,
+        progress=ctx.part(0, 0.8).progress,
     )
-    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics))
+    rest = ctx.part(0.8, 1)
+    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics, progress=rest.progress))
 
 
 def _prior_of(

@@ -25,7 +25,7 @@ from ..configs import (
     sides_of,
 )
 from ..pretrained.network import PretrainedNet
-from ..training.in_parts import in_parts
+from ..training.in_parts import Report, in_parts
 from ..training.numerics import Numerics
 
 Method = Literal["residual", "classic"]
@@ -243,17 +243,26 @@ def predict(
     images: Tensor,
     numerics: Numerics,
     batch: int = 256,
+    progress: Report | None = None,
 ) -> Tensor:
     """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, H, W, 3).
 
     The network is moved to the device and set to evaluation mode.
     """
-    logits = logits_of(network, images, numerics, mirrored=network.mirrored, batch=batch)
+    logits = logits_of(
+        network, images, numerics, mirrored=network.mirrored, batch=batch, progress=progress
+    )
     return (logits / network.temperature).softmax(1)
 
 
 def logits_of(
-    network: nn.Module, images: Tensor, numerics: Numerics, *, mirrored: bool, batch: int = 256
+    network: nn.Module,
+    images: Tensor,
+    numerics: Numerics,
+    *,
+    mirrored: bool,
+    batch: int = 256,
+    progress: Report | None = None,
 ) -> Tensor:
     """Returns the logits of `predict`, before temperature and softmax.
 
@@ -269,4 +278,4 @@ def logits_of(
                 output = (output + network(pictures.flip(3)).float()) / 2
         return output.cpu()
 
-    return in_parts(logits, images, batch=batch)
+    return in_parts(logits, images, batch=batch, progress=progress, network=network)

@@ -16,7 +16,7 @@ from ..alpha import drawn
 from ..blocks import to_signed
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
-from ..training.in_parts import in_parts
+from ..training.in_parts import Report, in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.stages import STEP, Stage
@@ -216,6 +216,7 @@ def generate(
     class_weights: Tensor,
     numerics: Numerics,
     batch: int = 64,
+    progress: Report | None = None,
 ) -> Tensor:
     """Returns pictures for latents: float32 (N, H, W, C) in 0..1, on the processor.
 
@@ -229,7 +230,10 @@ def generate(
         return drawn(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
-        return in_parts(draw_part, z, class_weights, batch=batch).contiguous()
+        images = in_parts(
+            draw_part, z, class_weights, batch=batch, progress=progress, network=network
+        )
+    return images.contiguous()
 
 
 def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: GanSettings) -> None:

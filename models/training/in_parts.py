@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .numerics import empty_cuda_cache, is_out_of_memory
 
+Report = Callable[[float, float], object]  # what is done, and how much there is to do
+_PAUSE = 0.2  # shortest time in seconds between two reports within a part
 
-def in_parts(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Tensor:
-    """Returns the joined results of `function`, called as by `each_part`."""
-    return torch.cat([*each_part(function, *tensors, batch=batch)])
+
+def in_parts(
+    function: Callable[..., Tensor],
+    *tensors: Tensor,
+    batch: int,
+    progress: Report | None = None,
+    network: nn.Module | None = None,
+) -> Tensor:
+    """Returns the joined results of `function`, called as by `each_part`.
+
+    progress: reports how many rows are done, and raises an error to stop.
+    network:  what `function` computes with. While it computes a part, `progress` is called before
+              its layers too, so that a part of large pictures can be stopped soon.
+    """
+    found: list[Tensor] = []
+    if progress is None:
+        return torch.cat([*each_part(function, *tensors, batch=batch)])
+    report, total, done = progress, len(tensors[0]), 0
+    with _before_layers(network, lambda: report(done, total)):
+        for part in each_part(function, *tensors, batch=batch):
+            found.append(part)
+            done += len(part)
+            report(done, total)
+    return torch.cat(found)
+
+
+@contextmanager
+def _before_layers(network: nn.Module | None, report: Callable[[], object]) -> Iterator[None]:
+    """Call `report` before the layers of a network, but not more often than every 0.2 seconds."""
+    last = time.monotonic()
+
+    def check(*_: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > _PAUSE:
+            last = time.monotonic()
+            report()
+
+    modules = network.modules() if network is not None else ()
+    hooks = [module.register_forward_pre_hook(check) for module in modules]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def each_part(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from ..alpha import drawn, premultiplied
 from ..blocks import to_signed
 from ..configs import Size, sides_of, size_of, size_text
 from ..training.diverged import UnsuitableError
-from ..training.in_parts import in_parts
+from ..training.in_parts import Report, in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from .config import FACTOR, Method, VaeConfig
@@ -134,7 +134,13 @@ def _continued_config(start: VaeConfig, size: Size, keep_latents: bool, alpha: b
     return replace(start, size=size, prior=prior, alpha=alpha or start.alpha)
 
 
-def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
+def encode(
+    network: VaeNetwork,
+    images: Tensor,
+    numerics: Numerics,
+    batch: int = 64,
+    progress: Report | None = None,
+) -> Tensor:
     """Returns the mean latents, float32 (N, C, h, w), of images (N, H, W, C).
 
     The images are uint8, or float in 0..1. Over the training pictures, each channel of the latents
@@ -155,10 +161,17 @@ def encode(network: VaeNetwork, images: Tensor, numerics: Numerics, batch: int =
             mean, _ = network.posterior(signed)
         return ((mean - network.latent_mean) / network.latent_std).cpu()
 
-    return in_parts(encoded, images, batch=_at_once(network, height * width, batch))
+    batch = _at_once(network, height * width, batch)
+    return in_parts(encoded, images, batch=batch, progress=progress, network=network)
 
 
-def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int = 64) -> Tensor:
+def decode(
+    network: VaeNetwork,
+    latents: Tensor,
+    numerics: Numerics,
+    batch: int = 64,
+    progress: Report | None = None,
+) -> Tensor:
     """Returns the images, float32 (N, H, W, C) in 0..1, of latents like those of `encode`."""
     numerics.place(network).eval()
 
@@ -169,7 +182,8 @@ def decode(network: VaeNetwork, latents: Tensor, numerics: Numerics, batch: int 
         return drawn(pictures).add(1).div(2).clamp(0, 1).permute(0, 2, 3, 1).contiguous().cpu()
 
     pixels = latents.shape[2] * latents.shape[3] * FACTOR**2
-    return in_parts(decoded, latents, batch=_at_once(network, pixels, batch))
+    batch = _at_once(network, pixels, batch)
+    return in_parts(decoded, latents, batch=batch, progress=progress, network=network)
 
 
 def _at_once(network: VaeNetwork, pixels: int, batch: int) -> int:

@@ -42,9 +42,9 @@ def save_files(
     def final(name: str) -> str:
         return with_size(final_name(name, node, source), size)
 
-    root, kind = folders.output_folder(), "output"
+    root, kind, within = folders.output_folder(), "output", ()
     if files.files and all(name.endswith(MODELS) for name in files.files):
-        root, kind = folders.models_folder(), folders.KEY
+        root, kind, within = folders.models_folder(), "models", (folders.KEY,)
     names = numbered([final(name) for name in files.files], final(chosen or "@"), root)
     for name, data in zip(names, files.files.values(), strict=True):
         for keyword, text in texts.items() if is_png(data) else ():
@@ -53,8 +53,8 @@ def save_files(
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(data)
-    paths = map(PurePosixPath, names)
-    return [{"filename": p.name, "subfolder": _folder(p), "type": kind} for p in paths]
+    places = [PurePosixPath(*within, name) for name in names]
+    return [{"filename": p.name, "subfolder": _folder(p), "type": kind} for p in places]
 
 
 def _folder(path: PurePosixPath) -> str:

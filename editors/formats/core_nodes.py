@@ -22,7 +22,7 @@ class CoreNode:
 
 
 CORE = {
-    "LoadImage": CoreNode("load_image", {"image": "path"}, ("image", None)),
+    "LoadImage": CoreNode("load_image", {"image": "path"}, ("image", "mask")),
     "SaveImage": CoreNode(
         "save_image", {"images": "image", "filename_prefix": "name"}, (), "images"
     ),

@@ -214,7 +214,7 @@ class Assembler(Naming):
     def text(self, node: ForeignNode, spec: NodeSpec, name: str, text: str) -> str:
         """Returns a text of a node in ComfyUI as the value of our widget.
 
-        A path loses ComfyUI's folder mark, and the name of a file ComfyUI's variables. The prefix of
+        A path loses ComfyUI's folder mark, and a file name ComfyUI's variables. The prefix of
         a file of one of ComfyUI's nodes becomes a file name, which may contain folders, or empty if
         it can't be one or another node has it.
         """

@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from .context import Context
 from .errors import NodeError
 from .problem import Problem
+from .spelling import other_spelling
 from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
@@ -116,8 +117,9 @@ class NodeSpec:
 
     @property
     def search_words(self) -> list[str]:
-        """All words by which the node is found, besides its title."""
-        return [self.id, self.id.replace("_", " "), *self.words]
+        """All words by which the node is found, besides its title, in both spellings."""
+        words = [self.id, self.id.replace("_", " "), *self.words]
+        return list(dict.fromkeys([*words, *map(other_spelling, words)]))
 
     @property
     def summary(self) -> str:

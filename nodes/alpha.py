@@ -20,7 +20,11 @@ class Parts(NamedTuple):
     mask: Mask
 
 
-@node(title="Split alpha", category="image", words="mask, transparency, cut out, 蒙版, 透明")
+@node(
+    title="Split alpha",
+    category="image",
+    words="mask, transparency, transparent, cut out, png, 蒙版, 透明, 抠图",
+)
 def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
     """Split pictures with alpha into their colours and a mask, in which 1 means clear.
 
@@ -33,7 +37,11 @@ def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
     return Parts(image[..., :3].contiguous(), 1 - image[..., 3])
 
 
-@node(title="Join alpha", category="image", words="mask, transparency, cut out, 蒙版, 透明")
+@node(
+    title="Join alpha",
+    category="image",
+    words="mask, transparency, transparent, cut out, png, 蒙版, 透明, 抠图",
+)
 def set_alpha(
     image: Annotated[Image, Alpha],
     mask: Mask,
@@ -76,7 +84,7 @@ def set_alpha(
 @node(
     title="Flatten alpha",
     category="image",
-    words="background, transparency, remove alpha, fill, 背景, 透明",
+    words="background, background colour, transparency, remove alpha, fill, 背景, 背景颜色, 透明",
 )
 def flatten_alpha(
     image: Annotated[Pictures, Alpha], *, background: Background = "#ffffff"

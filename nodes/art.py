@@ -18,7 +18,8 @@ from ..contract.wording import chosen_names
 @node(
     title="Procedural art",
     category="data",
-    words="example pictures, demo, generate shapes, abstract, 示例, 抽象图案",
+    words="example pictures, demo, generate shapes, abstract, generative art, pattern, colour,"
+    " colourful, noise, 示例, 抽象图案, 生成艺术, 颜色, 色彩, 噪声",
 )
 def procedural_art(
     *,

@@ -40,7 +40,8 @@ class TrainedClassifier(NamedTuple):
     category="cnn",
     version=5,
     device=True,
-    words="cnn, recognise, image classifier, teach, labels, 训练分类器, 识别图片",
+    words="cnn, recognise, image classifier, convolutional, teach, labels, finetune,"
+    " 训练分类器, 识别图片, 微调",
 )
 def train_classifier(
     dataset: Dataset,

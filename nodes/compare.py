@@ -25,7 +25,8 @@ class Neighbours(NamedTuple):
     category="evaluate",
     version=2,
     device=True,
-    words="similar, copies, memorised, plagiarism, search, 相似图片, 查重",
+    words="similar, similar pictures, duplicate, copies, memorised, plagiarism, search,"
+    " 相似图片, 查重",
 )
 def nearest_images(
     image: Image,

@@ -27,7 +27,7 @@ class WithoutDuplicates(NamedTuple):
 @node(
     title="Drop duplicates",
     category="prepare",
-    words="copies, dedupe, clean, same picture, 去重, 重复",
+    words="duplicate, copies, dedupe, clean, same picture, similar, 去重, 重复, 相似",
 )
 def drop_duplicates(
     dataset: Annotated[Dataset, Alpha],

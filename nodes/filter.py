@@ -53,7 +53,7 @@ class _Measure(NamedTuple):
 @node(
     title="Filter pictures",
     category="prepare",
-    words="blurry, sharp, clean, quality, remove bad, 模糊, 筛选, 清理",
+    words="blurry, sharp, noise, noisy, grey, clean, quality, remove bad, 模糊, 噪点, 筛选, 清理",
 )
 def filter_pictures(
     dataset: Annotated[Dataset, Alpha],

@@ -39,7 +39,8 @@ class TrainedGan(NamedTuple):
     version=11,
     device=True,
     training_version=8,
-    words="stylegan, generator, teach, finetune, learn my style, deep learning, 训练, 生成器, 微调",
+    words="stylegan, dcgan, generator, discriminator, teach, finetune, fine-tune, learn my style,"
+    " deep learning, 训练, 生成器, 对抗网络, 微调",
 )
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
@@ -289,7 +290,8 @@ class Drawn(NamedTuple):
     category="gan",
     version=3,
     device=True,
-    words="random, seed, stylegan, truncation, new pictures, draw, 随机, 噪声, 新图片",
+    words="random, seed, noise, stylegan, dcgan, truncation, new pictures, draw, generate, dream,"
+    " 随机, 噪声, 新图片, 生成",
 )
 def sample_latent(
     gan: Gan,
@@ -322,7 +324,7 @@ def sample_latent(
     category="gan",
     version=2,
     device=True,
-    words="draw, stylegan, render, new pictures, 生成, 绘制",
+    words="draw, stylegan, dcgan, render, new pictures, 生成, 绘制, 新图片",
 )
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw pictures from the latents of a GAN.

@@ -182,7 +182,8 @@ def batch_images(
 @node(
     title="Resize image",
     category="image",
-    words="scale, upscale, enlarge, shrink, size, 缩放, 放大, 尺寸",
+    words="scale, upscale, upscaler, enlarge, bigger, shrink, downscale, size, crop, pad,"
+    " 缩放, 放大, 高清放大, 缩小, 尺寸, 裁剪",
 )
 def resize_image(
     image: Annotated[Pictures, Alpha],

@@ -39,7 +39,8 @@ Method = Annotated[
 @node(
     title="Mix latents",
     category="latent",
-    words="blend, morph, breed, cross, average, interpolate, 混合, 变形",
+    words="blend, morph, breed, cross, mixer, average, interpolate, slerp, style mixing,"
+    " 混合, 变形, 插值, 杂交",
 )
 def mix_latents(
     first: Latent,

@@ -47,7 +47,8 @@ _Result: TypeAlias = "Fitted | UnreadableError | OSError | MemoryError"
     title="Load pictures",
     category="data",
     version=2,
-    words="photos, pictures, folder, my images, directory, zip, 照片, 文件夹, 我的图片, 导入",
+    words="photos, pictures, folder, images from folder, load images, my images, dataset,"
+    " directory, zip, upload, 照片, 文件夹, 我的图片, 数据集, 导入",
 )
 def load_dataset(
     fallback: Annotated[Dataset | None, Fallback, Alpha] = None,

@@ -68,7 +68,7 @@ def save_image(
     title="Save animation",
     category="save",
     version=3,
-    words="gif, webp, apng, animation, loop, film, movie, 动画, 动图",
+    words="gif, webp, apng, animation, loop, film, movie, video, 动画, 动图, 视频",
 )
 def save_animation(
     image: Annotated[Pictures, Alpha],
@@ -170,7 +170,11 @@ def save_video(
     return Files({file_name(name, f".{format}"): data})
 
 
-@node(title="Save table", category="save", words="csv, spreadsheet, export, excel, 表格, 导出")
+@node(
+    title="Save table",
+    category="save",
+    words="csv, spreadsheet, export, excel, numbers, 表格, 导出",
+)
 def save_table(
     table: Table,
     *,

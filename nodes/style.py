@@ -17,7 +17,8 @@ from ..contract.widgets import Seed
     title="Style transfer",
     category="style",
     device=True,
-    words="paint like, repaint, neural style, texture, filter, 风格迁移, 重绘",
+    words="paint like, repaint, neural style, neural style transfer, texture, filter, colour,"
+    " palette, 风格迁移, 重绘, 滤镜, 颜色, 色彩, 纹理",
 )
 def style_transfer(
     content: Image,

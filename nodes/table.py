@@ -17,7 +17,7 @@ from ..contract.wording import chosen_names
     title="Plot table",
     category="table",
     version=3,
-    words="chart, graph, curve, loss, diagram, 图表, 曲线",
+    words="chart, graph, curve, loss graph, training curve, diagram, 图表, 曲线, 损失曲线",
 )
 def plot_table(
     table: Table,

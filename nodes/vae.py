@@ -160,7 +160,12 @@ def train_vae(
     return TrainedVae(Vae(trained.config.to_dict(), trained.state), Table(dict(trained.curves)))
 
 
-@node(title="VAE encode", category="vae", device=True, words="autoencoder, compress, invert, 编码")
+@node(
+    title="VAE encode",
+    category="vae",
+    device=True,
+    words="autoencoder, compress, invert, project, 编码, 自编码器",
+)
 def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> VaeLatent:
     """Turn pictures into latents of a VAE.
 
@@ -175,12 +180,14 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
     image = for_model(image, vae.has_alpha, "image", ctx.warn)
     height, width = vae.size_for(*image.shape[1:3])
     fitted = each_part(lambda part: fit_middle(part, height, width), image)
-    network = vae.network(ctx.device)
-    return VaeLatent(encode(network, fitted, ctx.numerics, progress=ctx.progress))
+    return VaeLatent(encode(vae.network(ctx.device), fitted, ctx.numerics, progress=ctx.progress))
 
 
 @node(
-    title="VAE decode", category="vae", device=True, words="draw, autoencoder, render, 解码, 绘制"
+    title="VAE decode",
+    category="vae",
+    device=True,
+    words="draw, autoencoder, render, 解码, 绘制, 自编码器",
 )
 def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
     """Turn latents of a VAE into pictures.
@@ -233,7 +240,10 @@ class TrainedPrior(NamedTuple):
 
 
 @node(
-    title="Train prior", category="vae", device=True, words="diffusion, flow, sampling, 扩散, 先验"
+    title="Train prior",
+    category="vae",
+    device=True,
+    words="diffusion, flow, sampling, noise, 扩散, 先验, 噪声",
 )
 def train_prior(
     vae: Vae,
@@ -313,7 +323,8 @@ class SampledVae(NamedTuple):
     category="vae",
     version=2,
     device=True,
-    words="random, draw, autoencoder, new pictures, diffusion, 随机, 新图片",
+    words="random, noise, draw, autoencoder, new pictures, diffusion, generate,"
+    " 随机, 噪声, 新图片, 自编码器",
 )
 def vae_sample(
     vae: Vae,
@@ -353,10 +364,10 @@ def vae_sample(
         torch.stack(weights),
         guidance=guidance,
         numerics=ctx.numerics,
-        progress=ctx.part(0, 0.8).progress,
+        progress=ctx.part(0, 0.9).progress,
     )
-    rest = ctx.part(0.8, 1)
-    return SampledVae(VaeLatent(z), decode(network, z, ctx.numerics, progress=rest.progress))
+    images = decode(network, z, ctx.numerics, progress=ctx.part(0.9, 1).progress)
+    return SampledVae(VaeLatent(z), images)
 
 
 def _prior_of(

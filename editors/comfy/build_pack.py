@@ -22,6 +22,8 @@ from ..formats.forms import class_id
 from ..formats.help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
+from .templates import template_name, with_lesson
+from .titles import comfy_title
 
 ROOT = Path(__file__).parents[2]
 WEB = Path("editors/comfy/web")
@@ -31,29 +33,36 @@ EXAMPLES = Path("example_workflows")
 def generated_files() -> dict[Path, str]:
     """Returns the texts generated from the registry and the shipped graphs, by path."""
     registry = load_nodes()
-    files = {
-        WEB / "docs" / f"{class_id(spec.id)}.md": help_page(spec) for spec in registry.values()
-    }
+    files: dict[Path, str] = {}
     for language, translate in LOCALES.items():
         definitions = node_definitions(registry, translate)
+        for spec in registry.values():
+            name = class_id(spec.id)
+            definitions[name]["display_name"] = comfy_title(spec, translate)
+            page = f"{name}.md" if language == "en" else f"{name}/{language}.md"
+            files[WEB / "docs" / page] = help_page(spec, translate)
         files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
-        files[EXAMPLES / f"{name}.json"] = _json(to_workflow(document, registry))
+        workflow = with_lesson(to_workflow(document, registry), name, document)
+        files[EXAMPLES / f"{template_name(name, document)}.json"] = _json(workflow)
     return files
 
 
 def main(arguments: list[str]) -> None:
     """Write outdated files, delete obsolete ones, and print the texts without a translation."""
     files = generated_files()
+    documents = {name: read_document(path) for name, path in shipped_graphs().items()}
+    names = {template_name(name, document): name for name, document in documents.items()}
     for path, text in files.items():
         _write(ROOT / path, text.encode())
         if path.parent == EXAMPLES:
-            _write((ROOT / path).with_suffix(".jpg"), _picture(path.stem, json.loads(text)))
-    current = {path.stem for path in files}
+            workflow = json.loads(text)
+            _write((ROOT / path).with_suffix(".jpg"), _picture(names[path.stem], workflow))
+    current = {path.with_suffix("") for path in files}
     for folder in (WEB / "docs", EXAMPLES):
-        for path in (ROOT / folder).iterdir():
-            if path.stem not in current:
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.relative_to(ROOT).with_suffix("") not in current:
                 path.unlink()
     name_untranslated(load_nodes())
     if "--art" in arguments:

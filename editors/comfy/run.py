@@ -23,6 +23,8 @@ from ..formats.forms import from_comfy_value
 from . import folders, host
 from . import wires as comfy_wires
 from .file_names import with_values
+from .running import RunningNode
+from .shown import shown_on_node
 from .strict import InvalidValue, check_whole
 from .wires import PLAIN, NoValue, Ref, ref_to, remember, value_of
 
@@ -31,10 +33,10 @@ _announced: dict[tuple[Path, bool], str] = {}  # the latest fingerprints that Co
 
 @dataclass
 class Outcome:
-    """What ComfyUI receives from a node: its outputs in order, and the places of its files."""
+    """What ComfyUI receives from a node: its outputs in order, and what it shows on the node."""
 
     values: tuple[Any, ...]
-    files: list[dict[str, str]] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, Any]) -> Outcome:
@@ -57,16 +59,21 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         store = host.store()
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
-        running = host.RunningNode(lambda: {name: value_of(ref) for name, ref in inputs.items()})
-        done = find_or_compute(spec, widgets, key, store, running)
-        result = done.result
+        running = RunningNode(
+            spec.length is not None, lambda: {name: value_of(r) for name, r in inputs.items()}
+        )
+        try:
+            done = find_or_compute(spec, widgets, key, store, running)
+        except Cancelled:
+            running.stopped()
+            raise
         if done.key != key or _has_changed(spec, widgets, done.key):
             comfy_wires.lost_values += 1  # what ComfyUI has in memory is not of the announced files
         store.flush()
-        outcome = _outcome(spec, inputs, widgets, result, hidden)
+        values, files = _outcome(spec, inputs, widgets, done.result, hidden)
         if spec.saves:  # such a node runs near the end of a graph
             store.enforce_budget()
-        return outcome
+        return Outcome(values, shown_on_node(spec, done, running, files))
 
 
 def sees_prompt(spec: NodeSpec) -> bool:
@@ -168,7 +175,8 @@ def _outcome(
     widgets: Mapping[str, Any],
     result: Result,
     hidden: Mapping[str, Any],
-) -> Outcome:
+) -> tuple[tuple[Any, ...], list[dict[str, str]]]:
+    """Returns the outputs of a node as ComfyUI passes them on, and the places of its files."""
     values: list[Any] = []
     files: list[dict[str, str]] = []
     by_variable = {
@@ -193,7 +201,7 @@ def _outcome(
         elif ref.socket.name == "number":
             check_whole(value, hidden, len(values))
         values.append(value)
-    return Outcome(tuple(values), files)
+    return tuple(values), files
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ...contract.spec import NodeSpec
 from ...contract.values.files import SOURCE, Files, final_name
 from ...contract.widgets import MODELS
 from ...pictures.png_text import add_text, is_png
-from ...pictures.suffixes import is_displayable, is_film
+from ...pictures.suffixes import is_displayable
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
@@ -42,9 +42,9 @@ def save_files(
     def final(name: str) -> str:
         return with_size(final_name(name, node, source), size)
 
-    root, kind, within = folders.output_folder(), "output", ()
+    root, place = folders.output_folder(), PurePosixPath("output")
     if files.files and all(name.endswith(MODELS) for name in files.files):
-        root, kind, within = folders.models_folder(), "models", (folders.KEY,)
+        root, place = folders.models_folder(), PurePosixPath("models", folders.KEY)
     names = numbered([final(name) for name in files.files], final(chosen or "@"), root)
     for name, data in zip(names, files.files.values(), strict=True):
         for keyword, text in texts.items() if is_png(data) else ():
@@ -53,12 +53,13 @@ def save_files(
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(data)
-    places = [PurePosixPath(*within, name) for name in names]
-    return [{"filename": p.name, "subfolder": _folder(p), "type": kind} for p in places]
+    return [_described(place / name) for name in names]
 
 
-def _folder(path: PurePosixPath) -> str:
-    return "" if len(path.parts) == 1 else str(path.parent)
+def _described(place: PurePosixPath) -> dict[str, str]:
+    """Returns the place of a file below ComfyUI's folder, as ComfyUI's editor expects it."""
+    kind, *inside, name = place.parts
+    return {"filename": name, "subfolder": "/".join(inside), "type": kind}
 
 
 def _size(files: Files) -> tuple[int, int] | None:
@@ -83,29 +84,10 @@ def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:
         texts["prompt"] = json.dumps(prompt)
         for source in (extra.get("workflow"), prompt):
             try:
-                document = from_comfy(source, load_nodes(), "graph", Path()).document
+                document, _, left_out, _ = from_comfy(source, load_nodes(), "graph", Path())
             except GraphError:
                 continue
-            if not document.problems:
+            if not document.problems and not left_out:
                 texts[GRAPH_KEY] = document.yaml()
                 break
     return texts
-
-
-def ui_for(files: list[dict[str, str]]) -> dict[str, Any]:
-    """Returns what ComfyUI's editor shows on the node: pictures, films, the names of other files.
-
-    It plays what is animated and neither WebP nor PNG as a video.
-    """
-    films = [f for f in files if is_film(Path(f["filename"]))]
-    pictures = [f for f in files if f in films or is_displayable(Path(f["filename"]))]
-    others = [f["filename"] for f in files if f not in pictures]
-    animated = any(Path(f["filename"]).suffix in (".gif", ".webp") for f in pictures)
-    ui: dict[str, Any] = {}
-    if pictures:
-        ui["images"] = pictures
-    if animated or films:
-        ui["animated"] = (True,)
-    if others:
-        ui["text"] = others
-    return ui

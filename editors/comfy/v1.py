@@ -11,8 +11,8 @@ from ..formats.forms import NodeForm, node_form
 from . import run as comfy_run
 from .folders import add_model_folder, inputs_of
 from .routes import add_routes
-from .save import ui_for
 from .strict import check_prompts
+from .titles import comfy_title
 
 HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 
@@ -43,7 +43,7 @@ class ComfyV1:
         names = HIDDEN if comfy_run.sees_prompt(self.FORM.spec) else ()
         hidden = {name: arguments.pop(name, None) for name in names}
         outcome = comfy_run.run_node(self.FORM.spec, arguments, hidden)
-        return {"ui": ui_for(outcome.files), "result": outcome.values}
+        return {"ui": outcome.shown, "result": outcome.values}
 
 
 def v1_class(spec: NodeSpec) -> type[ComfyV1]:
@@ -59,6 +59,7 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
         "RETURN_NAMES": tuple(output.name for output in form.outputs),
         "OUTPUT_TOOLTIPS": tuple(output.tooltip for output in form.outputs),
         "OUTPUT_NODE": form.saves or form.spec.shows,
+        "HAS_INTERMEDIATE_OUTPUT": True,  # a reused node shows again what it has shown
     }
     return type(form.class_id, (ComfyV1,), members)
 
@@ -73,4 +74,4 @@ def mappings() -> dict[str, type[ComfyV1]]:
 
 def display_names() -> dict[str, str]:
     """Returns NODE_DISPLAY_NAME_MAPPINGS."""
-    return {name: cls.FORM.title for name, cls in mappings().items()}
+    return {name: comfy_title(cls.FORM.spec) for name, cls in mappings().items()}

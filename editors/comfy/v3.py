@@ -17,8 +17,8 @@ from ..formats.forms import InputForm, NodeForm, OutputForm, node_form, socket_t
 from . import run as comfy_run
 from .folders import add_model_folder, inputs_of
 from .routes import add_routes
-from .save import ui_for
 from .strict import check_prompts
+from .titles import comfy_title
 
 _WIDGETS = {
     "INT": io.Int,
@@ -47,11 +47,12 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
 
         schema = {
             "node_id": form.class_id,
-            "display_name": form.title,
+            "display_name": comfy_title(form.spec),
             "category": form.category,
             "description": form.description,
             "search_aliases": form.aliases,
             "is_output_node": form.saves or form.spec.shows,
+            "has_intermediate_output": True,  # a reused node shows again what it has shown
             "inputs": [_input(e, template_of(form.spec.inputs, e)) for e in inputs_of(form)],
             "outputs": [_output(e, template_of(form.spec.outputs, e)) for e in form.outputs],
             "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
@@ -74,7 +75,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         names = _HIDDEN if comfy_run.sees_prompt(cls.FORM.spec) else ()
         hidden = {name: getattr(cls.hidden, name) for name in names}
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
-        return io.NodeOutput(*outcome.values, ui=ui_for(outcome.files) or None)
+        return io.NodeOutput(*outcome.values, ui=outcome.shown or None)
 
 
 def _templates(spec: NodeSpec) -> dict[str, Any]:

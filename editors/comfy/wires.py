@@ -20,16 +20,20 @@ from ...contract.values.socket import Socket, SocketError
 from ...runner.store.blobs import BlobError
 from ...runner.store.results import Stored
 from . import host
+from .described import description
 
 PLAIN = ("image", "mask", "number", "text")  # sockets whose values are passed as plain values
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A stored value on a wire."""
+    """A stored value on a wire. Its text is what ComfyUI's *Preview as Text* shows."""
 
     socket: Socket
     stored: Stored
+
+    def __str__(self) -> str:
+        return description(value_of(self))
 
 
 @dataclass(frozen=True)

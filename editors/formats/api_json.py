@@ -13,7 +13,7 @@ from typing import Any
 from ...contract.spec import NodeSpec
 from ...runner.graph.document import ABOUT, Document
 from ...runner.graph.modes import without_modes
-from .assemble import default_values
+from .assemble import default_values, is_written_default
 from .foreign import ForeignGraph, ForeignNode
 from .forms import class_id
 
@@ -56,8 +56,9 @@ def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, An
                 links[name] = [numbers[owner], place]
         inputs = default_values(spec, values) | links
         meta: dict[str, Any] = {"title": entry.name}
-        ours = {"knobs": knobs, "about": entry.about}
-        if knobs or entry.about:
+        written = [n for n, m in entry.values.items() if is_written_default(spec, n, m.value)]
+        ours = {"knobs": knobs, "about": entry.about, "set": written}
+        if any(ours.values()):
             meta[META] = {key: part for key, part in ours.items() if part}
         prompt[numbers[entry.name]] = {
             "class_type": class_id(spec.id),
@@ -98,7 +99,14 @@ def read_api(prompt: Mapping[str, Any]) -> ForeignGraph:
         metadata = _mapping(ours.get("graph")) or metadata
         title = str(meta.get("title") or "")
         nodes[number] = ForeignNode(
-            number, node["class_type"], title, values, links, knobs, ours.get("about")
+            number,
+            node["class_type"],
+            title,
+            values,
+            links,
+            knobs,
+            ours.get("about"),
+            ours={"set": ours.get("set")},
         )
     return ForeignGraph(nodes, metadata)
 

@@ -40,6 +40,7 @@ class Assembler(Naming):
         super().__init__(graph, registry, keeps_unknown)
         self.file = file
         self.problems: list[Problem] = []
+        self.foreign: list[str] = []  # titles of nodes that are left out, as artgraph lacks some
         self._saved_as: set[str] = set()
 
     def report(self, node: ForeignNode, problem: Problem) -> None:
@@ -56,6 +57,7 @@ class Assembler(Naming):
 
     def data(self) -> dict[str, Any]:
         """Returns the graph as plain data, in the form that `Document.plain` returns."""
+        self.leave_out_foreign()
         self.name_nodes()
         self.collect_knobs()
         nodes = {}
@@ -79,6 +81,34 @@ class Assembler(Naming):
         if metadata.get("layout"):
             data["layout"] = metadata["layout"]
         return data
+
+    def leave_out_foreign(self) -> None:
+        """Leave out the nodes that have no counterpart here, and all nodes that depend on them.
+
+        If nothing would remain, all nodes stay, so that each is reported as a problem.
+        """
+        nodes = self.graph.nodes
+        if self.keeps_unknown:
+            return
+        gone = {
+            number
+            for number, node in nodes.items()
+            if not is_primitive(node.type) and node.type not in CORE and node_id(node.type) is None
+        }
+        targets: dict[str, list[str]] = {}
+        for number, node in nodes.items():
+            for source, _ in node.links.values():
+                targets.setdefault(source, []).append(number)
+        waiting = list(gone)
+        while waiting:
+            more = {target for target in targets.get(waiting.pop(), []) if target not in gone}
+            gone |= more
+            waiting += more
+        if all(number in gone or is_primitive(node.type) for number, node in nodes.items()):
+            return
+        self.foreign = [node.title or node.type for number, node in nodes.items() if number in gone]
+        for number in gone:
+            del nodes[number]
 
     def unknown_entry(self, node: ForeignNode) -> dict[str, Any]:
         """Returns a node of a type that is not known here, as the graph file contained it."""
@@ -131,6 +161,8 @@ class Assembler(Naming):
                         self.value(node, spec, name, node.values[slot], {}, values)
             else:
                 self.value(node, spec, name, node.values[slot], wires, values)
+        for name, value in core.fixed.items() if core is not None else ():
+            self.value(node, spec, name, value, wires, values)
         self.restore(node, spec, wires, values)
         about = node.about if isinstance(node.about, str) else None
         parts = {
@@ -201,6 +233,8 @@ class Assembler(Naming):
             wires[name] = f"knobs.{knob}"
             return
         if isinstance(value, str):
+            core = CORE.get(node.type)
+            value = value if core is None else core.values.get(name, {}).get(value, value)
             value = self.text(node, spec, name, value)
         widget = spec.widgets.get(name)
         if widget is None:
@@ -208,7 +242,8 @@ class Assembler(Naming):
             self.report(node, Problem("bad_value", name, what, "wire it"))
             return
         value = from_comfy_value(widget, value)
-        if widget.required or not is_default(value, widget.default):
+        is_written = name in (node.ours.get("set") or ())
+        if widget.required or is_written or not is_default(value, widget.default):
             values[name] = value
 
     def text(self, node: ForeignNode, spec: NodeSpec, name: str, text: str) -> str:
@@ -251,6 +286,12 @@ def ordered(entries: dict[str, Any], spec: NodeSpec) -> dict[str, Any]:
 def is_default(value: Any, default: Any) -> bool:
     """Returns whether a value is the default. As in JSON, 1 equals 1.0, but true does not."""
     return bool(value == default) and (type(value) is bool) == (type(default) is bool)
+
+
+def is_written_default(spec: NodeSpec, name: str, value: Any) -> bool:
+    """Returns whether a value of a graph file could be left out of it."""
+    widget = spec.widgets.get(name)
+    return widget is not None and not widget.required and is_default(value, widget.default)
 
 
 def default_values(spec: NodeSpec, values: Mapping[str, Any]) -> dict[str, Any]:

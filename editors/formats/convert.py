@@ -35,8 +35,7 @@ class Converted(NamedTuple):
     """A document made from ComfyUI's JSON.
 
     ids:      the id in ComfyUI of each node, by its name here.
-    left_out: titles of muted and bypassed nodes that artgraph does not have, and of nodes that need
-              them.
+    left_out: titles of the nodes that artgraph does not have, and of those that need them.
     renamed:  the new name of each node that was renamed in the editor, by its name before.
     """
 
@@ -73,7 +72,7 @@ def from_comfy(
             )
         assembler = Assembler(graph, registry, file, keeps_unknown)
         document = document_of(assembler.data(), file, folder)
-        document.unread = graph.left_out
+        document.unread = left_out = [*graph.left_out, *assembler.foreign]
         if graph.workflow is not None and not assembler.problems:
             document.layout = layout_of(assembler, document)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -84,7 +83,7 @@ def from_comfy(
     if assembler.problems:
         raise GraphError.of(assembler.problems)
     ids = {name: number for number, name in assembler.names.items()}
-    return Converted(document, ids, graph.left_out, assembler.renamed())
+    return Converted(document, ids, left_out, assembler.renamed())
 
 
 def read_json(data: bytes | str, file: str) -> Any:

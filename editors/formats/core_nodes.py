@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
+
+_SMOOTH = ("bilinear", "area", "bicubic", "lanczos")
+_FILTERS = {"nearest-exact": "pixels"} | dict.fromkeys(_SMOOTH, "smooth")
 
 
 @dataclass(frozen=True)
@@ -13,12 +17,16 @@ class CoreNode:
     inputs:      our name of each input that the two nodes share.
     outputs:     our name of each output; None if we do not have it.
     passthrough: the input that the node returns unchanged, if it has such an output.
+    values:      our value for a value of an input, by our name of the input.
+    fixed:       values of ours that the other node always has.
     """
 
     node: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: tuple[str | None, ...] = ()
     passthrough: str | None = None
+    values: dict[str, dict[Any, Any]] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
 
 
 CORE = {
@@ -27,10 +35,49 @@ CORE = {
         "save_image", {"images": "image", "filename_prefix": "name"}, (), "images"
     ),
     "PreviewImage": CoreNode("preview_image", {"images": "image"}, (), "images"),
+    "ImageScale": CoreNode(
+        "resize_image",
+        {
+            "image": "image",
+            "upscale_method": "filter",
+            "width": "width",
+            "height": "height",
+            "crop": "fit",
+        },
+        ("image",),
+        values={"filter": _FILTERS, "fit": {"disabled": "stretch", "center": "crop"}},
+    ),
+    "ImageBatch": CoreNode("batch_images", {"image1": "first", "image2": "second"}, ("image",)),
+    "ImageFromBatch": CoreNode(
+        "pick_images",
+        {"image": "image", "batch_index": "start", "length": "count"},
+        ("image",),
+    ),
+    "SplitImageWithAlpha": CoreNode("image_alpha", {"image": "image"}, ("image", "mask")),
+    "JoinImageWithAlpha": CoreNode("set_alpha", {"image": "image", "alpha": "mask"}, ("image",)),
+    "SaveAnimatedWEBP": CoreNode(
+        "save_animation",
+        {
+            "images": "image",
+            "filename_prefix": "name",
+            "fps": "fps",
+            "quality": "quality",
+        },
+        fixed={"format": "webp"},
+    ),
+    "SaveAnimatedPNG": CoreNode(
+        "save_animation",
+        {"images": "image", "filename_prefix": "name", "fps": "fps"},
+        fixed={"format": "apng"},
+    ),
 }
 CORE_WIDGETS = {
     "LoadImage": ["image", "upload"],
     "SaveImage": ["filename_prefix"],
+    "ImageScale": ["upscale_method", "width", "height", "crop"],
+    "ImageFromBatch": ["batch_index", "length"],
+    "SaveAnimatedWEBP": ["filename_prefix", "fps", "lossless", "quality", "method"],
+    "SaveAnimatedPNG": ["filename_prefix", "fps", "compress_level"],
     "PrimitiveNode": ["value"],
     "PrimitiveInt": ["value"],
     "PrimitiveFloat": ["value"],

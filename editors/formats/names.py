@@ -10,6 +10,7 @@ from typing import Any
 from ...runner.graph.names import NAME, NODE_NAME
 from .core_nodes import CONTROLS
 
+PACK = " (artgraph)"  # after a title that one of ComfyUI's own nodes has too
 _BETWEEN = " · "  # between the title of a node's type and the node's name
 
 

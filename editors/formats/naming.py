@@ -10,7 +10,7 @@ from ...runner.graph.names import NAME, NODE_NAME
 from .core_nodes import CORE, PRIMITIVE_TITLES, is_primitive
 from .foreign import ForeignGraph, ForeignNode
 from .forms import is_empty_number, node_id
-from .names import node_name, unused_name, valid_name
+from .names import PACK, node_name, unused_name, valid_name
 
 
 class Naming:
@@ -69,7 +69,7 @@ class Naming:
 
     def name(self, node: ForeignNode) -> None:
         """Use a node's title as its name, if the title can be a name."""
-        spec, title = self.spec(node), node.title
+        spec, title = self.spec(node), node.title.removesuffix(PACK)
         if spec is None and not self.is_kept(node):
             return
         usual = spec.id if spec is not None else valid_name(node_id(node.type) or "", "node")

@@ -12,7 +12,7 @@ from ...runner.graph.document import Document, document_of
 from .assemble import Assembler
 from .core_nodes import is_primitive
 from .forms import node_form
-from .names import unused_name, usual_title, valid_name
+from .names import PACK, unused_name, usual_title, valid_name
 from .workflow_app import usual_app, with_ids
 from .workflow_extras import NOTES, about_box, primitive_control, read_layout
 from .workflow_layout import Box, about_place, arrange, group_box, read_boxes
@@ -75,14 +75,16 @@ def app_of(workflow: Mapping[str, Any], registry: Mapping[str, NodeSpec]) -> dic
     return with_ids(usual_app(document, registry, knobs, nodes), ids)
 
 
-def _titles(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, tuple[str, str]]:
+def _titles(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, tuple[str, ...]]:
     """Returns the titles of each node that nobody has chosen: of its type, and with its name."""
     titles = {
         name: registry[entry.type].title
         for name, entry in document.nodes.items()
         if entry.type in registry
     }
-    return {name: (title, usual_title(title, name)) for name, title in titles.items()}
+    return {
+        name: (title, f"{title}{PACK}", usual_title(title, name)) for name, title in titles.items()
+    }
 
 
 def _named_groups(

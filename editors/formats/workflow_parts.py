@@ -17,6 +17,8 @@ from .workflow_extras import about_text
 from .workflow_layout import Box, about_place, group_box, group_nodes, read_box
 from .workflow_names import knob_nodes
 
+# Colours of the groups that have none, in turn; they are those of the editor's palette.
+_COLORS = ("#3f789e", "#88AA88", "#b58b2a", "#8888AA", "#b06634", "#a1309b", "#88AAAA")
 _GROUP_BOX, _NOTE_BOX = Box(0, 0, 400, 300), Box(0, 0, 300, 120)
 
 
@@ -85,7 +87,10 @@ class Parts:
 
     def groups(self, boxes: Mapping[str, Box]) -> list[dict[str, Any]]:
         """Returns the groups of the layout."""
-        return [group_of(group, self.around(group, boxes)) for group in self.listed("groups")]
+        return [
+            group_of(group, self.around(group, boxes), _COLORS[number % len(_COLORS)])
+            for number, group in enumerate(self.listed("groups"))
+        ]
 
     def around(self, group: Mapping[str, Any], boxes: Mapping[str, Box]) -> Box | None:
         """Returns the box of a group that names its nodes."""
@@ -116,16 +121,17 @@ def control_of(controls: Any, name: str) -> str:
     return value if value in CONTROLS else CONTROLS[0]
 
 
-def group_of(group: Mapping[str, Any], around: Box | None) -> dict[str, Any]:
+def group_of(group: Mapping[str, Any], around: Box | None, color: str) -> dict[str, Any]:
     """Returns a group of the layout as the editor saves it.
 
     around: the box around the nodes that the group names.
+    color:  the colour of a group that has none.
     """
     others = {k: v for k, v in group.items() if k not in ("title", "box", "color", "nodes")}
     return {
         "title": str(group.get("title", "")),
         "bounding": list(read_box(group.get("box")) or around or _GROUP_BOX),
-        "color": group.get("color", "#3f789e"),
+        "color": group.get("color", color),
         "flags": {},
     } | others
 

@@ -17,7 +17,7 @@ from ...contract.widgets import Widget
 from ...runner.graph.document import Document, NodeEntry, document_of
 from ...runner.graph.meaning import Meaning
 from .api_json import META, graph_metadata
-from .assemble import Assembler, default_values
+from .assemble import Assembler, default_values, is_written_default
 from .core_nodes import CONTROLS
 from .forms import InputForm, class_id, from_comfy_value, node_form, to_comfy_value
 from .workflow_layout import Box, arrange, read_boxes
@@ -151,6 +151,7 @@ class Writer(Links):
         for name in hidden:
             if name in complete:
                 hidden[name][1] = complete[name]
+        written = [n for n, m in entry.values.items() if is_written_default(spec, n, m.value)]
         control = self.table("control").get(entry.name)
         widgets_values: list[Any] = []
         for widget in form.widgets:
@@ -163,6 +164,7 @@ class Writer(Links):
             self.inputs(entry, form.inputs),
             [{"name": o.name, "type": o.type, "links": []} for o in form.outputs],
             hidden,
+            written,
         ) | {"widgets_values": widgets_values}
 
     def drawn(
@@ -172,14 +174,20 @@ class Writer(Links):
         inputs: list[dict[str, Any]],
         outputs: list[dict[str, Any]],
         hidden: dict[str, Any],
+        written: list[str],
     ) -> dict[str, Any]:
-        """Returns a node with what the editor can't show of it in its properties."""
+        """Returns a node with what the editor can't show of it in its properties.
+
+        written: names of the values that the graph file contains although they are the defaults.
+        """
         names = [slot["name"] for slot in inputs]
         lost = {n: m.value for n, m in entry.wires.items() if n not in names or not self.source(m)}
         title = self.title(entry.name)
         ours: dict[str, Any] = {"name": entry.name}
         ours |= {"title": title} if title != entry.name else {}
-        ours |= {key: part for key, part in (("from", lost), ("with", hidden)) if part}
+        ours |= {
+            key: part for key, part in (("from", lost), ("with", hidden), ("set", written)) if part
+        }
         properties: dict[str, Any] = {"Node name for S&R": kind}
         properties |= {"about": entry.about} if entry.about else {}
         properties[META] = ours
@@ -213,7 +221,7 @@ class Writer(Links):
         }
         outputs = [{"name": name, "type": "*", "links": []} for name in used]
         hidden = {name: [mark.value, None] for name, mark in entry.values.items()}
-        return self.drawn(entry, class_id(entry.type), inputs, outputs, hidden)
+        return self.drawn(entry, class_id(entry.type), inputs, outputs, hidden, [])
 
     def inputs(self, entry: NodeEntry, forms: list[InputForm]) -> list[dict[str, Any]]:
         """Returns all inputs. Those of widgets name the values, also for later versions."""

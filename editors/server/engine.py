@@ -17,6 +17,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from ..formats.samples import SAMPLES
 from .console import console_line, end_line
 from .follow import Follower
 from .hub import Hub
@@ -173,7 +174,7 @@ class Engine:
     async def _follow(self, job: QueuedRun, follower: Follower) -> dict[str, Any]:
         """Send the job to the process and pass on its events. Returns how the job ended."""
         process = await self._ensure_process()
-        folders = {"shown": self.folder(job.id), "samples": self._settings.state / "samples"}
+        folders = {"shown": self.folder(job.id), "samples": self._settings.cache / SAMPLES}
         shown = {name: str(folder) for name, folder in folders.items()}
         self._write({"run": job.task | shown | {"id": job.id}})
         while (event := await self._events.get()) is not None:

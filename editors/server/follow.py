@@ -14,9 +14,9 @@ from ...contract.quantities import counted
 from ...pictures.class_doubts import first_of
 from ...pictures.suffixes import is_displayable, is_film
 from ...runner.run.pace import progress_line
+from ..formats.samples import link
 from .hub import Hub
 from .jobs import QueuedRun
-from .samples import link
 
 FileInfo = dict[str, str]
 FAILED, REUSED = "artgraph_failed", "artgraph_reused"  # keys of what a node shows

@@ -46,10 +46,10 @@ from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
 from ...runner.store.store import Store
+from ..formats.results import shown_outputs
+from ..formats.samples import Samples
 from .live import Live
-from .samples import Samples
 from .settings import START
-from .shown import shown_outputs
 
 _PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
 _PATIENCE = 10.0  # seconds that a run may take to stop after the server has ended
@@ -181,7 +181,11 @@ class Worker:
                 data["names"] = [os.path.relpath(f, publisher.folder) for f in event.files]
                 try:
                     data["shown"] = shown_outputs(
-                        graph.nodes[event.node], run.results[event.node], store, Path(task["shown"])
+                        graph.nodes[event.node].spec,
+                        event.node,
+                        run.results[event.node],
+                        store,
+                        Path(task["shown"]),
                     )
                     keep = samples.reused if isinstance(event, Cached) else samples.finished
                     data["samples"] = keep(event.node, run.key(event.node))

@@ -25,7 +25,8 @@ from ..configs import (
     sides_of,
 )
 from ..pretrained.network import PretrainedNet
-from ..training.in_parts import Report, in_parts
+from ..training.in_parts import in_parts
+from ..training.loop import Progress
 from ..training.numerics import Numerics
 
 Method = Literal["residual", "classic"]
@@ -243,15 +244,14 @@ def predict(
     images: Tensor,
     numerics: Numerics,
     batch: int = 256,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, H, W, 3).
 
     The network is moved to the device and set to evaluation mode.
     """
-    logits = logits_of(
-        network, images, numerics, mirrored=network.mirrored, batch=batch, progress=progress
-    )
+    mirrored = network.mirrored
+    logits = logits_of(network, images, numerics, mirrored=mirrored, batch=batch, progress=progress)
     return (logits / network.temperature).softmax(1)
 
 
@@ -262,7 +262,7 @@ def logits_of(
     *,
     mirrored: bool,
     batch: int = 256,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Returns the logits of `predict`, before temperature and softmax.
 

@@ -16,8 +16,8 @@ from ..alpha import drawn
 from ..blocks import to_signed
 from ..configs import size_of
 from ..training.diverged import UnsuitableError
-from ..training.in_parts import Report, in_parts
-from ..training.loop import State, TrainingResult, TrainingRun, train
+from ..training.in_parts import in_parts
+from ..training.loop import Progress, State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from ..training.stages import STEP, Stage
 from .augment import Augmentation
@@ -216,7 +216,7 @@ def generate(
     class_weights: Tensor,
     numerics: Numerics,
     batch: int = 64,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Returns pictures for latents: float32 (N, H, W, C) in 0..1, on the processor.
 
@@ -230,10 +230,9 @@ def generate(
         return drawn(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
-        images = in_parts(
+        return in_parts(
             draw_part, z, class_weights, batch=batch, progress=progress, network=network
-        )
-    return images.contiguous()
+        ).contiguous()
 
 
 def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: GanSettings) -> None:

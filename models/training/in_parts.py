@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .loop import Progress
 from .numerics import empty_cuda_cache, is_out_of_memory
 
-Report = Callable[[float, float], object]  # what is done, and how much there is to do
 _PAUSE = 0.2  # shortest time in seconds between two reports within a part
 
 
@@ -20,29 +20,32 @@ def in_parts(
     function: Callable[..., Tensor],
     *tensors: Tensor,
     batch: int,
-    progress: Report | None = None,
+    progress: Progress | None = None,
     network: nn.Module | None = None,
 ) -> Tensor:
     """Returns the joined results of `function`, called as by `each_part`.
 
-    progress: reports how many rows are done, and raises an error to stop.
-    network:  what `function` computes with. While it computes a part, `progress` is called before
-              its layers too, so that a part of large pictures can be stopped soon.
+    progress: called after each part with the number of rows that are done, so that it can stop.
+    network:  what computes. Then `progress` is also called before its layers, so that a part of
+              large pictures can be stopped soon.
     """
-    found: list[Tensor] = []
-    if progress is None:
-        return torch.cat([*each_part(function, *tensors, batch=batch)])
-    report, total, done = progress, len(tensors[0]), 0
-    with _before_layers(network, lambda: report(done, total)):
-        for part in each_part(function, *tensors, batch=batch):
-            found.append(part)
-            done += len(part)
-            report(done, total)
-    return torch.cat(found)
+    results: list[Tensor] = []
+    done = 0
+
+    def report() -> None:
+        if progress is not None:
+            progress(done, len(tensors[0]))
+
+    with _before_layers(None if progress is None else network, report):
+        for result in each_part(function, *tensors, batch=batch):
+            results.append(result)
+            done += len(result)
+            report()
+    return torch.cat(results)
 
 
 @contextmanager
-def _before_layers(network: nn.Module | None, report: Callable[[], object]) -> Iterator[None]:
+def _before_layers(network: nn.Module | None, report: Callable[[], None]) -> Iterator[None]:
     """Call `report` before the layers of a network, but not more often than every 0.2 seconds."""
     last = time.monotonic()
 

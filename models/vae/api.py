@@ -16,8 +16,8 @@ from ..alpha import drawn, premultiplied
 from ..blocks import to_signed
 from ..configs import Size, sides_of, size_of, size_text
 from ..training.diverged import UnsuitableError
-from ..training.in_parts import Report, in_parts
-from ..training.loop import State, TrainingResult, TrainingRun, train
+from ..training.in_parts import in_parts
+from ..training.loop import Progress, State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
 from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
@@ -139,7 +139,7 @@ def encode(
     images: Tensor,
     numerics: Numerics,
     batch: int = 64,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Returns the mean latents, float32 (N, C, h, w), of images (N, H, W, C).
 
@@ -170,7 +170,7 @@ def decode(
     latents: Tensor,
     numerics: Numerics,
     batch: int = 64,
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Returns the images, float32 (N, H, W, C) in 0..1, of latents like those of `encode`."""
     numerics.place(network).eval()

@@ -21,7 +21,15 @@ from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.inputs import Number, selected, selection
-from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
+from ..training.loop import (
+    Preview,
+    Progress,
+    State,
+    Stateful,
+    TrainingResult,
+    TrainingRun,
+    train,
+)
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
@@ -149,7 +157,7 @@ def sample_prior(
     def draw_part(points: Tensor, weights: Tensor) -> Tensor:
         return _drawn(prior, points, weights, guidance, evaluations, numerics).cpu()
 
-    def report(done: float, total: float) -> None:
+    def report(done: float, total: float, preview: Preview | None = None) -> None:
         if progress is not None:
             progress(min(count, done), count)
 

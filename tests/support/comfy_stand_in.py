@@ -49,6 +49,21 @@ COMMON = {
         "    def update_absolute(self, value, total=None, preview=None):\n"
         "        calls.append([value, total])\n"
     ),
+    "comfy_execution/__init__.py": "",
+    "comfy_execution/utils.py": (
+        "from types import SimpleNamespace\n"
+        "running = SimpleNamespace(node_id=None)\n"
+        "def get_executing_context():\n    return running\n"
+    ),
+    "server.py": (
+        "class PromptServer:\n"
+        "    client_id = 'page'\n"
+        "    messages = []\n"
+        "    def add_on_prompt_handler(self, handler):\n        pass\n"
+        "    def send_sync(self, kind, data, client):\n"
+        "        self.messages.append([kind, data])\n"
+        "PromptServer.instance = PromptServer()\n"
+    ),
     "folder_paths.py": (
         "import os\n"
         "here = os.path.dirname(__file__)\n"
@@ -61,6 +76,7 @@ COMMON = {
         "def get_input_directory():\n    return os.path.join(here, 'input')\n"
         "def get_output_directory():\n    return os.path.join(here, 'output')\n"
         "def get_directory_by_type(name):\n    return os.path.join(here, name)\n"
+        "def get_temp_directory():\n    return os.path.join(here, 'temp')\n"
         "def get_folder_paths(name):\n    return folder_names_and_paths[name][0][:]\n"
     ),
 }
@@ -188,13 +204,14 @@ class Host:
         return described
 
     def run(self, prompt):
-        """Run a prompt as ComfyUI does, and return the saved files.
+        """Run a prompt as ComfyUI does. Returns the saved files, and what each node shows.
 
         A node is skipped if the last run of this node had the same inputs and fingerprint.
         """
+        import comfy_execution.utils
         import torch
 
-        files = []
+        files, shown = [], {}
         with torch.inference_mode():
             for number, node in prompt.items():  # each node comes after its sources
                 cls = self.classes[node["class_type"]]
@@ -212,10 +229,13 @@ class Host:
                 if number in self.outputs and self.outputs[number][0] == signature:
                     continue
                 hidden = {"prompt": prompt, "extra_pnginfo": {}, "unique_id": number}
+                comfy_execution.utils.running.node_id = number
                 result, ui = self.execute(cls, plain | values, hidden)
                 self.outputs[number] = (signature, result)
-                files += (ui or {}).get("images", [])
-        return files
+                shown[number] = ui or {}
+                images = shown[number].get("images", [])
+                files += [file for file in images if file["type"] == "output"]
+        return {"files": files, "shown": shown}
 
     def cache(self, class_type, with_ui):
         """Store a value in the pack's cache provider; returns what is found before and after."""
@@ -256,6 +276,7 @@ def main(form, pack, folder):
     sys.path.insert(0, str(folder))
     import comfy.model_management
     import comfy.utils
+    import server
 
     import nodes
 
@@ -268,14 +289,16 @@ def main(form, pack, folder):
         task = json.loads(line)
         comfy.model_management.stop_after = task.get("stop_after", -1)
         comfy.utils.calls.clear()
+        server.PromptServer.messages.clear()
         if "cache" in task:
             print(json.dumps(host.cache(*task["cache"])), flush=True)
             continue
         try:
-            answer = {"files": host.run(task["prompt"])}
+            answer = host.run(task["prompt"])
         except BaseException as error:
             answer = {"error": str(error), "type": type(error).__name__}
-        print(json.dumps(answer | {"progress": comfy.utils.calls}), flush=True)
+        told = {"progress": comfy.utils.calls, "messages": server.PromptServer.messages}
+        print(json.dumps(answer | told), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { addCards, followGraph, nameKnobs, openReadable, showStart } from './app_mode.js'
+import { addCards, followGraph, openReadable, showStart } from './app_mode.js'
 import { acceptDrops } from './drops.js'
 import { estimateOpened, showEstimate } from './estimate.js'
 import { acceptFiles, addFileButton, addUploadButton, keepValues, rememberLoader } from './files.js'
 import { clearNames, drawClearly } from './contrast.js'
 import { addHelp } from './help.js'
+import { nameKnobs } from './knobs.js'
 import { addLook, rememberOpened, useOwnLoader, watchFolders } from './looks.js'
 import { copyAsYaml, notify, showPlan } from './menu.js'
 import { followProgress, titleOfRun } from './progress.js'
@@ -16,7 +17,7 @@ import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
 import {
-  clearMarks, growCurves, markFailed, markRefused, markReused, showPreview, showResults, showReused
+  clearMarks, markFailed, markRefused, markReused, showCurves, showResults, showReused
 } from './results.js'
 import { hideElsewhere, setFailure } from './words.js'
 import { changedOnDisk, nameFiles, reloadStale, savedWithNote, showProblems, watchFiles } from './saving.js'
@@ -142,7 +143,7 @@ app.registerExtension({
     api.addEventListener('b_preview_with_metadata', (event) => showPreview(event.detail))
     api.addEventListener('execution_cached', (event) => markReused(event.detail))
     api.addEventListener('artgraph.failed', (event) => markFailed(event.detail))
-    api.addEventListener('artgraph.curves', (event) => growCurves(event.detail))
+    api.addEventListener('artgraph.curves', (event) => showCurves(event.detail))
     app.canvas.canvas.addEventListener('litegraph:set-graph', () => showReused())
     addHistory()
     watchNumbers()

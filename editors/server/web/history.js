@@ -2,7 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { showDialog } from './menu.js'
+import { showDialog } from './dialog.js'
 
 const MOST = 60 // runs that are listed
 const WORDS = { completed: '', failed: 'failed', cancelled: 'stopped', in_progress: 'running', pending: 'waiting' }

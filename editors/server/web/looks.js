@@ -3,7 +3,7 @@
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { dropControls, setNode, setWidget, valueOf } from './files.js'
-import { grow } from './results.js'
+import { grow } from './notes.js'
 import { counted, refreshChoices } from './uploads.js'
 
 const NAMES = ['table', 'label', 'review', 'size', 'fit', 'aspect', 'alpha', 'background'] // widgets that matter

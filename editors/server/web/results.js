@@ -2,21 +2,13 @@
 // The editor itself shows the pictures.
 
 import { app } from '/scripts/app.js'
-import { joined, plot, thinned } from './curves.js'
 import { isOpen } from './last_run.js'
 import { notify } from './menu.js'
-import { editorStore, everyNode, findNode } from './nodes.js'
+import { everyNode, findNode } from './nodes.js'
+import { capital, dropPreview, element, forgetCurves, growCurves, keepShown, kindOf, showNote, showOutput } from './notes.js'
 
 const REUSED = { color: '#3b6b4b', ink: '#e8f5ec', text: 'reused' }
 const [FAILED, REFUSED] = ['failed', 'refused'] // kinds of notes
-const LINE = 19 // height of a line of text in pixels, as the following sizes
-const MARGIN = 6 // space around a note
-const TITLE = 30 // height of a node's title
-const GAP = 20 // space between two nodes
-const FILM = 200 // height of an animation
-const notes = new WeakMap() // from a node to its box of texts and tables
-const animated = new WeakSet() // nodes that show an animation
-const growing = new Map() // the curves of trainings that run, by the node's id
 let reused = new Set() // ids of the nodes whose results were reused
 let marked = new WeakSet() // these nodes
 
@@ -24,13 +16,13 @@ let marked = new WeakSet() // these nodes
 export function clearMarks({ prompt_id } = {}) {
   if (prompt_id && !isOpen(prompt_id)) return
   reused = new Set()
-  growing.clear()
+  forgetCurves()
   showReused()
   clearNotes(FAILED)
 }
 
 function clearNotes(kind) {
-  for (const [, node] of everyNode()) if (notes.get(node)?.kind === kind) showNote(node, [])
+  for (const [, node] of everyNode()) if (kindOf(node) === kind) showNote(node, [])
 }
 
 export function markReused({ nodes }) {
@@ -84,11 +76,10 @@ function showOn(id, kind, lines) {
 }
 
 /** Draws the curves of a training that runs. */
-export function growCurves({ node: id, columns, first }) {
-  growing.set(id, joined(growing.get(id), columns, first))
-  const node = findNode(id)
-  const known = growing.get(id)
-  if (node && known.step?.length > 1) showNote(node, [plot({ x: 'step', columns: thinned(known) })])
+export function showCurves(detail) {
+  const node = findNode(detail.node)
+  const curves = growCurves(detail)
+  if (node && curves.length) showNote(node, curves)
 }
 
 /** Returns lines that say what is wrong, and what to do. */
@@ -104,51 +95,29 @@ export function showResults(nodeType) {
   nodeType.prototype.onExecuted = function (output) {
     if (output?.images?.length) dropPreview(this)
     executed?.apply(this, arguments)
-    showOutput(this, output)
+    showAll(this, output)
   }
   const draw = nodeType.prototype.onDrawForeground
   nodeType.prototype.onDrawForeground = function (ctx) {
     draw?.apply(this, arguments)
     if (marked.has(this) && !this.flags.collapsed) drawMark(ctx, this)
-    if (this.imgs?.length && this.size[1] < this.computeSize()[1]) grow(this, this.size[1])
-    if (animated.has(this)) this.animatedImages = true // the editor resets it with each result
+    keepShown(this)
   }
 }
 
-/** Shows the results that the editor itself does not show. */
-function showOutput(node, output) {
+/** Shows the results that the editor itself does not show, a failure, and the mark. */
+function showAll(node, output) {
   if (output?.artgraph_reused) markOneReused(node)
   if (output?.artgraph_failed) {
     for (const [id, other] of everyNode()) if (other === node) markFailed({ node_id: id, ...output.artgraph_failed })
     return
   }
-  if (output?.artgraph_animated) showFilm(node)
-  else animated.delete(node)
-  const contents = [
-    ...(output?.artgraph_warnings ?? []).map(warning),
-    ...(output?.artgraph_curves ?? []).map(plot),
-    ...(output?.text ?? []).map((text) => element('p', text)),
-    ...(output?.artgraph_tables ?? []).map(table)
-  ]
-  if (contents.length || notes.has(node)) showNote(node, contents)
+  showOutput(node, output)
 }
 
 function markOneReused(node) {
   for (const [id, other] of everyNode()) if (other === node) reused.add(id)
   showReused()
-}
-
-function showFilm(node) {
-  const before = node.size[1]
-  animated.add(node)
-  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
-  makeRoom(node, before)
-}
-
-/** Removes a node's preview. Otherwise the editor shows it instead of the results. */
-function dropPreview(node) {
-  const id = editorStore('workflow')?.nodeToNodeLocatorId?.(node) ?? String(node.id)
-  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
 }
 
 function drawMark(ctx, node) {
@@ -163,106 +132,4 @@ function drawMark(ctx, node) {
   ctx.fillStyle = REUSED.ink
   ctx.fillText(REUSED.text, left + 7, -11)
   ctx.restore()
-}
-
-/** Makes a node as large as its content needs, and moves the nodes below it. */
-export function grow(node, before) {
-  const [width, height] = node.computeSize()
-  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)])
-  makeRoom(node, before)
-}
-
-/**
- * Moves the nodes below a node that has grown from the height `before`: also those that it covers
- * already, because the editor's own line of progress makes nodes higher too.
- */
-function makeRoom(node, before) {
-  if (node.size[1] <= before) return
-  const below = (node.graph?.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
-  const highest = Math.min(...below.map((other) => other.pos[1]))
-  const missing = node.pos[1] + node.size[1] + TITLE + GAP - highest
-  if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
-  app.canvas?.setDirty(true, true)
-}
-
-/** Makes room for a preview, which makes its node higher. */
-export function showPreview({ displayNodeId, nodeId }) {
-  const node = findNode(displayNodeId ?? nodeId)
-  const before = node?.size[1]
-  if (node) setTimeout(() => makeRoom(node, before), 100)
-}
-
-function overlaps(one, other) {
-  return one.pos[0] < other.pos[0] + other.size[0] && other.pos[0] < one.pos[0] + one.size[0]
-}
-
-/** Returns the number of lines in a box, estimated since it may not be drawn yet. */
-function lines(box) {
-  const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
-  return texts.reduce((a, b) => a + b, 0) + box.querySelectorAll('tr').length
-}
-
-/** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */
-function heightOf(box, width) {
-  if (!box.childElementCount) return 0
-  const plots = [...box.querySelectorAll('.artgraph-curves')]
-  const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / 2) + 6)
-  return drawn.reduce((a, b) => a + b, 0) + Math.min(LINE * lines(box) + 12 + 2 * MARGIN, 220)
-}
-
-function showNote(node, children, kind = '') {
-  let note = notes.get(node)
-  const before = node.size[1]
-  if (!note) {
-    if (!children.length) return
-    const box = element('div')
-    box.className = 'artgraph-note'
-    const height = () => heightOf(box, node.size[0])
-    const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
-    node.addDOMWidget('artgraph_note', 'artgraph_note', box, options).serialize = false
-    note = { box, height }
-    notes.set(node, note)
-  }
-  const gone = note.height()
-  note.kind = kind
-  note.box.classList.toggle('artgraph-failed', kind !== '')
-  note.box.replaceChildren(...children)
-  if (!children.length) node.setSize([node.size[0], Math.max(node.size[1] - gone, node.computeSize()[1])])
-  requestAnimationFrame(() => grow(node, before))
-}
-
-function table(columns) {
-  const names = Object.keys(columns)
-  const result = element('table')
-  result.append(row('th', names))
-  const count = names.length ? columns[names[0]].length : 0
-  for (let i = 0; i < count; i++) result.append(row('td', names.map((name) => columns[name][i])))
-  return result
-}
-
-function row(kind, cells) {
-  const result = element('tr')
-  result.append(...cells.map((cell) => element(kind, cellText(cell))))
-  return result
-}
-
-function cellText(cell) {
-  if (cell === null || cell === undefined) return '–'
-  return typeof cell === 'number' && !Number.isInteger(cell) ? cell.toPrecision(4) : String(cell)
-}
-
-function element(kind, text) {
-  const result = document.createElement(kind)
-  if (text !== undefined) result.textContent = text
-  return result
-}
-
-function warning(text) {
-  const result = element('p', capital(text))
-  result.className = 'artgraph-warning'
-  return result
-}
-
-function capital(text) {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

@@ -2,7 +2,8 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { notify, showDialog } from './menu.js'
+import { showDialog } from './dialog.js'
+import { notify } from './menu.js'
 import { editorStore } from './nodes.js'
 import { markRefused } from './results.js'
 

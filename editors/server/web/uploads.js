@@ -2,7 +2,8 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { notify, showDialog } from './menu.js'
+import { showDialog } from './dialog.js'
+import { notify } from './menu.js'
 
 const AT_ONCE = 4 // requests at a time
 const TRIES = 3 // to send a file before the upload is given up

@@ -3,13 +3,12 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from comfy_process import Comfy, number_of
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
@@ -40,42 +39,6 @@ nodes:
 """
 
 
-class Comfy:
-    """A running process of tests/support/comfy_stand_in.py."""
-
-    def __init__(self, form, folder, cache):
-        program = ROOT / "tests" / "support" / "comfy_stand_in.py"
-        environment = {**os.environ, "ARTGRAPH_CACHE": str(cache), "ARTGRAPH_DEVICE": "cpu"}
-        self.process = subprocess.Popen(
-            [sys.executable, program, form, ROOT, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=folder,
-        )
-        self.start = self.answer()
-
-    def answer(self):
-        return json.loads(self.process.stdout.readline())
-
-    def run(self, prompt, **more):
-        return self.ask({"prompt": prompt, **more})
-
-    def ask(self, task):
-        self.process.stdin.write(json.dumps(task) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 @pytest.fixture
 def folder(tmp_path):
     pictures = tmp_path / "input" / "pictures"
@@ -100,10 +63,6 @@ def results(cache):
     return {
         (key, node): {n: o[0] for n, o in json.loads(out).items()} for key, node, out, _ in rows
     }
-
-
-def number_of(prompt, name):
-    return next(n for n, node in prompt.items() if node["_meta"]["title"] == name)
 
 
 @pytest.mark.parametrize("form", ["v1", "v3"])

@@ -13,6 +13,7 @@ sys.path.insert(0, {folder!r})
 import comfy.model_management as comfy
 import torch
 from artgraph.editors.comfy import host
+from artgraph.editors.comfy.running import RunningNode
 from artgraph.models.training.numerics import Numerics
 """
 
@@ -67,7 +68,7 @@ def test_the_user_can_choose_another_device(run):
 
 SWITCHES = """
 before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-node = host.RunningNode(dict)
+node = RunningNode(False, dict)
 for node.numerics in (Numerics("cpu"), Numerics("cuda:0"), Numerics("mps")):
     with node.switches():
         print(comfy.unloaded, torch.backends.cudnn.allow_tf32)
@@ -89,5 +90,5 @@ def test_tf32_is_as_it_was_after_the_node(run):
 def test_a_node_runs_if_another_pack_has_set_tf32_for_each_operation(run):
     newer = "hasattr(torch.backends.cudnn, 'conv')"
     code = f"if {newer}: torch.backends.cudnn.conv.fp32_precision = 'ieee'\n"
-    code += "with host.RunningNode(dict).switches(): print('ran')"
+    code += "with RunningNode(False, dict).switches(): print('ran')"
     assert run(code, ARTGRAPH_DEVICE="cpu") == "ran"

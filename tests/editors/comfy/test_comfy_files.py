@@ -35,13 +35,6 @@ def test_a_file_that_changed_after_it_was_announced_is_noticed(spec, monkeypatch
     assert not comfy_run._has_changed(spec, {"path": None}, key)
 
 
-def test_films_are_played_on_the_node():
-    from artgraph.editors.comfy.save import ui_for
-
-    film = {"filename": "a.mp4", "subfolder": "", "type": "output"}
-    assert ui_for([film]) == {"images": [film], "animated": (True,)}
-
-
 def prompt_with(**paths):
     """A prompt in which the node 9 saves a picture that depends on nodes with these paths."""
     loads = {

@@ -17,6 +17,7 @@ from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document, read_document
 from artgraph.runner.graph.folders import Folders
+from artgraph.runner.graph.modes import without_modes
 from artgraph.runner.run.plan import make_plan
 from artgraph.runner.store.store import Store
 
@@ -337,9 +338,118 @@ def test_everything_without_a_counterpart_is_reported_at_once():
     with pytest.raises(GraphError) as caught:
         nodes_of(prompt)
     text = str(caught.value)
-    assert len(caught.value.problems) == 5
-    for words in ("'KSampler'", "output 2 of LoadImage", "'wdth'", "#77", "Artgraph_nonsense"):
+    assert len(caught.value.problems) == 4
+    for words in ("output 2 of LoadImage", "'wdth'", "#77", "Artgraph_nonsense"):
         assert words in text
+
+
+def test_branches_of_other_programs_are_left_out_and_named():
+    prompt = {
+        "1": {"class_type": "KSampler", "inputs": {"seed": 1}, "_meta": {"title": "Sampler"}},
+        "2": {"class_type": "Artgraph_resize_image", "inputs": {"image": ["1", 0], "width": 8}},
+        "3": {"class_type": "Artgraph_load_image", "inputs": {"path": "", "fallback": ["2", 0]}},
+        "4": {"class_type": "Artgraph_save_image", "inputs": {"image": ["3", 0]}},
+        "5": {"class_type": "Artgraph_procedural_art", "inputs": {"count": 5}},
+        "6": {"class_type": "Artgraph_dataset_report", "inputs": {"dataset": ["5", 0]}},
+    }
+    document = from_comfy(prompt, REGISTRY, "x.json", Path()).document
+    assert list(document.nodes) == ["procedural_art", "dataset_report"]
+    needing = ["Artgraph_resize_image", "Artgraph_load_image", "Artgraph_save_image"]
+    assert document.unread == ["Sampler", *needing]
+    assert "left out because artgraph does not have them" in bind_line(document)
+    with pytest.raises(GraphError, match="no node that corresponds to 'KSampler'"):
+        nodes_of({number: prompt[number] for number in ("1", "2")})
+
+
+def bind_line(document):
+    return without_modes(document, REGISTRY)[1].line
+
+
+def test_nodes_of_comfyui_with_a_counterpart_are_converted_to_it():
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "2": {
+            "class_type": "ImageScale",
+            "inputs": {
+                "image": ["1", 0],
+                "upscale_method": "lanczos",
+                "width": 64,
+                "height": 0,
+                "crop": "disabled",
+            },
+        },
+        "3": {"class_type": "SplitImageWithAlpha", "inputs": {"image": ["2", 0]}},
+        "4": {"class_type": "JoinImageWithAlpha", "inputs": {"image": ["3", 0], "alpha": ["3", 1]}},
+        "5": {"class_type": "ImageBatch", "inputs": {"image1": ["4", 0], "image2": ["2", 0]}},
+        "6": {
+            "class_type": "ImageFromBatch",
+            "inputs": {"image": ["5", 0], "batch_index": 1, "length": 1},
+        },
+        "7": {
+            "class_type": "SaveAnimatedWEBP",
+            "inputs": {
+                "images": ["6", 0],
+                "filename_prefix": "film",
+                "fps": 6.0,
+                "lossless": True,
+                "quality": 80,
+                "method": "default",
+            },
+        },
+    }
+    assert nodes_of(prompt)["nodes"] == {
+        "load_image": {"node": "load_image", "with": {"path": "a.png"}},
+        "resize_image": {
+            "node": "resize_image",
+            "from": {"image": "load_image"},
+            "with": {"width": 64, "fit": "stretch"},
+        },
+        "image_alpha": {"node": "image_alpha", "from": {"image": "resize_image"}},
+        "set_alpha": {
+            "node": "set_alpha",
+            "from": {"image": "image_alpha.image", "mask": "image_alpha.mask"},
+        },
+        "batch_images": {
+            "node": "batch_images",
+            "from": {"first": "set_alpha", "second": "resize_image"},
+        },
+        "pick_images": {
+            "node": "pick_images",
+            "from": {"image": "batch_images"},
+            "with": {"start": 1},
+        },
+        "save_animation": {
+            "node": "save_animation",
+            "from": {"image": "pick_images"},
+            "with": {"name": "film", "format": "webp", "fps": 6.0, "quality": 80},
+        },
+    }
+
+
+@FORMATS
+def test_values_that_equal_their_defaults_stay_in_the_file(write):
+    text = """
+artgraph: 1
+nodes:
+  art: {node: procedural_art, with: {count: 2048, size: 64}}
+  one: {node: dataset_images, from: {dataset: art}}
+"""
+    original = document(text)
+    assert there_and_back(original, write).plain() == original.plain()
+    data = json.loads(json.dumps(write(original, REGISTRY)).replace("2048", "7"))
+    changed = from_comfy(data, REGISTRY, "x", Path()).document
+    assert changed.plain()["nodes"]["art"]["with"] == {"count": 7, "size": 64}
+
+
+def test_a_title_with_the_name_of_the_pack_is_no_name():
+    prompt = {
+        "1": {
+            "class_type": "Artgraph_load_image",
+            "inputs": {"path": "a.png"},
+            "_meta": {"title": "Load image (artgraph)"},
+        }
+    }
+    assert list(nodes_of(prompt)["nodes"]) == ["load_image"]
 
 
 def test_no_mutation_of_a_workflow_ends_in_a_traceback():

@@ -1,6 +1,6 @@
 // The curves of a training as one plot in the colours of the editor's palette.
 
-import { showDialog } from './menu.js'
+import { showDialog } from './dialog.js'
 
 const SVG = 'http://www.w3.org/2000/svg'
 const [WIDTH, HEIGHT, FOOT] = [300, 96, 14] // size of the plot, and of the line with steps below

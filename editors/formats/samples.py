@@ -1,6 +1,6 @@
 """The last pictures of a node's work, such as the samples of a training.
 
-They are stored by the key of the node's result, so that the editor also shows them if the result
+They are stored by the key of the node's result, so that the editors also show them if the result
 is reused.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from ...contract.values.files import file_stem
 from ...runner.store.temporary import write_whole
 
+SAMPLES = "samples"  # name of the folder in the cache
 _MOST = 500  # stored pictures; the oldest are deleted
 
 
@@ -33,9 +34,13 @@ class Samples:
         if path is None or key is None:
             return []
         with contextlib.suppress(OSError):
-            write_whole(self._folder / f"{key}.png", path.read_bytes())
-            self._sweep()
+            self.put(key, path.read_bytes())
         return self.reused(node, key)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store the picture of a result, as a PNG file. Raises: OSError."""
+        write_whole(self._folder / f"{key}.png", data)
+        self._sweep()
 
     def reused(self, node: str, key: str | None) -> list[str]:
         """Returns the names of the pictures of a node whose result is reused."""

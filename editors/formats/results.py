@@ -1,4 +1,4 @@
-"""Prepares a node's results for the editor: texts, tables, curves, and pictures of preview nodes.
+"""Prepares a node's results for the editors: texts, tables, curves, and pictures of preview nodes.
 
 The editor shows files that a node saved by itself.
 """
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...contract.spec import NodeSpec
 from ...contract.values.files import file_stem
 from ...contract.values.kinds import Table
-from ...runner.graph.bound import BoundNode
 from ...runner.store.results import Result
 from ...runner.store.store import Store
 from .samples import link
@@ -23,11 +23,16 @@ _MAX_PICTURES = 36  # largest number of pictures that a preview node shows
 _MAX_PIXELS = 6_000_000  # pixels of all these pictures, unless it is one picture
 
 
-def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -> dict[str, Any]:
-    """Returns texts, tables, curves, and the names of pictures, which are written into `folder`."""
+def shown_outputs(
+    spec: NodeSpec, node: str, result: Result, store: Store, folder: Path
+) -> dict[str, Any]:
+    """Returns texts, tables, curves, and the names of pictures, which are written into `folder`.
+
+    node: the name of the node, for the names of the pictures.
+    """
     shown: dict[str, list[Any]] = {"text": [], "tables": [], "curves": [], "pictures": []}
     for name, stored in result.outputs.items():
-        socket = node.spec.outputs[name].sockets[0]
+        socket = spec.outputs[name].sockets[0]
         if socket.name in ("number", "text"):
             shown["text"].append(str(store.value(socket, stored))[:_MAX_TEXT])
         elif socket.name == "table":
@@ -37,8 +42,8 @@ def shown_outputs(node: BoundNode, result: Result, store: Store, folder: Path) -
             else:
                 rows = {column: cells[:_MAX_ROWS] for column, cells in table.columns.items()}
                 shown["tables"].append(rows)
-        elif socket.name == "image" and node.spec.shows:
-            stem = f"{file_stem(node.name)}-{name}-{stored.digest[:8]}"
+        elif socket.name == "image" and spec.shows:
+            stem = f"{file_stem(node)}-{name}-{stored.digest[:8]}"
             files, line = write_pictures(store.value(socket, stored), folder, stem)
             shown["pictures"] += files
             shown["text"].append(line)

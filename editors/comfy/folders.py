@@ -168,8 +168,13 @@ def _files(place: Place, widget: Widget) -> list[str]:
         found = [*there.ending_with(widget.files), *others]  # a GIF may be a film or a picture
     if place.name == "output":
         return [f"{name}{OUTPUT}" for name in found] if is_model(widget) else []
-    is_first = place == _places(widget)[0]
-    return found if is_first or place.name == "input" else [f"{place.name}/{n}" for n in found]
+    first = _places(widget)[0]
+    if place == first:
+        return found
+    if place.name == "input":  # a model of the same name in models/artgraph is found first
+        taken = set(_offered(first.path).files)
+        return [f"{name} [input]" if name in taken else name for name in found]
+    return [f"{place.name}/{name}" for name in found]
 
 
 def _unique(lists: Iterable[Iterable[str]]) -> list[str]:

@@ -116,6 +116,7 @@ def convert(
     from ..contract.registry import load_nodes
     from ..editors.formats.convert import API_ENDING, check, write_graph
     from ..editors.formats.load import load_document
+    from ..runner.graph.bound import Omitted
     from ..runner.graph.modes import without_modes
 
     registry = load_nodes(pack or ())
@@ -125,9 +126,11 @@ def convert(
     if target.exists() and target.suffix.lower() != ".png" and not force:
         raise GraphError(f"{target}: already exists", "name another file, or add --force")
     typer.echo(f"{target}: {write_graph(document, target, registry)}")
-    omitted = without_modes(flat, registry)[1].line
-    if omitted and (document.unread or target.name.lower().endswith(API_ENDING)):
-        typer.echo(f"{target}: does not contain: {omitted}", err=True)
+    omitted = without_modes(flat, registry)[1]
+    if not target.name.lower().endswith(API_ENDING):  # the other formats have muted nodes
+        omitted = Omitted(unread=omitted.unread)
+    if omitted.line:
+        typer.echo(f"{target}: does not contain: {omitted.line}", err=True)
 
 
 @app.command()

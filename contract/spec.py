@@ -28,6 +28,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from .context import Context
 from .errors import NodeError
@@ -41,6 +42,7 @@ from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Widget, read_hint, widg
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_FALLBACK = "Used if no file or folder is chosen"  # about an input that is a fallback
 Surroundings = Callable[[], Mapping[str, str]]
 
 
@@ -54,6 +56,7 @@ class Port:
     alpha:       whether the node accepts pictures with an alpha channel.
     may_be_empty: whether an output that is None counts as not wired, instead of being an error.
     is_aside:    whether the output is only wired by its name.
+    about:       what the node does with an input, if the node says so.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Port:
     alpha: bool = False
     may_be_empty: bool = False
     is_aside: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -384,7 +388,18 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
             raise TypeError(
                 f"node {node_id}: the {noun} {name!r} must be optional - annotate it with `| None`"
             )
-    return Port(name, sockets, hint.nullable, variable, *roles.values())
+    about = next((e.description for e in hint.extras if isinstance(e, FieldInfo)), None)
+    about = about or (_FALLBACK if roles[Fallback] else "")
+    return Port(
+        name,
+        sockets,
+        hint.nullable,
+        variable,
+        is_fallback=roles[Fallback],
+        alpha=roles[Alpha],
+        may_be_empty=roles[MayBeEmpty],
+        about=about,
+    )
 
 
 def _snake(name: str) -> str:

@@ -45,7 +45,9 @@ class TrainedClassifier(NamedTuple):
 )
 def train_classifier(
     dataset: Dataset,
-    start: Classifier | None = None,
+    start: Annotated[
+        Classifier | None, Field(description="A classifier from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],

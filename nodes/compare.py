@@ -31,7 +31,10 @@ class Neighbours(NamedTuple):
 def nearest_images(
     image: Image,
     dataset: Dataset,
-    classifier: Classifier | None = None,
+    classifier: Annotated[
+        Classifier | None,
+        Field(description="Its features compare the pictures, instead of their pixels"),
+    ] = None,
     *,
     count: Annotated[int, Field(ge=1, le=16, description="Pictures to find for each picture")] = 3,
     ctx: Context,

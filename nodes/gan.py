@@ -44,8 +44,13 @@ class TrainedGan(NamedTuple):
 )
 def train_gan(
     dataset: Annotated[Dataset, Alpha],
-    classifier: Classifier | None = None,
-    start: Gan | None = None,
+    classifier: Annotated[
+        Classifier | None,
+        Field(description="Its features judge the pictures and guide the training"),
+    ] = None,
+    start: Annotated[
+        Gan | None, Field(description="A GAN from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["projected", "r3", "classic"],

@@ -28,7 +28,9 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 )
 def image_grid(
     image: Annotated[Pictures, Alpha],
-    labels: Table | None = None,
+    labels: Annotated[
+        Table | None, Field(description="Its columns are written below the pictures")
+    ] = None,
     *,
     columns: Annotated[
         int, Field(ge=0, le=1000, description="Pictures in a row; 0: as square as possible")

@@ -42,8 +42,12 @@ class TrainedVae(NamedTuple):
 )
 def train_vae(
     dataset: Annotated[Dataset, Alpha],
-    classifier: Classifier | None = None,
-    start: Vae | None = None,
+    classifier: Annotated[
+        Classifier | None, Field(description="Its features sharpen the pictures, if you choose so")
+    ] = None,
+    start: Annotated[
+        Vae | None, Field(description="A VAE from which the training continues")
+    ] = None,
     *,
     method: Annotated[
         Literal["residual", "classic"],
@@ -248,7 +252,9 @@ class TrainedPrior(NamedTuple):
 def train_prior(
     vae: Vae,
     dataset: Annotated[Dataset, Alpha],
-    start: Vae | None = None,
+    start: Annotated[
+        Vae | None, Field(description="A VAE from whose prior the training continues")
+    ] = None,
     *,
     steps: Steps = 2000,
     batch: Annotated[int, Field(ge=1, le=1024, description="Latents in each step"), Advanced] = 32,

@@ -19,7 +19,15 @@ from ...contract.spec import NodeSpec
 from ...runner.graph.document import read_document
 from ..formats.convert import check
 from ..formats.forms import class_id
-from ..formats.help import LOCALES, WORDS, ZH, help_page, node_definitions, translatable_texts
+from ..formats.help import (
+    LOCALES,
+    WORDS,
+    ZH,
+    category_names,
+    help_page,
+    node_definitions,
+    translatable_texts,
+)
 from ..formats.load import shipped_graphs
 from ..formats.workflow_write import to_workflow
 from .templates import template_name, with_lesson
@@ -28,6 +36,7 @@ from .titles import comfy_title
 ROOT = Path(__file__).parents[2]
 WEB = Path("editors/comfy/web")
 EXAMPLES = Path("example_workflows")
+LOCALE = Path("locales")
 
 
 def generated_files() -> dict[Path, str]:
@@ -41,7 +50,10 @@ def generated_files() -> dict[Path, str]:
             definitions[name]["display_name"] = comfy_title(spec, translate)
             page = f"{name}.md" if language == "en" else f"{name}/{language}.md"
             files[WEB / "docs" / page] = help_page(spec, translate)
-        files[Path("locales") / language / "nodeDefs.json"] = _json(definitions)
+        files[LOCALE / language / "nodeDefs.json"] = _json(definitions)
+        if language != "en":
+            texts = {"nodeCategories": category_names(registry, translate)}
+            files[LOCALE / language / "main.json"] = _json(texts)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
         workflow = with_lesson(to_workflow(document, registry), name, document)

@@ -13,20 +13,21 @@ _GAP = 40  # between two notes
 _LINE, _WIDTH = 22, 62  # height of a line of a note in pixels, and its characters
 
 # How long a first run takes on two CPU cores without a GPU, with the graph's own settings.
+_MINUTES = "some minutes"
 TIMES = {
-    "base_models": "hours",
-    "classic": "about two minutes",
-    "draw": "a few seconds",
-    "film": "about a minute",
-    "finetune": "as long as `minutes` says",
+    "base_models": "many hours",
+    "classic": _MINUTES,
+    "draw": "some seconds",
+    "film": _MINUTES,
+    "finetune": "about as long as `minutes` says",
     "latent_walk": "about ten seconds",
-    "morph": "about a minute",
-    "morph_two": "a few seconds",
-    "my_gan": "as long as `minutes` says",
-    "my_vae": "about a minute",
-    "prepare": "a few seconds",
-    "restyle_folder": "about a minute",
-    "sort": "about a minute",
+    "morph": _MINUTES,
+    "morph_two": "some seconds",
+    "my_gan": "about as long as `minutes` says",
+    "my_vae": _MINUTES,
+    "prepare": "some seconds",
+    "restyle_folder": "some minutes for each picture",
+    "sort": _MINUTES,
     "sort_archive": "about a minute",
     "style_remix": "4 to 5 minutes",
     "train_gan": "about ten minutes",
@@ -45,8 +46,10 @@ def template_name(name: str, document: Document) -> str:
 
 def with_lesson(workflow: dict[str, Any], name: str, document: Document) -> dict[str, Any]:
     """Returns a template with a note on its time and its knobs, and without parts of our editor."""
-    lines = [f"A first run takes {TIMES[name]} on two processor cores. What is done is stored:"]
-    lines[0] += " cancel at any time, and queue again to continue."
+    lines = [
+        f"A first run takes {TIMES[name]} on two CPU cores, and is faster on a GPU. Results are"
+    ]
+    lines[0] += " stored: cancel at any time, and queue again to continue."
     if document.knobs:
         lines += ["", "Turn these knobs, then queue again. Only what depends on them runs again."]
     for knob in document.knobs:

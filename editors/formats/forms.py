@@ -139,7 +139,7 @@ def node_form(spec: NodeSpec, translate: Callable[[str], str] = str) -> NodeForm
         class_id=class_id(spec.id),
         title=translate(spec.title),
         category=f"artgraph/{spec.category}",
-        description=translate(spec.summary),
+        description=_plain(translate(spec.summary)),
         aliases=[*spec.search_words, f"artgraph {spec.category}"],
         inputs=sorted([*sockets, *widgets], key=lambda form: form.optional),
         outputs=[
@@ -161,7 +161,7 @@ def _definition(form: NodeForm) -> dict[str, Any]:
     return {
         "name": form.class_id,
         "display_name": form.title,
-        "description": form.description.replace("`", ""),
+        "description": form.description,
         "category": form.category,
         "search_aliases": form.aliases,
         "output_node": form.saves or form.spec.shows,
@@ -187,7 +187,13 @@ def _socket_tooltip(port: Port, translate: Callable[[str], str]) -> str:
         + translate(": ")
         + translate("; ").join(translate(socket.about) for socket in port.sockets)
     )
-    return text + translate(" (may stay unwired)") if port.optional else text
+    text += translate(" (may stay unwired)") if port.optional else ""
+    return _plain(f"{translate(port.about)}\n{text}" if port.about else text)
+
+
+def _plain(text: str) -> str:
+    """Returns a text without the marks of code, which ComfyUI shows as they are."""
+    return text.replace("`", "")
 
 
 def empty_number(widget: Widget) -> float | None:
@@ -260,7 +266,7 @@ def _options(widget: Widget, translate: Callable[[str], str]) -> dict[str, Any]:
 def _widget_tooltip(widget: Widget, translate: Callable[[str], str]) -> str:
     """Returns the description of a widget, and a line for each choice that has a description."""
     choices = (f"{value}{translate(': ')}{translate(line)}" for value, line in widget.lines.items())
-    return "\n".join([translate(widget.description), *choices])
+    return _plain("\n".join([translate(widget.description), *choices]))
 
 
 def _bounds(widget: Widget) -> dict[str, Any]:

@@ -27,7 +27,12 @@ def help_page(spec: NodeSpec, translate: Callable[[str], str] = str) -> str:
     first = _first_settings(form)
     lines = [f"# {form.title}", "", about, ""]
     if first:
-        lines += [f"**{translate('Turn this first')}**", "", *map(_lines_of, first), ""]
+        lines += [
+            f"**{translate('Turn this first')}**",
+            "",
+            *(_lines_of(i, translate) for i in first),
+            "",
+        ]
     lines += ["<details>", f"<summary>{translate('More')}</summary>", ""]
     lines += [line for part in more for line in (part, "")]
     for title, inputs in (
@@ -35,9 +40,11 @@ def help_page(spec: NodeSpec, translate: Callable[[str], str] = str) -> str:
         ("All settings", form.widgets if len(form.widgets) > len(first) else []),
     ):
         if inputs:
-            lines += [f"## {translate(title)}", "", *map(_lines_of, inputs), ""]
-    outputs = [f"- **{translate(o.name)}**: {o.tooltip}" for o in form.outputs]
-    lines += [f"## {translate('Outputs')}", "", *outputs, "", "</details>", ""]
+            lines += [f"## {translate(title)}", "", *(_lines_of(i, translate) for i in inputs), ""]
+    outputs = [(translate(o.name), o.tooltip) for o in form.outputs]
+    outputs = [(n, text.removeprefix(f"{n}{translate(': ')}")) for n, text in outputs]
+    lines_out = [f"- **{name}**: {text}" for name, text in outputs]
+    lines += [f"## {translate('Outputs')}", "", *lines_out, "", "</details>", ""]
     lines += [f"`node: {spec.id}`", ""]
     return "\n".join(lines)
 
@@ -51,9 +58,10 @@ def _first_settings(form: NodeForm) -> list[InputForm]:
     return ranked[:_FIRST]
 
 
-def _lines_of(form: InputForm) -> str:
-    text, *choices = form.options["tooltip"].split("\n")
-    return "\n".join([f"- **{form.name}**: {text}", *(f"  - {choice}" for choice in choices)])
+def _lines_of(form: InputForm, translate: Callable[[str], str]) -> str:
+    name = translate(form.name)
+    text, *more = form.options["tooltip"].removeprefix(f"{name}{translate(': ')}").split("\n")
+    return "\n".join([f"- **{name}**: {text}", *(f"  - {line}" for line in more)])
 
 
 def node_definitions(
@@ -82,6 +90,14 @@ def node_definitions(
     return definitions
 
 
+def category_names(
+    registry: Mapping[str, NodeSpec], translate: Callable[[str], str]
+) -> dict[str, str]:
+    """Returns the names of the categories of nodes, as the editor's tree of nodes shows them."""
+    parts = {part for spec in registry.values() for part in spec.category.split("/")}
+    return {part: translate(part) for part in sorted(parts)}
+
+
 def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
     """Returns each text that needs a translation, once. Names of one letter do not need one."""
     texts: dict[str, None] = {}
@@ -91,6 +107,7 @@ def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:
         return text
 
     node_definitions(registry, collect)
+    category_names(registry, collect)
     for spec in registry.values():
         help_page(spec, collect)
     return [text for text in texts if len(text) > 1]

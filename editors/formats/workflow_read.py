@@ -69,7 +69,8 @@ class _Scope:
             scope = scope.parent
         path = self.id(node).partition(":")[2]
         name = (ours_of(scope.instance).get("inside") or {}).get(path)
-        return {} if name is None else {"name": name, "title": str(node.get("title") or "")}
+        ours = {"set": ours_of(node).get("set")}
+        return ours if name is None else ours | {"name": name, "title": node.get("title") or ""}
 
 
 class _Flattener:

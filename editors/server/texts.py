@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...contract.spec import NodeSpec
-from ..formats.help import LOCALES, node_definitions
+from ..formats.help import LOCALES, category_names, node_definitions
 
 # The languages of the editor. A text that is not translated here is English in all of them.
 _LANGUAGES = (
@@ -91,17 +91,13 @@ _CHINESE: dict[str, Any] = {
         "extensions": "artgraph",
     },
 }
-_CATEGORIES = {
-    **{"data": "数据", "prepare": "准备", "image": "图像", "latent": "潜变量", "model": "模型"},
-    **{"number": "数值", "save": "保存", "style": "风格", "table": "表格", "evaluate": "评估"},
-}
 
 
 def texts(registry: Mapping[str, NodeSpec]) -> dict[str, Any]:
     """Returns the texts for the editor, by language."""
     found: dict[str, Any] = dict.fromkeys(_LANGUAGES, _TEXTS)
     chinese = _merged(_TEXTS, _CHINESE)
-    chinese["nodeCategories"] = _CATEGORIES
+    chinese["nodeCategories"] = category_names(registry, LOCALES["zh"])
     chinese["nodeDefs"] = node_definitions(registry, LOCALES["zh"])
     return found | {"zh": chinese}
 

@@ -16,6 +16,7 @@ import { addReviewButton, rememberReview, reviewSelected } from './review.js'
 import { addHistory } from './history.js'
 import { filterMessages, showLastRun } from './last_run.js'
 import { watchNumbers } from './live.js'
+import { showPreview } from './notes.js'
 import {
   clearMarks, markFailed, markRefused, markReused, showCurves, showResults, showReused
 } from './results.js'

@@ -20,6 +20,7 @@ from artgraph.editors.comfy.build_pack import (
     generated_files,
     name_untranslated,
 )
+from artgraph.editors.comfy.titles import SHARED, comfy_title
 from artgraph.editors.formats.forms import class_id
 from artgraph.editors.formats.help import (
     LOCALES,
@@ -68,7 +69,9 @@ def test_chinese_texts_are_chinese_and_not_patterns_of_the_editors_messages():
 def test_generated_locales_are_in_chinese():
     node = node_definitions(load_nodes(), in_chinese)["Artgraph_train_vae"]
     assert node["inputs"]["beta"]["tooltip"].endswith("（-1 表示留空）")
-    assert node["inputs"]["start"]["tooltip"].startswith("VAE：VAE 的配置和权重")
+    about, kind = node["inputs"]["start"]["tooltip"].split("\n")
+    assert about == "从这个 VAE 继续训练"
+    assert kind.startswith("VAE：VAE 的配置和权重")
     assert node["inputs"]["start"]["tooltip"].endswith("（可不连接）")
 
 
@@ -125,3 +128,39 @@ def test_help_pages_and_locales_contain_every_node():
         path = ROOT / "locales" / language / "nodeDefs.json"
         assert json.loads(path.read_text(encoding="utf-8")).keys() == names
     assert {p.stem for p in Path(ROOT / WEB / "docs").iterdir()} == names
+
+
+def test_pages_are_translated_and_name_no_errors():
+    page = FILES[WEB / "docs" / "Artgraph_train_vae" / "zh.md"]
+    assert page.startswith("# 训练 VAE")
+    for path, text in FILES.items():
+        if path.suffix == ".md":
+            assert "Raises:" not in text, path
+
+
+def test_templates_have_titles_and_notes_and_some_are_apps():
+    paths = [path for path in FILES if path.parent == EXAMPLES]
+    assert EXAMPLES / "Draw with our GAN.app.json" in paths
+    for path in paths:
+        workflow = json.loads(FILES[path])
+        (lesson,) = (n for n in workflow["nodes"] if n["title"] == "What to change")
+        text = lesson["widgets_values"][0]
+        assert text.startswith("A first run takes ")
+        assert all(
+            f"- **{knob}**" in text for knob in workflow["extra"]["artgraph"].get("knobs", {})
+        )
+        widgets = {node["id"]: node["type"] for node in workflow["nodes"]}
+        inputs = workflow["extra"]["linearData"]["inputs"]
+        assert all(widgets[number] != "Artgraph_load_dataset" for number, *_ in inputs)
+        assert workflow["extra"].get("linearMode", False) == path.stem.endswith(".app")
+        assert len({node["id"] for node in workflow["nodes"]}) == len(workflow["nodes"])
+
+
+def test_titles_that_comfyui_has_too_end_in_the_name_of_the_pack():
+    registry = load_nodes()
+    assert comfy_title(registry["load_image"]) == "Load image (artgraph)"
+    assert comfy_title(registry["load_image"], in_chinese) == "加载图像 (artgraph)"
+    assert comfy_title(registry["train_gan"]) == "Train GAN"
+    english = json.loads(FILES[Path("locales/en/nodeDefs.json")])
+    assert english["Artgraph_load_image"]["display_name"] == "Load image (artgraph)"
+    assert not SHARED - {spec.title for spec in registry.values()}

@@ -489,3 +489,39 @@ def test_files_of_every_format(tmp_path):
     assert with_graph(data, document(), REGISTRY) == data
     with pytest.raises(GraphError, match="unknown file format"):
         write_graph(document(), tmp_path / "x.txt", REGISTRY)
+
+
+def test_only_what_a_file_does_not_contain_is_named(cli, tmp_path):
+    source = tmp_path / "mixed.json"
+    image = [("image", "IMAGE", 1)]
+    nodes = [
+        node(1, "LoadImage", values=["cat.png", "image"], outputs=("IMAGE", "MASK")),
+        node(2, "Artgraph_resize_image", image, [64], mode=4),
+        node(3, "ImageInvert", [("image", "IMAGE", 2)], title="Inverted"),
+        node(4, "SaveImage", [("images", "IMAGE", 3)], ["a"], title="Needs it"),
+    ]
+    links = [[1, 1, 0, 2, 0, "IMAGE"], [2, 1, 0, 3, 0, "IMAGE"], [3, 3, 0, 4, 0, "IMAGE"]]
+    source.write_text(json.dumps(drawn(nodes, links)))
+    done = cli("convert", source, tmp_path / "mixed.yaml")
+    assert done.returncode == 0
+    words = "does not contain: left out because artgraph does not have them: Inverted, Needs it"
+    assert done.stderr.strip().endswith(words)
+    done = cli("convert", source, tmp_path / "mixed.api.json")
+    assert "does not contain: bypassed: resize_image; left out" in done.stderr
+
+
+def test_values_inside_a_subgraph_that_equal_their_defaults_stay_too():
+    text = """
+artgraph: 1
+nodes:
+  art: {node: procedural_art, with: {count: 2048}}
+"""
+    inner = to_workflow(document(text), REGISTRY)
+    workflow = drawn([node(7, "s", outputs=(), title="Mine")], [])
+    workflow["definitions"] = {
+        "subgraphs": [
+            {"id": "s", "nodes": inner["nodes"], "links": [], "inputs": [], "outputs": []}
+        ]
+    }
+    (entry,) = nodes_of(workflow)["nodes"].values()
+    assert entry["with"] == {"count": 2048}

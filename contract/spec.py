@@ -398,6 +398,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
         is_fallback=roles[Fallback],
         alpha=roles[Alpha],
         may_be_empty=roles[MayBeEmpty],
+        is_aside=roles[Aside],
         about=about,
     )
 

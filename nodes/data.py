@@ -114,7 +114,7 @@ def load_image(
 
 
 def _mask_of(image: Tensor) -> Tensor:
-    """Returns the mask of pictures (N, H, W, C): 1 where they are clear."""
+    """Returns the mask of pictures (N, H, W, C), in which 1 means clear."""
     import torch
 
     return 1 - image[..., 3] if has_alpha(image) else torch.zeros(image.shape[:3])

@@ -70,7 +70,7 @@ def add_model_folder() -> None:
     named = folder_paths.folder_names_and_paths.get(KEY, ((), ()))[0]
     paths = [str(own), *(path for path in named if path != str(own))]
     folder_paths.folder_names_and_paths[KEY] = (paths, set(MODELS))
-    with contextlib.suppress(OSError):  # where nothing can be saved, models can still be loaded
+    with contextlib.suppress(OSError):  # then nothing can be saved, but models can be loaded
         own.mkdir(parents=True, exist_ok=True)
 
 
@@ -118,7 +118,7 @@ def resolve(text: str, widget: Widget) -> Path:
 def choices(widget: Widget) -> list[str] | None:
     """Returns the files or folders that a widget offers, first of all none.
 
-    Returns None if the widget is no path, or the path of a file of any kind.
+    Returns None if the widget is not a path, or if it is the path of a file of any kind.
     """
     if widget.kind == "folder":
         return ["", *_unique(_folders(place, widget.files) for place in _places(widget))]

@@ -28,8 +28,8 @@ def save_files(
 ) -> list[dict[str, str]]:
     """Write files under unused names; returns their places, as ComfyUI's editor expects them.
 
-    Models are saved in models/artgraph, where `load_model` finds them. All else is saved in the
-    output folder.
+    Models are saved in models/artgraph, which `load_model` lists. All else is saved in the output
+    folder.
 
     chosen: the name that the user has chosen for the files; empty for the name of the node.
     """

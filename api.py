@@ -34,6 +34,7 @@ from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketErr
 from .contract.widgets import (
     Advanced,
     Alpha,
+    Aside,
     Background,
     Choices,
     Fallback,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alpha",
+    "Aside",
     "Background",
     "Blob",
     "Buffers",

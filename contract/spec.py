@@ -38,7 +38,7 @@ from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
 from .values.socket import Socket
-from .widgets import Alpha, Fallback, MayBeEmpty, Widget, read_hint, widget_of
+from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -55,6 +55,7 @@ class Port:
     is_fallback: whether the input replaces a file or folder.
     alpha:       whether the node accepts pictures with an alpha channel.
     may_be_empty: whether an output that is None counts as not wired, instead of being an error.
+    is_aside:    whether the output is only wired by its name.
     about:       what the node does with an input, if the node says so.
     """
 
@@ -65,6 +66,7 @@ class Port:
     is_fallback: bool = False
     alpha: bool = False
     may_be_empty: bool = False
+    is_aside: bool = False
     about: str = ""
 
 
@@ -169,6 +171,12 @@ class NodeSpec:
         port = _port(self.id, "return", hint)
         name = port.sockets[0].name if port.variable is None else _snake(port.variable)
         return {name: replace(port, name=name)}
+
+    @cached_property
+    def main_output(self) -> str | None:
+        """Name of the output that a wire without an output's name means, if there is one."""
+        names = [name for name, port in self.outputs.items() if not port.is_aside]
+        return names[0] if len(names) == 1 else None
 
     @cached_property
     def saves(self) -> bool:
@@ -374,7 +382,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
                 f"node {node_id}: {name!r} is annotated {annotation!r}, which is not a socket"
             )
         sockets = (socket,)
-    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty)}
+    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty, Aside)}
     for role, noun in ((Fallback, "fallback"), (MayBeEmpty, "output")):
         if roles[role] and not hint.nullable:
             raise TypeError(
@@ -390,6 +398,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
         is_fallback=roles[Fallback],
         alpha=roles[Alpha],
         may_be_empty=roles[MayBeEmpty],
+        is_aside=roles[Aside],
         about=about,
     )
 

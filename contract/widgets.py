@@ -66,6 +66,13 @@ class MayBeEmpty:
     """
 
 
+class Aside:
+    """Marks an output that is only wired by its name, such as the mask of a loaded picture.
+
+    A wire that names a node, but no output, means the one output without this mark.
+    """
+
+
 class Alpha:
     """Marks an input of pictures that may have an alpha channel.
 

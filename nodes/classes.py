@@ -196,7 +196,7 @@ def join_datasets(
     labels = [
         torch.tensor([classes.index(name) for name in part.classes])[part.labels] for part in parts
     ]
-    names = _distinct([name for part in parts for name in part.names])
+    names = distinct([name for part in parts for name in part.names])
     result = Dataset(
         torch.cat([part.images for part in parts]),
         torch.cat(labels),
@@ -244,7 +244,7 @@ def _joined(
     return torch.cat(found)
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
+def distinct(names: list[str]) -> tuple[str, ...]:
     """Returns the names, with a number at the end of those that occurred before."""
     taken = set(names)
     seen: set[str] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -11,10 +11,11 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE, flat, has_alpha, opaque
-from ..contract.values.kinds import Dataset, Image
+from ..contract.values.kinds import Dataset, Image, Mask
 from ..contract.widgets import (
     Advanced,
     Alpha,
+    Aside,
     Background,
     Choices,
     Fallback,
@@ -22,6 +23,9 @@ from ..contract.widgets import (
     Neutral,
     Seed,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Value = TypeVar("Value")
 _QUIET = Context.quiet()
@@ -36,10 +40,17 @@ Transparency = Annotated[
 Ground = Annotated[Background, Neutral(WHITE)]
 
 
+class LoadedImage(NamedTuple):
+    """What `load_image` returns."""
+
+    image: Image
+    mask: Annotated[Mask, Aside]
+
+
 @node(
     title="Load image",
     category="image",
-    version=2,
+    version=3,
     words="photo, picture, open, png, jpg, upload, 照片, 打开图片",
 )
 def load_image(
@@ -55,7 +66,7 @@ def load_image(
     alpha: Annotated[Transparency, Advanced] = "flatten",
     background: Annotated[Ground, Advanced] = WHITE,
     ctx: Context = _QUIET,
-) -> Image:
+) -> LoadedImage:
     """Load one picture file in its full size.
 
     If `path` is a folder, the graph runs once for each picture in it and in its sub-folders, and
@@ -65,32 +76,48 @@ def load_image(
     PNG, JPEG, WebP, GIF, TIFF, BMP, AVIF, JPEG 2000, PPM, QOI and TGA files can be read, HEIC files
     with the extra `heif`, and JPEG XL files with the extra `jxl`. The picture is turned
     upright if its EXIF data says so. 16 bits, floats and colour profiles are converted to 8-bit
-    sRGB. The background is put behind transparent parts; with `alpha: keep`, they stay transparent,
-    and `image_alpha` returns them as a mask. Of an animation, the first frame is used. A picture
-    may have at most 80 million pixels. The result is (1, H, W, 3), or (1, H, W, 4) with alpha.
+    sRGB. The background is put behind transparent parts; with `alpha: keep`, they stay transparent.
+    In `mask`, 1 means clear, and it is 0 everywhere if the picture has no transparency. Of an
+    animation, the first frame is used. A picture may have at most 80 million pixels. The image is
+    (1, H, W, 3), or (1, H, W, 4) with alpha, and the mask (1, H, W).
 
     Raises: InputError if the file is not a picture, is damaged, too large or can't be read.
     """
     import numpy as np
     import torch
 
+    from ..pictures.colour import on_colour
     from ..pictures.reading import UnreadableError, read_picture
 
     if path is None:
         if fallback is None:
             raise InputError("no picture is given", "set `path`, or wire `fallback`")
-        return replaced(fallback, alpha, background)
+        return LoadedImage(replaced(fallback, alpha, background), _mask_of(fallback))
     name = path.name.encode(errors="replace").decode()
     try:
         note = lambda text: ctx.warn(f"{name!r}: {text}")  # noqa: E731
-        pixels = np.array(read_picture(path, note=note, background=behind(alpha, background)))
+        picture = read_picture(path, note=note, background=None)
+        opacity = picture.getchannel(3)
+        if alpha == "flatten":
+            colours = picture.convert("RGB")
+            is_opaque = opacity.getextrema()[0] == 255
+            picture = colours if is_opaque else on_colour(colours, opacity, background)
+        pixels, clear = np.array(picture), 255 - np.array(opacity)
     except UnreadableError as error:
         raise InputError(f"can't read {name!r}: {error}", error.advice) from error
     except OSError as error:  # the file may be whole: the system does not let it be read
         raise unreadable(Path(name), error) from error
     except MemoryError as error:
         raise out_of_memory(name) from error
-    return torch.from_numpy(pixels)[None].float().div_(255)
+    image, mask = (torch.from_numpy(levels)[None].float().div_(255) for levels in (pixels, clear))
+    return LoadedImage(image, mask)
+
+
+def _mask_of(image: Tensor) -> Tensor:
+    """Returns the mask of pictures (N, H, W, C), in which 1 means clear."""
+    import torch
+
+    return 1 - image[..., 3] if has_alpha(image) else torch.zeros(image.shape[:3])
 
 
 def out_of_memory(name: str) -> NodeError:

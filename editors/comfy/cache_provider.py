@@ -22,6 +22,7 @@ from ...runner.store.blobs import BlobError
 from ...runner.store.keys import Key, digest_of, torch_version
 from ..formats.forms import node_id
 from . import host
+from .folders import KEY
 
 _CODE = (".py", ".json", ".yaml", ".toml", ".so", ".pyd")  # suffixes of files that count as code
 
@@ -138,8 +139,9 @@ def environment_digest() -> str:
 
 
 def _model_folders(folder_paths: Any) -> list[Any]:
+    """Returns ComfyUI's folders, except those with code and those that only artgraph reads."""
     folders: Mapping[str, Any] = folder_paths.folder_names_and_paths
-    return [entry for name, entry in folders.items() if name != "custom_nodes"]
+    return [entry for name, entry in folders.items() if name not in ("custom_nodes", KEY)]
 
 
 def _stamps(roots: list[Any], suffixes: tuple[str, ...] = ("",)) -> Iterator[list[Any]]:

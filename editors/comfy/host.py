@@ -1,4 +1,4 @@
-"""What a node uses of ComfyUI: its device, its folders, its options.
+"""What a node uses of ComfyUI: its device, its options, its folder for temporary pictures.
 
 ComfyUI's modules are imported inside the functions, so that this file can be imported without them.
 """
@@ -12,10 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...contract.errors import InputError
-from ...contract.widgets import Widget
 from ...models.training.numerics import Numerics
-from ...runner.graph.folders import Folders
 from ...runner.run.device_option import numerics_for
 from ...runner.store.place import cache_folder
 from ...runner.store.store import Store
@@ -52,60 +49,6 @@ def _comfy_numerics() -> Numerics:
     if device.type == "cuda":
         return Numerics.of(str(device), torch.cuda.get_device_capability(device))
     return Numerics.of(device.type if device.type == "mps" else "cpu")
-
-
-def resolve(text: str, widget: Widget) -> Path:
-    """Returns the file or folder that a widget names.
-
-    It must be in ComfyUI's input or output folder, or in a folder that `extra_model_paths.yaml`
-    names under `artgraph`.
-
-    Raises: InputError if it does not exist or is elsewhere, or for a folder of pictures instead of
-    one: ComfyUI runs a graph only once.
-    """
-    import folder_paths
-
-    roots = [folder_paths.get_input_directory()]
-    if "artgraph" in folder_paths.folder_names_and_paths:
-        roots += folder_paths.get_folder_paths("artgraph")
-    output = Path(folder_paths.get_output_directory())
-    for root in map(Path, roots):
-        try:
-            path = Folders(root, root, output).resolve(
-                text, widget.kind, files=widget.files, or_folder=widget.is_picture
-            )
-        except InputError as error:
-            last = error
-        else:
-            if widget.kind == "file" and path.is_dir():
-                raise InputError(
-                    f"{text!r} is a folder of pictures",
-                    "choose a file; `artgraph run` and `artgraph edit` accept a folder",
-                )
-            return path
-    raise last
-
-
-def save_file(name: str, data: bytes) -> dict[str, str]:
-    """Write a file to ComfyUI's output folder under an unused name, which may contain folders.
-
-    Returns the place of the file, as ComfyUI's editor expects it.
-    """
-    import folder_paths
-
-    path = Path(name)
-    folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
-        path.with_suffix("").as_posix(), folder_paths.get_output_directory()
-    )
-    while True:
-        filename = f"{stem}_{number:05}_{path.suffix}"
-        try:
-            with (Path(folder) / filename).open("xb") as file:
-                file.write(data)
-        except FileExistsError:  # ComfyUI did not count this file
-            number += 1
-        else:
-            return {"filename": filename, "subfolder": subfolder, "type": "output"}
 
 
 def temporary_folder() -> Path:

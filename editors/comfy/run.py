@@ -20,11 +20,12 @@ from ...runner.run.compute import find_or_compute
 from ...runner.store.keys import Key, make_key
 from ...runner.store.results import Result
 from ..formats.forms import from_comfy_value
-from . import host
+from . import folders, host
 from . import wires as comfy_wires
+from .file_names import with_values
 from .running import RunningNode
 from .shown import shown_on_node
-from .strict import InvalidValue
+from .strict import InvalidValue, check_whole
 from .wires import PLAIN, NoValue, Ref, ref_to, remember, value_of
 
 _announced: dict[tuple[Path, bool], str] = {}  # the latest fingerprints that ComfyUI received
@@ -54,7 +55,7 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         }
         _check_required(spec, inputs)
         _check_type_variables(spec, inputs)
-        widgets = checked_widgets(spec, arguments)
+        widgets = checked_widgets(spec, arguments, prompt=hidden.get("prompt"))
         store = host.store()
         digests = {name: ref.stored.digest for name, ref in inputs.items()}
         key = make_key(spec, widgets, digests, store.fingerprint, host.numerics())
@@ -69,21 +70,33 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         if done.key != key or _has_changed(spec, widgets, done.key):
             comfy_wires.lost_values += 1  # what ComfyUI has in memory is not of the announced files
         store.flush()
-        values, files = _outcome(spec, inputs, done.result, hidden)
-        if hidden:  # a node that saves files runs near the end of a graph
+        values, files = _outcome(spec, inputs, widgets, done.result, hidden)
+        if spec.saves:  # such a node runs near the end of a graph
             store.enforce_budget()
         return Outcome(values, shown_on_node(spec, done, running, files))
 
 
+def sees_prompt(spec: NodeSpec) -> bool:
+    """Returns whether a node needs to know the graph in which it runs: `hidden` of `run_node`."""
+    return spec.saves or any(port.sockets[0].name == "number" for port in spec.outputs.values())
+
+
 def checked_widgets(
-    spec: NodeSpec, arguments: Mapping[str, Any], wired: Collection[str] = ()
+    spec: NodeSpec,
+    arguments: Mapping[str, Any],
+    wired: Collection[str] = (),
+    prompt: Any = None,
 ) -> dict[str, Any]:
     """Returns all widget values, strictly checked, with paths as `Path`; `wired` ones are None.
+
+    In a file name, ComfyUI's variables are replaced; `prompt` is the graph that they refer to.
 
     Raises: NodeError with all problems in one line; InputError for a wrong path.
     """
     names = [name for name in spec.widgets if name not in wired]
     plain = {n: from_comfy_value(spec.widgets[n], arguments[n]) for n in names if n in arguments}
+    if isinstance(chosen := plain.get(spec.file_name or ""), str):
+        plain[spec.file_name or ""] = with_values(chosen, prompt)
     values, wrong = spec.check(plain)
     problems = [problem for problem in wrong if problem.subject in names]
     if problems:
@@ -91,7 +104,7 @@ def checked_widgets(
     for name in names:
         widget = spec.widgets[name]
         if widget.kind in ("file", "folder") and values.get(name) is not None:
-            values[name] = host.resolve(values[name], widget)
+            values[name] = folders.resolve(values[name], widget)
     return {name: values.get(name) for name in spec.widgets}
 
 
@@ -116,7 +129,7 @@ def fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> str:
     for name, widget in spec.widgets.items():
         if widget.kind in ("file", "folder") and arguments.get(name):
             try:
-                path = host.resolve(arguments[name], widget)
+                path = folders.resolve(arguments[name], widget)
                 found = host.store().fingerprint(path, widget.is_picture)
                 _announced[path, widget.is_picture] = found
                 parts.append(found)
@@ -157,7 +170,11 @@ def _check_type_variables(spec: NodeSpec, inputs: Mapping[str, Ref]) -> None:
 
 
 def _outcome(
-    spec: NodeSpec, inputs: Mapping[str, Ref], result: Result, hidden: Mapping[str, Any]
+    spec: NodeSpec,
+    inputs: Mapping[str, Ref],
+    widgets: Mapping[str, Any],
+    result: Result,
+    hidden: Mapping[str, Any],
 ) -> tuple[tuple[Any, ...], list[dict[str, str]]]:
     """Returns the outputs of a node as ComfyUI passes them on, and the places of its files."""
     values: list[Any] = []
@@ -170,7 +187,7 @@ def _outcome(
         socket = port.sockets[0]
         if stored is None:
             plain = port.may_be_empty or socket.name in PLAIN  # which other packs' nodes understand
-            values.append(None if plain else NoValue(name))
+            values.append(None if plain else NoValue(name, tuple(result.outputs)))
             continue
         ref = Ref(by_variable.get(port.variable, socket) if port.variable else socket, stored)
         value = value_of(ref) if ref.socket.name in PLAIN else ref
@@ -179,7 +196,10 @@ def _outcome(
         elif ref.socket.name == "files":
             from .save import save_files
 
-            files += save_files(spec, value_of(ref), hidden)
+            chosen = str(widgets.get(spec.file_name or "") or "")
+            files += save_files(spec, value_of(ref), chosen, hidden)
+        elif ref.socket.name == "number":
+            check_whole(value, hidden, len(values))
         values.append(value)
     return tuple(values), files
 

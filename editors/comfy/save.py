@@ -1,38 +1,76 @@
-"""Saves the files of a node in ComfyUI's output folder, each PNG picture with its graph."""
+"""Saves the files of a node in ComfyUI's folders, each PNG picture with its graph."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...contract.errors import GraphError
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.values.files import SOURCE, Files, final_name
+from ...contract.widgets import MODELS
 from ...pictures.png_text import add_text, is_png
+from ...pictures.suffixes import is_displayable
 from ...runner.run.publish import GRAPH_KEY
 from ..formats.convert import from_comfy
 from ..formats.names import node_name
-from . import host
+from . import folders, host
+from .file_names import numbered, with_size
 from .upstream import source_in
 
 
-def save_files(spec: NodeSpec, files: Files, hidden: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Write files under unused names; returns their places, as ComfyUI's editor expects them."""
+def save_files(
+    spec: NodeSpec, files: Files, chosen: str, hidden: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """Write files under unused names; returns their places, as ComfyUI's editor expects them.
+
+    Models are saved in models/artgraph, which `load_model` lists. All else is saved in the output
+    folder.
+
+    chosen: the name that the user has chosen for the files; empty for the name of the node.
+    """
     texts = graph_texts(hidden) if host.saves_metadata() else {}
     node = node_name(host.node_title(hidden) or "", spec.id)
     mark = next(filter(None, map(SOURCE.search, files.files)), None)
     source = source_in(hidden, mark[1]) if mark else None
-    saved = []
-    for pattern, data in files.files.items():
-        name = final_name(pattern, node, source)
-        if is_png(data):
-            for keyword, text in texts.items():
-                data = add_text(data, keyword, text)
-        saved.append(host.save_file(name, data))
-    return saved
+    size = _size(files)
+
+    def final(name: str) -> str:
+        return with_size(final_name(name, node, source), size)
+
+    root, place = folders.output_folder(), PurePosixPath("output")
+    if files.files and all(name.endswith(MODELS) for name in files.files):
+        root, place = folders.models_folder(), PurePosixPath("models", folders.KEY)
+    names = numbered([final(name) for name in files.files], final(chosen or "@"), root)
+    for name, data in zip(names, files.files.values(), strict=True):
+        for keyword, text in texts.items() if is_png(data) else ():
+            data = add_text(data, keyword, text)
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(data)
+    return [_described(place / name) for name in names]
+
+
+def _described(place: PurePosixPath) -> dict[str, str]:
+    """Returns the place of a file below ComfyUI's folder, as ComfyUI's editor expects it."""
+    kind, *inside, name = place.parts
+    return {"filename": name, "subfolder": "/".join(inside), "type": kind}
+
+
+def _size(files: Files) -> tuple[int, int] | None:
+    """Returns width and height of the first file if it is a picture."""
+    from PIL import Image
+
+    for name, data in files.files.items():
+        if is_displayable(Path(name)):
+            with Image.open(io.BytesIO(data)) as image:
+                return image.size
+    return None
 
 
 def graph_texts(hidden: Mapping[str, Any]) -> dict[str, str]:

@@ -23,7 +23,7 @@ def shown_on_node(
 ) -> dict[str, Any]:
     """Returns what the editor shows on a node that is done, also if its result was stored before.
 
-    files: what the node saved, as `host.save_file` returns it.
+    files: what the node saved, as `save_files` returns it.
 
     The keys `images`, `animated` and `text` are ComfyUI's. The script `shown.js` shows the others,
     and the texts.

@@ -7,10 +7,12 @@ ComfyUI then reports the message of the error at the node's input.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NoReturn
 
+from ...contract.errors import NodeError
 from ...contract.spec import NodeSpec
 from ..formats.api_json import is_link
 from ..formats.forms import from_comfy_value, node_id, widget_type
@@ -50,6 +52,35 @@ def _mark(spec: NodeSpec, inputs: dict[str, Any]) -> None:
         if name in values and widget_type(spec.widgets[name]) in ("INT", "FLOAT", "BOOLEAN"):
             inputs[name] = invalid = InvalidValue(values[name])
             invalid.message = problem.message
+
+
+def check_whole(value: Any, hidden: Mapping[str, Any], output: int) -> None:
+    """Check that a fraction is not wired to an input of another pack that needs a whole number.
+
+    Such a wire is possible because the types of our numbers include INT. Our own nodes check their
+    values by themselves.
+
+    Raises: NodeError.
+    """
+    if not isinstance(value, float) or value.is_integer():
+        return
+    prompt = hidden.get("prompt")
+    for node in prompt.values() if isinstance(prompt, dict) else ():
+        kind, inputs = str(node.get("class_type")), node.get("inputs")
+        for name, link in inputs.items() if isinstance(inputs, dict) else ():
+            is_linked = is_link(link) and [str(link[0]), link[1]] == [hidden["unique_id"], output]
+            if is_linked and node_id(kind) is None and _type_of(kind, name) == "INT":
+                title = (node.get("_meta") or {}).get("title") or kind
+                what = f"{name} of {title!r} needs a whole number, but it is wired to {value:g}"
+                raise NodeError(what, "change the numbers so that the result is whole")
+
+
+def _type_of(kind: str, name: str) -> Any:
+    """Returns the type of an input of a class; None if it is not known."""
+    cls = sys.modules["nodes"].NODE_CLASS_MAPPINGS.get(kind)  # ComfyUI's module
+    types = cls.INPUT_TYPES() if cls is not None and hasattr(cls, "INPUT_TYPES") else {}
+    found = {**types.get("required", {}), **types.get("optional", {})}.get(name)
+    return found[0] if found else None
 
 
 @cache

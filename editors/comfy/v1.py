@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ..formats.forms import NodeForm, node_form
 from . import run as comfy_run
+from .folders import add_model_folder, inputs_of
+from .routes import add_routes
 from .strict import check_prompts
 from .titles import comfy_title
 
@@ -22,7 +25,10 @@ class ComfyV1:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's names
-        return cls.FORM.input_types()
+        types = replace(cls.FORM, inputs=inputs_of(cls.FORM)).input_types()
+        if comfy_run.sees_prompt(cls.FORM.spec):
+            types["hidden"] = {name: name.upper() for name in HIDDEN}
+        return types
 
     @classmethod
     def VALIDATE_INPUTS(cls, **arguments: Any) -> bool:  # noqa: N802
@@ -34,7 +40,8 @@ class ComfyV1:
         return comfy_run.fingerprint(cls.FORM.spec, arguments)
 
     def run(self, **arguments: Any) -> dict[str, Any]:
-        hidden = {name: arguments.pop(name, None) for name in HIDDEN} if self.FORM.saves else {}
+        names = HIDDEN if comfy_run.sees_prompt(self.FORM.spec) else ()
+        hidden = {name: arguments.pop(name, None) for name in names}
         outcome = comfy_run.run_node(self.FORM.spec, arguments, hidden)
         return {"ui": outcome.shown, "result": outcome.values}
 
@@ -60,6 +67,8 @@ def v1_class(spec: NodeSpec) -> type[ComfyV1]:
 def mappings() -> dict[str, type[ComfyV1]]:
     """Returns NODE_CLASS_MAPPINGS."""
     check_prompts()
+    add_model_folder()
+    add_routes()
     return {cls.FORM.class_id: cls for cls in map(v1_class, load_nodes().values())}
 
 

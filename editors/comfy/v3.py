@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from comfy_api.latest import ComfyAPI, ComfyExtension, io
 
 from ...contract.registry import load_nodes
-from ...contract.spec import NodeSpec
-from ..formats.forms import InputForm, NodeForm, node_form
+from ...contract.spec import NodeSpec, Port
+from ..formats.forms import InputForm, NodeForm, OutputForm, node_form, socket_type
 from . import run as comfy_run
+from .folders import add_model_folder, inputs_of
+from .routes import add_routes
 from .strict import check_prompts
 from .titles import comfy_title
 
@@ -23,6 +27,7 @@ _WIDGETS = {
     "STRING": io.String,
     "COMBO": io.Combo,
 }
+_HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 
 
@@ -34,6 +39,12 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
     @classmethod
     def define_schema(cls) -> Any:
         form = cls.FORM
+        templates = _templates(form.spec)
+
+        def template_of(ports: Mapping[str, Port], entry: InputForm | OutputForm) -> Any:
+            port = ports.get(entry.name)
+            return templates.get(port.variable or "") if port is not None else None
+
         schema = {
             "node_id": form.class_id,
             "display_name": comfy_title(form.spec),
@@ -42,13 +53,10 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             "search_aliases": form.aliases,
             "is_output_node": form.saves or form.spec.shows,
             "has_intermediate_output": True,  # a reused node shows again what it has shown
-            "inputs": [_input(entry) for entry in form.inputs],
-            "outputs": [
-                io.Custom(o.type).Output(display_name=o.name, tooltip=o.tooltip)
-                for o in form.outputs
-            ],
+            "inputs": [_input(e, template_of(form.spec.inputs, e)) for e in inputs_of(form)],
+            "outputs": [_output(e, template_of(form.spec.outputs, e)) for e in form.outputs],
             "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
-            if form.saves
+            if comfy_run.sees_prompt(form.spec)
             else [],
         }
         return io.Schema(**{name: part for name, part in schema.items() if name in _SCHEMA_FIELDS})
@@ -64,18 +72,56 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
 
     @classmethod
     def execute(cls, **arguments: Any) -> Any:
-        names = ("prompt", "extra_pnginfo", "unique_id")
-        hidden = {name: getattr(cls.hidden, name) for name in names} if cls.FORM.saves else {}
+        names = _HIDDEN if comfy_run.sees_prompt(cls.FORM.spec) else ()
+        hidden = {name: getattr(cls.hidden, name) for name in names}
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
         return io.NodeOutput(*outcome.values, ui=outcome.shown or None)
 
 
-def _input(form: InputForm) -> Any:
-    kind = _WIDGETS[form.type] if form.is_widget else io.Custom(form.type)
+def _templates(spec: NodeSpec) -> dict[str, Any]:
+    """Returns templates for the inputs and outputs that always have the same kind, by variable.
+
+    Older versions of ComfyUI have no such templates, or write their types as one word.
+    """
+    ports = [port for port in (*spec.inputs.values(), *spec.outputs.values()) if port.variable]
+    counts = Counter(port.variable for port in ports)
+    types = {port.variable or "": socket_type(port).split(",") for port in ports}
+    return {
+        name: io.MatchType.Template(name, [io.Custom(kind) for kind in kinds])
+        for name, kinds in types.items()
+        if _HAS_TEMPLATES and counts[name] > 1
+    }
+
+
+def _has_templates() -> bool:
+    if not hasattr(io, "MatchType"):
+        return False
+    template = io.MatchType.Template("t", [io.Custom("A"), io.Custom("B")])
+    return str(template.as_dict()["allowed_types"]) == "A,B"
+
+
+_HAS_TEMPLATES = _has_templates()
+
+
+def _input(form: InputForm, template: Any) -> Any:
     options = dict(form.options)
-    if "advanced" not in inspect.signature(kind.Input).parameters:
-        options.pop("advanced", None)  # an older ComfyUI
-    return kind.Input(form.name, optional=form.optional, **options)
+    if template is not None:
+        return io.MatchType.Input(form.name, template, optional=form.optional, **options)
+    kind = _WIDGETS[form.type] if form.is_widget else io.Custom(form.type)
+    known = inspect.signature(kind.Input).parameters
+    others = {name: options.pop(name) for name in list(options) if name not in known}
+    made = kind.Input(form.name, optional=form.optional, **options)
+    others.pop("advanced", None)  # an older ComfyUI
+    if others:
+        made.extra_dict = others
+    return made
+
+
+def _output(form: OutputForm, template: Any) -> Any:
+    about = {"display_name": form.name, "tooltip": form.tooltip}
+    if template is not None:
+        return io.MatchType.Output(template=template, **about)
+    return io.Custom(form.type).Output(**about)
 
 
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:
@@ -88,12 +134,15 @@ class Extension(ComfyExtension):  # type: ignore[misc]
     """All nodes of the registry."""
 
     async def on_load(self) -> None:
-        """Check prompts strictly, and register the cache for other packs' nodes if it is on."""
-        check_prompts()
+        """Register the cache for other packs' nodes if it is on. Old versions never call this."""
         if os.environ.get("ARTGRAPH_COMFY_CACHE") == "1" and hasattr(ComfyAPI, "Caching"):
             from .cache_provider import register
 
             await register()
 
     async def get_node_list(self) -> list[type[ComfyV3]]:
+        """Returns all nodes, after preparing what they need of ComfyUI."""
+        check_prompts()
+        add_model_folder()
+        add_routes()
         return [v3_class(spec) for spec in load_nodes().values()]

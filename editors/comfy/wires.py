@@ -38,9 +38,13 @@ class Ref:
 
 @dataclass(frozen=True)
 class NoValue:
-    """On a wire from an output that is None this time, although it is not `MayBeEmpty`."""
+    """On a wire from an output that is None this time, although it is not `MayBeEmpty`.
+
+    others: the outputs of the node that have a value.
+    """
 
     output: str
+    others: tuple[str, ...] = ()
 
 
 class LostError(NodeError):
@@ -55,9 +59,10 @@ def ref_to(spec: NodeSpec, name: str, value: Any) -> Ref:
     """Returns a reference to the stored value of an input. Another pack's value is stored first."""
     sockets = spec.inputs[name].sockets
     if isinstance(value, NoValue):
+        others = " or ".join(value.others)
         raise NodeError(
-            f"{name} is wired to {value.output}, which has no value this time",
-            "wire another output of that node",
+            f"{name} is wired to the output {value.output}, which has no value this time",
+            f"wire the output {others} of that node" if others else "wire another node",
         )
     if isinstance(value, Ref):
         for socket in sockets:

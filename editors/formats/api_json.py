@@ -51,8 +51,9 @@ def to_api(document: Document, registry: Mapping[str, NodeSpec]) -> dict[str, An
                 knobs[name] = output
                 values[name] = document.knobs[output].value
             else:
-                outputs = list(registry[document.nodes[owner].type].outputs)
-                links[name] = [numbers[owner], outputs.index(output) if output else 0]
+                source = registry[document.nodes[owner].type]
+                place = list(source.outputs).index(output or source.main_output or "")
+                links[name] = [numbers[owner], place]
         inputs = default_values(spec, values) | links
         meta: dict[str, Any] = {"title": entry.name}
         written = [n for n, m in entry.values.items() if is_written_default(spec, n, m.value)]

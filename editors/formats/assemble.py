@@ -17,7 +17,7 @@ from ...contract.spec import NodeSpec
 from ...contract.values.files import stem_problem
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT
-from .core_nodes import CORE, FOLDER_MARK, is_primitive
+from .core_nodes import CORE, FOLDER_MARK, VARIABLE, is_primitive
 from .foreign import ForeignGraph, ForeignNode
 from .forms import from_comfy_value, node_id, to_comfy_value
 from .naming import Naming, knob_value
@@ -211,7 +211,7 @@ class Assembler(Naming):
             self.report(node, Problem("unknown_source", slot, what, advice))
             return None
         name = self.names[source.id]
-        return name if len(spec.outputs) == 1 else f"{name}.{output}"
+        return name if output == spec.main_output else f"{name}.{output}"
 
     def value(
         self,
@@ -232,8 +232,10 @@ class Assembler(Naming):
         if knob in self.knobs and knob_value(self.knobs[knob]) == value:
             wires[name] = f"knobs.{knob}"
             return
-        if (core := CORE.get(node.type)) is not None and isinstance(value, str):
-            value = self.core_text(spec, name, core.values.get(name, {}).get(value, value))
+        if isinstance(value, str):
+            core = CORE.get(node.type)
+            value = value if core is None else core.values.get(name, {}).get(value, value)
+            value = self.text(node, spec, name, value)
         widget = spec.widgets.get(name)
         if widget is None:
             what = f"input {name!r} has a value, but needs a wire"
@@ -244,16 +246,19 @@ class Assembler(Naming):
         if widget.required or is_written or not is_default(value, widget.default):
             values[name] = value
 
-    def core_text(self, spec: NodeSpec, name: str, text: str) -> str:
-        """Returns a text of one of ComfyUI's nodes as the value of our widget.
+    def text(self, node: ForeignNode, spec: NodeSpec, name: str, text: str) -> str:
+        """Returns a text of a node in ComfyUI as the value of our widget.
 
-        A path loses ComfyUI's folder mark. A file's prefix becomes a file name, which may contain
-        folders, or empty if it can't be one or another node has it.
+        A path loses ComfyUI's folder mark, and a file name ComfyUI's variables. The prefix of
+        a file of one of ComfyUI's nodes becomes a file name, which may contain folders, or empty if
+        it can't be one or another node has it.
         """
         widget = spec.widgets.get(name)
         if widget is not None and widget.is_path:
             return FOLDER_MARK.sub("", text)
         if widget is None or not widget.is_file_name:
+            return text
+        if node.type not in CORE and not VARIABLE.search(text):
             return text
         name = re.sub(r"[^\w./-]+", "_", re.sub(r"%[^%]*%", "", text))
         name = "/".join(filter(None, (part.strip("_.") for part in name.split("/"))))

@@ -30,7 +30,7 @@ class CoreNode:
 
 
 CORE = {
-    "LoadImage": CoreNode("load_image", {"image": "path"}, ("image", None)),
+    "LoadImage": CoreNode("load_image", {"image": "path"}, ("image", "mask")),
     "SaveImage": CoreNode(
         "save_image", {"images": "image", "filename_prefix": "name"}, (), "images"
     ),
@@ -96,3 +96,8 @@ def is_primitive(kind: str) -> bool:
 # What ComfyUI's editor does with a value after a run; it saves the word behind the value.
 CONTROLS = ("fixed", "increment", "increment-wrap", "decrement", "randomize")
 PRIMITIVE_TITLES = ("Int", "Float", "Boolean", "String", "Text", "Text (Multiline)", "Primitive")
+
+# What ComfyUI replaces in the name of a saved file, such as %date:yyyy-MM-dd% or %KSampler.seed%.
+VARIABLE = re.compile(
+    r"%(date(?::[^%]*)?|year|month|day|hour|minute|second|width|height|[^%./]+\.[^%./]+)%"
+)

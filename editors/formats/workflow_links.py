@@ -23,10 +23,8 @@ class Links(Parts):
         spec = self.registry.get(other.type)
         if spec is None:
             return owner, output
-        outputs = list(spec.outputs)
-        if output in outputs or (not output and len(outputs) == 1):
-            return owner, output or outputs[0]
-        return None
+        output = output or spec.main_output or ""
+        return (owner, output) if output in spec.outputs else None
 
     def add_links(self, nodes: dict[str, dict[str, Any]]) -> None:
         """Add the links of virtual nodes, and then those of all other wires."""

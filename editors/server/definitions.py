@@ -14,7 +14,7 @@ from typing import Any
 from ...contract.spec import NodeSpec
 from ...contract.widgets import MODELS
 from ..formats.forms import class_id, object_info
-from .offered import models, offered
+from ..formats.offered import models, offered
 
 
 def definitions(

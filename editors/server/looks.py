@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import secrets
 import threading
 import time
@@ -22,6 +21,7 @@ from ...contract.aspects import SQUARE, nearest_common, shape_of
 from ...contract.errors import NodeError
 from ...contract.values.alpha import WHITE
 from ...contract.wording import listed
+from ...pictures.sources.folder_sheet import folder_sheet
 
 if TYPE_CHECKING:
     from ...pictures.fitting import Fit
@@ -33,7 +33,6 @@ _THREADS = 2  # folders that are looked at at a time
 _MOST_SECONDS = 60.0  # for which the pictures of one folder are opened
 _ABANDONED = 15.0  # seconds after which nobody waits for a result any more
 _MOST_CLASSES = 40  # classes that are listed
-_ON_SHEET, _COLUMNS, _EDGE = 18, 6, 96  # pictures on a sheet, and their longer edge in pixels
 
 
 class Wanted(NamedTuple):
@@ -77,7 +76,9 @@ class Look:
         source, reviewed = self._work
         try:
             shape = self._shape(source, reviewed)
-            self.sheet = _sheet(source, reviewed, shape, self._wanted)
+            self.sheet = folder_sheet(
+                source, reviewed, shape, self._wanted.fit, self._wanted.background
+            )
             self.state |= {"sheet": self.sheet is not None}
             self._open_all(source, reviewed, shape, stopped)
         except Exception as error:  # such as an archive that is being replaced
@@ -170,69 +171,6 @@ def _stamp(wanted: Wanted) -> list[tuple[int, int]]:
     """Returns what changes if an archive or the review is replaced."""
     files = [wanted.folder, *([wanted.review] if wanted.review else [])]
     return [(status.st_mtime_ns, status.st_size) for status in (file.stat() for file in files)]
-
-
-def _sheet(
-    source: Source, reviewed: Reviewed, shape: tuple[int, int], wanted: Wanted
-) -> bytes | None:
-    """Returns a contact sheet as WebP, with pictures of each class; None if none can be read."""
-    import numpy as np
-    from PIL import Image
-
-    from ...pictures.fitting import read_fitted
-    from ...pictures.reading import UnreadableError
-    from ...pictures.sheet import contact_sheet, lay_out
-
-    entries = reviewed.survey.pictures
-    chosen = _chosen([reviewed.label(entry.name) for entry in entries])
-    scale = _EDGE / max(shape)
-    height, width = (max(1, round(side * scale)) for side in shape)
-    tiles: dict[int, Any] = {}
-    for place, file in source.read([entries[number] for number in chosen]):
-        crop = reviewed.choice(entries[chosen[place]].name).crop
-        try:
-            if not isinstance(file, UnreadableError):
-                read = read_fitted(
-                    file, height, width, wanted.fit, background=wanted.background, crop=crop
-                )
-                tiles[place] = read.pixels
-        except (UnreadableError, OSError, MemoryError):
-            continue
-    if not tiles:
-        return None
-    pixels = np.stack([tiles[place] for place in sorted(tiles)])
-    layout = lay_out(len(tiles), height, width, columns=_COLUMNS, scale=1, gap=2)
-    sheet = Image.fromarray(contact_sheet(pixels, layout))
-    opaque = Image.new("L", sheet.size)  # what is behind the sheet shows between its pictures
-    for number in range(len(tiles)):
-        x, y = layout.corner(number)
-        opaque.paste(255, (x, y, x + layout.cell[0], y + layout.cell[1]))
-    sheet.putalpha(opaque)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "WEBP", quality=82, method=2)
-    return buffer.getvalue()
-
-
-def _chosen(labels: Sequence[str]) -> list[int]:
-    """Returns the places of some pictures, spread over each class; those of a class together."""
-    from ...pictures.walk import natural_order
-
-    classes: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):
-        classes.setdefault(label, []).append(place)
-    names = sorted(classes, key=natural_order)[:_ON_SHEET]
-    shares = dict.fromkeys(names, 0)
-    free = min(_ON_SHEET, sum(len(classes[name]) for name in names))
-    while free:
-        for name in names:
-            if free and shares[name] < len(classes[name]):
-                shares[name] += 1
-                free -= 1
-    chosen = []
-    for name in names:
-        places, share = classes[name], shares[name]
-        chosen += [places[number * len(places) // share] for number in range(share)]
-    return chosen
 
 
 class Looks:

@@ -9,8 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from ...runner.store.temporary import discard, temporary_in
+from ..formats.offered import newest
 from .brought import brought, stored
-from .offered import newest
 from .paths import inside
 from .services import SERVICES, Services, json_object
 from .set_names import file_name

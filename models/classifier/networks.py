@@ -278,4 +278,4 @@ def logits_of(
                 output = (output + network(pictures.flip(3)).float()) / 2
         return output.cpu()
 
-    return in_parts(logits, images, batch=batch, progress=progress)
+    return in_parts(logits, images, batch=batch, progress=progress, network=network)

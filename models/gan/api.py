@@ -230,7 +230,9 @@ def generate(
         return drawn(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
-        return in_parts(draw_part, z, class_weights, batch=batch, progress=progress).contiguous()
+        return in_parts(
+            draw_part, z, class_weights, batch=batch, progress=progress, network=network
+        ).contiguous()
 
 
 def _check(images: Tensor, labels: Tensor, classes: tuple[str, ...], settings: GanSettings) -> None:

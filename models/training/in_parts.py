@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .loop import Progress
 from .numerics import empty_cuda_cache, is_out_of_memory
+
+_PAUSE = 0.2  # shortest time in seconds between two reports within a part
 
 
 def in_parts(
@@ -17,19 +21,47 @@ def in_parts(
     *tensors: Tensor,
     batch: int,
     progress: Progress | None = None,
+    network: nn.Module | None = None,
 ) -> Tensor:
     """Returns the joined results of `function`, called as by `each_part`.
 
     progress: called after each part with the number of rows that are done, so that it can stop.
+    network:  what computes. Then `progress` is also called before its layers, so that a part of
+              large pictures can be stopped soon.
     """
     results: list[Tensor] = []
     done = 0
-    for result in each_part(function, *tensors, batch=batch):
-        results.append(result)
-        done += len(result)
+
+    def report() -> None:
         if progress is not None:
             progress(done, len(tensors[0]))
+
+    with _before_layers(None if progress is None else network, report):
+        for result in each_part(function, *tensors, batch=batch):
+            results.append(result)
+            done += len(result)
+            report()
     return torch.cat(results)
+
+
+@contextmanager
+def _before_layers(network: nn.Module | None, report: Callable[[], None]) -> Iterator[None]:
+    """Call `report` before the layers of a network, but not more often than every 0.2 seconds."""
+    last = time.monotonic()
+
+    def check(*_: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > _PAUSE:
+            last = time.monotonic()
+            report()
+
+    modules = network.modules() if network is not None else ()
+    hooks = [module.register_forward_pre_hook(check) for module in modules]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def each_part(function: Callable[..., Tensor], *tensors: Tensor, batch: int) -> Iterator[Tensor]:

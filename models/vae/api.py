@@ -162,7 +162,7 @@ def encode(
         return ((mean - network.latent_mean) / network.latent_std).cpu()
 
     batch = _at_once(network, height * width, batch)
-    return in_parts(encoded, images, batch=batch, progress=progress)
+    return in_parts(encoded, images, batch=batch, progress=progress, network=network)
 
 
 def decode(
@@ -183,7 +183,7 @@ def decode(
 
     pixels = latents.shape[2] * latents.shape[3] * FACTOR**2
     batch = _at_once(network, pixels, batch)
-    return in_parts(decoded, latents, batch=batch, progress=progress)
+    return in_parts(decoded, latents, batch=batch, progress=progress, network=network)
 
 
 def _at_once(network: VaeNetwork, pixels: int, batch: int) -> int:

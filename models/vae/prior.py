@@ -21,7 +21,15 @@ from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.inputs import Number, selected, selection
-from ..training.loop import Progress, State, Stateful, TrainingResult, TrainingRun, train
+from ..training.loop import (
+    Preview,
+    Progress,
+    State,
+    Stateful,
+    TrainingResult,
+    TrainingRun,
+    train,
+)
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import Sampler
@@ -145,17 +153,16 @@ def sample_prior(
     part = PART if numerics.device == "cpu" else GPU_PART
     padding = -count % part
     noise, classes = (torch.cat([t, t[:1].expand(padding, *t.shape[1:])]) for t in (noise, classes))
-    done = 0
 
     def draw_part(points: Tensor, weights: Tensor) -> Tensor:
-        nonlocal done
-        latents = _drawn(prior, points, weights, guidance, evaluations, numerics).cpu()
-        done += len(points)
+        return _drawn(prior, points, weights, guidance, evaluations, numerics).cpu()
+
+    def report(done: float, total: float, preview: Preview | None = None) -> None:
         if progress is not None:
             progress(min(count, done), count)
-        return latents
 
-    return vae.requantised(in_parts(draw_part, noise, classes, batch=part)[:count])
+    latents = in_parts(draw_part, noise, classes, batch=part, progress=report, network=prior)
+    return vae.requantised(latents[:count])
 
 
 def _drawn(

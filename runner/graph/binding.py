@@ -173,10 +173,10 @@ class _Binder:
         spec = self.registry.get(other.type)
         if spec is None:
             return None  # reported at that node
-        if not output and len(spec.outputs) > 1:
+        if not output and spec.main_output is None:
             choices = " or ".join(f"{owner}.{choice}" for choice in spec.outputs)
             return Problem("bad_wire", name, f"{owner!r} has several outputs", f"write {choices}")
-        output = output or next(iter(spec.outputs))
+        output = output or spec.main_output or ""
         if output not in spec.outputs:
             what = f"{owner!r} has no output {output!r}"
             return Problem("unknown_source", name, what, suggestion(output, spec.outputs))

@@ -56,7 +56,7 @@ class Folders:
             what = "contains a zero byte" if text else "is empty"
             raise InputError(f"the path {what}", f"name a {kind}")
         else:
-            candidates = [self.graph / text, self.input / text, SHIPPED / text]
+            candidates = [*self._places(text), SHIPPED / text]
         found = next((c for c in candidates if _exists(c, text)), None)
         if found is None and not text.isascii():
             found = next(filter(None, map(_with_other_accents, candidates)), None)
@@ -67,11 +67,7 @@ class Folders:
             raise InputError(f"there is no {name} {text!r}{place}", advice)
         path = found.resolve()
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
-            raise InputError(
-                f"{text!r} is outside the folders that a graph may read: its own, the input folder"
-                " and the output folder",
-                "move it there",
-            )
+            raise self._outside(text)
         if kind == "folder" and not path.is_dir() and not _is_one_of(path, files):
             if files:
                 what = f"{text!r} is not a folder, and not a zip, tar or Parquet file"
@@ -99,6 +95,18 @@ class Folders:
     def _typed(self, text: str) -> list[Path]:
         """Returns what a path typed by the user may mean, the first that exists."""
         return [typed_path(text), SHIPPED / text]
+
+    def _places(self, text: str) -> list[Path]:
+        """Returns what a path in a graph may mean, besides a shipped file, in order."""
+        return [self.graph / text, self.input / text]
+
+    def _outside(self, text: str) -> InputError:
+        """Returns the error for an existing path outside the folders that a graph may read."""
+        return InputError(
+            f"{text!r} is outside the folders that a graph may read: its own, the input folder and"
+            " the output folder",
+            "move it there",
+        )
 
     def _near(self, candidates: list[Path], trusted: bool) -> list[Path]:
         """Returns those of some paths whose folders may be searched for similar names."""

@@ -45,7 +45,7 @@ class Meaning:
         )
 
     def short(self, wire: Any) -> Any:
-        """Returns a wire without the output's name if its source has one output only."""
+        """Returns a wire without the output's name if it means the same without it."""
         owner, _, output = str(wire).partition(".")
         spec = self.registry.get(self.types.get(owner, ""))
-        return owner if spec is not None and [output] == list(spec.outputs) else wire
+        return owner if spec is not None and output and output == spec.main_output else wire

@@ -94,7 +94,7 @@ class _Remover:
 
 def _passed(spec: NodeSpec, output: str, accepts: tuple[str, ...]) -> str | None:
     """Returns the name of the input that a bypassed node passes to an output."""
-    output = output or next(iter(spec.outputs))
+    output = output or spec.main_output or next(iter(spec.outputs))
     if output not in spec.outputs:
         return None
     kinds = names_of(spec.outputs[output].sockets)

@@ -238,3 +238,28 @@ def test_edges_agree_with_float64(monkeypatch):
         del sys.modules["alpha"]
     assert len(errors) == 5
     assert max(errors.values()) <= 2
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_a_loaded_picture_has_a_mask_beside_it(tmp_path, mode):
+    from artgraph.pictures.reading import read_picture
+
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 4), dtype=np.uint8)
+    pixels[:4, :, 3] = 0
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).convert(mode).save(path, **({"transparency": 3} if mode == "P" else {}))
+    opacity = np.array(read_picture(path, background=None))[..., 3]
+    for widgets in ({"alpha": "keep"}, {"background": "#ff8000"}, {}):
+        outputs = run("load_image", {}, path=str(path), **widgets)[0]
+        assert outputs["mask"].shape == (1, 12, 9)
+        assert np.array_equal(outputs["mask"][0].mul(255).round().numpy(), 255 - opacity)
+    seen = np.array(read_picture(path, background="#ffffff"))
+    assert np.array_equal(outputs["image"][0].mul(255).round().numpy(), seen)
+
+
+def test_the_mask_of_what_replaces_a_picture():
+    image = torch.rand(2, 8, 8, 4)
+    outputs = run("load_image", {"fallback": image})[0]
+    assert torch.allclose(outputs["mask"], 1 - image[..., 3])
+    assert run("load_image", {"fallback": image[..., :3]})[0]["mask"].shape == (2, 8, 8)
+    assert not run("load_image", {"fallback": image[..., :3]})[0]["mask"].any()

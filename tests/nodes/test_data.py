@@ -15,7 +15,8 @@ from PIL import Image, ImageCms
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.values.kinds import Dataset
-from artgraph.nodes.data import load_image, split_dataset
+from artgraph.nodes import data
+from artgraph.nodes.data import split_dataset
 from artgraph.nodes.load_dataset import load_dataset
 
 CTX = Context.quiet()
@@ -30,6 +31,10 @@ def warned():
 
 def load(folder, ctx=CTX, size=16, fit="crop", fallback=None):
     return load_dataset(fallback, folder=folder, size=size, fit=fit, ctx=ctx)
+
+
+def load_image(**arguments):
+    return data.load_image(**arguments).image
 
 
 def plain(colour, size=(20, 20), mode="RGB"):

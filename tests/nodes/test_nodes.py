@@ -230,3 +230,15 @@ def tensors_of(value):
 def test_all_nodes_that_draw_on_a_device_are_tested():
     trainings = {name for name in NODES if "steps" in NODES[name].widgets} - {"style_transfer"}
     assert {n for n in NODES if NODES[n].device} - {"machine_speed"} == trainings | set(DRAWING)
+
+
+DRAWING = ["sample_latent", "generate", "vae_encode", "vae_decode", "vae_sample"]
+
+
+@pytest.mark.parametrize("name", [*DRAWING, "classify", "evaluate_classifier"])
+def test_drawing_and_recognising_can_be_cancelled(name):
+    inputs, widgets = prepared(NODES[name], {})
+    reports = []
+    ctx = Context(progress=lambda done, total, preview=None: reports.append(done / total))
+    NODES[name](inputs, widgets, ctx)
+    assert reports[-1] == pytest.approx(1)

@@ -66,18 +66,18 @@ COMMON = {
     ),
     "folder_paths.py": (
         "import os\n"
-        "folder_names_and_paths = {}\n"
         "here = os.path.dirname(__file__)\n"
+        "models_dir = os.path.join(here, 'models')\n"
+        "names = ('custom_nodes', 'models/vae', 'models/vae_approx')\n"
+        "folder_names_and_paths = {os.path.basename(n): ([os.path.join(here, n)], set())"
+        " for n in names}\n"
+        "if os.path.isdir(os.path.join(here, 'elsewhere')):  # as if the user named it\n"
+        "    folder_names_and_paths['artgraph'] = ([os.path.join(here, 'elsewhere')], set())\n"
         "def get_input_directory():\n    return os.path.join(here, 'input')\n"
         "def get_output_directory():\n    return os.path.join(here, 'output')\n"
+        "def get_directory_by_type(name):\n    return os.path.join(here, name)\n"
         "def get_temp_directory():\n    return os.path.join(here, 'temp')\n"
-        "def get_folder_paths(name):\n    return [os.path.join(here, name)]\n"
-        "def get_save_image_path(prefix, folder):\n"
-        "    inner, name = os.path.split(os.path.normpath(prefix))\n"
-        "    folder = os.path.join(folder, inner)\n"
-        "    os.makedirs(folder, exist_ok=True)\n"
-        "    number = 1 + sum(other.startswith(name) for other in os.listdir(folder))\n"
-        "    return folder, name, number, inner, prefix\n"
+        "def get_folder_paths(name):\n    return folder_names_and_paths[name][0][:]\n"
     ),
 }
 V3 = {
@@ -87,8 +87,15 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 class Port:
-    def __init__(self, id=None, optional=False, **options):
-        self.id, self.optional, self.options = id, optional, options
+    def __init__(
+        self, id=None, optional=False, tooltip=None, display_name=None, default=None, options=None,
+        min=None, max=None, step=None, round=None, control_after_generate=None, multiline=None,
+        placeholder=None, advanced=None
+    ):
+        given = dict(locals())
+        self.id, self.optional, self.extra_dict = id, optional, {}
+        known = {name: given[name] for name in given if name not in ("self", "id", "optional")}
+        self.options = {name: value for name, value in known.items() if value is not None}
 
 def kind(name):
     members = {"Input": type("Input", (Port,), {"type": name})}

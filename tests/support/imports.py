@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "runner/store": ("contract", "models/training", "pictures/"),
     "runner/run": ("contract", "models/training", "pictures", "runner/graph", "runner/store"),
     "editors/formats": ("contract", "pictures", "runner/"),
-    "editors/comfy": ("contract", "editors/formats", "models/training", "pictures", "runner/"),
+    "editors/comfy": ("contract", "editors/formats", "models/training", "pictures/", "runner/"),
     "editors/server": ("contract", "editors/formats", "pictures/", "runner/"),
     "cli": ("contract", "editors/", "pictures", "runner/"),
 }

@@ -14,6 +14,13 @@ app.registerExtension({
     const controlled = inputs.filter(([, input]) => input[1]?.control_after_generate)
     seeds.set(nodeData.name, new Set(controlled.map(([name]) => name)))
   },
+  // Older versions of the editor would draw another seed after each run, which trains again.
+  nodeCreated(node) {
+    node.widgets?.forEach((widget, place) => {
+      const control = node.widgets[place + 1]
+      if (seeds.get(node.comfyClass)?.has(widget.name) && CONTROLS.includes(control?.value)) control.value = 'fixed'
+    })
+  },
   beforeConfigureGraph(graph) {
     const inner = (graph.definitions?.subgraphs ?? []).flatMap((subgraph) => subgraph.nodes ?? [])
     for (const node of [...(graph.nodes ?? []), ...inner]) {

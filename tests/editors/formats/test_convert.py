@@ -295,11 +295,43 @@ def test_primitives_are_knobs():
     assert graph["nodes"]["dataset_images"]["with"] == {"order": "mixed"}
 
 
+def test_names_and_paths_lose_what_only_comfyui_replaces():
+    prompt = {
+        "1": {"class_type": "Artgraph_load_image", "inputs": {"path": "a.png [output]"}},
+        "2": {
+            "class_type": "Artgraph_save_image",
+            "inputs": {"image": ["1", 0], "name": "%date:yyyy-MM-dd%/%KSampler.seed%_cats"},
+        },
+        "3": {"class_type": "Artgraph_save_image", "inputs": {"image": ["1", 0], "name": "50%_a%"}},
+    }
+    nodes = nodes_of(prompt)["nodes"]
+    assert nodes["load_image"]["with"] == {"path": "a.png"}
+    assert [n["with"]["name"] for n in list(nodes.values())[1:]] == ["cats", "50%_a%"]
+
+
+def test_the_mask_of_a_picture_is_wired_by_its_name():
+    text = """
+artgraph: 1
+nodes:
+  photo: {node: load_image, with: {path: a.png}}
+  both: {node: set_alpha, from: {image: photo, mask: photo.mask}}
+"""
+    original = document(text)
+    for written in (to_api(original, REGISTRY), to_workflow(original, REGISTRY)):
+        assert nodes_of(written)["nodes"]["both"]["from"] == {
+            "image": "photo",
+            "mask": "photo.mask",
+        }
+    prompt = to_api(original, REGISTRY)
+    prompt["1"] = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
+    assert nodes_of(prompt)["nodes"]["both"]["from"]["mask"] == "load_image.mask"
+
+
 def test_everything_without_a_counterpart_is_reported_at_once():
     prompt = {
         "1": {"class_type": "KSampler", "inputs": {"seed": 1}},
         "2": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
-        "3": {"class_type": "Artgraph_resize_image", "inputs": {"image": ["2", 1], "wdth": 3}},
+        "3": {"class_type": "Artgraph_resize_image", "inputs": {"image": ["2", 2], "wdth": 3}},
         "4": {"class_type": "Artgraph_save_image", "inputs": {"image": ["77", 0]}},
         "5": {"class_type": "Artgraph_nonsense", "inputs": {}},
     }
@@ -307,7 +339,7 @@ def test_everything_without_a_counterpart_is_reported_at_once():
         nodes_of(prompt)
     text = str(caught.value)
     assert len(caught.value.problems) == 4
-    for words in ("output 1 of LoadImage", "'wdth'", "#77", "Artgraph_nonsense"):
+    for words in ("output 2 of LoadImage", "'wdth'", "#77", "Artgraph_nonsense"):
         assert words in text
 
 

@@ -64,10 +64,15 @@ def newest(folder: Path) -> list[str]:
 
 def models(input_files: Offered, out: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Returns the models that come with artgraph, those of the input folder, and of all runs."""
-    shipped = sorted(path.relative_to(SHIPPED) for path in (SHIPPED / "base").iterdir())
-    own = [path.as_posix() for path in shipped if path.name.endswith(suffixes)]
     saved = [f"{name}{OUTPUT}" for name in _files(out) if name.lower().endswith(suffixes)]
-    return [*own, *input_files.ending_with(suffixes), *saved[:_MOST_LISTED]]
+    found = input_files.ending_with(suffixes)
+    return [*shipped_models(suffixes), *found, *saved[:_MOST_LISTED]]
+
+
+def shipped_models(suffixes: tuple[str, ...]) -> list[str]:
+    """Returns the paths of the models that come with artgraph."""
+    shipped = sorted(path.relative_to(SHIPPED) for path in (SHIPPED / "base").iterdir())
+    return [path.as_posix() for path in shipped if path.name.endswith(suffixes)]
 
 
 def _files(root: Path) -> Iterator[str]:

@@ -57,7 +57,7 @@ def extract_palette(
     Returns a table with the columns `colour` (such as #e63946) and `share` (0 to 1), and a picture
     of the colours, each 64 x 64 pixels. Pixels that are half transparent or more do not count. If
     the pictures have no more colours than were asked for, exactly these are returned. Of more than
-    131,072 pixels, only so many are used, evenly spaced.
+    131,072 pixels, about so many are used, spread over all pictures.
 
     Source: Pillow's median cut, improved by its k-means, in sRGB values.
 
@@ -66,14 +66,14 @@ def extract_palette(
     import numpy as np
     import torch
 
-    from ...pictures.retouch.palettes import found_in, hex_of, sorted_colours, strip
+    from ...pictures.retouch.palettes import found_in, hex_of, sorted_colours, spread_out, strip
 
     count, height, width = image.shape[:3]
     step = -(-count * height * width // _SAMPLED) or 1
-    taken, seen = [], 0
+    chosen = spread_out(height * width, step)
+    taken = []
     for picture in arrays(image):
-        pixels = picture.reshape(-1, picture.shape[2])[-seen % step :: step]
-        seen += height * width
+        pixels = picture.reshape(-1, picture.shape[2])[chosen]
         if pixels.shape[1] == 4:
             pixels = pixels[pixels[:, 3] > 0.5]
         taken.append(np.floor(pixels[:, :3] * 255 + 0.5).astype(np.uint8))

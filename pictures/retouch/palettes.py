@@ -42,6 +42,19 @@ def hex_of(colours: Array) -> list[str]:
     return [f"#{bytes(row).hex()}" for row in np.rint(colours * 255).astype(np.uint8)]
 
 
+def spread_out(count: int, step: int) -> Array:
+    """Returns the numbers of pixels, one out of each `step`, without a period of their own.
+
+    A regular step would see only some of the colours of a pattern. Multiples of the golden ratio
+    are never periodic (Knuth, 'The art of computer programming', volume 3, section 6.4).
+    """
+    blocks = np.arange(-(-count // step), dtype=np.uint64)
+    parts = (blocks * np.uint64(0x9E3779B1) & np.uint64(0xFFFFFFFF)) * np.uint64(step)
+    return np.minimum(blocks * np.uint64(step) + (parts >> np.uint64(32)), count - 1).astype(
+        np.intp
+    )
+
+
 def found_in(pixels: Array, count: int) -> tuple[Array, Array]:
     """Returns the colours that describe pixels, uint8 (N, 3), best, and the share of each.
 

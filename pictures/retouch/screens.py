@@ -14,6 +14,7 @@ from .filters import gaussian
 from .shares import Array, brightness, colour_of, with_shares, without_shares
 
 _ANGLES = (15.0, 75.0, 0.0, 45.0)  # of cyan, magenta, yellow and black, the custom of printers
+CLEAN = 1 / 1024  # tones that are this near to paper or full ink have no dots
 _INKS = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 0]], np.float32)
 
 
@@ -57,7 +58,8 @@ def covered(tone: Array, kind: str, cell: float, angle: float) -> Array:
     threshold = 1 - np.interp(spot, values, shares)
     soft = 1 / cell  # change of the threshold over about a pixel
     cover = np.clip((tone - threshold) / soft + 0.5, 0, 1)
-    return np.where(tone <= 0, 0, np.where(tone >= 1, 1, cover)).astype(np.float32)
+    cover = np.where(tone < CLEAN, 0, np.where(tone > 1 - CLEAN, 1, cover))
+    return cover.astype(np.float32)
 
 
 @cache

@@ -16,15 +16,15 @@ def pictures(*shape: int, seed: int = 0) -> torch.Tensor:
     return levels.float() / 255
 
 
-def outputs(name: str, inputs: dict[str, Any], **widgets: Any) -> dict[str, Any]:
+def outputs(node: str, inputs: dict[str, Any], **widgets: Any) -> dict[str, Any]:
     """Returns all outputs of a node, after the checks of its widgets."""
-    spec = load_nodes()[name]
+    spec = load_nodes()[node]
     values, problems = spec.check(widgets)
     assert not problems
     return dict(spec(inputs, values, Context.quiet()))
 
 
-def run(name: str, inputs: dict[str, Any], **widgets: Any) -> Any:
+def run(node: str, inputs: dict[str, Any], **widgets: Any) -> Any:
     """Returns the only output of a node."""
-    (value,) = outputs(name, inputs, **widgets).values()
+    (value,) = outputs(node, inputs, **widgets).values()
     return value

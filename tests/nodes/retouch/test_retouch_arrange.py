@@ -99,7 +99,9 @@ def test_patterns():
     same = run("repeat_picture", {"image": image}, across=3, down=2)
     assert torch.equal(same, image.repeat(1, 2, 3, 1))
     mirrored = run("repeat_picture", {"image": image}, pattern="mirrored")
-    assert torch.equal(mirrored, torch.cat([t := torch.cat([image, image.flip(2)], 2), t.flip(1)], 1))
+    assert torch.equal(
+        mirrored, torch.cat([t := torch.cat([image, image.flip(2)], 2), t.flip(1)], 1)
+    )
     brick = run("repeat_picture", {"image": image}, pattern="brick")
     assert torch.equal(brick[:, 5:], image.repeat(1, 1, 2, 1).roll(3, 2))
 

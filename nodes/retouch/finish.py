@@ -88,11 +88,11 @@ def sharpen_picture(
 
 
 @node(
-    title="Film grain",
+    title="Add grain",
     category="retouch",
-    words="noise, analogue, analog film, texture, grainy, 颗粒, 噪点, 胶片",
+    words="film grain, noise, analogue, analog film, texture, grainy, 颗粒, 噪点, 胶片",
 )
-def film_grain(
+def add_grain(
     image: Annotated[Pictures, Alpha],
     *,
     amount: Annotated[

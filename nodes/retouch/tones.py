@@ -119,9 +119,9 @@ def curves(
 
 
 @node(
-    title="Hue and saturation",
+    title="Adjust colours",
     category="retouch",
-    words="colour, color, tint, vibrance, desaturate, grayscale, black and white, lightness,"
+    words="hue and saturation, color, tint, vibrance, desaturate, grayscale, black and white, lightness,"
     " 色相, 饱和度, 明度, 黑白, 调色",
 )
 def adjust_colours(

@@ -15,7 +15,7 @@ from artgraph.contract.values.pictures import PictureBatch
 STILL = {
     "blur_picture": {"radius": 0.0},
     "sharpen_picture": {"amount": 0.0},
-    "film_grain": {"amount": 0.0},
+    "add_grain": {"amount": 0.0},
 }
 
 
@@ -112,17 +112,17 @@ def test_sharpening_adds_the_detail():
 def test_grain_has_its_strength_and_follows_its_seed(size):
     image = torch.full((3, 128, 128, 4), 0.5)
     widgets = {"amount": 0.05, "size": size, "seed": 3}
-    found = run("film_grain", {"image": image}, **widgets)
+    found = run("add_grain", {"image": image}, **widgets)
     noise = found[..., :3] - 0.5
     assert noise.std().item() == pytest.approx(0.05, rel=0.1)
     assert noise.mean().abs() < 0.005
     assert torch.equal(noise[..., 0], noise[..., 1])
     assert torch.equal(found[..., 3], image[..., 3])
     assert not torch.equal(found[0], found[1])
-    assert torch.equal(run("film_grain", {"image": image[:1]}, **widgets), found[:1])
-    other = run("film_grain", {"image": image}, **{**widgets, "seed": 4})
+    assert torch.equal(run("add_grain", {"image": image[:1]}, **widgets), found[:1])
+    other = run("add_grain", {"image": image}, **{**widgets, "seed": 4})
     assert not torch.equal(other, found)
-    coloured = run("film_grain", {"image": image}, coloured=True, **widgets)
+    coloured = run("add_grain", {"image": image}, coloured=True, **widgets)
     assert not torch.equal(coloured[..., 0], coloured[..., 1])
     near = torch.corrcoef(
         torch.stack([noise[0, :, :-1, 0].flatten(), noise[0, :, 1:, 0].flatten()])
@@ -131,7 +131,7 @@ def test_grain_has_its_strength_and_follows_its_seed(size):
 
 
 def test_the_first_grains_are_these_on_every_machine():
-    found = run("film_grain", {"image": torch.full((1, 2, 2, 3), 0.5)}, amount=0.1, seed=7)
+    found = run("add_grain", {"image": torch.full((1, 2, 2, 3), 0.5)}, amount=0.1, seed=7)
     levels = (found[0, ..., 0] * 2**24).round().long().flatten().tolist()
     assert levels == GRAINS
 
@@ -141,8 +141,8 @@ GRAINS = [8526654, 8877926, 8212465, 8066714]
 
 def test_grain_spares_white_and_black_only_if_it_shall():
     image = torch.cat([torch.zeros(1, 8, 8, 3), torch.ones(1, 8, 8, 3)])
-    assert torch.equal(run("film_grain", {"image": image}, amount=0.3), image)
-    assert not torch.equal(run("film_grain", {"image": image}, midtones=False), image)
+    assert torch.equal(run("add_grain", {"image": image}, amount=0.3), image)
+    assert not torch.equal(run("add_grain", {"image": image}, midtones=False), image)
 
 
 def test_edges_are_those_of_sobel():
@@ -259,7 +259,7 @@ def test_large_batches_are_computed_in_parts_with_the_same_bits():
         return image[list(rows)]
 
     batch = PictureBatch(image.shape[1:], range(20), read)
-    for name, widgets in (("film_grain", {}), ("levels", {"black": 0.1}), ("crop_picture", {})):
+    for name, widgets in (("add_grain", {}), ("levels", {"black": 0.1}), ("crop_picture", {})):
         found = run(name, {"image": batch}, **widgets)
         assert isinstance(found, PictureBatch)
         assert torch.equal(torch.stack([*found]), run(name, {"image": image}, **widgets))

@@ -121,7 +121,7 @@ def curves(
 @node(
     title="Adjust colours",
     category="retouch",
-    words="hue and saturation, color, tint, vibrance, desaturate, grayscale, black and white, lightness,"
+    words="hue and saturation, color, tint, vibrance, desaturate, grayscale, lightness,"
     " 色相, 饱和度, 明度, 黑白, 调色",
 )
 def adjust_colours(

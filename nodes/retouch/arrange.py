@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ...contract.context import Context
 from ...contract.errors import NodeError
 from ...contract.spec import node
 from ...contract.values.alpha import has_alpha, opaque
@@ -160,6 +161,7 @@ def turn_picture(
     colour: Annotated[Background, Field(description='Colour of the corners, such as "#ffffff"')] = (
         "#ffffff"
     ),
+    ctx: Context,
 ) -> Image:
     """Turn or mirror pictures.
 
@@ -179,7 +181,7 @@ def turn_picture(
         return turned(picture, angle, grow, colour if fill == "colour" else None)
 
     size = turned_size(rows, columns, angle, grow)
-    return each_picture(turn, image, size=size, channels=4 if fill == "clear" else None)
+    return each_picture(turn, image, size=size, channels=4 if fill == "clear" else None, ctx=ctx)
 
 
 @node(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...contract.context import Context
 from ...contract.errors import NodeError
 from ...contract.values.pictures import by_rows
 
@@ -19,6 +20,7 @@ def each_picture(
     *batches: Any,
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    ctx: Context | None = None,
 ) -> Tensor:
     """Returns `function(row, picture, ...)` for each row of one or more batches.
 
@@ -26,6 +28,7 @@ def each_picture(
               None for a batch that is None. Values beyond 0..1 are clipped.
     size:     (H, W) of the results; None: that of the first batch.
     channels: of the results; None: those of the first batch.
+    ctx:      gets the progress, if each picture may take long.
 
     A batch of one picture is used for all rows. Large batches are computed in parts.
 
@@ -50,6 +53,8 @@ def each_picture(
             values = function(row, *(_row(batch, row) for batch in batches))
             clipped = np.clip(values, 0, 1).astype(np.float32, copy=False)
             found[place] = torch.from_numpy(np.ascontiguousarray(clipped))
+            if ctx is not None:
+                ctx.progress(row + 1, count)
         return found
 
     return by_rows(read, batches, count, (height, width, *rest))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ...contract.context import Context
 from ...contract.spec import node
 from ...contract.values.kinds import Image, Pictures
 from ...contract.widgets import Advanced, Alpha, Background, Choices, Seed
@@ -40,6 +41,7 @@ def blur_picture(
         Field(ge=-360, le=360, description="Degrees anticlockwise from the right; only for motion"),
         Advanced,
     ] = 0.0,
+    ctx: Context,
 ) -> Image:
     """Blur pictures. What is transparent does not colour its surroundings.
 
@@ -52,7 +54,7 @@ def blur_picture(
     def blur(_: int, picture: Any) -> Any:
         return picture if radius == 0 else blurred(picture, kind, radius, angle)
 
-    return each_picture(blur, image)
+    return each_picture(blur, image, ctx=ctx)
 
 
 @node(
@@ -73,6 +75,7 @@ def sharpen_picture(
         Field(ge=0, le=1, description="Smallest difference that is sharpened, against noise"),
         Advanced,
     ] = 0.0,
+    ctx: Context,
 ) -> Image:
     """Sharpen pictures by an unsharp mask: v + amount x (v - blurred), in sRGB values.
 
@@ -84,7 +87,7 @@ def sharpen_picture(
     def sharpen(_: int, picture: Any) -> Any:
         return picture if amount == 0 else sharpened(picture, amount, radius, threshold)
 
-    return each_picture(sharpen, image)
+    return each_picture(sharpen, image, ctx=ctx)
 
 
 @node(
@@ -106,6 +109,7 @@ def add_grain(
         bool, Field(description="Less grain in the lights and darks, as on film")
     ] = True,
     seed: Seed = 0,
+    ctx: Context,
 ) -> Image:
     """Add grain to pictures, in sRGB values. Transparency stays.
 
@@ -121,7 +125,7 @@ def add_grain(
             return picture
         return grained(picture, amount, size, coloured, midtones, seed, row)
 
-    return each_picture(grain, image)
+    return each_picture(grain, image, ctx=ctx)
 
 
 @node(
@@ -151,6 +155,7 @@ def find_edges(
         Field(ge=0, le=1, description="Brightness below which areas are black; only for drawing"),
         Advanced,
     ] = 0.5,
+    ctx: Context,
 ) -> Image:
     """Draw the edges of pictures in grey, from their brightness in sRGB values.
 
@@ -168,7 +173,7 @@ def find_edges(
             return outlined(picture, strength, width)
         return drawn(picture, strength, width, threshold)
 
-    return each_picture(draw, image)
+    return each_picture(draw, image, ctx=ctx)
 
 
 @node(
@@ -203,6 +208,7 @@ def halftone(
     paper: Annotated[
         Background, Field(description='Colour of the paper, such as "#ffffff"')
     ] = "#ffffff",
+    ctx: Context,
 ) -> Image:
     """Print pictures as dots or lines, whose size follows the tones.
 
@@ -215,4 +221,6 @@ def halftone(
     """
     from ...pictures.retouch.screens import halftone as printed
 
-    return each_picture(lambda _, picture: printed(picture, kind, cell, angle, ink, paper), image)
+    return each_picture(
+        lambda _, picture: printed(picture, kind, cell, angle, ink, paper), image, ctx=ctx
+    )

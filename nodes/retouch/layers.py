@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ...contract.context import Context
 from ...contract.spec import node
 from ...contract.values.alpha import has_alpha
 from ...contract.values.kinds import Image, Mask, Pictures
@@ -86,6 +87,7 @@ def blend_layers(
             }
         ),
     ] = "crop",
+    ctx: Context,
 ) -> Image:
     """Put a layer over a base, with the blend modes that painting programs have.
 
@@ -118,4 +120,6 @@ def blend_layers(
         share = opacity if part is None else part * opacity
         return blended(below, above, mode, share)
 
-    return each_picture(blend, base, layer, None if mask is None else fitted(mask, rows, columns))
+    return each_picture(
+        blend, base, layer, None if mask is None else fitted(mask, rows, columns), ctx=ctx
+    )

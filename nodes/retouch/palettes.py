@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from ...contract.context import Context
 from ...contract.errors import NodeError
 from ...contract.spec import node
 from ...contract.values.files import Files, file_name
@@ -172,6 +173,7 @@ def reduce_colours(
     strength: Annotated[
         float, Field(ge=0, le=1, description="Strength of the dots; 0: none"), Advanced
     ] = 1.0,
+    ctx: Context,
 ) -> Image:
     """Draw pictures with the colours of a palette, or with few tones.
 
@@ -188,7 +190,9 @@ def reduce_colours(
 
     given = palette is not None or colours.strip()
     used = _chosen(palette, colours) if given else levels
-    return each_picture(lambda _, picture: dithered(picture, used, dither, strength), image)
+    return each_picture(
+        lambda _, picture: dithered(picture, used, dither, strength), image, ctx=ctx
+    )
 
 
 @node(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ...contract.context import Context
 from ...contract.errors import NodeError
 from ...contract.spec import node
 from ...contract.values.kinds import Image, Pictures
@@ -199,6 +200,7 @@ def match_colours(
         Field(description="Change all pictures alike, as for a film; else each on its own"),
         Advanced,
     ] = False,
+    ctx: Context,
 ) -> Image:
     """Give pictures the colours of example pictures, without changing what they show.
 
@@ -227,4 +229,4 @@ def match_colours(
         found = matched(picture, own, aim, kind)
         return found if strength == 1 else picture + (found - picture) * strength
 
-    return each_picture(match, image)
+    return each_picture(match, image, ctx=ctx)

@@ -164,7 +164,8 @@ def find_edges(
     Gaussians.
 
     Paper: Winnemöller, Kyprianidis and Olsen 2012, 'XDoG: an eXtended difference-of-Gaussians
-    compendium including advanced image stylization', equations 5 and 7 (drawing).
+    compendium including advanced image stylization' (drawing, with k = 1.6, p = 20 x
+    strength, phi = 10 and epsilon = threshold).
     """
     from ...pictures.retouch.filters import drawn, outlined
 

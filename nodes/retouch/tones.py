@@ -209,8 +209,8 @@ def match_colours(
     and 1 is a mix in sRGB values.
 
     Paper: Reinhard et al. 2001, 'Color transfer between images' (spread); Pitie and Kokaram 2007,
-    'The linear Monge-Kantorovitch linear colour mapping' (mix); Gonzalez and Woods, 'Digital image
-    processing', histogram specification (histogram).
+    'The linear Monge-Kantorovitch linear colour mapping for example-based colour transfer' (mix);
+    Gonzalez and Woods, 'Digital image processing', histogram specification (histogram).
 
     Raises: NodeError if all pixels of the example are fully transparent.
     """

@@ -1,7 +1,7 @@
 """Blend modes, as the W3C defines them.
 
-Source: W3C, 'Compositing and Blending Level 1', sections 5.8, 10 and 13; `add` and `subtract` are
-the linear dodge and the subtraction of Photoshop and GIMP.
+Source: W3C, 'Compositing and Blending Level 1', on general compositing, separable and non-separable
+blend modes; `add` and `subtract` are the linear dodge and the subtraction of Photoshop and GIMP.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ def blended(base: Array, layer: Array, mode: str, share: Array | float) -> Array
 
     share: opacity of the layer, a number or (H, W); pixels with 0 are those of the base.
 
-    With an alpha channel, section 5.8's equation holds: what is clear below the layer shows the
-    layer itself, without blending.
+    With an alpha channel, what is clear below the layer shows the layer itself, without blending.
     """
     share = np.broadcast_to(np.asarray(share, np.float32), base.shape[:2])[..., None]
     source = share * (layer[..., 3:] if layer.shape[2] == 4 else np.float32(1))

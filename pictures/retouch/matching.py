@@ -66,8 +66,8 @@ def matched(picture: Array, own: Statistics, aim: Statistics, kind: str) -> Arra
     """Returns a picture (H, W, C) with the statistics `aim`; its alpha stays the same.
 
     Paper: Reinhard et al. 2001, 'Color transfer between images' (`spread`, here in OKLab); Pitie
-    and Kokaram 2007, 'The linear Monge-Kantorovitch linear colour mapping' (`mix`); Gonzalez and
-    Woods, 'Digital image processing', section 3.3 (`histogram`).
+    and Kokaram 2007, 'The linear Monge-Kantorovitch linear colour mapping for example-based colour
+    transfer' (`mix`); Gonzalez and Woods, 'Digital image processing', section 3.3 (`histogram`).
     """
     colours = picture[..., :3].astype(np.float64)
     if kind == "spread":

@@ -66,7 +66,6 @@ def curved(values: Array, points: list[tuple[float, float]]) -> Array:
     parts = weight1 / np.where(same, before, 1) + weight2 / np.where(same, after, 1)
     slope[1:-1] = np.where(same, (weight1 + weight2) / parts, 0)
     slope[0], slope[-1] = rise[0], rise[-1]
-    slope[0] = np.clip(slope[0], *sorted((0, 3 * rise[0])))
     inputs = np.clip(values.astype(np.float64), x[0], x[-1])
     part = np.clip(np.searchsorted(x, inputs, side="right") - 1, 0, len(step) - 1)
     wide = step[part]

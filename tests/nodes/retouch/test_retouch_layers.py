@@ -82,7 +82,7 @@ TOGETHER = {
 
 
 def pixel(mode, base, layer, opacity):
-    """Section 5.8 of the W3C's text, for one pixel of four numbers."""
+    """The W3C's equation for one pixel of four numbers."""
     (*b, under), (*s, over) = base, layer
     over *= opacity
     if mode in TOGETHER:

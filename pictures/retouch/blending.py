@@ -51,13 +51,11 @@ def _soft_light(base: Array, layer: Array) -> Array:
 
 
 def _dodge(base: Array, layer: Array) -> Array:
-    bright = np.minimum(1, base / np.maximum(1 - layer, 1e-9))
-    return np.where(base == 0, 0, np.where(layer >= 1, 1, bright))
+    return np.minimum(1, base / np.maximum(1 - layer, 1e-9))  # type: ignore[no-any-return]
 
 
 def _burn(base: Array, layer: Array) -> Array:
-    dark = 1 - np.minimum(1, (1 - base) / np.maximum(layer, 1e-9))
-    return np.where(base == 1, 1, np.where(layer <= 0, 0, dark))
+    return 1 - np.minimum(1, (1 - base) / np.maximum(layer, 1e-9))
 
 
 def _lum(colours: Array) -> Array:

@@ -102,6 +102,8 @@ def test_every_mode_is_that_of_the_w3c(mode):
     assert set(MODES) == {*SEPARATE, *TOGETHER}
     base, layer = pictures(1, 5, 8, 4), pictures(1, 5, 8, 4, seed=1)
     base[0, 0, :4], layer[0, 0, 2:6] = torch.tensor([0.0, 0, 0, 1]), torch.tensor([1.0, 1, 1, 1])
+    ends = torch.cartesian_prod(torch.tensor([0.0, 1]), torch.tensor([0.0, 0.5, 1]))
+    base[0, 2, :6, :3], layer[0, 2, :6, :3] = ends[:, :1], ends[:, 1:]
     found = run("blend_layers", {"base": base, "layer": layer}, mode=mode, opacity=0.7)
     wanted = [
         pixel(mode, b, s, 0.7)

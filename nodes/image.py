@@ -174,7 +174,7 @@ def batch_images(
     height, width = first.shape[1:3]
 
     def fitted(part: Tensor) -> Tensor:
-        return _resized(part, width, height, "crop")
+        return resized(part, width, height, "crop")
 
     others = [by_part(fitted, b, height, width) for b in (second, third) if b is not None]
     batches = [first, *others]
@@ -238,13 +238,13 @@ def resize_image(
     def fitted(part: Tensor) -> Tensor:
         if fit == "salient":
             pieces = [_salient_part(picture, width, height)[None] for picture in part]
-            return concatenate([_resized(p, width, height, "crop", smooth) for p in pieces])
-        return _resized(part, width, height, fit, smooth)
+            return concatenate([resized(p, width, height, "crop", smooth) for p in pieces])
+        return resized(part, width, height, fit, smooth)
 
     return by_part(fitted, image, height, width)
 
 
-def _resized(
+def resized(
     image: Tensor,
     width: int,
     height: int,

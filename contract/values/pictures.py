@@ -126,6 +126,23 @@ def by_part(
     return _as_tensor(PictureBatch(size, range(len(image)), read))
 
 
+def by_rows(
+    read: Callable[[Sequence[int]], Tensor], batches: Sequence[Any], count: int, size: Sequence[int]
+) -> Tensor:
+    """Returns `count` pictures (H, W, C), of which `read` returns those with some row numbers.
+
+    batches: what `read` uses.
+
+    If one of these is read from the store and the result does not fit into one part, `read` is
+    called with the numbers of a part when the result is read.
+    """
+    stored = any(isinstance(batch, PictureBatch) for batch in batches)
+    rows = pictures_per_part((1, *size))
+    if count <= rows or not stored:
+        return read(range(count))
+    return _as_tensor(PictureBatch(size, range(count), read))
+
+
 def each_part(function: Callable[[Tensor], Tensor], image: Any) -> Tensor:
     """Returns `function` of the pictures, computed in parts; the result must fit into memory."""
     import torch

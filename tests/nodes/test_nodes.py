@@ -20,7 +20,12 @@ SMALL = {
     "width": 256,
     "height": 400,
 }
-WIRED = {  # inputs that are wired though they are optional, by the kind of value
+OWN = {
+    "crop_picture": {"width": 0, "height": 0},
+    "find_edges": {"width": 1.0},
+}  # not those of SMALL
+WIRED = {  # inputs that are wired though they are optional, or not to any table, by kind of value
+    "save_palette": {"palette": "palette"},
     "load_image": {"fallback": "image"},
     "load_dataset": {"fallback": "dataset"},
     "load_video": {"fallback": "dataset"},
@@ -52,6 +57,7 @@ def inputs_for(socket):
         "gan_latent": lambda: run("sample_latent")["latent"],
         "vae_latent": lambda: run("vae_encode")["vae_latent"],
         "table": lambda: run("classify")["table"],
+        "palette": lambda: run("extract_palette")["palette"],
         "mask": lambda: run("image_alpha")["mask"],
         "number": lambda: 2,
         "text": lambda: "text",
@@ -65,7 +71,7 @@ def prepared(spec, given):
     kinds |= WIRED.get(spec.id, {})
     inputs = {name: inputs_for(kind) for name, kind in kinds.items()}
     small = {name: value for name, value in SMALL.items() if name in spec.widgets}
-    widgets, wrong = spec.check(small | given)
+    widgets, wrong = spec.check(small | OWN.get(spec.id, {}) | given)
     assert not wrong
     return inputs, widgets
 

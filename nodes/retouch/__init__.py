@@ -1,0 +1,1 @@
+"""Nodes that change pictures between models: cut, mix, colour, print and relief."""

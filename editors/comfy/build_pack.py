@@ -56,7 +56,7 @@ def generated_files() -> dict[Path, str]:
             files[LOCALE / language / "main.json"] = _json(texts)
     for name, path in shipped_graphs().items():
         document = check(read_document(path), registry)
-        workflow = with_lesson(to_workflow(document, registry), name, document)
+        workflow = with_lesson(to_workflow(document, registry), document)
         files[EXAMPLES / f"{template_name(name, document)}.json"] = _json(workflow)
     return files
 

@@ -7,31 +7,10 @@ from typing import Any
 from ...runner.graph.document import Document
 from ..formats.workflow_app import FOLDER_PARTS, USUAL
 
-APPS = ("draw", "morph_two", "my_gan", "my_vae", "sort")  # graphs that open in App mode
+APP = "app"  # tag of graphs that open in App mode
 _NOTE = "What to change"
 _GAP = 40  # between two notes
 _LINE, _WIDTH = 22, 62  # height of a line of a note in pixels, and its characters
-
-# How long a first run takes on two CPU cores without a GPU, with the graph's own settings.
-_MINUTES = "some minutes"
-TIMES = {
-    "base_models": "many hours",
-    "classic": _MINUTES,
-    "draw": "some seconds",
-    "film": _MINUTES,
-    "finetune": "about as long as `minutes` says",
-    "latent_walk": "about ten seconds",
-    "morph": _MINUTES,
-    "morph_two": "some seconds",
-    "my_gan": "about as long as `minutes` says",
-    "my_vae": _MINUTES,
-    "prepare": "some seconds",
-    "restyle_folder": "some minutes for each picture",
-    "sort": _MINUTES,
-    "sort_archive": "about a minute",
-    "style_remix": "4 to 5 minutes",
-    "train_gan": "about ten minutes",
-}
 
 
 def template_name(name: str, document: Document) -> str:
@@ -41,15 +20,18 @@ def template_name(name: str, document: Document) -> str:
     """
     title = str(document.about.get("title", name))
     plain = "".join(character for character in title if character not in '\\/:*?"<>|')
-    return f"{plain}.app" if name in APPS else plain
+    return f"{plain}.app" if _is_app(document) else plain
 
 
-def with_lesson(workflow: dict[str, Any], name: str, document: Document) -> dict[str, Any]:
+def _is_app(document: Document) -> bool:
+    return APP in document.about.get("tags", ())
+
+
+def with_lesson(workflow: dict[str, Any], document: Document) -> dict[str, Any]:
     """Returns a template with a note on its time and its knobs, and without parts of our editor."""
-    lines = [
-        f"A first run takes {TIMES[name]} on two CPU cores, and is faster on a GPU. Results are"
-    ]
-    lines[0] += " stored: cancel at any time, and queue again to continue."
+    lines = ["Results are stored: cancel at any time, and queue again to continue."]
+    if takes := document.about.get("takes"):
+        lines.insert(0, f"A first run takes {takes} on two CPU cores, and is faster on a GPU.")
     if document.knobs:
         lines += ["", "Turn these knobs, then queue again. Only what depends on them runs again."]
     for knob in document.knobs:
@@ -72,7 +54,7 @@ def with_lesson(workflow: dict[str, Any], name: str, document: Document) -> dict
     app = workflow["extra"]["linearData"]
     app = app | {"inputs": [i for i in app["inputs"] if i[1] not in FOLDER_PARTS]}
     extra = workflow["extra"] | {"linearData": app, USUAL: app}
-    if name in APPS:
+    if _is_app(document):
         extra["linearMode"] = True
     nodes = [*workflow["nodes"], note]
     return workflow | {"nodes": nodes, "extra": extra, "last_node_id": note["id"]}

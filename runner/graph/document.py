@@ -17,7 +17,7 @@ from .yaml_mistakes import decoded, syntax_error
 from .yaml_text import Marked, Origin, Typed, plain_of, read_yaml, write_yaml, yaml_line
 
 FORMAT = 1
-ABOUT = ("title", "about", "author", "license", "links", "tags")
+ABOUT = ("title", "about", "author", "license", "links", "tags", "takes")
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 1_000_000
 MODES = ("muted", "bypassed")

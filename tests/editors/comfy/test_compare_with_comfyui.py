@@ -32,7 +32,7 @@ def test_equal_modules_have_no_differences(clone, capsys):
 def test_what_is_missing_renamed_or_titled_alike_is_named(clone, capsys):
     folders = clone / "folder_paths.py"
     text = folders.read_text().replace("def get_temp_directory", "def temp_folder")
-    folders.write_text(text.replace("path(prefix, folder)", "path(prefix, folder, width)"))
+    folders.write_text(text.replace("get_folder_paths(name)", "get_folder_paths(name, width)"))
     (clone / "comfy" / "utils.py").unlink()
     extra = clone / "comfy_extras" / "nodes_more.py"
     extra.write_text(extra.read_text().replace("Load Image", "Train GAN"))
@@ -42,7 +42,7 @@ def test_what_is_missing_renamed_or_titled_alike_is_named(clone, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "comfy/utils: there is no such module",
         "folder_paths: there is no get_temp_directory",
-        "folder_paths: get_save_image_path also needs width",
+        "folder_paths: get_folder_paths also needs width",
         "the schema has no search_aliases (known)",
         "a node of ComfyUI has the title 'Train GAN', too",
         "5 differences, 4 of them unknown",

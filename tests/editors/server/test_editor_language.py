@@ -5,11 +5,12 @@ import re
 import yaml
 
 from artgraph.editors.formats.load import shipped_graphs
-from artgraph.editors.server.routes_info import WEB
+from artgraph.editors.server.routes_info import SHARED, WEB
 from artgraph.editors.server.texts import WORDS
 
 _SAID = re.compile(r"said\('((?:[^'\\]|\\.)*)'")
 _TEXT = re.compile(r"'([^']*)'")
+SCRIPTS = [path.read_text(encoding="utf-8") for web in (WEB, SHARED) for path in web.glob("*.js")]
 
 
 def texts_of_graphs():
@@ -24,8 +25,7 @@ def texts_of_graphs():
 
 
 def texts_of_scripts():
-    for path in WEB.glob("*.js"):
-        text = path.read_text(encoding="utf-8")
+    for text in SCRIPTS:
         yield from _SAID.findall(text)
         for begin in ("const CARDS = [", "const PAGES = [", "const DOCS = ["):
             if begin in text:
@@ -39,7 +39,7 @@ def test_all_texts_of_the_graphs_and_of_the_first_page_are_chinese():
 
 
 def test_no_translation_is_unused_and_each_has_its_parts():
-    scripts = "".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.js"))
+    scripts = "".join(SCRIPTS)
     graphs = set(texts_of_graphs())
     unused = [
         text for text in WORDS["zh"] if text not in graphs and text.lower() not in scripts.lower()

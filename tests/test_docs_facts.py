@@ -51,7 +51,9 @@ LABELS = {  # what the editor shows on the screen, besides the titles of nodes
     "choose a folder of pictures",
     "folder",
     "i",
+    "other values",
     "reused",
+    "Stop (Run continues)",
 }
 SUFFIX = re.compile(r"`(\.\w+)`")
 ITALICS = re.compile(r"(?<![*\\\w])\*([^*\s][^*]*)\*(?![*\w])")

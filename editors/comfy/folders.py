@@ -63,8 +63,14 @@ class ComfyFolders(Folders):
 
 
 def add_model_folder() -> None:
-    """Add models/artgraph to ComfyUI's folders of models, before those that the user has named."""
-    import folder_paths
+    """Add models/artgraph to ComfyUI's folders of models, before those that the user has named.
+
+    Nothing is done outside of ComfyUI, such as in a program that lists nodes.
+    """
+    try:
+        import folder_paths
+    except ImportError:
+        return
 
     own = models_folder()
     named = folder_paths.folder_names_and_paths.get(KEY, ((), ()))[0]

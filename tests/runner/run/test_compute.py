@@ -9,6 +9,7 @@ from typing import Annotated
 
 import pytest
 import torch
+from comfy_stand_in import COMMON
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import GraphError, NodeError
@@ -84,12 +85,15 @@ def in_comfy(tmp_path, monkeypatch):
     """On the same cache, with the same numerics."""
     monkeypatch.setenv("ARTGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ARTGRAPH_DEVICE", "cpu")
+    (tmp_path / "folder_paths.py").write_text(COMMON["folder_paths.py"])
+    monkeypatch.syspath_prepend(tmp_path)
     comfy_host.store.cache_clear()
     comfy_host.numerics.cache_clear()
     yield InComfy()
     comfy_host.store().close()
     comfy_host.store.cache_clear()
     comfy_host.numerics.cache_clear()
+    monkeypatch.delitem(sys.modules, "folder_paths", raising=False)
 
 
 @pytest.fixture(params=["in_run", "in_comfy"])
@@ -294,7 +298,9 @@ def test_another_output_without_a_value_is_an_error(in_run, in_comfy):
 
     with pytest.raises(NodeError, match="'n0' returned no 'table' this time"):
         in_run(spec(lost), spec(lines))
-    with pytest.raises(NodeError, match="table is wired to table, which has no value this time"):
+    with pytest.raises(
+        NodeError, match="table is wired to the output table, which has no value this time"
+    ):
         in_comfy(spec(lost), spec(lines))
 
 

@@ -31,8 +31,9 @@ _RANKED: dict[str, list[float]] = {"judge": [], "distance": [], "before": []}
 def looks(bench: Bench, seed: int) -> Iterator[Row]:
     """The distance in `progress` of train_gan and the judge's kernel distance to unseen pictures.
 
-    Figures are Spearman's rank correlations over the kept steps of each 10-minute training of `few`
-    and the ends of its trainings of 25 and 50 steps, and over all steps of all trainings so far.
+    Figures are Spearman's rank correlations over the kept steps and the end of each 10-minute
+    training of `few`, and the ends of its trainings of 25 and 50 steps; and over those of all
+    trainings so far.
     "Before" is the Fréchet distance of version 6, over that between two halves of the pictures.
     "Best" is the step that `progress` names, and "regret" is the judge's distance there minus that
     at its own best step.
@@ -40,11 +41,11 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
     for name in SETS:
         results, drawn = looks_of(bench, name, seed)
         distances = _distances(results)
-        for steps in EARLY:
-            early = drawn_after(bench, OURS, name, seed, steps)
-            last, distance = max(_distances(early).items())
+        early = [drawn_after(bench, OURS, name, seed, steps) for steps in EARLY]
+        for training in (*early, results):
+            last, distance = max(_distances(training).items())
             distances[last] = distance
-            drawn = {last: as_bytes(early.values["drawn.image"])} | drawn
+            drawn[last] = as_bytes(training.values["drawn.image"])
         learned, unseen = (
             results.values["art"].images,
             vectors(pictures(bench, name, seed)[0].unseen, bench.judged),

@@ -190,5 +190,5 @@ def _row(seconds: float, steps: int, figures: dict[str, float]) -> dict[str, flo
     """Returns the figures of a row in the order of the table."""
     row = {"seconds": seconds, "steps": float(steps) or math.nan}
     row["seconds a step"] = seconds / steps if steps else math.nan
-    names = ("distance", "ratio", "recall", "novelty", "by chance from", "copies")
+    names = ("distance", "ratio", "recall", *NOVELTY)
     return row | {name: figures.get(name, math.nan) for name in names}

@@ -62,7 +62,7 @@ def test_a_bent_gan_is_saved_loaded_bent_again_and_trained(tmp_path):
     assert changed(image(twice), image(bent))
     files = run("save_model", {"model": twice}, name="bent")["files"]
     path = tmp_path / "bent.safetensors"
-    path.write_bytes(files["bent.safetensors"])
+    path.write_bytes(files.files["bent.safetensors"])
     loaded = read_model(path).gan
     assert loaded.config == twice.config
     assert torch.equal(image(loaded), image(twice))
@@ -82,14 +82,14 @@ def test_only_the_chosen_feature_maps_are_bent():
         )["gan"]
         network = bent.network()
         network.bends.register_forward_hook(
-            lambda _, inputs, out, name=name: seen.setdefault(name, (inputs[0], out))
+            lambda _, inputs, out, name=name: seen.update({(name, inputs[1]): (inputs[0], out)})
         )
         network(torch.randn(1, network.config.latent_dim, generator=rng(1)), torch.eye(2)[:1])
-    before, after = seen["some"]
+    before, after = seen["some", 0]
     assert torch.equal(after[:, [1, 2, 4]], 4 * before[:, [1, 2, 4]])
     others = [c for c in range(16) if c not in (1, 2, 4)]
     assert torch.equal(after[:, others], before[:, others])
-    assert torch.equal(seen["whole"][1], 4 * seen["whole"][0])
+    assert torch.equal(seen["whole", 0][1], 4 * seen["whole", 0][0])
 
 
 def test_groups_of_feature_maps_are_all_maps_once():
@@ -150,7 +150,7 @@ def test_a_file_with_another_bend_is_not_a_model(bends, tmp_path):
     model = gan("projected")
     wrong = Gan({**model.config, "bends": bends}, model.state)
     path = tmp_path / "wrong.safetensors"
-    path.write_bytes(run("save_model", {"model": wrong}, name="m")["files"]["m.safetensors"])
+    path.write_bytes(run("save_model", {"model": wrong}, name="m")["files"].files["m.safetensors"])
     with pytest.raises(InputError, match=r"wrong.safetensors is not a valid gan: "):
         read_model(path)
 

@@ -107,9 +107,9 @@ def bend(
 
     The result is a GAN like any other: it can be drawn with, saved, bent again, and trained
     further, which learns to draw with the bend. The weights stay as they are. A feature map is a
-    picture inside the GAN of where something is, such as edges, dark places or a kind of shape.
-    What a bend at a coarse level moves are whole parts of the picture, and at a fine level lines
-    and colours. Maps are continued by reflection at the borders (`blur` and `ripple`: by the
+    picture inside the GAN of the places of one thing, such as edges, dark areas or a kind of shape.
+    A bend of a coarse level changes whole parts of the picture, and of a fine level lines and
+    colours. Maps are continued by reflection at the borders (`blur` and `ripple`: by the
     opposite border).
 
     With `clusters` above 1, feature maps that respond to the same things form groups, and only the

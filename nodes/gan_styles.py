@@ -103,7 +103,7 @@ def vary_noise(
     seed: Seed = 0,
     ctx: Context,
 ) -> GanLatent:
-    """Change the noise maps of latents: where details are, and how strong they are.
+    """Change the noise maps of latents: the places of details, and their strength.
 
     A latent of a GAN of the method projected consists of a style, which stays the same, and of
     noise maps, which place the details at the two coarsest levels. Latent i receives the noise of

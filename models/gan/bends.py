@@ -163,7 +163,7 @@ def _resampled(
 ) -> Tensor:
     """Returns maps, rotated and scaled around their centre, then moved, by bilinear interpolation.
 
-    (along, across) is where one pixel to the right comes from.
+    One pixel to the right comes from `along` pixels to the right and `across` pixels up.
     """
     height, width = x.shape[2:]
     row = torch.arange(height, device=x.device).float()[:, None] - (height - 1) / 2 - down

@@ -35,6 +35,7 @@ Operation = Literal[
 ]
 ONE_SIDED = ("mirror", "negate", "threshold", "ripple")  # operations whose strength is 0 to 1
 MOST = 64  # largest number of bends of a GAN
+PART = 1 << 24  # values of maps that are changed at a time; a picture has 1 << 22 at most
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,19 @@ class Bends(nn.Module):
 def _on_channels(x: Tensor, bend: Bend) -> Tensor:
     """Returns the maps with the chosen ones replaced; others keep their bits.
 
-    It uses slices, because lists of indices would be copied to the GPU in each step.
+    Operations need several times the memory of their maps, so those of many pictures are changed
+    in parts. It uses slices, because lists of indices would be copied to the GPU in each step.
     """
     runs = _runs(bend.channels)
-    chosen = torch.cat([x.narrow(1, first, count) for first, count in runs], 1)
-    changed = _OPERATIONS[bend.operation](chosen.float(), bend.strength).to(x.dtype)
+    chosen = torch.cat([x.narrow(1, first, width) for first, width in runs], 1)
+    operate, count = _OPERATIONS[bend.operation], max(1, PART // chosen[0].numel())
+    changed = torch.cat(
+        [operate(part.float(), bend.strength).to(x.dtype) for part in chosen.split(count)]
+    )
     parts, done, used = [], 0, 0
-    for first, count in runs:
-        parts += [x.narrow(1, done, first - done), changed.narrow(1, used, count)]
-        done, used = first + count, used + count
+    for first, width in runs:
+        parts += [x.narrow(1, done, first - done), changed.narrow(1, used, width)]
+        done, used = first + width, used + width
     parts.append(x.narrow(1, done, x.shape[1] - done))
     return torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
 

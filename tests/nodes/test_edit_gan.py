@@ -8,6 +8,7 @@ from gans import quick as quick
 
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.values.models import Gan
+from artgraph.models.gan import bends
 from artgraph.models.gan.api import GanConfig
 from artgraph.models.training.rng import rng
 from artgraph.nodes.model_files import read_model, shipped_gans
@@ -36,6 +37,7 @@ def test_a_bend_changes_pictures_of_every_gan_and_strength_0_nothing(method, kin
     for operation in OPERATIONS:
         same = run("bend", {"gan": model}, operation=operation, strength=0.0)["gan"]
         assert same.config == model.config
+        assert "bends" not in same.config
         assert same.digest() == model.digest()
 
 
@@ -76,9 +78,9 @@ def test_a_bent_gan_is_saved_loaded_bent_again_and_trained(tmp_path):
 
 def test_only_the_chosen_feature_maps_are_bent():
     model, seen = gan("projected"), {}
-    for name, bends in {"whole": "all", "some": "2-3, 5"}.items():
+    for name, chosen in {"whole": "all", "some": "2-3, 5"}.items():
         bent = run(
-            "bend", {"gan": model}, operation="amplify", strength=1.0, levels="1", channels=bends
+            "bend", {"gan": model}, operation="amplify", strength=1.0, levels="1", channels=chosen
         )["gan"]
         network = bent.network()
         network.bends.register_forward_hook(
@@ -90,6 +92,18 @@ def test_only_the_chosen_feature_maps_are_bent():
     others = [c for c in range(16) if c not in (1, 2, 4)]
     assert torch.equal(after[:, others], before[:, others])
     assert torch.equal(seen["whole", 0][1], 4 * seen["whole", 0][0])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_many_pictures_are_bent_in_parts_to_the_same_bits(operation, monkeypatch):
+    maps = torch.randn(5, 4, 12, 10, generator=rng(2))
+    bent = bends.Bends((bends.Bend(operation, 0.7, 0, (0, 2, 3)),))
+    whole = bent(maps, 0)
+    assert bent(maps, 1) is maps
+    assert torch.equal(whole[:, 1], maps[:, 1])
+    assert changed(whole, maps)
+    monkeypatch.setattr(bends, "PART", 2 * maps[0, :3].numel())
+    assert torch.equal(bent(maps, 0), whole)
 
 
 def test_groups_of_feature_maps_are_all_maps_once():
@@ -133,7 +147,7 @@ def test_a_wrong_bend_is_an_error_with_advice(widgets, message):
 
 
 @pytest.mark.parametrize(
-    "bends",
+    "wrong_bends",
     [
         3,
         ["x"],
@@ -146,9 +160,9 @@ def test_a_wrong_bend_is_an_error_with_advice(widgets, message):
         [{"operation": "blur", "strength": 0.5, "level": 0, "channels": [0]}] * 65,
     ],
 )
-def test_a_file_with_another_bend_is_not_a_model(bends, tmp_path):
+def test_a_file_with_another_bend_is_not_a_model(wrong_bends, tmp_path):
     model = gan("projected")
-    wrong = Gan({**model.config, "bends": bends}, model.state)
+    wrong = Gan({**model.config, "bends": wrong_bends}, model.state)
     path = tmp_path / "wrong.safetensors"
     path.write_bytes(run("save_model", {"model": wrong}, name="m")["files"].files["m.safetensors"])
     with pytest.raises(InputError, match=r"wrong.safetensors is not a valid gan: "):

@@ -137,9 +137,11 @@ def bend(
         if clusters > 1:
             chosen = _cluster(gan, level, chosen, clusters, cluster, ctx)
         added.append(Bend(operation, strength, level, tuple(chosen)))
+        with advised("set `strength` to 0 or more"):
+            added[-1].check(config.channels)
     if not strength:
         return gan
-    with advised("set another `strength`, or bend a GAN that is bent less often"):
+    with advised("bend a GAN that is bent less often"):
         config = replace(config, bends=(*config.bends, *added))
     return Gan(config.to_dict(), gan.state, gan.origin)
 

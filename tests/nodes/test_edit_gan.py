@@ -137,13 +137,22 @@ def test_groups_of_feature_maps_are_all_maps_once():
         ({"levels": "1", "cluster": 2}, r"there is no group 2 of 1 - raise `clusters`"),
         (
             {"levels": "1", "operation": "mirror", "strength": -0.5},
-            r"strength must be from 0 to 1 for mirror, not -0.5 - set another",
+            r"strength must be from 0 to 1 for mirror, not -0.5 - set `strength` to 0",
         ),
     ],
 )
 def test_a_wrong_bend_is_an_error_with_advice(widgets, message):
     with pytest.raises(NodeError, match=message):
         run("bend", {"gan": gan("projected")}, **widgets)
+
+
+def test_a_gan_has_64_bends_at_most():
+    model = gan("projected")
+    for _ in range(32):
+        model = run("bend", {"gan": model}, levels="all", strength=0.1)["gan"]
+    with pytest.raises(NodeError, match=r"number of bends must be .* 64, not 65 - bend a GAN that"):
+        run("bend", {"gan": model}, strength=0.1)
+    assert image(model).isfinite().all()
 
 
 @pytest.mark.parametrize(

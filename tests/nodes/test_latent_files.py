@@ -53,6 +53,18 @@ def test_every_level_has_the_latent_of_its_group():
     assert generated(model, walk).shape == (5, 64, 64, 3)
 
 
+def test_the_noise_of_a_level_comes_from_its_latent():
+    model = shipped_gans()["gan_64"]
+    first, plain = latents(model), generated(model, latents(model))
+    for part, seen in ((slice(64, 576), False), (slice(576, None), True)):  # of levels 1 and 2
+        z = first.z.clone()
+        z[:, part] *= -1
+        second = GanLatent(z, first.classes)
+        picture = generated(model, mixed(model, coarse=first, middle=second, fine=first))
+        assert torch.equal(picture, generated(model, second) if seen else plain)
+        assert not torch.equal(generated(model, second), plain)
+
+
 @pytest.mark.parametrize("method", ["r3", "classic"])
 def test_other_methods_have_no_styles_and_no_noise(method):
     model = gan(method)

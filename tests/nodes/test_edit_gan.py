@@ -218,6 +218,14 @@ def test_a_blend_of_other_classes_knows_all_and_can_be_trained():
     assert done.config.classes == ("rothko", "food")
 
 
+def test_a_blend_is_smooth_if_the_gan_of_its_fine_levels_is():
+    first = gan("projected")
+    second = Gan({**first.config, "smooth": True}, gan("projected", seed=4).state)
+    for fine in (0.2, 0.8):
+        blend = run("blend_models", {"first": first, "second": second}, fine=fine)["gan"]
+        assert blend.config["smooth"] == (fine > 0.5)
+
+
 def test_gans_of_different_shapes_or_bends_are_not_blended():
     first = gan("projected")
     with pytest.raises(NodeError, match=r"different shapes: they differ in .*size.* - blend a GAN"):

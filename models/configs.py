@@ -11,7 +11,7 @@ from .training.diverged import UnsuitableError
 Config = TypeVar("Config")
 Size = int | tuple[int, int]  # edge of square pictures in pixels; (height, width) of others
 
-LATER = ("alpha", "groups")  # settings that are not in the configs of models without them
+LATER = ("alpha", "bends", "groups")  # settings that are not in the configs of models without them
 MOST_ASPECT = 4  # longest side of a picture that is not square, divided by the shortest one
 # Largest factor by which the area of such a picture may differ from that of a square whose edge
 # would be allowed.

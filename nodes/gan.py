@@ -304,7 +304,13 @@ def sample_latent(
     count: Annotated[int, Field(ge=1, le=4096, description="Number of pictures")] = 16,
     style: Style = "each",
     truncation: Annotated[
-        float, Field(ge=0, le=1, description="Below 1: closer to the average, less varied")
+        float,
+        Field(
+            ge=0,
+            le=2,
+            description="Below 1: closer to the average, less varied; above 1: farther from it,"
+            " stranger",
+        ),
     ] = 1.0,
     seed: Seed = 0,
     ctx: Context,
@@ -334,15 +340,13 @@ def sample_latent(
 def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """Draw pictures from the latents of a GAN.
 
+    Latents of `mix_styles` contain one for each level.
+
     Raises: NodeError if the latents are from another GAN.
     """
-    from ..models.gan.api import GanConfig
     from ..models.gan.api import generate as draw
 
-    config = GanConfig.from_dict(gan.config)
-    expected = (config.latent_dim, len(config.classes))
-    if (latent.z.shape[1], latent.classes.shape[1]) != expected:
-        raise NodeError("the latents are from another GAN", "wire latents of this GAN")
+    gan.check_latents(latent.z.shape[1], latent.classes.shape[1])
     network = gan.network(ctx.device)
     return draw(network, latent.z, latent.classes, ctx.numerics, progress=ctx.progress)
 

@@ -239,7 +239,10 @@ DatasetInParts = Annotated[
 
 @dataclass(frozen=True)
 class GanLatent:
-    """Points in a GAN's latent space: z (N, D) and class weights (N, C) that sum to 1, float32."""
+    """Points in a GAN's latent space: z (N, D) and class weights (N, C) that sum to 1, float32.
+
+    Latents of `mix_styles` contain one for each level, side by side: (N, L D) and (N, L C).
+    """
 
     z: Tensor
     classes: Tensor

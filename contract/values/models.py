@@ -32,6 +32,8 @@ class Model:
     """
 
     noun: ClassVar[str] = "model"  # the kind of model in messages
+    # How the names of weights begin that neither read nor draw pictures.
+    _not_drawing: ClassVar[tuple[str, ...]] = ()
 
     config: dict[str, Any]
     state: dict[str, Tensor]
@@ -71,6 +73,25 @@ class Model:
             found.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return found.hexdigest(16)
 
+    def latents_digest(self) -> str:
+        """Returns a digest of what decides which latents fit, as 32 hex digits.
+
+        It covers the names of the classes and the weights of the decoding network, rounded to
+        float16, so a model that was saved as float16 has the digest of the original.
+        """
+        import json
+
+        import torch
+        from blake3 import blake3
+
+        found = blake3(json.dumps([self.noun, [*self.config.get("classes", ())]]).encode())
+        for name, tensor in sorted(self.state.items()):
+            if name.startswith(self._not_drawing):
+                continue
+            rounded = tensor.half() if tensor.is_floating_point() else tensor
+            found.update(rounded.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return found.hexdigest(16)
+
     @property
     def height(self) -> int:
         """Height of the pictures it was trained on, in pixels."""
@@ -107,6 +128,7 @@ class Gan(Model):
     """A generative adversarial network; `network()` is its generator."""
 
     noun = "GAN"
+    _not_drawing = ("critic.", "features.")
 
     def network(self, device: str = "cpu") -> nn.Module:
         from ...models.gan.api import GanConfig, make_generator
@@ -118,11 +140,28 @@ class Gan(Model):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config["classes"])
 
+    def check_latents(self, length: int, classes: int) -> bool:
+        """Returns whether latents with these lengths contain one for each level, side by side.
+
+        Raises: NodeError if they are not latents of this GAN.
+        """
+        from ...models.gan.api import GanConfig
+
+        config = GanConfig.from_dict(self.config)
+        levels = len(config.channels)
+        if (length, classes) == (config.latent_dim, len(config.classes)):
+            return False
+        by_level = (levels * config.latent_dim, levels * len(config.classes))
+        if config.method == "projected" and (length, classes) == by_level:
+            return True
+        raise NodeError("the latents are from another GAN", "wire latents of this GAN")
+
 
 class Vae(Model):
     """A variational autoencoder, perhaps with a prior: a network that draws random latents."""
 
     noun = "VAE"
+    _not_drawing = ("prior.",)
 
     def network(self, device: str = "cpu") -> VaeNetwork:
         from ...models.vae.api import make_vae

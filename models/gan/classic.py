@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, halvings
+from .bends import Bends
 from .config import CELLS, GanConfig
 from .layers import coarsest_map
 from .method import Batch, Draws, GanMethod, GanSetup, Loss, Metrics
 
 RATE, BETAS = 2e-4, (0.5, 0.999)  # of Adam, for generator and critic
+OF_A_LEVEL = 3  # layers of each level of the generator: transposed convolution, norm, ReLU
 SECOND = 3  # position of the second transposed convolution among the generator's layers
 
 
@@ -41,6 +43,7 @@ class ClassicGenerator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], config.planes, 4, 2, 1, bias=False)]
         self.layers = nn.Sequential(*layers)
         self._cells = config.map_shape(CELLS)
+        self.bends = Bends(config.bends)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
         """Returns pictures float32 (N, C, H, W) in -1..1 for latents; ignores class weights."""
@@ -50,6 +53,8 @@ class ClassicGenerator(nn.Module):
             x = layer(x)
             if number == SECOND:
                 x = x[:, :, :height, :width]
+            if number % OF_A_LEVEL == OF_A_LEVEL - 1:
+                x = self.bends(x, number // OF_A_LEVEL)
         return x.float().tanh()
 
     def initialise_(self, random: torch.Generator) -> None:

@@ -22,6 +22,7 @@ from ..configs import (
     size_text,
 )
 from ..training.diverged import UnsuitableError
+from .bends import MOST, Bend
 
 Method = Literal["projected", "r3", "classic"]
 
@@ -53,6 +54,7 @@ class GanConfig:
     smooth: bool = False  # whether it draws no stripes of 1 px in turn (projected only)
     grown: int = 0  # how often fine-tuning doubled the size; each time adds a level
     alpha: bool = False  # whether the pictures have an alpha channel
+    bends: tuple[Bend, ...] = ()  # operations on feature maps, in their order; see bends.py
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -77,6 +79,9 @@ class GanConfig:
             check_whole("each of features", width, 8, 512)
         if sum(18 * self.blocks * width**2 for width in self.channels) > MAX_WEIGHTS:
             raise ValueError(f"the channels {[*self.channels]} make the generator too large")
+        check_whole("number of bends", len(self.bends), 0, MOST)
+        for bend in self.bends:
+            bend.check(self.channels)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -156,11 +161,18 @@ class GanConfig:
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON; `from_dict` reverses it."""
         values = plain_config(self)
+        if self.bends:
+            values["bends"] = tuple(bend.to_dict() for bend in self.bends)
         return {key: [*v] if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GanConfig:
         """Returns a config from the values in a file. Raises: ValueError, with one line."""
+        bends = values.get("bends")
+        if bends is not None:
+            if not isinstance(bends, list | tuple):
+                raise ValueError(f"bends must be a list, not {bends!r:.80}")
+            values = {**values, "bends": tuple(Bend.from_dict(bend) for bend in bends)}
         return read_config(cls, values)
 
     @classmethod

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..blocks import LEAK
 from ..repeatable import attention, enlarged
+from .bends import Bends
 from .config import CELLS, GanConfig
 from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
@@ -66,15 +67,21 @@ class ProjectedGenerator(nn.Module):
         self.details = nn.ModuleList(
             PatchOutput(width, 2, config.planes, blank=True) for width in widths[base:]
         )
+        self.bends = Bends(config.bends)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
-        """Returns pictures float32 (N, C, H, W) in -1..1 for latents and class weights (N, C)."""
-        shapes = self.config.noise_maps
-        sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
-        vector, *flat = torch.split(z, sizes, 1)
-        maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
-        style = self.mapping(torch.cat([vector, self.embedding(class_weights)], 1))
-        x = self.start(style).unflatten(1, (-1, *self.config.map_shape(4)))
+        """Returns pictures float32 (N, C, H, W) in -1..1 for latents and class weights (N, C).
+
+        Instead of one latent and one set of weights for each picture, there may be one for each
+        level, side by side.
+        """
+        levels, parts = len(self.levels), z.shape[1] // self.config.latent_dim
+        read = [
+            self._read(*pair)
+            for pair in zip(z.chunk(parts, 1), class_weights.chunk(parts, 1), strict=True)
+        ]
+        styles, noise = zip(*(read if parts > 1 else read * levels), strict=True)
+        x = self.start(styles[0]).unflatten(1, (-1, *self.config.map_shape(4)))
         height, width = self.places.shape[2:]  # an odd number of cells is less than twice the map
         x = enlarged(x)[:, :, :height, :width] + self.places
         x = x.contiguous(memory_format=torch.channels_last)
@@ -83,12 +90,14 @@ class ProjectedGenerator(nn.Module):
         ):
             if level > 0:
                 x = F.interpolate(self.between[level - 1](x), self.config.map_shape(edge))
-            if level < len(maps):
-                x = x + self.noises[level](maps[level])
+            style = styles[level]
+            if level < len(self.noises):
+                x = x + self.noises[level](noise[level][level])
             for number, block in enumerate(blocks):  # type: ignore[arg-type, var-annotated]
                 x = block(x, style)
                 if number == 0 and level < len(self.attention):
                     x = self.attention[level](x, style)
+            x = self.bends(x, level)
             if level == self.config.base_levels - 1:
                 drawn = self.patches(x, style)
             elif level >= self.config.base_levels:
@@ -97,6 +106,14 @@ class ProjectedGenerator(nn.Module):
         if self.config.smooth:
             drawn = without_stripes(drawn)
         return drawn.tanh()  # type: ignore[no-any-return]
+
+    def _read(self, z: Tensor, class_weights: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Returns the style (N, STYLE) and the noise maps of latents (N, latent_dim)."""
+        shapes = self.config.noise_maps
+        sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
+        vector, *flat = torch.split(z, sizes, 1)
+        maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
+        return self.mapping(torch.cat([vector, self.embedding(class_weights)], 1)), maps
 
     def initialise_(self, random: torch.Generator) -> None:
         """Use smaller weights than He et al. 2015, as large style vectors give noise at first."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..blocks import LEAK, blank, halvings
 from ..repeatable import enlarged
+from .bends import Bends
 from .config import GanConfig
 from .layers import ClassEmbedding, coarsest_map, initialise_patches
 from .method import Batch, Draws, GanMethod, GanSetup, Metrics
@@ -38,6 +39,7 @@ class R3Generator(nn.Module):
         self.between = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths))
         self._planes = config.planes
         self.pixels = nn.Conv2d(widths[-1], 4 * config.planes, 3, padding=1)
+        self.bends = Bends(config.bends)
 
     def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
         """Returns pictures float32 (N, C, H, W), about -1..1, for latents and class weights (N, C).
@@ -53,7 +55,7 @@ class R3Generator(nn.Module):
         ):
             if level > 0:
                 x = enlarged(self.between[level - 1](x))[:, :, :height, :width]
-            x = blocks(x)
+            x = self.bends(blocks(x), level)
         return F.pixel_shuffle(self.pixels(F.leaky_relu(x, LEAK)), 2).float()
 
     def initialise_(self, random: torch.Generator) -> None:

@@ -23,6 +23,7 @@ SMALL = {
 OWN = {
     "crop_picture": {"width": 0, "height": 0},
     "find_edges": {"width": 1.0},
+    "prune_classes": {"keep": "mondrian"},
 }  # not those of SMALL
 WIRED = {  # inputs that are wired though they are optional, or not to any table, by kind of value
     "save_palette": {"palette": "palette"},
@@ -31,6 +32,10 @@ WIRED = {  # inputs that are wired though they are optional, or not to any table
     "load_video": {"fallback": "dataset"},
     "cut_pieces": {"fallback": "dataset"},
     "train_gan": {"classifier": "classifier"},  # or it trains a network of its own for features
+    # These need a GAN whose levels have styles, noise and classes.
+    "mix_styles": {"gan": "projected_gan", "coarse": "projected_latent"},
+    "vary_noise": {"gan": "projected_gan", "latent": "projected_latent"},
+    "prune_classes": {"gan": "projected_gan"},
 }
 
 
@@ -55,6 +60,10 @@ def inputs_for(socket):
         "vae": lambda: with_prior(run("train_vae")["vae"]),
         "classifier": lambda: run("train_classifier")["classifier"],
         "gan_latent": lambda: run("sample_latent")["latent"],
+        "projected_gan": lambda: run("train_gan")["gan"],
+        "projected_latent": lambda: NODES["sample_latent"](
+            {"gan": inputs_for("projected_gan")}, {"count": 4}, Context.quiet()
+        )["latent"],
         "vae_latent": lambda: run("vae_encode")["vae_latent"],
         "table": lambda: run("classify")["table"],
         "palette": lambda: run("extract_palette")["palette"],
@@ -105,8 +114,10 @@ def bytes_of(buffer):
     return buffer.dtype, tuple(buffer.shape), data
 
 
-# `load_model` needs a file, and the result of `machine_speed` is a time.
-@pytest.mark.parametrize("name", sorted(set(NODES) - {"load_model", "machine_speed"}))
+# `load_model` and `load_latents` need a file, and the result of `machine_speed` is a time.
+@pytest.mark.parametrize(
+    "name", sorted(set(NODES) - {"load_model", "load_latents", "machine_speed"})
+)
 def test_every_node(name):
     spec = NODES[name]
     inputs, widgets = prepared(spec, {})
@@ -131,7 +142,7 @@ def stored_input(value):
 
 
 # Settings with which the seed matters. `cut_pieces` reads a folder, and has tests of its own.
-SEEDED = {"balance_classes": {"count": 1}}
+SEEDED = {"balance_classes": {"count": 1}, "vary_noise": {"change": 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,8 @@ def tensors_of(value):
 
 def test_all_nodes_that_draw_on_a_device_are_tested():
     trainings = {name for name in NODES if "steps" in NODES[name].widgets} - {"style_transfer"}
-    assert {n for n in NODES if NODES[n].device} - {"machine_speed"} == trainings | set(DRAWING)
+    others = {"machine_speed", "bend"}  # `bend` draws as `generate` does, if there are clusters
+    assert {n for n in NODES if NODES[n].device} - others == trainings | set(DRAWING)
 
 
 CANCELLED = [

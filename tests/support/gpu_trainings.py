@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import state_dicts
@@ -18,8 +18,10 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.models import Classifier
+from artgraph.contract.values.models import Classifier, Gan
 from artgraph.models.gan import evaluation, projected_features
+from artgraph.models.gan.bends import Bend, Operation
+from artgraph.models.gan.config import GanConfig
 from artgraph.models.pretrained.weights import read_file
 from artgraph.models.training import loop
 from artgraph.models.training.curves import Curves
@@ -36,6 +38,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "GAN, projected, pretrained": ("train_gan", {}, ("classifier=pretrained",)),
     "GAN, r3": ("train_gan", {"method": "r3"}, ()),
     "GAN, classic": ("train_gan", {"method": "classic"}, ()),
+    "GAN, projected, bent": ("train_gan", {}, ("start=bent",)),
     "VAE, residual": ("train_vae", {}, ()),
     "VAE, fsq": ("train_vae", {"quantiser": "fsq"}, ()),
     "VAE, features": ("train_vae", {"sharpen": "features"}, ("classifier",)),
@@ -120,9 +123,18 @@ def _input(name: str, size: int) -> Any:
     cpu = Context.quiet()
     if name == "pretrained":
         return _pretrained()
+    if name == "bent":
+        return _bent(_input("gan", size))
     if name == "dataset":
         return _run("procedural_art", cpu, {}, count=64, size=size)[name]
     return _run(f"train_{name}", cpu, {"dataset": _input("dataset", size)}, steps=2, batch=8)[name]
+
+
+def _bent(gan: Gan) -> Gan:
+    """Returns the GAN with a bend of each operation."""
+    config = GanConfig.from_dict(gan.config)
+    bends = tuple(Bend(name, 0.3, i % 2, (0, 3)) for i, name in enumerate(get_args(Operation)))
+    return Gan(replace(config, bends=bends).to_dict(), gan.state)
 
 
 def _pretrained() -> Classifier:

@@ -8,10 +8,11 @@
 Parts: cnn, vae, base, gan, finetune, real, which needs the extra `bench`, and twemoji, which needs
 the extra `pretrained` and npm. Only if named: few, few_without and looks (few pictures, the same
 trainings, an hour and more of one core for each seed; they need the packages that
-quality_imagenet.py names), pace, and drawings, which needs apt-get and resvg_py. Every training is
-a node with a cache, so that an interrupted benchmark can be resumed. The benchmark prints tables in
-Markdown. It also writes sheets of pictures, since figures alone can mislead. The exit code is 1 if
-a bar is missed. Seconds are CPU time, which depends less on other work on the machine.
+quality_imagenet.py names), pace, and sources (other real pictures), which also needs apt-get and
+resvg_py. Every training is a node with a cache, so that an interrupted benchmark can be resumed.
+The benchmark prints tables in Markdown. It also writes sheets of pictures, since figures alone can
+mislead. The exit code is 1 if a bar is missed. Seconds are CPU time, which depends less on other
+work on the machine.
 
 Distances are Fréchet distances in the features of a judge: a CNN that is trained on pictures that
 no other model sees. They are not FID. They are reported as multiples of the distance between two
@@ -31,13 +32,13 @@ from pathlib import Path
 
 import torch
 from quality_blind import print_score, write_blind
-from quality_drawings import drawings
 from quality_few import few, few_without, pace
 from quality_fid import print_fid
 from quality_looks import looks
 from quality_parts import Row, base, cnn, finetune, gan, vae
 from quality_real import real
 from quality_runs import Bench
+from quality_sources import sources
 from quality_twemoji import twemoji
 
 PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
@@ -52,9 +53,9 @@ PARTS: dict[str, Callable[[Bench, int], Iterator[Row]]] = {
     "few_without": few_without,
     "looks": looks,
     "pace": pace,
-    "drawings": drawings,
+    "sources": sources,
 }
-ONLY_IF_NAMED = ("few", "few_without", "looks", "pace", "drawings")
+ONLY_IF_NAMED = ("few", "few_without", "looks", "pace", "sources")
 
 
 def table(rows: Mapping[str, Sequence[Row]]) -> Iterator[str]:

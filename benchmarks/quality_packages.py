@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import warnings
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -134,8 +135,12 @@ def clip_art(packages: Path, kinds: Collection[str], most_pixels: int) -> dict[s
 
 
 def _fits(file: Path, most_pixels: int) -> bool:
-    with Image.open(file) as picture:
-        return picture.width * picture.height <= most_pixels
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        try:
+            with Image.open(file) as picture:
+                return picture.width * picture.height <= most_pixels
+        except Image.DecompressionBombError:
+            return False
 
 
 def openmoji(

@@ -10,7 +10,7 @@ import importlib.util
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ PHOTOGRAPHS = {
 }
 EDGE = 64  # side of a patch in pixels
 TRAINED, HELD_OUT = 60, 32  # patches of each photograph
+CNN_STEPS, VAE_STEPS, GAN_STEPS = 300, 600, 300
 
 
 def photograph(name: str) -> Path:
@@ -43,14 +44,14 @@ def photograph(name: str) -> Path:
     return Path(package.submodule_search_locations[0]) / "data" / PHOTOGRAPHS[name]
 
 
-def cut(folder: Path) -> None:
-    """Write square patches of each photograph into train/ and test/.
+def cut(folder: Path, seed: int = 17) -> None:
+    """Write random square patches of each photograph into train/ and test/.
 
     Their side is a quarter of the photograph's shorter side. The patches in train/ are from its
     left two thirds, those in test/ from its right third.
     """
     for number, name in enumerate(PHOTOGRAPHS):
-        random = np.random.Generator(np.random.Philox(key=(17, number)))
+        random = np.random.Generator(np.random.Philox(key=(seed, number)))
         with Image.open(photograph(name)) as file:
             picture = file.convert("RGB")
         width, height = picture.size
@@ -74,67 +75,50 @@ def real(bench: Bench, seed: int) -> Iterator[Row]:
     The GAN continues from the shipped one. Its pictures are judged by the CNN of the same seed.
     """
     cut(bench.out / "real")
-    yield from rows(bench, seed, "real", Steps(300, 600, 300))
-
-
-class Steps(NamedTuple):
-    """Steps of the trainings."""
-
-    cnn: int
-    vae: int
-    gan: int
-
-
-def rows(bench: Bench, seed: int, name: str, steps: Steps, title: str = "") -> Iterator[Row]:
-    """Yields a row each for a CNN, a VAE and a GAN, with `title` before it.
-
-    They are trained on the pictures in the folder `name`/train, and compared with those in
-    `name`/test, HELD_OUT of each class.
-    """
-    nodes = _nodes(seed, name, steps, len([*(bench.out / name / "test").iterdir()]) * HELD_OUT)
+    nodes = _nodes(seed, len(PHOTOGRAPHS) * HELD_OUT)
     results = bench.run(nodes, ["judge.classifier", "report.table", "others", "art"])
     table = results.values["report.table"].columns
     accuracy = dict(zip(table["metric"], table["value"], strict=True))["accuracy"]
     figures = _figures(accuracy=accuracy, seconds=results.seconds_of("judge"))
-    yield Row(f"{title}CNN, {steps.cnn} steps", figures)
+    yield Row(f"CNN, {CNN_STEPS} steps", figures)
     judge = Judge(results.values["judge.classifier"], results.values["others"], bench.numerics)
     learned, labels = results.values["art"].images, results.values["others"].labels
-    bench.sheet(f"{name}_{seed}", learned[:: max(1, len(learned) // 32)][:32], 4)
+    bench.sheet(f"real_{seed}", learned[:: max(1, len(learned) // 32)][:32], 4)
 
     results = bench.run(nodes, ["held_out.image", "vae_again"])
     before, after = results.values["held_out.image"], results.values["vae_again"]
-    bench.sheet(f"{name}_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
+    bench.sheet(f"real_vae_{seed}", torch.cat([before[:16], after[:16]]), 16)
     figures = _figures(PSNR=psnr(before, after), seconds=results.seconds_of("vae"))
-    yield Row(f"{title}VAE, {steps.vae} steps", figures)
+    yield Row(f"VAE, {VAE_STEPS} steps", figures)
 
     results = bench.run(nodes, ["drawn.image"])
     drawn = results.values["drawn.image"]
-    bench.sheet(f"{name}_gan_{seed}", drawn[:64], 8)
+    bench.sheet(f"real_gan_{seed}", drawn[:64], 8)
     vectors = [judge.vectors(images) for images in (drawn, learned, before)]
     share = judge.recognised(drawn, torch.arange(len(drawn)) % int(labels.max() + 1))
     figures = _figures(
         recognised=share, novelty=novelty(*vectors), seconds=results.seconds_of("gan")
     )
-    yield Row(f"{title}GAN, from base/gan_64, {steps.gan} steps", figures)
+    yield Row(f"GAN, from base/gan_64, {GAN_STEPS} steps", figures)
 
 
-def _nodes(seed: int, name: str, steps: Steps, count: int) -> dict[str, Any]:
+def _nodes(seed: int, count: int) -> dict[str, Any]:
     return {
-        "art": _pictures(f"{name}/train"),
-        "others": _pictures(f"{name}/test"),
+        "art": _pictures("real/train"),
+        "others": _pictures("real/test"),
         "held_out": {
             "node": "dataset_images",
             "from": {"dataset": "others"},
             "with": {"count": count},
         },
-        "judge": trained("classifier", steps.cnn, seed),
+        "judge": trained("classifier", CNN_STEPS, seed),
         "report": {
             "node": "evaluate_classifier",
             "from": {"classifier": "judge.classifier", "dataset": "others"},
         },
-        **through_vae("vae", trained("vae", steps.vae, seed)),
+        **through_vae("vae", trained("vae", VAE_STEPS, seed)),
         "base": {"node": "load_model", "with": {"path": "base/gan_64.safetensors"}},
-        "gan": trained("gan", steps.gan, seed, start="base.gan"),
+        "gan": trained("gan", GAN_STEPS, seed, start="base.gan"),
         "drawn": {
             "node": "sample_latent",
             "from": {"gan": "gan.gan"},

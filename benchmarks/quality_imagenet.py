@@ -69,15 +69,21 @@ def _vectors(images: Tensor) -> Tensor:
 
 def kernel_distance(real: Tensor, drawn: Tensor) -> float:
     """Returns the unbiased kernel distance with the cubic kernel (Binkowski et al. 2018, eq. 4)."""
+    return float(_within(real) + _within(drawn) - 2 * _kernel(real, drawn).mean())
 
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
 
-    def within(x: Tensor) -> Tensor:
-        table = kernel(x, x)
-        return (table.sum() - table.trace()) / (len(x) * (len(x) - 1))
+def kernel_unit(real: Tensor) -> float:
+    """Returns the mean kernel distance between two different pictures, one picture a set."""
+    return float(_kernel(real, real).diagonal().mean() - _within(real))
 
-    return float(within(real) + within(drawn) - 2 * kernel(real, drawn).mean())
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _within(x: Tensor) -> Tensor:
+    table = _kernel(x, x)
+    return (table.sum() - table.trace()) / (len(x) * (len(x) - 1))
 
 
 class Comparison:

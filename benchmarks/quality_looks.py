@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 from quality_few import SETS, SHOWN, drawn_after, looks_of, pictures
-from quality_imagenet import kernel_distance, vectors
+from quality_imagenet import kernel_distance, kernel_unit, vectors
 from quality_judge import as_bytes
 from quality_parts import Row
 from quality_recipe import OURS
@@ -25,7 +25,7 @@ from artgraph.models.training.rng import rng
 BAR = 0.7
 EARLY = (25, 50)  # steps of two more trainings, which keep no step
 
-_RANKED: dict[str, list[float]] = {"judge": [], "distance": [], "before": []}
+_RANKED: dict[str, list[float]] = {"judge": [], "absolute": [], "distance": [], "before": []}
 
 
 def looks(bench: Bench, seed: int) -> Iterator[Row]:
@@ -33,7 +33,8 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
 
     Figures are Spearman's rank correlations over the kept steps and the end of each 10-minute
     training of `few`, and the ends of its trainings of 25 and 50 steps; and over those of all
-    trainings so far.
+    trainings so far. The judge's distance has the unit of that in `progress`: the distance between
+    two real pictures, which differs from set to set. "Absolute" is without this unit.
     "Before" is the Fréchet distance of version 6, over that between two halves of the pictures.
     "Best" is the step that `progress` names, and "regret" is the judge's distance there minus that
     at its own best step.
@@ -50,10 +51,13 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
             results.values["art"].images,
             vectors(pictures(bench, name, seed)[0].unseen, bench.judged),
         )
+        absolute = [
+            kernel_distance(unseen, vectors(images, bench.judged)) for images in drawn.values()
+        ]
+        unit = kernel_unit(unseen)
         figures = {
-            "judge": [
-                kernel_distance(unseen, vectors(images, bench.judged)) for images in drawn.values()
-            ],
+            "judge": [distance / unit for distance in absolute],
+            "absolute": absolute,
             "distance": [distances[step] for step in drawn],
             "before": [distance_before(learned, images) for images in drawn.values()],
         }
@@ -63,7 +67,7 @@ def looks(bench: Bench, seed: int) -> Iterator[Row]:
         best_step = list(drawn)[best]
         sheet = f"few/{name.replace(' ', '_')}_best_look_{seed}"
         bench.sheet(sheet, drawn[best_step][:SHOWN], 12)
-        regret = figures["judge"][best] - min(figures["judge"])
+        regret = absolute[best] - min(absolute)
         yield Row(name, _correlations(figures) | {"best": float(best_step), "regret": regret})
     all_looks = _correlations(_RANKED) | {"best": math.nan, "regret": math.nan}
     yield Row("all so far", all_looks, {"rank correlation": (BAR, 1)})
@@ -79,6 +83,7 @@ def _correlations(figures: dict[str, list[float]]) -> dict[str, float]:
     return {
         "looks": float(len(figures["judge"])),
         "rank correlation": spearman(figures["distance"], figures["judge"]),
+        "absolute": spearman(figures["distance"], figures["absolute"]),
         "before": spearman(figures["before"], figures["judge"]),
     }
 

@@ -184,6 +184,8 @@ def _compute(
         checkpoint = store.checkpoint(key.training, total, spec.id)
         if forced:
             checkpoint.clear()
+        else:
+            checkpoint.fetch()
         from_step = checkpoint.longest(total)
         context = replace(context, checkpoint=checkpoint)
     inputs = host.inputs()

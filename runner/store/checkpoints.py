@@ -11,10 +11,15 @@ from .index import Index
 
 if TYPE_CHECKING:
     from ...models.training.loop import State
+    from .remote_training import Entry, RemoteTraining
 
 
 Table = Literal["checkpoints", "kept_weights"]
 
+_INSERT: dict[Table, str] = {
+    "checkpoints": "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
+    "kept_weights": "INSERT OR REPLACE INTO kept_weights VALUES (?, ?, ?, ?, ?)",
+}
 _DELETE: dict[Table, str] = {
     "checkpoints": "DELETE FROM checkpoints WHERE training = ? AND step = ?",
     "kept_weights": "DELETE FROM kept_weights WHERE training = ? AND step = ?",
@@ -35,6 +40,7 @@ class StoredCheckpoint:
     training: the key of the training.
     total:    the number of steps that the training has this time.
     node:     the id of the node that trains.
+    remote:   the same training in the remote cache, if there is one.
     """
 
     def __init__(
@@ -45,9 +51,21 @@ class StoredCheckpoint:
         total: int,
         node: str,
         warn: Callable[[str], None],
+        remote: RemoteTraining | None = None,
     ) -> None:
-        self._index, self._blobs, self._warn = index, blobs, warn
+        self._index, self._blobs, self._warn, self._remote = index, blobs, warn, remote
         self._training, self._total, self._node = training, total, node
+
+    def fetch(self) -> None:
+        """Copy the longest state and all kept weights from the remote cache, if they are longer."""
+        if self._remote is None:
+            return
+        stored = self.longest(self._total) or 0
+        entries = [e for e in self._remote.entries() if e.step <= self._total]
+        states = [e for e in entries if e.role != "kept" and e.step > stored]
+        if any(self._copy("checkpoints", state) for state in reversed(states)):
+            for kept in (e for e in entries if e.role == "kept"):
+                self._copy("kept_weights", kept)
 
     def longest(self, at_most: int) -> int | None:
         """Returns the largest step of at most `at_most` whose state is stored, if there is one."""
@@ -71,17 +89,16 @@ class StoredCheckpoint:
 
     def save(self, step: int, state: State) -> None:
         digest, size = self._blobs.write(None, state)
-        with self._index.writing() as connection:
-            replaced = connection.execute(
-                "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
-                (self._training, step),
-            ).fetchall()
-            connection.execute(
-                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)",
-                (self._training, step, digest, size, step == self._total, time.time()),
-            )
+        is_end = step == self._total
+        self._insert("checkpoints", step, digest, size, is_end)
+        replaced = self._index.rows(
+            "SELECT step, digest FROM checkpoints WHERE training = ? AND step < ? AND kept = 0",
+            (self._training, step),
+        )
         for old_step, old_digest in replaced:
             self._delete("checkpoints", old_step, old_digest)
+        if self._remote is not None:
+            self._remote.put_state(step, digest, self._blobs.path(digest), is_end)
 
     def kept(self) -> list[int]:
         """Returns the steps whose weights are kept, in ascending order."""
@@ -90,14 +107,12 @@ class StoredCheckpoint:
     def keep(self, step: int, weights: State, beside: Collection[int]) -> None:
         """Keep the weights after `step` steps, and delete those of steps not in `beside`."""
         digest, size = self._blobs.write(None, weights)
-        with self._index.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO kept_weights VALUES (?, ?, ?, ?, ?)",
-                (self._training, step, digest, size, time.time()),
-            )
+        self._insert("kept_weights", step, digest, size)
         for other, its_digest in self._kept():
             if other != step and other not in beside:
                 self._delete("kept_weights", other, its_digest)
+        if self._remote is not None:
+            self._remote.put_kept(step, digest, self._blobs.path(digest), beside)
 
     def load_kept(self, step: int) -> State | None:
         """Returns the weights after `step` steps, or None if they are not kept or are damaged."""
@@ -110,6 +125,8 @@ class StoredCheckpoint:
             self._delete("checkpoints", step, digest)
         for step, digest in self._kept():
             self._delete("kept_weights", step, digest)
+        if self._remote is not None:
+            self._remote.clear()
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
         rows = self._index.rows(
@@ -135,6 +152,23 @@ class StoredCheckpoint:
             self._delete(table, step, digest)
             return None
         return {name: blob.tensor(name) for name in blob.names()}
+
+    def _copy(self, table: Table, entry: Entry) -> bool:
+        """Copy a file from the remote cache. Returns whether it was there, and undamaged."""
+        assert self._remote is not None
+        data = self._remote.load(entry)
+        if data is None:
+            return False
+        self._blobs.put(entry.digest, data)
+        is_end = [entry.role == "end"] if table == "checkpoints" else []
+        self._insert(table, entry.step, entry.digest, len(data), *is_end)
+        return True
+
+    def _insert(self, table: Table, step: int, digest: str, size: int, *is_end: bool) -> None:
+        with self._index.writing() as connection:
+            connection.execute(
+                _INSERT[table], (self._training, step, digest, size, *is_end, time.time())
+            )
 
     def _delete(self, table: Table, step: int, digest: str) -> None:
         with self._index.writing() as connection:

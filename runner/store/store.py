@@ -284,5 +284,7 @@ class Store:
         node: the id of the node that trains.
         """
         from .checkpoints import StoredCheckpoint
+        from .remote_training import RemoteTraining
 
-        return StoredCheckpoint(self.index, self.blobs, training, total, node, self._warn)
+        remote = RemoteTraining(self._remote, training) if self._remote is not None else None
+        return StoredCheckpoint(self.index, self.blobs, training, total, node, self._warn, remote)

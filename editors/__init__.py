@@ -1,1 +1,1 @@
-"""Nodes and graphs in other programs: their file formats, ComfyUI, and the editor's server."""
+"""Nodes and graphs elsewhere: file formats, ComfyUI, the editor's server, and notebooks."""

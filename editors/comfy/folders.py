@@ -203,6 +203,11 @@ def _offered(folder: Path) -> Offered:
     return found
 
 
+def look_again() -> None:
+    """Read all folders anew when they are needed next, because a file was saved."""
+    _seen.clear()
+
+
 def inputs_of(form: NodeForm) -> list[InputForm]:
     """Returns the inputs of a node. Its paths offer what is in ComfyUI's folders."""
     found = []

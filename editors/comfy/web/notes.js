@@ -4,7 +4,7 @@ import { app } from '/scripts/app.js'
 import { joined, plot, thinned } from './curves.js'
 import { showDialog } from './dialog.js'
 import { said } from './language.js'
-import { editorStore, findNode } from './nodes.js'
+import { editorStore, findNode, locatorOf } from './nodes.js'
 
 const LINE = 19 // height of a line of text in pixels, as the following sizes
 const MARGIN = 6 // space around a note
@@ -47,14 +47,9 @@ export const kindOf = (node) => notes.get(node)?.kind ?? ''
 /** Forgets the curves of trainings that have ended. */
 export const forgetCurves = () => growing.clear()
 
-/** Returns the curves so far of a training that runs, drawn, after adding some rows. */
+/** Adds rows to the curves of a training that runs. Returns them drawn; an empty list before the second row. */
 export function growCurves({ node: id, columns, first }) {
   growing.set(String(id), joined(growing.get(String(id)), columns, first))
-  return curvesSoFar(id)
-}
-
-/** Returns the curves so far of a training that runs, drawn; an empty list before its second row. */
-export function curvesSoFar(id) {
   const known = growing.get(String(id))
   return known?.step?.length > 1 ? [plot({ x: 'step', columns: thinned(known) })] : []
 }
@@ -68,8 +63,7 @@ function showFilm(node) {
 
 /** Removes a node's preview. Otherwise the editor shows it instead of the results. */
 export function dropPreview(node) {
-  const id = editorStore('workflow')?.nodeToNodeLocatorId?.(node) ?? String(node.id)
-  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
+  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(locatorOf(node))
 }
 
 /** Removes the line about the progress of a node: what it has said last is one of its results. */

@@ -14,6 +14,10 @@ const FILM = 200 // height of an animation
 const TEXTS = 160 // largest height of all texts, which then have scroll bars
 const TABLE = 96 // largest height of a table, likewise
 const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
+const ANIMATION = '$$comfy_animation_preview' // the editor's widget for a film
+const LEAST = 54 // height of this widget at first
+const BUSY = 500 // milliseconds after which nodes are moved that the mouse is on
+const LETTER = 6.2 // width of a letter, about
 const ENTRY = 145 // width of a name with its values below a curve
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
@@ -55,9 +59,11 @@ export function growCurves({ node: id, columns, first }) {
 }
 
 function showFilm(node) {
+  if (animated.has(node)) return // it has its size
   const before = node.size[1]
   animated.add(node)
-  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
+  const shown = node.widgets?.some(({ name }) => name === ANIMATION) ? LEAST : 0 // the editor was faster
+  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM - shown)])
   makeRoom(node, before)
 }
 
@@ -126,8 +132,17 @@ function makeRoom(node, before = heights.get(node) ?? node.size[1]) {
   const below = (node.graph.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
   const missing = node.pos[1] + height + TITLE + GAP - highest
-  if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
+  if (missing <= 0) return app.canvas?.setDirty(true, true)
+  if (isInUse(below)) return void setTimeout(() => makeRoom(node, before), BUSY)
+  for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
   app.canvas?.setDirty(true, true)
+}
+
+/** Returns whether the mouse is on one of some nodes, or drags something: they must not move away under it. */
+function isInUse(nodes) {
+  if (app.canvas?.pointer_is_down || app.canvas?.pointer?.isDown) return true
+  const element = document.querySelector('[data-node-id]:hover')
+  return nodes.some((node) => node === app.canvas?.node_over || String(node.id) === element?.dataset.nodeId)
 }
 
 /** Makes room for a preview, which makes its node higher. */
@@ -143,8 +158,10 @@ function overlaps(one, other) {
 }
 
 /** Returns the number of lines of text in a box, estimated since it may not be drawn yet. */
-function lines(box) {
-  const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
+function lines(box, width) {
+  const perLine = Math.max(10, (width - 40) / LETTER)
+  const paragraphs = [...box.querySelectorAll('p, b')].flatMap((one) => one.textContent.split('\n'))
+  const texts = paragraphs.map((text) => 1 + Math.floor(text.length / perLine))
   return texts.reduce((a, b) => a + b, 0)
 }
 
@@ -155,7 +172,7 @@ function heightOf(box, width) {
   const perRow = Math.max(1, Math.floor((width - 40) / ENTRY))
   const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / perRow) + 6)
   const tables = [...box.querySelectorAll('.artgraph-table')].map((one) => Math.min(TABLE, LINE * one.querySelectorAll('tr').length))
-  const texts = Math.min(LINE * lines(box), TEXTS)
+  const texts = Math.min(LINE * lines(box, width), TEXTS)
   return [...drawn, ...tables].reduce((a, b) => a + b, texts) + 12 + 2 * MARGIN
 }
 

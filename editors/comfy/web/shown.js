@@ -76,13 +76,16 @@ function showFailed({ prompt_id, node_id, node_type, exception_type, exception_m
 function showRefused(workflow, errors) {
   for (const [id, { class_type, errors: found }] of Object.entries(errors)) {
     if (!class_type?.startsWith('Artgraph_')) continue
-    const lines = found.map(({ type, message, details }) => {
-      if (type === 'exception_during_validation' || type === 'custom_validation_failed') return details || message
-      return details ? `${message}: ${details}` : message
-    })
-    statesOf(workflow).set(String(id), { problem: lines.join('\n'), refused: true })
+    statesOf(workflow).set(String(id), { problem: found.map(refusal).join('\n'), refused: true })
   }
   showAll()
+}
+
+/** Returns ComfyUI's message about a wrong value, or our own if it contains one. */
+function refusal({ type, message, details, extra_info: { input_name: name, exception_message: own } = {} }) {
+  if (own && name) return `${name}: ${own}`
+  if (type === 'exception_during_validation' || type === 'custom_validation_failed') return details || message
+  return details ? `${message}: ${details}` : message
 }
 
 /** Shows on all nodes what is not shown yet. */

@@ -14,8 +14,6 @@ const FILM = 200 // height of an animation
 const TEXTS = 160 // largest height of all texts, which then have scroll bars
 const TABLE = 96 // largest height of a table, likewise
 const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
-const ANIMATION = '$$comfy_animation_preview' // the editor's widget for a film
-const LEAST = 54 // height of this widget at first
 const BUSY = 500 // milliseconds after which nodes are moved that the mouse is on
 const LETTER = 6.2 // width of a letter, about
 const ENTRY = 145 // width of a name with its values below a curve
@@ -59,11 +57,10 @@ export function growCurves({ node: id, columns, first }) {
 }
 
 function showFilm(node) {
-  if (animated.has(node)) return // it has its size
   const before = node.size[1]
   animated.add(node)
-  const shown = node.widgets?.some(({ name }) => name === ANIMATION) ? LEAST : 0 // the editor was faster
-  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM - shown)])
+  if (node.imgs?.length) return // the editor has made room for it already
+  node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
   makeRoom(node, before)
 }
 

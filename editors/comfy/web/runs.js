@@ -2,10 +2,10 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { editorStore } from './nodes.js'
 
 const STORED = 'artgraph.runs' // the paths of the workflows of runs, stored so that a reload keeps them
 const MOST = 50 // stored paths
-const NOWHERE = 'elsewhere' // begins the id of a node that the open graph does not have
 const runs = new Map() // from the id of a run to its workflow
 let sending = null // the workflow that is being queued, whose run has no id yet
 
@@ -72,6 +72,12 @@ export function followQueue(queuing, refused) {
   }
 }
 
+/** Returns the id of a node that the open graph does not have. */
+function elsewhere(id) {
+  const ignoresUnknown = editorStore('workflow')?.nodeToNodeLocatorId // a node in an unknown subgraph
+  return ignoresUnknown ? `elsewhere:${id}` : `elsewhere-${String(id).replaceAll(':', '-')}`
+}
+
 /**
  * Keeps the results of a run from the nodes of another workflow. ComfyUI's editor shows a result on the node
  * of the open graph that has the same id. It stores the result for its own workflow under another id.
@@ -80,10 +86,10 @@ export function keepApart() {
   const dispatch = api.dispatchCustomEvent.bind(api)
   api.dispatchCustomEvent = (kind, detail) => {
     if (kind === 'executed' && detail && !isHere(detail.prompt_id)) {
-      return dispatch(kind, { ...detail, display_node: `${NOWHERE}:${detail.node}` })
+      return dispatch(kind, { ...detail, display_node: elsewhere(detail.node) })
     }
     if (kind === 'b_preview_with_metadata' && detail && !isHere(detail.jobId ?? detail.promptId)) {
-      return dispatch(kind, { ...detail, displayNodeId: `${NOWHERE}:${detail.displayNodeId}` })
+      return dispatch(kind, { ...detail, displayNodeId: elsewhere(detail.displayNodeId) })
     }
     return dispatch(kind, detail)
   }

@@ -39,7 +39,7 @@ export function showOutput(node, output) {
 
 /** Keeps a node as large as its pictures, and its film playing. Is called when the node is drawn. */
 export function keepShown(node) {
-  if (animated.has(node)) node.animatedImages = true // the editor resets it with each result
+  if (animated.has(node)) play(node)
   else if (node.imgs?.length && node.size[1] < node.computeSize()[1]) grow(node, node.size[1])
 }
 
@@ -62,6 +62,13 @@ function showFilm(node) {
   if (node.imgs?.length) return // the editor has made room for it already
   node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
   makeRoom(node, before)
+}
+
+/** Lets the editor show a picture as a film, as large as its node. */
+function play(node) {
+  node.animatedImages = true // the editor resets it with each result
+  const picture = node.imgs?.[0]
+  if (picture?.style.width === '') Object.assign(picture.style, { width: '100%', height: '100%', objectFit: 'contain' })
 }
 
 /** Removes a node's preview. Otherwise the editor shows it instead of the results. */

@@ -6,7 +6,7 @@ import { api } from '/scripts/api.js'
 import { joined, plot, thinned } from './curves.js'
 import { nameKnobs } from './knobs.js'
 import { everyNode, locatorOf } from './nodes.js'
-import { capital, dropPreview, element, keepShown, showNote, showOutput, warning } from './notes.js'
+import { capital, dropPreview, element, keepShown, remember, settle, showNote, showOutput, warning } from './notes.js'
 import { followQueue, isHere, keepApart, openWorkflow, workflowOf } from './runs.js'
 
 const EVERY = 400 // milliseconds between two checks of what the nodes show
@@ -124,8 +124,10 @@ function contents({ problem, warnings = [], lines = [], columns }) {
 function showOn(nodeType) {
   const { onExecuted, onDrawForeground } = nodeType.prototype
   nodeType.prototype.onExecuted = function (output) {
+    remember(this)
     if (output?.images?.length) dropPreview(this)
     onExecuted?.apply(this, arguments)
+    settle(this)
   }
   nodeType.prototype.onDrawForeground = function () {
     onDrawForeground?.apply(this, arguments)

@@ -5,12 +5,13 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { joined, plot, thinned } from './curves.js'
 import { nameKnobs } from './knobs.js'
-import { everyNode, locatorOf } from './nodes.js'
+import { editorStore, everyNode, findNode, locatorOf } from './nodes.js'
 import { capital, dropPreview, element, keepShown, remember, settle, showNote, showOutput, warning } from './notes.js'
 import { followQueue, isHere, keepApart, openWorkflow, workflowOf } from './runs.js'
 
 const EVERY = 400 // milliseconds between two checks of what the nodes show
 const states = new WeakMap() // from a workflow to the states of its nodes that run or have failed, by their ids
+const late = new WeakMap() // from a workflow to results that came while another one was open, by their nodes' ids
 const shown = new WeakMap() // from a node to the state or the result that it shows
 
 app.registerExtension({
@@ -32,8 +33,10 @@ app.registerExtension({
       change(prompt_id, node, (state) => ({ columns: joined(state.columns, columns, first) }))
     })
     api.addEventListener('executed', ({ detail }) => {
-      statesOf(workflowOf(detail.prompt_id)).delete(String(detail.node))
+      const workflow = workflowOf(detail.prompt_id)
+      statesOf(workflow).delete(String(detail.node))
       if (isHere(detail.prompt_id)) showAll()
+      else if (workflow) late.set(workflow, new Map([...(late.get(workflow) ?? []), [String(detail.node), detail.output]]))
     })
     api.addEventListener('execution_error', ({ detail }) => showFailed(detail))
     setInterval(showAll, EVERY) // the editor makes nodes anew: for another tab, for Undo, in a subgraph
@@ -50,6 +53,7 @@ function statesOf(workflow) {
 /** Forgets the states of the nodes of a workflow: those of a refused graph, or all others. */
 function forget(workflow, isRefused) {
   const known = statesOf(workflow)
+  if (workflow && !isRefused) late.delete(workflow)
   for (const [id, state] of known) if (Boolean(state.refused) === isRefused) known.delete(id)
   showAll()
 }
@@ -88,8 +92,18 @@ function refusal({ type, message, details, extra_info: { input_name: name, excep
   return details ? `${message}: ${details}` : message
 }
 
+/** Stores results that the editor has not stored for the open workflow, because the page was loaded again. */
+function storeLate() {
+  for (const [id, output] of late.get(openWorkflow()) ?? []) {
+    const node = findNode(id)
+    if (!node || app.nodeOutputs?.[locatorOf(node)]) continue
+    editorStore('nodeOutput')?.setNodeOutputsByExecutionId?.(id, output)
+  }
+}
+
 /** Shows on all nodes what is not shown yet. */
 function showAll() {
+  storeLate()
   const known = statesOf(openWorkflow())
   const wanted = new Map()
   for (const [id, node] of everyNode()) {

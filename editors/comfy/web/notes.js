@@ -144,9 +144,10 @@ function makeRoom(node, before = heights.get(node) ?? node.size[1]) {
 
 /** Returns whether the mouse is on one of some nodes, or drags something: they must not move away under it. */
 function isInUse(nodes) {
-  if (app.canvas?.pointer_is_down || app.canvas?.pointer?.isDown) return true
+  if (app.canvas?.pointer?.isDown || document.querySelector('.dom-widget:hover')) return true
+  const over = app.canvas?.canvas.matches(':hover') ? app.canvas.node_over : null
   const element = document.querySelector('[data-node-id]:hover')
-  return nodes.some((node) => node === app.canvas?.node_over || String(node.id) === element?.dataset.nodeId)
+  return nodes.some((node) => node === over || String(node.id) === element?.dataset.nodeId)
 }
 
 /** Makes room for a preview, which makes its node higher. */

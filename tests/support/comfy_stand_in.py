@@ -108,6 +108,7 @@ class Schema:
     category: str
     description: str = ""
     is_output_node: bool = False
+    has_intermediate_output: bool = False
     inputs: list = field(default_factory=list)
     outputs: list = field(default_factory=list)
     hidden: list = field(default_factory=list)

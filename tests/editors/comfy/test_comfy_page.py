@@ -1,4 +1,4 @@
-"""The scripts of the pack in a page that stands in for ComfyUI's: two workflows with the same ids."""
+"""The scripts of the pack in a page that stands in for ComfyUI's, with two workflows."""
 
 from pathlib import Path
 
@@ -114,7 +114,8 @@ def ask(page, script):
 
 QUEUE = """
     const output = {1: {class_type: 'Artgraph_train_vae'}}
-    const send = (kind, parts) => api.dispatchCustomEvent(kind, {prompt_id: 'run 1', node: '1', ...parts})
+    const about = {prompt_id: 'run 1', node: '1'}
+    const send = (kind, parts) => api.dispatchCustomEvent(kind, {...about, ...parts})
     await api.queuePrompt(0, {output})
     send('execution_start', {})
 """

@@ -15,7 +15,7 @@ const TEXTS = 160 // largest height of all texts, which then have scroll bars
 const TABLE = 96 // largest height of a table, likewise
 const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
 const BUSY = 500 // milliseconds after which nodes are moved that the mouse is on
-const LETTER = 6.2 // width of a letter, about
+const LETTER = 6.8 // width of a letter, about
 const ENTRY = 145 // width of a name with its values below a curve
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
@@ -164,10 +164,21 @@ function overlaps(one, other) {
 
 /** Returns the number of lines of text in a box, estimated since it may not be drawn yet. */
 function lines(box, width) {
-  const perLine = Math.max(10, (width - 40) / LETTER)
+  const perLine = Math.max(10, Math.floor((width - 40) / LETTER))
   const paragraphs = [...box.querySelectorAll('p, b')].flatMap((one) => one.textContent.split('\n'))
-  const texts = paragraphs.map((text) => 1 + Math.floor(text.length / perLine))
-  return texts.reduce((a, b) => a + b, 0)
+  return paragraphs.reduce((count, text) => count + wrapped(text, perLine), 0)
+}
+
+/** Returns the number of lines of a paragraph. A word that is longer than a line, such as a path, has several. */
+function wrapped(text, perLine) {
+  let [count, used] = [1, 0]
+  for (const { length } of text.split(' ')) {
+    if (used && used + length + 1 > perLine) [count, used] = [count + 1, 0]
+    used += length + (used ? 1 : 0)
+    count += Math.max(0, Math.ceil(used / perLine) - 1)
+    used -= perLine * Math.max(0, Math.ceil(used / perLine) - 1)
+  }
+  return count
 }
 
 /** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */

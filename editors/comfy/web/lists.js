@@ -2,7 +2,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
-import { everyNode } from './nodes.js'
+import { editorStore, everyNode } from './nodes.js'
 
 const lists = new Map() // from the class of a node to the names of its widgets that list files
 
@@ -51,6 +51,14 @@ function offer(node, type, name, values) {
   const widget = node.widgets?.find((one) => one.name === name)
   const slot = node.inputs?.findIndex((input) => input.widget?.name === name && input.link != null) ?? -1
   const source = slot < 0 ? null : node.getInputNode(slot)
-  const knob = source?.type === 'PrimitiveNode' ? source.widgets?.[0] : null
-  for (const one of [widget, knob]) if (one?.options?.values) one.options.values = values
+  setValues(node, widget, values)
+  if (source?.type === 'PrimitiveNode') setValues(source, source.widgets?.[0], values)
+}
+
+/** Sets the values of a widget, also where Nodes 2.0 draw it: only a change of the editor's store is noticed. */
+function setValues(node, widget, values) {
+  if (!widget?.options?.values) return
+  const states = editorStore('widgetValue')?.getNodeWidgets?.((app.rootGraph ?? app.graph).id, node.id) ?? []
+  for (const { name, options } of states) if (name === widget.name && options) options.values = values
+  widget.options.values = values
 }

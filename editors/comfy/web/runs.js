@@ -7,18 +7,15 @@ import { editorStore } from './nodes.js'
 const STORED = 'artgraph.runs' // the paths of the workflows of runs, stored so that a reload keeps them
 const MOST = 50 // stored paths
 const runs = new Map() // from the id of a run to its workflow
-let sending = null // the workflow that is being queued, whose run has no id yet
-
 const ONLY = {} // stands for the workflow in versions of the editor without several
 
 export const openWorkflow = () => app.extensionManager?.workflow?.activeWorkflow ?? ONLY
 
 /**
- * Returns the workflow of a run: the open one if the run was not queued in this page, and undefined if the
- * workflow was closed and the page loaded again.
+ * Returns the workflow of a run: the open one if the run is not known, as its first messages may be faster than
+ * its id; undefined if the workflow was closed and the page loaded again.
  */
 export function workflowOf(run) {
-  if (!runs.has(run) && sending) runs.set(run, sending) // its messages are faster than its id
   if (runs.has(run)) return runs.get(run)
   const path = stored()[run]
   if (path === undefined) return openWorkflow()
@@ -56,7 +53,6 @@ export function followQueue(queuing, refused) {
     const workflow = openWorkflow()
     const isOurs = Object.values(data?.output ?? {}).some((node) => node.class_type?.startsWith('Artgraph_'))
     if (!isOurs) return queue(number, data, ...rest)
-    sending = workflow
     queuing(workflow)
     try {
       const answer = await queue(number, data, ...rest)
@@ -66,8 +62,6 @@ export function followQueue(queuing, refused) {
     } catch (error) {
       if (error?.response?.node_errors) refused(workflow, error.response.node_errors)
       throw error
-    } finally {
-      sending = null
     }
   }
 }

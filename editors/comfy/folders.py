@@ -203,14 +203,23 @@ def _offered(folder: Path) -> Offered:
     return found
 
 
+def look_again() -> None:
+    """Read all folders anew when they are needed next, because a file was saved."""
+    _seen.clear()
+
+
 def inputs_of(form: NodeForm) -> list[InputForm]:
-    """Returns the inputs of a node. Its paths offer what is in ComfyUI's folders."""
+    """Returns the inputs of a node. Its paths offer what is in ComfyUI's folders.
+
+    The page reads the lists with the mark `artgraph_paths` again after a file was saved.
+    """
     found = []
     for entry in form.inputs:
         widget = form.spec.widgets.get(entry.name)
         names = choices(widget) if widget is not None else None
         if widget is not None and names is not None:
-            options: dict[str, Any] = {"options": names, "default": ""} | _upload(widget)
+            options: dict[str, Any] = {"options": names, "default": "", "artgraph_paths": True}
+            options |= _upload(widget)
             kept = ("tooltip", "advanced")
             options |= {name: entry.options[name] for name in kept if name in entry.options}
             entry = replace(entry, type="COMBO", options=options)

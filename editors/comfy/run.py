@@ -16,9 +16,8 @@ from typing import Any
 from ...contract.errors import ArtgraphError, Cancelled, NodeError
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import SocketError
-from ...runner.run.compute import find_or_compute
+from ...runner.run.compute import Computed, find_or_compute
 from ...runner.store.keys import Key, make_key
-from ...runner.store.results import Result
 from ..formats.forms import from_comfy_value
 from . import folders, host
 from . import wires as comfy_wires
@@ -70,7 +69,7 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         if done.key != key or _has_changed(spec, widgets, done.key):
             comfy_wires.lost_values += 1  # what ComfyUI has in memory is not of the announced files
         store.flush()
-        values, files = _outcome(spec, inputs, widgets, done.result, hidden)
+        values, files = _outcome(spec, inputs, widgets, done, hidden)
         if spec.saves:  # such a node runs near the end of a graph
             store.enforce_budget()
         return Outcome(values, shown_on_node(spec, done, running, files))
@@ -173,7 +172,7 @@ def _outcome(
     spec: NodeSpec,
     inputs: Mapping[str, Ref],
     widgets: Mapping[str, Any],
-    result: Result,
+    done: Computed,
     hidden: Mapping[str, Any],
 ) -> tuple[tuple[Any, ...], list[dict[str, str]]]:
     """Returns the outputs of a node as ComfyUI passes them on, and the places of its files."""
@@ -183,11 +182,11 @@ def _outcome(
         port.variable: inputs[name].socket for name, port in spec.inputs.items() if name in inputs
     }
     for name, port in spec.outputs.items():
-        stored = result.outputs.get(name)
+        stored = done.result.outputs.get(name)
         socket = port.sockets[0]
         if stored is None:
             plain = port.may_be_empty or socket.name in PLAIN  # which other packs' nodes understand
-            values.append(None if plain else NoValue(name, tuple(result.outputs)))
+            values.append(None if plain else NoValue(name, tuple(done.result.outputs)))
             continue
         ref = Ref(by_variable.get(port.variable, socket) if port.variable else socket, stored)
         value = value_of(ref) if ref.socket.name in PLAIN else ref
@@ -197,7 +196,7 @@ def _outcome(
             from .save import save_files
 
             chosen = str(widgets.get(spec.file_name or "") or "")
-            files += save_files(spec, value_of(ref), chosen, hidden)
+            files += save_files(spec, value_of(ref), done.key.digest, chosen, hidden)
         elif ref.socket.name == "number":
             check_whole(value, hidden, len(values))
         values.append(value)

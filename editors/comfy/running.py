@@ -224,4 +224,5 @@ def _send(kind: str, **data: Any) -> None:
     except (ImportError, AttributeError):
         return
     if running is not None and server.client_id is not None:
-        server.send_sync(kind, {"node": running.node_id, **data}, server.client_id)
+        place = {"prompt_id": running.prompt_id, "node": running.node_id}
+        server.send_sync(kind, {**place, **data}, server.client_id)

@@ -20,20 +20,22 @@ from ..formats.convert import from_comfy
 from ..formats.names import node_name
 from . import folders, host
 from .file_names import numbered, with_size
+from .saved import Saved
 from .upstream import source_in
 
 
 def save_files(
-    spec: NodeSpec, files: Files, chosen: str, hidden: Mapping[str, Any]
+    spec: NodeSpec, files: Files, key: str, chosen: str, hidden: Mapping[str, Any]
 ) -> list[dict[str, str]]:
     """Write files under unused names; returns their places, as ComfyUI's editor expects them.
 
     Models are saved in models/artgraph, which `load_model` lists. All else is saved in the output
-    folder.
+    folder. Files that were written before for the same result, and have not changed since, are not
+    written again.
 
+    key:    the key of the result that contains the files.
     chosen: the name that the user has chosen for the files; empty for the name of the node.
     """
-    texts = graph_texts(hidden) if host.saves_metadata() else {}
     node = node_name(host.node_title(hidden) or "", spec.id)
     mark = next(filter(None, map(SOURCE.search, files.files)), None)
     source = source_in(hidden, mark[1]) if mark else None
@@ -45,15 +47,26 @@ def save_files(
     root, place = folders.output_folder(), PurePosixPath("output")
     if files.files and all(name.endswith(MODELS) for name in files.files):
         root, place = folders.models_folder(), PurePosixPath("models", folders.KEY)
-    names = numbered([final(name) for name in files.files], final(chosen or "@"), root)
-    for name, data in zip(names, files.files.values(), strict=True):
+    finals, stem = [final(name) for name in files.files], final(chosen or "@")
+    saved = Saved(host.store().folder, key, root, [stem, *finals])
+    names = saved.unchanged()
+    if names is None:
+        names = numbered(finals, stem, root)
+        _write([root / name for name in names], files, hidden)
+        saved.record(names)
+        folders.look_again()
+    return [_described(place / name) for name in names]
+
+
+def _write(paths: list[Path], files: Files, hidden: Mapping[str, Any]) -> None:
+    """Write files that do not exist yet, each PNG picture with its graph."""
+    texts = graph_texts(hidden) if host.saves_metadata() else {}
+    for path, data in zip(paths, files.files.values(), strict=True):
         for keyword, text in texts.items() if is_png(data) else ():
             data = add_text(data, keyword, text)
-        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(data)
-    return [_described(place / name) for name in names]
 
 
 def _described(place: PurePosixPath) -> dict[str, str]:

@@ -26,7 +26,8 @@ def shown_on_node(
     files: what the node saved, as `save_files` returns it.
 
     The keys `images`, `animated` and `text` are ComfyUI's. The script `shown.js` shows the others,
-    and the texts.
+    and the texts. Its lists are there even if they are empty: ComfyUI joins the results of a node
+    that runs several times by the keys of the first one, and sends null instead of an empty result.
     """
     store, folder = host.store(), host.temporary_folder()
     samples = Samples(store.folder / SAMPLES, folder)
@@ -41,7 +42,8 @@ def shown_on_node(
     ui["artgraph_warnings"] = running.warnings
     ui["artgraph_curves"] = plain(found.get("curves", []))
     ui["artgraph_tables"] = plain(found.get("tables", []))
-    return {name: part for name, part in ui.items() if part}
+    ui["artgraph_saved"] = [True] if files else []  # the page reads the lists of files again
+    return ui
 
 
 def ui_for(files: list[dict[str, str]], others: list[dict[str, str]]) -> dict[str, Any]:

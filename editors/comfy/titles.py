@@ -11,6 +11,7 @@ from ..formats.names import PACK
 # `tests/support/compare_with_comfyui.py` finds them.
 SHARED = frozenset(
     {
+        "Combine masks",
         "Load image",
         "Load model",
         "Load video",

@@ -43,7 +43,8 @@ class ComfyV1:
         names = HIDDEN if comfy_run.sees_prompt(self.FORM.spec) else ()
         hidden = {name: arguments.pop(name, None) for name in names}
         outcome = comfy_run.run_node(self.FORM.spec, arguments, hidden)
-        return {"ui": outcome.shown, "result": outcome.values}
+        shown = {"ui": outcome.shown} if any(outcome.shown.values()) else {}
+        return {**shown, "result": outcome.values}
 
 
 def v1_class(spec: NodeSpec) -> type[ComfyV1]:

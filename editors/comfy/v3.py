@@ -29,6 +29,7 @@ _WIDGETS = {
 }
 _HIDDEN = ("prompt", "extra_pnginfo", "unique_id")
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
+_SENDS_AGAIN = "has_intermediate_output" in _SCHEMA_FIELDS  # also null, if a node showed nothing
 
 
 class ComfyV3(io.ComfyNode):  # type: ignore[misc]
@@ -75,7 +76,8 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         names = _HIDDEN if comfy_run.sees_prompt(cls.FORM.spec) else ()
         hidden = {name: getattr(cls.hidden, name) for name in names}
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
-        return io.NodeOutput(*outcome.values, ui=outcome.shown or None)
+        is_shown = _SENDS_AGAIN or any(outcome.shown.values())
+        return io.NodeOutput(*outcome.values, ui=outcome.shown if is_shown else None)
 
 
 def _templates(spec: NodeSpec) -> dict[str, Any]:

@@ -52,7 +52,7 @@ COMMON = {
     "comfy_execution/__init__.py": "",
     "comfy_execution/utils.py": (
         "from types import SimpleNamespace\n"
-        "running = SimpleNamespace(node_id=None)\n"
+        "running = SimpleNamespace(prompt_id='a prompt', node_id=None)\n"
         "def get_executing_context():\n    return running\n"
     ),
     "server.py": (
@@ -108,6 +108,7 @@ class Schema:
     category: str
     description: str = ""
     is_output_node: bool = False
+    has_intermediate_output: bool = False
     inputs: list = field(default_factory=list)
     outputs: list = field(default_factory=list)
     hidden: list = field(default_factory=list)
@@ -258,7 +259,7 @@ class Host:
         if self.is_v1:
             names = cls.INPUT_TYPES().get("hidden", {})
             output = cls().run(**inputs, **{name: hidden[name] for name in names})
-            return output["result"], output["ui"]
+            return output["result"], output.get("ui")
         for name in cls.define_schema().hidden:
             setattr(cls.hidden, name, hidden[name])
         output = cls.execute(**inputs)

@@ -29,11 +29,13 @@ KNOWN = {  # differences that the pack can deal with: see docs/comfyui.md
     "comfy_api/latest: there is no Caching",
     "comfy_api/latest: there is no CacheProvider",
     "comfy_api/latest: there is no CacheValue",
+    "comfy_api/latest: there is no has_intermediate_output",
     "comfy_api/latest: there is no register_provider",
     "the schema has no has_intermediate_output",
     "the schema has no search_aliases",
 }
-HELPERS = {"device", "field", "kind", "__init__"}  # names that only the stand-in needs
+# Names that only the stand-in needs.
+HELPERS = {"device", "field", "kind", "names", "Port", "__init__"}
 Signature = list[tuple[str, bool]] | None  # parameters, and whether they may be left out
 
 

@@ -33,6 +33,12 @@ export function idsOf(node) {
   return [...everyNode()].filter(([, other]) => other === node).map(([id]) => id)
 }
 
+/** Returns the name under which the editor stores the results of a node. */
+export function locatorOf(node) {
+  const inside = node.graph && node.graph !== root() ? `${node.graph.id}:` : ''
+  return editorStore('workflow')?.nodeToNodeLocatorId?.(node) ?? `${inside}${node.id}`
+}
+
 /** Returns a store of the editor's page; undefined in versions that do not have it. */
 export function editorStore(name) {
   const vue = document.querySelector('#vue-app')?.__vue_app__

@@ -4,7 +4,7 @@ import { app } from '/scripts/app.js'
 import { joined, plot, thinned } from './curves.js'
 import { showDialog } from './dialog.js'
 import { said } from './language.js'
-import { editorStore, findNode } from './nodes.js'
+import { editorStore, findNode, locatorOf } from './nodes.js'
 
 const LINE = 19 // height of a line of text in pixels, as the following sizes
 const MARGIN = 6 // space around a note
@@ -14,6 +14,8 @@ const FILM = 200 // height of an animation
 const TEXTS = 160 // largest height of all texts, which then have scroll bars
 const TABLE = 96 // largest height of a table, likewise
 const PROGRESS = '$$node-text-preview' // the editor's widget for a line about the progress of a node
+const BUSY = 500 // milliseconds after which nodes are moved that the mouse is on
+const LETTER = 6.8 // width of a letter, about
 const ENTRY = 145 // width of a name with its values below a curve
 const notes = new WeakMap() // from a node to its box of texts and tables
 const animated = new WeakSet() // nodes that show an animation
@@ -37,7 +39,7 @@ export function showOutput(node, output) {
 
 /** Keeps a node as large as its pictures, and its film playing. Is called when the node is drawn. */
 export function keepShown(node) {
-  if (animated.has(node)) node.animatedImages = true // the editor resets it with each result
+  if (animated.has(node)) play(node)
   else if (node.imgs?.length && node.size[1] < node.computeSize()[1]) grow(node, node.size[1])
 }
 
@@ -47,14 +49,9 @@ export const kindOf = (node) => notes.get(node)?.kind ?? ''
 /** Forgets the curves of trainings that have ended. */
 export const forgetCurves = () => growing.clear()
 
-/** Returns the curves so far of a training that runs, drawn, after adding some rows. */
+/** Adds rows to the curves of a training that runs. Returns them drawn; an empty list before the second row. */
 export function growCurves({ node: id, columns, first }) {
   growing.set(String(id), joined(growing.get(String(id)), columns, first))
-  return curvesSoFar(id)
-}
-
-/** Returns the curves so far of a training that runs, drawn; an empty list before its second row. */
-export function curvesSoFar(id) {
   const known = growing.get(String(id))
   return known?.step?.length > 1 ? [plot({ x: 'step', columns: thinned(known) })] : []
 }
@@ -62,14 +59,21 @@ export function curvesSoFar(id) {
 function showFilm(node) {
   const before = node.size[1]
   animated.add(node)
+  if (node.imgs?.length) return // the editor has made room for it already
   node.setSize([node.size[0], Math.max(before, node.computeSize()[1] + FILM)])
   makeRoom(node, before)
 }
 
+/** Lets the editor show a picture as a film, as large as its node. */
+function play(node) {
+  node.animatedImages = true // the editor resets it with each result
+  const picture = node.imgs?.[0]
+  if (picture?.style.width === '') Object.assign(picture.style, { width: '100%', height: '100%', objectFit: 'contain' })
+}
+
 /** Removes a node's preview. Otherwise the editor shows it instead of the results. */
 export function dropPreview(node) {
-  const id = editorStore('workflow')?.nodeToNodeLocatorId?.(node) ?? String(node.id)
-  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(id)
+  editorStore('nodeOutput')?.revokePreviewsByLocatorId?.(locatorOf(node))
 }
 
 /** Removes the line about the progress of a node: what it has said last is one of its results. */
@@ -132,8 +136,18 @@ function makeRoom(node, before = heights.get(node) ?? node.size[1]) {
   const below = (node.graph.nodes ?? []).filter((other) => other.pos[1] > node.pos[1] && overlaps(node, other))
   const highest = Math.min(...below.map((other) => other.pos[1]))
   const missing = node.pos[1] + height + TITLE + GAP - highest
-  if (missing > 0) for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
+  if (missing <= 0) return app.canvas?.setDirty(true, true)
+  if (isInUse(below)) return void setTimeout(() => makeRoom(node, before), BUSY)
+  for (const other of below) other.pos = [other.pos[0], other.pos[1] + missing]
   app.canvas?.setDirty(true, true)
+}
+
+/** Returns whether the mouse is on one of some nodes, or drags something: they must not move away under it. */
+function isInUse(nodes) {
+  if (app.canvas?.pointer?.isDown || document.querySelector('.dom-widget:hover')) return true
+  const over = app.canvas?.canvas.matches(':hover') ? app.canvas.node_over : null
+  const element = document.querySelector('[data-node-id]:hover')
+  return nodes.some((node) => node === over || String(node.id) === element?.dataset.nodeId)
 }
 
 /** Makes room for a preview, which makes its node higher. */
@@ -149,9 +163,22 @@ function overlaps(one, other) {
 }
 
 /** Returns the number of lines of text in a box, estimated since it may not be drawn yet. */
-function lines(box) {
-  const texts = [...box.querySelectorAll('p, b')].map((one) => 1 + Math.floor(one.textContent.length / 42))
-  return texts.reduce((a, b) => a + b, 0)
+function lines(box, width) {
+  const perLine = Math.max(10, Math.floor((width - 40) / LETTER))
+  const paragraphs = [...box.querySelectorAll('p, b')].flatMap((one) => one.textContent.split('\n'))
+  return paragraphs.reduce((count, text) => count + wrapped(text, perLine), 0)
+}
+
+/** Returns the number of lines of a paragraph. A word that is longer than a line, such as a path, has several. */
+function wrapped(text, perLine) {
+  let [count, used] = [1, 0]
+  for (const { length } of text.split(' ')) {
+    if (used && used + length + 1 > perLine) [count, used] = [count + 1, 0]
+    used += length + (used ? 1 : 0)
+    count += Math.max(0, Math.ceil(used / perLine) - 1)
+    used -= perLine * Math.max(0, Math.ceil(used / perLine) - 1)
+  }
+  return count
 }
 
 /** Returns the height of a note: curves are as wide as the node, and texts have scroll bars. */
@@ -161,7 +188,7 @@ function heightOf(box, width) {
   const perRow = Math.max(1, Math.floor((width - 40) / ENTRY))
   const drawn = plots.map((one) => (width - 40) * 0.37 + LINE * Math.ceil(one.querySelectorAll('span').length / perRow) + 6)
   const tables = [...box.querySelectorAll('.artgraph-table')].map((one) => Math.min(TABLE, LINE * one.querySelectorAll('tr').length))
-  const texts = Math.min(LINE * lines(box), TEXTS)
+  const texts = Math.min(LINE * lines(box, width), TEXTS)
   return [...drawn, ...tables].reduce((a, b) => a + b, texts) + 12 + 2 * MARGIN
 }
 

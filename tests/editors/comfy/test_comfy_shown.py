@@ -57,6 +57,23 @@ def test_each_node_shows_its_result_also_when_it_is_reused(form, tmp_path):
     assert first[number["vae"]] == second[number["vae"]]
     assert first[number["table"]]["text"] == ["saved output/table_00001_.csv"]
     assert first[number["model"]]["text"][0].startswith("saved ")
+    for name in ("film", "model", "table"):  # what is unchanged is not saved again
+        assert first[number[name]] == second[number[name]]
+    assert [path.name for path in (tmp_path / "output").iterdir() if path.suffix == ".csv"] == [
+        "table_00001_.csv"
+    ]
+
+
+@pytest.mark.parametrize("form", ["v1", "v3"])
+def test_a_node_without_anything_to_show_has_empty_lists_where_comfyui_sends_them_again(
+    form, tmp_path
+):
+    text = GRAPH.replace("preview_image", "resize_image").split("  film:")[0]
+    prompt = to_api(parse_document(text.replace("STEPS", "1"), "graph.yaml", Path()), load_nodes())
+    with Comfy(form, tmp_path, tmp_path / "cache") as comfy:
+        shown = comfy.run(prompt)["shown"][number_of(prompt, "preview")]
+    lists = {"text": [], **{f"artgraph_{n}": [] for n in ("warnings", "curves", "tables", "saved")}}
+    assert shown == (lists if form == "v3" else {})
 
 
 def test_a_cancelled_training_says_how_far_it_is_and_a_resumed_one_where_it_begins(tmp_path):

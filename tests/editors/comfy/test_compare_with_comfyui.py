@@ -17,7 +17,7 @@ def clone(tmp_path):
         "schema = io.Schema(node_id='More', display_name='Load Image')\n"
     )
     api = tmp_path / "comfy_api" / "latest" / "__init__.py"
-    schema = "    search_aliases: list = None\n    has_intermediate_output: bool = False\n"
+    schema = "    search_aliases: list = None\n"
     api.write_text(
         api.read_text().replace('    description: str = ""\n', schema + "    description = ''\n")
     )

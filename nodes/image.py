@@ -22,7 +22,7 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 
 @node(
     title="Contact sheet",
-    category="image",
+    category="compose",
     version=2,
     words="contact sheet, collage, mosaic, tile, montage, overview, 拼图, 网格, 总览",
 )
@@ -110,7 +110,7 @@ def _cell_text(cell: Any) -> str:
 
 @node(
     title="Preview image",
-    category="image",
+    category="judge",
     shows=True,
     words="show, look, view, display, 预览, 查看",
 )
@@ -125,7 +125,7 @@ def preview_image(image: Annotated[Pictures, Alpha]) -> Image:
 
 @node(
     title="Pick images",
-    category="image",
+    category="compose",
     words="select, slice, frames, every second, choose, reverse, 选取, 帧",
 )
 def pick_images(
@@ -158,7 +158,7 @@ def pick_images(
 
 @node(
     title="Join batches",
-    category="image",
+    category="compose",
     words="combine, concatenate, stack, join pictures, merge, 合并图片",
 )
 def batch_images(
@@ -183,7 +183,7 @@ def batch_images(
 
 @node(
     title="Resize image",
-    category="image",
+    category="retouch",
     words="scale, upscale, upscaler, enlarge, bigger, shrink, downscale, size, crop, pad,"
     " 缩放, 放大, 高清放大, 缩小, 尺寸, 裁剪",
 )
@@ -313,7 +313,7 @@ class DatasetImages(NamedTuple):
 
 @node(
     title="Dataset images",
-    category="data",
+    category="prepare",
     words="contact sheet, samples, show pictures, unpack, 查看图片, 样本",
 )
 def dataset_images(

@@ -22,29 +22,10 @@ def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
     return lines
 
 
-def nodes_about(registry: Mapping[str, NodeSpec], text: str) -> dict[str, NodeSpec]:
-    """Returns the nodes about something, by id: first those named so, then by their description.
-
-    All words of the text must occur. Nodes that only mention it somewhere are left out if others
-    fit better.
-    """
-    words = text.casefold().split()
-
-    def fit(spec: NodeSpec) -> int | None:
-        places = (
-            " ".join([spec.title, *spec.search_words, spec.category]),
-            spec.summary,
-            " ".join([spec.doc, *(w.description for w in spec.widgets.values())]),
-        )
-        for number in range(len(places)):
-            seen = " ".join(places[: number + 1]).casefold()
-            if all(word in seen for word in words):
-                return number
-        return None
-
-    ranked = [(rank, spec.id) for spec in registry.values() if (rank := fit(spec)) is not None]
-    best = min((rank for rank, _ in ranked), default=0)
-    return {name: registry[name] for rank, name in sorted(ranked) if rank <= max(best, 1)}
+def node_rows(registry: Mapping[str, NodeSpec]) -> list[str]:
+    """Returns nodes in the order of the registry, one line each."""
+    width = max(map(len, registry), default=0)
+    return [f"  {spec.id:{width}}  {spec.summary}" for spec in registry.values()]
 
 
 def node_lines(spec: NodeSpec) -> list[str]:

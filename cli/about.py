@@ -21,8 +21,9 @@ _ABOUT = 11  # the last rank of nodes that are about the text, and do not only m
 def nodes_about(registry: Mapping[str, NodeSpec], text: str) -> dict[str, NodeSpec]:
     """Returns the nodes about something, by id.
 
-    Those that fit best are first; those that fit alike are in the order of the work. All words of the text must occur. A node that mentions them only in its description is left out
-    if others fit better.
+    Those that fit best are first; those that fit alike are in the order of the work. All words of
+    the text must occur. A node that mentions them only in its description is left out if others
+    fit better.
 
     Raises: GraphError if no node is about it, with close words that nodes are about.
     """

@@ -129,6 +129,8 @@ def convert(
         omitted = Omitted(unread=omitted.unread)
     if omitted.line:
         typer.echo(f"{target}: does not contain: {omitted.line}", err=True)
+    for note in document.notes:
+        typer.echo(f"{target}: {note}", err=True)
 
 
 @app.command()

@@ -266,9 +266,11 @@ def _load(
 
 
 def _report_omitted(graph: Graph) -> None:
-    """Print in one line which nodes do not run, if there are any."""
+    """Print which nodes do not run, and what is not quite as in a file of ComfyUI."""
     if graph.omitted.line:
         typer.echo(f"{graph.document.file}: does not run: {graph.omitted.line}", err=True)
+    for note in graph.document.notes:
+        typer.echo(f"{graph.document.file}: {note}", err=True)
 
 
 class _WorkEnded(SystemExit):

@@ -45,6 +45,10 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             port = ports.get(entry.name)
             return templates.get(port.variable or "") if port is not None else None
 
+        def is_listed_path(entry: InputForm) -> bool:
+            widget = form.spec.widgets.get(entry.name)
+            return widget is not None and widget.is_path and entry.type == "COMBO"
+
         schema = {
             "node_id": form.class_id,
             "display_name": comfy_title(form.spec),
@@ -53,7 +57,10 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             "search_aliases": form.aliases,
             "is_output_node": form.saves or form.spec.shows,
             "has_intermediate_output": True,  # a reused node shows again what it has shown
-            "inputs": [_input(e, template_of(form.spec.inputs, e)) for e in inputs_of(form)],
+            "inputs": [
+                _input(entry, template_of(form.spec.inputs, entry), is_listed_path(entry))
+                for entry in inputs_of(form)
+            ],
             "outputs": [_output(e, template_of(form.spec.outputs, e)) for e in form.outputs],
             "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
             if comfy_run.sees_prompt(form.spec)
@@ -103,7 +110,12 @@ def _has_templates() -> bool:
 _HAS_TEMPLATES = _has_templates()
 
 
-def _input(form: InputForm, template: Any) -> Any:
+def _input(form: InputForm, template: Any, is_path: bool) -> Any:
+    """Returns an input of a schema.
+
+    is_path: whether it is a path that is chosen from a list. ComfyUI's page only has its button for
+             uploads of pictures if the input has no other type.
+    """
     options = dict(form.options)
     if template is not None:
         return io.MatchType.Input(form.name, template, optional=form.optional, **options)
@@ -114,6 +126,8 @@ def _input(form: InputForm, template: Any) -> Any:
     others.pop("advanced", None)  # an older ComfyUI
     if others:
         made.extra_dict = others
+    if is_path and hasattr(io, "MultiType") and "image_upload" not in others:
+        return io.MultiType.Input(made, [io.String])  # a wired text may be a path, too
     return made
 
 

@@ -210,7 +210,8 @@ def inputs_of(form: NodeForm) -> list[InputForm]:
         widget = form.spec.widgets.get(entry.name)
         names = choices(widget) if widget is not None else None
         if widget is not None and names is not None:
-            options: dict[str, Any] = {"options": names, "default": ""} | _upload(widget)
+            options: dict[str, Any] = {"options": names, "default": "", "path": True}
+            options |= _upload(widget)
             kept = ("tooltip", "advanced")
             options |= {name: entry.options[name] for name in kept if name in entry.options}
             entry = replace(entry, type="COMBO", options=options)

@@ -45,10 +45,6 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             port = ports.get(entry.name)
             return templates.get(port.variable or "") if port is not None else None
 
-        def is_listed_path(entry: InputForm) -> bool:
-            widget = form.spec.widgets.get(entry.name)
-            return widget is not None and widget.is_path and entry.type == "COMBO"
-
         schema = {
             "node_id": form.class_id,
             "display_name": comfy_title(form.spec),
@@ -57,10 +53,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
             "search_aliases": form.aliases,
             "is_output_node": form.saves or form.spec.shows,
             "has_intermediate_output": True,  # a reused node shows again what it has shown
-            "inputs": [
-                _input(entry, template_of(form.spec.inputs, entry), is_listed_path(entry))
-                for entry in inputs_of(form)
-            ],
+            "inputs": [_input(e, template_of(form.spec.inputs, e)) for e in inputs_of(form)],
             "outputs": [_output(e, template_of(form.spec.outputs, e)) for e in form.outputs],
             "hidden": [io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id]
             if comfy_run.sees_prompt(form.spec)
@@ -69,7 +62,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         return io.Schema(**{name: part for name, part in schema.items() if name in _SCHEMA_FIELDS})
 
     @classmethod
-    def validate_inputs(cls, **arguments: Any) -> bool:
+    def validate_inputs(cls, **arguments: Any) -> bool | str:
         comfy_run.validate(cls.FORM.spec, arguments)
         return True
 
@@ -83,6 +76,25 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         hidden = {name: getattr(cls.hidden, name) for name in names}
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
         return io.NodeOutput(*outcome.values, ui=outcome.shown or None)
+
+
+class ComfyV3WithPaths(ComfyV3):
+    """The base class of the nodes that have a path, which ComfyUI's page shows as a list."""
+
+    @classmethod
+    def validate_inputs(
+        cls, input_types: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> bool | str:
+        """Check the values, and the types of wires: a text can be wired to a path.
+
+        input_types: the types of what is wired, by input. Because of this parameter, ComfyUI does
+                     not check them itself.
+        """
+        for entry in inputs_of(cls.FORM):
+            kind = (input_types or {}).get(entry.name)
+            if kind is not None and not entry.accepts(kind):
+                return f"{entry.name}: the wire carries {kind}, not {entry.type}"
+        return super().validate_inputs(**arguments)
 
 
 def _templates(spec: NodeSpec) -> dict[str, Any]:
@@ -110,12 +122,7 @@ def _has_templates() -> bool:
 _HAS_TEMPLATES = _has_templates()
 
 
-def _input(form: InputForm, template: Any, is_path: bool) -> Any:
-    """Returns an input of a schema.
-
-    is_path: whether it is a path that is chosen from a list. ComfyUI's page only has its button for
-             uploads of pictures if the input has no other type.
-    """
+def _input(form: InputForm, template: Any) -> Any:
     options = dict(form.options)
     if template is not None:
         return io.MatchType.Input(form.name, template, optional=form.optional, **options)
@@ -126,8 +133,6 @@ def _input(form: InputForm, template: Any, is_path: bool) -> Any:
     others.pop("advanced", None)  # an older ComfyUI
     if others:
         made.extra_dict = others
-    if is_path and hasattr(io, "MultiType") and "image_upload" not in others:
-        return io.MultiType.Input(made, [io.String])  # a wired text may be a path, too
     return made
 
 
@@ -141,7 +146,9 @@ def _output(form: OutputForm, template: Any) -> Any:
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:
     """Returns the class of one node."""
     form = node_form(spec)
-    return type(form.class_id, (ComfyV3,), {"__doc__": spec.doc, "FORM": form})
+    has_paths = any(widget.is_path for widget in spec.widgets.values())
+    base = ComfyV3WithPaths if has_paths else ComfyV3
+    return type(form.class_id, (base,), {"__doc__": spec.doc, "FORM": form})
 
 
 class Extension(ComfyExtension):  # type: ignore[misc]

@@ -101,12 +101,6 @@ def kind(name):
     members = {"Input": type("Input", (Port,), {"type": name})}
     return type(name, (), members | {"Output": type("Output", (Port,), {"type": name})})
 
-class MultiType:
-    class Input(Port):
-        def __init__(self, id, types):
-            self.__dict__ |= vars(id)
-            self.type = ",".join([id.type, *(other.Input.type for other in types)])
-
 @dataclass
 class Schema:
     node_id: str
@@ -151,7 +145,7 @@ class ComfyExtension:
 io = SimpleNamespace(
     Custom=kind, Int=kind("INT"), Float=kind("FLOAT"), Boolean=kind("BOOLEAN"),
     String=kind("STRING"), Combo=kind("COMBO"), Schema=Schema, ComfyNode=ComfyNode,
-    NodeOutput=NodeOutput, MultiType=MultiType,
+    NodeOutput=NodeOutput,
     Hidden=SimpleNamespace(prompt="prompt", extra_pnginfo="extra_pnginfo", unique_id="unique_id"),
 )
 """,

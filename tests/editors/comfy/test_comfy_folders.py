@@ -11,6 +11,7 @@ from comfy_stand_in import COMMON
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
+from artgraph.editors.formats.forms import InputForm
 
 START = """
 import sys
@@ -176,3 +177,18 @@ def test_a_saved_model_is_loaded_by_its_name(folder, form):
         answer = comfy.run({"4": load, "5": wrong})["error"]
         assert "model is wired to the output gan, which has no value" in answer
         assert "wire the output vae of that node" in answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "fitting", "others"),
+    [
+        ("COMBO", {"path": True}, ["STRING", "STRING,COMBO", ["a", "b"], "*"], ["INT", "IMAGE"]),
+        ("COMBO", {}, ["COMBO", "STRING,COMBO"], ["STRING"]),
+        ("IMAGE", {}, ["IMAGE", "COMFY_MATCHTYPE_V3"], ["MASK", ["a"]]),
+        ("A,B", {}, ["A", "B,C"], ["C"]),
+    ],
+)
+def test_a_text_can_be_wired_to_a_path_and_not_to_another_list(kind, options, fitting, others):
+    form = InputForm("it", kind, options, False, True)
+    assert all(map(form.accepts, fitting))
+    assert not any(map(form.accepts, others))

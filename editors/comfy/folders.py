@@ -111,7 +111,7 @@ def resolve(text: str, widget: Widget) -> Path:
         places = (Place(mark[1], Path(folder_paths.get_directory_by_type(mark[1]))),)
         text = text[: mark.start()]
     given = Path(folder_paths.get_input_directory())
-    folders = ComfyFolders(places[0].path, given, Path(), places)
+    folders = ComfyFolders(places[0].path, given, Path(), places=places)
     path = folders.resolve(text, widget.kind, files=widget.files, or_folder=widget.is_picture)
     if widget.kind == "file" and path.is_dir():
         raise InputError(

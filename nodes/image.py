@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
@@ -325,8 +326,12 @@ def dataset_images(
         Field(description="Order of the pictures"),
         Choices({"first": "as in the dataset", "each class": "the classes in turn"}),
     ] = "each class",
+    ctx: Context,
 ) -> DatasetImages:
-    """Take pictures from a dataset, with a table of their classes and names."""
+    """Take pictures from a dataset, with a table of their classes and names.
+
+    A message says how many of the dataset they are, if not all.
+    """
     labels = dataset.labels.tolist()
     rows = list(range(len(labels)))
     if order == "each class":
@@ -337,6 +342,8 @@ def dataset_images(
             seen[label] += 1
         rows = [row for _, _, row in sorted(turns)]
     rows = rows[:count]
+    if len(rows) < len(labels):
+        ctx.log(f"{len(rows):,} of {len(labels):,} pictures")
     image = select(dataset.images, rows)
     columns: dict[str, list[Any]] = {
         "class": [dataset.classes[labels[row]] for row in rows],

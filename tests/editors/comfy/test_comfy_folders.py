@@ -131,17 +131,24 @@ def test_a_path_is_in_one_of_comfyuis_folders(folder):
 
 
 def test_the_sheet_of_a_folder_before_it_is_loaded(folder):
-    about, problem, outside, other = run(
+    for number in range(20):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"input/cats/more{number}.png")
+    (folder / "input/dogs").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "input/dogs/a.png")
+    about, only, problem, outside, other = run(
         folder,
         "node = {'node': 'Artgraph_load_dataset', 'widget': 'folder'}\n"
         "def ask(**more): return look(node | more)\n"
         "found = ask(folder='cats')\n"
         "print(found['line'], found['sheet'][:23])\n"
+        "print(ask(folder='dogs')['line'])\n"
         "print(ask(folder='nowhere')['problem'])\n"
         "print(ask(folder='/')['problem'])\n"
         "print(ask(folder='cats', node='Artgraph_math')['problem'])\n",
     )
-    assert about == "2 pictures: pictures 1, sub 1 data:image/webp;base64,"
+    line = "22 pictures (18 shown): pictures 21, sub 1"
+    assert about == f"{line} data:image/webp;base64,"
+    assert only == "dogs: 1 picture"
     assert "there is no folder 'nowhere'" in problem
     assert "is outside the folders" in outside
     assert other == "this node does not load a folder"

@@ -51,12 +51,12 @@ def test_each_node_shows_its_result_also_when_it_is_reused(form, tmp_path):
         (sheet,) = shown[number["vae"]]["images"]
         with Image.open(tmp_path / "temp" / sheet["subfolder"] / sheet["filename"]) as picture:
             assert max(picture.size) > 256  # as large as a preview of ComfyUI, of at most 512
-        assert shown[number["some"]]["text"] == ["4 of 16 pictures"]
         assert shown[number["vae"]]["artgraph_curves"][0]["columns"]["step"][-1] == 20
         assert shown[number["some"]]["artgraph_tables"][0]["class"][0] == "mondrian"
         assert len(shown[preview]["images"]) == 4
         assert shown[number["film"]]["artgraph_animated"] == [True]
         assert "animated" not in shown[number["film"]]
+    assert first[number["some"]]["text"] == ["4 of 16 pictures"]
     assert first[number["vae"]] == second[number["vae"]]
     assert first[number["table"]]["text"] == ["saved output/table_00001_.csv"]
     assert first[number["model"]]["text"][0].startswith("saved ")

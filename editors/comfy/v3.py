@@ -93,7 +93,7 @@ class ComfyV3WithPaths(ComfyV3):
         for entry in inputs_of(cls.FORM):
             kind = (input_types or {}).get(entry.name)
             if kind is not None and not entry.accepts(kind):
-                return f"{entry.name}: the wire carries {kind}, not {entry.type}"
+                return f"the wire to {entry.name} carries {kind}, which does not fit"
         return super().validate_inputs(**arguments)
 
 

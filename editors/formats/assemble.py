@@ -60,9 +60,9 @@ class Assembler(Naming):
     def data(self) -> dict[str, Any]:
         """Returns the graph as plain data, in the form that `Document.plain` returns."""
         self.unlike, notes = adapt_core(self.graph, self.registry)
-        self.notes = dict.fromkeys(notes)
         if not self.keeps_unknown:
             self.foreign = leave_out_foreign(self.graph, self.unlike)
+        self.notes = dict.fromkeys(line for i, line in notes.items() if i in self.graph.nodes)
         self.name_nodes()
         self.collect_knobs()
         nodes = {}

@@ -157,6 +157,7 @@ CORE_WIDGETS = {
     "SaveImage": ["filename_prefix"],
     "ImageScale": ["upscale_method", "width", "height", "crop"],
     "ImageCrop": ["width", "height", "x", "y"],
+    "ImageCropV2": ["crop_region"],  # its numbers follow once more
     "ImagePadForOutpaint": ["left", "top", "right", "bottom", "feathering"],
     "RepeatImageBatch": ["amount"],
     "ImageBlend": ["blend_factor", "blend_mode"],

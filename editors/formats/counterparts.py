@@ -13,18 +13,18 @@ from .forms import node_id
 
 def adapt_core(
     graph: ForeignGraph, registry: Mapping[str, NodeSpec]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Give ComfyUI's own nodes the meaning of our counterparts.
 
-    Returns for each node whose pictures would be others here what it does, as a phrase, by id; and
-    what is not quite the same, one line for each node.
+    Returns, by id, what a node does whose pictures would be others here, as a phrase; and what is
+    not quite the same of others, as a line.
     """
     used: dict[str, set[int]] = {}
     for node in graph.nodes.values():
         for source, number in node.links.values():
             used.setdefault(source, set()).add(number)
     unlike: dict[str, str] = {}
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     for node in graph.nodes.values():
         core = CORE.get(node.type)
         if core is None or core.adapt is None:
@@ -35,7 +35,7 @@ def adapt_core(
         except UnlikeError as error:
             unlike[node.id] = str(error)
         else:
-            notes += [] if note is None else [f"{node.title or node.type}: {note}"]
+            notes |= {} if note is None else {node.id: f"{node.title or node.type}: {note}"}
     return unlike, notes
 
 

@@ -167,6 +167,37 @@ def test_a_padded_picture_is_converted_if_its_mask_is_not_used():
     ]
 
 
+def test_a_region_is_read_from_a_workflow_in_which_its_numbers_follow():
+    crop = {
+        "id": 2,
+        "type": "ImageCropV2",
+        "inputs": [
+            {"name": "image", "type": "IMAGE", "link": 1},
+            {
+                "name": "crop_region",
+                "type": "BOUNDING_BOX",
+                "link": None,
+                "widget": {"name": "crop_region"},
+            },
+        ],
+    }
+    crop["widgets_values"] = [{"x": 1, "y": 2, "width": 3, "height": 4}, 1, 2, 3, 4]
+    load = {"id": 1, "type": "LoadImage", "widgets_values": ["a.png", "image"], "inputs": []}
+    load["outputs"] = [{"name": "IMAGE", "type": "IMAGE"}]
+    crop["outputs"] = load["outputs"]
+    workflow = {"nodes": [load, crop], "links": [[1, 1, 0, 2, 0, "IMAGE"]]}
+    entry = from_comfy(workflow, NODES, "x.json", Path()).document.nodes["crop_picture"]
+    values = {name: mark.value for name, mark in entry.values.items()}
+    assert values == {"width": 3, "height": 4, "place": "top left", "right": 1, "down": 2}
+
+
+def test_nothing_is_said_about_a_node_that_is_left_out():
+    blur = {"class_type": "ImageBlur", "inputs": {"image": ["a", 0]}}
+    document = converted("ImageBatch", {"image1": ["blur", 0], "image2": ["a", 0]}, blur=blur)
+    assert document.unread == ["it", "ImageBlur"]
+    assert document.notes == []
+
+
 def test_pictures_that_may_differ_a_little_have_a_message(cli):
     resize = {"resize_type": "scale dimensions", "resize_type.width": 8, "resize_type.height": 8}
     resize |= {"resize_type.crop": "center", "scale_method": "area", "input": ["a", 0]}

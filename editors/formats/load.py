@@ -78,7 +78,7 @@ def comfy_folders(file: Path) -> tuple[Path, ...]:
 
 _COMFY = ("models", "input", "output")
 _COMFY_PLACES = ("models/artgraph", "input", "output", "models/vae", "models/vae_approx")
-_ELSEWHERE = "if it is one of ComfyUI's, run the file from ComfyUI's output folder, or set the path"
+_ELSEWHERE = "name its folder with --input, or run a file of ComfyUI from ComfyUI's output folder"
 
 
 def _near(path: Path) -> str:

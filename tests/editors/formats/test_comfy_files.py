@@ -41,7 +41,7 @@ def test_a_picture_from_elsewhere_says_where_to_run_it(cli, base, tmp_path):
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) == 1
     assert "there is no file 'mine.safetensors'" in done.stderr
-    assert "run the file from ComfyUI's output folder" in done.stderr
+    assert "run a file of ComfyUI from ComfyUI's output folder" in done.stderr
 
 
 def test_nothing_outside_of_comfyuis_folders_is_read(cli, base, tmp_path):

@@ -39,28 +39,26 @@ def nodes(
     """List all nodes, or describe one."""
     from ..contract.registry import load_nodes
     from ..contract.wording import suggestion
-    from .reference import node_data, node_lines, node_list, nodes_about, reference_page
+    from .about import nodes_about
+    from .reference import node_data, node_lines, node_list, node_rows, reference_page
 
     registry = load_nodes(pack or ())
     if about is not None:
         registry = nodes_about(registry, about)
-        if not registry:
-            raise GraphError(f"no node is about {about!r}", "`artgraph nodes` lists all nodes")
     if node is not None and node not in registry:
         hint = suggestion(node, registry, "`artgraph nodes` lists all nodes")
         raise GraphError(f"there is no node {node!r}", hint)
     if as_json:
         data = (
-            node_data(registry[node])
-            if node
-            else [node_data(registry[n]) for n in sorted(registry)]
+            node_data(registry[node]) if node else [node_data(spec) for spec in registry.values()]
         )
         typer.echo(json.dumps(data))
     elif markdown:
         described = {node: registry[node]} if node else registry
         typer.echo(reference_page(described), nl=False)
     else:
-        typer.echo("\n".join(node_lines(registry[node]) if node else node_list(registry)))
+        listed = node_list if about is None else node_rows  # those that fit best first
+        typer.echo("\n".join(node_lines(registry[node]) if node else listed(registry)))
 
 
 @app.command()
@@ -131,6 +129,8 @@ def convert(
         omitted = Omitted(unread=omitted.unread)
     if omitted.line:
         typer.echo(f"{target}: does not contain: {omitted.line}", err=True)
+    for note in document.notes:
+        typer.echo(f"{target}: {note}", err=True)
 
 
 @app.command()

@@ -152,8 +152,7 @@ def sweep(
     At the end, contact sheets of the pictures and a table of the results are written.
     """
     from ..contract.registry import load_nodes
-    from ..editors.formats.load import load_document
-    from ..runner.graph.folders import Folders
+    from ..editors.formats.load import folders_of, load_document
     from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener, SweepFinished
     from ..runner.run.execute import Run
@@ -168,7 +167,7 @@ def sweep(
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
-    combinations = combine(document, registry, Folders(document.folder, input_, out), axes, folder)
+    combinations = combine(document, registry, folders_of(document, input_, out), axes, folder)
     if not quiet:
         _report_omitted(combinations[0].graph)
     listener = make_listener(as_json, quiet, str(folder))
@@ -266,9 +265,11 @@ def _load(
 
 
 def _report_omitted(graph: Graph) -> None:
-    """Print in one line which nodes do not run, if there are any."""
+    """Print which nodes do not run, and what is not quite as in a file of ComfyUI."""
     if graph.omitted.line:
         typer.echo(f"{graph.document.file}: does not run: {graph.omitted.line}", err=True)
+    for note in graph.document.notes:
+        typer.echo(f"{graph.document.file}: {note}", err=True)
 
 
 class _WorkEnded(SystemExit):

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..contract.categories import CATEGORIES, by_category
 from ..contract.spec import NodeSpec, Port
 from ..contract.widgets import Widget
 
@@ -15,40 +16,16 @@ def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:
     """Returns all nodes by category, one line each."""
     lines: list[str] = []
     width = max(map(len, registry), default=0)
-    by_category = sorted(registry.values(), key=lambda spec: (spec.category, spec.id))
-    for category in dict.fromkeys(spec.category for spec in by_category):
-        lines += [*([""] if lines else []), category]
-        lines += [
-            f"  {spec.id:{width}}  {spec.summary}"
-            for spec in by_category
-            if spec.category == category
-        ]
+    for category, specs in by_category(registry.values()).items():
+        lines += [*([""] if lines else []), _heading(category)]
+        lines += [f"  {spec.id:{width}}  {spec.summary}" for spec in specs]
     return lines
 
 
-def nodes_about(registry: Mapping[str, NodeSpec], text: str) -> dict[str, NodeSpec]:
-    """Returns the nodes about something, by id: first those named so, then by their description.
-
-    All words of the text must occur. Nodes that only mention it somewhere are left out if others
-    fit better.
-    """
-    words = text.casefold().split()
-
-    def fit(spec: NodeSpec) -> int | None:
-        places = (
-            " ".join([spec.title, *spec.search_words, spec.category]),
-            spec.summary,
-            " ".join([spec.doc, *(w.description for w in spec.widgets.values())]),
-        )
-        for number in range(len(places)):
-            seen = " ".join(places[: number + 1]).casefold()
-            if all(word in seen for word in words):
-                return number
-        return None
-
-    ranked = [(rank, spec.id) for spec in registry.values() if (rank := fit(spec)) is not None]
-    best = min((rank for rank, _ in ranked), default=0)
-    return {name: registry[name] for rank, name in sorted(ranked) if rank <= max(best, 1)}
+def node_rows(registry: Mapping[str, NodeSpec]) -> list[str]:
+    """Returns nodes in the order of the registry, one line each."""
+    width = max(map(len, registry), default=0)
+    return [f"  {spec.id:{width}}  {spec.summary}" for spec in registry.values()]
 
 
 def node_lines(spec: NodeSpec) -> list[str]:
@@ -106,7 +83,7 @@ def node_data(spec: NodeSpec) -> dict[str, Any]:
 
 def reference_page(registry: Mapping[str, NodeSpec]) -> str:
     """Returns the full description of all nodes as a page of Markdown."""
-    by_category = sorted(registry.values(), key=lambda spec: (spec.category, spec.id))
+    groups = by_category(registry.values())
     lines = ["# Node reference", ""]
     lines += _wrapped(
         "`make docs` writes this page from the code of the nodes. `artgraph nodes NODE` prints the"
@@ -114,16 +91,19 @@ def reference_page(registry: Mapping[str, NodeSpec]) -> str:
         " them too. [data.md](data.md) describes each kind of value."
     )
     lines.append("")
-    for category in dict.fromkeys(spec.category for spec in by_category):
-        mine = [spec for spec in by_category if spec.category == category]
-        links = ", ".join(f"[{spec.id}](#{spec.id})" for spec in mine)
+    for category, specs in groups.items():
+        links = ", ".join(f"[{spec.id}](#{spec.id})" for spec in specs)
         lines += _wrapped(f"- {category}: {links}", "  ")
-    for category in dict.fromkeys(spec.category for spec in by_category):
-        lines += ["", f"## {category} nodes"]
-        for spec in by_category:
-            if spec.category == category:
-                lines += ["", *_section(spec)]
+    for category, specs in groups.items():
+        lines += ["", f"## {_heading(category)}"]
+        for spec in specs:
+            lines += ["", *_section(spec)]
     return "\n".join(lines) + "\n"
+
+
+def _heading(category: str) -> str:
+    about = CATEGORIES.get(category)
+    return f"{category}: {about}" if about else category
 
 
 def _section(spec: NodeSpec) -> Iterator[str]:

@@ -122,7 +122,10 @@ class NodeSpec:
     @property
     def search_words(self) -> list[str]:
         """All words by which the node is found, besides its title, in both spellings."""
-        words = [self.id, self.id.replace("_", " "), *self.words]
+        ports = [*self.inputs.values(), *self.outputs.values()]
+        kinds = {socket.name for port in ports for socket in port.sockets}
+        models = [name for name in ("gan", "vae", "classifier") if name in kinds]
+        words = [self.id, self.id.replace("_", " "), *self.words, *models]
         return list(dict.fromkeys([*words, *map(other_spelling, words)]))
 
     @property

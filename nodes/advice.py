@@ -32,7 +32,7 @@ FRAME, SAME = 2, 12  # width of the edges in pixels, and levels by which one col
 
 @node(
     title="Machine speed",
-    category="gan",
+    category="train",
     device=True,
     words="speed, benchmark, how long, time, 速度, 测速",
     surroundings=lambda: {"processors": processors()},
@@ -77,7 +77,7 @@ def _surroundings() -> dict[str, str]:
 
 @node(
     title="Training advice",
-    category="gan",
+    category="train",
     device=True,
     words="advice, settings, how many steps, which base, automatic, 建议, 步数",
     surroundings=_surroundings,

@@ -22,7 +22,7 @@ class Parts(NamedTuple):
 
 @node(
     title="Split alpha",
-    category="image",
+    category="retouch",
     words="mask, transparency, transparent, cut out, png, 蒙版, 透明, 抠图",
 )
 def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
@@ -39,7 +39,7 @@ def image_alpha(image: Annotated[Image, Alpha]) -> Parts:
 
 @node(
     title="Join alpha",
-    category="image",
+    category="retouch",
     words="mask, transparency, transparent, cut out, png, 蒙版, 透明, 抠图",
 )
 def set_alpha(
@@ -83,7 +83,7 @@ def set_alpha(
 
 @node(
     title="Flatten alpha",
-    category="image",
+    category="retouch",
     words="background, background colour, transparency, remove alpha, fill, 背景, 背景颜色, 透明",
 )
 def flatten_alpha(

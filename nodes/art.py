@@ -17,7 +17,7 @@ from ..contract.wording import chosen_names
 
 @node(
     title="Procedural art",
-    category="data",
+    category="prepare",
     words="example pictures, demo, generate shapes, abstract, generative art, pattern, colour,"
     " colourful, noise, 示例, 抽象图案, 生成艺术, 颜色, 色彩, 噪声",
 )

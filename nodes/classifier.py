@@ -37,7 +37,7 @@ class TrainedClassifier(NamedTuple):
 
 @node(
     title="Train classifier",
-    category="cnn",
+    category="train",
     version=6,
     device=True,
     words="cnn, recognise, image classifier, convolutional, teach, labels, finetune,"
@@ -151,7 +151,7 @@ def _base(
 
 @node(
     title="Classify",
-    category="cnn",
+    category="understand",
     device=True,
     words="label pictures, recognise, tag, predict, sort, 分类, 识别, 标签",
 )
@@ -192,7 +192,7 @@ class Evaluated(NamedTuple):
 
 @node(
     title="Evaluate classifier",
-    category="cnn",
+    category="judge",
     version=2,
     device=True,
     words="accuracy, confusion matrix, test, score, 准确率, 测试",

@@ -22,7 +22,7 @@ class Neighbours(NamedTuple):
 
 @node(
     title="Nearest images",
-    category="evaluate",
+    category="judge",
     version=2,
     device=True,
     words="similar, similar pictures, duplicate, copies, memorised, plagiarism, search,"

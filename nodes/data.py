@@ -49,7 +49,7 @@ class LoadedImage(NamedTuple):
 
 @node(
     title="Load image",
-    category="image",
+    category="prepare",
     version=3,
     words="photo, picture, open, png, jpg, upload, 照片, 打开图片",
 )
@@ -163,7 +163,7 @@ class Split(NamedTuple):
 
 @node(
     title="Split dataset",
-    category="data",
+    category="prepare",
     version=2,
     words="train test, validation, hold out, 划分, 验证集",
 )

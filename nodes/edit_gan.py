@@ -36,7 +36,7 @@ Levels = Annotated[
 
 @node(
     title="Bend",
-    category="gan",
+    category="bend",
     device=True,
     words="network bending, glitch, distort, hack, feature maps, autolume, stylegan,"
     " circuit bending, 网络弯折, 弯折, 扭曲, 故障艺术",
@@ -178,7 +178,7 @@ def _looks(config: GanConfig, ctx: Context) -> tuple[Tensor, Tensor]:
 
 @node(
     title="Blend GANs",
-    category="gan",
+    category="bend",
     words="merge models, average weights, model mixing, layer swapping, toonify, stylegan,"
     " interpolate models, 模型融合, 合并模型, 混合权重",
 )
@@ -245,7 +245,7 @@ def blend_models(
 
 @node(
     title="Prune classes",
-    category="gan",
+    category="bend",
     words="remove classes, delete labels, fewer styles, keep class, 删除类别, 精简",
 )
 def prune_classes(

@@ -30,7 +30,7 @@ _CUT_SHORT = 0.5  # seconds that may be missing at the end of a film
 
 @node(
     title="Load video",
-    category="data",
+    category="prepare",
     needs=PYAV,
     words="film, movie, video, mp4, frames, extract frames, 视频, 电影, 帧",
 )

@@ -35,7 +35,7 @@ class TrainedGan(NamedTuple):
 
 @node(
     title="Train GAN",
-    category="gan",
+    category="train",
     version=11,
     device=True,
     training_version=8,
@@ -292,7 +292,7 @@ class Drawn(NamedTuple):
 
 @node(
     title="Sample latent",
-    category="gan",
+    category="draw",
     version=3,
     device=True,
     words="random, seed, noise, stylegan, dcgan, truncation, new pictures, draw, generate, dream,"
@@ -332,7 +332,7 @@ def sample_latent(
 
 @node(
     title="Generate",
-    category="gan",
+    category="draw",
     version=2,
     device=True,
     words="draw, stylegan, dcgan, render, new pictures, 生成, 绘制, 新图片",

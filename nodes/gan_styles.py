@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @node(
     title="Mix styles",
-    category="gan",
+    category="explore",
     words="style mixing, stylegan, crossover, coarse and fine styles, breed, layers,"
     " 风格混合, 样式混合, 杂交",
 )
@@ -86,7 +86,7 @@ def mix_styles(
 
 @node(
     title="Vary noise",
-    category="gan",
+    category="explore",
     words="noise maps, noise strength, noise seed, stylegan noise, details, stochastic variation,"
     " 噪声强度, 噪声图, 细节变化",
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
@@ -22,7 +23,7 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 
 @node(
     title="Contact sheet",
-    category="image",
+    category="compose",
     version=2,
     words="contact sheet, collage, mosaic, tile, montage, overview, 拼图, 网格, 总览",
 )
@@ -110,7 +111,7 @@ def _cell_text(cell: Any) -> str:
 
 @node(
     title="Preview image",
-    category="image",
+    category="judge",
     shows=True,
     words="show, look, view, display, 预览, 查看",
 )
@@ -125,7 +126,7 @@ def preview_image(image: Annotated[Pictures, Alpha]) -> Image:
 
 @node(
     title="Pick images",
-    category="image",
+    category="compose",
     words="select, slice, frames, every second, choose, reverse, 选取, 帧",
 )
 def pick_images(
@@ -158,7 +159,7 @@ def pick_images(
 
 @node(
     title="Join batches",
-    category="image",
+    category="compose",
     words="combine, concatenate, stack, join pictures, merge, 合并图片",
 )
 def batch_images(
@@ -183,7 +184,7 @@ def batch_images(
 
 @node(
     title="Resize image",
-    category="image",
+    category="retouch",
     words="scale, upscale, upscaler, enlarge, bigger, shrink, downscale, size, crop, pad,"
     " 缩放, 放大, 高清放大, 缩小, 尺寸, 裁剪",
 )
@@ -313,7 +314,7 @@ class DatasetImages(NamedTuple):
 
 @node(
     title="Dataset images",
-    category="data",
+    category="prepare",
     words="contact sheet, samples, show pictures, unpack, 查看图片, 样本",
 )
 def dataset_images(
@@ -325,8 +326,12 @@ def dataset_images(
         Field(description="Order of the pictures"),
         Choices({"first": "as in the dataset", "each class": "the classes in turn"}),
     ] = "each class",
+    ctx: Context,
 ) -> DatasetImages:
-    """Take pictures from a dataset, with a table of their classes and names."""
+    """Take pictures from a dataset, with a table of their classes and names.
+
+    A message says how many of the dataset they are, if not all.
+    """
     labels = dataset.labels.tolist()
     rows = list(range(len(labels)))
     if order == "each class":
@@ -337,6 +342,8 @@ def dataset_images(
             seen[label] += 1
         rows = [row for _, _, row in sorted(turns)]
     rows = rows[:count]
+    if len(rows) < len(labels):
+        ctx.log(f"{len(rows):,} of {len(labels):,} pictures")
     image = select(dataset.images, rows)
     columns: dict[str, list[Any]] = {
         "class": [dataset.classes[labels[row]] for row in rows],

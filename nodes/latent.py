@@ -38,7 +38,7 @@ Method = Annotated[
 
 @node(
     title="Mix latents",
-    category="latent",
+    category="explore",
     words="blend, morph, breed, cross, mixer, average, interpolate, slerp, style mixing,"
     " 混合, 变形, 插值, 杂交",
 )
@@ -64,7 +64,7 @@ def mix_latents(
     return _mix(_repeat(first, count), _repeat(second, count), torch.full((count,), amount), method)
 
 
-@node(title="Join latents", category="latent", words="concatenate, combine, 连接")
+@node(title="Join latents", category="explore", words="concatenate, combine, 连接")
 def join_latents(first: Latent, second: Latent) -> Latent:
     """Join two batches of latents into one.
 
@@ -82,7 +82,7 @@ def join_latents(first: Latent, second: Latent) -> Latent:
 
 @node(
     title="Latent walk",
-    category="latent",
+    category="explore",
     words="interpolate, interpolation, morph, animation, transition, slerp, 插值, 变形, 过渡",
 )
 def latent_walk(

@@ -27,7 +27,7 @@ DrawingModel = TypeVar("DrawingModel", Gan, Vae)
 
 @node(
     title="Save latents",
-    category="latent",
+    category="save",
     words="export latents, store seeds, keep pictures, latent file, 保存潜变量, 导出潜变量",
 )
 def save_latents(model: DrawingModel, latent: Latent, *, name: FileName = "") -> Files:
@@ -63,7 +63,7 @@ class LoadedLatents(NamedTuple):
 
 @node(
     title="Load latents",
-    category="latent",
+    category="explore",
     words="open latents, import latents, latent file, 打开潜变量, 载入潜变量",
 )
 def load_latents(

@@ -45,7 +45,7 @@ _Result: TypeAlias = "Fitted | UnreadableError | OSError | MemoryError"
 
 @node(
     title="Load pictures",
-    category="data",
+    category="prepare",
     version=2,
     words="photos, pictures, folder, images from folder, load images, my images, dataset,"
     " directory, zip, upload, 照片, 文件夹, 我的图片, 数据集, 导入",

@@ -34,7 +34,7 @@ AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
 
 @node(
     title="Save model",
-    category="model",
+    category="save",
     words="checkpoint, export, weights, safetensors, 保存模型, 导出",
 )
 def save_model(
@@ -82,7 +82,7 @@ class LoadedModel(NamedTuple):
 
 @node(
     title="Load model",
-    category="model",
+    category="draw",
     version=2,
     words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
 )

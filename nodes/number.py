@@ -24,7 +24,7 @@ _SIGNS = {
 }
 
 
-@node(title="Number", category="number", words="value, slider, constant, knob, 数值, 常数")
+@node(title="Number", category="calculate", words="value, slider, constant, knob, 数值, 常数")
 def number(
     *, value: Annotated[int | float, Field(description="The number", allow_inf_nan=False)] = 0
 ) -> Number:
@@ -32,7 +32,7 @@ def number(
     return value
 
 
-@node(title="Math", category="number", words="calculate, add, multiply, formula, 计算, 公式")
+@node(title="Math", category="calculate", words="calculate, add, multiply, formula, 计算, 公式")
 def math(
     *,
     a: Annotated[int | float, Field(description="First operand", allow_inf_nan=False)] = 0,
@@ -89,7 +89,7 @@ def _calculate(a: int | float, b: int | float, op: str) -> int | float | complex
     return min(a, b) if op == "min" else max(a, b)
 
 
-@node(title="Text", category="number", words="string, words, prompt, constant, 文本, 字符串")
+@node(title="Text", category="calculate", words="string, words, prompt, constant, 文本, 字符串")
 def text(*, text: Annotated[str, Field(description="The text", max_length=10_000)] = "") -> Text:
     """Provide one text for several widgets."""
     return text

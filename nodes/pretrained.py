@@ -17,7 +17,7 @@ from ..contract.widgets import Advanced, InputFile
 
 @node(
     title="Pretrained classifier",
-    category="cnn",
+    category="understand",
     needs=LITE0,
     words="imagenet, efficientnet, dino, features, backbone, 预训练, 特征",
 )

@@ -15,7 +15,7 @@ from ..contract.widgets import Seed
 
 @node(
     title="Style transfer",
-    category="style",
+    category="repaint",
     device=True,
     words="paint like, repaint, neural style, neural style transfer, texture, filter, colour,"
     " palette, 风格迁移, 重绘, 滤镜, 颜色, 色彩, 纹理",

@@ -15,7 +15,7 @@ from ..contract.wording import chosen_names
 
 @node(
     title="Plot table",
-    category="table",
+    category="judge",
     version=3,
     words="chart, graph, curve, loss graph, training curve, diagram, 图表, 曲线, 损失曲线",
 )
@@ -66,7 +66,7 @@ def plot_table(
     return torch.from_numpy(pixels)[None].float().div_(255)
 
 
-@node(title="Join tables", category="table", words="columns, merge, csv, 合并表格")
+@node(title="Join tables", category="calculate", words="columns, merge, csv, 合并表格")
 def join_tables(first: Table, second: Table) -> Table:
     """Join two tables of the same length side by side.
 

@@ -24,7 +24,7 @@ _MOST_BYTES = 2**32  # of all pictures
 
 @node(
     title="Images to dataset",
-    category="data",
+    category="prepare",
     words="make dataset, train on images, batch, labels, classes, 制作数据集, 标签",
 )
 def images_to_dataset(

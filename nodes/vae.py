@@ -35,7 +35,7 @@ class TrainedVae(NamedTuple):
 
 @node(
     title="Train VAE",
-    category="vae",
+    category="train",
     device=True,
     version=2,
     words="autoencoder, compress, morph, interpolate, latent space, 自编码器, 变形, 训练",
@@ -166,7 +166,7 @@ def train_vae(
 
 @node(
     title="VAE encode",
-    category="vae",
+    category="explore",
     device=True,
     words="autoencoder, compress, invert, project, 编码, 自编码器",
 )
@@ -189,7 +189,7 @@ def vae_encode(vae: Vae, image: Annotated[Pictures, Alpha], *, ctx: Context) -> 
 
 @node(
     title="VAE decode",
-    category="vae",
+    category="draw",
     device=True,
     words="draw, autoencoder, render, 解码, 绘制, 自编码器",
 )
@@ -206,7 +206,7 @@ def vae_decode(vae: Vae, latent: VaeLatent, *, ctx: Context) -> Image:
 
 @node(
     title="Evaluate VAE",
-    category="vae",
+    category="judge",
     version=2,
     device=True,
     words="quality, error, compare, test, 质量, 测试",
@@ -245,7 +245,7 @@ class TrainedPrior(NamedTuple):
 
 @node(
     title="Train prior",
-    category="vae",
+    category="train",
     device=True,
     words="diffusion, flow, sampling, noise, 扩散, 先验, 噪声",
 )
@@ -326,7 +326,7 @@ class SampledVae(NamedTuple):
 
 @node(
     title="VAE sample",
-    category="vae",
+    category="draw",
     version=2,
     device=True,
     words="random, noise, draw, autoencoder, new pictures, diffusion, generate,"

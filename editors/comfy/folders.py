@@ -111,7 +111,7 @@ def resolve(text: str, widget: Widget) -> Path:
         places = (Place(mark[1], Path(folder_paths.get_directory_by_type(mark[1]))),)
         text = text[: mark.start()]
     given = Path(folder_paths.get_input_directory())
-    folders = ComfyFolders(places[0].path, given, Path(), places)
+    folders = ComfyFolders(places[0].path, given, Path(), places=places)
     path = folders.resolve(text, widget.kind, files=widget.files, or_folder=widget.is_picture)
     if widget.kind == "file" and path.is_dir():
         raise InputError(
@@ -211,7 +211,8 @@ def look_again() -> None:
 def inputs_of(form: NodeForm) -> list[InputForm]:
     """Returns the inputs of a node. Its paths offer what is in ComfyUI's folders.
 
-    The page reads the lists with the mark `artgraph_paths` again after a file was saved.
+    The mark `artgraph_paths` is for the page: a text can be wired to such a list, and it is read again
+    after a file was saved.
     """
     found = []
     for entry in form.inputs:

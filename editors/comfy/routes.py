@@ -12,6 +12,7 @@ from typing import Any
 from ...contract.errors import ArtgraphError
 from ...contract.registry import load_nodes
 from ...contract.values.alpha import WHITE
+from ...pictures.class_doubts import LOOSE
 from ...pictures.packed import SourceError
 from ..formats.forms import node_id
 from . import folders
@@ -70,11 +71,17 @@ def _look(path: Path, values: dict[str, str]) -> dict[str, Any]:
     fit: Any = values.get("fit") if values.get("fit") in _FITS else "crop"
     sheet = folder_sheet(source, reviewed, _SHAPE, fit, WHITE)
     names = sorted(counts, key=natural_order)
-    line = f"{counts.total():,} pictures"
-    if len(names) > 1:
-        shown = [f"{name} {counts[name]:,}" for name in names[:_MOST_CLASSES]]
-        more = [f"{len(names) - _MOST_CLASSES} more"] if len(names) > _MOST_CLASSES else []
-        line = f"{line}: {', '.join(shown + more)}"
+    shown = [f"{name} {counts[name]:,}" for name in names[:_MOST_CLASSES]]
+    more = [f"{len(names) - _MOST_CLASSES} more"] if len(names) > _MOST_CLASSES else []
+    total = f"{counts.total():,} picture{'s' if counts.total() > 1 else ''}"
     if sheet is None:
-        return {"problem": f"none of the first of {line} can be read"}
-    return {"line": line, "sheet": f"data:image/webp;base64,{base64.b64encode(sheet).decode()}"}
+        return {"problem": f"none of the first of {total} can be read"}
+    part = f" ({sheet.shown} shown)" if sheet.shown < counts.total() else ""
+    if len(names) > 1:
+        line = f"{total}{part}: {', '.join(shown + more)}"
+    else:  # the folder's name says more than "pictures", the class of pictures directly in it
+        line = f"{path.stem if names == [LOOSE] else names[0]}: {total}{part}"
+    return {
+        "line": line,
+        "sheet": f"data:image/webp;base64,{base64.b64encode(sheet.data).decode()}",
+    }

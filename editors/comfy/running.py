@@ -121,14 +121,19 @@ class RunningNode:
             self.log(f"resumed from step {step:,}")
 
     def computed(self) -> None:
-        """Draw the pictures of the finished work, which the node goes on to show."""
+        """Draw the pictures of the finished work, which the node goes on to show.
+
+        Small ones are enlarged to about the size in which ComfyUI shows previews.
+        """
         from ...pictures.tiles import tiled
 
         if self._preview is None:
             return
         buffer = io.BytesIO()
         try:
-            tiled(self._preview().cpu()).save(buffer, "PNG")
+            sheet = tiled(self._preview().cpu())
+            scale = max(1, _PREVIEW_EDGE // max(sheet.size))
+            sheet.resize((sheet.width * scale, sheet.height * scale), 0).save(buffer, "PNG")
             self.sheet = buffer.getvalue()
         except Exception as error:  # the result is there, even if no picture shows it
             host.log.warning("no pictures of the result: %s: %s", type(error).__name__, error)

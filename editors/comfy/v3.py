@@ -63,7 +63,7 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         return io.Schema(**{name: part for name, part in schema.items() if name in _SCHEMA_FIELDS})
 
     @classmethod
-    def validate_inputs(cls, **arguments: Any) -> bool:
+    def validate_inputs(cls, **arguments: Any) -> bool | str:
         comfy_run.validate(cls.FORM.spec, arguments)
         return True
 
@@ -78,6 +78,25 @@ class ComfyV3(io.ComfyNode):  # type: ignore[misc]
         outcome = comfy_run.run_node(cls.FORM.spec, arguments, hidden)
         is_shown = _SENDS_AGAIN or any(outcome.shown.values())
         return io.NodeOutput(*outcome.values, ui=outcome.shown if is_shown else None)
+
+
+class ComfyV3WithPaths(ComfyV3):
+    """The base class of the nodes that have a path, which ComfyUI's page shows as a list."""
+
+    @classmethod
+    def validate_inputs(
+        cls, input_types: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> bool | str:
+        """Check the values, and the types of wires: a text can be wired to a path.
+
+        input_types: the types of what is wired, by input. Because of this parameter, ComfyUI does
+                     not check them itself.
+        """
+        for entry in inputs_of(cls.FORM):
+            kind = (input_types or {}).get(entry.name)
+            if kind is not None and not entry.accepts(kind):
+                return f"the wire to {entry.name} carries {kind}, which does not fit"
+        return super().validate_inputs(**arguments)
 
 
 def _templates(spec: NodeSpec) -> dict[str, Any]:
@@ -129,7 +148,9 @@ def _output(form: OutputForm, template: Any) -> Any:
 def v3_class(spec: NodeSpec) -> type[ComfyV3]:
     """Returns the class of one node."""
     form = node_form(spec)
-    return type(form.class_id, (ComfyV3,), {"__doc__": spec.doc, "FORM": form})
+    has_paths = any(widget.is_path for widget in spec.widgets.values())
+    base = ComfyV3WithPaths if has_paths else ComfyV3
+    return type(form.class_id, (base,), {"__doc__": spec.doc, "FORM": form})
 
 
 class Extension(ComfyExtension):  # type: ignore[misc]

@@ -18,6 +18,7 @@ from ...contract.values.files import stem_problem
 from ...contract.wording import suggestion
 from ...runner.graph.document import ABOUT, FORMAT
 from .core_nodes import CORE, FOLDER_MARK, VARIABLE, is_primitive
+from .counterparts import adapt_core, leave_out_foreign
 from .foreign import ForeignGraph, ForeignNode
 from .forms import from_comfy_value, node_id, to_comfy_value
 from .naming import Naming, knob_value
@@ -41,6 +42,7 @@ class Assembler(Naming):
         self.file = file
         self.problems: list[Problem] = []
         self.foreign: list[str] = []  # titles of nodes that are left out, as artgraph lacks some
+        self.notes: dict[str, None] = {}  # what is not quite as in ComfyUI, each once
         self._saved_as: set[str] = set()
 
     def report(self, node: ForeignNode, problem: Problem) -> None:
@@ -57,7 +59,10 @@ class Assembler(Naming):
 
     def data(self) -> dict[str, Any]:
         """Returns the graph as plain data, in the form that `Document.plain` returns."""
-        self.leave_out_foreign()
+        self.unlike, notes = adapt_core(self.graph, self.registry)
+        if not self.keeps_unknown:
+            self.foreign = leave_out_foreign(self.graph, self.unlike)
+        self.notes = dict.fromkeys(line for i, line in notes.items() if i in self.graph.nodes)
         self.name_nodes()
         self.collect_knobs()
         nodes = {}
@@ -68,7 +73,8 @@ class Assembler(Naming):
             if spec is None and self.is_kept(node):
                 nodes[self.names[node.id]] = self.unknown_entry(node)
             elif spec is None:
-                what = f"artgraph has no node that corresponds to {node.type!r}"
+                kind = f"{node.type!r} {self.unlike.get(node.id, '')}".rstrip()
+                what = f"artgraph has no node that corresponds to {kind}"
                 advice = "replace or remove it"
                 self.report(node, Problem("unknown_type", None, what, advice))
             else:
@@ -81,34 +87,6 @@ class Assembler(Naming):
         if metadata.get("layout"):
             data["layout"] = metadata["layout"]
         return data
-
-    def leave_out_foreign(self) -> None:
-        """Leave out the nodes that have no counterpart here, and all nodes that depend on them.
-
-        If nothing would remain, all nodes stay, so that each is reported as a problem.
-        """
-        nodes = self.graph.nodes
-        if self.keeps_unknown:
-            return
-        gone = {
-            number
-            for number, node in nodes.items()
-            if not is_primitive(node.type) and node.type not in CORE and node_id(node.type) is None
-        }
-        targets: dict[str, list[str]] = {}
-        for number, node in nodes.items():
-            for source, _ in node.links.values():
-                targets.setdefault(source, []).append(number)
-        waiting = list(gone)
-        while waiting:
-            more = {target for target in targets.get(waiting.pop(), []) if target not in gone}
-            gone |= more
-            waiting += more
-        if all(number in gone or is_primitive(node.type) for number, node in nodes.items()):
-            return
-        self.foreign = [node.title or node.type for number, node in nodes.items() if number in gone]
-        for number in gone:
-            del nodes[number]
 
     def unknown_entry(self, node: ForeignNode) -> dict[str, Any]:
         """Returns a node of a type that is not known here, as the graph file contained it."""
@@ -258,8 +236,13 @@ class Assembler(Naming):
             return FOLDER_MARK.sub("", text)
         if widget is None or not widget.is_file_name:
             return text
-        if node.type not in CORE and not VARIABLE.search(text):
+        variables = dict.fromkeys(found[0] for found in VARIABLE.finditer(text))
+        if node.type not in CORE and not variables:
             return text
+        if variables:
+            left_out = ", ".join(variables)
+            what = f"its file name is without {left_out}, which only ComfyUI replaces"
+            self.notes[f"{self.label(node)}: {what}"] = None
         name = re.sub(r"[^\w./-]+", "_", re.sub(r"%[^%]*%", "", text))
         name = "/".join(filter(None, (part.strip("_.") for part in name.split("/"))))
         if text == "ComfyUI" or stem_problem(name) is not None or name in self._saved_as:

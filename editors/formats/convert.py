@@ -73,6 +73,7 @@ def from_comfy(
         assembler = Assembler(graph, registry, file, keeps_unknown)
         document = document_of(assembler.data(), file, folder)
         document.unread = left_out = [*graph.left_out, *assembler.foreign]
+        document.notes = list(assembler.notes)
         if graph.workflow is not None and not assembler.problems:
             document.layout = layout_of(assembler, document)
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -46,6 +46,15 @@ class InputForm:
     optional: bool
     is_widget: bool
 
+    def accepts(self, kind: Any) -> bool:
+        """Returns whether a wire of a type fits. A list of paths (`path`) accepts a text, too.
+
+        kind: as in ComfyUI: names with commas between, or a list of choices.
+        """
+        found = set(kind.split(",")) if isinstance(kind, str) else {"COMBO"}
+        wanted = set(self.type.split(",")) | ({"STRING"} if self.options.get("path") else set())
+        return bool(found & (wanted | {"*", "COMFY_MATCHTYPE_V3"}))
+
 
 @dataclass(frozen=True)
 class OutputForm:

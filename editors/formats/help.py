@@ -93,9 +93,15 @@ def node_definitions(
 def category_names(
     registry: Mapping[str, NodeSpec], translate: Callable[[str], str]
 ) -> dict[str, str]:
-    """Returns the names of the categories of nodes, as the editor's tree of nodes shows them."""
+    """Returns the names of the categories of nodes, as the editor's tree of nodes shows them.
+
+    The name of a category is also a name of other things, such as the output `train`, so what is
+    translated is "train (category)".
+    """
     parts = {part for spec in registry.values() for part in spec.category.split("/")}
-    return {part: translate(part) for part in sorted(parts)}
+    texts = {part: f"{part} (category)" for part in sorted(parts)}
+    translated = {part: translate(text) for part, text in texts.items()}
+    return {part: part if name == texts[part] else name for part, name in translated.items()}
 
 
 def translatable_texts(registry: Mapping[str, NodeSpec]) -> list[str]:

@@ -55,6 +55,32 @@ def load_document(name: str) -> Document:
     return read_document(path)
 
 
+def folders_of(document: Document, input_folder: Path, output_folder: Path) -> Folders:
+    """Returns the folders of a graph, and those of ComfyUI if the graph is in one of its files."""
+    if not document.file.lower().endswith((".png", ".json")):
+        return Folders(document.folder, input_folder, output_folder)
+    comfy = comfy_folders(Path(document.file))
+    return Folders(document.folder, input_folder, output_folder, comfy, "" if comfy else _ELSEWHERE)
+
+
+def comfy_folders(file: Path) -> tuple[Path, ...]:
+    """Returns the folders in which ComfyUI finds what a graph names, in ComfyUI's order.
+
+    They are in the folder above the file that contains ComfyUI's folders `models`, `input` and
+    `output`; there are none without such a folder.
+    """
+    for base in file.resolve().parents:
+        if all((base / name).is_dir() for name in _COMFY):
+            found = (base / name for name in _COMFY_PLACES)
+            return tuple(folder for folder in found if folder.is_dir())
+    return ()
+
+
+_COMFY = ("models", "input", "output")
+_COMFY_PLACES = ("models/artgraph", "input", "output", "models/vae", "models/vae_approx")
+_ELSEWHERE = "name its folder with --input, or run a file of ComfyUI from ComfyUI's output folder"
+
+
 def _near(path: Path) -> str:
     """Returns what to write instead of the name of a file that does not exist."""
     folder = path.parent
@@ -77,5 +103,5 @@ def load_graph(
     Raises: GraphError, InputError.
     """
     document = load_document(name)
-    folders = Folders(document.folder, input_folder or Path("input"), output_folder or Path("out"))
+    folders = folders_of(document, input_folder or Path("input"), output_folder or Path("out"))
     return bind(document, registry, folders, dict(map(parse_setting, settings)))

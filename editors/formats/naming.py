@@ -27,8 +27,11 @@ class Naming:
         self.names: dict[str, str] = {}
         self.knobs: dict[str, Any] = {}
         self.knob_names: dict[str, str] = {}  # names of knobs by the ids of primitive nodes
+        self.unlike: dict[str, str] = {}  # why a node of ComfyUI has no counterpart, by id
 
     def spec(self, node: ForeignNode) -> NodeSpec | None:
+        if node.id in self.unlike:
+            return None
         core = CORE.get(node.type)
         ours = core.node if core is not None else node_id(node.type)
         return self.registry.get(ours) if ours is not None else None

@@ -170,7 +170,8 @@ class Graphs:
             document = parse_document(text, path.name, path.parent)
         except ArtgraphError as error:
             return self._save_json(path, workflow, str(error))
-        notes = [*losses, *self._back_up(path, loses_content=is_forced or bool(losses))]
+        backup = self._back_up(path, loses_content=is_forced or bool(losses))
+        notes = [*losses, *converted.document.notes, *backup]
         if text != old:
             write_whole(path, text.encode())
         if is_workflow_file(plain):

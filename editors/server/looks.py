@@ -76,9 +76,8 @@ class Look:
         source, reviewed = self._work
         try:
             shape = self._shape(source, reviewed)
-            self.sheet = folder_sheet(
-                source, reviewed, shape, self._wanted.fit, self._wanted.background
-            )
+            made = folder_sheet(source, reviewed, shape, self._wanted.fit, self._wanted.background)
+            self.sheet = made.data if made is not None else None
             self.state |= {"sheet": self.sheet is not None}
             self._open_all(source, reviewed, shape, stopped)
         except Exception as error:  # such as an archive that is being replaced

@@ -186,7 +186,7 @@ def turn_picture(
 
 @node(
     title="Repeat picture",
-    category="retouch",
+    category="compose",
     words="tile, pattern, wallpaper, seamless, kaleidoscope, 平铺, 重复, 图案, 无缝",
 )
 def repeat_picture(
@@ -224,7 +224,7 @@ def repeat_picture(
 
 @node(
     title="Pictures side by side",
-    category="retouch",
+    category="compose",
     words="concatenate, stitch, before after, diptych, triptych, row, 拼接, 并排, 对比",
 )
 def place_beside(

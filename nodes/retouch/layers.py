@@ -19,7 +19,7 @@ from .masks import fitted
 
 @node(
     title="Blend layers",
-    category="retouch",
+    category="compose",
     words="mix, overlay, multiply, screen, difference, composite, double exposure, collage,"
     " opacity, 混合, 叠加, 正片叠底, 滤色, 图层, 双重曝光",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from ..fitting import Fit
@@ -14,10 +14,17 @@ if TYPE_CHECKING:
 _ON_SHEET, _COLUMNS, _EDGE = 18, 6, 96  # pictures on a sheet, and their longer edge in pixels
 
 
+class FolderSheet(NamedTuple):
+    """A contact sheet as WebP, and the number of pictures on it."""
+
+    data: bytes
+    shown: int
+
+
 def folder_sheet(
     source: Source, reviewed: Reviewed, shape: tuple[int, int], fit: Fit, background: str | None
-) -> bytes | None:
-    """Returns a contact sheet as WebP, with pictures of each class; None if none can be read.
+) -> FolderSheet | None:
+    """Returns a contact sheet with pictures of each class; None if none can be read.
 
     shape: height and width of the pictures of the dataset, whose proportions the sheet shows.
     """
@@ -53,7 +60,7 @@ def folder_sheet(
     sheet.putalpha(opaque)
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=82, method=2)
-    return buffer.getvalue()
+    return FolderSheet(buffer.getvalue(), len(tiles))
 
 
 def _chosen(labels: Sequence[str]) -> list[int]:

@@ -46,6 +46,7 @@ class Document:
 
     layout: how an editor shows the graph; runs do not use it.
     unread: titles of the nodes that were left out when a file of ComfyUI was read.
+    notes:  what is not quite as in that file, one line each.
     """
 
     file: str
@@ -57,6 +58,7 @@ class Document:
     problems: list[Problem]
     layout: Any = None
     unread: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:

@@ -23,11 +23,15 @@ class Folders:
     graph:  the folder of the graph file.
     input:  the folder of `--input`.
     output: the folder that contains the output folders of all runs.
+    comfy:  ComfyUI's folders if the graph is in a file that ComfyUI saved, the first one first.
+    missing: what to do about a missing file, if no name is similar.
     """
 
     graph: Path
     input: Path
     output: Path
+    comfy: tuple[Path, ...] = ()
+    missing: str = ""
 
     def resolve(
         self,
@@ -47,8 +51,8 @@ class Folders:
         or the output folder. A trusted path, typed by the user, is relative to the current folder,
         or else to the folder of the shipped graphs, and may be anywhere.
 
-        Raises: InputError if it is missing, of the other kind, or outside these folders; GraphError
-        if it can't be a path.
+        Raises: InputError if it is missing, of the other kind, outside these folders, or in several
+        folders of ComfyUI; GraphError if it can't be a path.
         """
         if trusted:
             candidates = self._typed(text)
@@ -62,10 +66,16 @@ class Folders:
             found = next(filter(None, map(_with_other_accents, candidates)), None)
         if found is None:
             place = "" if trusted or Path(text).is_absolute() else f" in {self._searched()}"
-            advice = _advice(text, self._near(candidates, trusted))
+            advice = _advice(text, self._near(candidates, trusted), self.missing)
             name = "file or folder" if or_folder and kind == "file" else kind
             raise InputError(f"there is no {name} {text!r}{place}", advice)
         path = found.resolve()
+        there = {
+            (c / text).resolve() for c in self.comfy if not trusted and _exists(c / text, text)
+        }
+        if len(there) > 1:
+            what = f"{text!r} may be {' or '.join(sorted(map(str, there)))}"
+            raise InputError(what, "rename one of them, or choose one with --set")
         if not trusted and not any(path.is_relative_to(root) for root in self._roots()):
             raise self._outside(text)
         if kind == "folder" and not path.is_dir() and not _is_one_of(path, files):
@@ -98,7 +108,7 @@ class Folders:
 
     def _places(self, text: str) -> list[Path]:
         """Returns what a path in a graph may mean, besides a shipped file, in order."""
-        return [self.graph / text, self.input / text]
+        return [*(folder / text for folder in self.comfy), self.graph / text, self.input / text]
 
     def _outside(self, text: str) -> InputError:
         """Returns the error for an existing path outside the folders that a graph may read."""
@@ -119,13 +129,16 @@ class Folders:
 
     def _searched(self) -> str:
         """Returns the names of the folders in which a relative path is searched."""
+        if self.comfy:
+            return f"ComfyUI's folders ({', '.join(map(str, self.comfy))})"
         graph = f"the graph's folder ({self.graph})"
         if self.input == self.graph:
             return graph
         return f"{graph} or the input folder ({self.input})"
 
     def _roots(self) -> list[Path]:
-        return [folder.resolve() for folder in (self.graph, self.input, self.output, SHIPPED)]
+        folders = (self.graph, self.input, self.output, SHIPPED, *self.comfy)
+        return [folder.resolve() for folder in folders]
 
 
 def _is_one_of(path: Path, suffixes: tuple[str, ...]) -> bool:
@@ -149,8 +162,11 @@ def _with_other_accents(path: Path) -> Path | None:
     return found
 
 
-def _advice(text: str, candidates: list[Path]) -> str:
-    """Returns what to do about a path that does not exist."""
+def _advice(text: str, candidates: list[Path], missing: str = "") -> str:
+    """Returns what to do about a path that does not exist.
+
+    missing: the advice if no name is similar.
+    """
     if "://" in text:
         return "download it, and write the path on this computer"
     plain = text.strip(QUOTES + SPACES)
@@ -161,7 +177,9 @@ def _advice(text: str, candidates: list[Path]) -> str:
         with contextlib.suppress(OSError):
             names += [entry.name for entry in islice(path.parent.iterdir(), _MOST_NAMES)]
     similar = suggestion(Path(text).name, names, "none") if names else "none"
-    return "check the path" + (f" ({similar})" if similar != "none" else "")
+    if similar == "none":
+        return missing or "check the path"
+    return f"check the path ({similar})"
 
 
 def _exists(path: Path, text: str) -> bool:

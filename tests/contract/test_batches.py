@@ -91,7 +91,7 @@ def test_pictures_of_a_data_set(store):
     names = tuple(map(str, range(len(LEVELS))))
     for size in (len(LEVELS), 4):
         dataset = Dataset(LEVELS, torch.zeros(len(LEVELS)).long(), ("a",), names)
-        image, table = dataset_images(dataset, count=size, order="first")
+        image, table = dataset_images(dataset, count=size, order="first", ctx=Context.quiet())
         assert isinstance(image, PictureBatch) == (size > 4), "small ones are plain tensors"
         stored = store.put_value(socket_of(Image), image)
         back = store.value(socket_of(Image), stored)

@@ -1,8 +1,10 @@
 """The words by which artists find nodes, on the command line and in the editors."""
 
+import json
+
 import pytest
 
-from artgraph.cli.reference import nodes_about
+from artgraph.cli.about import nodes_about
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.formats.forms import object_info
 
@@ -55,11 +57,35 @@ def test_every_node_of_artgraph_has_words_in_both_languages():
         assert any(not word.isascii() for word in spec.words), spec.id
 
 
-def test_what_no_node_is_about_is_said(cli):
+def about(cli, *words):
+    lines = cli("nodes", "--about", *words).stdout.splitlines()
+    return [line.split()[0] for line in lines if line.startswith("  ")]
+
+
+def test_nodes_that_fit_best_are_listed_first(cli):
+    assert about(cli, "gif") == ["save_animation"]
+    assert about(cli, "gan")[0] == "train_gan"
+    assert about(cli, "styles")[:2] == ["mix_styles", "style_transfer"]
+    assert about(cli, "load model")[0] == about(cli, "LOAD_MODEL")[0] == "load_model"
+    assert "train_vae" in about(cli, "训练")
+    data = json.loads(cli("nodes", "--about", "gan", "--json").stdout)
+    assert [node["id"] for node in data] == about(cli, "gan")
+
+
+def test_words_need_not_be_typed_as_they_are_stored(cli):
+    assert set(about(cli, "masks")) == set(about(cli, "Mask"))
+    assert about(cli, "colors")[0] == about(cli, "colour")[0]
+    assert "load_dataset" not in about(cli, "mage")  # words begin with what is typed
+
+
+def test_the_name_of_a_kind_of_model_finds_all_nodes_that_use_it(cli):
+    assert {"generate", "sample_latent", "bend"} <= set(about(cli, "gan"))
+
+
+def test_what_no_node_is_about_is_said_with_close_words(cli):
     done = cli("nodes", "--about", "teapot")
     assert done.returncode != 0
     assert done.stderr.startswith("no node is about 'teapot' - ")
-    done = cli("nodes", "--about", "gif")
-    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == [
-        "save_animation"
-    ]
+    assert "did you mean 'morph'?" in cli("nodes", "--about", "moprh").stderr
+    assert "try one word, such as 'gif'" in cli("nodes", "--about", "teapot gif").stderr
+    assert cli("nodes", "--about", "  ").returncode != 0

@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import Dataset, Table
 from artgraph.nodes.image import (
@@ -193,10 +196,10 @@ def dataset():
 
 
 def test_images_of_a_data_set(dataset):
-    image, table = dataset_images(dataset, count=3, order="first")
+    image, table = dataset_images(dataset, count=3, order="first", ctx=Context.quiet())
     assert numbers_of(image) == [0, 1, 2]
     assert table.columns == {"class": ["a"] * 3, "name": ["0.png", "1.png", "2.png"]}
-    image, table = dataset_images(dataset, count=64, order="each class")
+    image, table = dataset_images(dataset, count=64, order="each class", ctx=Context.quiet())
     assert numbers_of(image) == [0, 3, 1, 4, 2, 6, 5]
     assert table.columns["class"] == list("abababa")
     assert image.dtype == torch.float32
@@ -216,3 +219,13 @@ def test_letters_that_no_font_has_are_drawn_all_the_same(monkeypatch):
     assert font_for("水墨", 21).getname()[0] == "Aileron"
     assert width_of("水墨", 21) > 0
     assert shorten("Études", 21, 200) == "Etudes"
+
+
+def test_pictures_that_are_not_all_of_a_dataset_say_so():
+    pixels = torch.zeros(5, 2, 2, 3, dtype=torch.uint8)
+    dataset = Dataset(pixels, torch.zeros(5).long(), ("a",), tuple("12345"))
+    said = []
+    ctx = dataclasses.replace(Context.quiet(), log=said.append)
+    dataset_images(dataset, count=3, order="first", ctx=ctx)
+    dataset_images(dataset, count=5, order="first", ctx=ctx)
+    assert said == ["3 of 5 pictures"]

@@ -11,6 +11,7 @@ from comfy_stand_in import COMMON
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
+from artgraph.editors.formats.forms import InputForm
 
 START = """
 import sys
@@ -130,17 +131,24 @@ def test_a_path_is_in_one_of_comfyuis_folders(folder):
 
 
 def test_the_sheet_of_a_folder_before_it_is_loaded(folder):
-    about, problem, outside, other = run(
+    for number in range(20):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"input/cats/more{number}.png")
+    (folder / "input/dogs").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "input/dogs/a.png")
+    about, only, problem, outside, other = run(
         folder,
         "node = {'node': 'Artgraph_load_dataset', 'widget': 'folder'}\n"
         "def ask(**more): return look(node | more)\n"
         "found = ask(folder='cats')\n"
         "print(found['line'], found['sheet'][:23])\n"
+        "print(ask(folder='dogs')['line'])\n"
         "print(ask(folder='nowhere')['problem'])\n"
         "print(ask(folder='/')['problem'])\n"
         "print(ask(folder='cats', node='Artgraph_math')['problem'])\n",
     )
-    assert about == "2 pictures: pictures 1, sub 1 data:image/webp;base64,"
+    line = "22 pictures (18 shown): pictures 21, sub 1"
+    assert about == f"{line} data:image/webp;base64,"
+    assert only == "dogs: 1 picture"
     assert "there is no folder 'nowhere'" in problem
     assert "is outside the folders" in outside
     assert other == "this node does not load a folder"
@@ -176,3 +184,18 @@ def test_a_saved_model_is_loaded_by_its_name(folder, form):
         answer = comfy.run({"4": load, "5": wrong})["error"]
         assert "model is wired to the output gan, which has no value" in answer
         assert "wire the output vae of that node" in answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "fitting", "others"),
+    [
+        ("COMBO", {"path": True}, ["STRING", "STRING,COMBO", ["a", "b"], "*"], ["INT", "IMAGE"]),
+        ("COMBO", {}, ["COMBO", "STRING,COMBO"], ["STRING"]),
+        ("IMAGE", {}, ["IMAGE", "COMFY_MATCHTYPE_V3"], ["MASK", ["a"]]),
+        ("A,B", {}, ["A", "B,C"], ["C"]),
+    ],
+)
+def test_a_text_can_be_wired_to_a_path_and_not_to_another_list(kind, options, fitting, others):
+    form = InputForm("it", kind, options, False, True)
+    assert all(map(form.accepts, fitting))
+    assert not any(map(form.accepts, others))

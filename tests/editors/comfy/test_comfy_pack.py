@@ -30,6 +30,8 @@ from artgraph.editors.formats.help import (
     node_definitions,
     translatable_texts,
 )
+from artgraph.editors.formats.load import shipped_graphs
+from artgraph.runner.graph.document import read_document
 
 FILES = generated_files()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -80,7 +82,7 @@ def test_a_new_node_is_in_english_until_someone_translates_it(capsys):
         """Halve a number."""
         return value / 2
 
-    registry = {"halve": NodeSpec("halve", "Halve", "number", 1, halve, device=False)}
+    registry = {"halve": NodeSpec("halve", "Halve", "calculate", 1, halve, device=False)}
     definition = node_definitions(registry, in_chinese)["Artgraph_halve"]
     assert (definition["display_name"], definition["description"]) == ("Halve", "Halve a number.")
     assert definition["inputs"]["value"] == {"name": ZH["value"], "tooltip": "What to halve"}
@@ -140,7 +142,9 @@ def test_pages_are_translated_and_name_no_errors():
 
 def test_templates_have_titles_and_notes_and_some_are_apps():
     paths = [path for path in FILES if path.parent == EXAMPLES]
-    assert EXAMPLES / "Draw with our GAN.app.json" in paths
+    about = [read_document(path).about for path in shipped_graphs().values()]
+    apps = {one["title"] for one in about if "app" in one["tags"]}
+    assert EXAMPLES / "Draw with our GAN.json" in paths
     for path in paths:
         workflow = json.loads(FILES[path])
         (lesson,) = (n for n in workflow["nodes"] if n["title"] == "What to change")
@@ -149,11 +153,38 @@ def test_templates_have_titles_and_notes_and_some_are_apps():
         assert all(
             f"- **{knob}**" in text for knob in workflow["extra"]["artgraph"].get("knobs", {})
         )
-        widgets = {node["id"]: node["type"] for node in workflow["nodes"]}
-        inputs = workflow["extra"]["linearData"]["inputs"]
-        assert all(widgets[number] != "Artgraph_load_dataset" for number, *_ in inputs)
-        assert workflow["extra"].get("linearMode", False) == path.stem.endswith(".app")
+        assert workflow["extra"].get("linearMode", False) == (path.stem in apps)
         assert len({node["id"] for node in workflow["nodes"]}) == len(workflow["nodes"])
+
+
+def test_an_app_that_loads_a_folder_has_its_list_and_its_button():
+    workflow = json.loads(FILES[EXAMPLES / "My pictures, a VAE.json"])
+    loader = next(n for n in workflow["nodes"] if n["type"] == "Artgraph_load_dataset")
+    assert all(slot["link"] is None for slot in loader["inputs"] if slot["name"] == "folder")
+    assert workflow["extra"]["linearData"]["inputs"][:3] == [
+        [loader["id"], "folder", {"description": "Your pictures"}],
+        [loader["id"], "choose a folder of pictures"],
+        [loader["id"], "pictures"],
+    ]
+    assert list(workflow["extra"]["artgraph"]["knobs"]) == ["steps", "seed"]
+    links = {link[0] for link in workflow["links"]}
+    wired = [i["link"] for node in workflow["nodes"] for i in node["inputs"] if i["link"]]
+    assert sorted(wired) == sorted(links)
+
+
+def test_texts_of_an_app_fit_into_a_line():
+    for path in (path for path in FILES if path.parent == EXAMPLES):
+        for _, _, *more in json.loads(FILES[path])["extra"]["linearData"]["inputs"]:
+            assert all(0 < len(part["description"]) <= 60 for part in more), path
+
+
+def test_a_template_opens_at_a_readable_scale():
+    for path in (path for path in FILES if path.parent == EXAMPLES):
+        workflow = json.loads(FILES[path])
+        scale, (x, y) = workflow["extra"]["ds"]["scale"], workflow["extra"]["ds"]["offset"]
+        assert 0.65 <= scale <= 1
+        corner = [min(node["pos"][axis] for node in workflow["nodes"]) for axis in (0, 1)]
+        assert [round((corner[0] + x) * scale), round((corner[1] + y) * scale)] == [80, 80]
 
 
 def test_titles_that_comfyui_has_too_end_in_the_name_of_the_pack():

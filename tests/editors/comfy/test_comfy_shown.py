@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from comfy_process import Comfy, number_of
+from PIL import Image
 
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.values.files import Files
@@ -48,12 +49,14 @@ def test_each_node_shows_its_result_also_when_it_is_reused(form, tmp_path):
     first, second = answers
     for shown in answers:
         (sheet,) = shown[number["vae"]]["images"]
-        assert (tmp_path / "temp" / sheet["subfolder"] / sheet["filename"]).is_file()
+        with Image.open(tmp_path / "temp" / sheet["subfolder"] / sheet["filename"]) as picture:
+            assert max(picture.size) > 256  # as large as a preview of ComfyUI, of at most 512
         assert shown[number["vae"]]["artgraph_curves"][0]["columns"]["step"][-1] == 20
         assert shown[number["some"]]["artgraph_tables"][0]["class"][0] == "mondrian"
         assert len(shown[preview]["images"]) == 4
         assert shown[number["film"]]["artgraph_animated"] == [True]
         assert "animated" not in shown[number["film"]]
+    assert first[number["some"]]["text"] == ["4 of 16 pictures"]
     assert first[number["vae"]] == second[number["vae"]]
     assert first[number["table"]]["text"] == ["saved output/table_00001_.csv"]
     assert first[number["model"]]["text"][0].startswith("saved ")

@@ -421,7 +421,7 @@ def test_nodes_of_comfyui_with_a_counterpart_are_converted_to_it():
         "save_animation": {
             "node": "save_animation",
             "from": {"image": "pick_images"},
-            "with": {"name": "film", "format": "webp", "fps": 6.0, "quality": 80},
+            "with": {"name": "film", "format": "webp", "fps": 6.0, "quality": 100},
         },
     }
 
@@ -497,7 +497,7 @@ def test_only_what_a_file_does_not_contain_is_named(cli, tmp_path):
     nodes = [
         node(1, "LoadImage", values=["cat.png", "image"], outputs=("IMAGE", "MASK")),
         node(2, "Artgraph_resize_image", image, [64], mode=4),
-        node(3, "ImageInvert", [("image", "IMAGE", 2)], title="Inverted"),
+        node(3, "ImageBlur", [("image", "IMAGE", 2)], title="Inverted"),
         node(4, "SaveImage", [("images", "IMAGE", 3)], ["a"], title="Needs it"),
     ]
     links = [[1, 1, 0, 2, 0, "IMAGE"], [2, 1, 0, 3, 0, "IMAGE"], [3, 3, 0, 4, 0, "IMAGE"]]

@@ -23,7 +23,7 @@ def opens_search(editor):
 def test_the_library_and_the_search(editor):
     page = editor.page
     page.get_by_test_id("node-library-tab-button").click()
-    for category in ("data", "gan", "vae", "style"):
+    for category in ("prepare", "train", "draw", "repaint"):
         page.get_by_text(category, exact=True).first.wait_for()
     editor.shot("library")
     page.get_by_placeholder("Search Nodes").fill("contact")

@@ -82,7 +82,7 @@ def test_the_requests_at_the_start_of_the_editor(server):
     keys |= {"input", "input_order", "output", "output_name", "output_is_list"}
     assert all(set(definition) >= keys for definition in info.values())
     assert {"Artgraph_save_image", "LoadImage", "SaveImage", "PreviewImage"} <= set(info)
-    assert info["Artgraph_train_vae"]["category"] == "vae"
+    assert info["Artgraph_train_vae"]["category"] == "train"
     assert stats["system"]["required_frontend_version"].split(".")[0] == "1"
     assert "--disable-api-nodes" in stats["system"]["argv"]
     assert "ComfyUI" not in server.get("/").body.decode().split("<body")[1].split("<script")[0]

@@ -79,7 +79,8 @@ def choose(
 
     from ..pictures.cells import numbered_sheet
 
-    count, height, width = (int(length) for length in image.shape[:3])
+    count: int = len(image)
+    height, width = image.shape[1:3]
     if latent is not None and len(latent.z) != count:
         raise NodeError(
             f"`image` has {count} pictures, but `latent` has {len(latent.z)} latents",

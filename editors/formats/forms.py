@@ -243,6 +243,8 @@ def _options(widget: Widget, translate: Callable[[str], str]) -> dict[str, Any]:
     options: dict[str, Any] = {"tooltip": _widget_tooltip(widget, translate)}
     if widget.is_advanced:
         options["advanced"] = True
+    if widget.chosen_of is not None:
+        options["chosen_of"] = widget.chosen_of
     if widget_type(widget) == "COMBO":
         empty_choice = [""] if widget.nullable else []
         options |= {"options": empty_choice + list(widget.choices or ("true", "false"))}

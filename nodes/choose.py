@@ -21,7 +21,7 @@ _FIRST = 4  # pictures that are returned if none is chosen
 Cells = Annotated[
     str,
     Field(
-        max_length=2000,
+        max_length=900,
         description="Numbers of the chosen pictures, such as 1, 4, 7-9; all: all of them; empty:"
         " none yet",
     ),

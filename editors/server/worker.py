@@ -6,7 +6,7 @@ or blocks for minutes. It ends when the server ends.
 Input:  {"run": task}, {"cancel": job id} or {"live": task}. When the input ends, the run stops with
         a checkpoint.
 Output: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
-        {"live": number, "pictures": {...}} for each live task.
+        {"live": number, "drawn": {...}} for each live task.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,7 +54,7 @@ from ...runner.store.store import Store
 from ..formats.cells import shown_cells
 from ..formats.results import shown_outputs
 from ..formats.samples import Samples
-from .live import Live
+from .live import Drawn, Live
 from .settings import START
 
 _PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
@@ -144,15 +145,15 @@ class Worker:
             if self._waiting:
                 raise Cancelled
 
-        pictures: dict[str, str] = {}
+        found = Drawn()
         try:
             check()
-            pictures = self._live_pictures().draw(task, check)
+            found = self._live_pictures().draw(task, check)
         except Cancelled:
             pass
         except Exception as error:  # a preview is missing, and a run shows the error
             print(f"no live preview: {type(error).__name__}: {error}", file=sys.stderr)
-        self._send({"live": task["number"], "pictures": pictures})
+        self._send({"live": task["number"], "drawn": asdict(found)})
 
     def _do(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one task. Returns how it ended."""

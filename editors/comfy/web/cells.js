@@ -17,6 +17,7 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1 }
 
 const widgets = new Map() // from a node's class to the names of its widgets with the role
 const sheets = new WeakMap() // from a node to its sheets
+const boxes = new WeakMap() // from an element of the page to its sheet
 let focused = null // the node and the number of the picture that had the focus last
 
 const href = new URL('./cells.css', import.meta.url).href
@@ -39,7 +40,8 @@ app.registerExtension({
     api.addEventListener('executed', ({ detail }) => show(detail.display_node ?? detail.node, detail.output?.artgraph_cells))
     api.addEventListener('artgraph.cells', ({ detail }) => show(detail.node, detail.cells))
     setInterval(() => {
-      for (const [, node] of everyNode()) for (const sheet of sheets.get(node) ?? []) sheet.look()
+      for (const [id, node] of everyNode()) for (const sheet of sheets.get(node) ?? []) sheet.look(id)
+      document.querySelectorAll('.artgraph-cells').forEach(renew)
     }, EVERY)
   }
 })
@@ -48,6 +50,15 @@ app.registerExtension({
 function show(id, cells) {
   const node = findNode(id)
   for (const sheet of (node && sheets.get(node)) ?? []) sheet.show(cells)
+}
+
+/** After "Undo", the node is another one, but Nodes 2.0 and App mode go on showing the pictures of the old one. */
+function renew(box) {
+  const old = boxes.get(box)
+  const now = sheets.get(findNode(old.id))?.find(({ name }) => name === old.name)
+  if (!now || now === old || now.box.isConnected) return
+  box.replaceWith(now.box)
+  now.focusAgain()
 }
 
 /** The pictures of a widget, which is itself a text such as `1, 4, 7-9`. */
@@ -63,6 +74,7 @@ class Sheet {
     this.grid.setAttribute('role', 'group')
     this.box = element('div')
     this.box.className = 'artgraph-cells'
+    boxes.set(this.box, this)
     this.box.append(this.line, this.grid)
     // Neither a drag of the node nor a shortcut of the editor begins on a picture.
     for (const kind of ['pointerdown', 'mousedown', 'dblclick']) this.grid.addEventListener(kind, (event) => event.stopPropagation())
@@ -75,7 +87,8 @@ class Sheet {
   }
 
   /** Follows what has changed without a click: the value, or the node's results after "Undo" or in another tab. */
-  look() {
+  look(id) {
+    this.id = id
     const outputs = editorStore('nodeOutput')?.getNodeOutputs?.(this.node) ?? app.nodeOutputs?.[this.node.id]
     const cells = outputs?.artgraph_cells
     if (cells && JSON.stringify(cells) !== this.known) this.show(cells, true)
@@ -118,7 +131,7 @@ class Sheet {
     button.onclick = () => this.toggle(number)
     button.onfocus = () => {
       this.current = number
-      focused = { ids: idsOf(this.node), name: this.name, number }
+      focused = { id: this.id, name: this.name, number }
       this.mark()
     }
     return button
@@ -126,8 +139,8 @@ class Sheet {
 
   /** After "Undo", the node is another one; the focus returns to the same picture of it. */
   focusAgain() {
-    if (!focused || document.activeElement !== document.body || focused.name !== this.name) return
-    if (idsOf(this.node).some((id) => focused.ids.includes(id))) this.grid.children[focused.number]?.focus({ preventScroll: true })
+    if (focused?.id !== this.id || focused.name !== this.name || document.activeElement !== document.body) return
+    this.grid.children[focused.number]?.focus({ preventScroll: true })
   }
 
   /** Moves the focus with the arrow keys, and keeps the keys of the pictures from the editor's shortcuts. */
@@ -191,7 +204,7 @@ class Sheet {
   }
 
   height() {
-    const room = this.node.size[0] - 2 * MARGIN - 2 * PADDING - 20
+    const room = this.node.size[0] - 2 * MARGIN - 2 * PADDING
     const frame = 2 * MARGIN + 2 * PADDING + LINE
     if (!this.cells) return frame
     const { count, size: [width, height] } = this.cells

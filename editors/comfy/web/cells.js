@@ -3,6 +3,7 @@
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
+import { nameInWords } from './knobs.js'
 import { said } from './language.js'
 import { editorStore, everyNode, findNode, idsOf } from './nodes.js'
 import { element, grow } from './notes.js'
@@ -81,8 +82,8 @@ class Sheet {
     this.grid.addEventListener('keydown', (event) => this.press(event))
     const height = () => this.height()
     const options = { serialize: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height }
-    const widget = node.addDOMWidget(`${name} sheet`, 'artgraph_cells', this.box, options)
-    Object.assign(widget, { serialize: false, label: said('Pictures') })
+    this.widget = node.addDOMWidget(`${name} sheet`, 'artgraph_cells', this.box, options) // named as in workflow_app.py
+    this.widget.serialize = false
     this.mark()
   }
 
@@ -93,8 +94,7 @@ class Sheet {
     const cells = outputs?.artgraph_cells
     if (cells && JSON.stringify(cells) !== this.known) this.show(cells, true)
     if (this.value !== this.read()) this.mark()
-    const title = this.node.title
-    if (this.grid.ariaLabel !== title) this.grid.ariaLabel = title
+    this.grid.ariaLabel = this.widget.label = nameInWords(this.node)
   }
 
   show(found, isStored = false) {

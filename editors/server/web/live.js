@@ -103,7 +103,7 @@ async function draw() {
     const { pictures, cells } = answer.ok ? await answer.json() : {}
     await released
     if (path !== activePath()) return []
-    for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
+    for (const [id, data] of Object.entries(pictures ?? {}).sort(byPlace)) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
     for (const [node, offered] of Object.entries(cells ?? {})) api.dispatchCustomEvent('artgraph.cells', { node, cells: offered })
     if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
     return Object.keys(pictures ?? {})
@@ -113,6 +113,13 @@ async function draw() {
   } finally {
     busy = false
   }
+}
+
+/** App mode shows what is drawn last: that is the first of its outputs. */
+function byPlace([one], [other]) {
+  const outputs = (app.graph.extra?.linearData?.outputs ?? []).map(String)
+  const [first, second] = [one, other].map((id) => (outputs.includes(id) ? outputs.indexOf(id) : outputs.length))
+  return second - first
 }
 
 function show(id, blob) {

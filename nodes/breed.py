@@ -75,7 +75,7 @@ def breed(
     that the pictures stay as typical as they are.
 
     A child depends on the seed and its number, so a larger `count` adds children. A single parent
-    has children that are only mutated, and with `strength` 0 they are the parent, to the bit.
+    has children that are only mutated; with `strength` 0 their latents are its own, to the bit.
 
     Raises: NodeError for latents of another model.
     Paper: Secretan et al. 2008, "Picbreeder: evolving pictures collaboratively online"; Karras et

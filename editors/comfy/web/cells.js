@@ -194,7 +194,8 @@ class Sheet {
     ;[...this.grid.children].forEach((button, number) => {
       const isChosen = chosen.has(number)
       button.setAttribute('aria-pressed', isChosen)
-      button.ariaLabel = said(isChosen ? 'Picture {number} of {count}, chosen' : 'Picture {number} of {count}', { number: number + 1, count })
+      const parts = { number: number + 1, count }
+      button.ariaLabel = isChosen ? said('Picture {number} of {count}, chosen', parts) : said('Picture {number} of {count}', parts)
       button.tabIndex = number === this.current ? 0 : -1
       button.disabled = isFixed
     })

@@ -46,7 +46,7 @@ def usual_app(
                 buttons.setdefault(knob, []).append(name)
             elif widget.kind == "folder":
                 inputs += [[name, part] for part in FOLDER_PARTS]
-            elif widget.chosen_of is not None and wire is None:
+            elif widget.chosen_of is not None and (wire is None or owner == "knobs"):
                 cells.append([name, f"{widget.name}{CELLS}"])
             elif widget.kind == "file" and widget.is_picture and wire is None:
                 inputs.append([name, widget.name])

@@ -10,7 +10,7 @@ import base64
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Live:
         after = set().union(*(graph.dependents(name) for name in changed))
         store = Store(self._folders["cache"])
         try:
-            return self._drawn(graph, store, after, found.ids, check)
+            return self._drawn(graph, store, after, found.ids, check, changed)
         finally:
             store.close()
 
@@ -103,10 +103,13 @@ class Live:
         names: Iterable[str],
         ids: Mapping[str, str],
         check: Callable[[], None],
+        changed: Sequence[str] = (),
     ) -> Drawn:
+        """Returns what some nodes show; what there is to choose from on a changed one is known."""
         nodes = [graph.nodes[name] for name in names]
         shown = {node.name: source for node in nodes if (source := _shown_source(node))}
-        offered = {(node.name, widget): wire for node in nodes for widget, wire in _offered(node)}
+        others = [node for node in nodes if node.name not in changed]
+        offered = {(node.name, widget): wire for node in others for widget, wire in _offered(node)}
         sources = [source.node for source in (*shown.values(), *offered.values())]
         plan = make_plan(graph, store, self._numerics, sources) if sources else []
         drawing = _Drawing(self, graph, store, plan, check)

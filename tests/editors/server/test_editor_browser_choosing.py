@@ -173,3 +173,31 @@ def test_a_typed_number_is_shown_and_a_wrong_one_is_reported(breeding):
     group.get_by_role("button", name="Picture 4 of 6").click()
     assert editor.ask(CHOSEN.format("choice_1")) == "2, 4"  # what does not exist is dropped
     run(editor)
+
+
+def test_an_app_on_a_phone_has_the_pictures_too(breeding, browser):
+    context = browser.new_context(viewport={"width": 430, "height": 860}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(breeding.server.address)
+    page.wait_for_function("window.app?.graph?.nodes?.length && window.app.canvas")
+    page.wait_for_timeout(800)
+    page.evaluate(
+        """async () => {
+            const workflow = await (await fetch('/templates/breed.json')).json()
+            await app.loadGraphData(workflow, true, true, 'breed')
+        }"""
+    )
+    page.locator(".artgraph-run-button").click()
+    page.locator("img[src*='family']:visible").first.wait_for()
+    page.get_by_role("tab", name="Edit & Run").or_(page.get_by_text("Edit & Run")).first.tap()
+    group = page.get_by_role("group", name="Generation 3")
+    picture = group.get_by_role("button", name="Picture 2 of 12")
+    picture.scroll_into_view_if_needed()
+    picture.tap()
+    assert pressed(group) == ["2", "4", "6", "11"]
+    box = picture.bounding_box()
+    assert min(box["width"], box["height"]) >= 44  # large enough for a finger
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 430
+    assert page.evaluate(CHOSEN.format("generation_3")) == "2, 4, 6, 11"
+    context.close()

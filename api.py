@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from .contract.cells import chosen_cells
 from .contract.context import Context
 from .contract.errors import InputError, NodeError
 from .contract.registry import load_nodes
@@ -37,6 +38,7 @@ from .contract.widgets import (
     Aside,
     Background,
     Choices,
+    ChosenOf,
     Fallback,
     FileName,
     InputFile,
@@ -62,6 +64,7 @@ __all__ = [
     "Buffers",
     "Advanced",
     "Choices",
+    "ChosenOf",
     "Classifier",
     "Context",
     "Dataset",
@@ -97,6 +100,7 @@ __all__ = [
     "Vae",
     "VaeLatent",
     "by_part",
+    "chosen_cells",
     "file_name",
     "in_parts",
     "load_nodes",

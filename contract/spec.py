@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from .cells import cells_problem
 from .context import Context
 from .errors import NodeError
 from .problem import Problem
@@ -148,6 +149,12 @@ class NodeSpec:
                 widgets[name] = widget_of(name, hints[name], parameter.default)
             else:
                 inputs[name] = _port(self.id, name, hints[name])
+        for widget in widgets.values():
+            if widget.chosen_of is not None and widget.chosen_of not in inputs:
+                raise TypeError(
+                    f"node {self.id}: widget {widget.name!r} chooses from {widget.chosen_of!r},"
+                    " which is not an input"
+                )
         return inputs, widgets, context
 
     @property
@@ -169,8 +176,9 @@ class NodeSpec:
     def outputs(self) -> dict[str, Port]:
         """Outputs by name. A single output is named after its socket or its type variable."""
         hint = _hints(self.function).get("return")
-        if isinstance(hint, type) and hasattr(hint, "_fields"):
-            return {name: _port(self.id, name, field) for name, field in _hints(hint).items()}
+        named = typing.get_origin(hint) or hint  # `Bred[Latent]` is a NamedTuple too
+        if isinstance(named, type) and hasattr(named, "_fields"):
+            return {name: _port(self.id, name, field) for name, field in _hints(named).items()}
         port = _port(self.id, "return", hint)
         name = port.sockets[0].name if port.variable is None else _snake(port.variable)
         return {name: replace(port, name=name)}
@@ -258,11 +266,18 @@ class NodeSpec:
                 name = str(found["loc"][0])
                 wrong[name] = problem_of(found, name, self.widgets.get(name))
             return plain, list(wrong.values())
-        stem = checked.get(self.file_name or "")
-        wrong_name = stem_problem(stem) if stem else None
-        if wrong_name is None:
-            return checked, []
-        return plain, [Problem("bad_value", self.file_name, *wrong_name)]
+        problems = [
+            Problem("bad_value", name, *wrong_form)
+            for name, test in self._tests.items()
+            if checked[name] and (wrong_form := test(checked[name])) is not None
+        ]
+        return (plain, problems) if problems else (checked, [])
+
+    @cached_property
+    def _tests(self) -> dict[str, Callable[[str], tuple[str, str] | None]]:
+        """By widget: what returns a problem of a text whose role demands a certain form."""
+        cells = {w.name: cells_problem for w in self.widgets.values() if w.chosen_of}
+        return cells | ({self.file_name: stem_problem} if self.file_name else {})
 
     def _canonical(self, name: str, value: Any) -> Any:
         if type(value) is int or name not in self.widgets:

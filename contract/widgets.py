@@ -54,6 +54,17 @@ class ReviewRole:
     """Marks the file with what was decided about the pictures of the node's folder."""
 
 
+@dataclass(frozen=True)
+class ChosenOf:
+    """Marks a text of numbers of pictures that were chosen of an input, such as `1, 4, 7-9`.
+
+    Editors show the pictures of the input on the node, and a click on one adds or removes its
+    number. `chosen_cells` reads the text.
+    """
+
+    input: str
+
+
 class Fallback:
     """Marks an input that is used if the file or folder of the node is not given."""
 
@@ -269,6 +280,11 @@ class Widget:
     def is_background(self) -> bool:
         """Whether it is the colour behind transparent parts."""
         return self._hint.has(BackgroundRole)
+
+    @cached_property
+    def chosen_of(self) -> str | None:
+        """Name of the input of whose pictures it contains the chosen numbers, if it does."""
+        return next((e.input for e in self._hint.extras if isinstance(e, ChosenOf)), None)
 
     @cached_property
     def is_path(self) -> bool:

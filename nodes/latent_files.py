@@ -40,7 +40,7 @@ def save_latents(model: DrawingModel, latent: Latent, *, name: FileName = "") ->
     """
     from safetensors.torch import save
 
-    _check(model, latent)
+    require_latents_of(model, latent)
     tensors = {"z": latent.z.contiguous()}
     if isinstance(latent, GanLatent):
         tensors["classes"] = latent.classes.contiguous()
@@ -101,7 +101,7 @@ def load_latents(
     latent = GanLatent(z, classes) if gan is not None and classes is not None else VaeLatent(z)
     try:
         type(latent).encode(latent)  # type: ignore[arg-type]
-        _check(model, latent)
+        require_latents_of(model, latent)
     except (NodeError, SocketError) as error:
         raise InputError(*damaged) from error
     if isinstance(latent, GanLatent):
@@ -113,7 +113,7 @@ def _kind(model: Gan | Vae) -> str:
     return "gan" if isinstance(model, Gan) else "vae"
 
 
-def _check(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
+def require_latents_of(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
     """Raises: NodeError if the latents are not of this model."""
     if isinstance(model, Gan) and isinstance(latent, GanLatent):
         if len(model.classes) and len(latent.z) == len(latent.classes):

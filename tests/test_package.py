@@ -93,9 +93,10 @@ def test_the_names_that_a_pack_may_import():
 
 
 PUBLIC = """
-Advanced Alpha Aside Background Blob Buffers Choices Classifier Context Dataset DivergedError
+Advanced Alpha Aside Background Blob Buffers Choices ChosenOf Classifier Context Dataset
+DivergedError
 Fallback FileName Files Gan GanLatent Image InputError InputFile InputFolder InputPicture Json
 Latent Mask MayBeEmpty Model Neutral NodeError Number PictureBatch Pictures Rows Seed Socket
-SocketError Steps Table Text Trainee Vae VaeLatent by_part file_name in_parts load_nodes node
-require rng train
+SocketError Steps Table Text Trainee Vae VaeLatent by_part chosen_cells file_name in_parts
+load_nodes node require rng train
 """

@@ -23,7 +23,7 @@ from . import folders, host
 from . import wires as comfy_wires
 from .file_names import with_values
 from .running import RunningNode
-from .shown import shown_on_node
+from .shown import cells_on_node, shown_on_node
 from .strict import InvalidValue, check_whole
 from .wires import PLAIN, NoValue, Ref, ref_to, remember, value_of
 
@@ -61,10 +61,14 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         running = RunningNode(
             spec.length is not None, lambda: {name: value_of(r) for name, r in inputs.items()}
         )
+        stored = {name: ref.stored for name, ref in inputs.items()}
         try:
             done = find_or_compute(spec, widgets, key, store, running)
         except Cancelled:
             running.stopped()
+            raise
+        except NodeError:  # such as for a number of a picture that is not there any more
+            running.show_cells(cells_on_node(spec, stored))
             raise
         if done.key != key or _has_changed(spec, widgets, done.key):
             comfy_wires.lost_values += 1  # what ComfyUI has in memory is not of the announced files
@@ -72,7 +76,7 @@ def run_node(spec: NodeSpec, arguments: Mapping[str, Any], hidden: Mapping[str, 
         values, files = _outcome(spec, inputs, widgets, done, hidden)
         if spec.saves:  # such a node runs near the end of a graph
             store.enforce_budget()
-        return Outcome(values, shown_on_node(spec, done, running, files))
+        return Outcome(values, shown_on_node(spec, done, running, files, stored))
 
 
 def sees_prompt(spec: NodeSpec) -> bool:

@@ -139,6 +139,11 @@ class RunningNode:
             host.log.warning("no pictures of the result: %s: %s", type(error).__name__, error)
         self._preview = None  # frees memory, which storing needs, too
 
+    def show_cells(self, cells: Sequence[dict[str, Any]]) -> None:
+        """Show the pictures to choose from on the node, although it has failed."""
+        if cells:
+            _send("artgraph.cells", cells=cells)
+
     def _send_curves(self, preview: Any) -> None:
         columns: dict[str, list[float]] = getattr(preview, "curves", lambda row: {})(self._rows)
         if columns:

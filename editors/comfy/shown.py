@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...contract.spec import NodeSpec
 from ...pictures.suffixes import is_displayable, is_film
 from ...runner.run.compute import Computed
+from ...runner.store.results import Stored
+from ..formats.cells import shown_cells
 from ..formats.results import shown_outputs
 from ..formats.samples import SAMPLES, Samples
 from ..formats.workflow_extras import plain
@@ -19,15 +22,20 @@ _ENDINGS = (".webp", ".png", ".apng")  # what the editor shows as pictures, also
 
 
 def shown_on_node(
-    spec: NodeSpec, done: Computed, running: RunningNode, files: list[dict[str, str]]
+    spec: NodeSpec,
+    done: Computed,
+    running: RunningNode,
+    files: list[dict[str, str]],
+    inputs: Mapping[str, Stored],
 ) -> dict[str, Any]:
     """Returns what the editor shows on a node that is done, also if its result was stored before.
 
     files: what the node saved, as `save_files` returns it.
 
-    The keys `images`, `animated` and `text` are ComfyUI's. The script `shown.js` shows the others,
-    and the texts. Its lists are there even if they are empty: ComfyUI joins the results of a node
-    that runs several times by the keys of the first one, and sends null instead of an empty result.
+    The keys `images`, `animated` and `text` are ComfyUI's. The scripts `shown.js` and `cells.js`
+    show the others, and the texts. The lists are there even if they are empty: ComfyUI joins the
+    results of a node that runs several times by the keys of the first one, and sends null instead of
+    an empty result.
     """
     store, folder = host.store(), host.temporary_folder()
     samples = Samples(store.folder / SAMPLES, folder)
@@ -36,14 +44,22 @@ def shown_on_node(
             samples.put(done.key.digest, running.sheet)
     found = shown_outputs(spec, spec.id, done.result, store, folder)
     names = [*samples.reused(spec.id, done.key.digest), *found.get("pictures", [])]
-    pictures = [{"filename": n, "subfolder": host.SHOWN, "type": "temp"} for n in names]
+    place = {"subfolder": host.SHOWN, "type": "temp"}
+    pictures = [{"filename": name, **place} for name in names]
     ui = ui_for(files, pictures)
     ui["text"] = [*running.lines, *found.get("text", []), *ui.get("text", [])]
     ui["artgraph_warnings"] = running.warnings
     ui["artgraph_curves"] = plain(found.get("curves", []))
     ui["artgraph_tables"] = plain(found.get("tables", []))
     ui["artgraph_saved"] = [True] if files else []  # the page reads the lists of files again
+    ui["artgraph_cells"] = cells_on_node(spec, inputs)
     return ui
+
+
+def cells_on_node(spec: NodeSpec, inputs: Mapping[str, Stored]) -> list[dict[str, Any]]:
+    """Returns the pictures to choose from on a node, if it has a widget for that."""
+    cells = shown_cells(spec, inputs, host.store(), host.temporary_folder())
+    return [{**part, "subfolder": host.SHOWN, "type": "temp"} for part in cells]
 
 
 def ui_for(files: list[dict[str, str]], others: list[dict[str, str]]) -> dict[str, Any]:

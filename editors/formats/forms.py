@@ -47,12 +47,12 @@ class InputForm:
     is_widget: bool
 
     def accepts(self, kind: Any) -> bool:
-        """Returns whether a wire of a type fits. A list of paths (`path`) accepts a text, too.
+        """Returns whether a wire of a type fits. A list of paths (`artgraph_paths`) accepts a text, too.
 
         kind: as in ComfyUI: names with commas between, or a list of choices.
         """
         found = set(kind.split(",")) if isinstance(kind, str) else {"COMBO"}
-        wanted = set(self.type.split(",")) | ({"STRING"} if self.options.get("path") else set())
+        wanted = set(self.type.split(",")) | ({"STRING"} if self.options.get("artgraph_paths") else set())
         return bool(found & (wanted | {"*", "COMFY_MATCHTYPE_V3"}))
 
 
@@ -252,6 +252,8 @@ def _options(widget: Widget, translate: Callable[[str], str]) -> dict[str, Any]:
     options: dict[str, Any] = {"tooltip": _widget_tooltip(widget, translate)}
     if widget.is_advanced:
         options["advanced"] = True
+    if widget.chosen_of is not None:
+        options["chosen_of"] = widget.chosen_of
     if widget_type(widget) == "COMBO":
         empty_choice = [""] if widget.nullable else []
         options |= {"options": empty_choice + list(widget.choices or ("true", "false"))}

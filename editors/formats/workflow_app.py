@@ -1,7 +1,7 @@
 """What the editor's App mode shows of a graph: inputs as a form, and outputs as large pictures.
 
-The inputs are the pictures to choose and the knobs. The outputs are the nodes that save. The layout
-of a graph file contains them only if the user has chosen others.
+The inputs are the pictures to load, the knobs and the pictures to choose from. The outputs are the
+nodes that save. The layout of a graph file contains them only if the user has chosen others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...runner.graph.document import Document
 USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen
 # The names of the button in files.js, and of the sheet of what the folder contains in looks.js.
 FOLDER_PARTS = ("choose a folder of pictures", "pictures")
+CELLS = " sheet"  # follows the name of a widget in that of its pictures in cells.js
 _MODELS = {"gan", "vae", "classifier"}  # sockets
 _WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
 
@@ -33,6 +34,7 @@ def usual_app(
     nodes: the names of the nodes that are not in a subgraph.
     """
     inputs: list[Any] = []
+    cells: list[Any] = []  # sheets of pictures to choose from
     buttons: dict[str, list[str]] = {}  # nodes by the knob that their button sets
     for name in nodes:
         entry = document.nodes[name]
@@ -44,6 +46,8 @@ def usual_app(
                 buttons.setdefault(knob, []).append(name)
             elif widget.kind == "folder":
                 inputs += [[name, part] for part in FOLDER_PARTS]
+            elif widget.chosen_of is not None and (wire is None or owner == "knobs"):
+                cells.append([name, f"{widget.name}{CELLS}"])
             elif widget.kind == "file" and widget.is_picture and wire is None:
                 inputs.append([name, widget.name])
     for knob in document.knobs:
@@ -51,6 +55,7 @@ def usual_app(
         about = [{"description": text}] if text else []
         inputs += [[name, "value", *about] for (owner, _), name in knobs.items() if owner == knob]
         inputs += [[name, part] for name in buttons.get(knob, [])[:1] for part in FOLDER_PARTS]
+    inputs += cells
     ends = [name for name in nodes if _saves(document.nodes[name].type, registry)]
     ends.sort(key=lambda name: _rank(name, document, registry))
     return {"inputs": inputs, "outputs": ends}

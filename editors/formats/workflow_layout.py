@@ -14,7 +14,7 @@ _GAP_X, _GAP_Y = 80, 60
 _TITLE, _SLOT, _WIDGET, _TEXT_BOX = 30, 20, 24, 100
 _PREVIEWED = {"procedural_art", "style_transfer"}  # they show pictures while they run, too
 # Heights of results on a node.
-_PICTURES, _CURVES, _TABLE, _TEXT, _LOOK = 230, 180, 125, 60, 260
+_PICTURES, _CURVES, _TABLE, _TEXT, _LOOK, _CELLS = 230, 180, 125, 60, 260, 420
 GROUP_TOP, GROUP_EDGE = 90, 24  # space in a group above its nodes, and at its other edges
 
 
@@ -44,12 +44,13 @@ def _extra_height(form: NodeForm) -> int:
     """Returns the height that a node needs for what a workflow does not contain.
 
     This is its results in a run, the buttons of the editor to upload and to review, the sheet of
-    what its folder contains, and the advanced widgets.
+    what its folder contains or of the pictures to choose from, and the advanced widgets.
     """
     spec = form.spec
     widgets = spec.widgets.values()
     buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
     sheet = _LOOK if any(w.kind == "folder" for w in widgets) else 0
+    sheet += _CELLS * sum(w.chosen_of is not None for w in widgets)
     return _WIDGET * (buttons + _advanced(form)) + sheet + _results_height(spec)
 
 

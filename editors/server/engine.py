@@ -39,7 +39,7 @@ class Engine:
         self._starting = asyncio.Lock()
         self._warming: asyncio.Task[Any] | None = None
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._live: dict[int, asyncio.Future[dict[str, str]]] = {}  # live tasks by number
+        self._live: dict[int, asyncio.Future[dict[str, Any]]] = {}  # live tasks by number
         self._number = 0  # of the last live task
         self._follower: Follower | None = None
         self._current: QueuedRun | None = None
@@ -112,10 +112,10 @@ class Engine:
     def send_status(self) -> None:
         self._hub.broadcast("status", self.status())
 
-    async def live(self, task: dict[str, Any]) -> dict[str, str] | None:
+    async def live(self, task: dict[str, Any]) -> dict[str, Any] | None:
         """Draw the pictures of a graph that is being changed, while nothing runs.
 
-        Returns a JPEG as base64 for each node by its id, or None if that is not possible now.
+        Returns the fields of `Drawn`, or None if that is not possible now.
         """
         if self._current is not None or self.jobs.count(WAITING):
             return None
@@ -259,7 +259,7 @@ class Engine:
                 if "live" not in event:
                     events.put_nowait(event)
                 elif answer is not None and not answer.done():
-                    answer.set_result(event["pictures"])
+                    answer.set_result(event["drawn"])
         finally:
             events.put_nowait(None)
             for answer in self._live.values():

@@ -243,6 +243,9 @@ class Follower:
         self.failures.append(failure)
         self.job.outputs[node] = {FAILED: {key: failure[key] for key in ("what", "advice")}}
         self.send("artgraph.failed", **failure)
+        if cells := self._cells(event):
+            self.job.outputs[node]["artgraph_cells"] = cells
+            self.send("artgraph.cells", node=node, cells=cells)
 
     def _on_cached(self, node: str, event: dict[str, Any]) -> None:
         if node not in self._cached and not event.get("picture"):
@@ -279,11 +282,19 @@ class Follower:
             self._count[node] = self._count.get(node, 0) + len(files)
             self._saved.setdefault(node, []).extend(pictures)
             del self._saved[node][_MAX_SAVED:]
+        if cells := self._cells(event):
+            output["artgraph_cells"] = cells
         for kind in ("tables", "curves"):
             if kind in shown:
                 output[f"artgraph_{kind}"] = shown[kind]
         self.job.outputs[node] = output
         self._send_executed(node, output)
+
+    def _cells(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the pictures to choose from on a node."""
+        return [
+            {**part, **self._file_info(part["filename"], "temp")} for part in event.get("cells", ())
+        ]
 
     def _store(self, path: Path, name: str) -> FileInfo:
         """Link a published file into the job's folder, since the next run moves it aside."""

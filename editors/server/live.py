@@ -10,8 +10,8 @@ import base64
 import io
 import json
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from ...runner.graph.folders import Folders
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.plan import Step, make_plan
 from ...runner.store.store import Store
+from ..formats.cells import drawn_cells
+from .live_memory import Memory, Values
 from .translate import from_prompt
 
 _MAX_BYTES = 512 * 2**20  # memory for values
@@ -33,11 +35,21 @@ _SLOW = 3.0  # seconds after which a node counts as slow
 _STOPPED = 10.0  # seconds after which it is stopped
 _PAUSE = 60.0  # seconds in which a node that was slow twice is not computed
 
-Values = dict[str, Any]
-
 
 class NotLive(Exception):  # noqa: N818 - not an error: the editor shows nothing
     """A picture can't be drawn without a training, or not fast enough."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What nodes show, by their ids in the editor.
+
+    pictures: a JPEG as base64, of those that show or save pictures.
+    cells:    the pictures to choose from, as `shown_cells` returns them, with their PNG as a URL.
+    """
+
+    pictures: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 class Live:
@@ -48,16 +60,14 @@ class Live:
     ) -> None:
         self._folders, self._registry = folders, registry
         self._numerics = all_numerics_for(device)[0]
-        self._memory = _Memory(_MAX_BYTES)
+        self._memory = Memory(_MAX_BYTES)
         self._slow: dict[str, list[float]] = {}  # when a node was slow, by its type and name
 
-    def draw(self, task: Mapping[str, Any], check: Callable[[], None]) -> dict[str, str]:
-        """Returns a picture for each node that shows or saves pictures after the changed nodes.
+    def draw(self, task: Mapping[str, Any], check: Callable[[], None]) -> Drawn:
+        """Returns what the nodes after the changed ones show.
 
         task:  the prompt, the file of its graph, and the ids of the changed nodes.
         check: raises Cancelled if the result is no longer wanted.
-
-        Each picture is a JPEG as base64, by the editor's id of its node.
         """
         folder = Path(task["folder"])
         folders = Folders(folder, self._folders["input"], self._folders["out"])
@@ -65,52 +75,61 @@ class Live:
             found = from_prompt(task["prompt"], self._registry, task["file"], folder)
             graph = bind(found.document, self._registry, folders)
         except ArtgraphError:
-            return {}
+            return Drawn()
         changed = [
             name
             for name, number in found.ids.items()
             if name in graph.nodes and any(_is_in(number, node) for node in task["nodes"])
         ]
         after = set().union(*(graph.dependents(name) for name in changed))
-        shown = {name: source for name in after if (source := _shown_source(graph.nodes[name]))}
         store = Store(self._folders["cache"])
         try:
-            return self._pictures(graph, store, shown, found.ids, check)
+            return self._drawn(graph, store, after, found.ids, check, changed)
         finally:
             store.close()
 
     def rehearse(self, graph: Graph, check: Callable[[], None]) -> None:
         """Draw the pictures of a graph for nobody, so that all libraries they need are loaded."""
-        shown = {
-            name: source for name, node in graph.nodes.items() if (source := _shown_source(node))
-        }
         store = Store(self._folders["cache"])
         try:
-            self._pictures(graph, store, shown, {name: name for name in shown}, check)
+            self._drawn(graph, store, graph.nodes, {name: name for name in graph.nodes}, check)
         finally:
             store.close()
 
-    def _pictures(
+    def _drawn(
         self,
         graph: Graph,
         store: Store,
-        shown: Mapping[str, Source],
+        names: Iterable[str],
         ids: Mapping[str, str],
         check: Callable[[], None],
-    ) -> dict[str, str]:
-        sources = [source.node for source in shown.values()]
+        changed: Sequence[str] = (),
+    ) -> Drawn:
+        """Returns what some nodes show; what there is to choose from on a changed one is known."""
+        nodes = [graph.nodes[name] for name in names]
+        shown = {node.name: source for node in nodes if (source := _shown_source(node))}
+        others = [node for node in nodes if node.name not in changed]
+        offered = {(node.name, widget): wire for node in others for widget, wire in _offered(node)}
+        sources = [source.node for source in (*shown.values(), *offered.values())]
         plan = make_plan(graph, store, self._numerics, sources) if sources else []
         drawing = _Drawing(self, graph, store, plan, check)
-        pictures: dict[str, str] = {}
+        found = Drawn()
         made: dict[Source, str] = {}
         for name, source in shown.items():
             try:
                 if source not in made:
                     made[source] = _encoded(drawing.value(source))
-                pictures[ids[name]] = made[source]
+                found.pictures[ids[name]] = made[source]
             except NotLive:
                 continue
-        return pictures
+        for (name, widget), source in offered.items():
+            try:
+                about, data = drawn_cells(drawing.value(source))
+            except NotLive:
+                continue
+            url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+            found.cells.setdefault(ids[name], []).append({"widget": widget, "data": url, **about})
+        return found
 
     def compute(
         self, node: BoundNode, inputs: Values, widgets: Values, check: Callable[[], None]
@@ -143,7 +162,7 @@ class Live:
         return outputs
 
     @property
-    def memory(self) -> _Memory:
+    def memory(self) -> Memory:
         """The values of nodes that were computed or read."""
         return self._memory
 
@@ -248,47 +267,6 @@ class _Drawing:
         return port.sockets[0]
 
 
-class _Memory:
-    """Values by key; the ones that were not used for the longest time are forgotten first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._size = limit, 0
-        self._values: OrderedDict[str, tuple[Values, int]] = OrderedDict()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def get(self, key: str) -> Values | None:
-        found = self._values.get(key)
-        if found is None:
-            return None
-        self._values.move_to_end(key)
-        return found[0]
-
-    def __setitem__(self, key: str, values: Values) -> None:
-        self._size -= self._values.pop(key, ({}, 0))[1]
-        size = sum(map(_bytes, values.values()))
-        self._values[key] = (values, size)
-        self._size += size
-        while self._size > self._limit and len(self._values) > 1:
-            self._size -= self._values.popitem(last=False)[1][1]
-
-
-def _bytes(value: Any) -> int:
-    """Returns about how much memory a value takes."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return value.numel() * value.element_size()
-    if isinstance(value, Mapping):
-        return sum(map(_bytes, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(map(_bytes, value))
-    if hasattr(value, "__dict__"):
-        return 1_000 + sum(map(_bytes, vars(value).values()))
-    return 100
-
-
 def _is_in(number: str, node: str) -> bool:
     """Returns whether a node's id is the given one, or that of a node inside this subgraph."""
     return number == node or number.startswith(f"{node}:")
@@ -302,6 +280,13 @@ def _shown_source(node: BoundNode) -> Source | None:
         if name in node.wires and any(socket.name == "image" for socket in port.sockets):
             return node.wires[name]
     return None
+
+
+def _offered(node: BoundNode) -> Iterator[tuple[str, Source]]:
+    """Yields the widgets that choose from pictures, with the output whose pictures these are."""
+    for widget in node.spec.widgets.values():
+        if widget.chosen_of in node.wires:
+            yield widget.name, node.wires[widget.chosen_of]
 
 
 def _encoded(image: Any) -> str:

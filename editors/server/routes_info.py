@@ -149,7 +149,7 @@ async def logs_text(request: web.Request) -> web.Response:
 
 @routes.get("/extensions")
 async def extensions(_: web.Request) -> web.Response:
-    files = ("artgraph.js", "colors.js", "widgets.js")
+    files = ("artgraph.js", "cells.js", "colors.js", "widgets.js")
     return web.json_response([f"/extensions/artgraph/{file}" for file in files])
 
 

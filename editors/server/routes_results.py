@@ -148,7 +148,7 @@ def _is_of(run: QueuedRun, workflow: Mapping[str, Any], services: Services) -> b
 async def live(request: web.Request) -> web.Response:
     """Returns the pictures after some nodes of a prompt; an empty object if that is not possible.
 
-    Nothing is stored. The pictures are JPEG files as base64, by the id of the node that shows them.
+    Nothing is stored. The answer has the fields of `Drawn` (`live.py`).
     """
     services = request.app[SERVICES]
     body = await json_object(request)
@@ -162,5 +162,4 @@ async def live(request: web.Request) -> web.Response:
         "file": file.name,
         "folder": str(file.parent),
     }
-    pictures = await services.engine.live(task)
-    return web.json_response({} if pictures is None else {"pictures": pictures})
+    return web.json_response(await services.engine.live(task) or {})

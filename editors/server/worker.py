@@ -6,7 +6,7 @@ or blocks for minutes. It ends when the server ends.
 Input:  {"run": task}, {"cancel": job id} or {"live": task}. When the input ends, the run stops with
         a checkpoint.
 Output: {"job": id, "event": ...} for each event of the run, then one {"event": "end", ...}.
-        {"live": number, "pictures": {...}} for each live task.
+        {"live": number, "drawn": {...}} for each live task.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from ...contract.errors import ArtgraphError, Cancelled
 from ...contract.registry import load_nodes
 from ...runner.graph.binding import bind
+from ...runner.graph.bound import Graph
 from ...runner.graph.document import parse_document, read_document
 from ...runner.graph.folders import SHIPPED, Folders
 from ...runner.run.device_option import all_numerics_for
 from ...runner.run.events import (
     Cached,
     Event,
+    Failed,
     Finished,
     NodeEvent,
     Planned,
@@ -45,10 +49,12 @@ from ...runner.run.job import Job, default_jobs
 from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
+from ...runner.store.results import Result
 from ...runner.store.store import Store
+from ..formats.cells import shown_cells
 from ..formats.results import shown_outputs
 from ..formats.samples import Samples
-from .live import Live
+from .live import Drawn, Live
 from .settings import START
 
 _PREVIEW_SECONDS = 1.0  # seconds between two previews of a node
@@ -139,15 +145,15 @@ class Worker:
             if self._waiting:
                 raise Cancelled
 
-        pictures: dict[str, str] = {}
+        found = Drawn()
         try:
             check()
-            pictures = self._live_pictures().draw(task, check)
+            found = self._live_pictures().draw(task, check)
         except Cancelled:
             pass
         except Exception as error:  # a preview is missing, and a run shows the error
             print(f"no live preview: {type(error).__name__}: {error}", file=sys.stderr)
-        self._send({"live": task["number"], "pictures": pictures})
+        self._send({"live": task["number"], "drawn": asdict(found)})
 
     def _do(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one task. Returns how it ended."""
@@ -195,6 +201,9 @@ class Worker:
                     data["samples"] = keep(event.node, run.key(event.node))
                 except Exception as error:  # the node is done, even if it can't be shown
                     self._send(_not_shown(event, error))
+            if isinstance(event, Finished | Cached | Failed):
+                cells = self._cells(event, graph, run.results, store, task["shown"])
+                data |= {"cells": cells} if cells else {}
             if not isinstance(event, NodeEvent):
                 return  # the event `end` reports the end
             if isinstance(event, Planned) and (event.action != "cached" or event.picture):
@@ -226,6 +235,27 @@ class Worker:
             return run.execute(task["only"]).status
         finally:
             store.close()
+
+    def _cells(
+        self,
+        event: NodeEvent,
+        graph: Graph,
+        results: Mapping[str, Result],
+        store: Store,
+        folder: str,
+    ) -> list[dict[str, Any]]:
+        """Returns the pictures to choose from on a node that is done or has failed."""
+        node = graph.nodes[event.node]
+        inputs = {
+            name: results[wire.node].outputs[wire.output]
+            for name, wire in node.wires.items()
+            if wire.node in results and wire.output in results[wire.node].outputs
+        }
+        try:
+            return shown_cells(node.spec, inputs, store, Path(folder))
+        except Exception as error:
+            self._send(_not_shown(event, error))
+            return []
 
     def _send(self, data: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the server has ended, and the run will stop

@@ -26,11 +26,17 @@ export function nameNewKnobs() {
     if (node.type === 'PrimitiveNode' && node.widgets?.length && !node.widgets[0].label) nameKnob(node)
 }
 
+/** Returns the name of a node in words, unless the user has given it a title. */
+export function nameInWords(node) {
+  const { name, title = name } = node.properties?.artgraph ?? {}
+  return name && node.title === title ? words(name) : node.title
+}
+
 function nameKnob(node) {
   const widget = node.widgets?.[0]
   if (!widget) return
-  const { name, title = name } = node.properties?.artgraph ?? {}
-  widget.label = name && node.title === title ? words(name) : node.title
+  widget.label = nameInWords(node)
+  const { name } = node.properties?.artgraph ?? {}
   const about = extra().artgraph?.knobs?.[name]?.about
   if (about) widget.tooltip = said(about)
   if (!isSeed(node)) dropControl(node)

@@ -109,7 +109,7 @@ async function showVersions() {
 const aboutPageBadges = []
 
 // A run that goes on may send messages before the page is ready for them. The editor knows only kinds that are heard.
-for (const kind of ['progress', 'failed', 'curves', 'saved', 'changed']) api.addEventListener(`artgraph.${kind}`, () => {})
+for (const kind of ['progress', 'failed', 'curves', 'cells', 'saved', 'changed']) api.addEventListener(`artgraph.${kind}`, () => {})
 
 app.registerExtension({
   name: 'artgraph',

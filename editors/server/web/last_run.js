@@ -6,7 +6,7 @@ import { drawAgain } from './live.js'
 import { activePath, editorStore, graphFile } from './nodes.js'
 import { markOld } from './results.js'
 
-const OF_NODES = ['executed', 'b_preview_with_metadata', 'progress_text', 'execution_cached', 'artgraph.failed', 'artgraph.curves']
+const OF_NODES = ['executed', 'b_preview_with_metadata', 'progress_text', 'execution_cached', 'artgraph.failed', 'artgraph.curves', 'artgraph.cells']
 const graphs = new Map() // from a run to the file of its graph
 let shown = 0 // counts requests and runs, so that a late answer is not shown on another graph
 

@@ -1,4 +1,4 @@
-// While a number is dragged, the pictures that depend on it are drawn again. Nothing is saved.
+// While a number is dragged, or pictures are chosen, the pictures that depend on it are drawn again. Nothing is saved.
 
 import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
@@ -33,6 +33,11 @@ export function watchNumbers() {
     window.addEventListener(kind, () => { pressed = false; until = performance.now() + AFTER }, true)
   for (const kind of ['wheel', 'keydown'])
     window.addEventListener(kind, () => { begin(); until = performance.now() + AFTER }, { capture: true, passive: true })
+  window.addEventListener('artgraph.chosen', ({ detail: ids }) => { // a click on a picture of cells.js
+    begin()
+    until = performance.now() + AFTER
+    for (const id of ids) changed.add(id)
+  })
 }
 
 /** A typed number becomes a value at the press of a button: the button must stay until it is clicked. */
@@ -95,10 +100,11 @@ async function draw() {
     const { output: prompt, workflow } = await app.graphToPrompt()
     const body = JSON.stringify({ prompt, nodes, workflow: { extra: { artgraph_file: workflow.extra?.artgraph_file } } })
     const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
-    const { pictures } = answer.ok ? await answer.json() : {}
+    const { pictures, cells } = answer.ok ? await answer.json() : {}
     await released
     if (path !== activePath()) return []
-    for (const [id, data] of Object.entries(pictures ?? {})) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
+    for (const [id, data] of Object.entries(pictures ?? {}).sort(byPlace)) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
+    for (const [node, offered] of Object.entries(cells ?? {})) api.dispatchCustomEvent('artgraph.cells', { node, cells: offered })
     if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
     return Object.keys(pictures ?? {})
   } catch (error) {
@@ -107,6 +113,13 @@ async function draw() {
   } finally {
     busy = false
   }
+}
+
+/** App mode shows what is drawn last: that is the first of its outputs. */
+function byPlace([one], [other]) {
+  const outputs = (app.graph.extra?.linearData?.outputs ?? []).map(String)
+  const [first, second] = [one, other].map((id) => (outputs.includes(id) ? outputs.indexOf(id) : outputs.length))
+  return second - first
 }
 
 function show(id, blob) {

@@ -140,3 +140,30 @@ def test_the_line_of_a_training_has_its_step_loss_speed_and_the_time_left():
 )
 def test_values_on_wires_are_readable(value, lines):
     assert description(value).splitlines() == lines
+
+
+CHOICE = """
+artgraph: 1
+nodes:
+  art: {node: procedural_art, with: {count: 8, size: 32}}
+  some: {node: dataset_images, from: {dataset: art}, with: {count: 6}}
+  choice: {node: choose, from: {image: some.image}, with: {cells: "CELLS"}}
+  saved: {node: save_image, from: {image: choice.image}}
+"""
+
+
+@pytest.mark.parametrize("form", ["v1", "v3"])
+def test_a_node_shows_the_pictures_to_choose_from(form, tmp_path):
+    def prompt(cells):
+        text = CHOICE.replace("CELLS", cells)
+        return to_api(parse_document(text, "graph.yaml", Path()), load_nodes())
+
+    with Comfy(form, tmp_path, tmp_path / "cache") as comfy:
+        shown = comfy.run(prompt("2, 5"))["shown"]
+        missing = comfy.run(prompt("7"))
+    (cells,) = shown[number_of(prompt("1"), "choice")]["artgraph_cells"]
+    assert (cells["widget"], cells["count"], cells["type"]) == ("cells", 6, "temp")
+    file = tmp_path / "temp" / cells["subfolder"] / cells["filename"]
+    with Image.open(file) as picture:
+        assert picture.size == (32 * cells["columns"], 32 * 6 // cells["columns"])
+    assert "`cells` names picture 7, but there are only 6 pictures" in str(missing)

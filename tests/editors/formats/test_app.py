@@ -9,7 +9,7 @@ from small_graphs import GRAPHS
 
 from artgraph.contract.registry import load_nodes
 from artgraph.editors.formats.convert import from_comfy
-from artgraph.editors.formats.workflow_app import FOLDER_PARTS
+from artgraph.editors.formats.workflow_app import CELLS, FOLDER_PARTS
 from artgraph.editors.formats.workflow_names import app_of
 from artgraph.editors.formats.workflow_write import to_workflow
 from artgraph.runner.graph.document import parse_document
@@ -81,6 +81,28 @@ def test_the_scripts_name_the_button_and_the_sheet_alike():
     button, sheet = FOLDER_PARTS
     assert f"'{button}'" in (scripts / "files.js").read_text()
     assert f"addDOMWidget('{sheet}'" in (scripts / "looks.js").read_text()
+
+
+def test_pictures_to_choose_from_follow_the_knobs_in_the_order_of_the_graph():
+    text = """\
+artgraph: 1
+knobs:
+  cells: {value: "1", about: Chosen elsewhere}
+  count: {value: 8, about: How many}
+nodes:
+  art: {node: procedural_art, from: {count: knobs.count}}
+  some: {node: dataset_images, from: {dataset: art}}
+  one: {node: choose, from: {image: some.image}}
+  two: {node: choose, from: {image: one.image}, with: {cells: "2"}}
+  three: {node: choose, from: {image: two.image, cells: knobs.cells}}
+  saved: {node: save_image, from: {image: three.image}}
+"""
+    inputs, _ = shown(opened(text))
+    names = [[name, widget] for name, widget, *_ in inputs]
+    sheets = [[name, f"cells{CELLS}"] for name in ("one", "two", "three")]
+    assert names == [["cells", "value"], ["count", "value"], *sheets]
+    scripts = Path(__file__).parents[3] / "editors" / "comfy" / "web"
+    assert f"addDOMWidget(`${{name}}{CELLS}`" in (scripts / "cells.js").read_text()
 
 
 def test_only_what_the_user_has_chosen_is_stored():

@@ -211,8 +211,8 @@ def look_again() -> None:
 def inputs_of(form: NodeForm) -> list[InputForm]:
     """Returns the inputs of a node. Its paths offer what is in ComfyUI's folders.
 
-    The mark `artgraph_paths` is for the page: a text can be wired to such a list, and it is read again
-    after a file was saved.
+    The mark `artgraph_paths` is for the page: a text can be wired to such a list, and it is read
+    again after a file was saved.
     """
     found = []
     for entry in form.inputs:

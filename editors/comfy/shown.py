@@ -33,9 +33,9 @@ def shown_on_node(
     files: what the node saved, as `save_files` returns it.
 
     The keys `images`, `animated` and `text` are ComfyUI's. The scripts `shown.js` and `cells.js`
-    show the others, and the texts. The lists are there even if they are empty: ComfyUI joins the
-    results of a node that runs several times by the keys of the first one, and sends null instead of
-    an empty result.
+    show the others, and the texts. The lists are there even if they are empty: ComfyUI joins
+    the results of a node that runs several times by the keys of the first one, and sends null
+    instead of an empty result.
     """
     store, folder = host.store(), host.temporary_folder()
     samples = Samples(store.folder / SAMPLES, folder)

@@ -47,12 +47,14 @@ class InputForm:
     is_widget: bool
 
     def accepts(self, kind: Any) -> bool:
-        """Returns whether a wire of a type fits. A list of paths (`artgraph_paths`) accepts a text, too.
+        """Returns whether a wire of a type fits. A list of paths accepts a text, too.
 
         kind: as in ComfyUI: names with commas between, or a list of choices.
         """
         found = set(kind.split(",")) if isinstance(kind, str) else {"COMBO"}
-        wanted = set(self.type.split(",")) | ({"STRING"} if self.options.get("artgraph_paths") else set())
+        wanted = set(self.type.split(",")) | (
+            {"STRING"} if self.options.get("artgraph_paths") else set()
+        )
         return bool(found & (wanted | {"*", "COMFY_MATCHTYPE_V3"}))
 
 

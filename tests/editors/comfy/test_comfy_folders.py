@@ -189,7 +189,12 @@ def test_a_saved_model_is_loaded_by_its_name(folder, form):
 @pytest.mark.parametrize(
     ("kind", "options", "fitting", "others"),
     [
-        ("COMBO", {"artgraph_paths": True}, ["STRING", "STRING,COMBO", ["a", "b"], "*"], ["INT", "IMAGE"]),
+        (
+            "COMBO",
+            {"artgraph_paths": True},
+            ["STRING", "STRING,COMBO", ["a", "b"], "*"],
+            ["INT", "IMAGE"],
+        ),
         ("COMBO", {}, ["COMBO", "STRING,COMBO"], ["STRING"]),
         ("IMAGE", {}, ["IMAGE", "COMFY_MATCHTYPE_V3"], ["MASK", ["a"]]),
         ("A,B", {}, ["A", "B,C"], ["C"]),

@@ -15,9 +15,7 @@ from torch.nn import functional as F
 
 from .training.numerics import Numerics
 
-EDGE = (
-    128  # smaller pictures are enlarged to the area of such a square before the network sees them
-)
+EDGE = 128  # smaller pictures are enlarged to the area of such a square for the network
 COARSE = 2  # of the maps of the network, so many of the coarsest are compared
 FEWEST = 2  # rows and columns of a map that is compared
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ def _transferred(
                 done += 1
                 report(done, match.preview)
             for _ in range(VOTES):
-                match.vote(lambda shown=match.preview, done=done: report(done, shown))
+                match.vote(partial(report, done, match.preview))
                 done += 1
                 report(done, match.preview)
             picture = match.picture.detach()
@@ -141,7 +142,7 @@ class _Match:
             * KEEP
             * (blurred_brightness(self.picture) - self._brightness).square().mean((1, 2, 3))
         )
-        directions = _directions(random).to(self.picture.device)
+        directions = random_directions(random).to(self.picture.device)
         loss = loss + patch_distance(self.picture, self._style, directions)
         if self._seen is not None:
             loss = loss + self._share * self._seen.distance(self.picture)
@@ -187,7 +188,7 @@ def _project(pictures: Tensor, directions: Tensor) -> Tensor:
     return F.conv2d(padded, directions).flatten(2)
 
 
-def _directions(random: torch.Generator) -> Tensor:
+def random_directions(random: torch.Generator) -> Tensor:
     """Returns random unit directions (DIRECTIONS, 3, SIDE, SIDE) in the space of patches."""
     directions = torch.randn(DIRECTIONS, 3, SIDE, SIDE, generator=random)
     return F.normalize(directions.flatten(1)).view_as(directions)

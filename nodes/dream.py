@@ -15,7 +15,6 @@ from ..contract.widgets import Advanced, Seed
 from ..contract.wording import find_name, listed
 
 if TYPE_CHECKING:
-    from ..models.repaint.dream import DreamSettings
     from ..models.repaint.responses import Response
 
 MOST_PIXELS = 1 << 22  # of a picture that is dreamt

@@ -17,7 +17,7 @@ from ...runner.graph.document import Document
 USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen
 # The names of the button in files.js, and of the sheet of what the folder contains in looks.js.
 FOLDER_PARTS = ("choose a folder of pictures", "pictures")
-_MODELS = {"gan", "vae", "classifier"}  # sockets
+_MODELS = {"gan", "vae", "classifier", "restyler"}  # sockets
 _WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
 
 

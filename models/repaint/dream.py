@@ -109,7 +109,7 @@ def flown(picture: Tensor, flight: Flight) -> Tensor:
     height, width = picture.shape[2:]
     angle, ratio = math.radians(flight.turn), width / height
     cos, sin = (f(angle) / flight.zoom for f in (math.cos, math.sin))
-    theta = torch.tensor([[[cos, sin / ratio, 0], [-sin * ratio, cos, 0]]], device=picture.device)
+    theta = torch.tensor([[[cos, -sin / ratio, 0], [sin * ratio, cos, 0]]], device=picture.device)
     grid = F.affine_grid(theta, [*picture.shape], align_corners=False)
     return F.grid_sample(
         picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False
@@ -169,7 +169,7 @@ def _with_step(
     numerics: Numerics,
     strength: float,
 ) -> Iterator[tuple[Tensor, float]]:
-    """Yields the picture and the share of a step that is done, after each tile; the last has all."""
+    """Yields the picture and the share of a step that is done, after each tile."""
     height, width = picture.shape[2:]
     moved = torch.roll(picture, shift, (2, 3))
     gradient = torch.zeros_like(moved)

@@ -36,7 +36,7 @@ Report = Callable[[], None]
 
 
 def first_places(picture: Tensor, style: Tensor, report: Report) -> Tensor:
-    """Returns a place of the style (3, h, w) for each pixel of a picture (3, H, W), int64 (H, W, 2).
+    """Returns a place of the style (3, h, w) for each pixel of a picture: int64 (H, W, 2).
 
     At most MOST_STYLE patches of the style are compared, evenly spaced; a round of
     `refined_places` then finds those between them. A place is a row and a column.

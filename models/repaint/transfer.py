@@ -73,8 +73,9 @@ def repaint(
             continue
         for row, picture in enumerate(found):
             report = part_of(start + count * share + row * (1 - share), 1 - share)
-            planes = (x.to(numerics.device) for x in (picture, style[start + row].float()))
-            results.append(_enlarged(*planes, content.shape[2:], scales, report).cpu())
+            ours, theirs = (x.to(numerics.device) for x in (picture, style[start + row]))
+            large = _enlarged(ours, theirs.float(), content.shape[2:], scales, report)
+            results.append(large.cpu())
     return torch.stack(results)
 
 

@@ -10,7 +10,6 @@ Paper: Olah, Mordvintsev and Schubert 2017, "Feature visualization" (Distill).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,7 +26,7 @@ AT_ONCE = 1 << 18  # largest number of pixels that are computed at once
 DEVIATION = 0.01  # of the waves at the beginning
 SHIFT, SCALES, TURN = 8, (0.9, 1.1), 10.0  # pixels, factors and degrees of the transforms, at most
 TRANSFORMS = 1 << 20  # first counter of the transforms' random stream
-# Main colours of photographs, as columns: brightness, blue to yellow, green to magenta (Olah et al.)
+# The main colours of photographs, as columns: brightness, blue to yellow, green to magenta
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
 

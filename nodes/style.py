@@ -31,7 +31,7 @@ def style_transfer(
     content: Image,
     style: Image,
     mask: Annotated[
-        Mask | None, Field(description="Where to repaint: 1; 0 keeps the content")
+        Mask | None, Field(description="What is repainted: 1 is, and 0 stays as in the content")
     ] = None,
     classifier: Annotated[
         Classifier | None,
@@ -67,8 +67,8 @@ def style_transfer(
     three times as long as 256 px. This happens in tiles, which need little memory and leave no
     seams.
 
-    The mask is resized to the content. Where it is 0, the result has the bits of the content, and
-    values between blend both.
+    The mask is resized to the content. Pixels with a mask of 0 have the bits of the content, and
+    values between 0 and 1 blend both.
 
     With a classifier, the result also stays near the content in its features, so that faces and
     things remain. Use a `pretrained_classifier` for photographs.
@@ -151,7 +151,7 @@ def _fitted(mask: Tensor, height: int, width: int) -> Tensor:
 
 
 def _blended(content: Tensor, painted: Tensor, share: Tensor) -> Tensor:
-    """Returns the content where the share is 0, what is painted where it is 1, else a blend."""
+    """Returns a blend; pixels with a share of 0 or 1 have the bits of the content or the paint."""
     import torch
 
     between = content + (painted - content) * share

@@ -102,7 +102,10 @@ class Encoder(nn.Module):
         H and W must be multiples of MULTIPLE. Of several maps of a size, it is the last.
         """
         by_stride = {round(x.shape[2] / m.shape[2]): m for m in self.features(x)}
-        return [F.avg_pool2d(x, COARSE), *(by_stride[stride].float() for stride in STRIDES if stride in by_stride)]
+        return [
+            F.avg_pool2d(x, COARSE),
+            *(by_stride[stride].float() for stride in STRIDES if stride in by_stride),
+        ]
 
 
 class Convolution(nn.Module):

@@ -83,12 +83,13 @@ class RestylerTrainee:
         self._network, self._settings, self._numerics = network, settings, numerics
         self._contents, self._styles = numerics.preload(contents), numerics.preload(styles)
         self.steps = Steps(run)
-        numerics.place(network)
         if start is None:
             initialise(network.decoder, rng(settings.seed, 0, 0))
-            network.decoder.set_usual(self._usual())
         else:
             network.decoder.load_state_dict(start)
+        numerics.place(network)
+        if start is None:
+            network.decoder.set_usual(self._usual())
         width = network.decoder.enter.conv.out_channels
         copy = blank(lambda: Decoder(network.decoder.channels, width))
         self.average = Average(network.decoder, numerics.place(copy), DECAY)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..blocks import to_bytes
+from ..repeatable import sampled
 from ..training.loop import Progress
 from ..training.numerics import Numerics
 from ..training.rng import rng
@@ -104,9 +105,4 @@ def _transformed(pictures: Tensor, random: torch.Generator) -> Tensor:
     cos, sin = math.cos(angle) / factor, math.sin(angle) / factor
     theta = torch.tensor([[[cos, sin, shift[0]], [-sin, cos, shift[1]]]], device=pictures.device)
     grid = F.affine_grid(theta, [1, *pictures.shape[1:]], align_corners=False)
-    return F.grid_sample(
-        pictures,
-        grid.expand(len(pictures), -1, -1, -1),
-        padding_mode="reflection",
-        align_corners=False,
-    )
+    return sampled(pictures, grid)

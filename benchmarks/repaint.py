@@ -39,7 +39,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     print(f"one thread, torch {torch.__version__}, tiles of {TILE} px")
-    print("size     seconds  longest wait  peak memory  borders  inside: rows and columns")
+    print("size     seconds  longest wait  peak memory  gradient over borders in range inside")
     for size in options.sizes:
         measure(size, options)
 
@@ -81,16 +81,16 @@ def picture(path: Path | None, size: int, style: str) -> torch.Tensor:
 
 def seams(result: torch.Tensor) -> str:
     """Returns the largest gradient over a border of tiles, and the range of those inside."""
-    largest, ranges = 0.0, []
-    for dim in (1, 2):
+    found = []
+    for dim, name in ((1, "rows"), (2, "columns")):
         steps = result.diff(dim=dim).abs().mean([d for d in range(3) if d != dim])
         border = torch.arange(1, len(steps) + 1) % TILE == 0
         if not border.any():
             return "no borders"
         deviation, mean = torch.std_mean(steps[~border])
-        largest = max(largest, steps[border].max().item())
-        ranges.append(f"{mean - 3 * deviation:.3f}..{mean + 3 * deviation:.3f}")
-    return f"{largest:7.3f}  {', '.join(ranges)}"
+        low, high = max(0.0, mean - 3 * deviation), mean + 3 * deviation
+        found.append(f"{name} {steps[border].max():.3f} in {low:.3f}..{high:.3f}")
+    return ", ".join(found)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def style_transfer(
     `content`.
 
     Pictures of more than 256 x 256 pixels are painted in about this size first. Then they are
-    enlarged scale by scale, with the details of the style in its own size: 1,024 px take about
+    enlarged scale by scale, with the details of the style in its own size: 1,024 px take two to
     three times as long as 256 px. This happens in tiles, which need little memory and leave no
     seams.
 

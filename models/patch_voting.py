@@ -9,6 +9,8 @@ image generative models" (GPNN); the guide is that of Hertzmann et al. 2001, "Im
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,21 +22,32 @@ CHUNK = 1 << 12  # picture patches compared at a time
 
 
 @torch.no_grad()
-def vote(picture: Tensor, style: Tensor, guide: Tensor, style_guide: Tensor) -> Tensor:
+def vote(
+    picture: Tensor,
+    style: Tensor,
+    guide: Tensor,
+    style_guide: Tensor,
+    tick: Callable[[], None] = lambda: None,
+) -> Tensor:
     """Repaint a picture (3, H, W) with the patches of a style (3, h, w).
 
     guide, style_guide: (1, H, W) and (1, h, w), compared at the patches' centres. Their squared
         differences are added to the mean squared difference of the patches' values, so they must
         be multiplied by their weight before.
+    tick: called before each part of the work but the first; raises to stop it.
     """
     reach = SIDE // 2
     ours = _patches(F.pad(picture[None], [reach] * 4, mode="reflect"), guide)
     inner = (slice(None), slice(reach, -reach), slice(reach, -reach))
     theirs = _patches(style[None], style_guide[inner])
-    theirs = theirs[_evenly_spaced(len(theirs), MOST_STYLE)]
+    theirs = theirs[evenly_spaced(len(theirs), MOST_STYLE)]
     # Distances to style patches that are far from all of ours are reduced, so these are used too.
-    rarity = COMPLETE + _distances(ours[_evenly_spaced(len(ours), CHUNK)], theirs).amin(0)
-    nearest = [_distances(part, theirs).div_(rarity).argmin(1) for part in torch.split(ours, CHUNK)]
+    rarity = COMPLETE + distances(ours[evenly_spaced(len(ours), CHUNK)], theirs).amin(0)
+    nearest = []
+    for number, part in enumerate(torch.split(ours, CHUNK)):
+        if number:
+            tick()
+        nearest.append(distances(part, theirs).div_(rarity).argmin(1))
     chosen = theirs[torch.cat(nearest), :-1].T[None] * theirs.shape[1] ** 0.5
     size = (picture.shape[1] + 2 * reach, picture.shape[2] + 2 * reach)
     total = F.fold(chosen, size, SIDE) / F.fold(torch.ones_like(chosen), size, SIDE)
@@ -51,12 +64,12 @@ def _patches(picture: Tensor, guide: Tensor) -> Tensor:
     return torch.cat([values * scale, guide.flatten()[:, None]], 1)
 
 
-def _distances(ours: Tensor, theirs: Tensor) -> Tensor:
+def distances(ours: Tensor, theirs: Tensor) -> Tensor:
     """Returns the squared distances of every row of `ours` to every row of `theirs`."""
     squares = ours.square().sum(1)[:, None] + theirs.square().sum(1)
     return squares.addmm_(ours, theirs.T, alpha=-2).clamp_(min=0)
 
 
-def _evenly_spaced(count: int, most: int) -> Tensor:
+def evenly_spaced(count: int, most: int) -> Tensor:
     """Returns up to `most` of the numbers below `count`, evenly spaced."""
     return torch.linspace(0, count - 1, min(count, most), dtype=torch.float64).long()

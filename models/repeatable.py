@@ -79,3 +79,38 @@ def reflected_by_flips(x: Tensor, reach: int) -> Tensor:
         last = x.narrow(dim, x.shape[dim] - 1 - reach, reach).flip(dim)
         x = torch.cat([first, x, last], dim)
     return x
+
+
+def sampled(x: Tensor, grid: Tensor) -> Tensor:
+    """Returns maps (N, C, h, w): those of x (N, C, H, W) at places of a grid (1, h, w, 2).
+
+    As torch's grid_sample: bilinear, with reflected borders, and -1 to 1 are the outer borders. Its
+    backward pass on CUDA adds in any order.
+    """
+    if x.is_cpu:
+        return F.grid_sample(
+            x, grid.expand(len(x), -1, -1, -1), padding_mode="reflection", align_corners=False
+        )
+    return sampled_by_index(x, grid)
+
+
+def sampled_by_index(x: Tensor, grid: Tensor) -> Tensor:
+    """Returns what `sampled` does, as a weighted sum of the four nearest pixels."""
+    result, flat = torch.zeros((), device=x.device), x.flatten(2)
+    (left, across), (top, down) = (
+        _between(grid[0, ..., axis], x.shape[3 - axis]) for axis in (0, 1)
+    )
+    for row, height in ((top, 1 - down), (top + 1, down)):
+        for column, width in ((left, 1 - across), (left + 1, across)):
+            rows, columns = row.clamp(max=x.shape[2] - 1), column.clamp(max=x.shape[3] - 1)
+            pixels = flat.index_select(2, (rows * x.shape[3] + columns).flatten())
+            result = result + pixels.view(*x.shape[:2], *row.shape) * (height * width)
+    return result
+
+
+def _between(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Returns the pixel before each place in -1..1, and the distance to it; borders reflect."""
+    away = ((places + 1) * side / 2).abs() % (2 * side)
+    inside = (torch.where(away > side, 2 * side - away, away) - 0.5).clamp(0, side - 1)
+    first = inside.floor()
+    return first.long(), inside - first

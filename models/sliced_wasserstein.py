@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import to_bytes
 from .patch_voting import vote
 from .repeatable import reflected
+from .seen import Seen
 from .training.in_parts import in_parts
 from .training.loop import Preview, Progress
 from .training.numerics import Numerics
@@ -33,6 +35,7 @@ DIRECTIONS = 32  # random directions in each step
 RATE = 0.05  # learning rate for pixels in -1..1; falls to a twentieth within each scale
 VOTES = 3  # votes at the end of each scale
 GUIDE = 10.0  # weight of the brightness in a vote, for `keep` 1
+SEEN = 0.5  # weight of the features in the loss, for `keep` 1
 KEEP = 4.0  # weight of the brightness in the loss, for `keep` 1; the patches' distance has 1
 BLUR = 5  # width in pixels of the blur of the brightness that `keep` preserves
 
@@ -46,6 +49,7 @@ def transfer(
     seed: int,
     numerics: Numerics,
     progress: Progress,
+    features: nn.Module | None = None,
 ) -> Tensor:
     """Paint each content picture (N, 3, H, W) in the style of its partner (N, 3, h, w).
 
@@ -53,6 +57,8 @@ def transfer(
     steps:     optimisation steps in total, divided evenly among the scales.
     keep:      how closely the result follows the brightness of the content: 0 not at all, 1 most.
     progress:  counts the votes as well, so its total is a little more than `steps`.
+    features:  a network that returns feature maps; the result follows those of the content too,
+               as closely as `keep` says. None: only its brightness.
 
     Returns float32 (N, 3, H, W) in -1..1 on the CPU. The pictures of a batch do not influence each
     other; if memory runs out, they are painted in smaller parts. The function also works in
@@ -68,7 +74,7 @@ def transfer(
         def report(done: int, preview: Preview) -> None:
             progress((painted * total + done * len(content)) / count, total, preview)
 
-        result = _transferred(content, style, steps, keep, seed, numerics, report)
+        result = _transferred(content, style, steps, keep, seed, numerics, report, features)
         painted += len(content)
         return result
 
@@ -83,6 +89,7 @@ def _transferred(
     seed: int,
     numerics: Numerics,
     report: Callable[[int, Preview], None],
+    features: nn.Module | None,
 ) -> Tensor:
     """Returns what `transfer` does, for pictures that fit into memory together."""
     with torch.inference_mode(False), torch.enable_grad():
@@ -100,12 +107,14 @@ def _transferred(
             # The coarse scales follow the content's brightness most, the finest scale not at all.
             weight = keep * (1 - k / max(1, len(factors) - 1))
             match = _Match(picture, example, _target_brightness(small, example), weight)
+            if features is not None:
+                match.follow(Seen(features, small, numerics), keep)
             for step in range(here):
                 match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
                 done += 1
                 report(done, match.preview)
             for _ in range(VOTES):
-                match.vote()
+                match.vote(partial(report, done, match.preview))
                 done += 1
                 report(done, match.preview)
             picture = match.picture.detach()
@@ -120,6 +129,11 @@ class _Match:
         self.picture = picture.detach().clone().requires_grad_()
         self._style, self._brightness, self._keep = style, brightness, keep
         self._optimiser = torch.optim.Adam([self.picture], RATE, betas=(0.9, 0.99))
+        self._seen: Seen | None = None
+
+    def follow(self, seen: Seen, keep: float) -> None:
+        """Stay near what a network sees in the content, as closely as `keep` says."""
+        self._seen, self._share = seen, keep * SEEN
 
     def step(self, pace: float, random: torch.Generator) -> None:
         """Run one step with random directions; `pace` falls from 1 to 0 within the scale."""
@@ -128,20 +142,22 @@ class _Match:
             * KEEP
             * (blurred_brightness(self.picture) - self._brightness).square().mean((1, 2, 3))
         )
-        directions = _directions(random).to(self.picture.device)
+        directions = random_directions(random).to(self.picture.device)
         loss = loss + patch_distance(self.picture, self._style, directions)
+        if self._seen is not None:
+            loss = loss + self._share * self._seen.distance(self.picture)
         self._optimiser.zero_grad()
         torch.autograd.backward(loss.sum())
         for group in self._optimiser.param_groups:
             group["lr"] = RATE * (0.05 + 0.95 * pace)
         self._optimiser.step()
 
-    def vote(self) -> None:
-        """Replace the patches of the picture by patches of the style."""
+    def vote(self, tick: Callable[[], None]) -> None:
+        """Replace the patches of the picture by patches of the style; `tick` may stop it."""
         weight = (self._keep * GUIDE) ** 0.5
         guides = weight * self._brightness, weight * blurred_brightness(self._style)
-        repainted = map(vote, self.picture.detach(), self._style, *guides)
-        self.picture = torch.stack([*repainted])
+        rows = zip(self.picture.detach(), self._style, *guides, strict=True)
+        self.picture = torch.stack([vote(*row, tick) for row in rows])
 
     @torch.no_grad()
     def preview(self) -> Tensor:
@@ -172,7 +188,7 @@ def _project(pictures: Tensor, directions: Tensor) -> Tensor:
     return F.conv2d(padded, directions).flatten(2)
 
 
-def _directions(random: torch.Generator) -> Tensor:
+def random_directions(random: torch.Generator) -> Tensor:
     """Returns random unit directions (DIRECTIONS, 3, SIDE, SIDE) in the space of patches."""
     directions = torch.randn(DIRECTIONS, 3, SIDE, SIDE, generator=random)
     return F.normalize(directions.flatten(1)).view_as(directions)

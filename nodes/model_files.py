@@ -16,7 +16,7 @@ from ..contract.errors import InputError, NodeError
 from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
 from ..contract.values.files import Files, file_name
-from ..contract.values.models import Classifier, Gan, Model, Vae
+from ..contract.values.models import Classifier, Gan, Model, Restyler, Vae
 from ..contract.widgets import Advanced, FileName, InputModel
 
 if TYPE_CHECKING:
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
     from ..models.vae.foreign import ReadVae
 
-KINDS: dict[str, type[Model]] = {"gan": Gan, "vae": Vae, "classifier": Classifier}
+KINDS: dict[str, type[Model]] = {
+    "gan": Gan,
+    "vae": Vae,
+    "classifier": Classifier,
+    "restyler": Restyler,
+}
 SHIPPED = Path(__file__).parents[1] / "graphs" / "base"
 HEADER = "artgraph"  # the only key of the metadata in the header
 MAX_BYTES = 4 * 2**30  # limit for the size of a file
 
-AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier)
+AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier, Restyler)
 
 
 @node(
@@ -47,7 +52,7 @@ def save_model(
         Advanced,
     ] = "float32",
 ) -> Files:
-    """Save a trained GAN, VAE or classifier, with its config, as a safetensors file.
+    """Save a trained GAN, VAE, classifier or restyler, with its config, as a safetensors file.
 
     The header of the file also says what a GAN learnt from (`origin`): how many pictures, from
     which GAN it started, and which features helped.
@@ -78,12 +83,13 @@ class LoadedModel(NamedTuple):
     gan: Gan | None
     vae: Vae | None
     classifier: Classifier | None
+    restyler: Restyler | None
 
 
 @node(
     title="Load model",
     category="draw",
-    version=2,
+    version=3,
     words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
 )
 def load_model(
@@ -99,7 +105,7 @@ def load_model(
 ) -> LoadedModel:
     """Load a model that `save_model` saved, or a VAE that another program has trained.
 
-    Wire the output for its kind; the other two are empty. Nothing in the file is executed.
+    Wire the output for its kind; the others are empty. Nothing in the file is executed.
     Half-precision weights become float32.
 
     A VAE of another program is an AutoencoderKL (of diffusers, or with the names of the original
@@ -114,7 +120,7 @@ def load_model(
     foreign = _foreign(path)
     if foreign is not None:
         ctx.log(foreign.line)
-        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None)
+        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None, None)
     return read_model(path)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from .files import Files
-from .models import Classifier, Gan, Vae
+from .models import Classifier, Gan, Restyler, Vae
 from .pictures import PictureBatch, parts, quantise
 from .socket import Blob, Buffers, Json, Rows, Socket, require
 
@@ -378,6 +378,7 @@ _VALUES: dict[type, Socket] = {
         (Gan, "gan", "a GAN's config and weights"),
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),
+        (Restyler, "restyler", "a classifier's and a decoder's config and weights"),
         (GanLatent, "gan_latent", "float32 (N, D), with class weights (N, C)"),
         (VaeLatent, "vae_latent", "float32 (N, C, h, w)"),
         (Table, "table", "named columns of numbers or text"),

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from ...models.classifier.networks import ClassicNet, Features, ResidualNet
     from ...models.pretrained.network import PretrainedFeatures, PretrainedNet
+    from ...models.repaint.adain import Restyler as RestylerNet
     from ...models.vae.config import VaeConfig
     from ...models.vae.networks import VaeNetwork
     from ...models.vae.prior_network import PriorNet
 
 Network = TypeVar("Network", bound="nn.Module")
+ENCODER = "encoder."  # how the names of a restyler's weights begin that are the classifier's
 _ORIGIN = "origin"  # the key of the origin beside the config; no config has such a field
 
 
@@ -308,6 +310,32 @@ class Classifier(Model):
         network = load_pretrained(PretrainedConfig.from_dict(self.config), self.state)
         network.eval().requires_grad_(False)
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+class Restyler(Model):
+    """A network that repaints pictures in any style: a classifier and a decoder of its features."""
+
+    noun = "restyler"
+
+    def network(self, device: str = "cpu") -> RestylerNet:
+        from ...models.repaint.adain import Restyler as RestylerNet
+        from ...models.repaint.adain import RestylerConfig, decoder_of
+
+        config = RestylerConfig.from_dict(self.config)
+        weights = self.decoder
+        decoder = _load(lambda: decoder_of(weights, config.width), weights, "", device)
+        return RestylerNet(self.classifier.features(device), decoder)
+
+    @property
+    def decoder(self) -> dict[str, Tensor]:
+        """The weights of the decoder."""
+        return {k: v for k, v in self.state.items() if not k.startswith(ENCODER)}
+
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier whose features it uses."""
+        state = {k.removeprefix(ENCODER): v for k, v in self.state.items() if k.startswith(ENCODER)}
+        return Classifier(dict(self.config["classifier"]), state)
 
 
 def _load(

@@ -15,6 +15,8 @@ from artgraph.models.repeatable import (
     plain_attention,
     reflected,
     reflected_by_flips,
+    sampled,
+    sampled_by_index,
 )
 from artgraph.models.training.rng import rng
 
@@ -134,3 +136,9 @@ def test_enlargement_on_a_gpu_neither_gathers_nor_sorts(cuda):
         values_and_gradients(enlarged, x, torch.ones(2, 3, 16, 16, device="cuda"))
     names = {event.key for event in recorded.key_averages()}
     assert not {name for name in names if "index" in name or "upsample" in name}
+
+
+def test_places_of_a_grid_are_sampled_alike():
+    x = torch.randn(2, 3, 9, 12, generator=rng(0))
+    grid = 3 * torch.rand(1, 7, 8, 2, generator=rng(1)) - 1.5
+    torch.testing.assert_close(sampled_by_index(x, grid), sampled(x, grid), rtol=0, atol=1e-5)

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "models/classifier": ("models", "models/pretrained", "models/training"),
     "models/gan": ("models", "models/training"),
     "models/vae": ("models", "models/pretrained", "models/training"),
+    "models/repaint": ("models", "models/training"),
     "pictures": (),
     "pictures/sources": ("pictures",),
     "pictures/retouch": ("pictures",),

@@ -1,0 +1,1 @@
+"""Repainting pictures: patches of a style, dreams, and what a network sees."""

@@ -24,6 +24,9 @@ OWN = {
     "crop_picture": {"width": 0, "height": 0},
     "find_edges": {"width": 1.0},
     "prune_classes": {"keep": "mondrian"},
+    "texture": {"width": 40, "height": 32},
+    "retarget": {"width": 40, "height": 32},
+    "draw_mask": {"width": 40, "height": 32},
 }  # not those of SMALL
 WIRED = {  # inputs that are wired though they are optional, or not to any table, by kind of value
     "save_palette": {"palette": "palette"},
@@ -36,6 +39,7 @@ WIRED = {  # inputs that are wired though they are optional, or not to any table
     "mix_styles": {"gan": "projected_gan", "coarse": "projected_latent"},
     "vary_noise": {"gan": "projected_gan", "latent": "projected_latent"},
     "prune_classes": {"gan": "projected_gan"},
+    "grow": {"gan": "projected_gan"},
 }
 
 
@@ -247,6 +251,8 @@ def tensors_of(value):
 def test_all_nodes_that_draw_on_a_device_are_tested():
     trainings = {name for name in NODES if "steps" in NODES[name].widgets} - {"style_transfer"}
     others = {"machine_speed", "bend"}  # `bend` draws as `generate` does, if there are clusters
+    # These make one picture at a time, whose parts need each other.
+    others |= {"compose_latents", "panorama", "texture", "tile", "reshuffle", "retarget"}
     assert {n for n in NODES if NODES[n].device} - others == trainings | set(DRAWING)
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from ...contract.spec import node
-from ...contract.values.kinds import Mask
-from ...contract.widgets import Choices
+from ...contract.values.kinds import Image, Mask
+from ...contract.widgets import Aside, Choices
+
+
+class DrawnMask(NamedTuple):
+    """What `draw_mask` returns."""
+
+    mask: Mask
+    image: Annotated[Image, Aside]
 
 
 @node(
@@ -62,23 +69,17 @@ def draw_mask(
     cells: Annotated[
         int, Field(ge=1, le=256, description="Number of stripes, or of fields along a side")
     ] = 4,
-) -> Mask:
+) -> DrawnMask:
     """Draw a mask of a simple shape; white is 1. `adjust_mask` makes its edges soft.
 
     The first stripe and the field at the top left are black. Masks fit pictures of any size: the
-    nodes that use a mask resize it.
+    nodes that use a mask resize it. `image` is the mask as a picture, such as for the fallback of
+    `load_image`.
     """
     import torch
 
     down = ((torch.arange(height) + 0.5) / height)[:, None].expand(height, width)
     right = ((torch.arange(width) + 0.5) / width).expand(height, width)
-    if shape == "gradient across":
-        return right[None].contiguous()
-    if shape == "gradient down":
-        return down[None].contiguous()
-    if shape in ("stripes", "checker"):
-        number = (right * cells).long() + ((down * cells).long() if shape == "checker" else 0)
-        return (number % 2).float()[None]
     white = {
         "left": right < extent,
         "right": 1 - right < extent,
@@ -86,5 +87,10 @@ def draw_mask(
         "bottom": 1 - down < extent,
         "circle": ((right - 0.5) ** 2 + (down - 0.5) ** 2) * 4 < extent**2,
         "frame": torch.maximum((right - 0.5).abs(), (down - 0.5).abs()) * 2 >= extent,
+        "stripes": (right * cells).long() % 2,
+        "checker": ((right * cells).long() + (down * cells).long()) % 2,
+        "gradient across": right,
+        "gradient down": down,
     }[shape]
-    return white.float()[None]
+    mask = white.float()[None].contiguous()
+    return DrawnMask(mask, mask[..., None].expand(-1, -1, -1, 3).contiguous())

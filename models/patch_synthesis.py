@@ -263,7 +263,7 @@ class _Patches:
     def _better(
         self, ours: Tensor, known: tuple[Tensor, Tensor, Tensor], rows: Tensor, columns: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns rows, columns and distances, replaced where the others are nearer."""
+        """Returns rows, columns and distances, replaced by others that are nearer."""
         height, width = self._shape
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         distance = self._distance(ours, rows * width + columns)

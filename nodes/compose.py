@@ -30,10 +30,11 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of one picture
 def compose_latents(
     gan: Gan,
     base: Annotated[GanLatent, Field(description="Latents of the whole picture")],
-    second: Annotated[GanLatent, Field(description="Latents where `mask` is white")],
+    second: Annotated[GanLatent, Field(description="Latents of the white part of `mask`")],
     mask: Mask,
     third: Annotated[
-        GanLatent | None, Field(description="Latents where `third_mask` is white, above the second")
+        GanLatent | None,
+        Field(description="Latents of the white part of `third_mask`, above the second"),
     ] = None,
     third_mask: Mask | None = None,
     *,
@@ -49,7 +50,7 @@ def compose_latents(
     A picture is drawn for each latent, and after each level of the GAN their feature maps are
     joined by the masks. So what begins in one part goes on in the next one, and colours and shapes
     meet without a cut. The masks are resized to the pictures of the GAN. A single latent or mask is
-    used for all others. Where a mask is black everywhere, or white everywhere, the picture is the
+    used for all others. If a mask is black everywhere, or white everywhere, the picture is the
     same, bit by bit, as `generate` draws it from that latent.
 
     With `levels`, the masks hold at some levels only, and the base decides the others: with `fine`,
@@ -153,8 +154,9 @@ def panorama(
     The picture consists of windows that overlap by half. Each has the size of the GAN's pictures
     and a latent of its own, in reading order. If there are fewer latents than windows, they are
     used again from the first one on. After each level of the GAN, the feature maps of all windows
-    are joined where they overlap, so there are no seams. A walk (`latent_walk`) makes the change
-    slower. 8 columns of a GAN of 64 px are 288 px wide, or 256 px if the picture repeats across.
+    are joined in the parts that overlap, so there are no seams. A walk (`latent_walk`) makes the
+    change slower. 8 columns of a GAN of 64 px are 288 px wide, or 256 px if the picture repeats
+    across.
 
     All methods work. Shapes that a GAN only draws in the middle, such as a thing on white, merge
     with their neighbours.
@@ -191,10 +193,10 @@ def panorama(
 )
 def compose_vae_latents(
     base: Annotated[VaeLatent, Field(description="Latents of the whole picture")],
-    second: Annotated[VaeLatent, Field(description="Latents where the mask is white")],
+    second: Annotated[VaeLatent, Field(description="Latents of the white part of the mask")],
     mask: Mask,
 ) -> VaeLatent:
-    """Put latents of a VAE into other ones where a mask is white.
+    """Put latents of a VAE into other ones, in the white part of a mask.
 
     `vae_decode` draws the result. The latent of a VAE is a small picture of many channels, such as
     8 x 8, and the mask is resized to it. So borders are soft, and the decoder draws what fits both

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..models.patch_synthesis import Plan
 
 LEAST, MOST_PIXELS = 16, 1 << 22  # shortest side, and pixels of a source or a result
-STRETCHED = 8  # largest factor between the aspects of source and result, or between their sides
+STRETCHED = 16  # largest factor between the aspects of source and result, or between their sides
 
 Structure = Annotated[
     float,
@@ -125,13 +125,13 @@ def retarget(
 ) -> Image:
     """Give a picture another aspect without stretching the things in it.
 
-    Where the result is larger, parts of the picture occur more often; where it is smaller, some are
-    left out. Things keep their size in pixels: use `resize_image` to enlarge the picture as a
+    If the result is larger, parts of the picture occur more often; if it is smaller, some are left
+    out. Things keep their size in pixels: use `resize_image` to enlarge the picture as a
     whole. On the coarsest scale, the picture is stretched in small steps, and after each its
     patches are replaced by patches of the picture that are not stretched.
 
     Raises: NodeError if the pictures are too small, if they or the result have more than 4 million
-    pixels, and if the result is more than 8 times as wide or high.
+    pixels, and if the result is more than 16 times as wide or high, or less than a sixteenth.
     Paper: Granot et al. 2022, "Drop the GAN: in defense of patches nearest neighbors as single
     image generative models"; Simakov et al. 2008, "Summarizing visual data using bidirectional
     similarity".

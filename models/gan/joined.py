@@ -2,8 +2,8 @@
 
 A picture is drawn for each latent, and all of them are drawn at the same time. After each level,
 the feature maps are added up by weights, and all pictures go on with the sum. So they agree in
-what they draw, and there is no seam where one ends and another one begins. Every generator calls
-its bends after each level, so a hook on these works for all of them, and no network is changed.
+what they draw, and there is no seam between them. Every generator calls its bends after each level,
+so a hook on these works for all of them, and no network is changed.
 
 Papers: Suzuki et al. 2018, "Spatially controllable image synthesis with internal representation
 collaging" (masks); Bar-Tal et al. 2023, "MultiDiffusion" (overlapping windows that are averaged

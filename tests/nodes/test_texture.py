@@ -114,7 +114,7 @@ def test_one_colour_and_small_pictures():
     [
         ("tile", torch.zeros(1, 15, 40, 3), {}, "too small or too large"),
         ("texture", torch.zeros(1, 20, 20, 3), {"width": 4096, "height": 4096}, "4 million"),
-        ("retarget", torch.zeros(1, 20, 20, 3), {"width": 161, "height": 20}, "more than 8 times"),
+        ("retarget", torch.zeros(1, 20, 20, 3), {"width": 321, "height": 20}, "more than 16 times"),
     ],
 )
 def test_sizes_that_cannot_be_made_are_refused(node, image, widgets, text):

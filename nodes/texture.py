@@ -43,7 +43,7 @@ def texture(
     *,
     width: Width = 256,
     height: Height = 256,
-    structure: Structure = 0.5,
+    structure: Structure = 0.8,
     seamless: Annotated[
         bool, Field(description="The result can be repeated in all directions without a seam")
     ] = False,
@@ -73,7 +73,7 @@ def texture(
     words="seamless, tileable, repeat, pattern, wallpaper, wrap around, offset, fabric,"
     " 无缝贴图, 平铺, 四方连续",
 )
-def tile(image: Image, *, structure: Structure = 0.5, ctx: Context) -> Image:
+def tile(image: Image, *, structure: Structure = 0.8, ctx: Context) -> Image:
     """Change a picture so that it can be repeated in all directions without a seam.
 
     The middle stays nearly as it is. Near the borders, the picture is made anew of its own patches,

@@ -78,6 +78,7 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
 
     Raises: ValueError if the weights do not fit.
     """
+    has_new_heads = False
     for prefix, network in trainee.method.networks.items():
         embeddings = {
             f"{name}.weight"
@@ -93,6 +94,7 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
                         f"the GAN to start from has no weight {prefix}.{name}", _ANOTHER
                     )
                 value = own
+                has_new_heads = True
             elif name in embeddings:
                 value = _match_classes(value, start.classes, trainee.config.classes)
             elif name.startswith("answer."):
@@ -114,14 +116,19 @@ def start_from(trainee: GanTrainee[Any], start: GanConfig, state: State) -> None
         set(trainee.config.classes) <= set(start.classes)
         and trainee.config.size == start.size
         and trainee.config.alpha == start.alpha
+        and not has_new_heads  # of the critic, if the node `grow` doubled the size
     )
     trainee.age = SAME_TASK_AGE if same_task else NEW_TASK_AGE
 
 
 def _is_added(prefix: str, name: str, config: GanConfig, start: GanConfig, state: State) -> bool:
-    """Returns whether a weight is in a level or a head that the smaller `start` does not have."""
+    """Returns whether a weight is in a level or a head that `start` does not have.
+
+    It then draws smaller pictures, or has grown without training, and has no heads for its size.
+    """
     module = ".".join([prefix, *name.split(".")[:2], ""])
-    return config.grown > start.grown and not any(key.startswith(module) for key in state)
+    is_larger = config.grown > start.grown or (config.grown > 0 and prefix == "critic")
+    return is_larger and not any(key.startswith(module) for key in state)
 
 
 def _is_pixel_layer(prefix: str, name: str, value: Tensor, own: Tensor) -> bool:

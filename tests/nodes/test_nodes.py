@@ -25,6 +25,9 @@ OWN = {
     "find_edges": {"width": 1.0},
     "prune_classes": {"keep": "mondrian"},
     "feature_visualisation": {"what": "1-2", "level": 1},
+    "texture": {"width": 40, "height": 32},
+    "retarget": {"width": 40, "height": 32},
+    "draw_mask": {"width": 40, "height": 32},
 }  # not those of SMALL
 ONE = {"dream_film"}  # nodes that accept a single picture
 WIRED = {  # inputs that are wired though they are optional, or not to any table, by kind of value
@@ -38,6 +41,7 @@ WIRED = {  # inputs that are wired though they are optional, or not to any table
     "mix_styles": {"gan": "projected_gan", "coarse": "projected_latent"},
     "vary_noise": {"gan": "projected_gan", "latent": "projected_latent"},
     "prune_classes": {"gan": "projected_gan"},
+    "grow": {"gan": "projected_gan"},
 }
 
 
@@ -256,6 +260,8 @@ def test_all_nodes_that_draw_on_a_device_are_tested():
         {name for name in NODES if "steps" in NODES[name].widgets} - {"style_transfer"} - few
     )
     others = {"machine_speed", "bend"}  # `bend` draws as `generate` does, if there are clusters
+    # These make one picture at a time, whose parts need each other.
+    others |= {"compose_latents", "panorama", "texture", "tile", "reshuffle", "retarget"}
     assert {n for n in NODES if NODES[n].device} - others - few == trainings | set(DRAWING)
 
 

@@ -44,6 +44,8 @@ def save_latents(model: DrawingModel, latent: Latent, *, name: FileName = "") ->
     tensors = {"z": latent.z.contiguous()}
     if isinstance(latent, GanLatent):
         tensors["classes"] = latent.classes.contiguous()
+        if latent.shift is not None:
+            tensors["shift"] = latent.shift.contiguous()
     about = {"kind": _kind(model), "model": model.latents_digest()}
     return Files(
         {
@@ -98,7 +100,9 @@ def load_latents(
     z, classes = tensors.get("z"), tensors.get("classes")
     if z is None or (gan is not None and classes is None):
         raise InputError(*damaged)
-    latent = GanLatent(z, classes) if gan is not None and classes is not None else VaeLatent(z)
+    latent: GanLatent | VaeLatent = VaeLatent(z)
+    if gan is not None and classes is not None:
+        latent = GanLatent(z, classes, tensors.get("shift"))
     try:
         type(latent).encode(latent)  # type: ignore[arg-type]
         _check(model, latent)
@@ -116,8 +120,9 @@ def _kind(model: Gan | Vae) -> str:
 def _check(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
     """Raises: NodeError if the latents are not of this model."""
     if isinstance(model, Gan) and isinstance(latent, GanLatent):
-        if len(model.classes) and len(latent.z) == len(latent.classes):
-            model.check_latents(latent.z.shape[1], latent.classes.shape[1])
+        parts = [latent.z, latent.classes, *([] if latent.shift is None else [latent.shift])]
+        if len(model.classes) and len({len(part) for part in parts}) == 1:
+            model.check_latents(*latent.lengths)
             return
     elif isinstance(model, Vae) and isinstance(latent, VaeLatent):
         model.check_latents(tuple(latent.z.shape[1:]))

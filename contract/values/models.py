@@ -140,8 +140,10 @@ class Gan(Model):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config["classes"])
 
-    def check_latents(self, length: int, classes: int) -> bool:
+    def check_latents(self, length: int, classes: int, shift: int = 0) -> bool:
         """Returns whether latents with these lengths contain one for each level, side by side.
+
+        `shift` is the length of their shift, 0 if they have none.
 
         Raises: NodeError if they are not latents of this GAN.
         """
@@ -149,11 +151,12 @@ class Gan(Model):
 
         config = GanConfig.from_dict(self.config)
         levels = len(config.channels)
-        if (length, classes) == (config.latent_dim, len(config.classes)):
-            return False
         by_level = (levels * config.latent_dim, levels * len(config.classes))
-        if config.method == "projected" and (length, classes) == by_level:
-            return True
+        if shift in (0, levels * config.style):
+            if (length, classes) == (config.latent_dim, len(config.classes)):
+                return False
+            if config.method == "projected" and (length, classes) == by_level:
+                return True
         raise NodeError("the latents are from another GAN", "wire latents of this GAN")
 
 

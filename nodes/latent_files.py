@@ -87,7 +87,7 @@ def load_latents(
     if (gan is None) == (vae is None):
         raise NodeError("latents need the model that draws them", "wire either `gan` or `vae`")
     model: Gan | Vae = gan or vae  # type: ignore[assignment]
-    about, tensors = _read(path)
+    about, tensors = read_tensors(path, HEADER, "latents", "save_latents")
     damaged = f"{path.name} does not contain valid latents", "save them again with save_latents"
     if about.get("kind") != _kind(model):
         what = f"{path.name} contains latents of another kind of model, not of a {model.noun}"
@@ -132,16 +132,23 @@ def _check(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Returns what the header says, and the tensors. Raises: InputError."""
+def read_tensors(
+    path: Path, header: str, noun: str, saver: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Returns what the key `header` of a file says, and its tensors.
+
+    `noun` is what the file should contain, and `saver` the node that writes such files.
+
+    Raises: InputError if it is another file.
+    """
     from safetensors import SafetensorError, safe_open
 
-    wrong = f"{path.name} does not contain latents", "name a file that save_latents wrote"
+    wrong = f"{path.name} does not contain {noun}", f"name a file that {saver} wrote"
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name} is larger than {MAX_BYTES >> 30} GiB", wrong[1])
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[HEADER])
+            about = json.loads((file.metadata() or {})[header])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(*wrong) from error

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
+from .explored import Directions, Encoder
 from .files import Files
 from .models import Classifier, Gan, Vae
 from .pictures import PictureBatch, parts, quantise
@@ -393,7 +394,9 @@ _VALUES: dict[type, Socket] = {
         (Gan, "gan", "a GAN's config and weights"),
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),
+        (Encoder, "encoder", "the config and weights of a GAN's encoder"),
         (GanLatent, "gan_latent", "float32 (N, D), with class weights (N, C)"),
+        (Directions, "directions", "names, with float32 (K, D)"),
         (VaeLatent, "vae_latent", "float32 (N, C, h, w)"),
         (Table, "table", "named columns of numbers or text"),
         (Files, "files", "named files for the output folder"),

@@ -134,7 +134,7 @@ class Gan(Model):
         from ...models.gan.api import GanConfig, make_generator
 
         config = GanConfig.from_dict(self.config)
-        return _load(lambda: make_generator(config), self.state, "generator.", device)
+        return load_network(lambda: make_generator(config), self.state, "generator.", device)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ class Vae(Model):
         config = self._vae_config()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
         shapes = {key: tuple(value.shape) for key, value in state.items()}
-        return _load(lambda: make_vae(config, shapes), state, "", device)
+        return load_network(lambda: make_vae(config, shapes), state, "", device)
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """Returns the network of the prior, or None if there is none."""
@@ -182,7 +182,7 @@ class Vae(Model):
         prior = config.prior
         if prior is None:
             return None
-        return _load(lambda: PriorNet(config.channels, prior), self.state, "prior.", device)
+        return load_network(lambda: PriorNet(config.channels, prior), self.state, "prior.", device)
 
     def check(self) -> None:
         self.network()
@@ -265,7 +265,7 @@ class Classifier(Model):
         if self.is_pretrained:
             return self._pretrained(device)
         config = ClassifierConfig.from_dict(self.config)
-        return _load(lambda: make_classifier(config), self.state, "", device)
+        return load_network(lambda: make_classifier(config), self.state, "", device)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -313,7 +313,7 @@ class Classifier(Model):
         return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def _load(
+def load_network(
     make: Callable[[], Network], state: dict[str, Tensor], prefix: str, device: str
 ) -> Network:
     """Returns the network with the weights that begin with `prefix`, frozen, in eval mode."""

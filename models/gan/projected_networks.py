@@ -115,7 +115,13 @@ class ProjectedGenerator(nn.Module):
         sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
         vector, *flat = torch.split(z, sizes, 1)
         maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
-        return self.mapping(torch.cat([vector, self.embedding(class_weights)], 1)), maps
+        return self.style(vector, class_weights), maps
+
+    def style(self, vector: Tensor, class_weights: Tensor) -> Tensor:
+        """Returns the style (N, STYLE) of global latents (N, latent) and class weights (N, C)."""
+        return self.mapping(  # type: ignore[no-any-return]
+            torch.cat([vector, self.embedding(class_weights)], 1)
+        )
 
     def initialise_(self, random: torch.Generator) -> None:
         """Use smaller weights than He et al. 2015, as large style vectors give noise at first."""

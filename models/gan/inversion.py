@@ -1,0 +1,159 @@
+"""Inverts pictures: searches the latents with which a GAN draws them.
+
+Paper: Abdal et al. 2019, "Image2StyleGAN" (a style for each level); Karras et al. 2020, "Analyzing
+and Improving the Image Quality of StyleGAN", appendix D (noise maps).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..training.loop import Progress
+from ..training.numerics import Numerics
+from .codes import Points, points_of
+from .config import GanConfig
+
+AT_ONCE = 1 << 16  # pixels of the pictures that are searched at once; at least one picture
+CODE_RATE, NOISE_RATE = 0.05, 0.1  # of Adam
+BETAS = 0.9, 0.95
+WARM_UP = 10  # steps in which the rate rises
+FALL = 0.5  # last part of the steps, in which the rate falls
+TRIAL = 30  # steps from each start, after which only the best is continued
+COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
+CANDIDATES = 3  # nearest of the random pictures from which the search begins
+NOISE = 1e-4  # weight of the noise maps' mean square, so that they stay as usual
+
+
+def invert(
+    network: nn.Module,
+    config: GanConfig,
+    pictures: Tensor,
+    starts: Sequence[Points],
+    numerics: Numerics,
+    *,
+    steps: int,
+    progress: Progress | None = None,
+) -> Points:
+    """Returns the latents that draw pictures best; with a shift if the method is projected.
+
+    pictures: (N, C, H, W) in -1..1, as the network draws them, on the processor.
+    starts:   latents (N) from which the search begins. `steps` are done from the one whose pictures
+              are nearest after a few steps.
+    """
+    part = max(1, AT_ONCE // math.prod(pictures.shape[2:]))
+    trial = min(TRIAL, steps) if len(starts) > 1 else 0
+    total, done = len(pictures) * (steps + trial * len(starts)), 0
+    found = []
+    for begin in range(0, len(pictures), part):
+        rows = slice(begin, begin + part)
+        some = pictures[rows].to(numerics.device)
+
+        def report(count: int = len(some)) -> None:
+            nonlocal done
+            done += count
+            if progress is not None:
+                progress(done, total)
+
+        points = [start.rows(rows).to(numerics.device) for start in starts]
+        search = Search(network, config, some, numerics, report)
+        if len(points) > 1:
+            points = [nearest_of([search.run(p, trial) for p in points], search, numerics)]
+        found.append(search.run(points[0], steps).to("cpu"))
+    return joined(found)
+
+
+class Search:
+    """Adam on the styles of all levels and the noise maps of latents, or on z."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: GanConfig,
+        pictures: Tensor,
+        numerics: Numerics,
+        report: Callable[[], None],
+    ) -> None:
+        self._network, self._config, self._pictures = network, config, pictures
+        self._numerics, self._report = numerics, report
+
+    def run(self, start: Points, steps: int) -> Points:
+        """Returns the latents after some steps from `start`."""
+        config, z = self._config, start.z
+        code = z[:, : config.latent].clone()
+        noise = z[:, config.latent :].clone()
+        shift = None
+        if config.style:
+            width = len(config.channels) * config.style
+            shift = z.new_zeros(len(z), width) if start.shift is None else start.shift.clone()
+        moved = code if shift is None else shift
+        free = [moved, noise] if noise.shape[1] else [moved]
+        for tensor in free:
+            tensor.requires_grad_()
+        rates = [CODE_RATE, NOISE_RATE][: len(free)]
+        adam = torch.optim.Adam(
+            [{"params": [t], "lr": r} for t, r in zip(free, rates, strict=True)], betas=BETAS
+        )
+        for step in range(steps):
+            with self._numerics.autocast():
+                points = Points(torch.cat([code, noise], 1), start.classes, shift)
+                error = self.errors(points).sum()
+            loss = error + NOISE * noise.square().mean(1).sum() if noise.shape[1] else error
+            adam.zero_grad()
+            loss.backward()
+            for group, rate in zip(adam.param_groups, rates, strict=True):
+                group["lr"] = rate * pace(step, steps)
+            adam.step()
+            self._report()
+        for tensor in free:
+            tensor.requires_grad_(False)
+        return Points(torch.cat([code, noise], 1), start.classes, shift)
+
+    def errors(self, points: Points) -> Tensor:
+        """Returns how far the pictures of latents are from the given ones, (N,)."""
+        apart = points.draw(self._network) - self._pictures
+        coarse = F.avg_pool2d(apart, COARSE)
+        return apart.square().flatten(1).mean(1) + coarse.square().flatten(1).mean(1)
+
+
+def pace(step: int, steps: int) -> float:
+    """Returns the factor of the rate: it rises in WARM_UP steps, and falls in the last ones."""
+    left = (steps - step) / max(1, FALL * steps)
+    fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, left))
+    return min(1.0, (step + 1) / WARM_UP, max(fall, 0.02))
+
+
+@torch.no_grad()
+def nearest_of(candidates: Sequence[Points], search: Search, numerics: Numerics) -> Points:
+    """Returns for each picture the candidate whose picture is nearest."""
+    with numerics.autocast():
+        errors = torch.stack([search.errors(points) for points in candidates])
+    best = errors.argmin(0)
+    return joined([candidates[k].rows(slice(i, i + 1)) for i, k in enumerate(best.tolist())])
+
+
+def joined(points: Sequence[Points]) -> Points:
+    """Returns several batches of latents as one; all have a shift, or none has."""
+    z, classes = (
+        torch.cat(parts) for parts in zip(*((p.z, p.classes) for p in points), strict=True)
+    )
+    shifts = [p.shift for p in points if p.shift is not None]
+    return Points(z, classes, torch.cat(shifts) if shifts else None)
+
+
+@torch.no_grad()
+def encoded(
+    encoder: nn.Module, network: nn.Module, config: GanConfig, pictures: Tensor, numerics: Numerics
+) -> Points:
+    """Returns the latents that an encoder finds in pictures (N, C, H, W), on the processor."""
+    found = []
+    for part in pictures.split(64):
+        with numerics.autocast():
+            codes, logits, noise = encoder(part.to(numerics.device))
+            classes = F.one_hot(logits.argmax(1), len(config.classes)).float()
+            found.append(points_of(network, config, codes, noise, classes).to("cpu"))
+    return joined(found)

@@ -84,7 +84,7 @@ class Inverted(NamedTuple):
 
 
 @node(
-    title="Invert",
+    title="Find latents",
     category="gan",
     device=True,
     words="inversion, project, projector, embed, find latent, own picture, photo, edit,"

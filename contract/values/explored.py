@@ -97,7 +97,7 @@ class Directions:
                 and bool(tensor.isfinite().all()),
                 "directions must be finite float32 (K, D)",
             )
-        require(len(value.vectors) == len(value.names), "each direction needs a name")
+        require(len(value.vectors) == len(value.names), "directions need a name each")
         return {"names": [*value.names], "model": value.model}, tensors
 
     @staticmethod

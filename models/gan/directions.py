@@ -21,10 +21,13 @@ FIRST_MAPS = 1024  # of these, latents whose first feature maps are compared
 
 
 def sampled(
-    network: nn.Module, config: GanConfig, seed: int, device: str, count: int = SAMPLES
+    network: nn.Module, config: GanConfig, seed: int, device: str, count: int | None = None
 ) -> tuple[Points, Tensor]:
-    """Returns random latents of all classes, and their codes (N, K), on the device."""
-    points = random_points(config, count, seed).to(device)
+    """Returns random latents of all classes, and their codes (N, K), on the device.
+
+    count: of latents; None for SAMPLES.
+    """
+    points = random_points(config, count or SAMPLES, seed).to(device)
     with torch.no_grad():
         return points, codes_of(network, config, points.z, points.classes).float()
 

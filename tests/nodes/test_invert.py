@@ -13,6 +13,7 @@ from artgraph.contract.values.kinds import GanLatent
 from artgraph.models.gan import known
 from artgraph.models.training.rng import rng
 from artgraph.nodes.latent_files import load_latents
+from artgraph.nodes.model_files import shipped_gans
 
 KINDS = ("square", "wide", "alpha", "grown")
 
@@ -145,3 +146,16 @@ def test_the_shift_of_latents_is_stored_and_checked():
     short = GanLatent(found.z, found.classes, found.shift[:, :-1])
     with pytest.raises(NodeError, match="another GAN"):
         run("generate", {"gan": model, "latent": short})
+
+
+@pytest.mark.parametrize("name", ["gan_64", "gan_clipart_64"])
+def test_a_gan_that_was_trained_before_there_were_encoders_can_be_explored(name):
+    model = shipped_gans()[name]
+    pictures = drawn(model)["image"][:1]
+    encoder = run("train_encoder", {"gan": model}, steps=1, batch=2)["encoder"]
+    found = run("invert", {"gan": model, "image": pictures, "encoder": encoder}, steps=3)
+    along = run("latent_directions", {"gan": model}, kind="classes")["directions"]
+    assert along.names == model.classes
+    inputs = {"gan": model, "latent": found["latent"], "directions": along}
+    moved = run("move_latent", inputs, direction=along.names[0], strength=1.0)["latent"]
+    assert not torch.equal(image(model, moved), image(model, found["latent"]))

@@ -1,6 +1,6 @@
 """Measures how pictures are inverted, and what the directions of latents do.
 
-    python benchmarks/explore.py [--seed 4711] [--only own,real,outside,directions] [--out FOLDER]
+    python benchmarks/explore.py [--seed 4711] [--only PARTS] [--count 64] [--out FOLDER]
 
 With the GAN base/gan_64, its shipped classifier, and an encoder that is trained first:
 
@@ -20,6 +20,7 @@ The exit code is 1 if a bar is missed. Sheets are written to the out folder.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import time
@@ -28,11 +29,14 @@ from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
+from artgraph.contract.values.explored import Encoder
 from artgraph.contract.values.kinds import GanLatent
 from artgraph.models.gan.api import GanConfig, generate
 from artgraph.models.gan.codes import draw_all, random_points
@@ -72,16 +76,26 @@ class Figure(NamedTuple):
 class Explorer:
     """The models, and calls of nodes with them."""
 
-    def __init__(self, seed: int, out: Path) -> None:
-        self.seed, self.out = seed, out
+    def __init__(self, seed: int, out: Path, count: int) -> None:
+        self.seed, self.out, self.count = seed, out, count
         self.context = Context(numerics=Numerics.of("cpu"), log=print, warn=lambda line: None)
         self.gan = read_model(SHIPPED / "gan_64.safetensors").gan
         self.classifier = read_model(SHIPPED / "classifier_64.safetensors").classifier
         assert self.gan is not None
         self.config, self.network = GanConfig.from_dict(self.gan.config), self.gan.network()
-        start = time.process_time()
-        self.encoder = self.run("train_encoder", {"gan": self.gan}, seed=seed)["encoder"]
-        self.training = time.process_time() - start
+        self.encoder, self.training = self._encoder()
+
+    def _encoder(self) -> tuple[Encoder, float]:
+        """Returns the encoder, and the CPU seconds of its training, which is done once."""
+        path = self.out / f"encoder_{self.seed}.safetensors"
+        if not path.exists():
+            start = time.process_time()
+            encoder = self.run("train_encoder", {"gan": self.gan}, seed=self.seed)["encoder"]
+            about = {"config": encoder.config, "seconds": time.process_time() - start}
+            save_file(encoder.state, path, {"about": json.dumps(about)})
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["about"])
+        return Encoder(about["config"], load_file(path)), about["seconds"]
 
     def run(self, node: str, inputs: dict[str, Any], /, **widgets: Any) -> dict[str, Any]:
         """Returns the outputs of a node."""
@@ -103,13 +117,13 @@ class Explorer:
 
 def own(explorer: Explorer) -> list[Figure]:
     """Pictures of the GAN itself."""
-    points = random_points(explorer.config, COUNT, explorer.seed, first=10**6)
+    points = random_points(explorer.config, explorer.count, explorer.seed, first=10**6)
     numerics = explorer.context.numerics
     pictures = generate(explorer.network, points.z, points.classes, numerics)
     pictures = pictures.mul(255).round().div(255)
     start = time.process_time()
     found = explorer.invert(pictures)
-    seconds = (time.process_time() - start) / COUNT
+    seconds = (time.process_time() - start) / explorer.count
     psnr = torch.tensor(found["table"].columns["psnr"])
     explorer.sheet("own", found["compared"], 20)
     return [
@@ -122,7 +136,7 @@ def own(explorer: Explorer) -> list[Figure]:
 
 def real(explorer: Explorer) -> list[Figure]:
     """Painted pictures that the GAN was not trained on."""
-    pictures = painted(explorer, COUNT, 1)
+    pictures = painted(explorer, explorer.count, 1)
     found = explorer.invert(pictures)
     explorer.sheet("real", found["compared"], 20)
     features = lite0()
@@ -146,9 +160,11 @@ def outside(explorer: Explorer) -> list[Figure]:
     """Whether strangers are reported, and acquaintances are not."""
     other = read_model(SHIPPED / "gan_clipart_64.safetensors").gan
     assert other is not None
-    strangers = explorer.run("sample_latent", {"gan": other}, count=COUNT, seed=explorer.seed)
+    strangers = explorer.run(
+        "sample_latent", {"gan": other}, count=explorer.count, seed=explorer.seed
+    )
     shares = []
-    for pictures in (painted(explorer, COUNT, 2), strangers["image"]):
+    for pictures in (painted(explorer, explorer.count, 2), strangers["image"]):
         inputs = {"gan": explorer.gan, "image": pictures}
         table = explorer.run("invert", inputs, steps=0, seed=explorer.seed)["table"]
         strangeness = torch.tensor(table.columns["strangeness"])
@@ -236,11 +252,12 @@ def main() -> int:
     """Measures the chosen parts. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=4711)
+    parser.add_argument("--count", type=int, default=COUNT, help="pictures; the bars are for 64")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--out", type=Path, default=Path("out/explore"))
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    explorer = Explorer(chosen.seed, chosen.out)
+    explorer = Explorer(chosen.seed, chosen.out, chosen.count)
     print(f"seed {chosen.seed}, {explorer.context.numerics}, torch {torch.__version__}")
     missed = 0
     for name in chosen.only.split(","):

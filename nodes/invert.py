@@ -41,8 +41,8 @@ class TrainedEncoder(NamedTuple):
 def train_encoder(
     gan: Gan,
     *,
-    steps: Steps = 800,
-    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in each step"), Advanced] = 32,
+    steps: Steps = 500,
+    batch: Annotated[int, Field(ge=1, le=512, description="Pictures in each step"), Advanced] = 16,
     seed: Seed = 0,
     ctx: Context,
 ) -> TrainedEncoder:
@@ -110,7 +110,7 @@ def invert(
     mixed and saved like any others. The search begins with the most similar of 1,024 random
     pictures of the GAN, and with what the `encoder` finds if it is wired. For a GAN of the method
     projected, the search finds a style for each level and the noise maps; for other methods, the
-    latent.
+    latent. For pictures that are not redrawn at 30 dB, the steps are done again, up to two times.
 
     `image` contains the redrawn pictures. `compared` contains, for each picture, the picture as the
     GAN receives it, the redrawn one, and the three most similar of the random pictures. `table` has
@@ -145,7 +145,7 @@ def invert(
     known = known_of(
         network, config, vectors, ctx.numerics, seed=seed, progress=ctx.part(0, 0.1).progress
     )
-    starts = known.starts(pictures, CANDIDATES)
+    starts = known.starts(pictures, CANDIDATES if encoder is None else 1)
     if encoder is not None:
         starts.append(encoded(encoder.network(ctx.device), network, config, pictures, ctx.numerics))
     found = search(

@@ -24,6 +24,8 @@ BETAS = 0.9, 0.95
 WARM_UP = 10  # steps in which the rate rises
 FALL = 0.5  # last part of the steps, in which the rate falls
 TRIAL = 30  # steps from each start, after which only the best is continued
+ROUNDS = 3  # how often the steps are done, with rates that rise and fall again
+ENOUGH = 30.0  # dB at which a picture needs no further round
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
 NOISE = 1e-4  # weight of the noise maps' mean square, so that they stay as usual
@@ -43,17 +45,18 @@ def invert(
 
     pictures: (N, C, H, W) in -1..1, as the network draws them, on the processor.
     starts:   latents (N) from which the search begins. `steps` are done from the one whose pictures
-              are nearest after a few steps.
+              are nearest after a few steps, and again for pictures that are not near enough: a
+              rate that rises again often leads out of a layout that cannot come nearer.
     """
     part = max(1, AT_ONCE // math.prod(pictures.shape[2:]))
     trial = min(TRIAL, steps) if len(starts) > 1 else 0
-    total, done = len(pictures) * (steps + trial * len(starts)), 0
+    total, done = len(pictures) * (steps * ROUNDS + trial * len(starts)), 0
     found = []
     for begin in range(0, len(pictures), part):
         rows = slice(begin, begin + part)
         some = pictures[rows].to(numerics.device)
 
-        def report(count: int = len(some)) -> None:
+        def report(count: int) -> None:
             nonlocal done
             done += count
             if progress is not None:
@@ -63,7 +66,10 @@ def invert(
         search = Search(network, config, some, numerics, report)
         if len(points) > 1:
             points = [nearest_of([search.run(p, trial) for p in points], search, numerics)]
-        found.append(search.run(points[0], steps).to("cpu"))
+        best = search.run(points[0], steps)
+        for _ in range(1, ROUNDS):
+            best = search.again(best, steps)
+        found.append(best.to("cpu"))
     return joined(found)
 
 
@@ -76,7 +82,7 @@ class Search:
         config: GanConfig,
         pictures: Tensor,
         numerics: Numerics,
-        report: Callable[[], None],
+        report: Callable[[int], None],
     ) -> None:
         self._network, self._config, self._pictures = network, config, pictures
         self._numerics, self._report = numerics, report
@@ -108,10 +114,35 @@ class Search:
             for group, rate in zip(adam.param_groups, rates, strict=True):
                 group["lr"] = rate * pace(step, steps)
             adam.step()
-            self._report()
+            self._report(len(z))
         for tensor in free:
             tensor.requires_grad_(False)
         return Points(torch.cat([code, noise], 1), start.classes, shift)
+
+    @torch.no_grad()
+    def again(self, found: Points, steps: int) -> Points:
+        """Returns latents after a further round for those whose pictures are not near enough."""
+        far = (self.psnr(found) < ENOUGH).nonzero()[:, 0]
+        self._report(steps * (len(found.z) - len(far)))
+        if not len(far) or not steps:
+            return found
+        search = Search(
+            self._network, self._config, self._pictures[far], self._numerics, self._report
+        )
+        with torch.enable_grad():
+            further = search.run(found.rows(far), steps)
+        nearest = nearest_of([found.rows(far), further], search, self._numerics)
+        parts = []
+        for old, new in zip(found, nearest, strict=True):
+            parts.append(None if old is None or new is None else old.index_copy(0, far, new))
+        return Points(*parts)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def psnr(self, points: Points) -> Tensor:
+        """Returns the signal-to-noise ratios of the pictures of latents in dB, (N,)."""
+        with self._numerics.autocast():
+            apart = points.draw(self._network).clamp(-1, 1) - self._pictures
+        return -10 * (apart.square().flatten(1).mean(1) / 4).clamp_min(1e-10).log10()
 
     def errors(self, points: Points) -> Tensor:
         """Returns how far the pictures of latents are from the given ones, (N,)."""

@@ -40,7 +40,7 @@ def latent_directions(
         ),
     ] = None,
     first: Annotated[
-        GanLatent | None, Field(description="Latents where the direction `between` begins")
+        GanLatent | None, Field(description="Latents at which the direction `between` begins")
     ] = None,
     second: Annotated[
         GanLatent | None, Field(description="Latents to which the direction `between` leads")

@@ -24,8 +24,9 @@ BETAS = 0.9, 0.95
 WARM_UP = 10  # steps in which the rate rises
 FALL = 0.5  # last part of the steps, in which the rate falls
 TRIAL = 30  # steps from each start, after which only the best is continued
-ROUNDS = 3  # how often the steps are done, with rates that rise and fall again
-ENOUGH = 30.0  # dB at which a picture needs no further round
+ROUNDS = 6  # how often the steps are done at most, with rates that rise and fall again
+ENOUGH = 27.0  # dB at which a picture needs no further round
+GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
 NOISE = 1e-4  # weight of the noise maps' mean square, so that they stay as usual
@@ -67,8 +68,9 @@ def invert(
         if len(points) > 1:
             points = [nearest_of([search.run(p, trial) for p in points], search, numerics)]
         best = search.run(points[0], steps)
+        still = search.psnr(best) < ENOUGH
         for _ in range(1, ROUNDS):
-            best = search.again(best, steps)
+            best, still = search.again(best, still, steps)
         found.append(best.to("cpu"))
     return joined(found)
 
@@ -119,23 +121,26 @@ class Search:
             tensor.requires_grad_(False)
         return Points(torch.cat([code, noise], 1), start.classes, shift)
 
-    @torch.no_grad()
-    def again(self, found: Points, steps: int) -> Points:
-        """Returns latents after a further round for those whose pictures are not near enough."""
-        far = (self.psnr(found) < ENOUGH).nonzero()[:, 0]
-        self._report(steps * (len(found.z) - len(far)))
-        if not len(far) or not steps:
-            return found
-        search = Search(
-            self._network, self._config, self._pictures[far], self._numerics, self._report
-        )
-        with torch.enable_grad():
-            further = search.run(found.rows(far), steps)
-        nearest = nearest_of([found.rows(far), further], search, self._numerics)
-        parts = []
-        for old, new in zip(found, nearest, strict=True):
-            parts.append(None if old is None or new is None else old.index_copy(0, far, new))
-        return Points(*parts)  # type: ignore[arg-type]
+    def again(self, found: Points, still: Tensor, steps: int) -> tuple[Points, Tensor]:
+        """Does a further round for the pictures that are marked in `still`, (N,).
+
+        Returns the latents, the old ones if they were better, and the marks for a next round.
+        """
+        far = still.nonzero()[:, 0]
+        self._report(steps * (len(still) - len(far)))
+        if not len(far):
+            return found, still
+        pictures = self._pictures[far]
+        search = Search(self._network, self._config, pictures, self._numerics, self._report)
+        old = found.rows(far)
+        new = nearest_of([old, search.run(old, steps)], search, self._numerics)
+        before, after = search.psnr(old), search.psnr(new)
+        parts = [
+            None if a is None or b is None else a.index_copy(0, far, b)
+            for a, b in zip(found, new, strict=True)
+        ]
+        goes_on = (after < ENOUGH) & (after - before >= GAIN)
+        return Points(*parts), still.index_copy(0, far, goes_on)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def psnr(self, points: Points) -> Tensor:

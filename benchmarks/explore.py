@@ -46,7 +46,7 @@ from artgraph.pictures.sheet import contact_sheet, lay_out
 
 NODES = load_nodes()
 COUNT = 64
-SAMPLES = 10_000
+SAMPLES = 10_000  # random pictures among which the nearest is searched
 EDGE = 128  # to which pictures are enlarged for EfficientNet
 DRAWS = 10  # pictures of each direction
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths of a named direction
@@ -258,7 +258,7 @@ def main() -> int:
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     explorer = Explorer(chosen.seed, chosen.out, chosen.count)
-    print(f"seed {chosen.seed}, {explorer.context.numerics}, torch {torch.__version__}")
+    print(f"seed {chosen.seed}, {explorer.context.numerics}, torch {torch.__version__}", flush=True)
     missed = 0
     for name in chosen.only.split(","):
         print(name)

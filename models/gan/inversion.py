@@ -29,7 +29,7 @@ ENOUGH = 27.0  # dB at which a picture needs no further round
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
-NOISE = 1e-4  # weight of the noise maps' mean square, so that they stay as usual
+NOISE = 3e-3  # first weight of the noise maps' mean square, so that they stay usual; it falls to 0
 
 
 def invert(
@@ -110,7 +110,9 @@ class Search:
             with self._numerics.autocast():
                 points = Points(torch.cat([code, noise], 1), start.classes, shift)
                 error = self.errors(points).sum()
-            loss = error + NOISE * noise.square().mean(1).sum() if noise.shape[1] else error
+            loss = error
+            if noise.shape[1]:
+                loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
             adam.zero_grad()
             loss.backward()
             for group, rate in zip(adam.param_groups, rates, strict=True):

@@ -109,7 +109,7 @@ class Search:
         for step in range(steps):
             with self._numerics.autocast():
                 points = Points(torch.cat([code, noise], 1), start.classes, shift)
-                error = self.errors(points).sum()
+                error = self.errors(points, 1 - step / steps).sum()
             loss = error
             if noise.shape[1]:
                 loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
@@ -151,11 +151,14 @@ class Search:
             apart = points.draw(self._network).clamp(-1, 1) - self._pictures
         return -10 * (apart.square().flatten(1).mean(1) / 4).clamp_min(1e-10).log10()
 
-    def errors(self, points: Points) -> Tensor:
-        """Returns how far the pictures of latents are from the given ones, (N,)."""
+    def errors(self, points: Points, coarse: float = 1.0) -> Tensor:
+        """Returns how far the pictures of latents are from the given ones, (N,).
+
+        coarse: the weight of the error of cells, which leads to the layout.
+        """
         apart = points.draw(self._network) - self._pictures
-        coarse = F.avg_pool2d(apart, COARSE)
-        return apart.square().flatten(1).mean(1) + coarse.square().flatten(1).mean(1)
+        cells = F.avg_pool2d(apart, COARSE)
+        return apart.square().flatten(1).mean(1) + coarse * cells.square().flatten(1).mean(1)
 
 
 def pace(step: int, steps: int) -> float:

@@ -21,7 +21,7 @@ HEADER = "artgraph_directions"  # the only key of the metadata in the header
 
 @node(
     title="Save directions",
-    category="latent",
+    category="save",
     words="export directions, sliders, ganspace, 保存方向",
 )
 def save_directions(directions: Directions, *, name: FileName = "") -> Files:
@@ -40,7 +40,7 @@ def save_directions(directions: Directions, *, name: FileName = "") -> Files:
 
 @node(
     title="Load directions",
-    category="latent",
+    category="save",
     words="open directions, import directions, sliders, ganspace, 载入方向",
 )
 def load_directions(

@@ -26,7 +26,7 @@ CLASSIFIED = 1024  # pictures of the GAN that are classified to find the directi
 
 @node(
     title="Latent directions",
-    category="gan",
+    category="explore",
     device=True,
     words="ganspace, sefa, pca, interfacegan, attributes, sliders, semantic directions, edit,"
     " 潜空间方向, 属性, 主成分",

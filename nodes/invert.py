@@ -34,7 +34,7 @@ class TrainedEncoder(NamedTuple):
 
 @node(
     title="Train GAN encoder",
-    category="gan",
+    category="train",
     device=True,
     words="inversion, inverter, projector, psp, e4e, stylegan encoder, 训练编码器, 反演",
 )
@@ -85,7 +85,7 @@ class Inverted(NamedTuple):
 
 @node(
     title="Find latents",
-    category="gan",
+    category="explore",
     device=True,
     words="inversion, project, projector, embed, find latent, own picture, photo, edit,"
     " 反演, 投影, 嵌入, 找潜变量",

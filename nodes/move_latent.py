@@ -32,7 +32,7 @@ class Moved(NamedTuple):
 
 @node(
     title="Move latents",
-    category="gan",
+    category="explore",
     device=True,
     words="edit, slider, attribute, ganspace, sefa, direction, strength, steer,"
     " 移动, 滑块, 编辑, 属性",

@@ -32,7 +32,7 @@ class Varied(NamedTuple):
 
 @node(
     title="Variation",
-    category="vae",
+    category="explore",
     device=True,
     words="image to image, img2img, sdedit, redraw, similar pictures, vary, 变化, 图生图, 重绘",
 )

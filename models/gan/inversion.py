@@ -61,7 +61,7 @@ def invert(
             nonlocal done
             done += count
             if progress is not None:
-                progress(done, total)
+                progress(done, max(1, total))
 
         points = [start.rows(rows).to(numerics.device) for start in starts]
         search = Search(network, config, some, numerics, report)

@@ -107,7 +107,7 @@ def invert(
     """Find the latents with which a GAN draws given pictures.
 
     The pictures are cropped and resized to the size of the GAN first. The latents can be moved,
-    mixed and saved like any others. The search begins with the most similar of 1,024 random
+    mixed and saved like any others. The search begins with the most similar of 2,048 random
     pictures of the GAN, and with what the `encoder` finds if it is wired. For a GAN of the method
     projected, the search finds a style for each level and the noise maps; for other methods, the
     latent. For pictures that are not redrawn at 27 dB, the steps are done again, up to five times,

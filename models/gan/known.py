@@ -15,7 +15,7 @@ from ..training.numerics import Numerics
 from .codes import Points, random_points
 from .config import GanConfig
 
-SAMPLES = 1024  # pictures of which the sample consists
+SAMPLES = 2048  # pictures of which the sample consists
 NEAREST = 3  # pictures that are shown of the sample
 SHARE = 0.98  # of the GAN's own pictures that count as known
 CELL = 4  # pixels along an edge of a cell, in small pictures

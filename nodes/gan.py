@@ -346,9 +346,16 @@ def generate(gan: Gan, latent: GanLatent, *, ctx: Context) -> Image:
     """
     from ..models.gan.api import generate as draw
 
-    gan.check_latents(latent.z.shape[1], latent.classes.shape[1])
+    gan.check_latents(*latent.lengths)
     network = gan.network(ctx.device)
-    return draw(network, latent.z, latent.classes, ctx.numerics, progress=ctx.progress)
+    return draw(
+        network,
+        latent.z,
+        latent.classes,
+        ctx.numerics,
+        progress=ctx.progress,
+        shift=latent.shift,
+    )
 
 
 def _point(gan: Gan, ctx: Context, seed: int, index: int) -> Tensor:

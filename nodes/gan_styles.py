@@ -73,15 +73,26 @@ def mix_styles(
             "wire batches of the same length, or single latents",
         )
     levels = len(config.channels)
-    parts = []
+    parts, shifts = [], []
     for level in range(levels):
         latent = given[group_of(level, levels)]
-        by_level = gan.check_latents(latent.z.shape[1], latent.classes.shape[1])
+        by_level = gan.check_latents(*latent.lengths)
         pair = (latent.z, latent.classes)
         own = [x.chunk(levels, 1)[level] if by_level else x for x in pair]
         parts.append([x.expand(max(counts), -1) for x in own])
+        shifts.append(_shift_of(latent, level, levels, max(counts)))
     z, classes = (torch.cat(found, 1) for found in zip(*parts, strict=True))
-    return GanLatent(z, classes)
+    if all(shift is None for shift in shifts):
+        return GanLatent(z, classes)
+    none = torch.zeros(max(counts), config.style)
+    return GanLatent(z, classes, torch.cat([none if s is None else s for s in shifts], 1))
+
+
+def _shift_of(latent: GanLatent, level: int, levels: int, count: int) -> Tensor | None:
+    """Returns the part of the shift (count, S) that belongs to a level, or None."""
+    if latent.shift is None:
+        return None
+    return latent.shift.chunk(levels, 1)[level].expand(count, -1)
 
 
 @node(
@@ -119,7 +130,7 @@ def vary_noise(
     from ..models.gan.api import GanConfig
 
     config = GanConfig.from_dict(gan.config)
-    gan.check_latents(latent.z.shape[1], latent.classes.shape[1])
+    gan.check_latents(*latent.lengths)
     if not config.noise_maps:
         raise NodeError(
             f"this GAN (method {config.method}) has no noise maps",
@@ -136,4 +147,4 @@ def vary_noise(
             noise = math.cos(angle) * noise + math.sin(angle) * other if change < 1 else other
         noise = (noise * strength).expand(len(points), -1)
         rows.append(torch.cat([points[:, : config.latent], noise], 1).flatten())
-    return GanLatent(torch.stack(rows), latent.classes)
+    return GanLatent(torch.stack(rows), latent.classes, latent.shift)

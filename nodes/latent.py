@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -60,6 +61,7 @@ def mix_latents(
     """
     import torch
 
+    first, second = _same_form(first, second)
     count = _common_length(first, second)
     return _mix(_repeat(first, count), _repeat(second, count), torch.full((count,), amount), method)
 
@@ -72,11 +74,14 @@ def join_latents(first: Latent, second: Latent) -> Latent:
     """
     import torch
 
-    _require_same_shape(first, second)
+    first, second = _same_form(first, second)
     z = torch.cat([first.z, second.z])
     if isinstance(first, GanLatent):
         assert isinstance(second, GanLatent)
-        return GanLatent(z, torch.cat([first.classes, second.classes]))
+        classes = torch.cat([first.classes, second.classes])
+        if first.shift is None or second.shift is None:
+            return GanLatent(z, classes)
+        return GanLatent(z, classes, torch.cat([first.shift, second.shift]))
     return VaeLatent(z)
 
 
@@ -125,7 +130,10 @@ def _mix(first: Latent, second: Latent, amount: Tensor, method: str) -> Latent:
     z = _between(first.z, second.z, amount, method)
     if isinstance(first, GanLatent):
         assert isinstance(second, GanLatent)
-        return GanLatent(z, _between(first.classes, second.classes, amount, "linear"))
+        classes = _between(first.classes, second.classes, amount, "linear")
+        if first.shift is None or second.shift is None:
+            return GanLatent(z, classes)
+        return GanLatent(z, classes, _between(first.shift, second.shift, amount, "linear"))
     return VaeLatent(z)
 
 
@@ -148,23 +156,48 @@ def _between(first: Tensor, second: Tensor, amount: Tensor, method: str) -> Tens
     return torch.where(angle.sin() > 1e-4, arc / angle.sin().clamp_min(1e-4), straight)
 
 
-def _require_same_shape(first: Latent, second: Latent) -> None:
+def _same_form(first: Latent, second: Latent) -> tuple[Latent, Latent]:
+    """Returns both batches with one latent a picture or for each level, and both with a shift.
+
+    They may differ in this: a latent is the same as itself at each level, with a shift of 0.
+
+    Raises: NodeError if they are latents of different models.
+    """
+    import torch
+
+    if isinstance(first, GanLatent) and isinstance(second, GanLatent):
+        ours, theirs = _by_level(first, second), _by_level(second, first)
+        if ours.shift is None and theirs.shift is not None:
+            ours = replace(ours, shift=torch.zeros(len(ours.z), theirs.shift.shape[1]))
+        elif theirs.shift is None and ours.shift is not None:
+            theirs = replace(theirs, shift=torch.zeros(len(theirs.z), ours.shift.shape[1]))
+        first, second = ours, theirs
     shapes = [_shape(latent) for latent in (first, second)]
     if shapes[0] != shapes[1]:
         raise NodeError(
             f"the latents have different shapes, {shapes[0]} and {shapes[1]}",
             "wire latents of one model",
         )
+    return first, second
+
+
+def _by_level(latent: GanLatent, other: GanLatent) -> GanLatent:
+    """Returns latents with one for each level if `other` has that, and is of the same model."""
+    times, rest = divmod(other.classes.shape[1], latent.classes.shape[1])
+    lengths = latent.z.shape[1], latent.classes.shape[1]
+    if rest or (times * lengths[0], times * lengths[1]) != other.lengths[:2]:
+        return latent
+    return replace(latent, z=latent.z.repeat(1, times), classes=latent.classes.repeat(1, times))
 
 
 def _shape(latent: GanLatent | VaeLatent) -> tuple[int, ...]:
     """Returns the shape of one latent; for a GAN's, the number of classes is added at the end."""
-    classes = latent.classes.shape[1:] if isinstance(latent, GanLatent) else ()
-    return *latent.z.shape[1:], *classes
+    if isinstance(latent, GanLatent):
+        return latent.lengths if latent.shift is not None else latent.lengths[:2]
+    return tuple(latent.z.shape[1:])
 
 
 def _common_length(first: Latent, second: Latent) -> int:
-    _require_same_shape(first, second)
     counts = {len(first.z), len(second.z)}
     if len(counts - {1}) > 1:
         raise NodeError(
@@ -182,7 +215,8 @@ def _repeat(latent: Latent, count: int) -> Latent:
 
 def _take(latent: Latent, indices: Tensor) -> Latent:
     if isinstance(latent, GanLatent):
-        return GanLatent(latent.z[indices], latent.classes[indices])
+        shift = None if latent.shift is None else latent.shift[indices]
+        return GanLatent(latent.z[indices], latent.classes[indices], shift)
     return VaeLatent(latent.z[indices])
 
 

@@ -44,6 +44,8 @@ def save_latents(model: DrawingModel, latent: Latent, *, name: FileName = "") ->
     tensors = {"z": latent.z.contiguous()}
     if isinstance(latent, GanLatent):
         tensors["classes"] = latent.classes.contiguous()
+        if latent.shift is not None:
+            tensors["shift"] = latent.shift.contiguous()
     about = {"kind": _kind(model), "model": model.latents_digest()}
     return Files(
         {
@@ -85,7 +87,7 @@ def load_latents(
     if (gan is None) == (vae is None):
         raise NodeError("latents need the model that draws them", "wire either `gan` or `vae`")
     model: Gan | Vae = gan or vae  # type: ignore[assignment]
-    about, tensors = _read(path)
+    about, tensors = read_tensors(path, HEADER, "latents", "save_latents")
     damaged = f"{path.name} does not contain valid latents", "save them again with save_latents"
     if about.get("kind") != _kind(model):
         what = f"{path.name} contains latents of another kind of model, not of a {model.noun}"
@@ -98,7 +100,9 @@ def load_latents(
     z, classes = tensors.get("z"), tensors.get("classes")
     if z is None or (gan is not None and classes is None):
         raise InputError(*damaged)
-    latent = GanLatent(z, classes) if gan is not None and classes is not None else VaeLatent(z)
+    latent: GanLatent | VaeLatent = VaeLatent(z)
+    if gan is not None and classes is not None:
+        latent = GanLatent(z, classes, tensors.get("shift"))
     try:
         type(latent).encode(latent)  # type: ignore[arg-type]
         require_latents_of(model, latent)
@@ -116,8 +120,9 @@ def _kind(model: Gan | Vae) -> str:
 def require_latents_of(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
     """Raises: NodeError if the latents are not of this model."""
     if isinstance(model, Gan) and isinstance(latent, GanLatent):
-        if len(model.classes) and len(latent.z) == len(latent.classes):
-            model.check_latents(latent.z.shape[1], latent.classes.shape[1])
+        parts = [latent.z, latent.classes, *([] if latent.shift is None else [latent.shift])]
+        if len(model.classes) and len({len(part) for part in parts}) == 1:
+            model.check_latents(*latent.lengths)
             return
     elif isinstance(model, Vae) and isinstance(latent, VaeLatent):
         model.check_latents(tuple(latent.z.shape[1:]))
@@ -127,16 +132,23 @@ def require_latents_of(model: Gan | Vae, latent: GanLatent | VaeLatent) -> None:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Returns what the header says, and the tensors. Raises: InputError."""
+def read_tensors(
+    path: Path, header: str, noun: str, saver: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Returns what the key `header` of a file says, and its tensors.
+
+    `noun` is what the file should contain, and `saver` the node that writes such files.
+
+    Raises: InputError if it is another file.
+    """
     from safetensors import SafetensorError, safe_open
 
-    wrong = f"{path.name} does not contain latents", "name a file that save_latents wrote"
+    wrong = f"{path.name} does not contain {noun}", f"name a file that {saver} wrote"
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path.name} is larger than {MAX_BYTES >> 30} GiB", wrong[1])
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[HEADER])
+            about = json.loads((file.metadata() or {})[header])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(*wrong) from error

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
+from .explored import Directions, Encoder
 from .files import Files
 from .models import Classifier, Gan, Restyler, Vae
 from .pictures import PictureBatch, parts, quantise
@@ -242,10 +243,20 @@ class GanLatent:
     """Points in a GAN's latent space: z (N, D) and class weights (N, C) that sum to 1, float32.
 
     Latents of `mix_styles` contain one for each level, side by side: (N, L D) and (N, L C).
+
+    shift: (N, L S), added to the style of each level, or None. Latents have it if `invert` found
+           them or `move_latent` moved them: then no z may give their style.
     """
 
     z: Tensor
     classes: Tensor
+    shift: Tensor | None = None
+
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """Lengths of z, class weights and shift; 0 without a shift."""
+        shift = 0 if self.shift is None else self.shift.shape[1]
+        return self.z.shape[1], self.classes.shape[1], shift
 
     @staticmethod
     def encode(value: GanLatent) -> tuple[Json, Buffers]:
@@ -255,12 +266,17 @@ class GanLatent:
         )
         for tensor in (value.z, value.classes):
             _require_points(tensor, "a GAN latent", 2)
-        return None, {"z": value.z, "classes": value.classes}
+        if value.shift is None:
+            return None, {"z": value.z, "classes": value.classes}
+        _require_points(value.shift, "the shift of a GAN latent", 2)
+        buffers = {"z": value.z, "classes": value.classes, "shift": value.shift}
+        return {"shifted": True}, buffers
 
     @staticmethod
-    def decode(_: Json, blob: Blob | None) -> GanLatent:
+    def decode(meta: Json, blob: Blob | None) -> GanLatent:
         assert blob is not None
-        return GanLatent(blob.tensor("z"), blob.tensor("classes"))
+        shift = blob.tensor("shift") if meta and meta.get("shifted") else None
+        return GanLatent(blob.tensor("z"), blob.tensor("classes"), shift)
 
 
 @dataclass(frozen=True)
@@ -379,7 +395,9 @@ _VALUES: dict[type, Socket] = {
         (Vae, "vae", "a VAE's config and weights, and those of its prior if it has one"),
         (Classifier, "classifier", "a classifier's config and weights"),
         (Restyler, "restyler", "a classifier's and a decoder's config and weights"),
+        (Encoder, "encoder", "the config and weights of a GAN's encoder"),
         (GanLatent, "gan_latent", "float32 (N, D), with class weights (N, C)"),
+        (Directions, "directions", "names, with float32 (K, D)"),
         (VaeLatent, "vae_latent", "float32 (N, C, h, w)"),
         (Table, "table", "named columns of numbers or text"),
         (Files, "files", "named files for the output folder"),

@@ -136,14 +136,16 @@ class Gan(Model):
         from ...models.gan.api import GanConfig, make_generator
 
         config = GanConfig.from_dict(self.config)
-        return _load(lambda: make_generator(config), self.state, "generator.", device)
+        return load_network(lambda: make_generator(config), self.state, "generator.", device)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config["classes"])
 
-    def check_latents(self, length: int, classes: int) -> bool:
+    def check_latents(self, length: int, classes: int, shift: int = 0) -> bool:
         """Returns whether latents with these lengths contain one for each level, side by side.
+
+        `shift` is the length of their shift, 0 if they have none.
 
         Raises: NodeError if they are not latents of this GAN.
         """
@@ -151,11 +153,12 @@ class Gan(Model):
 
         config = GanConfig.from_dict(self.config)
         levels = len(config.channels)
-        if (length, classes) == (config.latent_dim, len(config.classes)):
-            return False
         by_level = (levels * config.latent_dim, levels * len(config.classes))
-        if config.method == "projected" and (length, classes) == by_level:
-            return True
+        if shift in (0, levels * config.style):
+            if (length, classes) == (config.latent_dim, len(config.classes)):
+                return False
+            if config.method == "projected" and (length, classes) == by_level:
+                return True
         raise NodeError("the latents are from another GAN", "wire latents of this GAN")
 
 
@@ -171,7 +174,7 @@ class Vae(Model):
         config = self._vae_config()
         state = {key: v for key, v in self.state.items() if not key.startswith("prior.")}
         shapes = {key: tuple(value.shape) for key, value in state.items()}
-        return _load(lambda: make_vae(config, shapes), state, "", device)
+        return load_network(lambda: make_vae(config, shapes), state, "", device)
 
     def prior(self, device: str = "cpu") -> PriorNet | None:
         """Returns the network of the prior, or None if there is none."""
@@ -181,7 +184,7 @@ class Vae(Model):
         prior = config.prior
         if prior is None:
             return None
-        return _load(lambda: PriorNet(config.channels, prior), self.state, "prior.", device)
+        return load_network(lambda: PriorNet(config.channels, prior), self.state, "prior.", device)
 
     def check(self) -> None:
         self.network()
@@ -264,7 +267,7 @@ class Classifier(Model):
         if self.is_pretrained:
             return self._pretrained(device)
         config = ClassifierConfig.from_dict(self.config)
-        return _load(lambda: make_classifier(config), self.state, "", device)
+        return load_network(lambda: make_classifier(config), self.state, "", device)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -323,7 +326,7 @@ class Restyler(Model):
 
         config = RestylerConfig.from_dict(self.config)
         weights = self.decoder
-        decoder = _load(lambda: decoder_of(weights, config.width), weights, "", device)
+        decoder = load_network(lambda: decoder_of(weights, config.width), weights, "", device)
         return RestylerNet(self.classifier.features(device), decoder)
 
     @property
@@ -338,7 +341,7 @@ class Restyler(Model):
         return Classifier(dict(self.config["classifier"]), state)
 
 
-def _load(
+def load_network(
     make: Callable[[], Network], state: dict[str, Tensor], prefix: str, device: str
 ) -> Network:
     """Returns the network with the weights that begin with `prefix`, frozen, in eval mode."""

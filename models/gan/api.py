@@ -217,21 +217,23 @@ def generate(
     numerics: Numerics,
     batch: int = 64,
     progress: Progress | None = None,
+    shift: Tensor | None = None,
 ) -> Tensor:
     """Returns pictures for latents: float32 (N, H, W, C) in 0..1, on the processor.
 
     z (N, latent_dim) and class_weights (N, C) may be on any device, and `network` must be on
-    numerics.device.
+    numerics.device. `shift` is added to the styles of the levels (see `GanLatent`).
     """
     network.eval()
 
-    def draw_part(part: Tensor, weights: Tensor) -> Tensor:
-        images: Tensor = network(part.to(numerics.device), weights.to(numerics.device))
+    def draw_part(*parts: Tensor) -> Tensor:
+        images: Tensor = network(*(part.to(numerics.device) for part in parts))
         return drawn(images.float().clamp(-1, 1)).add(1).div(2).permute(0, 2, 3, 1).cpu()
 
     with torch.no_grad(), numerics.autocast():
+        latents = (z, class_weights) if shift is None else (z, class_weights, shift)
         return in_parts(
-            draw_part, z, class_weights, batch=batch, progress=progress, network=network
+            draw_part, *latents, batch=batch, progress=progress, network=network
         ).contiguous()
 
 

@@ -29,6 +29,7 @@ Method = Literal["projected", "r3", "classic"]
 SIZES = (32, 64, 128, 256, 512)  # edges of square pictures in pixels that a GAN can draw
 CELLS = 8  # cells of the grid along the edge of a square picture
 MAX_ACTIVATIONS = 1 << 22  # largest feature map of a picture, in values: 16 MiB in float32
+STYLE = 128  # length of the style that modulates every level (projected only)
 MAX_WEIGHTS = 50_000_000  # largest number of weights in the generator: 200 MB in float32
 
 
@@ -157,6 +158,11 @@ class GanConfig:
     def latent_dim(self) -> int:
         """Length of a latent vector: the global part, followed by the flattened noise maps."""
         return self.latent + sum(c * h * w for c, h, w in self.noise_maps)
+
+    @property
+    def style(self) -> int:
+        """Length of the style of a level; 0 for methods whose levels have none."""
+        return STYLE if self.method == "projected" else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON; `from_dict` reverses it."""

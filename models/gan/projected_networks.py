@@ -12,10 +12,9 @@ from torch.nn import functional as F
 from ..blocks import LEAK
 from ..repeatable import attention, enlarged
 from .bends import Bends
-from .config import CELLS, GanConfig
+from .config import CELLS, STYLE, GanConfig
 from .layers import ClassEmbedding, initialise_normal, initialise_patches
 
-STYLE = 128  # width of the vector that modulates every block
 HEAD = 32  # number of channels of an attention head
 
 
@@ -69,11 +68,11 @@ class ProjectedGenerator(nn.Module):
         )
         self.bends = Bends(config.bends)
 
-    def forward(self, z: Tensor, class_weights: Tensor) -> Tensor:
+    def forward(self, z: Tensor, class_weights: Tensor, shift: Tensor | None = None) -> Tensor:
         """Returns pictures float32 (N, C, H, W) in -1..1 for latents and class weights (N, C).
 
         Instead of one latent and one set of weights for each picture, there may be one for each
-        level, side by side.
+        level, side by side. `shift` (N, levels STYLE) is added to the styles of the levels.
         """
         levels, parts = len(self.levels), z.shape[1] // self.config.latent_dim
         read = [
@@ -81,6 +80,9 @@ class ProjectedGenerator(nn.Module):
             for pair in zip(z.chunk(parts, 1), class_weights.chunk(parts, 1), strict=True)
         ]
         styles, noise = zip(*(read if parts > 1 else read * levels), strict=True)
+        if shift is not None:
+            moves = shift.chunk(levels, 1)
+            styles = tuple(style + move for style, move in zip(styles, moves, strict=True))
         x = self.start(styles[0]).unflatten(1, (-1, *self.config.map_shape(4)))
         height, width = self.places.shape[2:]  # an odd number of cells is less than twice the map
         x = enlarged(x)[:, :, :height, :width] + self.places
@@ -113,7 +115,13 @@ class ProjectedGenerator(nn.Module):
         sizes = [self.config.latent, *(math.prod(shape) for shape in shapes)]
         vector, *flat = torch.split(z, sizes, 1)
         maps = [m.view(-1, *shape) for m, shape in zip(flat, shapes, strict=True)]
-        return self.mapping(torch.cat([vector, self.embedding(class_weights)], 1)), maps
+        return self.style(vector, class_weights), maps
+
+    def style(self, vector: Tensor, class_weights: Tensor) -> Tensor:
+        """Returns the style (N, STYLE) of global latents (N, latent) and class weights (N, C)."""
+        return self.mapping(  # type: ignore[no-any-return]
+            torch.cat([vector, self.embedding(class_weights)], 1)
+        )
 
     def initialise_(self, random: torch.Generator) -> None:
         """Use smaller weights than He et al. 2015, as large style vectors give noise at first."""

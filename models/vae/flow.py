@@ -31,16 +31,20 @@ def interpolate(noise: Tensor, data: Tensor, t: Tensor) -> Tensor:
 
 
 def integrate(
-    velocity: Callable[[Tensor, float], Tensor], noise: Tensor, evaluations: int = EVALUATIONS
+    velocity: Callable[[Tensor, float], Tensor],
+    noise: Tensor,
+    evaluations: int = EVALUATIONS,
+    since: float = 0.0,
 ) -> Tensor:
     """Follow `velocity(points, t)` from noise at time 0 to data at time 1, by Heun's method.
 
     evaluations: how often the velocity is evaluated, an even number.
+    since:       the time of the points in `noise`, if they are not at time 0.
     """
     steps = evaluations // 2
     points = noise
     for step in range(steps):
-        t, length = step / steps, 1 / steps
+        t, length = since + (1 - since) * step / steps, (1 - since) / steps
         first = velocity(points, t)
         second = velocity(points + length * first, t + length)
         points = points + length / 2 * (first + second)

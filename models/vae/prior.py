@@ -141,12 +141,14 @@ def sample_prior(
     evaluations: int = EVALUATIONS,
     numerics: Numerics,
     progress: Progress | None = None,
+    since: float = 0.0,
 ) -> Tensor:
     """Returns latents (N, C, h, w) for `decode`, generated from noise of that shape.
 
     classes: weights (N, K) of the classes, which sum to 1 for each latent.
     guidance: scale of classifier-free guidance (Ho and Salimans 2022); 1 is without guidance.
     evaluations: how often the network is evaluated for each latent.
+    since: the time, 0 to 1, from which `noise` is followed: points between noise and latents.
     """
     numerics.place(prior).eval()
     count = len(noise)
@@ -155,7 +157,7 @@ def sample_prior(
     noise, classes = (torch.cat([t, t[:1].expand(padding, *t.shape[1:])]) for t in (noise, classes))
 
     def draw_part(points: Tensor, weights: Tensor) -> Tensor:
-        return _drawn(prior, points, weights, guidance, evaluations, numerics).cpu()
+        return _drawn(prior, points, weights, guidance, evaluations, numerics, since).cpu()
 
     def report(done: float, total: float, preview: Preview | None = None) -> None:
         if progress is not None:
@@ -172,6 +174,7 @@ def _drawn(
     guidance: float,
     evaluations: int,
     numerics: Numerics,
+    since: float,
 ) -> Tensor:
     noise, classes = noise.to(numerics.device), classes.to(numerics.device)
     if guidance != 1:
@@ -186,7 +189,7 @@ def _drawn(
         conditional, unconditional = both.chunk(2)
         return torch.lerp(unconditional, conditional, guidance)
 
-    return integrate(velocity, noise, evaluations)
+    return integrate(velocity, noise, evaluations, since)
 
 
 class _Inputs(NamedTuple):

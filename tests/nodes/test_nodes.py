@@ -71,6 +71,7 @@ def inputs_for(socket):
         "projected_latent": lambda: NODES["sample_latent"](
             {"gan": inputs_for("projected_gan")}, {"count": 4}, Context.quiet()
         )["latent"],
+        "directions": lambda: run("latent_directions")["directions"],
         "vae_latent": lambda: run("vae_encode")["vae_latent"],
         "table": lambda: run("classify")["table"],
         "palette": lambda: run("extract_palette")["palette"],
@@ -123,9 +124,10 @@ def bytes_of(buffer):
     return buffer.dtype, tuple(buffer.shape), data
 
 
-# `load_model` and `load_latents` need a file, and the result of `machine_speed` is a time.
+# Some need a file, and the result of `machine_speed` is a time.
 @pytest.mark.parametrize(
-    "name", sorted(set(NODES) - {"load_model", "load_latents", "machine_speed"})
+    "name",
+    sorted(set(NODES) - {"load_model", "load_latents", "load_directions", "machine_speed"}),
 )
 def test_every_node(name):
     spec = NODES[name]

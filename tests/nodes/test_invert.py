@@ -1,0 +1,161 @@
+"""Inverting pictures, with and without an encoder, by GANs of every kind."""
+
+import pytest
+import torch
+from bending import NODES, drawn, gan, run
+from gans import METHODS
+from gans import quick as quick
+from shelf import Shelf
+
+from artgraph.contract.context import Context
+from artgraph.contract.errors import NodeError
+from artgraph.contract.values.kinds import GanLatent
+from artgraph.models.gan import known
+from artgraph.models.training.rng import rng
+from artgraph.nodes.latent_files import load_latents
+from artgraph.nodes.model_files import shipped_gans
+
+KINDS = ("square", "wide", "alpha", "grown")
+
+
+def kinds():
+    return [(m, k) for m in METHODS for k in KINDS if k != "grown" or m == "projected"]
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    monkeypatch.setattr(known, "SAMPLES", 16)
+
+
+def image(model, latent):
+    return run("generate", {"gan": model, "latent": latent})["image"]
+
+
+def mean_error(first, second):
+    return float((first - second).square().mean())
+
+
+@pytest.mark.parametrize(("method", "kind"), kinds())
+def test_a_search_comes_nearer_and_its_latents_draw_the_redrawn_pictures(method, kind):
+    model = gan(method, kind)
+    pictures = drawn(model)["image"]
+    encoder = run("train_encoder", {"gan": model}, steps=2, batch=4)["encoder"]
+    found = {}
+    for steps in (0, 40):
+        inputs = {"gan": model, "image": pictures, "encoder": encoder}
+        found[steps] = run("invert", inputs, steps=steps, seed=5)
+        assert found[steps]["image"].shape == pictures.shape
+        assert len(found[steps]["compared"]) == 5 * len(pictures)
+        assert torch.allclose(image(model, found[steps]["latent"]), found[steps]["image"])
+    far, near = (mean_error(found[steps]["image"], pictures) for steps in (0, 40))
+    assert near < 0.9 * far
+    again = run("invert", {"gan": model, "image": pictures, "encoder": encoder}, steps=40, seed=5)
+    assert torch.equal(again["latent"].z, found[40]["latent"].z)
+
+
+def test_the_table_says_how_near_and_what_the_gan_does_not_know_is_reported():
+    model, warnings = gan("projected"), []
+    pictures = drawn(model)["image"]
+    strange = torch.rand(1, 32, 32, 3, generator=rng(3)).round()
+    inputs = {"gan": model, "image": torch.cat([pictures, strange])}
+    found = run("invert", inputs, warn=warnings, steps=3)
+    table = found["table"].columns
+    assert table["picture"] == [0, 1, 2, 3, 4]
+    errors = (inputs["image"] - found["image"]).square().flatten(1).mean(1)
+    assert torch.allclose(torch.tensor(table["psnr"]), -10 * errors.log10(), atol=1e-3)
+    assert table["strangeness"][4] > max(1, *table["strangeness"][:4])
+    (line,) = [line for line in warnings if "outside" in line]
+    assert "4" in line.split("(")[1].split(")")[0]
+    rows = found["compared"].unflatten(0, (5, 5))
+    assert torch.equal(rows[:, 0], inputs["image"])
+    assert torch.equal(rows[:, 1], found["image"])
+
+
+def test_the_gans_own_pictures_are_known():
+    model, warnings = gan("projected"), []
+    run("invert", {"gan": model, "image": drawn(model)["image"][:1]}, warn=warnings, steps=1)
+    sampled = run("sample_latent", {"gan": model}, count=16, seed=0)["image"]
+    table = run("invert", {"gan": model, "image": sampled}, steps=0, seed=0)["table"].columns
+    assert max(table["strangeness"]) < 0.01  # the same pictures are in the sample
+
+
+def test_other_sizes_are_cropped_and_resized():
+    model = gan("projected", "wide")
+    found = run("invert", {"gan": model, "image": torch.rand(1, 50, 90, 3)}, steps=1)
+    assert found["image"].shape == (1, 24, 40, 3)
+
+
+def test_an_encoder_of_another_gan_is_refused():
+    model, other = gan("projected"), gan("projected", seed=4)
+    encoder = run("train_encoder", {"gan": other}, steps=1, batch=4)["encoder"]
+    with pytest.raises(NodeError, match="another GAN"):
+        run("invert", {"gan": model, "image": torch.rand(1, 32, 32, 3), "encoder": encoder})
+    bent = run("bend", {"gan": other}, operation="negate", strength=0.5)["gan"]
+    run("invert", {"gan": bent, "image": torch.rand(1, 32, 32, 3), "encoder": encoder}, steps=1)
+
+
+def test_an_encoder_learns_and_its_training_resumes_to_the_same_bits(tmp_path):
+    model, spec = gan("projected"), NODES["train_encoder"]
+    shelf = Shelf()
+    values, _ = spec.check({"steps": 30, "batch": 8})
+    whole = spec({"gan": model}, values, Context())
+    for steps in (12, 30):
+        values, _ = spec.check({"steps": steps, "batch": 8})
+        resumed = spec({"gan": model}, values, Context(checkpoint=shelf))
+    assert resumed["encoder"].digest() == whole["encoder"].digest()
+    psnr = whole["curves"].columns["psnr"]
+    assert psnr[-1] > psnr[0]
+
+
+def test_inverted_latents_are_mixed_joined_saved_and_mixed_by_level(tmp_path):
+    model = gan("projected")
+    found = run("invert", {"gan": model, "image": drawn(model)["image"]}, steps=3)["latent"]
+    plain = drawn(model)["latent"]
+    assert found.shift is not None
+    inputs = {"first": found, "second": plain}
+    mixed = run("mix_latents", inputs, amount=0.0)["latent"]
+    assert torch.allclose(image(model, mixed), image(model, found), atol=1e-5)
+    mixed = run("mix_latents", inputs, amount=1.0)["latent"]
+    assert torch.allclose(image(model, mixed), image(model, plain), atol=1e-5)
+    joined = run("join_latents", inputs)["latent"]
+    pictures = torch.cat([image(model, found), image(model, plain)])
+    assert torch.allclose(image(model, joined), pictures, atol=1e-5)
+    walk = run("latent_walk", {"latent": joined}, frames=2)["latent"]
+    assert torch.allclose(image(model, walk)[::2], pictures, atol=1e-5)
+    levels = run("mix_styles", {"gan": model, "coarse": found, "fine": found})["gan_latent"]
+    assert torch.allclose(image(model, levels), image(model, found), atol=1e-5)
+    both = run("mix_latents", {"first": levels, "second": plain}, amount=0.0)["latent"]
+    assert torch.allclose(image(model, both), image(model, found), atol=1e-5)
+    quiet = run("vary_noise", {"gan": model, "latent": found}, strength=1.0)["gan_latent"]
+    assert torch.equal(image(model, quiet), image(model, found))
+    path = tmp_path / "found.safetensors"
+    saved = run("save_latents", {"model": model, "latent": found}, name="found")["files"]
+    path.write_bytes(saved.files["found.safetensors"])
+    loaded = load_latents(model, path=path).gan_latent
+    assert torch.equal(loaded.shift, found.shift)
+    assert torch.equal(image(model, loaded), image(model, found))
+
+
+def test_the_shift_of_latents_is_stored_and_checked():
+    model = gan("projected")
+    found = run("invert", {"gan": model, "image": drawn(model)["image"]}, steps=1)["latent"]
+    meta, tensors = GanLatent.encode(found)
+    assert meta == {"shifted": True}
+    assert torch.equal(tensors["shift"], found.shift)
+    assert GanLatent.encode(drawn(model)["latent"])[0] is None
+    short = GanLatent(found.z, found.classes, found.shift[:, :-1])
+    with pytest.raises(NodeError, match="another GAN"):
+        run("generate", {"gan": model, "latent": short})
+
+
+@pytest.mark.parametrize("name", ["gan_64", "gan_clipart_64"])
+def test_a_gan_that_was_trained_before_there_were_encoders_can_be_explored(name):
+    model = shipped_gans()[name]
+    pictures = drawn(model)["image"][:1]
+    encoder = run("train_encoder", {"gan": model}, steps=1, batch=2)["encoder"]
+    found = run("invert", {"gan": model, "image": pictures, "encoder": encoder}, steps=3)
+    along = run("latent_directions", {"gan": model}, kind="classes")["directions"]
+    assert along.names == model.classes
+    inputs = {"gan": model, "latent": found["latent"], "directions": along}
+    moved = run("move_latent", inputs, direction=along.names[0], strength=1.0)["latent"]
+    assert not torch.equal(image(model, moved), image(model, found["latent"]))

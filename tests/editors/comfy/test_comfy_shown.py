@@ -75,7 +75,8 @@ def test_a_node_without_anything_to_show_has_empty_lists_where_comfyui_sends_the
     prompt = to_api(parse_document(text.replace("STEPS", "1"), "graph.yaml", Path()), load_nodes())
     with Comfy(form, tmp_path, tmp_path / "cache") as comfy:
         shown = comfy.run(prompt)["shown"][number_of(prompt, "preview")]
-    lists = {"text": [], **{f"artgraph_{n}": [] for n in ("warnings", "curves", "tables", "saved")}}
+    names = ("warnings", "curves", "tables", "saved", "cells")
+    lists = {"text": [], **{f"artgraph_{name}": [] for name in names}}
     assert shown == (lists if form == "v3" else {})
 
 

@@ -33,7 +33,7 @@ class TrainedEncoder(NamedTuple):
 
 
 @node(
-    title="Train GAN encoder",
+    title="Train encoder",
     category="train",
     device=True,
     words="inversion, inverter, projector, psp, e4e, stylegan encoder, 训练编码器, 反演",

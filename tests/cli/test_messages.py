@@ -111,7 +111,8 @@ def said(cli):
             "nodes train",
             2,
             "there is no node 'train' - did you mean 'train_gan' or 'training_advice' or"
-            " 'train_classifier' or 'train_vae' or 'train_prior'?\n",
+            " 'train_vae' or 'train_prior' or 'train_classifier' or 'train_encoder' or"
+            " 'train_restyler'?\n",
         ),
         (
             "run g.yaml --only=",

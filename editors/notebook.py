@@ -71,6 +71,7 @@ class _View:
     messages: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)  # what is not an event, such as a mistake
     picture: str = ""
+    trained: str = ""  # the node whose picture and curves are shown
     curves: dict[str, list[float]] = field(default_factory=dict)
     saved: list[str] = field(default_factory=list)
     end: dict[str, Any] | None = None
@@ -87,13 +88,14 @@ class _View:
         if kind == "started":
             since = f", resumed at step {event['step']}" if event["step"] else ""
             self.nodes[node] = f"running{since}"
-            self.picture, self.curves = "", {}
         elif kind == "progress":
             left = f", {_duration(event['left'])} left" if event["left"] else ""
             share = f"{100 * event['done'] / event['total']:.0f} %" if event["total"] else ""
             self.nodes[node] = f"{event['words'] or share}{left}"
         elif kind == "preview":
             self.picture = _embedded(event["path"])
+            if node != self.trained:
+                self.trained, self.curves = node, {}
             for name, values in event["curves"].items():
                 self.curves.setdefault(name, []).extend(values)
         elif kind in ("finished", "cached"):
@@ -116,8 +118,9 @@ class _View:
         parts = [f"<table>{rows}</table>"]
         parts += [f"<div>{escape(message)}</div>" for message in [*self.messages, *self.others]]
         if self.end is None:
-            parts += [self.picture, _plots(self.curves)]
-        else:
+            parts.append(self.picture)
+        parts.append(_plots(self.curves))
+        if self.end is not None:
             pictures = [_embedded(path) for path in self.saved]
             parts += [picture for picture in pictures if picture][:_SHOWN]
             parts += [f"<div>saved {escape(path)}</div>" for path in self.saved]

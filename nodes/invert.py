@@ -110,7 +110,7 @@ def invert(
     mixed and saved like any others. The search begins with the most similar of 2,048 random
     pictures of the GAN, and with what the `encoder` finds if it is wired. For a GAN of the method
     projected, the search finds a style for each level and the noise maps; for other methods, the
-    latent. For pictures that are not redrawn at 25.5 dB, the steps are done again, up to five
+    latent. For pictures that are not redrawn at 25.5 dB, the steps are done again, up to nine
     times, as long as the pictures come nearer.
 
     `image` contains the redrawn pictures. `compared` contains, for each picture, the picture as the

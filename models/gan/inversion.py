@@ -19,12 +19,12 @@ from .codes import Points, points_of
 from .config import GanConfig
 
 AT_ONCE = 1 << 16  # pixels of the pictures that are searched at once; at least one picture
-CODE_RATE, NOISE_RATE = 0.05, 0.1  # of Adam
+CODE_RATE, NOISE_RATE = 0.15, 0.5  # of Adam
 BETAS = 0.9, 0.95
 WARM_UP = 10  # steps in which the rate rises
 FALL = 0.5  # last part of the steps, in which the rate falls
 TRIAL = 10  # steps from each start, after which only the best is continued
-ROUNDS = 6  # how often the steps are done at most, with rates that rise and fall again
+ROUNDS = 10  # how often the steps are done at most, with rates that rise and fall again
 ENOUGH = 25.5  # dB at which a picture needs no further round
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error

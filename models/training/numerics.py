@@ -224,11 +224,14 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """Yield the outermost modules that torch does not define; torch does not compile its own."""
+    """Yield the outermost modules with weights that torch does not define.
+
+    torch does not compile its own. A module without weights, such as bends, may be exchanged later.
+    """
     for child in module.children():
         if type(child).__module__.startswith("torch."):
             yield from _blocks(child)
-        else:
+        elif any(True for _ in child.parameters()):
             yield child
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ...contract.categories import by_category
 from ...contract.problem import Problem
-from ...contract.spec import NodeSpec
+from ...contract.spec import NodeSpec, Port
 from ...contract.values.socket import Socket
 from .bound import BoundNode, Graph, Source
 from .document import NodeEntry
@@ -88,14 +89,23 @@ def _emptiness(graph: Graph, node: BoundNode, target: str, source: Source) -> Pr
 
 
 def producers(sockets: Iterable[str], registry: Mapping[str, NodeSpec]) -> tuple[str, ...]:
-    """Returns up to three node types with an output of one of these kinds."""
+    """Returns up to three node types with an output of one of these kinds.
+
+    They are in the order of the work; those that need such a value themselves are last.
+    """
     kinds = set(sockets)
-    names = [
-        spec.id
-        for spec in registry.values()
-        if any(kinds.intersection(names_of(port.sockets)) for port in spec.outputs.values())
+
+    def have(ports: Iterable[Port]) -> bool:
+        return any(kinds.intersection(names_of(port.sockets)) for port in ports)
+
+    found = [
+        spec
+        for specs in by_category(registry.values()).values()
+        for spec in specs
+        if have(spec.outputs.values())
     ]
-    return tuple(sorted(names)[:3])
+    found.sort(key=lambda spec: have(p for p in spec.inputs.values() if not p.optional))
+    return tuple(spec.id for spec in found[:3])
 
 
 def names_of(sockets: Iterable[Socket]) -> tuple[str, ...]:

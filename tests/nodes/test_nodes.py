@@ -264,6 +264,8 @@ def test_all_nodes_that_draw_on_a_device_are_tested():
     others = {"machine_speed", "bend"}  # `bend` draws as `generate` does, if there are clusters
     # These make one picture at a time, whose parts need each other.
     others |= {"compose_latents", "panorama", "texture", "tile", "reshuffle", "retarget"}
+    # These compute few numbers, or draw as `generate` does.
+    others |= {"breed", "latent_directions", "move_latent", "variation"}
     assert {n for n in NODES if NODES[n].device} - others - few == trainings | set(DRAWING)
 
 

@@ -181,7 +181,7 @@ def test_steady_films_share_their_contrast(trained):
         image = run("restyle", inputs, steady=steady)["image"]
         return (image[4] - image[3])[20:, 30:].abs().mean()  # far from what appears
 
-    assert jump(4) < 0.5 * jump(0)
+    assert jump(4) < 0.75 * jump(0)
 
 
 def test_a_restyler_is_saved_and_loaded(trained, tmp_path):

@@ -50,7 +50,7 @@ def test_a_table_says_the_classes_and_the_names():
 
 def test_what_a_dataset_contains_is_the_same_after_its_pictures_were_on_a_wire():
     art = NODES["procedural_art"].function(count=12, size=16, seed=1, styles="", ctx=Context())
-    taken = NODES["dataset_images"].function(art, count=12, order="first")
+    taken = NODES["dataset_images"].function(art, count=12, order="first", ctx=Context())
     again = made(taken.image, taken.table)
     names = [[d.classes[label] for label in d.labels] for d in (art, again)]
     assert names[0] == names[1]

@@ -22,12 +22,13 @@ def small(path: Path) -> Iterator[str]:
             yield f"knobs.{name}={knobs[name]}"
     for name, node in graph["nodes"].items():
         if node["node"] == "procedural_art":
-            yield f"{name}.count=64"
-            if node.get("with", {}).get("size", 0) > 64:  # GANs that start from the base need 64
+            values = node.get("with", {})
+            yield f"{name}.count={min(64, values.get('count', 64))}"
+            if values.get("size", 0) > 64:  # GANs that start from the base need 64
                 yield f"{name}.size=32"
         if node["node"] == "style_transfer":
             yield f"{name}.steps=3"
-        if node["node"] in ("deep_dream", "feature_visualisation"):
+        if node["node"] in ("deep_dream", "feature_visualisation", "invert"):
             yield f"{name}.steps=2"
         if node["node"] == "train_gan":
             yield f"{name}.batch=8"

@@ -23,7 +23,7 @@ def values(name, image):
 
 
 def test_there_are_as_many_nodes_as_the_docs_name():
-    assert len(NODES) == 24
+    assert len(NODES) == 25
     assert len(WITH_PICTURES) == 23
 
 

@@ -56,7 +56,7 @@ EXPECTED = [
     "g.yaml:22: node 'vae': widget 'steps': 0 is too small - the minimum is 1",
     "g.yaml:24: node 'ring': its wires form a loop (ring -> ring2 -> ring) - remove one of them",
     "g.yaml:30: node 'walk': input 'latent' is not wired - add `latent:` under `from`, with a"
-    " node that outputs a gan_latent or vae_latent (join_latents, latent_walk, mix_latents)",
+    " node that outputs a gan_latent or vae_latent (sample_latent, vae_sample, choose)",
     "g.yaml:33: node 'gone': widget 'path': there is no file 'nowhere.safetensors' in the graph's"
     " folder (.) or the input folder (input) - check the path, or name another with --set"
     " gone.path=PATH",
@@ -86,7 +86,7 @@ def test_types_of_wires(cli):
     dataset, gan, seed, word = done.stderr.splitlines()
     assert "input 'dataset' takes a dataset, but one.number is a number" in dataset
     assert "input 'gan' takes a gan, but vae.vae is a vae" in gan
-    assert "(load_model, train_gan, training_advice)" in gan
+    assert "(train_gan, training_advice, load_model)" in gan
     assert "widget 'seed' takes a number, but vae.curves is a table" in seed
     assert "widget 'text' takes a text, but one.number is a number" in word
 

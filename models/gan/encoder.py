@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -105,12 +105,12 @@ class GanEncoder(nn.Module):
         coarse = self.stages[2](self.down[1](middle))
         fine = middle + F.interpolate(self.across(coarse), middle.shape[2:])
         noises = [
-            head(F.adaptive_avg_pool2d(F.leaky_relu(features, LEAK), sides[1:])).flatten(1)
+            head(_means_of_cells(F.leaky_relu(features, LEAK), sides[1:])).flatten(1)
             for head, features, sides in zip(
                 self.noises, (coarse, fine), self.config.maps, strict=False
             )
         ]
-        cells = F.adaptive_avg_pool2d(self.down[2](coarse), GRID).flatten(1)
+        cells = _means_of_cells(self.down[2](coarse), (GRID, GRID)).flatten(1)
         hidden = F.leaky_relu(self.hidden(F.leaky_relu(cells, LEAK)), LEAK)
         codes = self.code(hidden).float() * self.std + self.mean
         noise = torch.cat(noises, 1) if noises else hidden[:, :0]
@@ -139,3 +139,20 @@ class Block(nn.Module):
 
     def initialise_(self, random: torch.Generator) -> None:
         nn.init.zeros_(self.second.weight)
+
+
+def _means_of_cells(x: Tensor, sides: Sequence[int]) -> Tensor:
+    """Returns what `adaptive_avg_pool2d` does, with a gradient that is deterministic on GPUs."""
+    rows, columns = (
+        _averaging(side, count).to(x) for side, count in zip(x.shape[2:], sides, strict=True)
+    )
+    return rows @ x @ columns.T
+
+
+def _averaging(side: int, count: int) -> Tensor:
+    """Returns the weights (count, side) of the pixels along an edge in the means of its cells."""
+    weights = torch.zeros(count, side)
+    for cell in range(count):
+        pixels = slice(cell * side // count, -(-(cell + 1) * side // count))
+        weights[cell, pixels] = 1 / len(range(*pixels.indices(side)))
+    return weights

@@ -72,9 +72,7 @@ class Remote:
 
     def blob(self, digest: str) -> bytes | None:
         """Returns the bytes of a blob, if it is stored and undamaged."""
-        data = self.read(_name("blobs", digest, ".safetensors"))
-        is_sound = data is not None and blake3(data).hexdigest(16) == digest
-        return data if is_sound else None
+        return self.read_sound(_name("blobs", digest, ".safetensors"), digest)
 
     def put(self, row: ResultRow, blobs: Mapping[str, Path]) -> None:
         """Upload a result in the background: its blobs (digest to local path), then its row."""
@@ -110,6 +108,12 @@ class Remote:
                 return None
 
         return self._guarded(read) if self._works else None
+
+    def read_sound(self, name: str, digest: str) -> bytes | None:
+        """Returns the bytes of a file if they have this digest."""
+        data = self.read(name)
+        is_sound = data is not None and blake3(data).hexdigest(16) == digest
+        return data if is_sound else None
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file as a whole. Only for uploads: errors are raised."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from blake3 import blake3
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -24,20 +22,32 @@ if TYPE_CHECKING:
 UPLOAD_SECONDS = 60.0
 
 
+_STATES = "state_0", "state_1"  # the roles of states before the end, used in turn
+_ROLES = {*_STATES, "end", "kept"}
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file of a training in the remote cache.
 
     step:   number of steps after which it was saved.
-    name:   of the file.
     digest: of its bytes.
-    role:   "state"; "end", a state that is not replaced; or "kept", the weights of a kept step.
+    role:   one of `_STATES`; "end", a state that is not replaced; or "kept", the weights of a step.
     """
 
     step: int
-    name: str
     digest: str
     role: str
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError if it cannot be an entry: the list may be damaged."""
+        if type(self.step) is not int or self.role not in _ROLES:
+            raise ValueError("this is not an entry")
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return f"{self.role if self.role in _STATES else f'{self.role}_{self.step}'}.safetensors"
 
 
 class RemoteTraining:
@@ -61,24 +71,18 @@ class RemoteTraining:
 
     def load(self, entry: Entry) -> bytes | None:
         """Returns the bytes of a file if they are undamaged."""
-        data = self._remote.read(f"{self._folder}/{entry.name}")
-        is_sound = data is not None and blake3(data).hexdigest(16) == entry.digest
-        return data if is_sound else None
+        return self._remote.read_sound(f"{self._folder}/{entry.file}", entry.digest)
 
     def put_state(self, step: int, digest: str, path: Path, is_end: bool) -> None:
         """Upload a state in the background; soon, or when the remote cache is closed."""
 
         def upload() -> None:
             entries = self.entries()
-            states = [entry for entry in entries if entry.role == "state"]
-            if is_end:
-                name, role = f"end_{step}.safetensors", "end"
-            else:
-                used = {entry.name for entry in states}
-                names = ("state_0.safetensors", "state_1.safetensors")
-                name, role = next(name for name in names if name not in used), "state"
-            others = [entry for entry in entries if entry not in states and entry.name != name]
-            self._put(path, Entry(step, name, digest, role), others)
+            used = {entry.role for entry in entries}
+            free = next(role for role in _STATES if role not in used)
+            new = Entry(step, digest, "end" if is_end else free)
+            stays = [e for e in entries if e.role not in _STATES and e.file != new.file]
+            self._put(path, new, stays)
 
         now = time.monotonic()
         due = is_end or now - self._uploaded >= UPLOAD_SECONDS
@@ -90,19 +94,23 @@ class RemoteTraining:
         """Upload the weights of a kept step in the background, and delete those not in `beside`."""
 
         def upload() -> None:
-            entry = Entry(step, f"kept_{step}.safetensors", digest, "kept")
-            entries = [other for other in self.entries() if other.name != entry.name]
+            new = Entry(step, digest, "kept")
+            entries = [entry for entry in self.entries() if entry.file != new.file]
             stays = [e for e in entries if e.role != "kept" or e.step in beside]
-            self._put(path, entry, stays)
-            for other in entries:
-                if other not in stays:
-                    self._remote.delete(f"{self._folder}/{other.name}")
+            self._put(path, new, stays)
+            self._delete(entry for entry in entries if entry not in stays)
 
         self._remote.later(upload)
 
     def clear(self) -> None:
-        """Forget all states and kept weights."""
-        self._remote.later(lambda: self._write_entries([]))
+        """Delete all states and kept weights."""
+
+        def forget() -> None:
+            entries = self.entries()
+            self._write_entries([])
+            self._delete(entries)
+
+        self._remote.later(forget, self._folder)
 
     def _put(self, path: Path, entry: Entry, others: list[Entry]) -> None:
         """Upload a file and name it beside `others`; nothing if it is not stored here any more."""
@@ -110,8 +118,12 @@ class RemoteTraining:
             data = path.read_bytes()
         except FileNotFoundError:  # a later state has replaced it, and is uploaded next
             return
-        self._remote.write(f"{self._folder}/{entry.name}", data)
+        self._remote.write(f"{self._folder}/{entry.file}", data)
         self._write_entries([*others, entry])
+
+    def _delete(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._remote.delete(f"{self._folder}/{entry.file}")
 
     def _write_entries(self, entries: list[Entry]) -> None:
         text = json.dumps([asdict(entry) for entry in entries])

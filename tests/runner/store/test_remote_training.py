@@ -88,7 +88,7 @@ def test_a_machine_that_disconnects_loses_what_was_not_due(machine, tmp_path, mo
     assert resumed(machine, "third") == (30, 30.0)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "list"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "list", "roles"])
 def test_damage_costs_that_state_only(machine, tmp_path, damage):
     first, _ = machine("first")
     training = checkpoint(first, total=20)
@@ -103,11 +103,13 @@ def test_damage_costs_that_state_only(machine, tmp_path, damage):
         data[-1] ^= 1
     if damage == "delete":
         file.unlink()
+    elif damage == "roles":  # such as one that names a file elsewhere
+        entries.write_text(entries.read_text().replace('"end"', '"../end"'))
     elif damage == "list":
         entries.write_text(entries.read_text()[:-5])
     else:
         file.write_bytes(data[:-1] if damage == "cut" else data)
-    expected = None if damage == "list" else (20, 20.0)
+    expected = None if damage in ("list", "roles") else (20, 20.0)
     assert resumed(machine, "second") == expected
 
 
@@ -119,6 +121,16 @@ def test_force_begins_again_for_all_machines(machine):
     training.save(10, state(10))
     first.close()
     assert resumed(machine, "second") == (10, 10.0)
+
+
+def test_force_deletes_the_files(machine, tmp_path):
+    first, _ = machine("first")
+    training = checkpoint(first, total=50)
+    training.keep(10, state(10), beside=[])
+    training.save(50, state(50))
+    training.clear()
+    first.close()
+    assert [file.name for file in (tmp_path / "remote").rglob("*.safetensors")] == []
 
 
 def test_a_shorter_training_does_not_use_a_longer_state(machine):

@@ -23,6 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..contract.quantities import duration
+
 _EVERY = 0.5  # shortest time in seconds between two changes of what is shown
 _SHOWN = 8  # pictures that are shown at the end, at most
 _TYPES = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif"}
@@ -89,7 +91,7 @@ class _View:
             since = f", resumed at step {event['step']}" if event["step"] else ""
             self.nodes[node] = f"running{since}"
         elif kind == "progress":
-            left = f", {_duration(event['left'])} left" if event["left"] else ""
+            left = f", {duration(event['left'])} left" if event["left"] else ""
             share = f"{100 * event['done'] / event['total']:.0f} %" if event["total"] else ""
             self.nodes[node] = f"{event['words'] or share}{left}"
         elif kind == "preview":
@@ -99,7 +101,7 @@ class _View:
             for name, values in event["curves"].items():
                 self.curves.setdefault(name, []).extend(values)
         elif kind in ("finished", "cached"):
-            done = f"done in {_duration(event['seconds'])}"
+            done = f"done in {duration(event['seconds'])}"
             self.nodes[node] = done if kind == "finished" else "reused"
             self.saved += event["files"]
         elif kind in ("warning", "log", "failed", "waiting"):
@@ -165,8 +167,3 @@ def _plots(columns: Mapping[str, Sequence[float]]) -> str:
         label = f"{escape(name)} {points[-1][1]:.4g}"
         plots.append(f'<span style="display: inline-block; margin: 8px">{label}<br>{svg}</span>')
     return "".join(plots)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.0f} s"

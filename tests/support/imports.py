@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "runner/graph": ("contract",),
     "runner/store": ("contract", "models/training", "pictures/"),
     "runner/run": ("contract", "models/training", "pictures", "runner/graph", "runner/store"),
-    "editors": (),
+    "editors": ("contract",),
     "editors/formats": ("contract", "pictures", "runner/"),
     "editors/comfy": ("contract", "editors/formats", "models/training", "pictures/", "runner/"),
     "editors/server": ("contract", "editors/formats", "pictures/", "runner/"),

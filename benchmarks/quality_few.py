@@ -120,7 +120,7 @@ def drawn_after(
     bench: Bench, recipe: Recipe, name: str, seed: int, steps: int, truncation: float = 1.0
 ) -> Results:
     """Train a GAN and draw with it. The values are `drawn.image`, `art` and `gan.progress`."""
-    nodes = training(recipe, _folder(bench, name, seed), steps, seed)
+    nodes = training(recipe, _learned(bench, name, seed), steps, seed)
     nodes["drawn"] = drawn_by("gan", DRAWN, truncation)
     return bench.run(nodes, ["drawn.image", "art", "gan.progress"])
 
@@ -137,7 +137,7 @@ def looks_of(bench: Bench, name: str, seed: int) -> tuple[Results, dict[int, Ten
     ]
     if len(kept) < 2:
         raise SystemExit(f"a training of {steps} steps keeps fewer than two - train for more")
-    nodes: dict[str, Any] = training(OURS, _folder(bench, name, seed), steps, seed)
+    nodes: dict[str, Any] = training(OURS, _learned(bench, name, seed), steps, seed)
     for step in kept:
         nodes[f"gan_{step}"] = deepcopy(nodes["gan"])
         nodes[f"gan_{step}"]["with"]["at_step"] = step
@@ -168,6 +168,12 @@ def pictures(bench: Bench, name: str, seed: int) -> tuple[Divided, Comparison]:
     return given, Comparison(
         vectors(given.learned, bench.judged), vectors(given.unseen, bench.judged)
     )
+
+
+def _learned(bench: Bench, name: str, seed: int) -> Path:
+    """Returns the folder of the learned pictures, which is written if it is not there."""
+    pictures(bench, name, seed)
+    return _folder(bench, name, seed)
 
 
 def _folder(bench: Bench, name: str, seed: int) -> Path:

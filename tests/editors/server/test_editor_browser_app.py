@@ -31,6 +31,7 @@ def app_editor(browser, tmp_path_factory):
     with Server(tmp_path_factory.mktemp("app")) as server:
         editor = Editor(browser, server, is_graph=False)
         yield editor
+        editor.page.context.close()
         assert editor.errors == []
         assert editor.outside == []
 

@@ -62,6 +62,7 @@ def breeding(request, browser, tmp_path_factory):
         editor.page.wait_for_timeout(700)
         editor.page.get_by_test_id("workflows-tab-button").click()  # closes the list
         yield editor
+        editor.page.context.close()
         assert editor.errors == []
         assert editor.outside == []
 

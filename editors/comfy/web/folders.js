@@ -248,6 +248,7 @@ class Box {
   /** Makes room for the content, which is drawn later than it is known. */
   fit() {
     const { node } = this
+    if (LiteGraph.vueNodesMode) return // an element of the page grows by itself
     const needed = node.graph ? node.computeSize()[1] : 0
     if (!this.height() || node.size[1] >= needed) return
     node.setSize([node.size[0], needed])

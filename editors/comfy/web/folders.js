@@ -147,6 +147,7 @@ async function uploadFolder(node, { widget, inFolder }, wish, files) {
   const severity = refused.length || others.length ? 'warn' : 'success'
   notify(severity, said('“{name}” has {count} files in the input folder', { name, count: stored }), details.filter(Boolean).join(' '))
   if (stored) setWidget(node, widget, name)
+  if (box) box.wanted = '' // so that it shows the folder again instead of the progress
 }
 
 const some = (names) => names.slice(0, MOST_NAMES).join(', ') + (names.length > MOST_NAMES ? ', …' : '')

@@ -61,10 +61,10 @@ class Hand:
         self.page, self.shots = page, shots
         self.nodes2 = False
 
-    def set_nodes2(self, value: bool) -> None:
-        self.nodes2 = value
-        self.ask("v => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', v)", value)
-        self.wait(3)
+    def set(self, name: str, value: object) -> None:
+        """Change a setting of ComfyUI."""
+        self.ask("([n, v]) => app.extensionManager.setting.set(n, v)", [name, value])
+        self.wait(1)
 
     def ask(self, script: str, argument: Any = None) -> Any:
         return self.page.evaluate(script, argument)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from comfy_hand import READY, Hand
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+
+FPS = 8  # pictures a second of the canvas, which a browser without a graphics card draws slowly
 
 
 class Walk:
@@ -143,6 +146,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.5, help="for the GAN")
     parser.add_argument("--shots", type=Path, help="folder for screenshots")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that ComfyUI ends, too
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         server, address = start(options.comfyui, options.python, Path(folder))
         try:
@@ -153,7 +157,9 @@ def main() -> int:
             page.goto(address)
             page.wait_for_function(READY, timeout=120_000)
             hand = Hand(page, options.shots)
-            hand.set_nodes2(options.nodes2)
+            hand.set("LiteGraph.Canvas.MaximumFps", FPS)
+            hand.set("Comfy.VueNodes.Enabled", options.nodes2)
+            hand.nodes2 = options.nodes2
             steps = Walk(hand, server)
             try:
                 walk(hand, steps, options.pictures, options.steps, options.minutes)

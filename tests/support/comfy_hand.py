@@ -210,7 +210,7 @@ class Hand:
         """Returns how many pictures the film on a node has, after it was seen to move."""
         from PIL import Image
 
-        found = self.until(title, lambda seen: seen["url"] and seen["pictures"] == 1, 60)
+        found = self.until(title, lambda seen: seen["url"], 600)
         self.look_at(title)
         views = []
         for _ in range(4):

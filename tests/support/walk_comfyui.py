@@ -128,7 +128,8 @@ def saved(hand: Hand, steps: Walk, kind: str) -> str:
     """Returns the name under which *Save model* says that it has saved a model."""
     found = hand.until("Save model", lambda seen: "saved" in seen["text"], 1500)
     hand.look_at(f"Train {kind}")
-    steps.stage(f"{kind} trained", hand.seen(f"Train {kind}")["text"].split("\n")[0])
+    text = hand.seen(f"Train {kind}")["text"]
+    steps.stage(f"{kind} trained", " ".join(line for line in text.split("\n") if "→" in line))
     hand.look_at("Save model")
     steps.stage(f"{kind} saved", found["text"])
     return found["text"].split()[-1].removeprefix("models/artgraph/")
@@ -192,7 +193,7 @@ def start(comfyui: Path, python: Path | None, base: Path) -> tuple[subprocess.Po
             arguments, cwd=comfyui, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(240):
+    for _ in range(1200):
         try:
             urllib.request.urlopen(address, timeout=5)
             return server, address

@@ -6,7 +6,8 @@ PATH is the folder of a clone of ComfyUI. `--python` is its Python, by default t
 there or beside it. This Python needs playwright and Chromium. With `--nodes2`, the nodes are those
 of Nodes 2.0, and with `--shots FOLDER`, a screenshot of each stage is saved. Each line is a stage
 that was seen on the screen, with its seconds and the seconds that ComfyUI has computed. The exit
-code is 1 if a stage is not seen.
+code is 1 if a stage is not seen. With `--base FOLDER`, ComfyUI's folders and the cache stay, so
+that a walk that was cut off is faster the next time.
 """
 
 from __future__ import annotations
@@ -119,9 +120,16 @@ WIRES = (
 def train(hand: Hand, steps: Walk, kind: str) -> None:
     title = f"Train {kind}"
     hand.look_at(title)
-    found = hand.until(title, lambda seen: seen["curves"] and "left" in seen["text"], 600)
+
+    def is_saved() -> bool:
+        return "saved" in hand.seen("Save model")["text"]
+
+    found = hand.until(
+        title, lambda seen: seen["curves"] and ("left" in seen["text"] or is_saved()), 600
+    )
     hand.until(title, lambda seen: seen["pictures"], 300)
-    steps.stage(f"{kind} in training", found["text"].split("\n")[0])
+    line = "was stored already" if is_saved() else found["text"].split("\n")[0]
+    steps.stage(f"{kind} in training", line)
 
 
 def saved(hand: Hand, steps: Walk, kind: str) -> str:
@@ -145,11 +153,13 @@ def main() -> int:
     parser.add_argument("--nodes2", action="store_true", help="draw the nodes as Nodes 2.0")
     parser.add_argument("--steps", type=int, default=120, help="of the VAE")
     parser.add_argument("--minutes", type=float, default=1.5, help="for the GAN")
+    parser.add_argument("--base", type=Path, help="folder for ComfyUI's files, which then stay")
     parser.add_argument("--shots", type=Path, help="folder for screenshots")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that ComfyUI ends, too
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        server, address = start(options.comfyui, options.python, Path(folder))
+        base = (options.base or Path(folder)).resolve()
+        server, address = start(options.comfyui, options.python, base)
         try:
             path = shutil.which("chromium") or shutil.which("chromium-browser")
             browser = driver.chromium.launch(executable_path=path, args=FLAGS)
@@ -177,8 +187,10 @@ def main() -> int:
 
 def start(comfyui: Path, python: Path | None, base: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Starts ComfyUI with this repository as its only pack. Returns its address, too."""
-    (base / "custom_nodes").mkdir()
-    (base / "custom_nodes" / "artgraph").symlink_to(ROOT)
+    pack = base / "custom_nodes" / "artgraph"
+    pack.parent.mkdir(parents=True, exist_ok=True)
+    pack.unlink(missing_ok=True)
+    pack.symlink_to(ROOT)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

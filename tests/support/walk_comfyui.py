@@ -55,6 +55,7 @@ class Walk:
 
 
 def walk(hand: Hand, steps: Walk, pictures: Path, vae_steps: int, minutes: float) -> None:
+    """Train and save a VAE and a GAN from the templates, and draw with both."""
     hand.template("My pictures, a VAE")
     hand.upload("Load pictures", pictures)
     found = hand.until(
@@ -74,7 +75,11 @@ def walk(hand: Hand, steps: Walk, pictures: Path, vae_steps: int, minutes: float
     hand.run()
     train(hand, steps, "GAN")
     gan = saved(hand, steps, "GAN")
+    draw(hand, steps, gan, vae)
 
+
+def draw(hand: Hand, steps: Walk, gan: str, vae: str) -> None:
+    """Build a workflow that draws with both models, and run it."""
     hand.ask("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
     hand.wait(1.5)
     hand.ask("() => { Object.assign(app.canvas.ds, {scale: 0.6}); app.canvas.ds.offset.fill(0) }")

@@ -14,6 +14,7 @@ from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
 from ..contract.widgets import Advanced, Alpha, Choices
 from ..contract.wording import chosen_names
+from ..pictures.class_doubts import LOOSE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ MAX_PIXELS = 100_000_000  # limit for the pixels of a contact sheet
 @node(
     title="Contact sheet",
     category="compose",
-    version=2,
+    version=3,
     words="contact sheet, collage, mosaic, tile, montage, overview, 拼图, 网格, 总览",
 )
 def image_grid(
@@ -62,7 +63,8 @@ def image_grid(
 ) -> Image:
     """Arrange a batch of pictures on one sheet, with captions if `labels` is wired.
 
-    `labels` needs a row for each picture, like the tables of `classify` and `dataset_images`.
+    `labels` needs a row for each picture, like the tables of `classify` and `dataset_images`. If no
+    picture has a class of its own, their names are written instead of "pictures".
     Small pictures are enlarged without blurring. A checkerboard is behind transparent parts.
 
     Raises: NodeError if `caption` names a column that `labels` does not have, or if the sheet would
@@ -97,10 +99,11 @@ def image_grid(
 def _captions(labels: Table, caption: str) -> list[str]:
     names = chosen_names(caption, labels.columns, "`labels` has no column")
     if not names:
-        texts = (
+        texts = [
             n for n, column in labels.columns.items() if any(isinstance(c, str) for c in column)
-        )
-        names = [next(texts, next(iter(labels.columns), ""))]
+        ]
+        telling = [name for name in texts if set(labels.columns[name]) != {LOOSE}]
+        names = [*telling, *texts, *labels.columns, ""][:1]
     columns = [labels.columns.get(name, []) for name in names]
     return [" ".join(map(_cell_text, row)) for row in zip(*columns, strict=True)]
 

@@ -1,9 +1,10 @@
-"""What the page of ComfyUI asks the server: what a folder of pictures contains."""
+"""What the page of ComfyUI asks the server: what a folder contains, and texts in its language."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from ...pictures.packed import SourceError
 from ..formats.forms import node_id
 from . import folders
 
+# Texts of the scripts by language: many of them are those of artgraph's own editor too.
+_WORDS = {"zh": Path(__file__).parents[1] / "server" / "words_zh.json"}
 _FITS = ("crop", "salient", "pad", "stretch")
 _SHAPE = (1, 1)  # proportions of the pictures on the sheet
 _MOST_CLASSES = 12  # classes that the line lists
@@ -36,7 +39,17 @@ def add_routes() -> None:
     async def folder(request: web.Request) -> web.Response:
         return web.json_response(await asyncio.to_thread(look, dict(request.query)))
 
+    async def texts(request: web.Request) -> web.Response:
+        return web.json_response(words(request.query.get("language", "en")))
+
     routes.get("/artgraph/folder")(folder)
+    routes.get("/artgraph/words")(texts)
+
+
+def words(language: str) -> Any:
+    """Returns the texts of the scripts in a language, by the English ones."""
+    path = _WORDS.get(language)
+    return json.loads(path.read_text(encoding="utf-8")) if path else {}
 
 
 def look(values: dict[str, str]) -> dict[str, Any]:

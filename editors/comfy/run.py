@@ -200,7 +200,8 @@ def _outcome(
             from .save import save_files
 
             chosen = str(widgets.get(spec.file_name or "") or "")
-            files += save_files(spec, value_of(ref), done.key.digest, chosen, hidden)
+            kind = next((ref.socket.name for ref in inputs.values()), "")
+            files += save_files(spec, value_of(ref), done.key.digest, chosen, hidden, kind)
         elif ref.socket.name == "number":
             check_whole(value, hidden, len(values))
         values.append(value)

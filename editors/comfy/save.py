@@ -23,9 +23,11 @@ from .file_names import numbered, with_size
 from .saved import Saved
 from .upstream import source_in
 
+_SAYS_LITTLE = ("save_model", "model")  # names of nodes that do not say which model they save
+
 
 def save_files(
-    spec: NodeSpec, files: Files, key: str, chosen: str, hidden: Mapping[str, Any]
+    spec: NodeSpec, files: Files, key: str, chosen: str, hidden: Mapping[str, Any], kind: str = ""
 ) -> list[dict[str, str]]:
     """Write files under unused names; returns their places, as ComfyUI's editor expects them.
 
@@ -35,6 +37,8 @@ def save_files(
 
     key:    the key of the result that contains the files.
     chosen: the name that the user has chosen for the files; empty for the name of the node.
+    kind:   the kind of model that the node saves, such as "vae". It is the name of the file if
+            the node has no name of its own, so that the list of *Load model* says what is what.
     """
     node = node_name(host.node_title(hidden) or "", spec.id)
     mark = next(filter(None, map(SOURCE.search, files.files)), None)
@@ -47,6 +51,7 @@ def save_files(
     root, place = folders.output_folder(), PurePosixPath("output")
     if files.files and all(name.endswith(MODELS) for name in files.files):
         root, place = folders.models_folder(), PurePosixPath("models", folders.KEY)
+        node = kind if kind and node in _SAYS_LITTLE else node
     finals, stem = [final(name) for name in files.files], final(chosen or "@")
     saved = Saved(host.store().folder, key, root, [stem, *finals])
     names = saved.unchanged()

@@ -39,15 +39,20 @@ def shown_on_node(
     """
     store, folder = host.store(), host.temporary_folder()
     samples = Samples(store.folder / SAMPLES, folder)
-    if running.sheet:
-        with contextlib.suppress(OSError):
+    lines = running.lines
+    with contextlib.suppress(OSError):
+        if done.action == "cached":
+            lines = [*lines, *samples.lines(done.key.digest)]
+        elif lines:
+            samples.put_lines(done.key.digest, lines)
+        if running.sheet:
             samples.put(done.key.digest, running.sheet)
     found = shown_outputs(spec, spec.id, done.result, store, folder)
     names = [*samples.reused(spec.id, done.key.digest), *found.get("pictures", [])]
     place = {"subfolder": host.SHOWN, "type": "temp"}
     pictures = [{"filename": name, **place} for name in names]
     ui = ui_for(files, pictures)
-    ui["text"] = [*running.lines, *found.get("text", []), *ui.get("text", [])]
+    ui["text"] = [*lines, *found.get("text", []), *ui.get("text", [])]
     ui["artgraph_warnings"] = running.warnings
     ui["artgraph_curves"] = plain(found.get("curves", []))
     ui["artgraph_tables"] = plain(found.get("tables", []))

@@ -1,4 +1,4 @@
-"""The last pictures of a node's work, such as the samples of a training.
+"""The last pictures of a node's work, such as the samples of a training, and its messages.
 
 They are stored by the key of the node's result, so that the editors also show them if the result
 is reused.
@@ -7,14 +7,16 @@ is reused.
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...contract.values.files import file_stem
 from ...runner.store.temporary import write_whole
 
 SAMPLES = "samples"  # name of the folder in the cache
-_MOST = 500  # stored pictures; the oldest are deleted
+_MOST = 500  # stored pictures, and as many files of messages; the oldest are deleted
 
 
 class Samples:
@@ -53,11 +55,24 @@ class Samples:
             return [name]
         return []
 
+    def put_lines(self, key: str, lines: Sequence[str]) -> None:
+        """Store the messages of a node's work. Raises: OSError."""
+        write_whole(self._folder / f"{key}.json", json.dumps(lines).encode())
+        self._sweep()
+
+    def lines(self, key: str) -> list[str]:
+        """Returns the messages of a node whose result is reused."""
+        try:
+            return [str(line) for line in json.loads((self._folder / f"{key}.json").read_bytes())]
+        except (OSError, ValueError):
+            return []
+
     def _sweep(self) -> None:
-        paths = list(self._folder.glob("*.png"))
-        if len(paths) > _MOST:
-            for path in sorted(paths, key=lambda p: p.stat().st_mtime)[:-_MOST]:
-                path.unlink(missing_ok=True)
+        for ending in ("png", "json"):
+            paths = list(self._folder.glob(f"*.{ending}"))
+            if len(paths) > _MOST:
+                for path in sorted(paths, key=lambda p: p.stat().st_mtime)[:-_MOST]:
+                    path.unlink(missing_ok=True)
 
 
 def link(target: Path, source: Path | bytes) -> None:

@@ -16,6 +16,7 @@ _PREVIEWED = {"procedural_art", "style_transfer"}  # they show pictures while th
 # Heights of results on a node.
 _PICTURES, _CURVES, _TABLE, _TEXT, _LOOK, _CELLS = 230, 180, 125, 60, 260, 420
 GROUP_TOP, GROUP_EDGE = 90, 24  # space in a group above its nodes, and at its other edges
+_HIGHEST = 5500  # of all groups: if they are higher, they are beside each other, too
 
 
 class Box(NamedTuple):
@@ -72,24 +73,37 @@ def arrange(
 ) -> dict[str, Box]:
     """Returns a box for each node and each of `knobs`. The knobs are left of all nodes.
 
-    The nodes of a group of the layout that names its nodes are below those of the group before it.
-    Nodes that are in no such group are below all groups.
+    The nodes of a group of the layout that names its nodes are below those of the group before it,
+    or at the top of another column if all groups are very high. Nodes that are in no such group are
+    below all groups.
     """
     boxes: dict[str, Box] = {}
-    left = -(KNOB_WIDTH + _GAP_X)
     top = 0.0
     for knob in knobs:
-        boxes[knob] = Box(left, top, KNOB_WIDTH, 82)
+        boxes[knob] = Box(-(KNOB_WIDTH + _GAP_X), top, KNOB_WIDTH, 82)
         top += 82 + _TITLE + _GAP_Y
+    blocks = [_block(document, registry, names) for names in _blocks(document, groups)]
+    heights = [_block_height(document, registry, block) for block in blocks]
+    columns = 1 + int(sum(heights) // _HIGHEST)
+    left: float = 0  # of the column of groups
+    right: float = 0  # of its nodes
     top = 0.0
-    for names in _blocks(document, groups):
-        lowest = top
-        for name, box in _block(document, registry, names).items():
-            boxes[name] = box._replace(y=box.y + top)
-            extra = _heights(document, registry, name)[1]
-            lowest = max(lowest, boxes[name].y + box.height + extra)
-        top = lowest + GROUP_TOP + GROUP_EDGE + _GAP_Y
+    for block, height in zip(blocks, heights, strict=True):
+        if top > 0 and top + height / 2 > sum(heights) / columns:
+            left, top = right + _GAP_X + 2 * GROUP_EDGE, 0.0
+        for name, box in block.items():
+            boxes[name] = box._replace(x=box.x + left, y=box.y + top)
+            right = max(right, boxes[name].x + box.width)
+        top += height
     return boxes
+
+
+def _block_height(
+    document: Document, registry: Mapping[str, NodeSpec], block: Mapping[str, Box]
+) -> float:
+    """Returns the height of a group of nodes with their results, up to the next group."""
+    lows = [box.y + box.height + _heights(document, registry, n)[1] for n, box in block.items()]
+    return max(lows) + GROUP_TOP + GROUP_EDGE + _GAP_Y
 
 
 def _blocks(document: Document, groups: Iterable[Mapping[str, Any]]) -> list[list[str]]:

@@ -95,6 +95,15 @@ def test_captions_from_chosen_columns():
         grid(image, labels, caption="style")
 
 
+def test_names_are_written_if_no_picture_has_a_class_of_its_own():
+    image, names = torch.ones(2, 64, 64, 3), {"name": ["blush", "wink"]}
+    by_name = grid(image, Table(names))
+    assert torch.equal(grid(image, Table({"class": ["pictures"] * 2, **names})), by_name)
+    assert not torch.equal(grid(image, Table({"class": ["pictures", "cats"], **names})), by_name)
+    assert not torch.equal(grid(image, Table({"class": ["cats"] * 2, **names})), by_name)
+    assert grid(image, Table({"class": ["pictures"] * 2})).shape == by_name.shape
+
+
 @pytest.mark.parametrize("rows", [0, 1, 9])
 def test_more_or_fewer_labels_than_pictures(rows):
     assert grid(numbered(4, 32, 32), Table({"class": ["x"] * rows})).shape[0] == 1

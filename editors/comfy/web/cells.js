@@ -5,7 +5,7 @@ import { app } from '/scripts/app.js'
 import { api } from '/scripts/api.js'
 import { nameInWords } from './knobs.js'
 import { said } from './language.js'
-import { editorStore, everyNode, findNode, idsOf } from './nodes.js'
+import { editorStore, everyNode, findNode, idsOf, valuePlace } from './nodes.js'
 import { element, grow } from './notes.js'
 
 const [MARGIN, PADDING, LINE, SMALLEST, GAP] = [6, 6, 16, 72, 6] // pixels, as in cells.css
@@ -213,14 +213,6 @@ class Sheet {
     const cell = (room - (across - 1) * GAP) / across
     return Math.min(HIGHEST, frame + Math.ceil(count / across) * ((cell * height) / width + GAP))
   }
-}
-
-/** Returns the widget that contains the value: of the node, or of a knob that is wired to it; null if it has no widget. */
-function valuePlace(node, name) {
-  const slot = node.inputs?.findIndex((input) => input.widget?.name === name && input.link != null) ?? -1
-  if (slot < 0) return node.widgets?.find((widget) => widget.name === name) ?? null
-  const source = node.getInputNode(slot)
-  return source?.isVirtualNode || source?.type?.startsWith('Primitive') ? source.widgets?.[0] ?? null : null
 }
 
 /** Returns the indices, from 0 on, that a text such as `1, 4, 7-9` names; those that do not exist are left out. */

@@ -44,3 +44,11 @@ export function editorStore(name) {
   const vue = document.querySelector('#vue-app')?.__vue_app__
   return vue?.config.globalProperties.$pinia?._s.get(name)
 }
+
+/** Returns the widget that contains the value: of the node, or of a knob that is wired to it; null if it has no widget. */
+export function valuePlace(node, name) {
+  const slot = node.inputs?.findIndex((input) => input.widget?.name === name && input.link != null) ?? -1
+  if (slot < 0) return node.widgets?.find((widget) => widget.name === name) ?? null
+  const source = node.getInputNode(slot)
+  return source?.isVirtualNode || source?.type?.startsWith('Primitive') ? source.widgets?.[0] ?? null : null
+}

@@ -13,6 +13,7 @@ from pydantic import Field
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.kinds import Number
+from artgraph.editors.comfy import routes
 from artgraph.editors.comfy.build_pack import (
     EXAMPLES,
     ROOT,
@@ -195,3 +196,12 @@ def test_titles_that_comfyui_has_too_end_in_the_name_of_the_pack():
     english = json.loads(FILES[Path("locales/en/nodeDefs.json")])
     assert english["Artgraph_load_image"]["display_name"] == "Load image (artgraph)"
     assert not SHARED - {spec.title for spec in registry.values()}
+
+
+def test_the_page_gets_the_texts_of_its_scripts_in_chinese():
+    folder = Path(routes.__file__).parent / "web"
+    scripts = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.js"))
+    said = set(re.findall(r"said\('((?:[^'\\]|\\.)*)'", scripts))
+    assert len(said) > 20
+    assert said <= set(routes.words("zh"))
+    assert routes.words("en") == routes.words("../zh") == {}

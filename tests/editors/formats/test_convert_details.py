@@ -1,6 +1,7 @@
 """Details that ComfyUI's editor represents differently: empty numbers, names, order, defaults."""
 
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated
@@ -244,3 +245,19 @@ def test_there_is_room_below_a_node_for_the_buttons_of_the_editor():
     first, second = sorted(boxes.values())
     buttons = 3 * 24  # two to upload and one to review
     assert second.y - (first.y + first.height) > 30 + buttons + 20  # 30: a title
+
+
+def test_many_groups_are_beside_each_other_and_nothing_overlaps():
+    names = [f"n{number}" for number in range(20)]
+    lines = "".join(f"  {name}: {{node: train_gan}}\n" for name in names)
+    document = parse_document(f"artgraph: 1\nnodes:\n{lines}", "", Path())
+    boxes = arrange(document, load_nodes(), groups=[{"nodes": [name]} for name in names])
+    columns = sorted({box.x for box in boxes.values()})
+    assert len(columns) > 1
+    assert all(right - left > boxes["n0"].width for left, right in itertools.pairwise(columns))
+    for left in columns:
+        tops = [box.y for box in boxes.values() if box.x == left]
+        assert tops == sorted(tops)
+        assert len(set(tops)) == len(tops)
+    few = arrange(document, load_nodes(), groups=[{"nodes": [name]} for name in names[:2]])
+    assert few["n0"].x == few["n1"].x

@@ -13,7 +13,7 @@ from artgraph.contract.values.kinds import GanLatent
 from artgraph.models.gan import known
 from artgraph.models.training.rng import rng
 from artgraph.nodes.latent_files import load_latents
-from artgraph.nodes.model_files import shipped_gans
+from artgraph.nodes.model_files import read_model, shipped_gans
 
 KINDS = ("square", "wide", "alpha", "grown")
 
@@ -92,6 +92,29 @@ def test_an_encoder_of_another_gan_is_refused():
         run("invert", {"gan": model, "image": torch.rand(1, 32, 32, 3), "encoder": encoder})
     bent = run("bend", {"gan": other}, operation="negate", strength=0.5)["gan"]
     run("invert", {"gan": bent, "image": torch.rand(1, 32, 32, 3), "encoder": encoder}, steps=1)
+
+
+def test_an_encoder_is_saved_loaded_and_still_refused_with_another_gan(tmp_path):
+    model, other = gan("projected"), gan("projected", seed=4)
+    encoder = run("train_encoder", {"gan": model}, steps=2, batch=4)["encoder"]
+    found = {}
+    for precision in ("float32", "float16"):
+        saved = run("save_model", {"model": encoder}, name="mine", precision=precision)["files"]
+        path = tmp_path / f"{precision}.safetensors"
+        path.write_bytes(saved.files["mine.safetensors"])
+        loaded = read_model(path)._asdict()
+        assert [kind for kind, value in loaded.items() if value is not None] == ["encoder"]
+        found[precision] = loaded["encoder"]
+    assert found["float32"].digest() == encoder.digest()
+    inputs = {"gan": model, "image": drawn(model)["image"]}
+    latents = [
+        run("invert", {**inputs, "encoder": one}, steps=1)["latent"]
+        for one in (encoder, found["float32"])
+    ]
+    assert torch.equal(latents[0].shift, latents[1].shift)
+    run("invert", {**inputs, "encoder": found["float16"]}, steps=0)
+    with pytest.raises(NodeError, match="another GAN"):
+        run("invert", {**inputs, "gan": other, "encoder": found["float32"]})
 
 
 def test_an_encoder_learns_and_its_training_resumes_to_the_same_bits(tmp_path):

@@ -28,7 +28,8 @@ def attention_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     than with torch's fused kernel for bfloat16.
     """
     scaled = query * query.shape[-1] ** -0.5
-    return (scaled @ key.transpose(-1, -2)).softmax(-1) @ value
+    result: Tensor = (scaled @ key.transpose(-1, -2)).softmax(-1) @ value
+    return result
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

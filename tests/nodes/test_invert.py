@@ -10,7 +10,9 @@ from shelf import Shelf
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import GanLatent
-from artgraph.models.gan import known
+from artgraph.models.gan import inversion, known
+from artgraph.models.gan.codes import random_points
+from artgraph.models.gan.projected_networks import Attention
 from artgraph.models.training.rng import rng
 from artgraph.nodes.latent_files import load_latents
 from artgraph.nodes.model_files import read_model, shipped_gans
@@ -51,6 +53,33 @@ def test_a_search_comes_nearer_and_its_latents_draw_the_redrawn_pictures(method,
     assert near < 0.9 * far
     again = run("invert", {"gan": model, "image": pictures, "encoder": encoder}, steps=40, seed=5)
     assert torch.equal(again["latent"].z, found[40]["latent"].z)
+
+
+def test_a_search_draws_with_a_quicker_copy_and_leaves_the_network_as_it_is():
+    network = gan("projected").network()
+    points = random_points(network.config, 3, seed=1)
+    with torch.no_grad():
+        before = points.draw(network)
+        copied = inversion.quick(network)
+        assert torch.equal(points.draw(network), before)
+        again = points.draw(copied)
+    assert any(module.quick for module in copied.modules() if isinstance(module, Attention))
+    torch.testing.assert_close(again, before, rtol=0, atol=1e-4)
+
+
+def test_further_rounds_come_nearer(monkeypatch):
+    model = gan("projected")
+    pictures = drawn(model)["image"]
+    reached = {}
+    for rounds in (0, 2):
+        monkeypatch.setattr(inversion, "ROUNDS", rounds)
+        monkeypatch.setattr(inversion, "GAIN", -1.0)
+        found = run("invert", {"gan": model, "image": pictures}, steps=10)
+        reached[rounds] = torch.tensor(found["table"].columns["psnr"])
+    far = reached[0] < inversion.NEAR
+    assert far.any()
+    assert (reached[2] >= reached[0] - 0.01).all()
+    assert (reached[2][far] > reached[0][far] + 1).all()
 
 
 def test_the_table_says_how_near_and_what_the_gan_does_not_know_is_reported():

@@ -18,7 +18,7 @@ USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has ch
 # The names of the button in files.js, and of the sheet of what the folder contains in looks.js.
 FOLDER_PARTS = ("choose a folder of pictures", "pictures")
 CELLS = " sheet"  # follows the name of a widget in that of its pictures in cells.js
-_MODELS = {"gan", "vae", "classifier", "restyler", "encoder"}  # sockets
+_MODELS = {"gan", "vae", "classifier", "restyler"}  # sockets
 _WIDGET_ID = re.compile(r"[^:]+:([^:]+):([^:]+)")  # the editor's own id: graph, node, widget
 
 

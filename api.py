@@ -16,6 +16,7 @@ from .contract.context import Context
 from .contract.errors import InputError, NodeError
 from .contract.registry import load_nodes
 from .contract.spec import node
+from .contract.values.explored import Directions, Encoder
 from .contract.values.files import Files, file_name
 from .contract.values.kinds import (
     Dataset,
@@ -68,7 +69,9 @@ __all__ = [
     "Classifier",
     "Context",
     "Dataset",
+    "Directions",
     "DivergedError",
+    "Encoder",
     "Fallback",
     "FileName",
     "Files",

@@ -140,12 +140,8 @@ def real(explorer: Explorer) -> list[Figure]:
     found = explorer.invert(pictures)
     explorer.sheet("real", found["compared"], 20)
     features = lite0()
-    samples = random_points(explorer.config, SAMPLES, explorer.seed, first=2 * 10**6)
-    known = [
-        features(part) for part in draw_all(explorer.network, samples, explorer.context.numerics)
-    ]
     given, redrawn = (features(x.permute(0, 3, 1, 2) * 2 - 1) for x in (pictures, found["image"]))
-    nearest = torch.cdist(given, torch.cat(known)).amin(1)
+    nearest = torch.cdist(given, random_features(explorer, features)).amin(1)
     ratios = (given - redrawn).norm(dim=1) / nearest
     psnr = torch.tensor(found["table"].columns["psnr"])
     return [
@@ -154,6 +150,16 @@ def real(explorer: Explorer) -> list[Figure]:
         Figure("largest ratio of the distances", float(ratios.max()), high=1.15),
         Figure("median ratio of the distances", float(ratios.median())),
     ]
+
+
+def random_features(explorer: Explorer, features: Any) -> Tensor:
+    """Returns the features of random pictures of the GAN, which are computed once for a seed."""
+    path = explorer.out / f"random_{explorer.seed}.safetensors"
+    if not path.exists():
+        points = random_points(explorer.config, SAMPLES, explorer.seed, first=2 * 10**6)
+        drawn = draw_all(explorer.network, points, explorer.context.numerics)
+        save_file({"features": torch.cat([features(part) for part in drawn])}, path)
+    return load_file(path)["features"]
 
 
 def outside(explorer: Explorer) -> list[Figure]:

@@ -21,6 +21,17 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, key, value)
 
 
+def attention_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Returns attention as two matrix products, with other last bits than `attention`.
+
+    With the products, a generator of 64 px and its gradient need a quarter less time on a processor
+    than with torch's fused kernel for bfloat16.
+    """
+    scaled = query * query.shape[-1] ** -0.5
+    result: Tensor = (scaled @ key.transpose(-1, -2)).softmax(-1) @ value
+    return result
+
+
 def plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Returns the bits of torch's attention with `sdpa_kernel(SDPBackend.MATH)`.
 

@@ -52,7 +52,8 @@ def train_encoder(
     with what the encoder finds. `curves` contains the losses by step, and the mean signal-to-noise
     ratio of the redrawn pictures in dB (`psnr`).
 
-    The encoder belongs to this GAN. It can also be used after the GAN was bent.
+    The encoder belongs to this GAN. It can also be used after the GAN was bent. `save_model` saves
+    it, and `load_model` loads it.
 
     Paper: Zhu et al. 2016, "Generative Visual Manipulation on the Natural Image Manifold"
     (an encoder as the start of a search).
@@ -86,6 +87,7 @@ class Inverted(NamedTuple):
 @node(
     title="Find latents",
     category="explore",
+    version=2,
     device=True,
     words="inversion, project, projector, embed, find latent, own picture, photo, edit,"
     " 反演, 投影, 嵌入, 找潜变量",
@@ -110,8 +112,8 @@ def invert(
     mixed and saved like any others. The search begins with the most similar of 2,048 random
     pictures of the GAN, and with what the `encoder` finds if it is wired. For a GAN of the method
     projected, the search finds a style for each level and the noise maps; for other methods, the
-    latent. For pictures that are not redrawn at 25.5 dB, the steps are done again, up to nine
-    times, as long as the pictures come nearer.
+    latent. For pictures that are not redrawn at 30 dB, three times as many steps follow, and again,
+    up to three times, for those below 25.5 dB, as long as they come nearer.
 
     `image` contains the redrawn pictures. `compared` contains, for each picture, the picture as the
     GAN receives it, the redrawn one, and the three most similar of the random pictures. `table` has

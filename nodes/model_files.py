@@ -15,6 +15,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
 from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
+from ..contract.values.explored import Encoder
 from ..contract.values.files import Files, file_name
 from ..contract.values.models import Classifier, Gan, Model, Restyler, Vae
 from ..contract.widgets import Advanced, FileName, InputModel
@@ -29,12 +30,13 @@ KINDS: dict[str, type[Model]] = {
     "vae": Vae,
     "classifier": Classifier,
     "restyler": Restyler,
+    "encoder": Encoder,
 }
 SHIPPED = Path(__file__).parents[1] / "graphs" / "base"
 HEADER = "artgraph"  # the only key of the metadata in the header
 MAX_BYTES = 4 * 2**30  # limit for the size of a file
 
-AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier, Restyler)
+AnyModel = TypeVar("AnyModel", Gan, Vae, Classifier, Restyler, Encoder)
 
 
 @node(
@@ -52,7 +54,7 @@ def save_model(
         Advanced,
     ] = "float32",
 ) -> Files:
-    """Save a trained GAN, VAE, classifier or restyler, with its config, as a safetensors file.
+    """Save a GAN, VAE, classifier, restyler or encoder, with its config, as a safetensors file.
 
     The header of the file also says what a GAN learnt from (`origin`): how many pictures, from
     which GAN it started, and which features helped.
@@ -84,12 +86,13 @@ class LoadedModel(NamedTuple):
     vae: Vae | None
     classifier: Classifier | None
     restyler: Restyler | None
+    encoder: Encoder | None
 
 
 @node(
     title="Load model",
     category="draw",
-    version=3,
+    version=4,
     words="checkpoint, weights, pkl, safetensors, open model, 打开模型, 权重",
 )
 def load_model(
@@ -106,7 +109,8 @@ def load_model(
     """Load a model that `save_model` saved, or a VAE that another program has trained.
 
     Wire the output for its kind; the others are empty. Nothing in the file is executed.
-    Half-precision weights become float32.
+    Half-precision weights become float32. An encoder belongs to one GAN, and `invert` refuses it
+    with another one.
 
     A VAE of another program is an AutoencoderKL (of diffusers, or with the names of the original
     program, also inside a checkpoint of Stable Diffusion), an AutoencoderTiny, or a TAESD of two
@@ -120,7 +124,7 @@ def load_model(
     foreign = _foreign(path)
     if foreign is not None:
         ctx.log(foreign.line)
-        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None, None)
+        return LoadedModel(None, Vae(foreign.config.to_dict(), foreign.state), None, None, None)
     return read_model(path)
 
 

@@ -68,9 +68,10 @@ def move_latent(
 
     Each latent gives a batch of all directions in turn, and of each direction all its strengths
     from the lowest to the highest: a row of a sheet with as many columns. With one direction and
-    one column, the result has as many latents as the input. At strength 0 a picture stays the same.
-    `table` has a row for each of them, with the name of its `move`, such as `component 1 +2`, the
-    number of the `latent`, the `direction` and the `strength`: wire it to `labels` of `image_grid`.
+    one column, the result has as many latents as the input. At strength 0 the styles of a picture
+    stay as they are, to the bit. `table` has a row for each of them, with the name of its `move`,
+    such as `component 1 +2`, the number of the `latent`, the `direction` and the `strength`: wire
+    it to `labels` of `image_grid`.
 
     For a GAN of the method projected, only the styles of the chosen `levels` move, and the noise
     stays. For other methods, `levels` must be all.

@@ -39,6 +39,13 @@ class Points(NamedTuple):
         """Returns some of them."""
         return Points(*(None if part is None else part[index] for part in self))  # type: ignore[arg-type]
 
+    def with_rows(self, index: Tensor, other: Points) -> Points:
+        """Returns them with the rows `index` from other ones; all have a shift, or none has."""
+        pairs = zip(self, other, strict=True)
+        return Points(
+            *(a if a is None or b is None else a.index_copy(0, index, b) for a, b in pairs)  # type: ignore[arg-type]
+        )
+
     def draw(self, network: nn.Module) -> Tensor:
         """Returns the pictures float32 (N, C, H, W), about -1..1."""
         given = self if self.shift is not None else self[:2]

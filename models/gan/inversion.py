@@ -6,8 +6,9 @@ and Improving the Image Quality of StyleGAN", appendix D (noise maps).
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +18,18 @@ from ..training.loop import Progress
 from ..training.numerics import Numerics
 from .codes import Points, points_of
 from .config import GanConfig
+from .projected_networks import Attention
 
-AT_ONCE = 1 << 16  # pixels of the pictures that are searched at once; at least one picture
+AT_ONCE = 1 << 17  # pixels of the pictures that are searched at once; at least one picture
 CODE_RATE, NOISE_RATE = 0.15, 0.5  # of Adam
 BETAS = 0.9, 0.95
 WARM_UP = 10  # steps in which the rate rises
 FALL = 0.5  # last part of the steps, in which the rate falls
 TRIAL = 10  # steps from each start, after which only the best is continued
-ROUNDS = 10  # how often the steps are done at most, with rates that rise and fall again
-ENOUGH = 25.5  # dB at which a picture needs no further round
+LONGER = 3  # times the steps that a further round has
+ROUNDS = 4  # further rounds at most
+NEAR = 30.0  # dB at which a picture needs no second round
+ENOUGH = 25.5  # dB at which a picture needs no round after the second
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
@@ -46,37 +50,51 @@ def invert(
 
     pictures: (N, C, H, W) in -1..1, as the network draws them, on the processor.
     starts:   latents (N) from which the search begins. `steps` are done from the one whose pictures
-              are nearest after a few steps, and again for pictures that are not near enough: a
-              rate that rises again often leads out of a layout that cannot come nearer.
+              are nearest after a few steps. Longer rounds follow for pictures that are not near
+              enough: a rate that is high again leads out of a layout that cannot come nearer.
     """
-    part = max(1, AT_ONCE // math.prod(pictures.shape[2:]))
     trial = min(TRIAL, steps) if len(starts) > 1 else 0
-    total, done = len(pictures) * (steps * ROUNDS + trial * len(starts)), 0
-    found = []
-    for begin in range(0, len(pictures), part):
-        rows = slice(begin, begin + part)
-        some = pictures[rows].to(numerics.device)
+    done, most = 0, trial * len(starts) + steps * (1 + LONGER * ROUNDS)
 
-        def report(count: int) -> None:
-            nonlocal done
-            done += count
-            if progress is not None:
-                progress(done, max(1, total))
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, max(1, len(pictures) * most))
 
-        points = [start.rows(rows).to(numerics.device) for start in starts]
-        search = Search(network, config, some, numerics, report)
-        if len(points) > 1:
-            points = [nearest_of([search.run(p, trial) for p in points], search, numerics)]
-        best = search.run(points[0], steps)
-        still = search.psnr(best) < ENOUGH
-        for _ in range(1, ROUNDS):
-            best, still = search.again(best, still, steps)
-        found.append(best.to("cpu"))
-    return joined(found)
+    search = Search(quick(network), config, pictures, numerics, report)
+    begin = search.best_of([search.run(p, trial) for p in starts]) if trial else starts[0]
+    found = search.run(begin, steps)
+    reached = search.psnr(found)
+    far = reached < NEAR
+    for _ in range(ROUNDS if steps else 0):
+        rows = far.nonzero()[:, 0]
+        report(LONGER * steps * (len(far) - len(rows)))
+        if not len(rows):
+            continue
+        some, old = search.of(rows), found.rows(rows)
+        new = some.best_of([old, some.run(old, LONGER * steps)])
+        found, before = found.with_rows(rows, new), reached[rows]
+        reached = reached.index_copy(0, rows, some.psnr(new))
+        goes_on = (reached[rows] < ENOUGH) & (reached[rows] - before >= GAIN)
+        far = far.index_copy(0, rows, goes_on)
+    return found
+
+
+def quick(network: nn.Module) -> nn.Module:
+    """Returns a copy whose attention needs less time for gradients on the processor."""
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, Attention):
+            module.quick = True
+    return copied
 
 
 class Search:
-    """Adam on the styles of all levels and the noise maps of latents, or on z."""
+    """Adam on the styles of all levels and the noise maps of latents, or on z.
+
+    Latents and pictures are on the processor, and computed in parts on the device.
+    """
 
     def __init__(
         self,
@@ -89,8 +107,28 @@ class Search:
         self._network, self._config, self._pictures = network, config, pictures
         self._numerics, self._report = numerics, report
 
+    def of(self, rows: Tensor) -> Search:
+        """Returns the search for some of the pictures."""
+        pictures = self._pictures[rows]
+        return Search(self._network, self._config, pictures, self._numerics, self._report)
+
     def run(self, start: Points, steps: int) -> Points:
         """Returns the latents after some steps from `start`."""
+        return joined(
+            [
+                self._run(start.rows(rows).to(self._numerics.device), pictures, steps).to("cpu")
+                for rows, pictures in self._parts()
+            ]
+        )
+
+    def _parts(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yields the rows of each part, and its pictures on the device."""
+        part = max(1, AT_ONCE // math.prod(self._pictures.shape[2:]))
+        for begin in range(0, len(self._pictures), part):
+            rows = slice(begin, begin + part)
+            yield rows, self._pictures[rows].to(self._numerics.device)
+
+    def _run(self, start: Points, pictures: Tensor, steps: int) -> Points:
         config, z = self._config, start.z
         code = z[:, : config.latent].clone()
         noise = z[:, config.latent :].clone()
@@ -108,9 +146,10 @@ class Search:
         )
         for step in range(steps):
             with self._numerics.autocast():
-                points = Points(torch.cat([code, noise], 1), start.classes, shift)
-                error = self.errors(points, 1 - step / steps).sum()
-            loss = error
+                drawn = Points(torch.cat([code, noise], 1), start.classes, shift).draw(
+                    self._network
+                )
+                loss = errors(drawn, pictures, 1 - step / steps).sum()
             if noise.shape[1]:
                 loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
             adam.zero_grad()
@@ -123,42 +162,41 @@ class Search:
             tensor.requires_grad_(False)
         return Points(torch.cat([code, noise], 1), start.classes, shift)
 
-    def again(self, found: Points, still: Tensor, steps: int) -> tuple[Points, Tensor]:
-        """Does a further round for the pictures that are marked in `still`, (N,).
+    def best_of(self, candidates: Sequence[Points]) -> Points:
+        """Returns for each picture the candidate whose picture is nearest."""
+        apart = torch.stack([self._measured(points, errors) for points in candidates])
+        best = apart.argmin(0)
+        return joined([candidates[k].rows(slice(i, i + 1)) for i, k in enumerate(best.tolist())])
 
-        Returns the latents, the old ones if they were better, and the marks for a next round.
-        """
-        far = still.nonzero()[:, 0]
-        self._report(steps * (len(still) - len(far)))
-        if not len(far):
-            return found, still
-        pictures = self._pictures[far]
-        search = Search(self._network, self._config, pictures, self._numerics, self._report)
-        old = found.rows(far)
-        new = nearest_of([old, search.run(old, steps)], search, self._numerics)
-        before, after = search.psnr(old), search.psnr(new)
-        parts = [
-            None if a is None or b is None else a.index_copy(0, far, b)
-            for a, b in zip(found, new, strict=True)
-        ]
-        goes_on = (after < ENOUGH) & (after - before >= GAIN)
-        return Points(*parts), still.index_copy(0, far, goes_on)  # type: ignore[arg-type]
-
-    @torch.no_grad()
     def psnr(self, points: Points) -> Tensor:
         """Returns the signal-to-noise ratios of the pictures of latents in dB, (N,)."""
-        with self._numerics.autocast():
-            apart = points.draw(self._network).clamp(-1, 1) - self._pictures
-        return -10 * (apart.square().flatten(1).mean(1) / 4).clamp_min(1e-10).log10()
+        return self._measured(points, psnr)
 
-    def errors(self, points: Points, coarse: float = 1.0) -> Tensor:
-        """Returns how far the pictures of latents are from the given ones, (N,).
+    @torch.no_grad()
+    def _measured(self, points: Points, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Returns what `measure` returns for the pictures of latents and the given ones, (N,)."""
+        found = []
+        for rows, pictures in self._parts():
+            with self._numerics.autocast():
+                drawn = points.rows(rows).to(self._numerics.device).draw(self._network)
+                found.append(measure(drawn, pictures).cpu())
+        return torch.cat(found)
 
-        coarse: the weight of the error of cells, which leads to the layout.
-        """
-        apart = points.draw(self._network) - self._pictures
-        cells = F.avg_pool2d(apart, COARSE)
-        return apart.square().flatten(1).mean(1) + coarse * cells.square().flatten(1).mean(1)
+
+def errors(drawn: Tensor, pictures: Tensor, coarse: float = 1.0) -> Tensor:
+    """Returns how far drawn pictures are from the given ones, (N,).
+
+    coarse: the weight of the error of cells, which leads to the layout.
+    """
+    apart = drawn - pictures
+    cells = F.avg_pool2d(apart, COARSE)
+    return apart.square().flatten(1).mean(1) + coarse * cells.square().flatten(1).mean(1)
+
+
+def psnr(drawn: Tensor, pictures: Tensor) -> Tensor:
+    """Returns the signal-to-noise ratios of drawn pictures in dB, (N,)."""
+    apart = drawn.clamp(-1, 1) - pictures
+    return -10 * (apart.square().flatten(1).mean(1) / 4).clamp_min(1e-10).log10()
 
 
 def pace(step: int, steps: int) -> float:
@@ -166,15 +204,6 @@ def pace(step: int, steps: int) -> float:
     left = (steps - step) / max(1, FALL * steps)
     fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, left))
     return min(1.0, (step + 1) / WARM_UP, max(fall, 0.02))
-
-
-@torch.no_grad()
-def nearest_of(candidates: Sequence[Points], search: Search, numerics: Numerics) -> Points:
-    """Returns for each picture the candidate whose picture is nearest."""
-    with numerics.autocast():
-        errors = torch.stack([search.errors(points) for points in candidates])
-    best = errors.argmin(0)
-    return joined([candidates[k].rows(slice(i, i + 1)) for i, k in enumerate(best.tolist())])
 
 
 def joined(points: Sequence[Points]) -> Points:

@@ -10,10 +10,12 @@ from shelf import Shelf
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import GanLatent
-from artgraph.models.gan import known
+from artgraph.models.gan import inversion, known
+from artgraph.models.gan.codes import random_points
+from artgraph.models.gan.projected_networks import Attention
 from artgraph.models.training.rng import rng
 from artgraph.nodes.latent_files import load_latents
-from artgraph.nodes.model_files import shipped_gans
+from artgraph.nodes.model_files import read_model, shipped_gans
 
 KINDS = ("square", "wide", "alpha", "grown")
 
@@ -51,6 +53,33 @@ def test_a_search_comes_nearer_and_its_latents_draw_the_redrawn_pictures(method,
     assert near < 0.9 * far
     again = run("invert", {"gan": model, "image": pictures, "encoder": encoder}, steps=40, seed=5)
     assert torch.equal(again["latent"].z, found[40]["latent"].z)
+
+
+def test_a_search_draws_with_a_quicker_copy_and_leaves_the_network_as_it_is():
+    network = gan("projected").network()
+    points = random_points(network.config, 3, seed=1)
+    with torch.no_grad():
+        before = points.draw(network)
+        copied = inversion.quick(network)
+        assert torch.equal(points.draw(network), before)
+        again = points.draw(copied)
+    assert any(module.quick for module in copied.modules() if isinstance(module, Attention))
+    torch.testing.assert_close(again, before, rtol=0, atol=1e-4)
+
+
+def test_further_rounds_come_nearer(monkeypatch):
+    model = gan("projected")
+    pictures = drawn(model)["image"]
+    reached = {}
+    for rounds in (0, 2):
+        monkeypatch.setattr(inversion, "ROUNDS", rounds)
+        monkeypatch.setattr(inversion, "GAIN", -1.0)
+        found = run("invert", {"gan": model, "image": pictures}, steps=10)
+        reached[rounds] = torch.tensor(found["table"].columns["psnr"])
+    far = reached[0] < inversion.NEAR
+    assert far.any()
+    assert (reached[2] >= reached[0] - 0.01).all()
+    assert (reached[2][far] > reached[0][far] + 1).all()
 
 
 def test_the_table_says_how_near_and_what_the_gan_does_not_know_is_reported():
@@ -92,6 +121,29 @@ def test_an_encoder_of_another_gan_is_refused():
         run("invert", {"gan": model, "image": torch.rand(1, 32, 32, 3), "encoder": encoder})
     bent = run("bend", {"gan": other}, operation="negate", strength=0.5)["gan"]
     run("invert", {"gan": bent, "image": torch.rand(1, 32, 32, 3), "encoder": encoder}, steps=1)
+
+
+def test_an_encoder_is_saved_loaded_and_still_refused_with_another_gan(tmp_path):
+    model, other = gan("projected"), gan("projected", seed=4)
+    encoder = run("train_encoder", {"gan": model}, steps=2, batch=4)["encoder"]
+    found = {}
+    for precision in ("float32", "float16"):
+        saved = run("save_model", {"model": encoder}, name="mine", precision=precision)["files"]
+        path = tmp_path / f"{precision}.safetensors"
+        path.write_bytes(saved.files["mine.safetensors"])
+        loaded = read_model(path)._asdict()
+        assert [kind for kind, value in loaded.items() if value is not None] == ["encoder"]
+        found[precision] = loaded["encoder"]
+    assert found["float32"].digest() == encoder.digest()
+    inputs = {"gan": model, "image": drawn(model)["image"]}
+    latents = [
+        run("invert", {**inputs, "encoder": one}, steps=1)["latent"]
+        for one in (encoder, found["float32"])
+    ]
+    assert torch.equal(latents[0].shift, latents[1].shift)
+    run("invert", {**inputs, "encoder": found["float16"]}, steps=0)
+    with pytest.raises(NodeError, match="another GAN"):
+        run("invert", {**inputs, "gan": other, "encoder": found["float32"]})
 
 
 def test_an_encoder_learns_and_its_training_resumes_to_the_same_bits(tmp_path):

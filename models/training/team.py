@@ -64,7 +64,8 @@ class Part(NamedTuple):
     @property
     def size(self) -> int:
         """Number of pictures."""
-        return self.batch.stop - self.batch.start
+        size: int = self.batch.stop - self.batch.start
+        return size
 
 
 def join(number: int, count: int, device: str, store: Path) -> None:
@@ -210,7 +211,7 @@ def norm(gradient: Tensor, share: float) -> Tensor:
     If there are several processes, all such lengths of a step are scaled by the same factor.
     """
     if _place.size == 1:
-        return gradient.norm()
+        return gradient.norm()  # type: ignore[no-any-return]
     return _added((share * gradient).square().sum()).sqrt()
 
 

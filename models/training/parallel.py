@@ -139,10 +139,11 @@ class Host:
             )
         which = " and ".join(str(number + 1) for number in loss.lost)
         what = "processes" if len(loss.lost) > 1 else "process"
+        noun = "devices" if len(rest) > 1 else "device"
         self._loss = (
-            f"{what} {which} of {len(devices)} of the training {loss.reason}, and it continued from"
-            f" step {{}} with {len(rest)}, so its bits are not those of {count} - to have those,"
-            " run it again with --force"
+            f"{what} {which} of {len(devices)} of the training {loss.reason}; the training"
+            f" continued from step {{}} on {len(rest)} {noun}, so its bits are not"
+            f" those of {count} devices - to have those, run this node again with --force"
         )
         if self._run.numerics.device == "cpu":
             threads = max(1, self._run.numerics.threads // len(rest))

@@ -62,6 +62,8 @@ class At:
         self.step, self.act, self.steps, self.previews = step, act, [], []
 
     def __call__(self, done, total, preview=None):
+        if self.steps[-1:] == [done] and preview is None:  # it is repeated while nothing happens
+            return
         self.steps.append(done)
         self.previews.append(preview)
         if done == self.step and self.act is not None:
@@ -82,14 +84,17 @@ def kill(*numbers):
 def test_if_a_process_is_killed_the_training_continues_with_the_rest(number):
     shelf, progress, lines = Shelf(), At(4, kill(number)), []
     done = trained(run_on(2, shelf, progress=progress, warn=lines.append), 6)
-    assert progress.steps == [1, 2, 3, 4, 4, 5, 6], "from the last checkpoint"
+    # A process that is not the first may be lost before or after the checkpoint of that step.
+    step = 4 if number == 1 and "from step 4" in lines[0] else 3
+    assert progress.steps == [1, 2, 3, 4, *range(step + 1, 7)], "from the last checkpoint"
     assert lines == [
-        f"process {number + 1} of 2 of the training was ended by signal 9, and it continued from"
-        " step 3 with 1, so its bits are not those of 2 - to have those, run it again with --force"
+        f"process {number + 1} of 2 of the training was ended by signal 9; the training continued"
+        f" from step {step} on 1 device, so its bits are not those of 2 devices - to have those, run"
+        " this node again with --force"
     ]
-    third = Shelf()
-    third.states = {3: shelf.states[3]}
-    assert_same(trained(run_on(1, third), 6).state, done.state)
+    second = Shelf()
+    second.states = {step: shelf.states[step]}
+    assert_same(trained(run_on(1, second), 6).state, done.state)
     assert not members(os.getpid())
 
 
@@ -171,7 +176,7 @@ def test_the_processes_end_if_the_process_of_the_run_is_killed(tmp_path):
         assert len(started) == 2
         assert len([*folder.iterdir()]) == 1
         process.kill()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while any(Path(f"/proc/{number}").exists() for number in started) and time.monotonic() < end:
         time.sleep(0.1)
     assert not [number for number in started if Path(f"/proc/{number}/exe").exists()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -152,7 +153,9 @@ class Crew:
         codes = self._codes()
         lost = [number for number, code in codes.items() if code < 0]
         if lost:
-            return Lost(lost, f"was ended by signal {-codes[lost[0]]}")
+            number = -codes[lost[0]]
+            why = " (perhaps for lack of memory)" if number == signal.SIGKILL else ""
+            return Lost(lost, f"was ended by signal {number}{why}")
         lines = self._errors.read_text(errors="replace").strip().splitlines()
         ends = ", ".join(f"process {n + 1} with code {code}" for n, code in codes.items())
         return RuntimeError(f"the training ended early ({ends}): {' '.join(lines[-1:])}")

@@ -123,13 +123,14 @@ class Host:
 
     def __init__(self, run: TrainingRun) -> None:
         self._run, self._staged = run, False
+        self._said, self._repeated = set[str](), set[str]()  # lines; those of lost crews
         self._loss = ""  # which process was lost, until it is known where the training continues
         self._last: tuple[float, float] | None = None
         self._saved = 0
 
     def without(self, loss: Lost, devices: list[Numerics]) -> list[Numerics]:
         """Returns the devices that remain. Raises: UnsuitableError if there is none."""
-        count = self._run.devices
+        count, self._repeated = self._run.devices, {*self._said}
         rest = [device for number, device in enumerate(devices) if number not in loss.lost]
         if not rest:
             raise UnsuitableError(
@@ -165,10 +166,14 @@ class Host:
         self._staged = True
 
     def log(self, line: str) -> None:
-        self._run.log(line)
+        if line not in self._repeated:
+            self._said.add(line)
+            self._run.log(line)
 
     def warn(self, line: str) -> None:
-        self._run.warn(line)
+        if line not in self._repeated:
+            self._said.add(line)
+            self._run.warn(line)
 
     def warning(self, text: str) -> None:
         """Repeat a warning of Python."""

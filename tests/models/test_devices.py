@@ -88,9 +88,9 @@ def test_if_a_process_is_killed_the_training_continues_with_the_rest(number):
     step = 4 if number == 1 and "from step 4" in lines[0] else 3
     assert progress.steps == [1, 2, 3, 4, *range(step + 1, 7)], "from the last checkpoint"
     assert lines == [
-        f"process {number + 1} of 2 of the training was ended by signal 9; the training continued"
-        f" from step {step} on 1 device, so its bits are not those of 2 devices - to have those, run"
-        " this node again with --force"
+        f"process {number + 1} of 2 of the training was ended by signal 9 (perhaps for lack of"
+        f" memory); the training continued from step {step} on 1 device, so its bits are not those"
+        " of 2 devices - to have those, run this node again with --force"
     ]
     second = Shelf()
     second.states = {step: shelf.states[step]}
@@ -102,7 +102,8 @@ def test_if_all_processes_are_killed_the_error_says_so_in_a_line():
     with pytest.raises(UnsuitableError) as caught:
         trained(run_on(2, Shelf(), progress=At(3, kill(0, 1))), 6)
     assert str(caught.value) == (
-        "all 2 processes of the training were lost; the last one was ended by signal 9"
+        "all 2 processes of the training were lost; the last one was ended by signal 9 (perhaps for"
+        " lack of memory)"
     )
     assert caught.value.advice == (
         "run it again, perhaps with a smaller `batch` or fewer `devices`: it continues from step 2"

@@ -1,6 +1,6 @@
 """The loss curves of trainings in several processes, beside those of one process and three seeds.
 
-    python benchmarks/data_parallel.py [--only gan vae cnn] [--steps 40] [--devices 2]
+    python benchmarks/data_parallel.py [--only gan vae cnn] [--steps 40] [--devices 2] [--out DIR]
 
 It trains a small GAN (r3), VAE and CNN on painted pictures of 32 px: in one process with the seeds
 0, 1 and 2, and in several processes with seed 0. All use the CPU. For each metric, the table shows
@@ -13,16 +13,20 @@ the means over all steps of the three seeds and of the several processes, and th
 A difference of two curves is the root of the mean square of the differences of their rows (means
 over ten steps), divided by the mean of the absolute values of the seeds' curves. It fails if the
 last one is larger than the spread.
+
+Finished trainings are stored in the folder, so that it continues if it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -70,14 +74,18 @@ def cnn(run: TrainingRun, seed: int, steps: int) -> Any:
 TRAININGS: dict[str, Callable[[TrainingRun, int, int], Any]] = {"gan": gan, "vae": vae, "cnn": cnn}
 
 
-def curves(name: str, seed: int, steps: int, devices: int) -> Curves:
-    """Returns the curves of a training."""
+def curves(folder: Path, name: str, seed: int, steps: int, devices: int) -> Curves:
+    """Returns the curves of a training, from the folder if they are there."""
+    file = folder / f"{name}_{seed}_{steps}_{devices}.json"
+    if file.exists():
+        return json.loads(file.read_text())  # type: ignore[no-any-return]
     context = replace(Context.quiet(), numerics=Numerics("cpu", "float32", 1))
     start = time.perf_counter()
     run = replace(context.training_run, devices=devices)
     found = dict(TRAININGS[name](run, seed, steps).curves)
     seconds = time.perf_counter() - start
     print(f"{name}: {devices} process(es), seed {seed}: {seconds:.0f} s", flush=True)
+    file.write_text(json.dumps(found))
     return found
 
 
@@ -92,7 +100,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=[*TRAININGS], default=[*TRAININGS])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--devices", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("out/data_parallel"))
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     head = f"{options.devices} processes"
     table = [
         f"| training | metric | seeds {', '.join(map(str, SEEDS))} | {head} | first steps"
@@ -101,8 +111,8 @@ def main() -> int:
     ]
     passed = True
     for name in options.only:
-        alone = [curves(name, seed, options.steps, 1) for seed in SEEDS]
-        together = curves(name, SEEDS[0], options.steps, options.devices)
+        alone = [curves(options.out, name, seed, options.steps, 1) for seed in SEEDS]
+        together = curves(options.out, name, SEEDS[0], options.steps, options.devices)
         for metric in [key for key in alone[0] if key != "step"]:
             rows = [one[metric] for one in alone]
             scale = sum(sum(map(abs, row)) / len(row) for row in rows) / len(rows) or 1.0

@@ -93,7 +93,7 @@ def devices_of(run: TrainingRun) -> list[Numerics]:
         )
     if kind == "cpu":
         return [replace(own, threads=max(1, own.threads // count))] * count
-    found = _cards(own.device) if kind == "cuda" else [own.device]
+    found = [own.device] if kind == "mps" else _cards(own.device, count)
     if len(found) < count:
         there = (
             f"there is only {len(found)} GPU"
@@ -107,12 +107,13 @@ def devices_of(run: TrainingRun) -> list[Numerics]:
     return [replace(own, device=name, graphs=False) for name in found[:count]]
 
 
-def _cards(device: str) -> list[str]:
-    """Returns this GPU and the others of its kind, on which the results are the same."""
-    first = torch.device(device).index or 0
+def _cards(device: str, needed: int) -> list[str]:
+    """Returns this GPU and the others of its kind, or all GPUs if fewer than needed are there."""
+    first, there = torch.device(device).index or 0, torch.cuda.device_count()
+    if there < needed:
+        return [f"cuda:{number}" for number in range(there)]
     kinds = [
-        (p.name, p.major, p.minor)
-        for p in map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+        (p.name, p.major, p.minor) for p in map(torch.cuda.get_device_properties, range(there))
     ]
     others = [n for n, kind in enumerate(kinds) if n != first and kind == kinds[first]]
     return [f"cuda:{number}" for number in (first, *others)]
@@ -124,7 +125,7 @@ class Host:
     def __init__(self, run: TrainingRun) -> None:
         self._run, self._staged = run, False
         self._said, self._repeated = set[str](), set[str]()  # lines; those of lost crews
-        self._loss = ""  # which process was lost, until it is known where the training continues
+        self._loss = ""  # a line about a lost process, until it is reported
         self._last: tuple[float, float] | None = None
         self._saved = 0
 

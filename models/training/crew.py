@@ -81,13 +81,18 @@ class Crew:
         self._errors = folder / f"errors_{len(devices)}"
         self._stopped: BaseException | None = None
         self._pictures: Tensor | None = None
-        meeting = folder / f"meeting_{len(devices)}"
-        for number, numerics in enumerate(devices):
+        self._folder, self._devices, self._device = folder, devices, device
+
+    def _begin(self) -> None:
+        """Start the processes, and send them what they need."""
+        count = len(self._devices)
+        meeting = self._folder / f"meeting_{count}"
+        package = __package__.removesuffix(".models.training")
+        for number, numerics in enumerate(self._devices):
             self._start(numerics)
-            package = __package__.removesuffix(".models.training")
-            _send(self._pipes[-1], (sys.path, package, str(Path(__file__).parents[2])))
-            place = number, len(devices), meeting
-            _send(self._pipes[-1], (folder, place, device, numerics))
+            self._tell(self._pipes[-1], (sys.path, package, str(Path(__file__).parents[2])))
+            place = number, count, meeting
+            self._tell(self._pipes[-1], (self._folder, place, self._device, numerics))
 
     def _start(self, numerics: Numerics) -> None:
         here, there = Pipe()
@@ -114,6 +119,7 @@ class Crew:
 
         Raises: Lost; the error of the training; what a method of `host` raises.
         """
+        self._begin()
         deadline = float("inf")
         while True:
             ready = wait(self._pipes, IDLE_SECONDS)
@@ -199,8 +205,8 @@ class Crew:
         return self._received(pipe)
 
     def _tell(self, pipe: Connection, message: Any) -> None:
-        try:
-            _send(pipe, message)
+        try:  # not `send`, which would share the memory of tensors
+            pipe.send_bytes(pickle.dumps(message))
         except OSError:
             raise self._loss() from None
 
@@ -208,10 +214,7 @@ class Crew:
         """End all processes."""
         for process in self._processes:
             process.kill()
-        for process, pipe in zip(self._processes, self._pipes, strict=True):
+        for process in self._processes:
             process.wait()
+        for pipe in self._pipes:
             pipe.close()
-
-
-def _send(pipe: Connection, message: Any) -> None:
-    pipe.send_bytes(pickle.dumps(message))  # not `send`, which would share the memory of tensors

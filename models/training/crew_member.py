@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import shutil
@@ -38,14 +39,15 @@ def work(pipe: Connection, parent: int) -> None:
         with numerics.current():
             team.join(number, count, numerics.device, meeting)
             places = {device: numerics.device} if device != "cpu" else None
-            train, place, args, kwargs = torch.load(
+            train, args, kwargs = torch.load(
                 folder / "job.pt",
                 map_location=places,
                 mmap=True,
                 weights_only=False,  # a file of our own
             )
-            args[place] = host.run(numerics) if number == 0 else _silent(numerics)
-            result = train(*args, **kwargs)
+            bound = inspect.signature(train).bind(*args, **kwargs)
+            bound.arguments["run"] = host.run(numerics) if number == 0 else _silent(numerics)
+            result = train(*bound.args, **bound.kwargs)
         if number == 0:
             host.send("result", result, None if host.preview is None else host.preview())
     except BaseException as error:

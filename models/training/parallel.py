@@ -10,6 +10,7 @@ depends on the number of processes.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import warnings
 from collections.abc import Callable
@@ -33,37 +34,31 @@ Result = TypeVar("Result")
 def on_devices(train: Callable[P, Result]) -> Callable[P, Result]:
     """Make a training function work on as many devices as its `TrainingRun` says.
 
-    Its arguments and its result must be data that can be pickled. With one device, the function is
-    called as it is.
+    The `TrainingRun` is its parameter `run`. The other arguments and the result must be data that
+    can be pickled. With one device, the function is called as it is.
     """
+    signature = inspect.signature(train)
 
     @functools.wraps(train)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Result:
-        place = next(n for n, item in enumerate(args) if isinstance(item, TrainingRun))
-        run = args[place]
-        assert isinstance(run, TrainingRun)
+        bound = signature.bind(*args, **kwargs)
+        run: TrainingRun = bound.arguments["run"]
         if run.devices == 1:
             return train(*args, **kwargs)
-        return _train_together(wrapper, place, [*args], kwargs, run)  # type: ignore[no-any-return]
+        bound.arguments["run"] = None  # each process receives its own
+        return _train_together((wrapper, bound.args, bound.kwargs), run)  # type: ignore[no-any-return]
 
     return wrapper
 
 
-def _train_together(
-    train: Callable[..., Any],
-    place: int,
-    args: list[Any],
-    kwargs: dict[str, Any],
-    run: TrainingRun,
-) -> Any:
+def _train_together(job: Any, run: TrainingRun) -> Any:
+    """Call a function in a crew. `job`: the function, its arguments and its keyword arguments."""
     devices = devices_of(run)
     if run.numerics.graphs:
         run.log("a training on several devices does not use CUDA graphs")
-    args[place] = None
     with TemporaryDirectory(prefix="artgraph-devices-", dir=run.temporary) as folder:
-        torch.save((train, place, args, kwargs), Path(folder) / "job.pt")
+        torch.save(job, Path(folder) / "job.pt")
         host = Host(run)
-        del args, kwargs
         while True:
             crew = Crew(Path(folder), devices, run.numerics.device)
             try:

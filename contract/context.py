@@ -87,7 +87,13 @@ class Context:
         from ..models.training.loop import TrainingRun
 
         return TrainingRun(
-            self.numerics, self.checkpoint, self.progress, self.log, self.warn, self.stages
+            self.numerics,
+            self.checkpoint,
+            self.progress,
+            self.log,
+            self.warn,
+            self.stages,
+            temporary=self.temporary,
         )
 
     def part(self, start: float, end: float) -> Context:

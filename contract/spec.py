@@ -200,6 +200,11 @@ class NodeSpec:
         return next((w.name for w in self.widgets.values() if w.is_length), None)
 
     @cached_property
+    def devices(self) -> str | None:
+        """Name of the widget that sets on how many devices the node trains, if there is one."""
+        return next((w.name for w in self.widgets.values() if w.is_devices), None)
+
+    @cached_property
     def neutral(self) -> dict[str, Any]:
         """By widget: the value with which the key is the same as without the widget."""
         return {w.name: w.neutral.value for w in self.widgets.values() if w.neutral}

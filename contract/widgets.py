@@ -38,6 +38,10 @@ class Length:
     """Marks the length of a training; if it is raised, the runner continues the training."""
 
 
+class DevicesRole:
+    """Marks on how many devices of one machine a training runs at the same time."""
+
+
 class KeptStep:
     """Marks the step whose model a node returns; the training is the same for each value."""
 
@@ -165,6 +169,20 @@ Steps = Annotated[
 ]
 
 
+Devices = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=64,
+        description="GPUs of this machine that train together; each number of them gives other"
+        " bits",
+    ),
+    DevicesRole,
+    Neutral(1),
+    Advanced,
+]
+
+
 class Hint(NamedTuple):
     """The parts of an annotation: its type, the extras of Annotated (innermost first), and None."""
 
@@ -245,6 +263,11 @@ class Widget:
     def is_length(self) -> bool:
         """Whether it sets the length of a training."""
         return self._hint.has(Length)
+
+    @cached_property
+    def is_devices(self) -> bool:
+        """Whether it sets on how many devices of one machine the training runs."""
+        return self._hint.has(DevicesRole)
 
     @cached_property
     def is_kept_step(self) -> bool:

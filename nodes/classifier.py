@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Advanced, Choices, Seed, Steps
+from ..contract.widgets import Advanced, Choices, Devices, Seed, Steps
 from ..contract.wording import find_name, in_form_of, listed
 from .review import rated
 
@@ -72,6 +72,7 @@ def train_classifier(
         Advanced,
     ] = 0.1,
     seed: Seed = 0,
+    devices: Devices = 1,
     ctx: Context,
 ) -> TrainedClassifier:
     """Train a convolutional network (CNN) to recognise the classes of a dataset.
@@ -121,7 +122,8 @@ def train_classifier(
     settings = ClassifierSettings(
         seed=seed, method=method, batch=batch, augment=augment, held_out=held_out
     )
-    data = dataset.images, dataset.labels, dataset.classes, settings, ctx.training_run
+    run = replace(ctx.training_run, devices=devices)
+    data = dataset.images, dataset.labels, dataset.classes, settings, run
     trained: TrainingResult[ClassifierConfig, HeldOut] | TrainingResult[PretrainedConfig, HeldOut]
     with advised("train with other pictures or settings, or without `start`"):
         if start is not None and start.is_pretrained:

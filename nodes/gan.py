@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import opaque
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
-from ..contract.widgets import Advanced, Alpha, Choices, KeptStep, Neutral, Seed, Steps
+from ..contract.widgets import Advanced, Alpha, Choices, Devices, KeptStep, Neutral, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .model_files import named_start
@@ -105,6 +105,7 @@ def train_gan(
         Neutral(0),
         Advanced,
     ] = 0,
+    devices: Devices = 1,
     ctx: Context,
 ) -> TrainedGan:
     """Train a generative adversarial network (GAN) to draw new pictures of each class of a dataset.
@@ -210,7 +211,7 @@ def train_gan(
                 loss=loss,
                 rate=rate,
             ),
-            ctx.training_run,
+            replace(ctx.training_run, devices=devices),
             steps=steps,
             judge=judge or shipped_judge(ctx.device),
             features=features,

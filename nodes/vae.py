@@ -15,7 +15,7 @@ from ..contract.values.alpha import for_model, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Advanced, Alpha, Choices, Seed, Steps
+from ..contract.widgets import Advanced, Alpha, Choices, Devices, Seed, Steps
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .review import rated
@@ -101,6 +101,7 @@ def train_vae(
         Advanced,
     ] = False,
     seed: Seed = 0,
+    devices: Devices = 1,
     ctx: Context,
 ) -> TrainedVae:
     """Train a variational autoencoder (VAE) to turn pictures into latents and back.
@@ -155,7 +156,7 @@ def train_vae(
                 beta=beta,
                 keep_latents=keep_latents,
             ),
-            ctx.training_run,
+            replace(ctx.training_run, devices=devices),
             steps=steps,
             start=None if start is None else (VaeConfig.from_dict(start.config), start.state),
             features=features,

@@ -18,10 +18,12 @@ from torch.nn import functional as F
 from ..blocks import blank, initialise, measure_norms, to_bytes, to_signed
 from ..configs import Size, size_of
 from ..groups import groups_of, together
+from ..training import team
 from ..training.average import Average
 from ..training.diverged import UnsuitableError
 from ..training.inputs import Number
 from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
+from ..training.parallel import on_devices
 from ..training.rng import rng
 from ..training.sampler import Sampler, micro_batches
 from ..training.steps import Steps
@@ -84,6 +86,7 @@ class ClassifierSettings:
     held_out: float = 0.1
 
 
+@on_devices
 def train_classifier(
     images: Tensor,
     labels: Tensor,
@@ -228,6 +231,8 @@ class ClassifierTrainee:
         )
         self._sampler = Sampler(rows, settings.batch, settings.seed)
         self._weights = weights.to(numerics.device)
+        self._slices = micro_batches(settings.batch, recipe.pixels)
+        self._parts = team.parts(self._slices, together=team.share_norms(self._network))
 
     @torch.no_grad()
     def start_from(self, config: ClassifierConfig, start: ClassifierConfig, state: State) -> None:
@@ -269,8 +274,8 @@ class ClassifierTrainee:
         total = self._weights[inputs.labels].sum()
         self._network.train()
         losses, correct = [], []
-        for part in inputs.parts:
-            pictures, truth = self._data.pictures(part)
+        for part, examples in zip(self._parts, inputs.parts, strict=True):
+            pictures, truth = (of[part.inner] for of in self._data.pictures(examples))
             with self._numerics.autocast():
                 logits = self._network(pictures).float()
             sums = F.cross_entropy(
@@ -282,17 +287,20 @@ class ClassifierTrainee:
             correct.append(logits.argmax(1) == truth.argmax(1))
         for group in self._optimiser.param_groups:
             group["lr"] = inputs.rate
+        team.sum_gradients(self._network)
         self._optimiser.step()
         self._optimiser.zero_grad()
         self.average.update(self._network, inputs.weight)
-        return {"loss": torch.stack(losses).sum(), "accuracy": torch.cat(correct).float().mean()}
+        share = sum(part.size for part in self._parts) / self._settings.batch
+        accuracy = torch.cat(correct).float().mean() * share
+        return team.summed_metrics({"loss": torch.stack(losses).sum(), "accuracy": accuracy})
 
     def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._sampler.indices(step)
         random = rng(self._settings.seed, 1, step)
-        slices = micro_batches(len(chosen), self._recipe.pixels)
-        parts = [self._data.choose(chosen[part], random) for part in slices]
+        examples = [self._data.choose(chosen[part], random) for part in self._slices]
+        parts = [examples[part.number] for part in self._parts]
         rate = self._recipe.rate * min(1.0, (step + 1) / WARM_UP)
         return _Inputs(parts, self._data.labels[chosen], rate, self.average.weight(step))
 

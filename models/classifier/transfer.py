@@ -15,6 +15,7 @@ from ..pretrained.network import PretrainedConfig, PretrainedNet, load_pretraine
 from ..training.in_parts import in_parts
 from ..training.loop import State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
+from ..training.parallel import on_devices
 from ..training.rng import rng
 from ..training.stages import STEP, Stage
 from .calibration import fit_temperature
@@ -29,6 +30,7 @@ PROBED = 4096  # most pictures that the probe is fitted to; a repeated one count
 BATCH = 64  # pictures whose features are computed at a time
 
 
+@on_devices
 def train_pretrained(
     images: Tensor,
     labels: Tensor,

@@ -19,7 +19,9 @@ from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import Progress, State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
+from ..training.parallel import on_devices
 from ..training.stages import STEP, Stage
+from ..training.team import from_first
 from .augment import Augmentation
 from .batches import GROUP, TrainingSet
 from .classic import ClassicGenerator, ClassicMethod
@@ -61,6 +63,7 @@ def make_generator(config: GanConfig) -> nn.Module:
     return generators[config.method](config)
 
 
+@on_devices
 def train_gan(
     images: Tensor,
     labels: Tensor,
@@ -148,7 +151,7 @@ def train_gan(
         return TrainingResult(config, weights, curves, trainee.watch.at(step, kept))
     trainee.cool_down(steps, last)
     end = steps + cooldown_steps(steps)
-    found = trainee.watch.finish(end, trainee.draw, kept, best=at_step != 0)
+    found = from_first(lambda: trainee.watch.finish(end, trainee.draw, kept, best=at_step != 0))
     weights = trainee.weights()
     if at_step and found.best != end:
         run.log(f"the pictures of step {found.best} are the best, so this is the GAN at that step")

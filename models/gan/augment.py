@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..training import team
 from ..training.rng import rng
 from .batches import AUGMENT
 
@@ -79,7 +80,7 @@ class Augmentation:
 
         signs: signs of the scores of its real pictures: -1, 0 or 1.
         """
-        certainty = signs.mean()
+        certainty = team.mean(signs)
         if not self.strength.adaptive:
             return {"certainty": certainty}
         self.strength.adapt(certainty, pictures)
@@ -90,6 +91,9 @@ class Recolour(NamedTuple):
     """Shifts of the brightness (-0.5..0.5), scales of saturation (0..2) and contrast (0.5..1.5)."""
 
     amounts: Tensor  # (3, N, 1, 1, 1), in 0..1
+
+    def of(self, chosen: slice) -> Recolour:
+        return Recolour(self.amounts[:, chosen])
 
     @classmethod
     def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Recolour:
@@ -127,6 +131,9 @@ class Translate(NamedTuple):
     rows: Tensor  # (N, H): the row of each pixel in the padded picture
     columns: Tensor  # (N, W): its column
 
+    def of(self, chosen: slice) -> Translate:
+        return Translate(self.rows[chosen], self.columns[chosen])
+
     @classmethod
     def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Translate:
         return cls(*(_shifted(count, side, random) for side in shape))
@@ -151,6 +158,9 @@ class Cutout(NamedTuple):
 
     rows: Tensor  # (N, H): which rows are in the rectangle
     columns: Tensor  # (N, W): which columns are
+
+    def of(self, chosen: slice) -> Cutout:
+        return Cutout(self.rows[chosen], self.columns[chosen])
 
     @classmethod
     def draw(cls, count: int, shape: Shape, random: torch.Generator) -> Cutout:
@@ -179,6 +189,11 @@ def draw_changes(count: int, shape: Shape, random: torch.Generator) -> Changes:
         chance = torch.rand(count, 1, 1, 1, generator=random)
         changes.append((chance, kind.draw(count, shape, random)))
     return changes
+
+
+def changes_of(changes: Changes, chosen: slice) -> Changes:
+    """Returns the changes of the chosen pictures."""
+    return [(chance[chosen], change.of(chosen)) for chance, change in changes]
 
 
 def diff_augment(images: Tensor, strength: Tensor, changes: Changes) -> Tensor:

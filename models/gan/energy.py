@@ -9,6 +9,8 @@ pictures alone and is left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -78,18 +80,20 @@ def picture_energy(
     reals: Tensor,
     real_maps: list[Tensor],
     classes: Tensor | None = None,
+    all_of: Callable[[Tensor], Tensor] = lambda vectors: vectors,
 ) -> Tensor:
     """Returns the distance of whole pictures, by their coarse colours and their features.
 
     Of the features, it compares the layout and the statistics.
 
     classes: class weights (N, C), to compare all pictures of a class; None for those of a group.
+    all_of: returns the vectors of these N pictures from those of this process.
     """
 
     def compared(fake: Tensor, real: Tensor) -> Tensor:
         if classes is None:
             return energy(fake, real, 1)
-        return class_energy(fake, real, classes)
+        return class_energy(all_of(fake), all_of(real), classes)
 
     total = fakes.new_zeros(())
     edge = nominal_edge(*fakes.shape[2:])

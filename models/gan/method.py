@@ -17,7 +17,8 @@ from ..blocks import blank, initialise
 from ..training.loop import TrainingRun
 from ..training.numerics import Numerics
 from ..training.rng import rng
-from .augment import Augment, Augmentation, Changes
+from ..training.team import Part
+from .augment import Augment, Augmentation, Changes, changes_of
 from .batches import WEIGHTS, TrainingSet
 from .config import GanConfig, Method
 
@@ -61,15 +62,31 @@ class GanSetup:
     augmentation: Augmentation  # augments the pictures that the critic sees
 
 
+class Own(NamedTuple):
+    """The pictures of a slice with which a process computes: `size` of `whole`, from `first` on."""
+
+    first: int
+    size: int
+    whole: int
+
+
 class Draws(NamedTuple):
-    """The random numbers of a slice of a step.
+    """The random numbers of a slice of a step, or of the part of it that a process computes.
 
     changes:  those of each augmentation in the order of their use; None if it is off.
     places:   positions of the patches that are compared (projected only).
+    own:      the pictures of the slice that they are for.
     """
 
     changes: list[Changes | None]
     places: list[Tensor]
+    own: Own
+
+    def of(self, part: Part) -> Draws:
+        """Returns those of the pictures of a part of the slice."""
+        inner = part.inner
+        changes = [None if c is None else changes_of(c, inner) for c in self.changes]
+        return Draws(changes, self.places, Own(inner.start, part.size, part.whole))
 
 
 @dataclass(frozen=True)
@@ -99,11 +116,14 @@ class GanMethod(ABC, Generic[B]):
     betas:     the betas of Adam for the generator and for the critic.
     clip:      largest norm of the generator's gradient; None for no limit.
     views:     number of augmentations in a slice of a step.
+    together:  whether a loss compares all pictures of a slice with each other, and not only those
+               of a group.
     """
 
     betas: tuple[Betas, Betas]
     clip: float | None = None
     views: int
+    together = False
 
     def __init__(
         self, setup: GanSetup, make: Callable[[GanConfig], nn.Module], critic: nn.Module
@@ -139,7 +159,8 @@ class GanMethod(ABC, Generic[B]):
         """
         shape = self.setup.config.shape
         views = range(self.views)
-        return Draws([self.augmentation.draw(count, shape, k, step, first) for k in views], [])
+        changes = [self.augmentation.draw(count, shape, k, step, first) for k in views]
+        return Draws(changes, [], Own(0, count, count))
 
     @abstractmethod
     def batch(self, reals: Tensor, classes: Tensor, z: Tensor, draws: Draws) -> B:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import blank
+from ..training import team
 from ..training.loop import TrainingRun
 from ..training.rng import rng
 from .batches import GROUP, PATCHES, TrainingSet
@@ -70,7 +71,7 @@ class ProjectedMethod(GanMethod[Views]):
         self._places = [height * width for height, width in maps]
         pixels = math.prod(side // PATCH for side in config.shape)
         self._places.append(pixels)
-        self._further = further
+        self._further, self.together = further, further is not None
         self._further_places = further.places(empty) if further is not None else []
         critic = blank(lambda: ProjectedCritic(shapes, classes, config.critic, config.fine))
         super().__init__(setup, ProjectedGenerator, critic)
@@ -88,7 +89,9 @@ class ProjectedMethod(GanMethod[Views]):
                 "training a small network on these pictures first, as the critic needs its features"
             )
             seed = self.setup.settings.seed
-            train_features(self._trained_features, data, seed, self.numerics, run.progress)
+            if team.is_first():
+                train_features(self._trained_features, data, seed, self.numerics, run.progress)
+            team.copy_from_first(self._trained_features)
 
     def rates(self, step: int, age: int) -> tuple[float, float]:
         """Inverse square root decay, which has no last step (Karras et al. 2024, EDM2, eq. 67)."""
@@ -151,12 +154,21 @@ class ProjectedMethod(GanMethod[Views]):
         They compare distributions, which do not show single pictures to copy. So these pictures are
         not augmented. To save time, only half of the groups are compared.
         """
-        half = max(1, len(batch.classes) // (2 * GROUP)) * GROUP
-        reals, fakes = (pictures[:half] for pictures in batch.plain)
+        own = batch.draws.own
+        half = max(1, own.whole // (2 * GROUP)) * GROUP
+        inside = min(max(0, half - own.first), own.size)  # 0 only if there are several processes
+        reals, fakes = (pictures[: inside or GROUP] for pictures in batch.plain)
         with self.numerics.autocast():
             fake_maps = further(fakes)
             with torch.no_grad():
                 real_maps = further(reals)
-        whole = picture_energy(fakes, fake_maps, reals, real_maps, batch.classes[:half])
+
+        def all_of(vectors: Tensor) -> Tensor:
+            return team.gathered(vectors[:inside], own.first, half)
+
+        classes = all_of(batch.classes[:inside])
+        whole = picture_energy(fakes, fake_maps, reals, real_maps, classes, all_of)
         patches = patch_energy(fakes, fake_maps[:-1], reals, real_maps[:-1], places)
+        if team.count() > 1:  # the mean over the groups of all processes
+            patches = patches * (inside / half * own.whole / own.size)
         return FURTHER * whole, FURTHER * patches

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..blocks import to_bytes
+from ..training import team
 from ..training.average import Average
 from ..training.in_parts import in_parts
 from ..training.inputs import Number, send
@@ -18,6 +19,7 @@ from ..training.loop import State, Stateful, TrainingRun
 from ..training.rng import rng
 from ..training.sampler import micro_batches
 from ..training.steps import Steps
+from ..training.team import Part
 from .batches import GROUP, LATENTS, PREVIEW, WATCH, Batches, Chosen, TrainingSet
 from .evaluation import Judge
 from .kept import bytes_of, halved, is_look, kept_steps
@@ -35,7 +37,7 @@ class _Inputs(NamedTuple):
     reals: Chosen
     classes: Tensor  # class weights (B, C)
     latents: Tensor
-    draws: list[Draws]  # of each slice
+    draws: list[Draws]  # of each part
     rates: tuple[Number, Number]  # of the generator and the critic
     weight: Number  # of the generator in the average
 
@@ -61,6 +63,9 @@ class GanTrainee(Generic[B]):
         }
         self.batches = Batches(data, self.settings.batch, self.settings.seed)
         self.watch = Watch(data, self.settings.seed, self._numerics, judge)
+        norms = [team.share_norms(net) for net in (method.generator, method.critic)]
+        slices = micro_batches(self.settings.batch, math.prod(self.config.shape), GROUP)
+        self._parts = team.parts(slices, GROUP, any(norms) or method.together)
         self.steps = Steps(run)
         self.rate_factor, self.age = 1.0, 0
 
@@ -92,56 +97,56 @@ class GanTrainee(Generic[B]):
         """
         method, metrics, signs = self.method, dict[str, Tensor](), []
         reals, z, classes = self._data.pictures(inputs.reals), inputs.latents, inputs.classes
-        slices = [*zip(self._slices(len(z)), inputs.draws, strict=True)]
+        parts = [*zip(self._parts, inputs.draws, strict=True)]
 
-        def batch_of(part: slice, draws: Draws) -> B:
-            return method.batch(reals[part], classes[part], z[part], draws)
+        def batch_of(part: Part, draws: Draws) -> B:
+            return method.batch(reals[part.here], classes[part.here], z[part.here], draws)
 
-        def backward(part: slice, loss: Tensor, part_metrics: Metrics) -> None:
-            share = (part.stop - part.start) / len(z)
+        def backward(part: Part, loss: Tensor, part_metrics: Metrics) -> None:
+            share = part.size / self.settings.batch
             (loss * share).backward()
             for name, value in part_metrics.items():
                 metrics[name] = metrics.get(name, 0) + value.detach() * share
 
-        for part, draws in slices:
+        for part, draws in parts:
             batch = batch_of(part, draws)
             loss, scores, part_metrics = method.critic_loss(batch)
             signs.append(scores.detach().sign().flatten())
             backward(part, loss, part_metrics)
+        team.sum_gradients(method.critic)
         self._update("critic_adam", inputs.rates[1])
         method.critic.requires_grad_(False)
-        for part, draws in slices:
-            batch = batch if len(slices) == 1 else batch_of(part, draws)
+        for part, draws in parts:
+            batch = batch if len(parts) == 1 else batch_of(part, draws)
             loss, part_metrics = method.generator_loss(batch)
             backward(part, loss, part_metrics)
         method.critic.requires_grad_(True)
+        team.sum_gradients(method.generator)
         if method.clip is not None:
             nn.utils.clip_grad_norm_(method.generator.parameters(), method.clip)
         self._update("generator_adam", inputs.rates[0])
         self.average.update(method.generator, inputs.weight)
         certainty = method.augmentation.adapt(torch.cat(signs), self.settings.batch)
-        return {**metrics, **certainty}
+        return {**team.summed_metrics(metrics), **certainty}
 
     def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         reals, labels = self.batches.reals(step)
-        count, rates = len(labels), self.method.rates(step, self.age)
-        draws = [
-            self.method.draw(part.stop - part.start, step, part.start)
-            for part in self._slices(count)
-        ]
+        rates = self.method.rates(step, self.age)
+        draws = [self._draws(part, step) for part in self._parts]
+        of_batch = reals, self._class_weights(labels), self._latents(len(labels), step)
         return _Inputs(
-            reals,
-            self._class_weights(labels),
-            self._latents(count, step),
+            *team.own_rows(of_batch, self._parts),
             draws,
             (rates[0] * self.rate_factor, rates[1] * self.rate_factor),
             # Half the number of steps makes the window of the average half as long.
             self.average.weight((self.age + step) // 2),
         )
 
-    def _slices(self, count: int) -> list[slice]:
-        return micro_batches(count, math.prod(self.config.shape), GROUP)
+    def _draws(self, part: Part, step: int) -> Draws:
+        """Returns the random numbers of a part, as they are in those of its slice."""
+        first = part.batch.start - part.inner.start
+        return self.method.draw(part.whole, step, first).of(part)
 
     def _class_weights(self, labels: Tensor) -> Tensor:
         return F.one_hot(labels, len(self.config.classes)).float()
@@ -160,6 +165,8 @@ class GanTrainee(Generic[B]):
 
     def _evaluate(self, steps: int) -> None:
         """Evaluate the pictures and keep the weights if that is due; log warnings."""
+        if not team.is_first():
+            return
         if self.rate_factor == 1 and is_look(steps):
             self.watch.evaluate(steps, self.draw)
             self._keep(steps)

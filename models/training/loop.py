@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -67,6 +68,8 @@ class TrainingRun:
     log:         called with a line for the user, such as an early warning.
     warn:        called with a line about the result, which is stored with it.
     stages:      called with the stages of the training, if it has others than its steps.
+    devices:     number of devices that train together (see parallel.py).
+    temporary:   folder for temporary files of much data; None for that of the system.
     """
 
     numerics: Numerics
@@ -75,6 +78,8 @@ class TrainingRun:
     log: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
     stages: Report = no_report
+    devices: int = 1
+    temporary: Path | None = None
 
     def in_stages(self, *stages: Stage) -> list[TrainingRun]:
         """Returns a run for each stage, whose progress fills its share of this run's progress."""

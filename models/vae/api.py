@@ -19,6 +19,7 @@ from ..training.diverged import UnsuitableError
 from ..training.in_parts import in_parts
 from ..training.loop import Progress, State, TrainingResult, TrainingRun, train
 from ..training.numerics import Numerics
+from ..training.parallel import on_devices
 from .config import FACTOR, Method, VaeConfig
 from .fsq import LEVELS
 from .make import make_vae
@@ -33,6 +34,7 @@ QUANTISED_CHANNELS = 32  # default if quantised; as many bits as 16 channels tha
 MEASURED = 1024  # pictures used to measure the latents' mean and variance
 
 
+@on_devices
 def train_vae(
     images: Tensor,
     settings: VaeSettings,

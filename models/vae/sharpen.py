@@ -21,6 +21,7 @@ from ..training.inputs import Number
 from ..training.loop import Stateful
 from ..training.numerics import Numerics
 from ..training.rng import rng
+from ..training.team import norm, sum_gradients
 
 Sharpen = Literal["none", "features", "adversarial"]
 
@@ -142,6 +143,7 @@ class AdversarialSharpener:
         return gradient, {"critic": loss.detach()}
 
     def learn(self) -> None:
+        sum_gradients(self._critic)
         self._optimiser.step()
         self._optimiser.zero_grad()
 
@@ -180,6 +182,6 @@ def sharpened_error(
     if isinstance(weight, float) and weight == 0:  # on a GPU, all steps do the same operations
         return error, metrics
     (error_gradient,) = torch.autograd.grad(error, drawn, retain_graph=True)
-    scale = weight * error_gradient.norm() / gradient.norm().clamp(min=1e-12)
+    scale = weight * norm(error_gradient, share) / norm(gradient, share).clamp(min=1e-12)
     added = (drawn * (gradient * scale)).sum()  # its gradient is `gradient * scale`
     return error + added - added.detach(), metrics

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..blocks import blank, initialise, to_bytes, to_signed
+from ..training import team
 from ..training.average import Average
 from ..training.inputs import Number, selected, selection
 from ..training.loop import State, Stateful, TrainingRun
@@ -112,7 +113,9 @@ class VaeTrainee:
             fused=True,
         )
         rows = torch.arange(len(images)) if draws is None else draws
-        self._sampler = Sampler(rows, settings.batch, settings.seed)
+        self._sampler, self._batch = Sampler(rows, settings.batch, settings.seed), settings.batch
+        slices = micro_batches(settings.batch, math.prod(config.shape))
+        self._parts = team.parts(slices, together=sharpener is not None)
 
     def stateful(self) -> Mapping[str, Stateful]:
         more = {} if self._sharpener is None else self._sharpener.stateful()
@@ -128,7 +131,7 @@ class VaeTrainee:
 
     def compute(self, inputs: _Inputs) -> Mapping[str, Tensor]:
         """Do a step with inputs on the device. Returns the metrics."""
-        beta, count = self._beta, sum(len(sent) for sent in inputs.pictures)
+        beta, count = self._beta, self._batch
         shares: list[dict[str, Tensor]] = []
         self._optimiser.zero_grad()
         for sent, noise in zip(inputs.pictures, inputs.noise, strict=True):
@@ -146,23 +149,25 @@ class VaeTrainee:
             shares.append({k: v.detach() * share for k, v in (losses | metrics).items()})
         for group in self._optimiser.param_groups:
             group["lr"] = inputs.rate
+        team.sum_gradients(self._network)
         self._optimiser.step()
         if self._sharpener is not None:
             self._sharpener.learn()
         self.average.update(self._network, inputs.weight)
-        return {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
+        return team.summed_metrics(
+            {name: torch.stack([s[name] for s in shares]).sum() for name in shares[0]}
+        )
 
     def inputs(self, step: int) -> _Inputs:
         """Returns what step number `step` needs, on the processor."""
         chosen = self._sampler.indices(step)
-        parts = micro_batches(len(chosen), math.prod(self._config.shape))
-        noise: list[Tensor | None] = [None] * len(parts)
+        noise: list[Tensor | None] = [None] * len(self._parts)
         if not self._config.levels:
             shape, random = self._config.latent_shape, rng(self._seed, 1, step)
             drawn = torch.randn(len(chosen), *shape, generator=random)
-            noise = [drawn[part] for part in parts]
+            noise = [drawn[part.batch] for part in self._parts]
         return _Inputs(
-            [selection(self._images, chosen[part]) for part in parts],
+            [selection(self._images, chosen[part.batch]) for part in self._parts],
             noise,
             self._rate * self._pace(step),
             self.average.weight((AVERAGED if self._age else 0) + step),

@@ -159,7 +159,6 @@ def sweep(
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
-    from ..runner.graph.bound import Graph
     from ..runner.run.axes import parse_space
     from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener

@@ -15,7 +15,8 @@ from .lettering import font_for, height_of, shorten, width_of
 
 _GAP = 8  # pixels between pictures
 _MAX_SHEET = 4_096  # most pixels of all pictures across, and down
-_MIN_EDGE, _MAX_EDGE = 96, 512  # smallest and largest side of a place in pixels
+_MAX_EDGE = 512  # largest side of a picture in pixels
+_IN_GRID, _IN_ORDER = 64, 96  # the side that pictures have at least in a grid, and in order
 _LONGEST_ROW = 8  # most pictures of a single row, if there are no other rows
 _INK = "#26282c"
 _EMPTY = ("#f3f3f1", "#d8d8d4", "#8a8d93")  # fill, border and letters of a place without a picture
@@ -42,43 +43,48 @@ class Place:
 class Layout:
     """Where pictures and labels are, for pictures of these sizes.
 
-    A grid has labels for its columns and its rows, if it fits on one page. Otherwise the pictures
-    are in order, each with its own label, and continue on further pages.
+    A grid has labels for its columns and its rows. If it is much too wide or too long, the pictures
+    are in order instead, each with its own label. Both continue on further pages.
 
-    across, down: labels of the columns and of the rows; `down` is empty for pictures in order.
-    labels:       the label of each picture, for pictures in order.
-    titles:       names of what varies across and down.
+    across, down: labels of the columns and of the rows; empty for pictures in order.
+    labels:       the label of each picture, for pictures in order: a text for each line.
+    titles:       names of what varies across and down, or of the lines of a label.
     sizes:        the sizes of the pictures in pixels.
     """
 
     across: tuple[str, ...]
     down: tuple[str, ...]
-    labels: tuple[str, ...]
-    titles: tuple[str, str]
+    labels: tuple[tuple[str, ...], ...]
+    titles: tuple[str, ...]
     sizes: frozenset[Size]
 
     @cached_property
     def is_grid(self) -> bool:
-        most = _MAX_SHEET // (_MIN_EDGE + _GAP)
-        if len(self.down) == 1:
-            return len(self.across) <= _LONGEST_ROW
-        return bool(self.down) and len(self.across) <= most and len(self.down) <= most
+        if len(self.down) < 2:
+            return 0 < len(self.across) <= _LONGEST_ROW
+        width, height = (side + _GAP for side in self._cell(self._grid_edge))
+        wide, high = len(self.across) * width, len(self.down) * height
+        return wide <= _MAX_SHEET and (high <= _MAX_SHEET or wide >= _MAX_SHEET // 2)
 
     @cached_property
     def edge(self) -> int:
         """The largest side of a picture on the sheet."""
         if self.is_grid:
-            most = max(len(self.across), len(self.down))
-        else:
-            most = math.ceil(math.sqrt(len(self.labels)))
-        return min(_MAX_EDGE, max(_MIN_EDGE, _MAX_SHEET // most - _GAP))
+            return self._grid_edge
+        return _edge(math.ceil(math.sqrt(len(self.labels))), _IN_ORDER)
+
+    @property
+    def _grid_edge(self) -> int:
+        return _edge(max(len(self.across), len(self.down)), _IN_GRID)
 
     @cached_property
     def cell(self) -> Size:
         """The size of a place."""
-        fitted = [_fitted(size, self.edge) for size in self.sizes]
-        sides = zip(*fitted, strict=True) if fitted else ((self.edge,), (self.edge,))
-        width, height = map(max, sides)
+        return self._cell(self.edge)
+
+    def _cell(self, edge: int) -> Size:
+        fitted = [_fitted(size, edge) for size in self.sizes] or [(edge, edge)]
+        width, height = map(max, zip(*fitted, strict=True))
         return width, height
 
     @cached_property
@@ -89,8 +95,8 @@ class Layout:
     @cached_property
     def step(self) -> Size:
         """The distance from a place to the next."""
-        label = 0 if self.is_grid else height_of(self.letters) + _GAP // 2
-        return self.cell[0] + _GAP, self.cell[1] + label + _GAP
+        lines = 0 if self.is_grid else max(map(len, self.labels))
+        return self.cell[0] + _GAP, self.cell[1] + lines * height_of(self.letters) + _GAP
 
     @cached_property
     def columns(self) -> int:
@@ -113,15 +119,13 @@ class Layout:
     @cached_property
     def per_page(self) -> int:
         """The number of pictures on a page."""
-        if self.is_grid:
-            return len(self.across) * len(self.down)
-        return self.columns * max(1, _MAX_SHEET // self.step[1])
+        rows = max(1, _MAX_SHEET // self.step[1])
+        return self.columns * (min(rows, len(self.down)) if self.is_grid else rows)
 
     @property
     def pages(self) -> int:
         """The number of pages."""
-        count = self.per_page if self.is_grid else len(self.labels)
-        return -(-count // self.per_page)
+        return -(-len(self.labels) // self.per_page)
 
     def page_of(self, number: int) -> int:
         """Returns the page of the picture with this number; both count from 0."""
@@ -131,27 +135,30 @@ class Layout:
         """Returns a page. `places` are those of all pictures, row by row."""
         first = page * self.per_page
         places = places[first : first + self.per_page]
+        labels = self.labels[first : first + self.per_page]
         line, (width, height) = height_of(self.letters), self.step
-        top, left = 2 * _GAP + line, _GAP
+        rows = -(-len(places) // self.columns)
+        down = self.down[first // self.columns :][:rows] if self.is_grid else ()
+        left, top = _GAP, 2 * _GAP + line
         if self.is_grid:
-            texts = (*self.down, self.titles[1], "")
+            texts = (*self.down, self.titles[1])
             left = 2 * _GAP + min(400, max(width_of(text, self.letters) for text in texts))
             top += line
-        rows = len(self.down) if self.is_grid else -(-len(places) // self.columns)
         sheet = Image.new("RGB", (left + self.columns * width, top + rows * height), "white")
         draw = ImageDraw.Draw(sheet)
-        for number, place in enumerate(places):
+        for number, (place, label) in enumerate(zip(places, labels, strict=True)):
             row, column = divmod(number, self.columns)
-            at = (left + column * width, top + row * height)
-            self._place(sheet, at, place)
-            if not self.is_grid:
-                below = (at[0] + self.cell[0] / 2, at[1] + self.cell[1] + _GAP // 4)
-                self._write(draw, below, self.labels[first + number], self.cell[0], "ma")
+            x, y = left + column * width, top + row * height
+            self._place(sheet, (x, y), place)
+            for below, text in enumerate(() if self.is_grid else label):
+                middle = (x + self.cell[0] / 2, y + self.cell[1] + 1 + below * line)
+                self._write(draw, middle, text, self.cell[0], "ma")
+        pages = f"page {page + 1} of {self.pages}: " if self.pages > 1 else ""
         if self.is_grid:
-            self._label_grid(draw, left, top, sheet.width)
+            self._write(draw, (left, _GAP), pages + self.titles[0], sheet.width - left, "la")
+            self._label_grid(draw, left, top, down)
         else:
-            number = f"page {page + 1} of {self.pages}: " if self.pages > 1 else ""
-            title = number + ", ".join(filter(None, self.titles))
+            title = pages + ", ".join(filter(None, self.titles))
             self._write(draw, (_GAP, _GAP), title, sheet.width - 2 * _GAP, "la")
         return sheet
 
@@ -172,14 +179,16 @@ class Layout:
         draw.rectangle((x, y, x + width - 1, y + height - 1), fill, line)
         self._write(draw, (x + width / 2, y + height / 2), place.note, width - 4, "mm", ink)
 
-    def _label_grid(self, draw: ImageDraw.ImageDraw, left: int, top: int, width: int) -> None:
-        line = height_of(self.letters)
-        self._write(draw, (left, _GAP), self.titles[0], width - left, "la")
-        self._write(draw, (_GAP, _GAP + line), self.titles[1], left - 2 * _GAP, "la")
+    def _label_grid(
+        self, draw: ImageDraw.ImageDraw, left: int, top: int, down: Sequence[str]
+    ) -> None:
+        """Write the labels of the columns above, and those of the rows of this page beside."""
+        above = _GAP + height_of(self.letters)
+        self._write(draw, (_GAP, above), self.titles[1], left - 2 * _GAP, "la")
         for column, text in enumerate(self.across):
-            at = (left + column * self.step[0] + self.cell[0] / 2, _GAP + line)
+            at = (left + column * self.step[0] + self.cell[0] / 2, above)
             self._write(draw, at, text, self.cell[0], "ma")
-        for row, text in enumerate(self.down):
+        for row, text in enumerate(down):
             y = top + row * self.step[1] + self.cell[1] / 2
             self._write(draw, (left - _GAP, y), text, left - 2 * _GAP, "rm")
 
@@ -194,6 +203,11 @@ class Layout:
     ) -> None:
         text = shorten(text, self.letters, space)
         draw.text(at, text, colour, font_for(text, self.letters), anchor=anchor)
+
+
+def _edge(count: int, least: int) -> int:
+    """Returns the largest side of each of so many pictures beside each other."""
+    return min(_MAX_EDGE, max(least, _MAX_SHEET // count - _GAP))
 
 
 def size_of(path: Path) -> Size | None:
@@ -211,11 +225,9 @@ def _fitted(size: Size, edge: int) -> Size:
     A small one is enlarged a whole number of times, so that there is space for labels.
     """
     longest = max(size)
-    if longest * 4 <= edge:
+    if longest <= edge:
         times = max(1, min(128, edge) // longest)
         return size[0] * times, size[1] * times
-    if longest <= edge:
-        return size
     width, height = (max(1, round(side * edge / longest)) for side in size)
     return width, height
 

@@ -54,6 +54,11 @@ class Space:
     seed: int = 0
 
     @property
+    def varied(self) -> tuple[Axis, ...]:
+        """The axes with several values; if there are none, the first."""
+        return tuple(axis for axis in self.axes if len(axis.values) > 1) or self.axes[:1]
+
+    @property
     def about(self) -> dict[str, Any]:
         """The facts about the sweep for its manifest."""
         return {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _NUMBERS = f"{OWN}combinations"  # the file that says which folder belongs to which combination
 _PREVIEWS = "previews"
 _SECONDS = 2.0  # shortest time between two writings of what is there so far
+_LINES = 3  # most lines of values below a picture
 _SHARE = 20  # how many times longer than a writing takes the sweep then goes on
 
 
@@ -166,17 +167,16 @@ class _Sheet:
         self._node, self._folder = node, folder
         self._sizes: dict[Path, tuple[int, int] | None] = {}
         self._drawn: dict[Path, Any] = {}  # what each page shows
-        first, *rest = space.axes
-        down = itertools.product(*(axis.labels for axis in rest))
-        labels = (", ".join(c.settings.values()) for c in combinations)
-        self._titles = (first.title, ", ".join(axis.title for axis in rest))
-        self._across, self._down = tuple(first.labels), tuple(map(", ".join, down))
+        first, *rest = space.varied
+        self._titles: tuple[str, ...] = (first.title, ", ".join(axis.title for axis in rest))
+        self._across: tuple[str, ...] = ()
+        self._down: tuple[str, ...] = ()
         if space.sample is not None:
-            self._across = self._down = ()
-            labels = (
-                f"{c.folder.name}: {label}" for c, label in zip(combinations, labels, strict=True)
-            )
-        self._labels = tuple(labels)
+            self._titles = ("folder", *self._titles)
+        else:
+            down = itertools.product(*(axis.labels for axis in rest))
+            self._across, self._down = tuple(first.labels), tuple(map(", ".join, down))
+        self._labels = tuple(_label(c, space) for c in combinations)
 
     def write(self, combinations: Sequence[Combination]) -> list[Path]:
         """Write the pages on which something has changed. Returns the paths of all pages."""
@@ -219,6 +219,13 @@ class _Sheet:
         if path not in self._sizes:
             self._sizes[path] = size_of(path)
         return self._sizes[path]
+
+
+def _label(combination: Combination, space: Space) -> tuple[str, ...]:
+    """Returns the lines below a picture: a value each; for a sample first the folder's name."""
+    lines = [", ".join(combination.settings[t] for t in axis.targets) for axis in space.varied]
+    lines[_LINES - 1 :] = [", ".join(lines[_LINES - 1 :])] if len(lines) >= _LINES else []
+    return tuple([combination.folder.name] * (space.sample is not None) + lines)
 
 
 def _identity(combination: Combination) -> str:

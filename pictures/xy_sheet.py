@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where pictures and labels are, for pictures of these sizes.
+    """The places of pictures and labels, for pictures of these sizes.
 
     A grid has labels for its columns and its rows. If it is much too wide or too long, the pictures
     are in order instead, each with its own label. Both continue on further pages.

@@ -158,7 +158,7 @@ class SweepFiles:
 class _Sheet:
     """The sheet of one node's pictures, in pages.
 
-    folder: where the pages are written.
+    folder: the folder of the pages.
     """
 
     def __init__(

@@ -5,8 +5,8 @@
 Each sweep is a process of its own with an empty cache, started as a user does. The graph has three
 `math` nodes, one of which all combinations share; with `--pictures` it also paints and saves a
 picture of 16 px, so that the sheets are measured, too. "again" is the same command once more, which
-reuses all results. Times are those of the clock, with the start of Python, and depend on other work
-on the machine and on its disk.
+reuses all results. Times contain the start of Python. Those of the processor ("cpu") depend less on
+other work on the machine and on its disk than those of the clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ PICTURES = """
 
 
 def main() -> None:
+    """Measure sweeps of each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", default="200,1000,5000", help="combinations, by commas")
     parser.add_argument("--pictures", action="store_true", help="also save a picture each")
@@ -57,22 +57,26 @@ def measured(count: int, pictures: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="artgraph-sweeps-") as name:
         folder = Path(name)
         (folder / "g.yaml").write_text(NUMBERS + (PICTURES if pictures else ""))
-        first, memory = _sweep(folder, count)
-        again, _ = _sweep(folder, count)
+        first, cpu, memory = _sweep(folder, count)
+        again, again_cpu, _ = _sweep(folder, count)
         sweep = folder / "out/g/sweep"
         return {
             "combinations": count,
             "seconds": round(first, 1),
             "ms_each": round(first / count * 1e3, 2),
+            "cpu_ms_each": round(cpu / count * 1e3, 2),
             "again_ms_each": round(again / count * 1e3, 2),
+            "again_cpu_ms_each": round(again_cpu / count * 1e3, 2),
             "peak_mb": round(memory),
             "table_kb": round((sweep / "table.csv").stat().st_size / 1e3),
             "sheets_kb": round(sum(page.stat().st_size for page in sweep.glob("*.png")) / 1e3),
         }
 
 
-def _sweep(folder: Path, count: int) -> tuple[float, float]:
-    """Run a sweep of so many combinations. Returns its seconds, and the peak of its memory in MB.
+def _sweep(folder: Path, count: int) -> tuple[float, float, float]:
+    """Run a sweep of so many combinations.
+
+    Returns its seconds, those of the processor, and the peak of its memory in MB.
 
     The values of the first setting are 50, or a tenth of the combinations if these are fewer.
     """
@@ -87,11 +91,8 @@ def _sweep(folder: Path, count: int) -> tuple[float, float]:
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"the sweep of {count} combinations failed")
-    return time.perf_counter() - start, _megabytes(used)
-
-
-def _megabytes(used: resource.struct_rusage) -> float:
-    return used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    memory = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, memory
 
 
 if __name__ == "__main__":

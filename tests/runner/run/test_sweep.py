@@ -273,7 +273,7 @@ def test_a_killed_sweep_goes_on_and_a_longer_list_runs_only_what_is_new(cli, pac
 
     before = (sweep / "05/picture.png").stat().st_mtime_ns
     longer = end(cli(*words(0.205), NOTES=str(notes)))
-    assert (longer["total"], longer["reused"]) == (84, 82)
+    assert (longer["total"], longer["reused"]) == (84, 83)  # the last two share all nodes
     assert (sweep / "05/picture.png").stat().st_mtime_ns == before
     assert notes.read_text().split().count("grey") == ran + 1
     folders = {row["folder"]: row["knobs.level"] for row in rows(cli, "m/sweep")}

@@ -50,7 +50,7 @@ def begin(tmp_path):
 
 
 def printed(process):
-    """Returns what it showed: the texts by kind. The last line of a killed one may be incomplete."""
+    """Returns what it showed, as texts by kind. A line that is not complete is left out."""
     lines = process.communicate()[0].splitlines(keepends=True)
     events = [json.loads(line) for line in lines if line.endswith("\n")]
     return {

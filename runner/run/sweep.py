@@ -206,6 +206,9 @@ def _run(
         return error.exit_code
     combination.status = finished.status
     combination.is_reused = finished.status == "done" and not (finished.ran or finished.extended)
+    # Nodes end in any order, but the columns of the table have always the same one.
+    files = combination.files
+    combination.files = {name: files[name] for name in graph.sorted if name in files}
     combination.numbers = _numbers(graph, run, store)
     return run.exit_code
 
@@ -216,8 +219,8 @@ def _numbers(graph: Graph, run: Run, store: Store) -> dict[str, Any]:
     The cells are those of a table of one row, and the last number of each curve.
     """
     numbers: dict[str, Any] = {}
-    for name, result in run.results.items():
-        for output, stored in result.outputs.items():
+    for name in filter(run.results.__contains__, graph.sorted):
+        for output, stored in run.results[name].outputs.items():
             (socket, *_) = graph.nodes[name].spec.outputs[output].sockets
             if socket.name not in ("number", "table"):
                 continue

@@ -36,8 +36,11 @@ from .options import (
     PackOption,
     QuietOption,
     RemoteOption,
+    SampleOption,
+    SeedOption,
     SetOption,
     SweepOption,
+    ZipOption,
     collect_rarely,
     number_of_jobs,
     open_store,
@@ -135,6 +138,9 @@ def run(
 def sweep(
     graph: GraphArgument,
     set_: SweepOption,
+    zip_: ZipOption = None,
+    sample: SampleOption = None,
+    seed: SeedOption = 0,
     only: OnlyOption = None,
     out: OutOption = Path("out"),
     input_: InputOption = USUAL_INPUT,
@@ -149,33 +155,40 @@ def sweep(
 ) -> None:
     """Run every combination of some settings.
 
-    At the end, contact sheets of the pictures and a table of the results are written.
+    Contact sheets of the pictures and tables of the results are written meanwhile and at the end.
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
+    from ..runner.run.axes import parse_space
     from ..runner.run.device_option import all_numerics_for
-    from ..runner.run.events import Listener, SweepFinished
+    from ..runner.run.events import Listener
     from ..runner.run.execute import Run
-    from ..runner.run.job import Job
+    from ..runner.run.job import Failures, Job
     from ..runner.run.publish import Publisher
-    from ..runner.run.sweep import Combination, Summary, combine, parse_axes, run_all
-    from .progress import make_listener
+    from ..runner.run.sweep import Combination, Sweep, run_all
+    from ..runner.run.sweep_files import SweepFiles
+    from .sweep_progress import make_sweep_listener
 
     interruption = Interruption()
-    (numerics, *others), axes = all_numerics_for(device), parse_axes(set_)
+    space = parse_space(set_, zip_ or (), sample, seed)
+    numerics, *others = all_numerics_for(device)
     number = number_of_jobs(jobs, 1 + len(others))
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
-    combinations = combine(document, registry, folders_of(document, input_, out), axes, folder)
+    the_sweep = Sweep(document, registry, folders_of(document, input_, out), space)
+    combinations = the_sweep.combinations()
+    first = the_sweep.check(combinations, only or ())
     if not quiet:
-        _report_omitted(combinations[0].graph)
-    listener = make_listener(as_json, quiet, str(folder))
+        _report_omitted(first)
+    listener = make_sweep_listener(as_json, quiet, str(folder), len(combinations))
+    failures: Failures = {}
 
-    def start(combination: Combination, listener: Listener) -> Run:
-        publisher = Publisher(combination.folder, combination.graph.document.yaml())
+    def start(combination: Combination, listener: Listener) -> tuple[Graph, Run]:
+        bound = the_sweep.graph(combination.settings)
+        publisher = Publisher(combination.folder, bound.document.yaml())
         job = Job(
-            combination.graph,
+            bound,
             store,
             numerics,
             publisher,
@@ -184,19 +197,16 @@ def sweep(
             jobs=number,
             memory=max_memory,
             others=tuple(others),
+            failures=failures,
         )
-        return interruption.follow(Run(job))
+        return bound, interruption.follow(Run(job))
 
-    for combination in combinations:
-        combination.graph.named(only or (), "--only")
     with (
         open_store(cache, cache_remote) as store,
-        Summary(combinations, axes, folder) as summary,
+        SweepFiles(combinations, space, folder) as files,
     ):
-        code = run_all(combinations, store, start, listener, only or ())
-        if code != Cancelled.exit_code:
-            files = summary.write()
-            listener(SweepFinished(files=files, moved=summary.moved))
+        code = run_all(combinations, store, start, listener, only or (), files.update)
+        listener(files.finish(code == Cancelled.exit_code))
     _leave(code)
 
 

@@ -64,9 +64,25 @@ SweepOption = Annotated[
     typer.Option(
         "--set",
         metavar="NODE.WIDGET=VALUE,VALUE,...",
-        help="The values of a setting or of knobs.NAME; repeatable, to try all combinations.",
+        help="The values of a setting or of knobs.NAME, also ranges such as 1..9, 0..1:0.1,"
+        " 0..1/5 or 1..1000x10; repeatable, to try all combinations.",
     ),
 ]
+ZipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zip",
+        metavar="NODE.WIDGET,NODE.WIDGET",
+        help="Settings that change together instead of in all combinations; repeatable.",
+    ),
+]
+SampleOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=100_000, help="Run so many combinations only, drawn at random by --seed."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="The seed of --sample.")]
 OnlyOption = Annotated[
     list[str] | None,
     typer.Option(

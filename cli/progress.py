@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 10.0  # shortest time between two progress lines in seconds
 _PICTURES = "/"  # the bar of the pictures among those of the nodes; no node has this name
-_SHOWN = 5  # names of failed pictures in one line
+_SHOWN = 5  # names of failed pictures, or of written files, in one line
+_FAILURES = 20  # failures of a sweep that are shown
 
 
 def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
@@ -48,11 +49,21 @@ def make_listener(as_json: bool, quiet: bool, folder: str) -> Listener:
 
 
 class Quiet:
-    """Prints failures only, on standard error."""
+    """Prints failures only, on standard error. Those of a sweep are in its table, too."""
+
+    _left = -1  # how many more failures are printed; negative for all
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Failed) and event.because is None:
+        if isinstance(event, CombinationStarted) and event.number == 1:
+            self._left = _FAILURES
+        if isinstance(event, Failed) and event.because is None and self._left:
             print(event.message, file=sys.stderr)
+            self._left -= 1
+            if self._left == 0:
+                print("further failures are only in the table of the sweep", file=sys.stderr)
+        elif isinstance(event, SweepFinished) and event.failed:
+            counts = f"{event.failed:,} of {event.total:,} combinations failed"
+            print(f"{counts}; see the column `error` of {event.files[0]}", file=sys.stderr)
         elif isinstance(event, PicturesFinished) and event.failed:
             failed = len(event.failed)
             more = f" and {failed - _SHOWN:,} more" if failed > _SHOWN else ""
@@ -125,7 +136,7 @@ class Lines(Quiet):
             return f"[{event.number}/{event.total}] {settings}"
         if isinstance(event, SweepFinished):
             lines = [moved_aside(*item) for item in event.moved.items()]
-            return "\n".join([*lines, f"the sweep is done; see {', '.join(event.files)}"])
+            return "\n".join([*lines, _end_of_sweep(event)])
         if isinstance(event, Failed) and event.because is not None:
             self._skipped += 1
             return f"{event.node}: skipped, because {event.because!r} failed"
@@ -254,6 +265,19 @@ class Bars(Lines):
 
     def progress(self, event: Progressed) -> str | None:
         return None
+
+
+def _end_of_sweep(event: SweepFinished) -> str:
+    """Returns the line about the end of a sweep."""
+    reused = f", {event.reused:,} of them reused" if event.reused else ""
+    counts = f"{event.done:,} of {event.total:,} combinations done{reused}"
+    if event.failed:
+        counts += f", {event.failed:,} failed"
+    more = f" and {len(event.files) - _SHOWN:,} more" if len(event.files) > _SHOWN else ""
+    line = f"{counts}; see {', '.join(event.files[:_SHOWN])}{more}"
+    if event.status == "interrupted":
+        return f"{line}\nrun the same command again to go on"
+    return line
 
 
 def moved_aside(folder: str, count: int) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 
+
+@cache
 def version() -> str:
     """Returns the version of the installed package; in a plain clone, that of pyproject.toml."""
     from importlib.metadata import PackageNotFoundError

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -29,11 +29,11 @@ from ..store.temporary import write_whole
 
 MANIFEST = "manifest.json"
 EARLIER = "earlier"
-_OWN = ".artgraph-"  # the names of our own hidden files begin with this
-JOURNAL = f"{_OWN}journal"
-MARK = f"{_OWN}previews"  # shows that a folder contains previews: `load_dataset` skips it
+OWN = ".artgraph-"  # the names of our own hidden files begin with this
+JOURNAL = f"{OWN}journal"
+MARK = f"{OWN}previews"  # shows that a folder contains previews: `load_dataset` skips it
 ELSEWHERE = "choose another folder with --out"  # the advice if the folder can't be written
-_LOCK = f"{_OWN}lock"
+_LOCK = f"{OWN}lock"
 _KEY = "0" * 16  # the lock file has one lock
 
 # A file in a manifest: of (digest of the result), node, size, mtime, hash; and source and
@@ -175,10 +175,11 @@ class OutputFolder:
             if parent == self.path or not _removed_if_empty(parent):
                 break
 
-    def move_all(self) -> None:
-        """Move everything aside but what was moved before."""
+    def move_all(self, kept: Collection[str] = ()) -> None:
+        """Move everything aside but what was moved before, and the names in `kept`."""
+        stays = {EARLIER, MANIFEST, *kept}
         for path in list(self.path.iterdir()):
-            if path.name not in (EARLIER, MANIFEST) and not path.name.startswith(_OWN):
+            if path.name not in stays and not path.name.startswith(OWN):
                 self.move_aside(path.name)
 
     def finish(self, manifest: bytes | None) -> None:

@@ -229,11 +229,41 @@ class CombinationStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CombinationFinished(Event):
+    """The end of a combination.
+
+    error:   why it failed, in one line; empty if it did not.
+    seconds: the time that its nodes took, without reused results.
+    reused:  whether all its results were stored before.
+    """
+
+    event = "combination_finished"
+    number: int
+    status: str
+    error: str
+    seconds: float
+    reused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepFinished(Event):
-    """The end of a sweep, with the paths of its table and sheets; `moved` as for a run."""
+    """The end of a sweep, or its interruption.
+
+    files:  the paths of its tables and sheets; of an interrupted one, those in `previews`.
+    moved:  as for a run.
+    total:  how many combinations it has.
+    done:   how many of them are done.
+    reused: how many of these needed no computing, since all their results were stored.
+    failed: how many failed.
+    """
 
     event = "sweep_finished"
+    status: Literal["done", "failed", "interrupted"]
     files: list[str]
+    total: int
+    done: int
+    reused: int
+    failed: int
     moved: dict[str, int] = field(default_factory=dict)
 
 

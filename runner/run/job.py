@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
 
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
@@ -11,6 +12,8 @@ from ..graph.sources import Picture
 from ..store.store import Store
 from .events import Listener
 from .publish import Publisher
+
+Failures = dict[str, tuple[Exception, TracebackType | None]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Job:
     others:   the numerics of more GPUs of the same kind, which are used at the same time.
     picture:  the picture of a folder for which the graph runs.
     estimates: whether the events `planned` say how long nodes are expected to take.
+    failures: errors with their tracebacks, by key; a node with such a key fails without running.
+              The runs of a sweep share them, so that a node that they have in common fails once.
     """
 
     graph: Graph
@@ -37,6 +42,7 @@ class Job:
     others: tuple[Numerics, ...] = ()
     picture: Picture | None = None
     estimates: bool = False
+    failures: Failures = field(default_factory=dict)
 
 
 def default_jobs(devices: int) -> int:

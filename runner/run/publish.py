@@ -53,12 +53,15 @@ class Publisher:
         for place in (folder, folder / "previews"):
             sweep(place)
 
-    def begin(self) -> None:
-        """Move aside all that the folder contains, unless it is of a run with the same facts."""
+    def begin(self, kept: Callable[[], Collection[str]]) -> None:
+        """Move aside what the folder contains, unless it is of a run with the same facts.
+
+        kept: returns the names of files and folders that stay; called when the folder is locked.
+        """
         folder = self._opened(lambda: None)
-        before = folder.sets[-1].about
+        before, names = folder.sets[-1].about, kept()
         if any(before.get(name) != value for name, value in self._about.items()):
-            folder.move_all()
+            folder.move_all(names)
 
     def publish(
         self,

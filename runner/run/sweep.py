@@ -1,25 +1,21 @@
 """Runs every combination of some settings, one after the other, on one cache.
 
-Nodes that do not depend on the settings are computed once, since keys do not depend on a graph. At
-the end, a table of the combinations is written, and a sheet for each node that saves pictures: the
-values of the first setting across, those of the others down.
+Nodes that do not depend on the settings are computed once, since keys do not depend on a graph. A
+combination that fails does not stop the others. Only the graph of one combination is in memory.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal
 
-from ...contract.errors import GraphError
+from ...contract.errors import ArtgraphError, CacheError, Cancelled, GraphError
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...contract.values.files import Files, file_stem
+from ...contract.values.kinds import Table
 from ...pictures.suffixes import is_displayable
 from ..graph.binding import bind
 from ..graph.bound import Graph
@@ -27,40 +23,45 @@ from ..graph.document import Document
 from ..graph.folders import Folders
 from ..graph.settings import parse_setting
 from ..graph.sources import picture_folders
+from ..store.blobs import BlobError
 from ..store.store import Store
-from .earlier import hash_bytes
-from .events import Cached, CombinationStarted, Event, Failed, Finished, Listener
+from .axes import Space
+from .events import (
+    Cached,
+    CombinationFinished,
+    CombinationStarted,
+    Event,
+    Failed,
+    Finished,
+    Listener,
+)
 from .execute import Run
-from .publish import Publisher
 
-MAX_COMBINATIONS = 1_000
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One setting and its values in a sweep."""
-
-    target: str
-    values: tuple[str, ...]
+_MOST_PROBLEMS = 20  # after which no more combinations are checked
 
 
 @dataclass
 class Combination:
-    """One value of each axis, and the outcome of its run.
+    """The values of one combination, and the outcome of its run.
 
-    seconds: the time that its nodes took, without reused results.
-    files:   the paths of the saved files, by node.
-    digests: the digests of the outputs, by node and output.
-    numbers: the numbers among the outputs, by `node.output`, and the cells of tables of one row.
+    number:    its place in the sweep, from 1.
+    error:     why it failed, in one line.
+    seconds:   the time that its nodes took, without reused results.
+    is_reused: whether no node had to run.
+    files:     the path of the first file of each node that saves.
+    digests:   the digests of the outputs of these nodes.
+    numbers:   the numbers among the outputs, by `node.output`, and cells of tables.
     """
 
+    number: int
     settings: dict[str, str]
-    graph: Graph
-    folder: Path
-    status: str = ""
+    folder: Path = Path()
+    status: Literal["waiting", "done", "failed", "interrupted"] = "waiting"
+    error: str = ""
     seconds: float = 0.0
-    files: dict[str, list[str]] = field(default_factory=dict)
-    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    is_reused: bool = False
+    files: dict[str, Path] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,199 +70,176 @@ class Combination:
 
     def record(self, event: Event) -> None:
         """Record an event of the run."""
-        if isinstance(event, Finished | Cached):
-            self.digests[event.node] = event.outputs
-            if event.files:
-                self.files[event.node] = event.files
+        if isinstance(event, Finished | Cached) and event.files:
+            paths = list(map(Path, event.files))
+            self.files[event.node] = next(filter(is_displayable, paths), paths[0])
+            self.digests[event.node] = " ".join(event.outputs.values())
         if isinstance(event, Finished):
             self.seconds += event.seconds
-        if isinstance(event, Failed):
-            self.status = "failed"
+        if isinstance(event, Failed) and event.because is None and not self.error:
+            self.error = event.message
 
 
-def parse_axes(settings: Iterable[str]) -> list[Axis]:
-    """Returns an axis for each setting `a.b=1,2,3`. A value with a comma is in double quotes.
+@dataclass(frozen=True)
+class Sweep:
+    """A graph, and the combinations of settings with which it runs."""
 
-    Raises: GraphError.
-    """
-    axes: list[Axis] = []
-    for text in settings:
-        target, equals, values = text.partition("=")
-        if not equals:
-            raise GraphError(f"--set {text}: not a setting", "write node.widget=value,value,...")
-        if any(axis.target == target for axis in axes):
-            raise GraphError(f"--set {target}: set twice", "write all its values in one --set")
-        try:
-            (row,) = csv.reader([values], strict=True) if values else ([""],)
-        except csv.Error as error:
-            raise GraphError(
-                f"--set {text}: {error}",
-                "put a value with a comma in double quotes, and double the quotes in it",
-            ) from error
-        axes.append(Axis(target, tuple(row)))
-    count = math.prod(len(axis.values) for axis in axes)
-    if count > MAX_COMBINATIONS:
-        what = f"--set: {count} combinations are more than {MAX_COMBINATIONS}"
-        raise GraphError(what, "use fewer values")
-    return axes
+    document: Document
+    registry: Mapping[str, NodeSpec]
+    folders: Folders
+    space: Space
 
+    def combinations(self) -> list[Combination]:
+        """Returns all combinations, in order."""
+        return [Combination(*item) for item in enumerate(self.space.settings(), 1)]
 
-def combine(
-    document: Document,
-    registry: Mapping[str, NodeSpec],
-    folders: Folders,
-    axes: Sequence[Axis],
-    folder: Path,
-) -> list[Combination]:
-    """Returns all combinations, checked, with the values of the first axis next to each other.
+    def graph(self, settings: Mapping[str, str]) -> Graph:
+        """Returns the graph with these settings.
 
-    Raises: GraphError with the problems of all.
-    """
-    combinations: list[Combination] = []
-    problems: dict[Problem, None] = {}  # a set in order
-    down = list(itertools.product(*(axis.values for axis in axes[1:])))
-    rows = [(across, *rest) for rest in down for across in axes[0].values]
-    for number, values in enumerate(rows, 1):
-        settings = {axis.target: value for axis, value in zip(axes, values, strict=True)}
+        Raises: GraphError.
+        """
         typed = dict(parse_setting(f"{target}={value}") for target, value in settings.items())
-        try:
-            graph = bind(document.copy(), registry, folders, typed)
-            for pictures in picture_folders(graph):
-                what = f"node {pictures.node!r} names a folder of pictures"
-                advice = "name one picture for a sweep, or run the graph once for each setting"
-                problems[Problem("other", None, what, advice)] = None
-            own_folder = folder / f"{number:0{len(str(len(rows)))}}"
-            combinations.append(Combination(settings, graph, own_folder))
-        except GraphError as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise GraphError.of(problems)
-    return combinations
+        return bind(self.document.copy(), self.registry, self.folders, typed)
+
+    def check(self, combinations: Sequence[Combination], only: Collection[str] = ()) -> Graph:
+        """Check all combinations. Returns the graph of the first.
+
+        Raises: GraphError with the problems of all, or with the first of them.
+        """
+        problems: dict[Problem, None] = {}  # a set in order
+        first: Graph | None = None
+        for combination in combinations:
+            try:
+                graph = self.graph(combination.settings)
+                first = first or graph
+                graph.named(only, "--only")
+                problems |= dict.fromkeys(_folder_problems(graph))
+            except GraphError as error:
+                problems |= dict.fromkeys(error.problems)
+            if len(problems) >= _MOST_PROBLEMS and combination is not combinations[-1]:
+                what = f"{len(combinations) - combination.number:,} combinations were not checked"
+                problems[Problem("other", None, what, "correct these problems first")] = None
+                break
+        if problems or first is None:
+            raise GraphError.of(problems)
+        return first
+
+
+def _folder_problems(graph: Graph) -> Iterator[Problem]:
+    for pictures in picture_folders(graph):
+        what = f"node {pictures.node!r} names a folder of pictures"
+        advice = "name one picture for a sweep, or run the graph once for each setting"
+        yield Problem("other", None, what, advice)
 
 
 def run_all(
     combinations: Sequence[Combination],
     store: Store,
-    start: Callable[[Combination, Listener], Run],
+    start: Callable[[Combination, Listener], tuple[Graph, Run]],
     listener: Listener,
     only: Iterable[str] = (),
+    update: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the combinations in turn. Returns the highest exit code; an interruption ends the sweep.
 
-    start: returns the run of a combination; its events go to the listener.
+    start:  returns the graph of a combination and its run, whose events go to the listener.
+    update: called after each combination.
+
+    Raises: CacheError.
     """
     code, only = 0, list(only)
-    for number, combination in enumerate(combinations, 1):
-
-        def record(event: Event, combination: Combination = combination) -> None:
-            combination.record(event)
-            listener(event)
-
-        listener(
-            CombinationStarted(
-                number=number,
-                total=len(combinations),
-                settings=combination.settings,
-                folder=str(combination.folder),
+    try:
+        for combination in combinations:
+            listener(
+                CombinationStarted(
+                    number=combination.number,
+                    total=len(combinations),
+                    settings=combination.settings,
+                    folder=str(combination.folder),
+                )
             )
-        )
-        run = start(combination, record)
-        combination.status = run.execute(only).status
-        combination.numbers = _numbers(combination.graph, run, store)
-        if run.exit_code == 130:
-            return 130
-        code = max(code, run.exit_code)
+            ended = _run(combination, store, start, listener, only)
+            listener(
+                CombinationFinished(
+                    number=combination.number,
+                    status=combination.status,
+                    error=combination.error,
+                    seconds=combination.seconds,
+                    reused=combination.is_reused,
+                )
+            )
+            if ended == Cancelled.exit_code:
+                return ended
+            code = max(code, ended)
+            store.enforce_budget()  # the results of all combinations may be larger than the disk
+            if combination.number == 1:
+                gc.freeze()  # nodes on the device collect garbage: not torch's objects each time
+            update()
+    finally:
+        gc.unfreeze()
     return code
 
 
+def _run(
+    combination: Combination,
+    store: Store,
+    start: Callable[[Combination, Listener], tuple[Graph, Run]],
+    listener: Listener,
+    only: Iterable[str],
+) -> int:
+    """Run one combination. Returns the exit code."""
+
+    def record(event: Event) -> None:
+        combination.record(event)
+        if isinstance(event, Failed):
+            event = replace(event, message=f"{combination.label}: {event.message}")
+        listener(event)
+
+    try:
+        graph, run = start(combination, record)
+        finished = run.execute(only)
+    except (CacheError, Cancelled):
+        raise
+    except ArtgraphError as error:  # of the folder, or of a file that has changed since the check
+        combination.status = "failed"
+        record(Failed(node="", type="", message=str(error), what=error.what, advice=error.advice))
+        return error.exit_code
+    combination.status = finished.status
+    combination.is_reused = finished.status == "done" and not (finished.ran or finished.extended)
+    # Nodes end in any order, but the columns of the table have always the same one.
+    files = combination.files
+    combination.files = {name: files[name] for name in graph.sorted if name in files}
+    combination.numbers = _numbers(graph, run, store)
+    return run.exit_code
+
+
 def _numbers(graph: Graph, run: Run, store: Store) -> dict[str, Any]:
-    """Returns the numbers among a run's outputs, and the cells of its tables of one row."""
+    """Returns the numbers among a run's outputs, and cells of its tables.
+
+    The cells are those of a table of one row, and the last number of each curve.
+    """
     numbers: dict[str, Any] = {}
-    for name, result in run.results.items():
-        for output, stored in result.outputs.items():
+    for name in filter(run.results.__contains__, graph.sorted):
+        for output, stored in run.results[name].outputs.items():
             (socket, *_) = graph.nodes[name].spec.outputs[output].sockets
+            if socket.name not in ("number", "table"):
+                continue
+            try:
+                value = store.value(socket, stored)
+            except BlobError:  # the next run computes it again
+                continue
             if socket.name == "number":
-                numbers[f"{name}.{output}"] = store.value(socket, stored)
-            elif socket.name == "table":
-                table = store.value(socket, stored)
-                if len(table) == 1:
-                    cells = {f"{name}.{output}.{k}": v[0] for k, v in table.columns.items()}
-                    numbers |= cells
+                numbers[f"{name}.{output}"] = value
+            else:
+                numbers |= {f"{name}.{output}.{k}": v for k, v in _cells(value)}
     return numbers
 
 
-class Summary:
-    """The table and the sheets of a sweep, in the folder that contains those of its combinations.
-
-    If the folder contains another sweep, that one is moved aside.
-    """
-
-    def __init__(
-        self, combinations: Sequence[Combination], axes: Sequence[Axis], folder: Path
-    ) -> None:
-        self._combinations, self._axes = combinations, axes
-        settings = {axis.target: list(axis.values) for axis in axes}
-        self._publisher = Publisher(folder, "", {"settings": settings})
-        self._about = {"settings": settings, "nodes": {}}
-        self.moved: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        self._publisher.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._publisher.close()
-
-    def write(self) -> list[str]:
-        """Write the table, and a sheet for each node whose pictures differ. Returns the paths."""
-        from ...pictures.encoding import encode_table
-
-        columns = _table(self._combinations)
-        lasting = {name: cells for name, cells in columns.items() if name != "seconds"}
-        table = encode_table(columns, "csv")
-        written = self._publish("table.csv", encode_table(lasting, "csv"), table)
-        for name, paths in _pictures(self._combinations).items():
-            sheet = self._sheet(paths)
-            written += self._publish(f"{file_stem(name)}.png", sheet, sheet)
-        self.moved = self._publisher.finish(self._about, True)
-        return written
-
-    def _publish(self, name: str, content: bytes, data: bytes) -> list[str]:
-        return self._publisher.publish(name, hash_bytes(content), lambda: Files({name: data}))
-
-    def _sheet(self, paths: list[Path | None]) -> bytes:
-        """Returns a sheet of the pictures as PNG: the values of the first setting go across it."""
-        from ...pictures.xy_sheet import xy_sheet
-
-        across, rest = self._axes[0], self._axes[1:]
-        down = [", ".join(values) for values in itertools.product(*(axis.values for axis in rest))]
-        titles = (across.target, ", ".join(axis.target for axis in rest))
-        buffer = io.BytesIO()
-        xy_sheet(paths, across.values, down, titles).save(buffer, "PNG")
-        return buffer.getvalue()
-
-
-def _table(combinations: Sequence[Combination]) -> dict[str, list[Any]]:
-    """Returns the columns of the table: settings, status, seconds, numbers that vary, folder."""
-    columns: dict[str, list[Any]] = {
-        target: [c.settings[target] for c in combinations] for target in combinations[0].settings
-    }
-    columns["status"] = [c.status for c in combinations]
-    columns["seconds"] = [round(c.seconds, 3) for c in combinations]
-    for name in dict.fromkeys(name for c in combinations for name in c.numbers):
-        values = [c.numbers.get(name) for c in combinations]
-        if any(value != values[0] for value in values):
-            columns[name] = values
-    columns["folder"] = [str(c.folder) for c in combinations]
-    return columns
-
-
-def _pictures(combinations: Sequence[Combination]) -> dict[str, list[Path | None]]:
-    """Returns the first picture of each combination, for every node whose pictures differ."""
-    pictures: dict[str, list[Path | None]] = {}
-    for name in dict.fromkeys(name for c in combinations for name in c.files):
-        if len({str(c.digests.get(name)) for c in combinations}) > 1:
-            paths = [Path(c.files[name][0]) if name in c.files else None for c in combinations]
-            if any(path is not None and is_displayable(path) for path in paths):
-                pictures[name] = paths
-    return pictures
+def _cells(table: Table) -> Iterator[tuple[str, Any]]:
+    for name, column in table.columns.items():
+        if len(table) == 1:
+            yield name, column[0]
+        elif table.x in table.columns and name != table.x:
+            known = [cell for cell in column if isinstance(cell, int | float)]
+            if known:
+                yield name, known[-1]

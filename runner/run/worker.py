@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ...contract.errors import Cancelled
+from ...contract.errors import CacheError, Cancelled
 from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
-from ...models.training.numerics import Numerics
+from ...models.training.numerics import Numerics, is_out_of_memory
 from ...models.training.stages import Stage
 from ..graph.bound import BoundNode, Source
 from ..graph.sources import Picture, UnclearSource, picture_widget, source_name, source_of
@@ -79,8 +79,21 @@ class Worker:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
             key = node_key(job.graph, node, widgets, job.store, job.numerics, self._results)
+        if key.digest in job.failures:
+            error, traceback = job.failures[key.digest]
+            raise error.with_traceback(traceback)
         asked_remote = step.key is not None  # `make_plan` looked the key up
-        outcome = find_or_compute(node.spec, widgets, key, job.store, host, forced, asked_remote)
+        try:
+            outcome = find_or_compute(
+                node.spec, widgets, key, job.store, host, forced, asked_remote
+            )
+        except (Cancelled, CacheError, LostBlobError):
+            raise
+        except Exception as error:
+            # Later there may be more memory, and the message may contain the name of a file.
+            if not is_out_of_memory(error) and not node.spec.paths:
+                job.failures[key.digest] = error, error.__traceback__
+            raise
         if outcome.action != "cached":
             steps = widgets.get(node.spec.length or "", 0) - (outcome.from_step or 0)
             self.estimator.record(

@@ -13,7 +13,7 @@ from artgraph.pictures.fitting import read_fitted
 from artgraph.pictures.reading import read_picture
 from artgraph.pictures.sheet import contact_sheet, lay_out
 from artgraph.pictures.tiles import tiled
-from artgraph.pictures.xy_sheet import xy_sheet
+from artgraph.pictures.xy_sheet import Layout, Place
 
 
 def disc(edge=64, inside=(200, 30, 30), outside=(0, 255, 0)):
@@ -95,7 +95,11 @@ def test_sheets_and_previews_show_a_checkerboard(tmp_path):
     preview = np.array(tiled(torch.from_numpy(batch)))
     assert {int(v) for v in np.unique(preview[:8, :16])} <= set(LEVELS)
     Image.fromarray(disc()).save(tmp_path / "a.png")
-    small = np.array(xy_sheet([tmp_path / "a.png"], ["1"], ["2"]))
+    small = np.array(
+        Layout(("1",), ("2",), (("1", "2"),), ("", ""), frozenset([(64, 64)])).draw(
+            0, [Place(tmp_path / "a.png")]
+        )
+    )
     assert (small == LEVELS[1]).all(2).any()
     assert not (small == (0, 255, 0)).all(2).any()
 

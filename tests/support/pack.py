@@ -69,6 +69,7 @@ def nap(
 @node(title="Failing", category="test")
 def failing(*, how: str = "node") -> Number:
     """Fail in one of several ways."""
+    note("failing")
     if how == "node":
         raise NodeError("it is broken", "repair it")
     if how == "memory":

@@ -344,7 +344,9 @@ def test_a_sweep_with_other_values_moves_the_earlier_one_aside(cli, pack):
     table = (sweep / "table.csv").stat().st_mtime_ns
     assert "moved aside" not in start("a,b,c")
     assert (sweep / "table.csv").stat().st_mtime_ns == table
-    assert "moved aside: out/g/sweep/earlier/0001 (4 files)" in start("x,y")
-    assert {p.name for p in sweep.iterdir()} == {"1", "2", "earlier", "manifest.json", "table.csv"}
+    assert "moved aside: out/g/sweep/earlier/0001 (5 files)" in start("x,y")
+    assert {p.name for p in sweep.iterdir() if p.name[0] != "."} == {
+        *("1", "2", "earlier", "manifest.json", "table.csv", "table.json")
+    }
     assert (sweep / "earlier/0001/3/project/deep/letter.txt").read_text() == "c"
     assert (sweep / "earlier/0001/table.csv").is_file()

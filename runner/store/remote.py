@@ -49,6 +49,7 @@ class Remote:
         self._results = Uploads(self._attempt, _THREADS)
         self._trainings = Uploads(self._attempt, 1)
         self._damaged: set[str] = set()  # names of files that were found damaged
+        self._known: set[str] = set()  # keys of results that this process has seen or uploads
 
     def close(self) -> None:
         """Wait until all uploads are done, also those that were not due yet.
@@ -114,6 +115,7 @@ class Remote:
             self._upload_result(row, blobs)
             done()
 
+        self._known.add(row.key)
         self._later(upload, len(row.parts) + len(row.outputs) + 500)
 
     def share(
@@ -136,7 +138,9 @@ class Remote:
                 self._write_row(found[0])
             done()
 
-        self._later(upload)
+        if key not in self._known:
+            self._known.add(key)
+            self._later(upload)
 
     def later(self, upload: Upload, replaces: str = "", due: bool = True) -> None:
         """Upload something of a training in the background, in the order of the calls."""

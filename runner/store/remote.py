@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .availability import Availability
 from .remote_files import PART, RemoteError, RemoteFiles
-from .schema import ResultRow
+from .schema import FORMAT, ResultRow
 from .uploads import Upload, Uploads
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Remote:
         self._state, self._warn = Availability(self.url, warn), warn
         self._results = Uploads(self._attempt, _THREADS)
         self._trainings = Uploads(self._attempt, 1)
+        self._is_closed = False
         self._damaged: set[str] = set()  # names of files that were found damaged
         self._known: set[str] = set()  # keys of results that this process has seen or uploads
 
@@ -61,6 +62,7 @@ class Remote:
         for uploads in (self._results, self._trainings):
             seconds = max(0.0, end - time.monotonic())
             left += uploads.close(seconds, self._state.waiting, _SLOW_SECONDS)
+        self._is_closed = True  # for uploads that are left behind
         self._state.left(left)
         self._files.close()
 
@@ -113,7 +115,8 @@ class Remote:
 
         def upload() -> None:
             self._upload_result(row, blobs)
-            done()
+            if not self._is_closed:
+                done()
 
         self._known.add(row.key)
         self._later(upload, len(row.parts) + len(row.outputs) + 500)
@@ -129,6 +132,8 @@ class Remote:
 
         def upload() -> None:
             found = self._row(key, raises=True)
+            if self._is_closed:
+                return
             if found is None:
                 here = find()
                 if here is None:
@@ -136,7 +141,8 @@ class Remote:
                 self._upload_result(*here)
             elif time.time() - found[1] > GRACE_SECONDS:
                 self._write_row(found[0])
-            done()
+            if not self._is_closed:
+                done()
 
         if key not in self._known:
             self._known.add(key)
@@ -211,7 +217,7 @@ class Remote:
         return time.time() - found.written < GRACE_SECONDS / 2
 
     def _write_row(self, row: ResultRow) -> None:
-        text = json.dumps({"row": row, "stored": time.time()})
+        text = json.dumps({"format": FORMAT, "row": row, "stored": time.time()})
         self._files.write(result_name(row.key), text.encode())
 
     def _later(self, upload: Upload, size: int = 500) -> None:
@@ -250,9 +256,17 @@ def parsed_row(key: str, data: bytes | None) -> tuple[ResultRow, float] | None:
         found = json.loads(data or b"")
         _, node, parts, outputs, seconds = found["row"]
         row = ResultRow(key, str(node), str(parts), str(outputs), float(seconds))
-        return row, float(found["stored"])
+        return (row, float(found["stored"])) if found["format"] == FORMAT else None
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def is_newer(data: bytes | None) -> bool:
+    """Returns whether a newer artgraph has written the file of a result."""
+    try:
+        return int(json.loads(data or b"")["format"]) > FORMAT
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _name(kind: str, digest: str, ending: str) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...contract.errors import CacheError
 from ...contract.registry import load_nodes
-from .remote import GRACE_SECONDS, blob_name, parsed_row
+from .remote import GRACE_SECONDS, blob_name, is_newer, parsed_row
 from .remote_files import PARTLY, RemoteError, RemoteFile, RemoteFiles
 from .remote_training import LIST, parsed_list
 from .results import unpacked
@@ -104,6 +104,7 @@ def contents(files: RemoteFiles) -> Contents:
     results: list[RemoteFile] = []
     trainings: dict[str, list[RemoteFile]] = {}
     with _errors(files):
+        files.read("results/none")  # if the bucket does not exist, it is this that fails
         for file in files.list("results"):
             _sort_in(file, _RESULT, lambda match, f: results.append(f), found)
         for file in files.list("trainings"):
@@ -116,6 +117,8 @@ def contents(files: RemoteFiles) -> Contents:
                 _add_training(folder, trainings[folder], data, found)
         for file in files.list("blobs"):
             _sort_in(file, _BLOB, lambda m, f: found.blobs.__setitem__(m[1], f), found)
+    if not (found.entries or found.blobs or found.leftovers):
+        raise CacheError(f"there is no remote cache at {files.url}", "check the address")
     found.entries = _with_trained(found.entries)
     return found
 
@@ -128,7 +131,7 @@ def choose(
     max_bytes: what remains takes at most so many bytes; None for any number.
     max_age:   what was not used for so many seconds is evicted; None for any time.
 
-    Trained models and trainings come last.
+    Trained models and trainings come last. Damaged files are always evicted.
     """
     entries = sorted(found.entries, key=lambda entry: (entry.is_trained, entry.used))
     references: dict[str, int] = {}
@@ -140,7 +143,8 @@ def choose(
     evicted = []
     for entry in entries:
         is_old = max_age is not None and found.began - entry.used > max_age
-        if not is_old and (max_bytes is None or total <= max_bytes):
+        is_damaged = not entry.node
+        if not (is_old or is_damaged) and (max_bytes is None or total <= max_bytes):
             continue
         evicted.append(entry)
         total -= entry.size
@@ -210,7 +214,9 @@ def _sort_in(
 
 
 def _add_result(file: RemoteFile, data: bytes | None, found: Contents) -> None:
-    """Add a result; one that is damaged counts as last used in 1970."""
+    """Add a result. Raises: CacheError if a newer artgraph has written it."""
+    if is_newer(data):
+        raise CacheError("a newer artgraph has written this remote cache", "update artgraph")
     match = _RESULT.fullmatch(file.name)
     row = parsed_row(match[1] if match else "", data)
     try:
@@ -220,7 +226,7 @@ def _add_result(file: RemoteFile, data: bytes | None, found: Contents) -> None:
     blobs = tuple({s.digest for s in outputs if s.size is not None})
     used = found.began if file.written is None else file.written
     node = row[0].node if row else ""
-    found.entries.append(RemoteEntry(file.name, node, used if row else 0.0, file.size, blobs))
+    found.entries.append(RemoteEntry(file.name, node, used, file.size, blobs))
 
 
 def _add_training(

@@ -58,7 +58,8 @@ class Uploads:
             self._undue.clear()
             self._is_closing = True
             self._changed.notify_all()
-            if not self._changed.wait_for(self._is_done, min(slow_seconds, seconds)):
+            is_done = self._changed.wait_for(self._is_done, min(slow_seconds, seconds))
+            if not is_done and slow_seconds < seconds:
                 slow(len(self._queue) + self._busy)
                 self._changed.wait_for(self._is_done, max(0.0, end - time.monotonic()))
             left = self._dropped + len(self._queue) + self._busy

@@ -22,7 +22,10 @@ _buckets = count()
 
 @pytest.fixture(scope="session")
 def s3_server():
-    """The port of an S3 server on this machine."""
+    """A client of an S3 server on this machine."""
+    import boto3
+    from botocore.config import Config
+
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -30,7 +33,13 @@ def s3_server():
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until_it_answers(port)
-        yield port
+        yield boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="testing",
+            aws_secret_access_key=SECRET,
+            config=Config(region_name="us-east-1"),
+        )
     finally:
         server.kill()
         server.wait()
@@ -50,7 +59,7 @@ def until_it_answers(port, seconds=60):
 @pytest.fixture
 def s3(s3_server, monkeypatch):
     """A new bucket; this process and those that it starts reach it through a proxy."""
-    proxy = Proxy(s3_server)
+    proxy = Proxy(int(s3_server.meta.endpoint_url.rpartition(":")[2]))
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -59,7 +68,7 @@ def s3(s3_server, monkeypatch):
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    bucket = Bucket(proxy, f"bucket{next(_buckets)}-{os.getpid()}")
+    bucket = Bucket(s3_server, proxy, f"bucket{next(_buckets)}-{os.getpid()}")
     yield bucket
     proxy.stop()
 
@@ -67,11 +76,9 @@ def s3(s3_server, monkeypatch):
 class Bucket:
     """A bucket, seen past the proxy."""
 
-    def __init__(self, proxy, name):
-        import boto3
-
-        self.proxy, self.name, self.url = proxy, name, f"s3://{name}/shared"
-        self.client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{proxy._target}")
+    def __init__(self, client, proxy, name):
+        self.client, self.proxy, self.name = client, proxy, name
+        self.url = f"s3://{name}/shared"
         self.client.create_bucket(Bucket=name)
 
     def names(self, kind=""):

@@ -8,6 +8,13 @@ from contextlib import suppress
 
 REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.1\r\n")
 
+DENIED = b"""HTTP/1.1 403 Forbidden\r
+Content-Type: application/xml\r
+Connection: close\r
+Content-Length: 72\r
+\r
+<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"""
+
 
 class Proxy:
     """Forwards connections to `port` of this machine.
@@ -17,11 +24,13 @@ class Proxy:
     delay:    seconds before each request is forwarded.
     cut:      a connection is broken off after so many bytes of the client; None for never.
     silent:   whether nothing is forwarded, so nobody answers.
+    denied:   the verbs of requests that are answered as S3 answers somebody without permission.
     """
 
     def __init__(self, port):
         self._target = port
         self.requests, self.delay, self.cut, self.silent = [], 0.0, None, False
+        self.denied = set()
         self._open = set()
         self.port = 0
         self.start()
@@ -57,6 +66,9 @@ class Proxy:
                 if found:
                     self.requests.append(f"{found[1].decode()} {found[2].decode()}")
                     time.sleep(self.delay)
+                    if found[1].decode() in self.denied:
+                        client.sendall(DENIED)
+                        break
                 count += len(data)
                 if self.cut is not None and count > self.cut:
                     break

@@ -1,14 +1,11 @@
 """An S3 server of moto behind a proxy, and caches of several machines that share a bucket."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from itertools import count
 
 import pytest
 from proxy import Proxy
+from s3_server import environment, port_of, s3_server
 
 from artgraph.contract.values.files import Files
 from artgraph.contract.values.kinds import Number, socket_of
@@ -16,60 +13,23 @@ from artgraph.runner.store.keys import Key
 from artgraph.runner.store.remote import Remote
 from artgraph.runner.store.store import Store
 
-SECRET = "a-very-secret-value"
 _buckets = count()
 
 
 @pytest.fixture(scope="session")
-def s3_server():
+def s3_client():
     """A client of an S3 server on this machine."""
-    import boto3
-    from botocore.config import Config
-
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    # A process of its own, so that its memory is not counted, and a test may stop its own threads.
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until_it_answers(port)
-        yield boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id="testing",
-            aws_secret_access_key=SECRET,
-            config=Config(region_name="us-east-1"),
-        )
-    finally:
-        server.kill()
-        server.wait()
-
-
-def until_it_answers(port, seconds=60):
-    """Wait until a server accepts connections."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            assert time.monotonic() < end, "the server does not start"
-            time.sleep(0.05)
+    with s3_server() as client:
+        yield client
 
 
 @pytest.fixture
-def s3(s3_server, monkeypatch):
+def s3(s3_client, monkeypatch):
     """A new bucket; this process and those that it starts reach it through a proxy."""
-    proxy = Proxy(int(s3_server.meta.endpoint_url.rpartition(":")[2]))
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+    proxy = Proxy(port_of(s3_client))
+    for name, value in environment(proxy.port).items():
         monkeypatch.setenv(name, value)
-    bucket = Bucket(s3_server, proxy, f"bucket{next(_buckets)}-{os.getpid()}")
-    yield bucket
+    yield Bucket(s3_client, proxy, f"bucket{next(_buckets)}-{os.getpid()}")
     proxy.stop()
 
 

@@ -8,7 +8,8 @@ import time
 import tracemalloc
 
 import pytest
-from object_store import SECRET, get, key_of, put
+from object_store import get, key_of, put
+from s3_server import SECRET
 
 from artgraph.contract.errors import GraphError
 from artgraph.runner.store import remote, store

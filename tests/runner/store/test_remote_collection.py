@@ -64,7 +64,7 @@ def test_the_least_recently_used_are_deleted_with_their_blobs(machine, share):
         then = time.time() - (10 - number) * DAY
         os.utime(row(share, number), (then, then))
     size = sum(path.stat().st_size for path in share.rglob("*") if path.is_file())
-    eviction, used = collect(share, max_bytes=size * 3 // 5)
+    eviction, used = collect(share, max_bytes=size * 2 // 3)
     assert (len(eviction.entries), used, eviction.young) == (2, 0, [])
     assert eviction.freed >= 2 * SIZE
     assert names(share, "results") == [f"{number:032x}" for number in (3, 4, 5)]

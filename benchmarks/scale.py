@@ -74,9 +74,28 @@ def prepared(
     return run
 
 
+def warm_up(folder: Path) -> None:
+    """Run a task in a cache of its own, so that all modules are imported."""
+    place = folder / "warm"
+    place.mkdir(parents=True)
+    prepared([1_000_000], 0.0, place, None)()
+
+
+def processors(count: int, seconds: float = 2.0) -> float:
+    """Returns how many processors so many busy processes get, beside what else runs here."""
+    code = (
+        "import time\nend = time.perf_counter() + float(%r)\n"
+        "while time.perf_counter() < end: pass\nprint(time.process_time())" % seconds
+    )
+    words = [sys.executable, "-c", code]
+    busy = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    return sum(float(process.communicate()[0]) for process in busy) / seconds
+
+
 def work(words: list[str]) -> None:
     """Be a worker: get ready, wait for a line, run, and print when it is done."""
     first, tasks, step, seconds, folder, url = words
+    warm_up(Path(folder))
     numbers = range(int(first), int(tasks), int(step))
     run = prepared(numbers, float(seconds), Path(folder), url)
     print("ready", flush=True)
@@ -143,22 +162,37 @@ def constants(url: str, latency: float, folder: Path) -> Constants:
         cost_of(lambda: files.upload("large", io.BytesIO(data), SIZE)),
     ]
     files.close()
-    run, count = prepared(range(1_000_000, 1_000_200), 0.0, folder, None), 200
-    begun = time.perf_counter()
-    run()
-    overhead = (time.perf_counter() - begun) / count
+    warm_up(folder)
+    begin, overhead = task_costs(folder)
+    cores = os.cpu_count() or 1
+    slower = cores / processors(2 * cores)  # other work on this machine
     return Constants(
         latency,
-        client=statistics.mean(processor for _, processor in small),
+        client=slower * statistics.mean(processor for _, processor in small),
         get=small[0][0] - small[0][1],
         put=small[1][0] - small[1][1],
         get_blob=large[0][0] - large[0][1],
         put_blob=large[1][0] - large[1][1],
-        blob_client=statistics.mean(processor for _, processor in large),
-        overhead=overhead,
-        cores=os.cpu_count() or 1,
+        blob_client=slower * statistics.mean(processor for _, processor in large),
+        overhead=slower * overhead,
+        begin=slower * begin,
+        cores=cores,
         servers=1,
     )
+
+
+def task_costs(folder: Path) -> tuple[float, float]:
+    """Returns the processor's seconds for a run, and for each of its tasks."""
+    used = []
+    for count in (1, 101):
+        place = folder / f"tasks{count}"
+        place.mkdir()
+        run = prepared(range(1_000_001, 1_000_001 + count), 0.0, place, None)
+        begun = time.process_time()
+        run()
+        used.append(time.process_time() - begun)
+    overhead = (used[1] - used[0]) / 100
+    return max(0.0, used[0] - overhead), overhead
 
 
 def is_found(task: int) -> bool:
@@ -187,7 +221,7 @@ def main() -> None:
     """Measure, predict, run and compare."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tasks", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=1.0, help="for which a task waits")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for which a task waits")
     parser.add_argument("--latency", type=float, default=0.05, help="of each request")
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
     parser.add_argument("--executor", choices=["processes"], default="processes")

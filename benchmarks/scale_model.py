@@ -1,6 +1,6 @@
 """A model of workers that share one store: a discrete-event simulation, and formulas for capacity.
 
-The simulation follows what a worker does: it looks all its tasks up, one after the other, and copies
+The simulation follows what a worker does: it looks all its tasks up one by one, and copies
 those that are there; it computes the others, and uploads each result by one of eight threads.
 """
 
@@ -26,6 +26,7 @@ class Constants:
     get_blob, put_blob: the same for a blob, with the time of its transfer.
     blob_client: time of a processor in the worker for a blob.
     overhead: time of a processor for each task that is computed.
+    begin:    time of a processor for each worker, whatever it does.
     cores:    processors that the workers share; 0 if each has its own.
     servers:  requests that the server does at the same time; 0 for any number.
     """
@@ -38,6 +39,7 @@ class Constants:
     put_blob: float
     blob_client: float
     overhead: float
+    begin: float
     cores: int
     servers: int
 
@@ -120,6 +122,7 @@ def makespan(
     def worker(number: int) -> Process:
         own, queue = range(number, tasks, workers), deque[int]()
         busy[id(queue)] = 0
+        yield cores, cost.begin
         for task in own:
             yield from request(cost.client, cost.get)
             if found(task):

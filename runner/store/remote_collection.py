@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ...contract.errors import CacheError
 from ...contract.registry import load_nodes
@@ -23,6 +23,7 @@ from .remote_training import LIST, parsed_list
 from .results import unpacked
 
 _THREADS = 16
+_PART = 500  # results that are read at a time
 _CLOCK_SECONDS = 2.0  # some servers report the times of files in whole seconds
 _HEX = "[0-9a-f]"
 _RESULT = re.compile(rf"results/{_HEX}{{2}}/({_HEX}{{32}})\.json")
@@ -31,6 +32,7 @@ _TRAINING = re.compile(
     rf"(trainings/{_HEX}{{2}}/{_HEX}{{32}})/"
     rf"({re.escape(LIST)}|(?:state|end|kept)_[0-9]+_{_HEX}{{32}}\.safetensors)"
 )
+T = TypeVar("T")
 _LEFTOVER = re.compile(rf"(.*)\.{_HEX}{{32}}{re.escape(PARTLY)}")
 
 
@@ -103,6 +105,10 @@ def contents(files: RemoteFiles) -> Contents:
     found = Contents()
     results: list[RemoteFile] = []
     trainings: dict[str, list[RemoteFile]] = {}
+
+    def read_list(training: str) -> bytes | None:
+        return files.read(f"{training}/{LIST}")
+
     with _errors(files):
         files.read("results/none")  # if the bucket does not exist, it is this that fails
         for file in files.list("results"):
@@ -111,10 +117,14 @@ def contents(files: RemoteFiles) -> Contents:
             _sort_in(file, _TRAINING, lambda m, f: trainings.setdefault(m[1], []).append(f), found)
         # Blobs are listed after the results that refer to them were listed, not before.
         with ThreadPoolExecutor(_THREADS) as pool:
-            for pair in pool.map(lambda f: (f, files.read(f.name)), results):
-                _add_result(*pair, found)
-            for folder, data in pool.map(lambda t: (t, files.read(f"{t}/{LIST}")), trainings):
-                _add_training(folder, trainings[folder], data, found)
+            for part in _parts(results):
+                for file, data in zip(
+                    part, pool.map(lambda f: files.read(f.name), part), strict=True
+                ):
+                    _add_result(file, data, found)
+            for some in _parts(list(trainings)):
+                for folder, data in zip(some, pool.map(read_list, some), strict=True):
+                    _add_training(folder, trainings[folder], data, found)
         for file in files.list("blobs"):
             _sort_in(file, _BLOB, lambda m, f: found.blobs.__setitem__(m[1], f), found)
     if not (found.entries or found.blobs or found.leftovers):
@@ -196,6 +206,12 @@ def _is_unchanged(files: RemoteFiles, name: str, written: float | None) -> bool:
     return (
         found is None or written is None or abs((found.written or 0.0) - written) < _CLOCK_SECONDS
     )
+
+
+def _parts(items: list[T]) -> Iterator[list[T]]:
+    """Yields the items in parts, so that not all that is read is in memory at once."""
+    for start in range(0, len(items), _PART):
+        yield items[start : start + _PART]
 
 
 def _sort_in(

@@ -83,10 +83,13 @@ def warm_up(folder: Path) -> None:
 
 def processors(count: int, seconds: float = 2.0) -> float:
     """Returns how many processors so many busy processes get, beside what else runs here."""
-    code = (
-        "import time\nend = time.perf_counter() + float(%r)\n"
-        "while time.perf_counter() < end: pass\nprint(time.process_time())" % seconds
-    )
+    code = f"""
+import time
+end = time.perf_counter() + {seconds}
+while time.perf_counter() < end:
+    pass
+print(time.process_time())
+"""
     words = [sys.executable, "-c", code]
     busy = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     return sum(float(process.communicate()[0]) for process in busy) / seconds

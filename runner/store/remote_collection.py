@@ -141,9 +141,12 @@ def choose(
     max_bytes: what remains takes at most so many bytes; None for any number.
     max_age:   what was not used for so many seconds is evicted; None for any time.
 
-    Trained models and trainings come last. Damaged files are always evicted.
+    Results without blobs, which are small, come after the others, and trained models and
+    trainings last. Damaged files are always evicted.
     """
-    entries = sorted(found.entries, key=lambda entry: (entry.is_trained, entry.used))
+    entries = sorted(
+        found.entries, key=lambda entry: (entry.is_trained, not entry.blobs, entry.used)
+    )
     references: dict[str, int] = {}
     for entry in entries:
         for digest in entry.blobs:

@@ -12,7 +12,7 @@ import typer
 
 from ..contract.errors import GraphError
 from ..contract.quantities import ago, counted, duration, size_text
-from ..runner.store.place import size_of
+from ..runner.store.place import age_of, size_of
 from .options import CacheOption, JsonOption, open_existing_store
 
 if TYPE_CHECKING:
@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
 ]
+FarOption = Annotated[
+    str | None,
+    typer.Option(
+        "--remote",
+        metavar="URL",
+        help="Instead of the local cache, one that computers share (--cache-remote of `run`).",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+USUAL_SIZE = 20 << 30  # bytes that `gc` leaves if no size is named
 
 app = typer.Typer(
     help="Show, check and clean the cache.", no_args_is_help=True, rich_markup_mode=None
@@ -29,10 +39,17 @@ app = typer.Typer(
 
 
 @app.command("info")
-def info_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+def info_command(
+    remote: FarOption = None, cache: CacheOption = None, as_json: JsonOption = False
+) -> None:
     """Show where the cache is and how much it contains."""
     from ..runner.store.collection import info
 
+    if remote is not None:
+        from .cache_remote import info as remote_info
+
+        remote_info(remote, as_json)
+        return
     with open_existing_store(cache) as store:
         facts = info(store.index, store.blobs)
     if as_json:
@@ -62,29 +79,48 @@ def list_command(cache: CacheOption = None, as_json: JsonOption = False) -> None
 @app.command("gc")
 def collect_command(
     max_size: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--max-size",
             metavar="SIZE",
             help="Allowed size of the cache, such as 10GB or 500MB; 0 deletes all that is not"
             " protected.",
+            show_default="20GB for the local cache",
         ),
-    ] = "20GB",
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="AGE",
+            help="With --remote: delete what was not used for so long, such as 30d or 8w.",
+        ),
+    ] = None,
     pins: Annotated[
         bool, typer.Option(help="Protect the results of existing output folders.")
     ] = True,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
+    remote: FarOption = None,
     cache: CacheOption = None,
 ) -> None:
     """Delete the least recently used results, and trained models and checkpoints last.
 
     Before it deletes trained models or checkpoints, it asks for confirmation. A run does the same
-    at its end, without a question, if the cache is larger than $ARTGRAPH_CACHE_MAX (50GB).
+    at its end, without a question, if the cache is larger than $ARTGRAPH_CACHE_MAX (50GB). Nothing
+    but this command deletes results from a remote cache.
     """
     from ..runner.store.collection import choose, evict, trained_words
 
-    limit = size_of("--max-size ", max_size) or 0
+    limit, age = size_of("--max-size ", max_size), age_of("--older-than ", older_than)
+    if remote is not None:
+        from .cache_remote import collect
+
+        collect(remote, limit, age, dry_run, (lambda question: None) if yes else confirm)
+        return
+    if age is not None:
+        raise GraphError("--older-than is for a remote cache", "name it with --remote")
+    limit = USUAL_SIZE if limit is None else limit
     with open_existing_store(cache) as store:
         eviction = choose(store.index, store.blobs, limit, pins)
         what = _counts(eviction.entries)
@@ -95,7 +131,7 @@ def collect_command(
             return
         if eviction.trained and not yes:
             models = f"{_trained_count(eviction.trained)}: {trained_words(eviction.trained)}"
-            _confirm(f"this deletes {what}, among them {models}")
+            confirm(f"this deletes {what}, among them {models}")
         evict(store.index, store.blobs, eviction)
     typer.echo(f"deleted {what}, freed {size_text(eviction.freed)}")
 
@@ -132,11 +168,11 @@ def clear_command(
             typer.echo(f"would delete {what}{among}, and free {size}")
             return
         if not yes:
-            _confirm(f"this deletes everything in {store.folder}: {what}{among}, {size}")
+            confirm(f"this deletes everything in {store.folder}: {what}{among}, {size}")
         typer.echo(f"deleted {_counts(clear(store.index, store.blobs))}")
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
     """Ask whether to delete something.
 
     Raises: GraphError if nobody can answer; typer.Abort if the answer is no.

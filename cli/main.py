@@ -234,7 +234,7 @@ def plan(
 
     numerics, *others = all_numerics_for(device)
     bound = _load(graph, set_, input_, out, pack)
-    with open_store(cache, cache_remote) as store:
+    with open_store(cache, cache_remote, uploads=False) as store:
         rows = plan_table(bound, store, numerics, only or (), force or ())
     if as_json:
         typer.echo(json.dumps([row.plain() for row in rows]))

@@ -172,15 +172,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def open_store(folder: Path | None, remote: str | None = None) -> Iterator[Store]:
-    """Open the store in this folder, and close it at the end."""
+def open_store(
+    folder: Path | None, remote: str | None = None, uploads: bool = True
+) -> Iterator[Store]:
+    """Open the store in this folder, and close it at the end.
+
+    uploads: whether results are uploaded to the remote cache.
+    """
     from ..runner.store.store import Store
 
     second = None
     if remote:
         from ..runner.store.remote import Remote
 
-        second = Remote(remote, warn)
+        second = Remote(remote, warn, uploads)
     store = Store(cache_folder(folder), warn, second)
     try:
         yield store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["browsing"]
+pytest_plugins = ["browsing", "object_store"]
 SUPPORT = Path(__file__).parent / "support"
 PACK = SUPPORT / "pack.py"
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blake3 import blake3
 from safetensors import SafetensorError
 
 from ...contract.values.pictures import read_rows
 from ...contract.values.socket import Buffers, Json, Rows
 from .digests import LARGE, file_digest, is_in_memory, stamp
 from .index import cannot_write
-from .temporary import discard, sweep, temporary_in, write_whole
+from .temporary import discard, sweep, temporary_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -159,17 +160,33 @@ class Blobs:
         except OSError:
             return False
 
-    def put(self, digest: str, data: bytes) -> None:
-        """Store the bytes of a blob of another cache; the caller must have verified them.
+    def receive(self, digest: str, size: int, parts: Iterable[bytes]) -> bool:
+        """Store the bytes of a blob of another cache. Returns whether they have the digest.
 
-        Raises: CacheError if the disk is full.
+        Raises: CacheError if the disk is full; what reading the parts raises.
         """
-        path = self.path(digest)
+        path, received = self.path(digest), temporary_in(self.temporary)
+        hasher, left = blake3(), size
         try:
-            write_whole(path, data, self.temporary, synced=True)
-            self._count(digest, path, len(data))
+            with received.open("xb") as file:
+                for part in parts:
+                    hasher.update(part)
+                    left -= len(part)
+                    if left < 0:
+                        break
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            if left or hasher.hexdigest(16) != digest:
+                return False
+            path.parent.mkdir(exist_ok=True)
+            received.replace(path)
+            self._count(digest, path, size)
         except OSError as error:
             raise cannot_write(self._folder.parent, error) from error
+        finally:
+            discard(received)
+        return True
 
     def path(self, digest: str) -> Path:
         """Returns the path of a blob, whether it exists or not."""

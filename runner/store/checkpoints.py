@@ -57,15 +57,27 @@ class StoredCheckpoint:
         self._training, self._total, self._node = training, total, node
 
     def fetch(self) -> None:
-        """Copy the longest state and all kept weights from the remote cache, if they are longer."""
+        """Copy the longest state and all kept weights from the remote cache, if they are longer.
+
+        If the local state is longer, it is uploaded.
+        """
         if self._remote is None:
             return
         stored = self.longest(self._total) or 0
-        entries = [e for e in self._remote.entries() if e.step <= self._total]
-        states = [e for e in entries if e.role != "kept" and e.step > stored]
-        if any(self._copy("checkpoints", state) for state in reversed(states)):
-            for kept in (e for e in entries if e.role == "kept"):
-                self._copy("kept_weights", kept)
+        for report in (False, True):  # another machine may replace files while they are copied
+            entries = [e for e in self._remote.entries() if e.step <= self._total]
+            kept = [e for e in entries if e.role == "kept"]
+            states = [e for e in entries if e.role != "kept" and e.step > stored]
+            if not states:
+                break
+            # Without the kept weights, a resumed training would have other results.
+            if all(self._copy("kept_weights", entry, report) for entry in kept) and any(
+                self._copy("checkpoints", state, report) for state in reversed(states)
+            ):
+                return
+        found = next(iter(self._stored(self._total)), None)
+        if found is not None and not any(e.step >= found[0] for e in entries):
+            self._upload(*found, is_end=found[0] == self._total)
 
     def longest(self, at_most: int) -> int | None:
         """Returns the largest step of at most `at_most` whose state is stored, if there is one."""
@@ -97,8 +109,7 @@ class StoredCheckpoint:
         )
         for old_step, old_digest in replaced:
             self._delete("checkpoints", old_step, old_digest)
-        if self._remote is not None:
-            self._remote.put_state(step, digest, self._blobs.path(digest), is_end)
+        self._upload(step, digest, is_end)
 
     def kept(self) -> list[int]:
         """Returns the steps whose weights are kept, in ascending order."""
@@ -111,8 +122,6 @@ class StoredCheckpoint:
         for other, its_digest in self._kept():
             if other != step and other not in beside:
                 self._delete("kept_weights", other, its_digest)
-        if self._remote is not None:
-            self._remote.put_kept(step, digest, self._blobs.path(digest), beside)
 
     def load_kept(self, step: int) -> State | None:
         """Returns the weights after `step` steps, or None if they are not kept or are damaged."""
@@ -127,6 +136,14 @@ class StoredCheckpoint:
             self._delete("kept_weights", step, digest)
         if self._remote is not None:
             self._remote.clear()
+
+    def _upload(self, step: int, digest: str, is_end: bool) -> None:
+        """Upload a state with all kept weights in the background."""
+        if self._remote is not None:
+            from .remote_training import Local
+
+            kept = [Local(*found, self._blobs.path(found[1])) for found in self._kept()]
+            self._remote.put(Local(step, digest, self._blobs.path(digest)), is_end, kept)
 
     def _stored(self, at_most: int) -> list[tuple[int, str]]:
         rows = self._index.rows(
@@ -153,15 +170,14 @@ class StoredCheckpoint:
             return None
         return {name: blob.tensor(name) for name in blob.names()}
 
-    def _copy(self, table: Table, entry: Entry) -> bool:
+    def _copy(self, table: Table, entry: Entry, report: bool) -> bool:
         """Copy a file from the remote cache. Returns whether it was there, and undamaged."""
         assert self._remote is not None
-        data = self._remote.load(entry)
-        if data is None:
+        is_here = self._blobs.exists(entry.digest, entry.size)
+        if not is_here and not self._remote.copy(entry, self._blobs, report):
             return False
-        self._blobs.put(entry.digest, data)
         is_end = [entry.role == "end"] if table == "checkpoints" else []
-        self._insert(table, entry.step, entry.digest, len(data), *is_end)
+        self._insert(table, entry.step, entry.digest, entry.size, *is_end)
         return True
 
     def _insert(self, table: Table, step: int, digest: str, size: int, *is_end: bool) -> None:

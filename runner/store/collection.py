@@ -18,6 +18,7 @@ from .index import Index
 from .place import is_utf8
 
 _GRACE_SECONDS = 60.0  # the row of a younger blob may not be written yet
+_SEEN_SECONDS = 86_400.0  # after which it is looked up again whether a result is shared
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def collect_if_due(index: Index, blobs: Blobs, max_bytes: int, warn: Callable[[s
         if is_due:
             connection.execute("UPDATE facts SET value = 0 WHERE name = 'grown'")
             prune_durations(connection)
+            connection.execute("DELETE FROM shared WHERE seen < ?", (time.time() - _SEEN_SECONDS,))
     if not is_due:
         return
     eviction = choose(index, blobs, max_bytes)
@@ -231,6 +233,7 @@ def clear(index: Index, blobs: Blobs) -> list[Entry]:
         connection.execute("DELETE FROM stamps")
         connection.execute("DELETE FROM contents")
         connection.execute("DELETE FROM durations")
+        connection.execute("DELETE FROM shared")
     for digest, _, _ in list(blobs.stored()):
         blobs.remove(digest)
     return entries

@@ -91,3 +91,20 @@ def size_of(option: str, text: str | None) -> int | None:
             f"{option}{text}: the unit is missing", f"write {number}MB or {number}GB, for example"
         )
     return int(Fraction(number) * 2 ** {"k": 10, "m": 20, "g": 30, "t": 40}.get(letter, 0))
+
+
+def age_of(option: str, text: str | None) -> float | None:
+    """Returns the seconds of an age such as 30d, 12h or 2 weeks; None for None.
+
+    option: what is before the age as the user wrote it, such as `--older-than `.
+
+    Raises: GraphError that contains the option.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(
+        r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(h|d|w)(?:ours?|ays?|eeks?)?", text.strip().lower()
+    )
+    if match is None:
+        raise GraphError(f"{option}{text}: not an age", "write one such as 12h, 30d or 8w")
+    return float(match[1]) * {"h": 3_600, "d": 86_400, "w": 604_800}[match[2]]

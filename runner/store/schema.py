@@ -70,6 +70,12 @@ CREATE TABLE IF NOT EXISTS durations (  -- of nodes that ran, for estimates (see
     created REAL NOT NULL,
     PRIMARY KEY (node, place, widgets, device, resumed)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared (  -- results that were seen in a remote cache
+    remote TEXT NOT NULL,  -- a digest of its address
+    key TEXT NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (remote, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (  -- blobs that were found sound, as they were then
     digest TEXT PRIMARY KEY,
     stamp TEXT NOT NULL
@@ -91,7 +97,7 @@ CREATE TABLE IF NOT EXISTS contents (  -- what folders with these fingerprints c
 class ResultRow(NamedTuple):
     """The first columns of `results`, which do not depend on the time of storing.
 
-    A remote cache stores them as a JSON list in this order.
+    The file of a result in a remote cache contains them as a JSON list in this order.
     """
 
     key: str

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _INDEX = "0" * 32  # the key that is locked while the index is created
 _INLINE_BYTES = 65_536  # the longest JSON that is stored in the index
 _USE_SECONDS = 3_600  # accuracy of the time of the last use
+SHARED_SECONDS = 86_400  # for which a result that was in a remote cache is not looked up there
 
 
 class Store:
@@ -88,11 +89,14 @@ class Store:
     def close(self) -> None:
         """Write the rows that wait, enforce the budget and close all files."""
         try:
+            try:
+                self._behind.flush()  # other processes wait for these rows
+            finally:
+                if self._remote is not None:
+                    self._remote.close()
             self._behind.close()
             self.enforce_budget()
         finally:
-            if self._remote is not None:
-                self._remote.close()
             self._locks.close()
             self.index.close()
 
@@ -110,7 +114,7 @@ class Store:
     def lookup(self, key: str, far: bool = True) -> Result | None:
         """Returns the result under `key` if it is stored with all its blobs.
 
-        far: also look in the remote cache.
+        far: also look in the remote cache, and upload a local result that is not there.
         """
         waiting = self._behind.lookup(key)
         if waiting is not None:
@@ -125,6 +129,8 @@ class Store:
                 return None
         if abs(time.time() - row[2]) > _USE_SECONDS:  # a time in the future is of a wrong clock
             self._behind.use(key)
+        if far and self._remote is not None:
+            self._share(key, self._remote)
         return result
 
     def put(
@@ -154,8 +160,30 @@ class Store:
         self._behind.add(row, result)
         if self._remote is not None:
             blobs = {s.digest: self.blobs.path(s.digest) for s in outputs.values() if s.size}
-            self._remote.put(row, blobs)
+            self._remote.put(row, blobs, self._shared(key.digest, self._remote))
         return result
+
+    def _share(self, key: str, remote: Remote) -> None:
+        """Upload a local result in the background, unless it was in the remote cache lately."""
+        seen = self.index.row(
+            "SELECT seen FROM shared WHERE remote = ? AND key = ?", (remote.id, key)
+        )
+        if seen is not None and abs(time.time() - seen[0]) < SHARED_SECONDS:
+            return
+
+        def find() -> tuple[ResultRow, dict[str, Path]] | None:
+            columns = ", ".join(ResultRow._fields)
+            found = self.index.row(f"SELECT {columns} FROM results WHERE key = ?", (key,))  # noqa: S608
+            if found is None:  # evicted meanwhile
+                return None
+            row = ResultRow(*found)
+            outputs = unpacked(row.outputs, row.seconds).outputs.values()
+            return row, {s.digest: self.blobs.path(s.digest) for s in outputs if s.size}
+
+        remote.share(key, find, self._shared(key, remote))
+
+    def _shared(self, key: str, remote: Remote) -> Callable[[], None]:
+        return lambda: self._behind.add_shared(remote.id, key)
 
     def _fetch(self, key: str) -> Result | None:
         """Returns the result from the remote cache, after copying it into this one."""
@@ -170,11 +198,10 @@ class Store:
         for stored in result.outputs.values():
             if stored.size is None or self.blobs.exists(stored.digest, stored.size):
                 continue
-            data = self._remote.blob(stored.digest)
-            if data is None:
+            if not self._remote.copy_blob(stored.digest, stored.size, self.blobs):
                 return None
-            self.blobs.put(stored.digest, data)
         self._behind.add(row, result)
+        self._behind.add_shared(self._remote.id, key)
         return result
 
     def pin(self, manifest: Path) -> None:
@@ -286,5 +313,5 @@ class Store:
         from .checkpoints import StoredCheckpoint
         from .remote_training import RemoteTraining
 
-        remote = RemoteTraining(self._remote, training) if self._remote is not None else None
+        remote = RemoteTraining(self._remote, training, node) if self._remote is not None else None
         return StoredCheckpoint(self.index, self.blobs, training, total, node, self._warn, remote)

@@ -34,6 +34,7 @@ class WriteBehind:
         self._results: dict[str, Result] = {}  # the results of these rows, by key
         self._used: list[str] = []  # keys of stored results that were used
         self._durations: list[Duration] = []
+        self._shared: list[tuple[str, str, float]] = []  # rows of the table `shared`
         self._locked: list[str] = []  # keys to unlock after writing
         self._waiting = threading.Event()  # set while rows wait
         self._closing = threading.Event()
@@ -57,6 +58,12 @@ class WriteBehind:
         """Store how long a node took, soon."""
         with self._mutex:
             self._durations.append(duration)
+            self._flush_soon()
+
+    def add_shared(self, remote: str, key: str) -> None:
+        """Store, soon, that a result is in the remote cache with this id now."""
+        with self._mutex:
+            self._shared.append((remote, key, time.time()))
             self._flush_soon()
 
     def _flush_soon(self) -> None:
@@ -102,12 +109,13 @@ class WriteBehind:
         Raises: CacheError if they can't be written; then they continue to wait.
         """
         with self._mutex:
-            if self._rows or self._used or self._durations:
+            if self._rows or self._used or self._durations or self._shared:
                 self._write()
             self._rows.clear()
             self._results.clear()
             self._used.clear()
             self._durations.clear()
+            self._shared.clear()
             for key in self._locked:
                 self._locks.release(key)
             self._locked.clear()
@@ -130,6 +138,7 @@ class WriteBehind:
             connection.executemany(
                 "UPDATE results SET used = ? WHERE key = ?", [(now, key) for key in self._used]
             )
+            connection.executemany("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", self._shared)
             write_durations(connection, self._durations, now)
 
     def _flush_repeatedly(self) -> None:

@@ -133,7 +133,7 @@ def test_a_remote_that_is_down_costs_a_warning(cli, pack, run, tmp_path):
     end, warnings = run("--cache-remote", "ftp://localhost:1/x", "--cache", "other")
     assert end["ran"] == 2
     assert (
-        warnings.count("\n") == warnings.count("the remote cache ftp://localhost:1/x is not") == 1
+        warnings.count("\n") == warnings.count("the remote cache ftp://localhost:1/x does not") == 1
     )
     done = cli("run", "g.yaml", "--pack", pack, "--cache-remote", "nowhere://x")
     assert done.returncode == 2

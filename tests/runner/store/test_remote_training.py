@@ -57,7 +57,7 @@ def test_another_machine_resumes_the_training_and_has_its_kept_steps(machine):
     assert messages == []
     second = checkpoint(machine("second")[0])
     assert second.longest(100) == 20
-    assert second.kept() == [20, 30]
+    assert second.kept() == [20], "a resumed training has the weights of step 30 again"
     assert float(second.load_kept(20)["weights"][0]) == 20
     assert messages == []
 
@@ -83,8 +83,8 @@ def test_a_machine_that_disconnects_loses_what_was_not_due(machine, tmp_path, mo
     monkeypatch.setattr(remote_training, "UPLOAD_SECONDS", 0.0)
     training.save(30, state(30))
     first.close()
-    names = sorted(file.name for file in remote.rglob("state_*"))
-    assert names == ["state_0.safetensors", "state_1.safetensors"], "they are used in turn"
+    (name,) = (file.name for file in remote.rglob("state_*"))
+    assert name.startswith("state_30_"), "what it replaces is deleted"
     assert resumed(machine, "third") == (30, 30.0)
 
 
@@ -96,7 +96,7 @@ def test_damage_costs_that_state_only(machine, tmp_path, damage):
     longer = checkpoint(first, total=60)
     longer.save(60, state(60))
     first.close()
-    (file,) = (tmp_path / "remote").rglob("end_60.safetensors")
+    (file,) = (tmp_path / "remote").rglob("end_60_*.safetensors")
     (entries,) = (tmp_path / "remote").rglob("stored.json")
     data = bytearray(file.read_bytes())
     if damage == "flip":

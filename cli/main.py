@@ -24,6 +24,8 @@ from .options import (
     CacheOption,
     DeviceOption,
     EventsOption,
+    Executor,
+    ExecutorOption,
     ForceOption,
     GraphArgument,
     InputOption,
@@ -35,12 +37,15 @@ from .options import (
     OutOption,
     PackOption,
     QuietOption,
+    RayAddressOption,
     RemoteOption,
     SetOption,
     SweepOption,
+    cluster_of,
     collect_rarely,
     number_of_jobs,
     open_store,
+    resources_of,
     warn,
 )
 from .output import finish, protect
@@ -88,6 +93,8 @@ def run(
     no_cache: NoCacheOption = False,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = Executor.local,
+    ray_address: RayAddressOption = None,
     pack: PackOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
@@ -97,21 +104,20 @@ def run(
     """Run a graph, and reuse the results that were computed before."""
     from tempfile import TemporaryDirectory
 
-    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.job import Job
     from ..runner.run.pictures import run_of
     from ..runner.run.publish import Publisher
     from .progress import make_listener
 
     interruption = Interruption()
-    numerics, *others = all_numerics_for(device)
+    remote = None if no_cache else cache_remote
+    cluster = cluster_of(executor, ray_address, pack, remote)
     bound = _load(graph, set_, input_, out, pack, quiet)
+    (numerics, *others), number = resources_of(cluster, device, jobs)
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
-        open_store(
-            Path(temporary) if no_cache else cache, None if no_cache else cache_remote
-        ) as store,
+        open_store(Path(temporary) if no_cache else cache, remote) as store,
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
@@ -122,9 +128,10 @@ def run(
             publisher,
             listener,
             previews=None if quiet else 5.0,
-            jobs=number_of_jobs(jobs, 1 + len(others)),
+            jobs=number,
             memory=size_of("--memory ", memory),
             others=tuple(others),
+            cluster=cluster,
         )
         running = interruption.follow(run_of(job))
         running.execute(only or (), force or ())
@@ -141,6 +148,8 @@ def sweep(
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = Executor.local,
+    ray_address: RayAddressOption = None,
     pack: PackOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
@@ -153,7 +162,6 @@ def sweep(
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
-    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener, SweepFinished
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
@@ -162,14 +170,15 @@ def sweep(
     from .progress import make_listener
 
     interruption = Interruption()
-    (numerics, *others), axes = all_numerics_for(device), parse_axes(set_)
-    number = number_of_jobs(jobs, 1 + len(others))
+    axes = parse_axes(set_)
+    cluster = cluster_of(executor, ray_address, pack, cache_remote)
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
     combinations = combine(document, registry, folders_of(document, input_, out), axes, folder)
     if not quiet:
         _report_omitted(combinations[0].graph)
+    (numerics, *others), number = resources_of(cluster, device, jobs)
     listener = make_listener(as_json, quiet, str(folder))
 
     def start(combination: Combination, listener: Listener) -> Run:
@@ -184,6 +193,7 @@ def sweep(
             jobs=number,
             memory=max_memory,
             others=tuple(others),
+            cluster=cluster,
         )
         return interruption.follow(Run(job))
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..contract.errors import ArtgraphError, CacheError, InputError
+from ..contract.errors import ArtgraphError, CacheError, GraphError, InputError
 from ..contract.paths import typed_file, typed_folder, typed_path
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
+    from ..models.training.numerics import Numerics
+    from ..runner.run.ray_cluster import RayCluster
     from ..runner.store.store import Store
 
 USUAL_INPUT = Path("input")
+MOST_JOBS = 256
 
 
 def folder_at(source: str) -> Callable[[str | Path], Path]:
@@ -133,7 +137,7 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         min=1,
-        max=256,
+        max=MOST_JOBS,
         help="Number of nodes that may run at the same time.",
         show_default="one per core, at most 4, or one more than there are devices",
     ),
@@ -145,6 +149,30 @@ MemoryOption = Annotated[
         metavar="SIZE",
         help="Memory for the inputs of nodes that run at the same time, such as 2GB.",
         show_default="half of the memory",
+    ),
+]
+
+
+class Executor(StrEnum):
+    """Where nodes are computed."""
+
+    local = "local"
+    ray = "ray"
+
+
+ExecutorOption = Annotated[
+    Executor,
+    typer.Option(
+        help="Where nodes are computed: on this machine, or on a Ray cluster (extra `ray`)."
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="The Ray cluster, such as 10.0.0.1:6379.",
+        show_default="$RAY_ADDRESS, or the cluster on this machine, or else one for this command",
     ),
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither reuse nor store results.")]
@@ -188,6 +216,37 @@ def open_existing_store(folder: Path | None) -> AbstractContextManager[Store]:
 def warn(message: str) -> None:
     """Print a warning as one line on standard error."""
     print(f"warning: {message}", file=sys.stderr)
+
+
+def cluster_of(
+    executor: Executor, address: str | None, packs: list[str] | None, remote: str | None
+) -> RayCluster | None:
+    """Returns the cluster of `--executor ray`, or None for `--executor local`.
+
+    Raises: GraphError.
+    """
+    if executor == Executor.local:
+        if address is not None:
+            raise GraphError(f"--ray-address {address}: no cluster is used", "add --executor ray")
+        return None
+    from ..runner.run.ray_cluster import RayCluster
+
+    return RayCluster(address, packs or (), remote)
+
+
+def resources_of(
+    cluster: RayCluster | None, device: str, jobs: int | None
+) -> tuple[list[Numerics], int]:
+    """Returns the numerics of `--device`, and how many nodes may run at the same time.
+
+    Raises: GraphError.
+    """
+    from ..runner.run.device_option import all_numerics_for
+
+    if cluster is not None:
+        return [cluster.numerics(device)], jobs or MOST_JOBS
+    numerics = list(all_numerics_for(device))
+    return numerics, number_of_jobs(jobs, len(numerics))
 
 
 def number_of_jobs(jobs: int | None, devices: int) -> int:

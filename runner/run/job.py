@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
 from ..graph.sources import Picture
+from ..store.results import Result
 from ..store.store import Store
 from .events import Listener
 from .publish import Publisher
+
+
+class Cluster(Protocol):
+    """Machines on which nodes are computed, such as `ray_cluster.RayCluster`."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks are on the way at the same time."""
+
+    def perform(
+        self,
+        names: Sequence[str],
+        job: Job,
+        results: Mapping[str, Result],
+        forced: frozenset[str],
+        tell: Callable[[Any], None],
+        cancelled: threading.Event,
+    ) -> None:
+        """Run nodes in one task; `tell` receives all that happens, as a `ray_task.Message`."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,7 @@ class Job:
     others:   the numerics of more GPUs of the same kind, which are used at the same time.
     picture:  the picture of a folder for which the graph runs.
     estimates: whether the events `planned` say how long nodes are expected to take.
+    cluster:  the cluster on which nodes are computed; None for this process.
     """
 
     graph: Graph
@@ -37,6 +61,7 @@ class Job:
     others: tuple[Numerics, ...] = ()
     picture: Picture | None = None
     estimates: bool = False
+    cluster: Cluster | None = None
 
 
 def default_jobs(devices: int) -> int:

@@ -167,15 +167,24 @@ class Store:
             result = unpacked(row.outputs, row.seconds)
         except (ValueError, TypeError, AttributeError):
             return None
+        if not self.fetch(result):
+            return None
+        self._behind.add(row, result)
+        return result
+
+    def fetch(self, result: Result) -> bool:
+        """Copy the blobs of a result that are not here from the remote cache.
+
+        Returns whether all of them are here now.
+        """
         for stored in result.outputs.values():
             if stored.size is None or self.blobs.exists(stored.digest, stored.size):
                 continue
-            data = self._remote.blob(stored.digest)
+            data = None if self._remote is None else self._remote.blob(stored.digest)
             if data is None:
-                return None
+                return False
             self.blobs.put(stored.digest, data)
-        self._behind.add(row, result)
-        return result
+        return True
 
     def pin(self, manifest: Path) -> None:
         """Exclude the results that this manifest names from eviction, as long as it exists."""

@@ -231,7 +231,7 @@ def cluster_of(
         return None
     from ..runner.run.ray_cluster import RayCluster
 
-    return RayCluster(address, packs or (), remote)
+    return RayCluster(address, packs or (), remote, warn)
 
 
 def resources_of(

@@ -76,7 +76,9 @@ class Worker:
         self._registry = load_nodes(settings["packs"])
         self._folders = {name: Path(path) for name, path in settings["folders"].items()}
         self._cluster = (
-            RayCluster(settings["ray_address"], settings["packs"], settings["remote"])
+            RayCluster(
+                settings["ray_address"], settings["packs"], settings["remote"], _print_warning
+            )
             if settings["executor"] == "ray"
             else None
         )

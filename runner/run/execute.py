@@ -178,7 +178,8 @@ class Run:
 
     def _run_on_cluster(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
         """Run the nodes of a plan on the cluster; like `_run_plan`."""
-        from .ray_run import ENDS, ClusterRun  # without it, a run need not load pickle and more
+        from .ray_run import ClusterRun  # only now, since local runs do not need it
+        from .ray_task import ENDS
 
         lost, end = False, None
         run = ClusterRun(self._job, self._worker, self.record, forced)

@@ -6,6 +6,7 @@ also passes on that the user wants to stop. Its last messages are what the task 
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import pickle
@@ -98,16 +99,23 @@ class RayCluster:
              machine, or else one that is started for this process.
     packs:   the packs that the workers load.
     remote:  the address of the remote cache.
+    warn:    receives one line if a cluster is started.
 
     Raises: GraphError if Ray is not installed.
     """
 
-    def __init__(self, address: str | None, packs: Iterable[str], remote: str | None) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        packs: Iterable[str],
+        remote: str | None,
+        warn: Callable[[str], None],
+    ) -> None:
         if find_spec("ray") is None:
             raise GraphError(
                 "--executor ray: Ray is not installed", "run `pip install 'artgraph[ray]'`"
             )
-        self._address, self._remote = address, remote
+        self._address, self._remote, self._warn = address, remote, warn
         self._packs = tuple(os.path.abspath(p) if p.endswith(".py") else p for p in packs)  # noqa: PTH100
         self._numbers = count()
         self._connecting = threading.Lock()
@@ -129,36 +137,36 @@ class RayCluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours reports nothing
-        threads = {"OMP_NUM_THREADS": str(Numerics.of("cpu").threads)}  # as here; Ray would set 1
+        address = self._address or os.environ.get("RAY_ADDRESS")
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
-            if not ray.is_initialized():
-                ray.init(
-                    self._address,
-                    log_to_driver=False,
-                    logging_level="error",
-                    runtime_env={"env_vars": threads},
-                    **({} if self._address else {"include_dashboard": False}),
-                )
+            if ray.is_initialized():
+                pass
+            elif address:
+                ray.init(address, **options)
+            else:
+                try:
+                    ray.init("auto", **options)
+                except ConnectionError:
+                    self._warn("no Ray cluster runs on this machine; one is started for this run")
+                    ray.init("local", include_dashboard=False, **options)
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise GraphError(
-                f"--executor ray: the cluster {self._address or os.environ.get('RAY_ADDRESS', '')}"
-                f" can't be used: {reason}",
+                f"--executor ray: the cluster {address or ''} can't be used: {reason}",
                 "check that `ray status` answers on this machine, and --ray-address",
             ) from error
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._desk = (
-            ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here, runtime_env={}).remote()
+            ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
         )
         self._function = ray.remote(work)
 
     @property
     def slots(self) -> int:
         """How many tasks are on the way at the same time: two per core of the cluster."""
-        import ray
-
         self.connect()
-        return max(4, min(256, 2 * int(ray.cluster_resources().get("CPU", 1))))
+        return max(4, min(256, 2 * int(_total("CPU"))))
 
     def numerics(self, device: str) -> Numerics:
         """Returns the numerics of `--device`, on the GPUs of the cluster unless it is cpu.
@@ -171,7 +179,7 @@ class RayCluster:
         if name in ("cpu", "mps"):
             return numerics_for(device)
         self.connect()
-        if ray.cluster_resources().get("GPU"):
+        if _total("GPU"):
             ask = ray.remote(numerics_for).options(num_cpus=0, num_gpus=1)
             try:
                 return replace(ray.get(ask.remote(f"cuda{plus}{extras}")), device="cuda")
@@ -329,6 +337,7 @@ def _task(
         job.graph.folders,
         place_of(job.store, remote),
         job.previews,
+        Numerics.of("cpu").threads,
     )
 
 
@@ -363,11 +372,19 @@ def _needs(spec: NodeSpec, numerics: Numerics) -> dict[str, Any]:
     return options | {"max_retries": 0, "name": f"artgraph {spec.id}"}
 
 
+def _total(resource: str) -> float:
+    """Returns how much of a resource the cluster has."""
+    import ray
+
+    return float(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
+
+
 def _most(resource: str) -> float:
     """Returns the largest amount of a resource that a machine of the cluster has."""
     import ray
 
-    return max((n["Resources"].get(resource, 0) for n in ray.nodes() if n["Alive"]), default=0)
+    machines = [m for m in ray.nodes() if m["Alive"]]  # type: ignore[no-untyped-call]
+    return max((float(m["Resources"].get(resource, 0)) for m in machines), default=0.0)
 
 
 def _waiting_line(options: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ values that are so small that the index contains them.
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import sys
@@ -67,6 +68,7 @@ class Task:
     forced:  those of them that run even if their results are stored.
     results: the results of nodes that ran before.
     file:    the file of the graph.
+    threads: how many threads libraries use for nodes that do not compute on the device.
     """
 
     code: str
@@ -81,6 +83,7 @@ class Task:
     folders: Folders
     place: Place
     previews: float | None
+    threads: int
 
 
 class Pictured(NamedTuple):
@@ -127,6 +130,7 @@ def perform(task: Task, report: Report) -> list[Message]:
 
     report: receives messages from time to time.
     """
+    _use_threads(task.threads)
     try:
         registry = load_nodes(task.packs)
         code = code_of(task.modules)
@@ -242,6 +246,15 @@ class _Performance:
             except Exception:  # the process that started the run has ended
                 self._worker.cancelled.set()
                 return
+
+
+def _use_threads(threads: int) -> None:
+    """Make libraries use as many threads as in the process of the run; Ray sets 1."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when they are loaded
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def _numerics_here(numerics: Numerics) -> Numerics:

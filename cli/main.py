@@ -166,6 +166,7 @@ def sweep(
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
     from ..runner.run.publish import Publisher
+    from ..runner.run.ray_sweep import Ahead
     from ..runner.run.sweep import Combination, Summary, combine, parse_axes, run_all
     from .progress import make_listener
 
@@ -181,13 +182,12 @@ def sweep(
     (numerics, *others), number = resources_of(cluster, device, jobs)
     listener = make_listener(as_json, quiet, str(folder))
 
-    def start(combination: Combination, listener: Listener) -> Run:
-        publisher = Publisher(combination.folder, combination.graph.document.yaml())
-        job = Job(
-            combination.graph,
+    def job_of(graph: Graph, listener: Listener, folder: Path) -> Job:
+        return Job(
+            graph,
             store,
             numerics,
-            publisher,
+            Publisher(folder, graph.document.yaml()),
             listener,
             previews=None,
             jobs=number,
@@ -195,6 +195,21 @@ def sweep(
             others=tuple(others),
             cluster=cluster,
         )
+
+    ahead = cluster and Ahead(
+        cluster,
+        lambda places: (combinations[place].graph for place in places),
+        len(combinations),
+        lambda graph, listener: job_of(graph, listener, folder),
+        listener,
+        only or (),
+    )
+    places = {id(combination): place for place, combination in enumerate(combinations)}
+
+    def start(combination: Combination, listener: Listener) -> Run:
+        if ahead is not None:
+            interruption.follow(ahead).reach(places[id(combination)])
+        job = job_of(combination.graph, listener, combination.folder)
         return interruption.follow(Run(job))
 
     for combination in combinations:

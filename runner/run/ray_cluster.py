@@ -1,7 +1,7 @@
 """A Ray cluster on which the nodes of runs are computed (`--executor ray`).
 
-Each task is a plain task of Ray. While it runs, it reports to the actor `Desk` on this machine, which
-also passes on that the user wants to stop. Its last messages are what the task returns.
+Each task is a plain task of Ray. While it runs, it reports to the actor `Desk` on this machine,
+which also passes on that the user wants to stop. Its last messages are what the task returns.
 """
 
 from __future__ import annotations
@@ -157,9 +157,7 @@ class RayCluster:
                 "check that `ray status` answers on this machine, and --ray-address",
             ) from error
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._desk = (
-            ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
-        )
+        self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
         self._function = ray.remote(work)
 
     @property

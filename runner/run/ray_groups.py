@@ -8,12 +8,11 @@ of its own. A node that reads files runs where the graph was started, since the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ...contract.spec import NodeSpec
 from .plan import Step
-from .schedule import name_conflicts
 
 _MOST_SECONDS = 0.5  # of a group, apart from chains, in which nothing could run side by side
 _PLAIN_SECONDS, _UNKNOWN_SECONDS = 0.001, 0.1  # for a node on numbers and texts, and another one
@@ -37,13 +36,16 @@ class Group:
 
 
 def grouped(
-    plan: list[Step], done: Collection[str], expected: Callable[[Step], float | None]
+    plan: list[Step],
+    done: Collection[str],
+    expected: Callable[[Step], float | None],
+    before: Mapping[str, str],
 ) -> list[Group]:
     """Returns the groups of those steps that are not done, each after the groups that it needs.
 
     expected: returns how many seconds a step is going to take, if that is known.
+    before:   nodes that wait for another one, besides those that they need (`name_conflicts`).
     """
-    before = name_conflicts(plan)
     steps = [step for step in plan if step.node.name not in done]
     sources = {s.node.name: s.node.sources - set(done) for s in steps}
     uses = Counter(source for names in sources.values() for source in names)

@@ -1,4 +1,4 @@
-"""Runs the steps of a plan on a cluster, in groups, each as soon as the groups it needs are done."""
+"""Runs the steps of a plan on a cluster, in groups, each when the groups that it needs are done."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from graphlib import TopologicalSorter
 
+from ..graph.bound import BoundNode
 from ..store.results import Result
 from .compute import Computed
 from .events import Event
@@ -15,7 +16,7 @@ from .plan import Step, plan_node
 from .ray_groups import Group, grouped
 from .ray_task import ENDS, Message, Outcome, Pictured
 from .record import NeedsError, Record
-from .schedule import Threads
+from .schedule import Threads, name_conflicts
 from .worker import Done, Worker
 
 
@@ -37,7 +38,7 @@ class ClusterRun:
         """
         record = self._record
         done = record.results.keys() | record.failed.keys()
-        groups = grouped(plan, done, self._expected)
+        groups = grouped(plan, done, self._expected, self.before(plan))
         if any(not group.is_here for group in groups):
             threads.limit = min(threads.limit, self._cluster.slots)
         order = TopologicalSorter({number: group.needs for number, group in enumerate(groups)})
@@ -59,6 +60,14 @@ class ClusterRun:
                 name = ""
             stops = stops or not name or isinstance(outcome, ENDS)
             yield name, outcome
+
+    def before(self, plan: list[Step]) -> dict[str, str]:
+        """Returns the nodes that wait for others because of the names of their files."""
+        return name_conflicts(plan)
+
+    def finish(self, node: BoundNode, outcome: Computed) -> Done:
+        """Write the files of a node that was computed. Raises: the errors of `Worker.done`."""
+        return self._worker.done(node, outcome, None)
 
     def _expected(self, step: Step) -> float | None:
         seconds = self._worker.estimator.of(step)
@@ -128,11 +137,10 @@ class ClusterRun:
     def _done_here(self, step: Step) -> Done | Exception:
         forced = step.node.name in self._forced
         try:
-            done = self._worker.do(step, forced, self._job.numerics, lambda: None)
+            outcome = self._worker.compute(step, forced, self._job.numerics, lambda: None)
         except Exception as error:
             return error
-        self._record.results[step.node.name] = done.result  # for the next steps of the group
-        return done
+        return self._published(step.node.name, outcome)
 
     def _published(self, name: str, outcome: Computed | Exception) -> Done | Exception:
         """Returns the outcome of a node after its files are written."""
@@ -140,7 +148,7 @@ class ClusterRun:
             return outcome
         self._record.results[name] = outcome.result  # for the next steps of the group
         try:
-            return self._worker.done(self._job.graph.nodes[name], outcome, None)
+            return self.finish(self._job.graph.nodes[name], outcome)
         except Exception as error:
             return error
 

@@ -7,9 +7,12 @@ set there, the worker has a cache of its own, and the remote cache is where the 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +26,8 @@ from ..store.store import Store
 from ..store.temporary import write_whole
 from .plan import LostBlobError
 
+_THREADS = 8  # that ask the remote cache
+_MOST_SECONDS = 300.0  # without a further upload, after which the remote cache counts as broken
 _IDENTITY = "identity"  # a file in a cache folder, by which another machine recognises the folder
 
 
@@ -81,20 +86,32 @@ class WorkerStore:
                 self._check_remote()
                 raise LostBlobError(name)
 
-    def complete(self, cancelled: threading.Event) -> None:
-        """Wait until all that was stored can be read by other machines.
+    def complete(self, keys: list[str], cancelled: threading.Event) -> None:
+        """Wait until other machines can read the results with these keys.
 
         Raises: CacheError if that is not possible; Cancelled.
         """
         self.store.flush()
         if self._remote is None:
             return
-        uploaded = threading.Event()
-        self._remote.later(uploaded.set)
-        while not uploaded.wait(0.05) and not self._failures:
-            if cancelled.is_set():
-                raise Cancelled
-        self._check_remote()
+        pause, changed = 0.02, time.monotonic()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            while True:
+                rows = list(threads.map(self._remote.lookup, keys))
+                left = [key for key, row in zip(keys, rows, strict=True) if row is None]
+                self._check_remote()
+                if not left:
+                    return
+                now = time.monotonic()
+                if len(left) < len(keys):
+                    keys, changed = left, now
+                elif now - changed > _MOST_SECONDS:
+                    self._failures.append(
+                        f"{len(left)} results were not uploaded in {now - changed:.0f} s"
+                    )
+                if cancelled.wait(pause):
+                    raise Cancelled
+                pause = min(0.5, pause * 2)
 
     def end_task(self) -> None:
         """Keep a cache of this machine within its limit."""
@@ -108,7 +125,7 @@ class WorkerStore:
         if self._failures:
             raise CacheError(
                 f"the machine {socket.gethostname()} can't use the remote cache"
-                f" {self._place.remote}: {self._failures[0].partition('any more: ')[2]}",
+                f" {self._place.remote}: {_reason(self._failures[0])}",
                 "check its network and its credentials, and run again",
             )
 
@@ -140,6 +157,12 @@ def let_go(place: Place) -> None:
     with suppress(CacheError, OSError):
         if store is not None:
             store.close()
+
+
+def _reason(warning: str) -> str:
+    """Returns the reason in a warning of the remote cache."""
+    found = re.search(r"any more: (.+)|\((.+)\): ", warning)
+    return next(filter(None, found.groups())) if found else warning
 
 
 def _read(path: Path) -> str | None:

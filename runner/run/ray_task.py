@@ -229,9 +229,11 @@ class _Performance:
 
     def _stored(self, messages: list[Message]) -> list[Message]:
         """Returns messages after other machines can read the results that they name."""
-        if any(isinstance(message, Outcome) for message in messages):
+        outcomes = [message.outcome for message in messages if isinstance(message, Outcome)]
+        if outcomes:
+            keys = [done.key.digest for done in outcomes if isinstance(done, Computed)]
             try:
-                self._place.complete(self._worker.cancelled)
+                self._place.complete(keys, self._worker.cancelled)
             except (CacheError, Cancelled) as error:
                 self._worker.cancelled.set()
                 kept = [message for message in messages if not isinstance(message, Outcome)]

@@ -131,7 +131,7 @@ def runner(tmp_path, one_thread):
     return Runner(tmp_path)
 
 
-def wait_for(condition, seconds=40):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -174,7 +174,7 @@ nodes:
 
 def test_style_remix_has_the_digests_of_a_local_run(runner, cluster):
     path = next(path for path in GRAPHS if path.stem == "style_remix")
-    nodes = ("styles", "confusion", "accuracy", "repaints", "cnn_curves")
+    nodes = ("styles", "accuracy", "repaints")
     settings = list(small(path))
     here, _ = runner(path, only=nodes, settings=settings)
     files = {p.name for p in (runner.folder / "out" / "cache").glob("*.png")}

@@ -20,6 +20,7 @@ from pathlib import Path
 from artgraph.contract.registry import load_nodes
 from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.bound import Graph
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders
 from artgraph.runner.run.execute import Run
@@ -38,12 +39,14 @@ nodes:
 """
 
 
-def graph_of(text: str, folder: Path):
+def graph_of(text: str, folder: Path) -> Graph:
+    """Returns the graph with this text."""
     document = parse_document(text, "g.yaml", folder)
     return bind(document, load_nodes(), Folders(folder, folder, folder))
 
 
 def chain(length: int) -> str:
+    """Returns the text of a chain of nodes."""
     lines = ["artgraph: 1", "nodes:", "  n0: {node: math, with: {a: 1, b: 1}}"]
     lines += [
         f"  n{i}: {{node: math, from: {{a: n{i - 1}}}, with: {{b: 1}}}}" for i in range(1, length)
@@ -70,7 +73,8 @@ class Place:
         self.store.close()
         self._temporary.cleanup()
 
-    def job(self, graph, name: str) -> Job:
+    def job(self, graph: Graph, name: str) -> Job:
+        """Returns a job that saves in the folder `name`."""
         jobs = 64 if self._cluster else default_jobs(1)
         publisher = Publisher(self.folder / "out" / name, "")
         return Job(
@@ -125,6 +129,7 @@ def nodes(length: int, cluster: RayCluster | None) -> float:
 
 
 def main() -> int:
+    """Measure and print tables. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address")
     parser.add_argument("--repeat", type=int, default=5)
@@ -147,7 +152,8 @@ def main() -> int:
     print(f"| `--executor ray` | {found['sweep ray']:.1f} |")
     print(f"| a plain task of Ray | {found['sweep plain']:.1f} |")
     print(
-        "\n| a chain of `math` nodes | 1,000: ms | 5,000: ms | each further node: µs |\n|---|---|---|---|"
+        "\n| a chain of `math` nodes | 1,000: ms | 5,000: ms | each further node: µs |\n"
+        "|---|---|---|---|"
     )
     slopes = {}
     for where, name in (("local", "on this machine"), ("ray", "`--executor ray`")):

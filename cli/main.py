@@ -45,7 +45,6 @@ from .options import (
     collect_rarely,
     number_of_jobs,
     open_store,
-    resources_of,
     warn,
 )
 from .output import finish, protect
@@ -104,6 +103,7 @@ def run(
     """Run a graph, and reuse the results that were computed before."""
     from tempfile import TemporaryDirectory
 
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.job import Job
     from ..runner.run.pictures import run_of
     from ..runner.run.publish import Publisher
@@ -113,7 +113,8 @@ def run(
     remote = None if no_cache else cache_remote
     cluster = cluster_of(executor, ray_address, pack, remote)
     bound = _load(graph, set_, input_, out, pack, quiet)
-    (numerics, *others), number = resources_of(cluster, device, jobs)
+    numerics, *others = [cluster.numerics(device)] if cluster else all_numerics_for(device)
+    number = number_of_jobs(jobs, 1 + len(others), cluster)
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
@@ -162,6 +163,7 @@ def sweep(
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
+    from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener, SweepFinished
     from ..runner.run.execute import Run
     from ..runner.run.job import Job
@@ -179,7 +181,8 @@ def sweep(
     combinations = combine(document, registry, folders_of(document, input_, out), axes, folder)
     if not quiet:
         _report_omitted(combinations[0].graph)
-    (numerics, *others), number = resources_of(cluster, device, jobs)
+    numerics, *others = [cluster.numerics(device)] if cluster else all_numerics_for(device)
+    number = number_of_jobs(jobs, 1 + len(others), cluster)
     listener = make_listener(as_json, quiet, str(folder))
 
     def job_of(graph: Graph, listener: Listener, folder: Path) -> Job:
@@ -196,14 +199,16 @@ def sweep(
             cluster=cluster,
         )
 
-    ahead = cluster and Ahead(
-        cluster,
-        lambda places: (combinations[place].graph for place in places),
-        len(combinations),
-        lambda graph, listener: job_of(graph, listener, folder),
-        listener,
-        only or (),
-    )
+    ahead = None
+    if cluster is not None:
+        ahead = Ahead(
+            cluster,
+            lambda places: (combinations[place].graph for place in places),
+            len(combinations),
+            lambda graph, listener: job_of(graph, listener, folder),
+            listener,
+            only or (),
+        )
     places = {id(combination): place for place, combination in enumerate(combinations)}
 
     def start(combination: Combination, listener: Listener) -> Run:

@@ -16,7 +16,6 @@ from ..contract.paths import typed_file, typed_folder, typed_path
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
-    from ..models.training.numerics import Numerics
     from ..runner.run.ray_cluster import RayCluster
     from ..runner.store.store import Store
 
@@ -234,23 +233,13 @@ def cluster_of(
     return RayCluster(address, packs or (), remote, warn)
 
 
-def resources_of(
-    cluster: RayCluster | None, device: str, jobs: int | None
-) -> tuple[list[Numerics], int]:
-    """Returns the numerics of `--device`, and how many nodes may run at the same time.
+def number_of_jobs(jobs: int | None, devices: int, cluster: RayCluster | None = None) -> int:
+    """Returns how many nodes may run at the same time, from --jobs and the number of devices.
 
-    Raises: GraphError.
+    cluster: the cluster on which they run, which has its own limit.
     """
-    from ..runner.run.device_option import all_numerics_for
-
     if cluster is not None:
-        return [cluster.numerics(device)], jobs or MOST_JOBS
-    numerics = list(all_numerics_for(device))
-    return numerics, number_of_jobs(jobs, len(numerics))
-
-
-def number_of_jobs(jobs: int | None, devices: int) -> int:
-    """Returns how many nodes may run at the same time, from --jobs and the number of devices."""
+        return jobs or MOST_JOBS
     if jobs is not None:
         if jobs < devices:
             warn(

@@ -11,6 +11,7 @@ import math
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from importlib.util import find_spec
 from itertools import count
 from typing import Any
 
-from ...contract.errors import Cancelled, GraphError, NodeError
+from ...contract.errors import ArtgraphError, Cancelled, GraphError, NodeError
 from ...contract.spec import NodeSpec
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
@@ -37,6 +38,7 @@ from .signals import ending_signals
 _POLL_SECONDS = 0.2  # between two looks at a task
 _START_SECONDS = 5.0  # after which a task that does not start is reported
 _CANCEL_SECONDS = 1.0  # in which a task that runs has reported at least once
+_CONNECT_SECONDS = 5.0  # in which the cluster must answer
 _MOST_LOSSES = 3  # how often a task is started again because its worker was lost
 
 
@@ -137,7 +139,10 @@ class RayCluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours reports nothing
+        ray._private.worker.print_to_stdstream = _print_nothing  # it prints to standard output
         address = self._address or os.environ.get("RAY_ADDRESS")
+        if address:
+            _check_address(address)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if ray.is_initialized():
@@ -154,7 +159,8 @@ class RayCluster:
             reason = " ".join(str(error).split())[:300]
             raise GraphError(
                 f"--executor ray: the cluster {address or ''} can't be used: {reason}",
-                "check that `ray status` answers on this machine, and --ray-address",
+                "check that `ray status` answers on this machine; if the cluster has a token, set"
+                " RAY_AUTH_MODE=token",
             ) from error
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -205,7 +211,8 @@ class RayCluster:
 
         results: the results of the nodes that ran before.
 
-        Raises: NodeError if the task can't run; Cancelled, CacheError, GraphError, LostBlobError.
+        Raises: ArtgraphError if the cluster is lost; Cancelled, CacheError, GraphError,
+        LostBlobError.
         """
         done, over, losses = dict(results), set[str](), 0
 
@@ -396,7 +403,7 @@ def _waiting_line(options: Mapping[str, Any]) -> str:
                 f"waits for a machine with {resource} {wanted:g}{unit}; the largest of the cluster"
                 f" has {most:g} - add one, or stop with Ctrl-C"
             )
-    return "waits until a machine of the cluster is free"
+    return "waits for a worker of the cluster"
 
 
 def _failure(error: Exception) -> Exception:
@@ -408,6 +415,11 @@ def _failure(error: Exception) -> Exception:
         return _LostError("out of memory on a machine of the cluster", is_final=True)
     if isinstance(error, exceptions.TaskCancelledError):
         return Cancelled()
+    if isinstance(error, exceptions.RayActorError):  # the desk, which is on this machine
+        return ArtgraphError(
+            "the Ray cluster has ended, or its process for messages on this machine",
+            "start it again with `ray start`, then run again: finished results are reused",
+        )
     if isinstance(error, exceptions.RayTaskError):
         cause = " ".join(str(error.cause or error).split())
         return GraphError(
@@ -415,6 +427,27 @@ def _failure(error: Exception) -> Exception:
             "install the same version of artgraph on all machines",
         )
     return _LostError(f"its worker was lost ({type(error).__name__}: {reason[:120]})")
+
+
+def _check_address(address: str) -> None:
+    """Raise GraphError at once if nothing answers at an address; Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if "://" in address:
+        what = f"--executor ray: {address} is an address of Ray Client, which can't be used here"
+        raise GraphError(what, "run artgraph on a machine of the cluster, and name it as HOST:PORT")
+    if not host or not port.isdigit():
+        return  # such as `auto`
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise GraphError(
+            f"--executor ray: no cluster answers at {address} ({error})",
+            "start one with `ray start --head`, or correct --ray-address or RAY_ADDRESS",
+        ) from error
+
+
+def _print_nothing(*_: object, **__: object) -> None:
+    """Print nothing: artgraph reports what happens to its tasks."""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...contract.spec import NodeSpec
 from .plan import Step
@@ -32,7 +32,7 @@ class Group:
     is_here: bool
     is_open: bool
     seconds: float
-    needs: set[int] = field(default_factory=set)
+    needs: frozenset[int]
 
 
 def grouped(
@@ -53,37 +53,29 @@ def grouped(
         sources[name] |= {before[name]} - set(done)
     groups: list[Group] = []
     number_of: dict[str, int] = {}
-    loose: int | None = None  # the last group of nodes that need no others
+    last: dict[frozenset[int], int] = {}  # by what they need: the last group of small nodes
     for step in steps:
         name = step.node.name
-        needs = {number_of[source] for source in sources[name]}
-        is_small, is_here = _is_small(step.node.spec), _is_here(step)
-        seconds = 0.0
-        if is_small and not is_here:
-            seconds = _seconds(step, expected)
-            number = max(needs, default=loose)  # joining the newest one can't make a circle
-            if number is not None and _may_join(groups[number], seconds, sources[name], uses):
-                groups[number].steps.append(step)
-                groups[number].seconds += seconds
-                groups[number].needs |= needs - {number}
-                number_of[name] = number
-                continue
-            if not needs:
-                loose = len(groups)
-        number_of[name] = len(groups)
-        groups.append(Group([step], is_here, is_small and not is_here, seconds, needs))
+        needs = frozenset(number_of[source] for source in sources[name])
+        is_here = _is_here(step)
+        is_open = _is_small(step.node.spec) and not is_here
+        seconds = _seconds(step, expected) if is_open else 0.0
+        # Joining none but a later one than all that it needs can't make a circle.
+        for number in (max(needs, default=None), last.get(needs)) if is_open else ():
+            if number is not None and needs <= groups[number].needs | {number}:
+                group, end = groups[number], groups[number].steps[-1].node.name
+                continues = sources[name] == {end} and uses[end] == 1
+                if group.is_open and (continues or group.seconds + seconds <= _MOST_SECONDS):
+                    group.steps.append(step)
+                    group.seconds += seconds
+                    number_of[name] = number
+                    break
+        else:
+            number_of[name] = len(groups)
+            if is_open:
+                last[needs] = len(groups)
+            groups.append(Group([step], is_here, is_open, seconds, needs))
     return groups
-
-
-def _may_join(group: Group, seconds: float, sources: set[str], uses: Counter[str]) -> bool:
-    """Returns whether a small node may join: if it only continues a chain, or does not take long.
-
-    sources: the nodes that it needs.
-    uses:    how many nodes need each node.
-    """
-    last = group.steps[-1].node.name
-    continues = sources == {last} and uses[last] == 1
-    return group.is_open and (continues or group.seconds + seconds <= _MOST_SECONDS)
 
 
 def _is_small(spec: NodeSpec) -> bool:

@@ -24,6 +24,7 @@ from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job
 from artgraph.runner.run.publish import Publisher
 from artgraph.runner.run.ray_cluster import RayCluster, _task
+from artgraph.runner.run.ray_sweep import Ahead
 from artgraph.runner.run.ray_task import perform
 from artgraph.runner.store.remote import Remote
 from artgraph.runner.store.store import Store
@@ -359,3 +360,31 @@ def test_without_ray_the_message_says_what_to_install(cli):
     assert done.stderr == (
         "--executor ray: Ray is not installed - run `pip install 'artgraph[ray]'`\n"
     )
+
+
+def test_a_sweep_is_computed_in_few_tasks(runner, cluster):
+    text = """
+artgraph: 1
+nodes:
+  shared: {node: parity, with: {value: 5}}
+  n: {node: noted, from: {value: shared}, with: {name: NAME}}
+  save: {node: save_number, from: {value: n}}
+"""
+    jobs = [runner.job(text.replace("NAME", f"n{i}"), cluster) for i in range(30)]
+    ahead = Ahead(
+        cluster,
+        lambda places: (jobs[place].graph for place in places),
+        len(jobs),
+        lambda graph, listener: replace(jobs[0], graph=graph, listener=listener),
+        runner.events.append,
+    )
+    ahead.reach(0)
+    tasks = cluster.tasks
+    assert tasks <= 12
+    for place, job in enumerate(jobs):
+        ahead.reach(place)
+        end = Run(job).execute()
+        assert (end.status, end.cached) == ("done", 3)
+        job.store.close()
+    assert cluster.tasks == tasks
+    assert list((runner.folder / "out" / "cache_ray").glob("*.txt"))

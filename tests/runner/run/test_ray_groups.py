@@ -35,7 +35,7 @@ def test_lattices_of_numbers_are_a_few_groups(tmp_path):
 
 
 def test_a_chain_of_slow_nodes_is_one_task_and_branches_are_not(tmp_path):
-    chain = [image("d"), *(image("a", "d"),), "b: {node: resize_image, from: {image: a}}"]
+    chain = [image("d"), *(image("a", "d"),), "b: {node: resize_image, from: {image: a.image}}"]
     names, _ = groups_of(tmp_path, chain, seconds=9.0)
     assert names == [["d", "a", "b"]]
     branches = [image("d"), *(image(f"b{i}", "d") for i in range(4))]

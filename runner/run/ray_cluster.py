@@ -245,7 +245,7 @@ class RayCluster:
                 reason = str(error)
                 if losses > _MOST_LOSSES or (error.is_final and len(rest) == 1):
                     advice = "lower size, count or batch, or declare `memory` at the node"
-                    what = reason if error.is_final else f"lost {losses} workers: {reason}"
+                    what = reason if error.is_final else f"{reason}, {losses} times"
                     note(Outcome(rest[0], NodeError(what, advice)))
                     losses = 0
                 elif len(over) == before:
@@ -426,7 +426,11 @@ def _failure(error: Exception) -> Exception:
             f"a worker of the cluster can't run artgraph: {cause[-300:]}",
             "install the same version of artgraph on all machines",
         )
-    return _LostError(f"its worker was lost ({type(error).__name__}: {reason[:120]})")
+    if isinstance(error, exceptions.NodeDiedError):
+        return _LostError("its machine was lost")
+    if isinstance(error, exceptions.WorkerCrashedError):
+        return _LostError("its process was killed")
+    return _LostError(f"its task was lost ({type(error).__name__}: {reason[:120]})")
 
 
 def _check_address(address: str) -> None:

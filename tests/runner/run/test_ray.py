@@ -30,6 +30,7 @@ from artgraph.runner.store.remote import Remote
 from artgraph.runner.store.store import Store
 
 PACK = Path(__file__).parents[2] / "support" / "pack.py"
+LOST = ("machine was lost", "process was killed")  # Ray may notice either of them first
 TRAINING = """
 artgraph: 1
 nodes:
@@ -236,24 +237,21 @@ def test_previews_progress_and_cancellation_in_mid_training(runner, cluster, mac
 def test_a_machine_that_dies_in_mid_training(runner, cluster, machines):
     machine = machines.add_node(num_cpus=2)
     text = TRAINING.format(node="big_training", steps=200, pause=0.02)
-
-    def kill():
-        wait_for(lambda: len(steps_of(machines.notes)) > 40)
-        machines.remove_node(machine, allow_graceful=False)
-        killed.append(len(steps_of(machines.notes)))
-        killed.append(machines.add_node(num_cpus=2))
-
-    killed = []
-    killer = threading.Thread(target=kill)
-    killer.start()
-    digests, end = runner(text, cluster)
-    killer.join()
+    ends = []
+    running = threading.Thread(target=lambda: ends.append(runner(text, cluster)))
+    running.start()
+    wait_for(lambda: len(steps_of(machines.notes)) > 40)
+    machines.remove_node(machine, allow_graceful=False)
+    done = len(steps_of(machines.notes))
+    other = machines.add_node(num_cpus=2)  # here, since Ray's own code needs the main thread
+    running.join(120)
+    ((digests, end),) = ends
     assert end.status == "done"
-    assert any("runs again" in event.message for event in runner.of(Logged))
-    resumed = steps_of(machines.notes)[killed[0]]
-    assert 10 < resumed < 200
+    (line,) = [event.message for event in runner.of(Logged) if "again" in event.message]
+    assert line in [f"its {what}; it runs again (1 of 3)" for what in LOST]
+    assert 10 < steps_of(machines.notes)[done] <= done
     assert digests == runner(text.replace("0.02", "0.0"), cache="other")[0]
-    machines.remove_node(killed[1])
+    machines.remove_node(other)
 
 
 def test_a_worker_that_is_killed_each_time(runner, cluster, machines):
@@ -261,7 +259,7 @@ def test_a_worker_that_is_killed_each_time(runner, cluster, machines):
     digests, end = runner(text, cluster)
     assert (end.status, runner.run.exit_code, list(digests)) == ("failed", 1, ["ok"])
     (failed,) = runner.of(Failed)
-    assert failed.what.startswith("lost 4 workers: its worker was lost")
+    assert failed.what == "its process was killed, 4 times"
     assert "\n" not in failed.message
 
 

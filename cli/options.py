@@ -153,7 +153,7 @@ MemoryOption = Annotated[
 
 
 class Executor(StrEnum):
-    """Where nodes are computed."""
+    """What computes the nodes."""
 
     local = "local"
     ray = "ray"
@@ -161,9 +161,7 @@ class Executor(StrEnum):
 
 ExecutorOption = Annotated[
     Executor,
-    typer.Option(
-        help="Where nodes are computed: on this machine, or on a Ray cluster (extra `ray`)."
-    ),
+    typer.Option(help="What computes the nodes: this machine, or a Ray cluster (extra `ray`)."),
 ]
 RayAddressOption = Annotated[
     str | None,

@@ -30,10 +30,10 @@ class Cluster(Protocol):
         job: Job,
         results: Mapping[str, Result],
         forced: frozenset[str],
-        tell: Callable[[Any], None],
+        report: Callable[[Any], None],
         cancelled: threading.Event,
     ) -> None:
-        """Run nodes in one task; `tell` receives all that happens, as a `ray_task.Message`."""
+        """Run nodes in one task; `report` receives all that happens, as a `ray_task.Message`."""
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,14 @@ class _LostError(Exception):
 
 
 class Desk:
-    """Where tasks report, and where they find out that the user wants to stop."""
+    """Receives what tasks report, and reports to them that the user wants to stop."""
 
     def __init__(self) -> None:
         self._batches: dict[int, list[bytes]] = {}
         self._stopped: set[int] = set()
 
     def report(self, task: int, batch: bytes) -> bool:
-        """Take in messages of a task. Returns whether the user wants to stop."""
+        """Accept messages of a task. Returns whether the user wants to stop."""
         self._batches.setdefault(task, []).append(batch)
         return task in self._stopped
 
@@ -202,10 +202,10 @@ class RayCluster:
         job: Job,
         results: Mapping[str, Result],
         forced: frozenset[str],
-        tell: Callable[[Message], None],
+        report: Callable[[Message], None],
         cancelled: threading.Event,
     ) -> None:
-        """Run nodes in one task; `tell` receives all that happens.
+        """Run nodes in one task; `report` receives all that happens.
 
         If the worker is lost, those nodes that are not done run again, a few times.
 
@@ -218,7 +218,7 @@ class RayCluster:
 
         def note(message: Message) -> None:
             if not isinstance(message, Outcome):
-                tell(message)
+                report(message)
                 return
             outcome = message.outcome
             if isinstance(outcome, Exception) and (not message.name or isinstance(outcome, ENDS)):
@@ -228,7 +228,7 @@ class RayCluster:
                 done[message.name] = outcome.result
                 if self._remote and job.store.lookup(outcome.key.digest) is None:
                     raise LostBlobError(message.name)
-            tell(message)
+            report(message)
 
         while rest := _rest(job.graph, names, over, done):
             if losses:  # one by one, so that it is clear which node needs too much
@@ -251,13 +251,13 @@ class RayCluster:
                 elif len(over) == before:
                     node = job.graph.nodes[rest[0]]
                     line = f"{reason}; it runs again ({losses} of {_MOST_LOSSES})"
-                    tell(Logged(node=node.name, type=node.spec.id, message=line))
+                    report(Logged(node=node.name, type=node.spec.id, message=line))
 
     def _once(
         self,
         task: Task,
         job: Job,
-        tell: Callable[[Message], None],
+        report: Callable[[Message], None],
         cancelled: threading.Event,
     ) -> None:
         """Run a task once. Raises: _LostError, and what `perform` raises."""
@@ -272,7 +272,7 @@ class RayCluster:
         def pass_on() -> bool:
             batches = ray.get(self._desk.take.remote(number))
             for message in (m for batch in batches or () for m in pickle.loads(batch)):  # noqa: S301 - from our workers
-                tell(message)
+                report(message)
             return batches is not None
 
         try:
@@ -287,12 +287,12 @@ class RayCluster:
                 if not has_started and now - started > _START_SECONDS:
                     started = math.inf
                     line = _waiting_line(options)
-                    tell(Waiting(node=node.name, type=node.spec.id, message=line))
+                    report(Waiting(node=node.name, type=node.spec.id, message=line))
             messages, has_reported = ray.get(reference)
             if has_reported:
                 pass_on()
             for message in messages:
-                tell(message)
+                report(message)
         except ray.exceptions.RayError as error:
             if cancelled.is_set():
                 raise Cancelled from error

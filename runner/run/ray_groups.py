@@ -2,7 +2,7 @@
 
 A task costs milliseconds, so small nodes travel together: whole chains of them, and others as long
 as a group is quick. A node that computes on the device, or that declares what it needs, is a task
-of its own. A node that reads files runs where the graph was started, since the files are there.
+of its own. A node that reads files runs in the process that started the run, which sees the files.
 """
 
 from __future__ import annotations

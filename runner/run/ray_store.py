@@ -1,7 +1,7 @@
 """The store that a worker of a cluster uses: the one of the run, or one of its own machine.
 
 If the machine sees the cache folder of the run, that is used. Otherwise, or if ARTGRAPH_CACHE is
-set there, the worker has a cache of its own, and the remote cache is where the machines meet.
+set there, the worker has a cache of its own, and the machines share the remote cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _IDENTITY = "identity"  # a file in a cache folder, by which another machine rec
 
 
 class Place(NamedTuple):
-    """Where results are: the cache folder of the run, its identity, and the remote cache."""
+    """The place of results: the cache folder of the run, its identity, and the remote cache."""
 
     folder: str
     identity: str

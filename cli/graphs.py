@@ -14,10 +14,15 @@ from .options import (
     USUAL_INPUT,
     CacheOption,
     DeviceOption,
+    Executor,
+    ExecutorOption,
     GraphArgument,
     JsonOption,
     OutOption,
     PackOption,
+    RayAddressOption,
+    RemoteOption,
+    cluster_of,
     file_at,
     folder_at,
 )
@@ -177,12 +182,16 @@ def edit(
         ),
     ] = USUAL_INPUT,
     cache: CacheOption = None,
+    cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = Executor.local,
+    ray_address: RayAddressOption = None,
     pack: PackOption = None,
 ) -> None:
     """Open the visual editor. It needs `pip install 'artgraph[edit]'`."""
     from ..editors.server.start import edit as open_editor
 
+    cluster_of(executor, ray_address, pack, cache_remote)  # checks the options
     open_editor(
         graph=graph,
         folder=folder,
@@ -193,5 +202,8 @@ def edit(
         input_=input_,
         cache=cache_folder(cache),
         device=device,
+        executor=executor.value,
+        ray_address=ray_address,
+        remote=cache_remote,
         packs=tuple(pack or ()),
     )

@@ -24,6 +24,8 @@ from .options import (
     CacheOption,
     DeviceOption,
     EventsOption,
+    Executor,
+    ExecutorOption,
     ForceOption,
     GraphArgument,
     InputOption,
@@ -35,12 +37,14 @@ from .options import (
     OutOption,
     PackOption,
     QuietOption,
+    RayAddressOption,
     RemoteOption,
     SampleOption,
     SeedOption,
     SetOption,
     SweepOption,
     ZipOption,
+    cluster_of,
     collect_rarely,
     number_of_jobs,
     open_store,
@@ -91,6 +95,8 @@ def run(
     no_cache: NoCacheOption = False,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = Executor.local,
+    ray_address: RayAddressOption = None,
     pack: PackOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
@@ -107,14 +113,15 @@ def run(
     from .progress import make_listener
 
     interruption = Interruption()
-    numerics, *others = all_numerics_for(device)
+    remote = None if no_cache else cache_remote
+    cluster = cluster_of(executor, ray_address, pack, remote)
     bound = _load(graph, set_, input_, out, pack, quiet)
+    numerics, *others = [cluster.numerics(device)] if cluster else all_numerics_for(device)
+    number = number_of_jobs(jobs, 1 + len(others), cluster)
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
-        open_store(
-            Path(temporary) if no_cache else cache, None if no_cache else cache_remote
-        ) as store,
+        open_store(Path(temporary) if no_cache else cache, remote) as store,
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
@@ -125,9 +132,10 @@ def run(
             publisher,
             listener,
             previews=None if quiet else 5.0,
-            jobs=number_of_jobs(jobs, 1 + len(others)),
+            jobs=number,
             memory=size_of("--memory ", memory),
             others=tuple(others),
+            cluster=cluster,
         )
         running = interruption.follow(run_of(job))
         running.execute(only or (), force or ())
@@ -147,6 +155,8 @@ def sweep(
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = Executor.local,
+    ray_address: RayAddressOption = None,
     pack: PackOption = None,
     jobs: JobsOption = None,
     memory: MemoryOption = None,
@@ -165,14 +175,14 @@ def sweep(
     from ..runner.run.execute import Run
     from ..runner.run.job import Failures, Job
     from ..runner.run.publish import Publisher
+    from ..runner.run.ray_sweep import Ahead
     from ..runner.run.sweep import Combination, Sweep, run_all
     from ..runner.run.sweep_files import SweepFiles
     from .sweep_progress import make_sweep_listener
 
     interruption = Interruption()
     space = parse_space(set_, zip_ or (), sample, seed)
-    numerics, *others = all_numerics_for(device)
-    number = number_of_jobs(jobs, 1 + len(others))
+    cluster = cluster_of(executor, ray_address, pack, cache_remote)
     max_memory = size_of("--memory ", memory)
     registry, document = load_nodes(pack or ()), load_document(graph)
     folder = out / document.name / "sweep"
@@ -181,25 +191,42 @@ def sweep(
     first = the_sweep.check(combinations, only or ())
     if not quiet:
         _report_omitted(first)
+    numerics, *others = [cluster.numerics(device)] if cluster else all_numerics_for(device)
+    number = number_of_jobs(jobs, 1 + len(others), cluster)
     listener = make_sweep_listener(as_json, quiet, str(folder), len(combinations))
     failures: Failures = {}
 
-    def start(combination: Combination, listener: Listener) -> tuple[Graph, Run]:
-        bound = the_sweep.graph(combination.settings)
-        publisher = Publisher(combination.folder, bound.document.yaml())
-        job = Job(
-            bound,
+    def job_of(graph: Graph, listener: Listener, folder: Path) -> Job:
+        return Job(
+            graph,
             store,
             numerics,
-            publisher,
+            Publisher(folder, graph.document.yaml()),
             listener,
             previews=None,
             jobs=number,
             memory=max_memory,
             others=tuple(others),
+            cluster=cluster,
             failures=failures,
         )
-        return bound, interruption.follow(Run(job))
+
+    ahead = None
+    if cluster is not None:
+        ahead = Ahead(
+            cluster,
+            lambda places: (the_sweep.graph(combinations[place].settings) for place in places),
+            len(combinations),
+            lambda graph, listener: job_of(graph, listener, folder),
+            listener,
+            only or (),
+        )
+
+    def start(combination: Combination, listener: Listener) -> tuple[Graph, Run]:
+        if ahead is not None:
+            interruption.follow(ahead).reach(combination.number - 1)
+        bound = the_sweep.graph(combination.settings)
+        return bound, interruption.follow(Run(job_of(bound, listener, combination.folder)))
 
     with (
         open_store(cache, cache_remote) as store,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..contract.errors import ArtgraphError, CacheError, InputError
+from ..contract.errors import ArtgraphError, CacheError, GraphError, InputError
 from ..contract.paths import typed_file, typed_folder, typed_path
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
+    from ..runner.run.ray_cluster import RayCluster
     from ..runner.store.store import Store
 
 USUAL_INPUT = Path("input")
+MOST_JOBS = 256
 
 
 def folder_at(source: str) -> Callable[[str | Path], Path]:
@@ -149,7 +152,7 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         min=1,
-        max=256,
+        max=MOST_JOBS,
         help="Number of nodes that may run at the same time.",
         show_default="one per core, at most 4, or one more than there are devices",
     ),
@@ -161,6 +164,28 @@ MemoryOption = Annotated[
         metavar="SIZE",
         help="Memory for the inputs of nodes that run at the same time, such as 2GB.",
         show_default="half of the memory",
+    ),
+]
+
+
+class Executor(StrEnum):
+    """What computes the nodes."""
+
+    local = "local"
+    ray = "ray"
+
+
+ExecutorOption = Annotated[
+    Executor,
+    typer.Option(help="What computes the nodes: this machine, or a Ray cluster (extra `ray`)."),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="The Ray cluster, such as 10.0.0.1:6379.",
+        show_default="$RAY_ADDRESS, or the cluster on this machine, or else one for this command",
     ),
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither reuse nor store results.")]
@@ -211,8 +236,29 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-def number_of_jobs(jobs: int | None, devices: int) -> int:
-    """Returns how many nodes may run at the same time, from --jobs and the number of devices."""
+def cluster_of(
+    executor: Executor, address: str | None, packs: list[str] | None, remote: str | None
+) -> RayCluster | None:
+    """Returns the cluster of `--executor ray`, or None for `--executor local`.
+
+    Raises: GraphError.
+    """
+    if executor == Executor.local:
+        if address is not None:
+            raise GraphError(f"--ray-address {address}: no cluster is used", "add --executor ray")
+        return None
+    from ..runner.run.ray_cluster import RayCluster
+
+    return RayCluster(address, packs or (), remote, warn)
+
+
+def number_of_jobs(jobs: int | None, devices: int, cluster: RayCluster | None = None) -> int:
+    """Returns how many nodes may run at the same time, from --jobs and the number of devices.
+
+    cluster: the cluster on which they run, which has its own limit.
+    """
+    if cluster is not None:
+        return jobs or MOST_JOBS
     if jobs is not None:
         if jobs < devices:
             warn(

@@ -114,6 +114,9 @@ class NodeSpec:
     words: tuple[str, ...] = ()
     shows: bool = False
     surroundings: Surroundings | None = None
+    cpus: float | None = None
+    gpus: float | None = None
+    memory: int | None = None
 
     @cached_property
     def doc(self) -> str:
@@ -344,6 +347,9 @@ def node(
     words: str = "",
     shows: bool = False,
     surroundings: Surroundings | None = None,
+    cpus: float | None = None,
+    gpus: float | None = None,
+    memory: int | None = None,
 ) -> Callable[[Function], Function]:
     """Registers a function as a node; the name of the function is the id of the node.
 
@@ -357,6 +363,9 @@ def node(
     shows:   whether an editor shows the pictures that the node returns.
     surroundings: returns what else the result depends on, by name, such as the processor or whether
              a package is installed. It is part of the cache key, and must be quick.
+    cpus, gpus, memory: what the node needs of a machine of a cluster (`--executor ray`); memory is
+             in bytes. None: one core, or one for each thread if it computes on the device; one GPU
+             if it computes on GPUs; any memory. Runs on one machine do not use them.
     """
 
     def register(function: Function) -> Function:
@@ -380,6 +389,9 @@ def node(
             found,
             shows,
             surroundings,
+            cpus,
+            gpus,
+            memory,
         )
         return function
 

@@ -238,7 +238,8 @@ class Engine:
         settings = self._settings
         folders = {"input": settings.input, "out": settings.out, "cache": settings.cache}
         first = {"folders": {name: str(path) for name, path in folders.items()}}
-        _write_to(process, first | {"device": settings.device, "packs": settings.packs})
+        names = ("device", "executor", "ray_address", "remote", "packs")
+        _write_to(process, first | {name: getattr(settings, name) for name in names})
         return process
 
     def _write(self, message: dict[str, Any]) -> None:

@@ -10,13 +10,16 @@ START = "draw"  # the shipped graph that the editor opens at its start
 
 @dataclass(frozen=True)
 class Settings:
-    """`out`, `input`, `cache`, `device` and `packs` mean the same as for `artgraph run`."""
+    """What has the name of an option means the same as for `artgraph run`."""
 
     folder: Path  # contains the graphs
     out: Path
     input: Path
     cache: Path
     device: str = "auto"
+    executor: str = "local"
+    ray_address: str | None = None
+    remote: str | None = None  # the remote cache
     packs: tuple[str, ...] = ()
     graph: str | None = None  # the graph that the editor opens at its start
     host: str = "127.0.0.1"

@@ -26,6 +26,9 @@ def edit(
     input_: Path,
     cache: Path,
     device: str,
+    executor: str,
+    ray_address: str | None,
+    remote: str | None,
     packs: tuple[str, ...],
 ) -> None:
     """Serve the editor until Ctrl-C.
@@ -43,7 +46,8 @@ def edit(
     from .app import serve
     from .settings import Settings
 
-    numerics = all_numerics_for(device)  # once, since it may warn
+    if executor == "local":
+        device = ",".join(n.option() for n in all_numerics_for(device))  # once, since it may warn
     if not folder.is_dir():
         raise InputError(
             f"there is no folder {str(folder)!r}", "create it, or choose another --folder"
@@ -55,7 +59,10 @@ def edit(
         out=_within(folder, out),
         input=_within(folder, input_),
         cache=cache.absolute(),
-        device=",".join(n.option() for n in numerics),
+        device=device,
+        executor=executor,
+        ray_address=ray_address,
+        remote=remote,
         packs=packs,
         graph=graph,
         host=listen or "127.0.0.1",

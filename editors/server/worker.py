@@ -49,6 +49,8 @@ from ...runner.run.job import Job, default_jobs
 from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
+from ...runner.run.ray_cluster import RayCluster
+from ...runner.store.remote import Remote
 from ...runner.store.results import Result
 from ...runner.store.store import Store
 from ..formats.cells import shown_cells
@@ -73,6 +75,13 @@ class Worker:
         self._cancelled: set[str] = set()
         self._registry = load_nodes(settings["packs"])
         self._folders = {name: Path(path) for name, path in settings["folders"].items()}
+        self._cluster = (
+            RayCluster(
+                settings["ray_address"], settings["packs"], settings["remote"], _print_warning
+            )
+            if settings["executor"] == "ray"
+            else None
+        )
         self._live: Live | None = None
         self._waiting = 0  # runs that wait, for which live tasks are interrupted
 
@@ -135,7 +144,10 @@ class Worker:
 
     def _live_pictures(self) -> Live:
         if self._live is None:
-            self._live = Live(self._folders, self._registry, self._settings["device"])
+            device = self._settings["device"]
+            if self._cluster is not None and device != "cpu":
+                device = "auto"  # other devices are those of the cluster
+            self._live = Live(self._folders, self._registry, device)
         return self._live
 
     def _draw(self, task: dict[str, Any]) -> None:
@@ -171,7 +183,9 @@ class Worker:
             document, self._registry, Folders(document.folder, folders["input"], folders["out"])
         )
         publisher = Publisher(folders["out"] / document.name, document.yaml())
-        store = Store(folders["cache"], lambda message: print(message, file=sys.stderr))
+        remote = self._settings["remote"]
+        second = Remote(remote, _print_warning) if remote else None
+        store = Store(folders["cache"], _print_warning, second)
 
         trainings = frozenset(name for name, spec in self._registry.items() if spec.length)
         outlook = Outlook(trainings)
@@ -213,8 +227,12 @@ class Worker:
             self._send(data)
 
         try:
-            numerics, *others = all_numerics_for(self._settings["device"])
-            jobs = default_jobs(1 + len(others))
+            device, cluster = self._settings["device"], self._cluster
+            if cluster is None:
+                numerics, *others = all_numerics_for(device)
+                jobs = default_jobs(1 + len(others))
+            else:
+                numerics, others, jobs = cluster.numerics(device), [], cluster.slots
             run = run_of(
                 Job(
                     graph,
@@ -226,6 +244,7 @@ class Worker:
                     jobs=jobs,
                     others=tuple(others),
                     estimates=True,
+                    cluster=cluster,
                 )
             )
             with self._lock:
@@ -261,6 +280,10 @@ class Worker:
         with contextlib.suppress(OSError):  # the server has ended, and the run will stop
             self._out.write(json.dumps({"job": self._job} | data) + "\n")
             self._out.flush()
+
+
+def _print_warning(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _not_shown(event: NodeEvent, error: Exception) -> dict[str, Any]:

@@ -139,6 +139,8 @@ class Run:
 
         Raises: Cancelled, CacheError.
         """
+        if self._job.cluster is not None:
+            return self._run_on_cluster(plan, forced, threads)
         record = self.record
         done = record.results.keys() | record.failed.keys()
         schedule = Schedule(plan, done, self._memory, self._devices)
@@ -169,6 +171,27 @@ class Run:
                     record.add(name, outcome)
             else:
                 schedule.leave_device(name)
+        if end is not None:
+            raise end
+        self._worker.check_cancelled()
+        return not lost
+
+    def _run_on_cluster(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
+        """Run the nodes of a plan on the cluster; like `_run_plan`."""
+        from .ray_run import ClusterRun  # only now, since local runs do not need it
+        from .ray_task import ENDS
+
+        lost, end = False, None
+        run = ClusterRun(self._job, self._worker, self.record, forced)
+        for name, outcome in run.outcomes(plan, threads):
+            if isinstance(outcome, LostBlobError):
+                lost = True
+                self._forget_lost(outcome.source)
+            elif isinstance(outcome, Exception) and (not name or isinstance(outcome, ENDS)):
+                end = end or outcome
+            else:
+                forced.discard(name)
+                self.record.add(name, outcome)
         if end is not None:
             raise end
         self._worker.check_cancelled()

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any, Protocol
 
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
 from ..graph.sources import Picture
+from ..store.results import Result
 from ..store.store import Store
 from .events import Listener
 from .publish import Publisher
 
 Failures = dict[str, tuple[Exception, TracebackType | None]]
+
+
+class Cluster(Protocol):
+    """Machines on which nodes are computed, such as `ray_cluster.RayCluster`."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks are on the way at the same time."""
+
+    def perform(
+        self,
+        names: Sequence[str],
+        job: Job,
+        results: Mapping[str, Result],
+        forced: frozenset[str],
+        report: Callable[[Any], None],
+        cancelled: threading.Event,
+    ) -> None:
+        """Run nodes in one task; `report` receives all that happens, as a `ray_task.Message`."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,7 @@ class Job:
     others:   the numerics of more GPUs of the same kind, which are used at the same time.
     picture:  the picture of a folder for which the graph runs.
     estimates: whether the events `planned` say how long nodes are expected to take.
+    cluster:  the cluster on which nodes are computed; None for this process.
     failures: errors with their tracebacks, by key; a node with such a key fails without running.
               The runs of a sweep share them, so that a node that they have in common fails once.
     """
@@ -42,6 +66,7 @@ class Job:
     others: tuple[Numerics, ...] = ()
     picture: Picture | None = None
     estimates: bool = False
+    cluster: Cluster | None = None
     failures: Failures = field(default_factory=dict)
 
 

@@ -79,7 +79,7 @@ def make_plan(
             with store.reading():
                 for name in names:
                     node = graph.nodes[name]
-                    step = _plan_node(graph, node, store, numerics, results, name in force)
+                    step = plan_node(graph, node, store, numerics, results, name in force)
                     if step.result is not None:
                         results[name] = step.result
                     steps[name] = step
@@ -91,7 +91,7 @@ def make_plan(
             return list(steps.values())
 
 
-def _plan_node(
+def plan_node(
     graph: Graph,
     node: BoundNode,
     store: Store,
@@ -99,6 +99,7 @@ def _plan_node(
     results: Mapping[str, Result],
     forced: bool,
 ) -> Step:
+    """Returns the step of one node; `results` are those of the nodes that run before."""
     for wire in node.wires.values():
         if wire.node not in results:
             return Step(node, "run", after=wire.node)

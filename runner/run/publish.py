@@ -269,16 +269,20 @@ class PreviewWriter:
         return time.monotonic() - self._last.get(node, self._start) >= self._seconds
 
     def save(self, node: str, pictures: Any) -> str:
-        """Save pictures, uint8 (N, H, W, C), as one picture. Returns its path."""
+        """Write pictures, uint8 (N, H, W, C), as one picture. Returns its path."""
         import io
 
         from ...pictures.tiles import tiled
 
         buffer = io.BytesIO()
         tiled(pictures).save(buffer, "PNG")
+        return self.write(node, buffer.getvalue())
+
+    def write(self, node: str, data: bytes) -> str:
+        """Write the bytes of a node's picture. Returns its path."""
         path = self._publisher.folder / "previews" / f"{file_stem(node)}.png"
         if not self._last:
             self._publisher.write(path.with_name(MARK), b"")
-        self._publisher.write(path, buffer.getvalue())
+        self._publisher.write(path, data)
         self._last[node] = time.monotonic()
         return str(path)

@@ -64,7 +64,18 @@ class Worker:
     def do(
         self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
     ) -> Done:
-        """Execute a node whose sources are done.
+        """Execute a node whose sources are done, and write its files.
+
+        The arguments and errors are those of `compute`.
+        """
+        outcome = self.compute(step, forced, numerics, computed)
+        has_device = step.node.spec.device and self.job.others and outcome.action != "cached"
+        return self.done(step.node, outcome, numerics.device if has_device else None)
+
+    def compute(
+        self, step: Step, forced: bool, numerics: Numerics, computed: Callable[[], None]
+    ) -> Computed:
+        """Returns the result of a node whose sources are done.
 
         numerics: those of the device on which it computes.
         computed: called when the outputs are computed, before they are stored.
@@ -74,7 +85,7 @@ class Worker:
         node, job, key, widgets = step.node, self.job, step.key, step.widgets
         host = _NodeHost(self, node, numerics, computed)
         if step.result is not None and key is not None and not forced:
-            return self._done(reuse(key, step.result, host), host)
+            return reuse(key, step.result, host)
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
@@ -99,7 +110,7 @@ class Worker:
             self.estimator.record(
                 node, outcome.result.seconds, steps, host.pace.step_seconds, outcome.from_step
             )
-        return self._done(outcome, host)
+        return outcome
 
     def check_cancelled(self) -> None:
         """Raise Cancelled if the user asked to stop."""
@@ -128,10 +139,13 @@ class Worker:
             node, output = self.job.graph.nodes[wire.node], wire.output
         return port.sockets[0]
 
-    def _done(self, outcome: Computed, host: _NodeHost) -> Done:
-        node, (key, result, action, from_step) = host.node, outcome
+    def done(self, node: BoundNode, outcome: Computed, device: str | None) -> Done:
+        """Write the files of a node that was computed. Returns what was done.
+
+        Raises: NodeError if a file can't be written; Cancelled, LostBlobError.
+        """
+        key, result, action, from_step = outcome
         files = self._publish(node, key, result) if node.spec.saves else []
-        device = None if action == "cached" else host.device
         return Done(node, action, key, result, files, from_step, device)
 
     def _publish(self, node: BoundNode, key: Key, result: Result) -> list[str]:

@@ -195,14 +195,25 @@ class Store:
             result = unpacked(row.outputs, row.seconds)
         except (ValueError, TypeError, AttributeError):
             return None
-        for stored in result.outputs.values():
-            if stored.size is None or self.blobs.exists(stored.digest, stored.size):
-                continue
-            if not self._remote.copy_blob(stored.digest, stored.size, self.blobs):
-                return None
+        if not self.fetch(result):
+            return None
         self._behind.add(row, result)
         self._behind.add_shared(self._remote.id, key)
         return result
+
+    def fetch(self, result: Result) -> bool:
+        """Copy the blobs of a result that are not here from the remote cache.
+
+        Returns whether all of them are here now.
+        """
+        for stored in result.outputs.values():
+            if stored.size is None or self.blobs.exists(stored.digest, stored.size):
+                continue
+            if self._remote is None or not self._remote.copy_blob(
+                stored.digest, stored.size, self.blobs
+            ):
+                return False
+        return True
 
     def pin(self, manifest: Path) -> None:
         """Exclude the results that this manifest names from eviction, as long as it exists."""

@@ -1,6 +1,7 @@
 """Nodes for tests: a training, pictures, failures, and a log of the nodes that ran."""
 
 import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,19 @@ def slow_training(
     curves = training.train(walk, steps=steps, run=ctx.training_run)
     curves["weight"] = [walk.weight.weight.item()] * len(curves["step"])
     return Table(curves)
+
+
+@node(title="Big training", category="test", device=True, cpus=2)
+def big_training(*, steps: Steps = 10, pause: float = 0.0, ctx: Context) -> Table:
+    """The same training, on a machine with two cores."""
+    return slow_training(steps=steps, pause=pause, ctx=ctx)
+
+
+@node(title="Kills", category="test")
+def kills() -> Number:
+    """End the process, as the system does if the memory is full."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
 
 
 @node(title="Grey", category="test")

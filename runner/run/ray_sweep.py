@@ -1,0 +1,125 @@
+"""Computes the combinations of a sweep on a cluster, many at a time, before they run in turn.
+
+Their graphs become one graph, in which equal nodes are there once. Its results are stored, but no
+files are written: each combination then runs as usual, and finds its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from ...contract.errors import Cancelled
+from ..graph.bound import BoundNode, Graph, Source
+from .compute import Computed
+from .events import Event, Listener, Logged, Progressed, Waiting
+from .job import Cluster, Job
+from .plan import LostBlobError, Step, make_plan
+from .ray_run import ClusterRun
+from .ray_task import ENDS
+from .record import Record
+from .schedule import Threads
+from .worker import Done, Worker
+
+_LEAST = 64  # combinations that are computed together
+
+
+class Ahead:
+    """Computes combinations shortly before their turn.
+
+    graphs: returns the graphs of some combinations, by their places in the sweep.
+    count:  the number of combinations.
+    job_of: returns the job of a graph, whose publisher is not used.
+    only:   nodes to run, as for `Run.execute`.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        graphs: Callable[[range], Iterable[Graph]],
+        count: int,
+        job_of: Callable[[Graph, Listener], Job],
+        listener: Listener,
+        only: Sequence[str] = (),
+    ) -> None:
+        self._cluster, self._graphs, self._count, self._job_of = cluster, graphs, count, job_of
+        self._listener, self._only = listener, only
+        self._next = 0
+        self._is_cancelled = False
+        self._worker: Worker | None = None
+
+    def cancel(self) -> None:
+        """Stop at the next step of the nodes that run."""
+        self._is_cancelled = True
+        if self._worker is not None:
+            self._worker.cancelled.set()
+
+    def reach(self, place: int) -> None:
+        """Compute the combination at this place, with those after it, unless that was done.
+
+        Nodes that fail do so again when their combination runs.
+
+        Raises: CacheError, GraphError.
+        """
+        if place < self._next or self._is_cancelled:
+            return
+        places = range(place, min(self._count, place + max(_LEAST, 2 * self._cluster.slots)))
+        self._next = places.stop
+        self._compute(self._job_of(merged(self._graphs(places), self._only), self._show))
+
+    def _compute(self, job: Job) -> None:
+        record = Record(job, {}, [])
+        self._worker = worker = Worker(job, record.emit, record.results)
+        if self._is_cancelled:
+            worker.cancelled.set()
+        plan = make_plan(job.graph, job.store, job.numerics)
+        for step in plan:
+            if step.result is not None:
+                record.results[step.node.name] = step.result
+        threads = Threads(job.jobs)
+        end: Exception | None = None
+        try:
+            for name, outcome in _Computing(job, worker, record, ()).outcomes(plan, threads):
+                if isinstance(outcome, Exception) and (not name or isinstance(outcome, ENDS)):
+                    end = end or outcome
+                else:
+                    record.add(name, outcome)
+        finally:
+            threads.close()
+            job.store.flush()
+            self._worker = None
+        if end is not None and not isinstance(end, LostBlobError | Cancelled):
+            raise end
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Logged | Progressed | Waiting):
+            self._listener(event)
+
+
+class _Computing(ClusterRun):
+    """Computes nodes without writing files."""
+
+    def before(self, plan: list[Step]) -> dict[str, str]:
+        return {}
+
+    def finish(self, node: BoundNode, outcome: Computed) -> Done:
+        key, result, action, from_step = outcome
+        return Done(node, action, key, result, [], from_step, None)
+
+
+def merged(graphs: Iterable[Graph], only: Sequence[str] = ()) -> Graph:
+    """Returns one graph of several, in which equal nodes with equal sources are there once."""
+    nodes: dict[str, BoundNode] = {}
+    known: dict[tuple[str, str, str], str] = {}
+    last: Graph | None = None
+    for number, graph in enumerate(graphs, 1):
+        last, names = graph, dict[str, str]()
+        for name in graph.order(only):
+            node = graph.nodes[name]
+            wires = {i: Source(names[wire.node], wire.output) for i, wire in node.wires.items()}
+            facts = (node.spec.id, repr(wires), repr(sorted(node.values.items())))
+            names[name] = known.setdefault(facts, f"{number}/{name}")
+            if names[name] not in nodes:
+                nodes[names[name]] = replace(node, name=names[name], wires=wires)
+    assert last is not None
+    return Graph(last.document, last.folders, nodes)

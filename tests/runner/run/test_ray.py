@@ -1,0 +1,388 @@
+"""Runs on a Ray cluster: three nodes of it on this machine, each with one core."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_graphs import GRAPHS, small
+
+from artgraph.contract.errors import CacheError, GraphError
+from artgraph.contract.registry import load_nodes
+from artgraph.models.training.numerics import Numerics
+from artgraph.runner.graph.binding import bind
+from artgraph.runner.graph.document import parse_document, read_document
+from artgraph.runner.graph.folders import Folders
+from artgraph.runner.graph.settings import parse_setting
+from artgraph.runner.run.events import Failed, Logged, Previewed, Progressed
+from artgraph.runner.run.execute import Run
+from artgraph.runner.run.job import Job
+from artgraph.runner.run.publish import Publisher
+from artgraph.runner.run.ray_cluster import RayCluster, _task
+from artgraph.runner.run.ray_sweep import Ahead
+from artgraph.runner.run.ray_task import perform
+from artgraph.runner.store.remote import Remote
+from artgraph.runner.store.store import Store
+
+PACK = Path(__file__).parents[2] / "support" / "pack.py"
+LOST = ("machine was lost", "process was killed")  # Ray may notice either of them first
+TRAINING = """
+artgraph: 1
+nodes:
+  t: {{node: {node}, with: {{steps: {steps}, pause: {pause}}}}}
+  s: {{node: save_table, from: {{table: t}}}}
+"""
+
+
+class Counting(RayCluster):
+    """Counts the tasks that are started."""
+
+    tasks = 0
+
+    def _once(self, *arguments):
+        self.tasks += 1
+        super()._once(*arguments)
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory):
+    """The cluster. What its workers note is in the file `notes` of their environment."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    folder = tmp_path_factory.mktemp("ray")
+    environment = {
+        "NOTES": str(folder / "notes"),
+        "ARTGRAPH_CACHE": str(folder / "own"),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_health_check_period_ms": "500",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        cluster.notes, cluster.own = folder / "notes", folder / "own"
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        load_nodes([str(PACK)])
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(machines):
+    machines.notes.unlink(missing_ok=True)
+    found = Counting(machines.address, [str(PACK)], None, pytest.fail)
+    found.connect()
+    return found
+
+
+class Runner:
+    """Runs graphs in a folder, in this process or on a cluster."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.events = []
+        self.run = None
+
+    def job(self, text, cluster=None, cache="cache", remote=None, settings=()):
+        registry = load_nodes([str(PACK)])
+        if isinstance(text, Path):
+            document = read_document(text)
+        else:
+            document = parse_document(text, "g.yaml", self.folder)
+        folders = Folders(document.folder, self.folder / "input", self.folder / "out")
+        graph = bind(document, registry, folders, dict(map(parse_setting, settings)))
+        second = Remote(remote, pytest.fail) if remote else None
+        return Job(
+            graph,
+            Store(self.folder / cache, lambda message: None, second),
+            Numerics(),
+            Publisher(self.folder / "out" / (cache + ("_ray" if cluster else "")), ""),
+            self.events.append,
+            previews=0.1,
+            jobs=64,
+            cluster=cluster,
+        )
+
+    def __call__(self, text, cluster=None, only=(), **options):
+        """Run a graph. Returns the digests of all nodes that are done, and the last event."""
+        self.events.clear()
+        job = self.job(text, cluster, **options)
+        self.run = Run(job)
+        try:
+            end = self.run.execute(only)
+        finally:
+            job.store.close()
+        return {name: result.digests for name, result in self.run.results.items()}, end
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def runner(tmp_path, one_thread):
+    return Runner(tmp_path)
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def steps_of(notes):
+    lines = notes.read_text().splitlines() if notes.exists() else []
+    return [int(line.split()[1]) for line in lines if line.startswith("step ")]
+
+
+def chain(length):
+    lines = ["artgraph: 1", "nodes:", "  n0: {node: math, with: {a: 1, b: 1}}"]
+    lines += [
+        f"  n{i}: {{node: math, from: {{a: n{i - 1}}}, with: {{b: 1}}}}" for i in range(1, length)
+    ]
+    return "\n".join(lines)
+
+
+def test_a_chain_is_one_task_and_cached_nodes_none(runner, cluster):
+    digests, end = runner(chain(1000), cluster)
+    assert (end.status, end.ran, cluster.tasks) == ("done", 1000, 1)
+    assert digests == runner(chain(1000), cache="other")[0]
+    again, end = runner(chain(1000), cluster)
+    assert (again, end.cached, cluster.tasks) == (digests, 1000, 1)
+
+
+def test_an_input_that_stays_the_same_starts_no_task(runner, cluster):
+    text = """
+artgraph: 1
+nodes:
+  p: {{node: parity, with: {{value: {value}}}}}
+  n: {{node: slow_training, from: {{seed: p}}}}
+"""
+    runner(text.format(value=2), cluster)
+    assert cluster.tasks == 2
+    _, end = runner(text.format(value=4), cluster)
+    assert (end.ran, end.cached, cluster.tasks) == (1, 1, 3)
+
+
+def test_style_remix_has_the_digests_of_a_local_run(runner, cluster):
+    path = next(path for path in GRAPHS if path.stem == "style_remix")
+    nodes = ("styles", "accuracy", "repaints")
+    settings = list(small(path))
+    here, _ = runner(path, only=nodes, settings=settings)
+    files = {p.name for p in (runner.folder / "out" / "cache").glob("*.png")}
+    there, end = runner(path, cluster, nodes, cache="other", settings=settings)
+    assert (end.status, there) == ("done", here)
+    assert {p.name for p in (runner.folder / "out" / "other_ray").glob("*.png")} == files != set()
+
+
+def test_a_failing_node_fails_as_it_does_locally(runner, cluster):
+    text = """
+artgraph: 1
+nodes:
+  ok: {node: math, with: {a: 1}}
+  bad: {node: math, from: {a: ok}, with: {b: 0, op: divide}}
+  after: {node: math, from: {a: bad}}
+  beside: {node: math, from: {a: ok}, with: {b: 5}}
+  bug: {node: failing, with: {how: bug}}
+  full: {node: failing, with: {how: memory}}
+"""
+    outcomes = []
+    for where in (None, cluster):
+        digests, end = runner(text, where, cache=f"{where is None}")
+        failed = {
+            e.node: (e.message.split(" the details ")[0], e.because) for e in runner.of(Failed)
+        }
+        outcomes.append((digests, failed, end.status, end.ran, end.failed, runner.run.exit_code))
+    assert outcomes[0] == outcomes[1]
+    assert {"bad", "after", "bug", "full"} == outcomes[0][1].keys()
+    notes = (runner.folder / "out" / "False_ray" / "failure.txt").read_text()
+    assert "on the machine" in notes
+    assert "a bug" in notes
+
+
+def test_previews_progress_and_cancellation_in_mid_training(runner, cluster, machines):
+    text = TRAINING.format(node="slow_training", steps=400, pause=0.02)
+    job = runner.job(text, cluster)
+    run = Run(job)
+    timer = threading.Thread(
+        target=lambda: (wait_for(lambda: len(steps_of(machines.notes)) > 30), run.cancel())
+    )
+    timer.start()
+    end = run.execute()
+    timer.join()
+    job.store.close()
+    last = steps_of(machines.notes)[-1]
+    assert (end.status, run.exit_code) == ("interrupted", 130)
+    assert last < 100
+    assert runner.of(Progressed)
+    pictures = [Path(event.path) for event in runner.of(Previewed)]
+    assert pictures
+    assert pictures[0].is_relative_to(job.publisher.folder)
+    assert pictures[0].read_bytes().startswith(b"\x89PNG")
+    digests, end = runner(text, cluster)
+    assert (end.status, end.extended) == ("done", 1)
+    assert digests == runner(text.replace("0.02", "0.0"), cache="other")[0]
+
+
+def test_a_machine_that_dies_in_mid_training(runner, cluster, machines):
+    machine = machines.add_node(num_cpus=2)
+    text = TRAINING.format(node="big_training", steps=200, pause=0.02)
+    ends = []
+    running = threading.Thread(target=lambda: ends.append(runner(text, cluster)))
+    running.start()
+    wait_for(lambda: len(steps_of(machines.notes)) > 40)
+    machines.remove_node(machine, allow_graceful=False)
+    done = len(steps_of(machines.notes))
+    other = machines.add_node(num_cpus=2)  # here, since Ray's own code needs the main thread
+    running.join(120)
+    ((digests, end),) = ends
+    assert end.status == "done"
+    (line,) = [event.message for event in runner.of(Logged) if "again" in event.message]
+    assert line in [f"its {what}; it runs again (1 of 3)" for what in LOST]
+    assert 10 < steps_of(machines.notes)[done] <= done
+    assert digests == runner(text.replace("0.02", "0.0"), cache="other")[0]
+    machines.remove_node(other)
+
+
+def test_a_worker_that_is_killed_each_time(runner, cluster, machines):
+    text = "{artgraph: 1, nodes: {k: {node: kills}, ok: {node: noted, with: {value: 1}}}}"
+    digests, end = runner(text, cluster)
+    assert (end.status, runner.run.exit_code, list(digests)) == ("failed", 1, ["ok"])
+    (failed,) = runner.of(Failed)
+    assert failed.what == "its process was killed, 4 times"
+    assert "\n" not in failed.message
+
+
+def test_a_machine_without_memory(runner, cluster, machines):
+    full = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100"}
+    machine = machines.add_node(num_cpus=2, env_vars=full)
+    _, end = runner(TRAINING.format(node="big_training", steps=500, pause=0.02), cluster)
+    assert (end.status, runner.run.exit_code) == ("failed", 1)
+    failed = next(event for event in runner.of(Failed) if event.node == "t")
+    assert failed.what == "out of memory on a machine of the cluster"
+    machines.remove_node(machine)
+
+
+def test_machines_that_only_share_a_remote_cache(runner, cluster, machines):
+    remote = f"file://{runner.folder}/far"
+    cluster._remote = remote
+    text = """
+artgraph: 1
+nodes:
+  t: {node: slow_training}
+  grey: {node: grey}
+  large: {node: resize_image, from: {image: grey}, with: {width: 64, height: 64}}
+  save: {node: save_image, from: {image: large}}
+"""
+    digests, end = runner(text, cluster, remote=remote)
+    assert (end.status, end.ran) == ("done", 4)
+    assert (machines.own / "index.sqlite").exists()
+    assert digests == runner(text, cache="other")[0]
+    tasks = cluster.tasks
+    again, end = runner(text, cluster, remote=remote)
+    assert (again, end.cached, cluster.tasks) == (digests, 4, tasks)
+
+
+def test_a_remote_cache_that_can_not_be_used(runner, cluster):
+    cluster._remote = "file:///proc/artgraph"
+    with pytest.raises(CacheError, match=r"can't use the remote cache file:///proc.*network"):
+        runner("{artgraph: 1, nodes: {n: {node: noted, with: {value: 7}}}}", cluster)
+    assert runner.run.record.results == {}
+
+
+def test_a_cache_that_the_machine_does_not_see(runner):
+    job = runner.job(chain(1))
+    task = _task(job, ["n0"], {}, frozenset(), (), None)
+    elsewhere = replace(task, place=task.place._replace(identity="another"))
+    (outcome,) = perform(elsewhere, lambda messages: False)
+    assert "does not see the cache" in str(outcome.outcome)
+    job.store.close()
+
+
+def test_a_machine_with_other_code_is_refused(runner):
+    job = runner.job(chain(1))
+    task = replace(_task(job, ["n0"], {}, frozenset(), (), None), code="artgraph 0.0.1")
+    (outcome,) = perform(task, lambda messages: False)
+    job.store.close()
+    assert isinstance(outcome.outcome, GraphError)
+    assert "has other code" in str(outcome.outcome)
+    assert "not artgraph 0.0.1" in str(outcome.outcome)
+
+
+def test_a_driver_that_is_killed_loses_nothing_that_was_finished(cli, machines):
+    cli.write("g.yaml", TRAINING.format(node="slow_training", steps=150, pause=0.02)
+              + "  n: {node: noted, with: {value: 3}}\n")  # fmt: skip
+    words = ["run", "g.yaml", "--pack", PACK, "--json", "--device", "cpu", "--executor", "ray"]
+    words += ["--ray-address", machines.address]
+    machines.notes.unlink(missing_ok=True)
+    process = cli.start(*words)
+    wait_for(lambda: len(steps_of(machines.notes)) > 40)
+    process.kill()
+    process.communicate()
+    done = cli(*words)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    last = events[-1]
+    assert (last["cached"], last["extended"], last["ran"]) == (1, 1, 1)
+    (started,) = [e for e in events if e["event"] == "started" and e["node"] == "t"]
+    assert started["step"] > 10
+
+
+def test_ctrl_c_stops_within_a_step(cli, machines):
+    cli.write("g.yaml", TRAINING.format(node="slow_training", steps=900, pause=0.05))
+    machines.notes.unlink(missing_ok=True)
+    words = ["run", "g.yaml", "--pack", PACK, "--device", "cpu", "--executor", "ray"]
+    process = cli.start(*words, "--ray-address", machines.address)
+    wait_for(lambda: len(steps_of(machines.notes)) > 5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors.count("\n")) == (130, 1), errors
+
+
+def test_without_ray_the_message_says_what_to_install(cli):
+    cli.write("g.yaml", chain(2))
+    program = "import sys; sys.modules['ray'] = None; from artgraph.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "run", "g.yaml", "--executor", "ray"]
+    done = subprocess.run(command, **cli.options(), check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "--executor ray: Ray is not installed - run `pip install 'artgraph[ray]'`\n"
+    )
+
+
+def test_a_sweep_is_computed_in_few_tasks(runner, cluster):
+    text = """
+artgraph: 1
+nodes:
+  shared: {node: parity, with: {value: 5}}
+  n: {node: noted, from: {value: shared}, with: {name: NAME}}
+  save: {node: save_number, from: {value: n}}
+"""
+    jobs = [runner.job(text.replace("NAME", f"n{i}"), cluster) for i in range(30)]
+    ahead = Ahead(
+        cluster,
+        lambda places: (jobs[place].graph for place in places),
+        len(jobs),
+        lambda graph, listener: replace(jobs[0], graph=graph, listener=listener),
+        runner.events.append,
+    )
+    ahead.reach(0)
+    tasks = cluster.tasks
+    assert tasks <= 12
+    for place, job in enumerate(jobs):
+        ahead.reach(place)
+        end = Run(job).execute()
+        assert (end.status, end.cached) == ("done", 3)
+        job.store.close()
+    assert cluster.tasks == tasks
+    assert list((runner.folder / "out" / "cache_ray").glob("*.txt"))

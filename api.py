@@ -30,7 +30,8 @@ from .contract.values.kinds import (
     Text,
     VaeLatent,
 )
-from .contract.values.models import Classifier, Gan, Model, Vae
+from .contract.values.model import Model
+from .contract.values.models import Classifier, Gan, Vae
 from .contract.values.pictures import PictureBatch, by_part
 from .contract.values.socket import Blob, Buffers, Json, Rows, Socket, SocketError, require
 from .contract.widgets import (

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import warnings
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +90,13 @@ def twemoji(packages: Path) -> dict[str, list[Path]]:
     return {category: sorted(files) for category, files in sorted(categories.items())}
 
 
+def shuffled(files: Mapping[str, Sequence[Path]], seed: int) -> Iterator[tuple[str, list[Path]]]:
+    """Yields each kind of picture with its files in random order: the first ones are learned."""
+    for number, (kind, given) in enumerate(files.items()):
+        random = np.random.Generator(np.random.Philox(key=(seed, number)))
+        yield kind, [given[index] for index in random.permutation(len(given))]
+
+
 def divide(
     files: Mapping[str, Sequence[Path]], counts: Mapping[str, int], folder: Path, seed: int
 ) -> Divided:
@@ -100,15 +107,14 @@ def divide(
     shutil.rmtree(folder, ignore_errors=True)
     learned: list[Any] = []
     unseen: list[Any] = []
-    for number, (category, count) in enumerate(sorted(counts.items())):
+    for category, given in shuffled({kind: files[kind] for kind in sorted(counts)}, seed):
         (folder / category).mkdir(parents=True)
-        random = np.random.Generator(np.random.Philox(key=(seed, number)))
-        for place, index in enumerate(random.permutation(len(files[category]))):
-            file = files[category][index]
+        for place, file in enumerate(given):
             picture = in_front_of_white(file)
-            if place < count:
+            is_learned = place < counts[category]
+            if is_learned:
                 picture.save(folder / category / file.name)
-            (learned if place < count else unseen).append(np.asarray(picture))
+            (learned if is_learned else unseen).append(np.asarray(picture))
     return Divided(*(torch.from_numpy(np.stack(side)) for side in (learned, unseen)))
 
 

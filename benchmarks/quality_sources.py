@@ -14,11 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from quality_imagenet import Comparison, vectors
 from quality_judge import as_bytes, trained
-from quality_packages import clip_art, in_front_of_white, openmoji
+from quality_packages import clip_art, in_front_of_white, openmoji, shuffled
 from quality_parts import Row, psnr, through_vae
 from quality_real import HELD_OUT, TRAINED, cut
 from quality_recipe import MINE_ONLY, MINUTES, NOT_PRETRAINED, OURS, Recipe, drawn_by, training
@@ -133,12 +132,10 @@ def _row(model: str, **figures: float) -> Row:
 def write(files: Mapping[str, Sequence[Path]], folder: Path, seed: int) -> None:
     """Write random pictures of each kind into train/ and test/, without a file twice."""
     shutil.rmtree(folder, ignore_errors=True)
-    for number, (kind, given) in enumerate(files.items()):
+    for kind, given in shuffled(files, seed):
         if len(given) < TRAINED + HELD_OUT:
             raise SystemExit(f"there are only {len(given)} pictures of {kind}")
-        random = np.random.Generator(np.random.Philox(key=(seed, number)))
-        chosen = random.permutation(len(given))[: TRAINED + HELD_OUT]
-        for place, index in enumerate(chosen):
+        for place, file in enumerate(given[: TRAINED + HELD_OUT]):
             target = folder / ("train" if place < TRAINED else "test") / kind
             target.mkdir(parents=True, exist_ok=True)
-            in_front_of_white(given[index]).save(target / f"{place:03}.png")
+            in_front_of_white(file).save(target / f"{place:03}.png")

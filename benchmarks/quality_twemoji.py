@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import quality_packages
 from quality_judge import trained
 from quality_parts import Row
@@ -27,12 +26,11 @@ SIZES = ((16, 0.57, 0.63), (80, 0.0, 0.73))
 def divide(categories: dict[str, list[Path]], folder: Path, count: int, seed: int) -> None:
     """Copy `count` random pictures of each category into train/, and all others into test/."""
     shutil.rmtree(folder, ignore_errors=True)
-    for number, (category, pictures) in enumerate(categories.items()):
-        random = np.random.Generator(np.random.Philox(key=(seed, number)))
-        for place, index in enumerate(random.permutation(len(pictures))):
+    for category, pictures in quality_packages.shuffled(categories, seed):
+        for place, file in enumerate(pictures):
             target = folder / ("train" if place < count else "test") / category
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(pictures[index], target)
+            shutil.copy(file, target)
 
 
 def twemoji(bench: Bench, seed: int) -> Iterator[Row]:

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import to_bytes
-from .patch_voting import vote
+from .patch_voting import Check, vote
 from .repeatable import reflected
 from .seen import Seen
-from .training.in_parts import in_parts
+from .training.in_parts import before_layers, in_parts
 from .training.loop import Preview, Progress
 from .training.numerics import Numerics
 from .training.rng import rng
@@ -32,7 +31,9 @@ COARSEST = 16  # shorter side in pixels at the first scale
 SCALE = math.sqrt(2)  # largest factor from one scale to the next
 SIDE = 7  # side of a patch in pixels
 DIRECTIONS = 32  # random directions in each step
+SORTED = 1 << 19  # numbers that are sorted between two checks whether the user wants to stop
 RATE = 0.05  # learning rate for pixels in -1..1; falls to a twentieth within each scale
+BETAS, EPSILON = (0.9, 0.99), 1e-8  # of Adam
 VOTES = 3  # votes at the end of each scale
 GUIDE = 10.0  # weight of the brightness in a vote, for `keep` 1
 SEEN = 0.5  # weight of the features in the loss, for `keep` 1
@@ -95,29 +96,40 @@ def _transferred(
     with torch.inference_mode(False), torch.enable_grad():
         content, style = (x.clone().float().to(numerics.device) for x in (content, style))
         factors = _factors(min(content.shape[2:]))
-        picture, done = None, 0
-        for k, factor in enumerate(factors):
-            small, example = _resized(content, factor), _resized(style, factor)
-            if picture is None:
-                picture = recoloured_by_brightness(small, example)
-            else:
-                size = [*small.shape[2:]]
-                picture = F.interpolate(picture, size, mode="bicubic", align_corners=False)
-            here = steps * (k + 1) // len(factors) - steps * k // len(factors)
-            # The coarse scales follow the content's brightness most, the finest scale not at all.
-            weight = keep * (1 - k / max(1, len(factors) - 1))
-            match = _Match(picture, example, _target_brightness(small, example), weight)
-            if features is not None:
-                match.follow(Seen(features, small, numerics), keep)
-            for step in range(here):
-                match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
-                done += 1
-                report(done, match.preview)
-            for _ in range(VOTES):
-                match.vote(partial(report, done, match.preview))
-                done += 1
-                report(done, match.preview)
-            picture = match.picture.detach()
+        picture, done, match = None, 0, None
+
+        def preview() -> Tensor:
+            return to_bytes(content if match is None else match.picture.detach()).cpu()
+
+        def check() -> None:
+            report(done, preview)
+
+        with before_layers(features, check):
+            for k, factor in enumerate(factors):
+                check()
+                small, example = _resized(content, factor), _resized(style, factor)
+                if picture is None:
+                    picture = recoloured_by_brightness(small, example)
+                else:
+                    size = [*small.shape[2:]]
+                    picture = F.interpolate(picture, size, mode="bicubic", align_corners=False)
+                check()
+                here = steps * (k + 1) // len(factors) - steps * k // len(factors)
+                # The coarse scales follow the content's brightness most, the finest not at all.
+                weight = keep * (1 - k / max(1, len(factors) - 1))
+                target = _target_brightness(small, example)
+                match = _Match(picture, example, target, weight, check)
+                if features is not None:
+                    match.follow(Seen(features, small, numerics), keep)
+                for step in range(here):
+                    match.step(0.5 + 0.5 * math.cos(math.pi * step / here), rng(seed, k, step))
+                    done += 1
+                    check()
+                for _ in range(VOTES):
+                    match.vote()
+                    done += 1
+                    check()
+                picture = match.picture.detach()
         assert picture is not None
         return picture.clamp(-1, 1).cpu()
 
@@ -125,10 +137,15 @@ def _transferred(
 class _Match:
     """The optimisation at one scale."""
 
-    def __init__(self, picture: Tensor, style: Tensor, brightness: Tensor, keep: float) -> None:
+    def __init__(
+        self, picture: Tensor, style: Tensor, brightness: Tensor, keep: float, check: Check
+    ) -> None:
+        """`check` is called within steps and votes; it raises to stop them."""
+        self._check = check
         self.picture = picture.detach().clone().requires_grad_()
         self._style, self._brightness, self._keep = style, brightness, keep
-        self._optimiser = torch.optim.Adam([self.picture], RATE, betas=(0.9, 0.99))
+        self._mean, self._square = (torch.zeros_like(self.picture) for _ in range(2))
+        self._steps = 0
         self._seen: Seen | None = None
 
     def follow(self, seen: Seen, keep: float) -> None:
@@ -143,39 +160,59 @@ class _Match:
             * (blurred_brightness(self.picture) - self._brightness).square().mean((1, 2, 3))
         )
         directions = random_directions(random).to(self.picture.device)
-        loss = loss + patch_distance(self.picture, self._style, directions)
+        loss = loss + patch_distance(self.picture, self._style, directions, self._check)
         if self._seen is not None:
             loss = loss + self._share * self._seen.distance(self.picture)
-        self._optimiser.zero_grad()
-        torch.autograd.backward(loss.sum())
-        for group in self._optimiser.param_groups:
-            group["lr"] = RATE * (0.05 + 0.95 * pace)
-        self._optimiser.step()
+        self._move(torch.autograd.grad(loss.sum(), self.picture)[0], RATE * (0.05 + 0.95 * pace))
 
-    def vote(self, tick: Callable[[], None]) -> None:
-        """Replace the patches of the picture by patches of the style; `tick` may stop it."""
+    @torch.no_grad()
+    def _move(self, gradient: Tensor, rate: float) -> None:
+        """Change the picture by a step of Adam (Kingma and Ba 2015), to the bit as torch's.
+
+        `torch.optim` imports torch's compiler, a second in which nobody can stop the work.
+        """
+        self._steps += 1
+        self._mean.lerp_(gradient, 1 - BETAS[0])
+        self._square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        corrections = [1 - beta**self._steps for beta in BETAS]
+        spread = (self._square.sqrt() / corrections[1] ** 0.5).add_(EPSILON)
+        self.picture.addcdiv_(self._mean, spread, value=-rate / corrections[0])
+
+    def vote(self) -> None:
+        """Replace the patches of the picture by patches of the style."""
         weight = (self._keep * GUIDE) ** 0.5
         guides = weight * self._brightness, weight * blurred_brightness(self._style)
         rows = zip(self.picture.detach(), self._style, *guides, strict=True)
-        self.picture = torch.stack([vote(*row, tick) for row in rows])
-
-    @torch.no_grad()
-    def preview(self) -> Tensor:
-        return to_bytes(self.picture).cpu()
+        self.picture = torch.stack([vote(*row, self._check) for row in rows])
 
 
-def patch_distance(pictures: Tensor, style: Tensor, directions: Tensor) -> Tensor:
+def patch_distance(
+    pictures: Tensor, style: Tensor, directions: Tensor, check: Check | None = None
+) -> Tensor:
     """Returns the squared sliced Wasserstein distances (N,) of the pictures' and styles' patches.
 
     directions: (K, 3, side, side).
+    check:      called between parts of the work; raises to stop it.
     If the styles have more or fewer patches than the pictures, their quantiles are interpolated.
     """
-    ours = _project(pictures, directions).sort(-1).values
+    ours = _sorted(_project(pictures, directions), check)
     with torch.no_grad():
-        theirs = _project(style, directions).sort(-1).values
+        theirs = _sorted(_project(style, directions), check)
         if theirs.shape[-1] != ours.shape[-1]:
             theirs = F.interpolate(theirs, ours.shape[-1], mode="linear", align_corners=True)
     return (ours - theirs).square().mean((1, 2))
+
+
+def _sorted(values: Tensor, check: Check | None) -> Tensor:
+    """Returns values (N, K, L), sorted along L: all at once, or in parts of about SORTED values."""
+    rows = max(1, SORTED // (len(values) * values.shape[2]))
+    if check is None or rows >= values.shape[1]:
+        return values.sort(-1).values
+    parts = []
+    for part in values.split(rows, 1):
+        check()
+        parts.append(part.sort(-1).values)
+    return torch.cat(parts, 1)
 
 
 def _project(pictures: Tensor, directions: Tensor) -> Tensor:

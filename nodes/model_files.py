@@ -17,7 +17,8 @@ from ..contract.file_kinds import beside_weights, kind_of_file
 from ..contract.spec import node
 from ..contract.values.explored import Encoder
 from ..contract.values.files import Files, file_name
-from ..contract.values.models import Classifier, Gan, Model, Restyler, Vae
+from ..contract.values.model import Model
+from ..contract.values.models import Classifier, Gan, Restyler, Vae
 from ..contract.widgets import Advanced, FileName, InputModel
 
 if TYPE_CHECKING:

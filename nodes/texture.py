@@ -150,7 +150,8 @@ def _plan(
     size: tuple[int, int], structure: float, *, shuffled: bool = False, wraps: bool = False
 ) -> Plan:
     """Returns a plan whose coarsest scale has 64 px (structure 0) to 16 px (1)."""
-    from ..models.patch_synthesis import SIDE, Plan
+    from ..models.patch_search import SIDE
+    from ..models.patch_synthesis import Plan
 
     return Plan(size, SIDE + 1 if shuffled else 0, round(64 * 4**-structure), wraps)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import NodeError
-from .models import Gan, Model, load_network
+from .model import Model, load_network
+from .models import Gan
 from .socket import Blob, Buffers, Json, require
 
 if TYPE_CHECKING:

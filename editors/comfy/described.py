@@ -8,7 +8,7 @@ from typing import Any
 from ...contract.quantities import counted
 from ...contract.values.files import Files
 from ...contract.values.kinds import Dataset, GanLatent, Table, VaeLatent
-from ...contract.values.models import Model
+from ...contract.values.model import Model
 
 _MOST_ROWS = 50  # of a table
 _MOST_NAMES = 20  # of classes and files

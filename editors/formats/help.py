@@ -30,7 +30,7 @@ def help_page(spec: NodeSpec, translate: Callable[[str], str] = str) -> str:
         lines += [
             f"**{translate('Turn this first')}**",
             "",
-            *(_lines_of(i, translate) for i in first),
+            *(_lines_of(i, spec, translate) for i in first),
             "",
         ]
     lines += ["<details>", f"<summary>{translate('More')}</summary>", ""]
@@ -40,7 +40,8 @@ def help_page(spec: NodeSpec, translate: Callable[[str], str] = str) -> str:
         ("All settings", form.widgets if len(form.widgets) > len(first) else []),
     ):
         if inputs:
-            lines += [f"## {translate(title)}", "", *(_lines_of(i, translate) for i in inputs), ""]
+            listed = [_lines_of(i, spec, translate) for i in inputs]
+            lines += [f"## {translate(title)}", "", *listed, ""]
     outputs = [(translate(o.name), o.tooltip) for o in form.outputs]
     outputs = [(n, text.removeprefix(f"{n}{translate(': ')}")) for n, text in outputs]
     lines_out = [f"- **{name}**: {text}" for name, text in outputs]
@@ -58,10 +59,20 @@ def _first_settings(form: NodeForm) -> list[InputForm]:
     return ranked[:_FIRST]
 
 
-def _lines_of(form: InputForm, translate: Callable[[str], str]) -> str:
-    name = translate(form.name)
+def _lines_of(form: InputForm, spec: NodeSpec, translate: Callable[[str], str]) -> str:
+    name = input_name(form.name, spec, translate)
     text, *more = form.options["tooltip"].removeprefix(f"{name}{translate(': ')}").split("\n")
     return "\n".join([f"- **{name}**: {text}", *(f"  - {line}" for line in more)])
+
+
+def input_name(name: str, spec: NodeSpec, translate: Callable[[str], str]) -> str:
+    """Returns the translated name of an input.
+
+    Two nodes may use a word in two meanings, which another language has two words for. What is
+    translated is then "cells (draw_mask)".
+    """
+    own = f"{name} ({spec.id})"
+    return translate(name if translate is str or own not in ZH else own)
 
 
 def node_definitions(
@@ -79,7 +90,10 @@ def node_definitions(
             "display_name": form.title,
             "description": form.description,
             "inputs": {
-                i.name: {"name": translate(i.name), "tooltip": i.options["tooltip"]}
+                i.name: {
+                    "name": input_name(i.name, spec, translate),
+                    "tooltip": i.options["tooltip"],
+                }
                 for i in form.inputs
             },
             "outputs": {

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..patch_voting import MOST_STYLE, SIDE, distances, evenly_spaced
+from ..patch_voting import MOST_STYLE, SIDE, distances, evenly_spaced, patches_at
 from ..repeatable import reflected
 
 REACH = SIDE // 2  # pixels from the centre of a patch to its border
@@ -41,20 +41,15 @@ def first_places(picture: Tensor, style: Tensor, report: Report) -> Tensor:
     At most MOST_STYLE patches of the style are compared, evenly spaced; a round of
     `refined_places` then finds those between them. A place is a row and a column.
     """
-    columns = style.shape[2] - 2 * REACH
-    ours, theirs = _values(reflected(picture[None], REACH)), _values(style[None])
-    used = evenly_spaced(len(theirs), MOST_STYLE).to(style.device)
-    theirs, found = theirs[used], []
+    rows, columns = (side - 2 * REACH for side in style.shape[1:])
+    used = evenly_spaced(rows * columns, MOST_STYLE).to(style.device)
+    ours, theirs = F.unfold(reflected(picture[None], REACH), SIDE)[0].T, patches_at(style, used)
+    found = []
     for part in torch.split(ours, CHUNK):
         found.append(used[distances(part, theirs).argmin(1)])
         report()
     numbers = torch.cat(found).view(*picture.shape[1:])
     return torch.stack([numbers // columns, numbers % columns], 2) + REACH
-
-
-def _values(picture: Tensor) -> Tensor:
-    """Returns the values of all patches of a picture (1, 3, H, W), (patches, 3 SIDE SIDE)."""
-    return F.unfold(picture, SIDE)[0].T
 
 
 def enlarged_places(places: Tensor, size: list[int], before: Tensor, style: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def in_parts(
         if progress is not None:
             progress(done, len(tensors[0]))
 
-    with _before_layers(None if progress is None else network, report):
+    with before_layers(None if progress is None else network, report):
         for result in each_part(function, *tensors, batch=batch):
             results.append(result)
             done += len(result)
@@ -45,8 +45,11 @@ def in_parts(
 
 
 @contextmanager
-def _before_layers(network: nn.Module | None, report: Callable[[], None]) -> Iterator[None]:
-    """Call `report` before the layers of a network, but not more often than every 0.2 seconds."""
+def before_layers(network: nn.Module | None, report: Callable[[], None]) -> Iterator[None]:
+    """Call `report` before the layers of a network, but not more often than every 0.2 seconds.
+
+    It is also called before the gradients of layers are computed. `report` may raise to stop both.
+    """
     last = time.monotonic()
 
     def check(*_: object) -> None:
@@ -55,8 +58,13 @@ def _before_layers(network: nn.Module | None, report: Callable[[], None]) -> Ite
             last = time.monotonic()
             report()
 
-    modules = network.modules() if network is not None else ()
+    def check_backward(_module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor) and output.requires_grad:
+            output.register_hook(check)
+
+    modules = [] if network is None else [*network.modules()]
     hooks = [module.register_forward_pre_hook(check) for module in modules]
+    hooks += [module.register_forward_hook(check_backward) for module in modules]
     try:
         yield
     finally:

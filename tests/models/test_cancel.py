@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from artgraph.contract.errors import Cancelled
-from artgraph.models.training.in_parts import in_parts
+from artgraph.models.training.in_parts import before_layers, in_parts
 
 
 def test_progress_is_reported_after_each_part():
@@ -39,3 +39,35 @@ def test_a_part_is_stopped_between_the_layers_of_the_network():
         in_parts(network, torch.zeros(4, 1), batch=4, progress=stop, network=network)
     assert time.monotonic() - start < 1
     assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+class SlowBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x + 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        time.sleep(0.15)
+        return gradient
+
+
+class Easy(nn.Module):
+    def forward(self, x):
+        return SlowBack.apply(x)
+
+
+def test_gradients_are_stopped_between_the_layers_of_the_network():
+    network = nn.Sequential(*[Easy() for _ in range(40)])  # 6 seconds for the gradients
+
+    def stop():
+        raise Cancelled
+
+    x = torch.zeros(4, 1, requires_grad=True)
+    start = time.monotonic()
+    with before_layers(network, stop):
+        result = network(x)
+        with pytest.raises(Cancelled):
+            result.sum().backward()
+    assert time.monotonic() - start < 1
+    assert not any(module._forward_hooks for module in network.modules())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from shelf import PLAIN, silent
+from torch.nn import functional as F
 
-from artgraph.models.patch_voting import vote
+from artgraph.models.patch_voting import SIDE, evenly_spaced, patches_at, vote
 from artgraph.models.sliced_wasserstein import (
+    _Match,
     blurred_brightness,
     patch_distance,
+    random_directions,
     recoloured_by_brightness,
     transfer,
 )
@@ -117,14 +123,15 @@ def test_reports_each_step_and_can_be_stopped():
     seen = []
 
     def watch(done, total, preview=None):
-        seen.append((done, total))
+        if (done, total) not in seen:  # it is also called between parts of a step
+            seen.append((done, total))
         assert preview().shape[-1] == 3
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         transferred(halves(1, 24, 24), stripes(1, 24, 24), steps=9, progress=watch)
-    assert [done for done, _ in seen] == [1, 2, 3, 4, 5]
+    assert [done for done, _ in seen] == [0, 1, 2, 3, 4, 5]
     assert len({total for _, total in seen}) == 1
 
 
@@ -153,3 +160,54 @@ def test_votes_copy_patches_and_follow_the_guide():
     grey, guides = torch.zeros_like(style), 9 * torch.cat([light, dark], 2)
     assert vote(grey, two, 9 * light, guides).mean() > 0
     assert vote(grey, two, 9 * dark, guides).mean() < 0
+
+
+def test_a_step_checks_often_whether_to_stop_and_that_changes_no_bit():
+    pictures = torch.rand(1, 3, 256, 256, generator=rng(1)).requires_grad_()
+    style = torch.rand(1, 3, 256, 256, generator=rng(2))
+    directions = random_directions(rng(3))
+    checks: list[int] = []
+    found = [
+        patch_distance(pictures, style, directions, check)
+        for check in (None, lambda: checks.append(1))
+    ]
+    assert torch.equal(*found)
+    assert torch.equal(*(torch.autograd.grad(one.sum(), pictures)[0] for one in found))
+    assert len(checks) >= 6  # a step takes 0.3 seconds of one core
+
+
+def test_a_large_style_is_used_at_evenly_spaced_places():
+    style = torch.rand(3, 90, 70, generator=rng(4))
+    every = F.unfold(style[None], SIDE)[0].T
+    used = evenly_spaced(len(every), 1000)
+    assert torch.equal(patches_at(style, used), every[used])
+
+
+WITHOUT_COMPILER = """
+import sys
+import torch
+from artgraph.models.sliced_wasserstein import transfer
+from artgraph.models.training.numerics import Numerics
+
+pictures = torch.zeros(1, 3, 16, 16)
+silent = lambda *values: None
+transfer(pictures, pictures, steps=2, seed=0, numerics=Numerics(), progress=silent)
+assert "torch._dynamo" not in sys.modules, "its import takes a second that cannot be stopped"
+"""
+
+
+def test_style_transfer_does_not_import_the_compiler():
+    subprocess.run([sys.executable, "-c", WITHOUT_COMPILER], check=True)
+
+
+def test_steps_are_those_of_adam():
+    picture = torch.rand(1, 3, 16, 16, generator=rng(5))
+    match = _Match(picture, picture, torch.zeros(1, 1, 16, 16), 0.5, lambda: None)
+    expected = picture.clone().requires_grad_()
+    adam = torch.optim.Adam([expected], betas=(0.9, 0.99))
+    for step in range(5):
+        expected.grad = torch.randn(picture.shape, generator=rng(6, step))
+        adam.param_groups[0]["lr"] = rate = 0.05 / (step + 1)
+        adam.step()
+        match._move(expected.grad, rate)
+    assert torch.equal(match.picture, expected)

@@ -6,7 +6,7 @@ from bending import run
 from torch.nn import functional as F
 
 from artgraph.contract.errors import NodeError
-from artgraph.models import patch_synthesis
+from artgraph.models.patch_search import Patches
 from artgraph.models.training.rng import rng
 from artgraph.pictures.styles import render
 
@@ -125,7 +125,7 @@ def test_sizes_that_cannot_be_made_are_refused(node, image, widgets, text):
 def test_the_search_finds_each_patch_where_it_is():
     """The approximate search, from a field that is wrong by a few pixels."""
     source = torch.rand(3, 40, 50, generator=rng(4)) * 2 - 1
-    patches = patch_synthesis._Patches(source, wraps=False)
+    patches = Patches(source, wraps=False)
     right = torch.arange(34 * 44).view(34, 44)
     assert torch.equal(patches.search(source, None, rng(0)), right)
     moved = right.roll((2, -1), (0, 1))
@@ -138,6 +138,6 @@ def test_the_search_finds_each_patch_where_it_is():
 
 def test_a_picture_wraps_in_its_patches():
     source = torch.rand(3, 24, 24, generator=rng(4)) * 2 - 1
-    patches = patch_synthesis._Patches(F.pad(source[None], [3] * 4, mode="circular")[0], True)
+    patches = Patches(F.pad(source[None], [3] * 4, mode="circular")[0], True)
     found = patches.search(source, None, rng(0))
     torch.testing.assert_close(patches.mean(found), source)

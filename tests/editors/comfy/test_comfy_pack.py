@@ -78,6 +78,13 @@ def test_generated_locales_are_in_chinese():
     assert node["inputs"]["start"]["tooltip"].endswith("（可不连接）")
 
 
+def test_a_word_with_two_meanings_has_two_words_in_chinese():
+    for language, names in ((str, {"cells"}), (in_chinese, {"格数", "所选编号"})):
+        definitions = node_definitions(load_nodes(), language)
+        nodes = (definitions[class_id(node)] for node in ("draw_mask", "choose"))
+        assert {node["inputs"]["cells"]["name"] for node in nodes} == names
+
+
 def test_a_new_node_is_in_english_until_someone_translates_it(capsys):
     def halve(*, value: Annotated[float, Field(description="What to halve")] = 0.0) -> Number:
         """Halve a number."""

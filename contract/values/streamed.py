@@ -164,8 +164,9 @@ class StreamedPictures(PictureBatch):
                     f"{self.name(row)}: {self._bad[row]}" for row in sorted(self._bad)[:_SHOWN]
                 ]
                 more = ", ..." if len(self._bad) > _SHOWN else ""
-                count = "1 picture" if len(self._bad) == 1 else f"{len(self._bad)} pictures"
-                parts.append(f"{count} can't be read, and {what} ({', '.join(shown)}{more})")
+                one, several = "1 picture can't be read, and is", "pictures can't be read, and are"
+                count = one if len(self._bad) == 1 else f"{len(self._bad)} {several}"
+                parts.append(f"{count} {what} ({', '.join(shown)}{more})")
             for text, rows in self._notes.items():
                 names = ", ".join(self.name(row) for row in sorted(rows)[:_SHOWN])
                 parts.append(f"{text} ({names}{', ...' if len(rows) > _SHOWN else ''})")

@@ -43,12 +43,12 @@ def whole(value: Any, node: str, ctx: Context) -> Any:
     names = tuple(value.names)
     dataset = Dataset(pixels, value.labels.clone(), value.classes, names)
     readable = value.images.readable()
-    if line := unread(value, "are left out"):
+    if line := unread(value, "left out"):
         ctx.warn(line)
     return dataset if len(readable) == len(dataset) else dataset.subset(readable)
 
 
-def unread(value: Any, what: str = "are replaced by the next ones of their classes") -> str:
+def unread(value: Any, what: str = "replaced by the next of its class") -> str:
     """Returns what could not be read of a dataset in shards, for people; empty if all could.
 
     what: what is done about pictures that can't be read.

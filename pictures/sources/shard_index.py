@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -247,10 +248,11 @@ def _finished(found: _Building, label: str, part: tuple[int, int]) -> ShardIndex
     chunks = _chunks(starts)
     order = np.flatnonzero(kept)
     if part[1] > 1:
-        own = _rows_of_part(chunks, len(order), part)
+        sizes = np.diff(np.append(chunks, len(order)))
+        mine = _chunks_of_part(sizes, part)
+        own = np.flatnonzero(np.repeat(mine, sizes))
         starts = np.searchsorted(own, starts)
-        lengths = np.diff(np.append(chunks, len(order)))[part[0] - 1 :: part[1]]
-        chunks, order = np.cumsum(lengths) - lengths, order[own]
+        chunks, order = np.cumsum(sizes[mine]) - sizes[mine], order[own]
     if not len(order):
         raise _nothing(found, part)
     used = sorted(set(np.unique(numbers[kept]).tolist()), key=lambda n: natural_order(texts[n]))
@@ -297,10 +299,15 @@ def _chunks(starts: Numbers) -> Numbers:
     return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
-def _rows_of_part(chunks: Numbers, count: int, part: tuple[int, int]) -> Numbers:
-    """Returns the pictures of a part: every so many chunks, beginning with its own number."""
-    number = np.repeat(np.arange(len(chunks)), np.diff(np.append(chunks, count)))
-    return np.flatnonzero(number % part[1] == part[0] - 1)
+def _chunks_of_part(sizes: Numbers, part: tuple[int, int]) -> NDArray[np.bool_]:
+    """Returns which chunks are in a part: each is in the one that is the smallest so far."""
+    parts = [(0, number) for number in range(1, part[1] + 1)]  # a heap
+    mine = np.zeros(len(sizes), np.bool_)
+    for chunk, size in enumerate(sizes.tolist()):
+        count, number = parts[0]
+        mine[chunk] = number == part[0]
+        heapq.heapreplace(parts, (count + size, number))
+    return mine
 
 
 def _nothing(found: _Building, part: tuple[int, int]) -> SourceError:

@@ -68,7 +68,7 @@ def split_address(text: str) -> tuple[str, str]:
         what = f"{shortened(text)!r} has braces in the name of a folder"
         raise InputError(what, "write them in the name of the files, as in shards-{000..099}.tar")
     if not is_file or text.endswith("/"):
-        return text.rstrip("/") or "/", ""
+        return text.rstrip("/") or text[:1], ""
     return place or ("/" if text.startswith("/") else ""), last
 
 

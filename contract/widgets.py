@@ -136,9 +136,7 @@ InputFolder = Annotated[Path, PathRole("folder")]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 PACKED = (*_ARCHIVES, ".parquet")  # suffixes of files that contain pictures
 InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=PACKED)]
-InputShards = Annotated[
-    Shards, PathRole("folder", is_picture=True, files=(".tar", ".parquet", ".json"), is_shards=True)
-]
+InputShards = Annotated[Shards, PathRole("folder", is_shards=True)]
 _FILMS = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"
 InputFilm = Annotated[
     Path, PathRole("file", files=tuple(f".{suffix}" for suffix in _FILMS.split()))
@@ -314,6 +312,11 @@ class Widget:
     def is_picture(self) -> bool:
         """Whether it is the path of a picture file, or of a folder of pictures."""
         return any(isinstance(e, PathRole) and e.is_picture for e in self._hint.extras)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is the path of a folder, which an editor offers to choose and to look at."""
+        return self.kind == "folder" and not self.is_shards
 
     @cached_property
     def is_shards(self) -> bool:

@@ -129,7 +129,7 @@ def choices(widget: Widget) -> list[str] | None:
 
     Returns None if the widget is not a path, or if it is the path of a file of any kind.
     """
-    if widget.kind == "folder":
+    if widget.is_folder:
         return ["", *_unique(_folders(place, widget.files) for place in _places(widget))]
     if widget.kind == "file" and (widget.is_picture or widget.files):
         shipped = shipped_models(MODELS) if is_model(widget) else []
@@ -239,6 +239,6 @@ def _upload(widget: Widget) -> dict[str, Any]:
     """
     if widget.is_picture and widget.kind == "file":
         return {"image_upload": True}
-    if widget.kind == "folder":
+    if widget.is_folder:
         return {"folder_upload": [*READABLE, *TABLES], "file_upload": list(widget.files)}
     return {} if is_model(widget) else {"file_upload": list(widget.files)}

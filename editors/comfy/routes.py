@@ -47,7 +47,7 @@ def look(values: dict[str, str]) -> dict[str, Any]:
     """
     spec = load_nodes().get(node_id(values.get("node", "")) or "")
     widget = spec.widgets.get(values.get("widget", "")) if spec else None
-    if widget is None or widget.kind != "folder" or widget.is_shards:
+    if widget is None or not widget.is_folder:
         return {"problem": "this node does not load a folder"}
     try:
         path = folders.resolve(values.get("folder", ""), widget)

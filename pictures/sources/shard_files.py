@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,8 @@ _STAMPS = (
 )
 _GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
+_SECRETS = re.compile(r"\?[^\s'\"]+|(?<=://)[^\s/@]*@")  # in an address that an error shows
+
 Result = TypeVar("Result")
 
 
@@ -49,6 +52,10 @@ class Shard(NamedTuple):
 
 class ChangedError(SourceError):
     """A shard is no longer the one of the list."""
+
+
+class UnreachableError(SourceError):
+    """A file is missing, or can't be read after some attempts."""
 
 
 class ShardFile:
@@ -131,7 +138,7 @@ class ShardFiles:
             return (self._folder / shard.name).open("rb")
         path = self._path(shard.name)
         options = {"block_size": _BLOCK, "cache_type": "readahead"}
-        file: Any = self._tried(lambda: self._files.open(path, "rb", **options))
+        file: Any = self.tried(lambda: self._files.open(path, "rb", **options), shard.name)
         if not file.seekable():
             file.close()
             return BytesIO(self._whole_file(shard))
@@ -153,7 +160,8 @@ class ShardFiles:
             data = self._whole[shard.name][start:end]
         else:
             path = self._path(shard.name)
-            data = bytes(self._tried(lambda: self._files.cat_file(path, start=start, end=end)))
+            read = lambda: self._files.cat_file(path, start=start, end=end)  # noqa: E731
+            data = bytes(self.tried(read, shard.name))
             if len(data) == shard.size != end - start:  # the server sends only whole files
                 self._remember_whole(shard, data)
                 data = data[start:end]
@@ -184,7 +192,7 @@ class ShardFiles:
             shards = [n for n in names if format_of(n) in _FORMATS and not n.startswith(".")]
             found = [self._info(name) for name in shards]
         else:
-            entries = self._tried(lambda: self._files.ls(self._root, detail=True, refresh=True))
+            entries = self.tried(lambda: self._files.ls(self._root, detail=True, refresh=True))
             names = [str(e["name"]).partition("?")[0].rpartition("/")[2] for e in entries]
             chosen = [
                 (name, entry)
@@ -228,7 +236,7 @@ class ShardFiles:
             self._files.invalidate_cache(self._files._parent(address))
             return dict(self._files.info(address))
 
-        found = self._tried(info, name)
+        found = self.tried(info, name)
         if found.get("size") is None:
             what = f"the server does not say how large {printable(name)} is"
             raise SourceError(what, "copy the shards to another server")
@@ -253,7 +261,7 @@ class ShardFiles:
                     data = file.read(_MOST_MANIFEST + 1)
             else:
                 path = self._path(name)
-                data = bytes(self._tried(lambda: self._files.cat_file(path), name))
+                data = bytes(self.tried(lambda: self._files.cat_file(path), name))
         except FileNotFoundError:
             self._need_no_manifest(name)
             return None
@@ -310,31 +318,43 @@ class ShardFiles:
     def _whole_file(self, shard: Shard) -> bytes:
         if shard.size > _MOST_WHOLE:
             self._remember_whole(shard, b"")
-        return bytes(self._tried(lambda: self._files.cat_file(self._path(shard.name)), shard.name))
+        path = self._path(shard.name)
+        return bytes(self.tried(lambda: self._files.cat_file(path), shard.name))
 
-    def _tried(self, call: Callable[[], Result], name: str = "") -> Result:
-        """Returns what a call returns; if a network fails, it is tried again some times."""
-        for seconds in _TRIES:
+    def tried(self, call: Callable[[], Result], name: str = "") -> Result:
+        """Returns what a call returns; if a network fails, it is tried again some times.
+
+        Raises: SourceError, after which a file is known to be bad or can't be reached.
+        """
+        for seconds in _TRIES if self._files is not None else ():
             try:
                 return call()
+            except (ChangedError, UnreachableError):
+                raise
             except _GONE as error:
                 raise self._failed(error, name) from error
-            except Exception:  # every file system has its own kinds of errors
+            except Exception as error:  # every file system has its own kinds of errors
+                if isinstance(error, SourceError) and seconds > _TRIES[0]:
+                    raise  # it is not the network
                 time.sleep(seconds)
         try:
             return call()
+        except SourceError:
+            raise
         except Exception as error:
             raise self._failed(error, name) from error
 
-    def _failed(self, error: Exception, name: str = "") -> SourceError:
+    def _failed(self, error: Exception, name: str = "") -> UnreachableError:
         what = printable(name) if name else "it"
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return SourceError(f"there is no {what}" if name else "it does not exist", "check it")
+            what = f"there is no {what}" if name else "it does not exist"
+            return UnreachableError(what, "check the path or address")
         reason = getattr(error, "strerror", None) or one_line(error) or type(error).__name__
+        reason = _SECRETS.sub("", reason)
         advice = "check the network and your access; a training continues from its last checkpoint"
         if self._files is None:
             advice = "check the disk, and who may read the files"
-        return SourceError(f"{what} can't be read: {reason}", advice)
+        return UnreachableError(f"{what} can't be read: {reason}", advice)
 
 
 def _stamp(info: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import heapq
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -19,7 +20,7 @@ from ..walk import Kind, natural_order, printable
 from .archive import Member
 from .names import format_of
 from .parquet import Parquet, group_sizes
-from .shard_files import ChangedError, Shard, ShardFiles
+from .shard_files import ChangedError, Shard, ShardFiles, UnreachableError
 from .sides import SUFFIXES, are_captions
 from .tars import Tar
 
@@ -223,8 +224,9 @@ def index_shards(
     building = _Building(label)
     for number, shard in enumerate(shards):
         try:
-            building.add_shard(files.file(shard))
-        except ChangedError:
+            add = partial(building.add_shard, files.file(shard))
+            files.tried(add, shard.name)
+        except (ChangedError, UnreachableError):
             raise
         except SourceError as error:
             if len(shards) == 1:

@@ -108,10 +108,12 @@ class ShardReader:
             groups.setdefault(group, {})[at] = row
         for group, places in groups.items():
             names = {at: self.name(row) for at, row in places.items()}
-            try:
-                for at, picture in read_group(file, group, names):
-                    yield places.pop(at), picture
-            except OSError as error:
-                raise SourceError(f"{shard.name} can't be read: {error}", "run again") from error
-            if places:
+
+            def read(group: int = group, names: dict[int, str] = names) -> list[Any]:
+                return list(read_group(file, group, names))
+
+            found = self._files.tried(read, shard.name)
+            if len(found) < len(places):
                 raise SourceError(f"{shard.name} has lost rows", "copy the shards again")
+            for at, picture in found:
+                yield places[at], picture

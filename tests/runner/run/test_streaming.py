@@ -76,7 +76,7 @@ def test_a_training_goes_on_after_the_network_failed(cli):
         server.failures = 1000
         failed = cli("run", "g.yaml", *options)
         assert failed.returncode == 3
-        assert "trained: s-00" in failed.stderr
+        assert "node 'trained': s-00" in failed.stderr
         assert "can't be read: 503" in failed.stderr
         assert "a training continues from its last checkpoint" in failed.stderr
         server.failures = 0
@@ -118,6 +118,9 @@ def test_shards_in_s3(cli):
         graph(cli, "s3://pictures/nothing")
         missing = cli("run", "g.yaml", *allowed, **keys)
         assert missing.returncode == 3
-        assert "pictures: 's3://pictures/nothing': it does not exist" in missing.stderr
+        assert (
+            "'s3://pictures/nothing': it does not exist - check the path or address"
+            in missing.stderr
+        )
     finally:
         server.stop()

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .errors import GraphError, InputError, NodeError
-from .wording import shortened
 
 ALLOWED = "ARTGRAPH_ALLOW_SOURCE"  # environment variable: addresses with spaces between
 # The kinds of addresses that are read; other ones of fsspec run programs or write to the disk.
@@ -22,6 +21,7 @@ PROTOCOLS = (
     *("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https", "hf"),
     *("sftp", "ssh", "ftp", "smb", "webdav", "oci"),
 )
+_LONGEST = 120  # characters of an address in a message
 _MOST_NAMES = 100_000  # names that braces may stand for
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -65,7 +65,7 @@ def split_address(text: str) -> tuple[str, str]:
     place, _, last = text.rstrip("/").rpartition("/")
     is_file = "{" in last or last.lower().endswith((".tar", ".parquet", ".json"))
     if "{" in place or (not is_file and "{" in text):
-        what = f"{shortened(text)!r} has braces in the name of a folder"
+        what = f"{_short(text)!r} has braces in the name of a folder"
         raise InputError(what, "write them in the name of the files, as in shards-{000..099}.tar")
     if not is_file or text.endswith("/"):
         return text.rstrip("/") or text[:1], ""
@@ -94,12 +94,12 @@ def names_of(pattern: str) -> list[str]:
             parts.append([f"{number:0{width}}" for number in range(first, last + 1)])
         end = found.end()
     if not 0 < count <= _MOST_NAMES:
-        what = f"{shortened(pattern)!r} stands for {'no' if count < 1 else 'too many'} names"
+        what = f"{_short(pattern)!r} stands for {'no' if count < 1 else 'too many'} names"
         raise InputError(what, "write the smaller number first, as in {000..099}")
     parts.append([pattern[end:]])
     names = list(dict.fromkeys("".join(chosen) for chosen in product(*parts)))
     if any("{" in name or "}" in name or "/" in name for name in names):
-        what = f"the braces in {shortened(pattern)!r} can't be read"
+        what = f"the braces in {_short(pattern)!r} can't be read"
         raise InputError(what, "write {000..099} for numbers, or {a,b} for names")
     return names
 
@@ -112,7 +112,7 @@ def address_of(text: str, trusted: bool) -> Shards:
     Raises: InputError if it is of a kind that is not read, or not allowed.
     """
     protocol = text.partition("://")[0].lower()
-    shown = shortened(without_secrets(text))
+    shown = _short(without_secrets(text))
     if protocol in ("file", "local"):
         raise InputError(f"{shown!r} is a file on this computer", "write its path")
     if protocol not in PROTOCOLS or "::" in text:
@@ -121,7 +121,7 @@ def address_of(text: str, trusted: bool) -> Shards:
     if ".." in unquote(text).replace("\\", "/").split("/"):
         raise InputError(f"{shown!r} leads out of its folder", "write the address without ..")
     if not trusted and not is_allowed(text):
-        start = shortened(without_secrets(split_address(text)[0]))
+        start = _short(without_secrets(split_address(text)[0]))
         raise InputError(
             f"the graph wants to read {shown!r}, which you have not allowed",
             f"allow it with --allow-source {start} if you trust the graph",
@@ -136,7 +136,7 @@ def allow(address: str) -> str:
     """
     if address.partition("://")[0].lower() not in PROTOCOLS or not urlsplit(address).netloc:
         advice = "write an address such as s3://bucket/folder or https://host/folder"
-        raise GraphError(f"--allow-source {shortened(address)}: it is not an address", advice)
+        raise GraphError(f"--allow-source {_short(address)}: it is not an address", advice)
     allowed = os.environ.get(ALLOWED, "").split()
     if address not in allowed:
         os.environ[ALLOWED] = " ".join([*allowed, address])
@@ -147,6 +147,10 @@ def is_allowed(address: str) -> bool:
     """Returns whether the user allowed graphs to read what is at this address."""
     folders = (allowed.rstrip("/") for allowed in os.environ.get(ALLOWED, "").split())
     return any(address == folder or address.startswith(f"{folder}/") for folder in folders)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def without_secrets(address: str) -> str:

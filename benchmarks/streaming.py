@@ -18,7 +18,12 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 SIZE, CLASSES, EACH = 64, 8, 1000
 BUFFER = 32  # MiB of pictures in memory
@@ -26,27 +31,24 @@ MORE = 24  # MiB by which the peak may differ; the places of the pictures need s
 READ = 4000  # pictures of the comparison with a folder
 
 
-def jpegs(count: int, seed: int = 0):  # noqa: ANN201 - a generator of bytes
-    """Yields pictures that differ: stripes and dots of some classes, in random colours."""
-    import numpy as np
-    from PIL import Image
-
-    rows, columns = np.mgrid[:SIZE, :SIZE]
+def jpegs(count: int, seed: int = 0) -> Iterator[tuple[int, str, bytes]]:
+    """Yields numbers, classes and pictures: soft patches with a bar, whose place is the class."""
+    draw = np.random.default_rng(seed)
     for number in range(count):
-        random = np.random.default_rng((seed, number))
-        kind, (low, high) = number % CLASSES, random.integers(0, 256, (2, 3))
-        angle, width = kind * np.pi / CLASSES, random.uniform(6, 12)
-        wave = np.sin((np.cos(angle) * rows + np.sin(angle) * columns) / width * 6)
-        share = (wave + 1)[..., None] / 2
-        levels = low * share + high * (1 - share) + random.normal(0, 8, (SIZE, SIZE, 3))
+        kind = number % CLASSES
+        patches = Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8))
+        levels = np.array(patches.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+        levels[kind * SIZE // CLASSES :][: SIZE // CLASSES] //= 4
         content = io.BytesIO()
-        Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(content, "JPEG")
-        yield number, f"stripes {kind}", content.getvalue()
+        Image.fromarray(levels).save(content, "JPEG")
+        yield number, f"bar {kind}", content.getvalue()
 
 
 def write_shards(folder: Path, count: int) -> None:
-    """Write `count` pictures as shards of EACH pictures."""
-    folder.mkdir()
+    """Write `count` pictures as shards of EACH pictures, if they are not there."""
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
     archive = None
     for number, kind, data in jpegs(count):
         if number % EACH == 0:
@@ -146,6 +148,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=40, help="steps of each training")
     parser.add_argument("--nodes", default="train_classifier,train_gan")
     parser.add_argument("--no-speed", action="store_true", help="only measure the memory")
+    parser.add_argument("--folder", help="for the shards; they stay there for the next time")
     parser.add_argument("--train", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.train:
@@ -153,16 +156,17 @@ def main() -> int:
         train(node, folder, cache, int(steps))
         return 0
     is_flat = True
-    with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
+    kept = options.folder and nullcontext(options.folder)
+    with tempfile.TemporaryDirectory() as temporary, kept or nullcontext(temporary) as shards:
+        place, stored = Path(temporary), Path(shards)
         counts = (options.pictures, 4 * options.pictures)
         for count in counts:
-            write_shards(place / str(count), count)
+            write_shards(stored / str(count), count)
         levels = SIZE * SIZE * 3 / 2**20
         print(f"pictures of {SIZE} px; buffer {BUFFER} MiB; {options.steps} steps")
         for node in options.nodes.split(","):
             peaks = [
-                peak_of(node, place / str(count), place / f"cache-{node}-{count}", options.steps)
+                peak_of(node, stored / str(count), place / f"cache-{node}-{count}", options.steps)
                 for count in counts
             ]
             for count, peak in zip(counts, peaks, strict=True):
@@ -174,7 +178,7 @@ def main() -> int:
             is_flat &= flat
             print(f"{node}: {peaks[1] - peaks[0]:+.0f} MiB: {'pass' if flat else 'FAIL'}")
         if not options.no_speed:
-            ordered, shuffled, loaded = speeds(place / str(counts[0]), place / "files")
+            ordered, shuffled, loaded = speeds(stored / str(counts[0]), place / "files")
             print(f"pictures per second: {ordered:,.0f} from shards in order, {shuffled:,.0f}")
             print(f"  shuffled as in a training, {loaded:,.0f} by load_dataset from a folder")
     return 0 if is_flat else 1

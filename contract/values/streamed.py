@@ -138,7 +138,8 @@ class StreamedPictures(PictureBatch):
 
         known, self._windows = self._windows, []
         for rows in windows:
-            same = (window for window in known if torch.equal(window.rows, rows))
+            there = (*known, *self._windows)
+            same = (window for window in there if torch.equal(window.rows, rows))
             self._windows.append(next(same, None) or self._load(rows))
         for window in known:
             if not any(window is other for other in self._windows):

@@ -205,7 +205,10 @@ class ShardFiles:
             else:
                 found = self._named([name for name, _ in chosen])
         if not found:
-            raise SourceError("it contains no tar or Parquet files", "choose the folder of shards")
+            advice = "choose the folder of shards"
+            if self._root.startswith(("http://", "https://")):
+                advice = "if the server does not list its files, name them: shards-{000..099}.tar"
+            raise SourceError("it contains no tar or Parquet files", advice)
         if len({format_of(shard.name) for shard in found}) > 1:
             what = "it contains both tar and Parquet files"
             raise SourceError(what, "name some of them, as in shards-{000..099}.tar")

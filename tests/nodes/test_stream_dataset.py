@@ -17,6 +17,7 @@ from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
 from artgraph.contract.values.kinds import Dataset
 from artgraph.contract.values.shard_list import Shards, list_shards
+from artgraph.nodes.save_shards import save_shards
 
 
 def pixels(dataset):
@@ -292,3 +293,33 @@ def test_pixels_do_not_depend_on_windows(tmp_path):
         torch.arange(4).flip(0)[None, None],
     )
     assert dataset.images[places].equal(alone[:, :4, :4].flip(2))
+
+
+def test_saved_shards_are_streamed_and_loaded(tmp_path):
+    classes = tuple(sorted(["cat/wild", "dog"]))
+    images = torch.randint(0, 256, (30, 16, 16, 4), dtype=torch.uint8)
+    names = tuple(f"{n}.png" for n in range(30))
+    dataset = Dataset(images, torch.arange(30) % 2, classes, names)
+    lines = []
+    ctx = Context(log=lines.append)
+    files = save_shards(dataset, pictures=8, format="png", ctx=ctx).files
+    assert files == save_shards(dataset, pictures=8, format="png", ctx=ctx).files
+    assert files != save_shards(dataset, pictures=8, format="png", seed=1, ctx=ctx).files
+    assert lines[0] == "30 pictures in 4 shards"
+    for name, data in files.items():
+        (tmp_path / name.removeprefix("@/")).write_bytes(data)
+    assert [row["nsamples"] for row in json.loads(files["@/shards.json"])["shardlist"]] == [
+        8,
+        8,
+        8,
+        6,
+    ]
+    streamed, _ = stream(tmp_path, alpha="keep")
+    loaded, _ = load(tmp_path, alpha="keep")
+    flat = images * (images[..., 3:] > 0)
+    wanted = {p.numpy().tobytes(): classes[n % 2] for n, p in enumerate(flat)}
+    assert by_pixels(streamed) == by_pixels(loaded) == wanted
+    with tarfile.open(tmp_path / "shards-000000.tar") as archive:
+        facts = json.load(archive.extractfile("000000.json"))
+    assert facts["file_name"] in names
+    assert facts["label"] in classes

@@ -8,6 +8,7 @@ from shelf import Shelf, training_run
 from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier
 from artgraph.models.gan.api import GanSettings, train_gan
 from artgraph.models.gan.batches import Batches, TrainingSet
+from artgraph.models.training.windows import sampler_of
 from artgraph.models.vae.api import VaeSettings, train_vae
 from artgraph.nodes.gan import shipped_judge
 
@@ -85,6 +86,15 @@ def test_held_out_pictures_are_few_and_of_each_class(tmp_path):
     dataset, _ = stream(write_shards(tmp_path / "d", 1, 200, size=(32, 32)), size=32)
     result = classifier(dataset, Shelf(), 2)
     assert result.extra.labels.bincount().tolist() == [10, 10]
+
+
+def test_a_small_data_set_is_in_memory_once(tmp_path):
+    dataset, _ = stream(write_shards(tmp_path / "d", 1, 40, size=(8, 8)), size=8)
+    sampler = sampler_of(dataset.images, torch.arange(40), 16, 0)
+    first = [dataset.images[sampler.indices(step)] for step in range(6)]
+    one, other = dataset.images._windows
+    assert one is other
+    assert len({p.numpy().tobytes() for part in first for p in part}) == 40
 
 
 def test_memory_is_only_for_windows(tmp_path):

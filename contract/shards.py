@@ -1,4 +1,4 @@
-"""Shards of a dataset: where they are, and which addresses the user allows.
+"""Shards of a dataset: their places, and the addresses that the user allows.
 
 A value that was made from shards contains the digest of their list, and not their place. So it is
 the same wherever they are. The runner remembers the place of each list that it has seen.
@@ -22,7 +22,7 @@ PROTOCOLS = (
     *("sftp", "ssh", "ftp", "smb", "webdav", "oci"),
 )
 _LONGEST = 120  # characters of an address in a message
-_MOST_NAMES = 100_000  # names that braces may stand for
+_MOST_NAMES = 100_000  # names that a pattern may mean
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -32,7 +32,7 @@ class Shards:
     """A folder of shards, or some of the files in it.
 
     place:   the folder, as a path or an address.
-    pattern: the name of a file, perhaps with braces that stand for several names; "" for all.
+    pattern: the name of a file, perhaps with braces that mean several names; "" for all.
     """
 
     place: str
@@ -73,9 +73,9 @@ def split_address(text: str) -> tuple[str, str]:
 
 
 def names_of(pattern: str) -> list[str]:
-    """Returns the names that a pattern with braces stands for: {00..09} or {a,b}, each once.
+    """Returns the names that a pattern with braces means: {00..09} or {a,b}, each once.
 
-    Raises: InputError if they are wrong, or stand for too many names.
+    Raises: InputError if they are wrong, or mean too many names.
     """
     parts: list[list[str]] = []
     count, end = 1, 0
@@ -94,7 +94,7 @@ def names_of(pattern: str) -> list[str]:
             parts.append([f"{number:0{width}}" for number in range(first, last + 1)])
         end = found.end()
     if not 0 < count <= _MOST_NAMES:
-        what = f"{_short(pattern)!r} stands for {'no' if count < 1 else 'too many'} names"
+        what = f"{_short(pattern)!r} means {'no' if count < 1 else 'too many'} names"
         raise InputError(what, "write the smaller number first, as in {000..099}")
     parts.append([pattern[end:]])
     names = list(dict.fromkeys("".join(chosen) for chosen in product(*parts)))
@@ -168,7 +168,7 @@ _places: dict[str, str] = {}  # the place of each list of shards, by its digest
 
 
 def remember(digest: str, shards: Shards) -> None:
-    """Remember where the shards of a list are."""
+    """Remember the place of the shards of a list."""
     _places[digest] = shards.place
 
 
@@ -179,7 +179,7 @@ def place_of(digest: str) -> str:
     """
     if digest not in _places:
         raise NodeError(
-            "it is not known where the shards of this dataset are",
+            "the place of the shards of this dataset is not known",
             "run the graph with its node stream_dataset",
         )
     return _places[digest]

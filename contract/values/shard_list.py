@@ -20,7 +20,7 @@ class ShardList(NamedTuple):
 
 
 def list_shards(shards: Shards) -> ShardList:
-    """Returns the list of shards, without reading them, and remembers where they are.
+    """Returns the list of shards, without reading them, and remembers their place.
 
     Raises: InputError if one is missing, or the list can't be made.
     """

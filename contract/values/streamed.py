@@ -101,7 +101,7 @@ class StreamedPictures(PictureBatch):
 
     @property
     def device(self) -> torch.device:
-        """Where the pictures are when they are read, as of a tensor."""
+        """The device on which pictures are when they are read, as of a tensor."""
         import torch
 
         return torch.device("cpu")
@@ -213,7 +213,7 @@ class StreamedPictures(PictureBatch):
         return name_of(names, ends, row)
 
     def _reader(self) -> ShardReader:
-        """Returns what reads the pictures. Raises: NodeError if it is not known where they are."""
+        """Returns what reads the pictures. Raises: NodeError if their place is not known."""
         from ...pictures.packed import SourceError
         from ...pictures.sources.shard_files import ShardFiles
         from ...pictures.sources.shard_reader import ShardReader

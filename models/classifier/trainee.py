@@ -171,7 +171,10 @@ def split_rows(
     """Returns the rows of the pictures to train on, as often as in `draws`, and of the held out."""
     if streamed(images) is not None:
         held = held_out_of_stream(labels, settings.held_out, settings.seed)
-        run.log("identical pictures are not looked for in shards: some may be held out and seen")
+        run.log(
+            "identical pictures are not looked for in shards, so some may be both trained on and"
+            " held out"
+        )
         return (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     groups = groups_of(images, groups) if settings.held_out else torch.arange(len(images))
     if line := together(groups):

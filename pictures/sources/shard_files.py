@@ -26,7 +26,7 @@ _MOST_WHOLE = 1 << 28  # bytes of a shard of a server that sends only whole file
 _BLOCK = 1 << 20  # bytes that are read ahead
 _FEW = 16  # requests at the same time
 _CHECKED = 5.0  # seconds for which a shard at an address counts as unchanged
-# Where file systems of fsspec have what changes with a file, the most exact first.
+# What file systems of fsspec say that changes with a file, the most exact first.
 _STAMPS = (
     *("ETag", "etag", "md5Hash", "content_hash", "LastModified", "Last-Modified"),
     *("last_modified", "mtime", "updated", "modified", "created"),

@@ -1,4 +1,4 @@
-"""Where each picture is in the shards of a dataset, and its class, found without decoding any."""
+"""The place of each picture in the shards of a dataset, and its class. No picture is decoded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .tars import Tar
 CHUNK = 64  # pictures that are together in the order of a training
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how packed files begin
 _SHOWN = 3  # names that are stored of each kind of what is left out
-_LABELS = ("column", *SUFFIXES)  # where classes may be, the first one that fits
+_LABELS = ("column", *SUFFIXES)  # what may contain the classes; the first one that fits
 _NO_CLASS = -1
 
 Numbers = NDArray[np.int64]
@@ -43,7 +43,7 @@ class ShardIndex(NamedTuple):
     labels:   the numbers of their classes.
     chunks:   the first picture of each chunk: pictures that are beside each other in a shard.
     names:    uint8, their names, one after the other as UTF-8.
-    ends:     where each name ends.
+    ends:     the end of each name.
     line:     what is used, for people.
     doubts:   what is left out or may be a mistake, as sentences.
     """
@@ -214,7 +214,7 @@ def index_shards(
     part: tuple[int, int],
     progress: Callable[[int, int], None],
 ) -> ShardIndex:
-    """Returns where the pictures are.
+    """Returns the places of the pictures.
 
     label: the column or the field of the classes, or "" for the usual ones.
     part:  (n, of): only the pictures of this part, which are about as many as in each other part.
@@ -269,7 +269,7 @@ def _finished(found: _Building, label: str, part: tuple[int, int]) -> ShardIndex
 
 
 def _classes(found: _Building) -> tuple[Numbers, list[str], str]:
-    """Returns the number of each picture's class, the names of the classes, and where they are."""
+    """Returns the number of each picture's class, the classes, and what contains them."""
     count = len(found)
     for kind, texts in found.labels.items():
         numbers = np.frombuffer(texts.numbers, np.int64)
@@ -340,7 +340,7 @@ def _summary(
 
 
 def _names_of(names: bytes, ends: Numbers, rows: Numbers) -> tuple[NDArray[np.uint8], Numbers]:
-    """Returns the names of some pictures, one after the other, and where each ends."""
+    """Returns the names of some pictures, one after the other, and the end of each."""
     data = np.frombuffer(names, np.uint8)
     if len(rows) == len(ends):
         return data, ends

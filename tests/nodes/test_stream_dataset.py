@@ -207,7 +207,7 @@ def test_braces_name_shards(tmp_path):
     with pytest.raises(InputError, match=r"there is no s-003\.tar"):
         stream(tmp_path / "d", "s-{000..003}.tar")
     for pattern in ("s-{3..1}.tar", "s-{0..9999999}.tar", "s-{a,../b}.tar", "s-{a.tar"):
-        with pytest.raises(InputError, match=r"stands for|can't be read"):
+        with pytest.raises(InputError, match=r"means|can't be read"):
             stream(tmp_path / "d", pattern)
 
 

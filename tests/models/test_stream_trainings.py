@@ -5,14 +5,32 @@ import torch
 from sharding import served, stream, write_shards
 from shelf import Shelf, training_run
 
+from artgraph.contract.errors import InputError
+from artgraph.contract.shards import Shards, remember
+from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.shard_list import list_shards
 from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier
 from artgraph.models.gan.api import GanSettings, train_gan
 from artgraph.models.gan.batches import Batches, TrainingSet
 from artgraph.models.training.windows import sampler_of
 from artgraph.models.vae.api import VaeSettings, train_vae
 from artgraph.nodes.gan import shipped_judge
+from artgraph.pictures.sources import shard_files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def stream_again(dataset, address):
+    """The same data set at another address."""
+    meta, buffers = Dataset.encode(dataset)
+    remember(meta["stream"]["source"], Shards(address))
+
+    class Blob:
+        def tensor(self, name):
+            return buffers[name]
+
+    meta["stream"]["shards"] = [[*shard[:2], "md5 known"] for shard in meta["stream"]["shards"]]
+    return Dataset.decode(meta, Blob())
 
 
 def classifier(data, shelf, steps):
@@ -104,3 +122,70 @@ def test_memory_is_only_for_windows(tmp_path):
     there = sum(window.pixels.nbytes for window in dataset.images._windows)
     assert there <= (1 << 20) + 2 * 64 * 32 * 32 * 3
     assert torch.equal(dataset.images[torch.tensor([5])], dataset.images[torch.tensor([5])])
+
+
+def test_a_training_goes_on_after_the_network_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_files, "_TRIES", (0.1, 0.2))  # seconds
+    folder = write_shards(tmp_path / "d", 2, 200, size=(32, 32))
+    names = "s-{000..001}.tar"
+    with served(folder) as server:
+        server.failures = 1  # while the shards are listed, which is tried again
+        shelf = Shelf()
+        classifier(stream(server.address, names, size=32, buffer=1)[0], shelf, 3)
+        assert server.failures == 0
+        server.failures = 10_000
+        failing, _ = stream(folder, size=32, buffer=1)
+        failing = stream_again(failing, server.address)
+        with pytest.raises(InputError) as error:
+            classifier(failing, shelf, 6)
+        assert "s-00" in error.value.what
+        assert "can't be read: 503" in error.value.what
+        assert "a training continues from its last checkpoint" in error.value.advice
+        server.failures = 0
+        there = classifier(stream_again(failing, server.address), shelf, 6)
+    ours = classifier(stream(folder, size=32, buffer=1)[0], Shelf(), 6)
+    assert all(there.state[name].equal(ours.state[name]) for name in ours.state)
+
+
+def test_a_server_that_sends_only_whole_files(tmp_path):
+    folder = write_shards(tmp_path / "d", 2, 20)
+    rows = torch.tensor([0, 39, 20, 7])
+    with served(folder, sends_parts=False) as server:
+        there, _ = stream(server.address, "s-{000..001}.tar")
+        pictures = there.images[rows]
+    assert pictures.equal(stream(folder)[0].images[rows])
+
+
+def test_shards_in_s3(tmp_path, monkeypatch):
+    from moto.server import ThreadedMotoServer
+
+    folder = write_shards(tmp_path / "d", 2, 20)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    try:
+        import s3fs
+
+        bucket = s3fs.S3FileSystem(skip_instance_cache=True)
+        bucket.mkdir("pictures")
+        bucket.put(str(folder), "pictures/set", recursive=True)
+        dataset, _ = stream("s3://pictures/set")
+        ours, _ = stream(folder)
+        rows = torch.arange(40)
+        assert dataset.images[rows].equal(ours.images[rows])
+        assert list(dataset.names) == list(ours.names)
+        before = list_shards(Shards("s3://pictures/set")).digest
+        bucket.pipe_file("pictures/set/s-000.tar", (folder / "s-001.tar").read_bytes())
+        assert list_shards(Shards("s3://pictures/set")).digest != before
+        dataset.images._few.clear()
+        dataset.images._reader()._files._stamps["s-000.tar"] = ("etag", -100.0)  # checked long ago
+        with pytest.raises(InputError, match=r"the shard s-000\.tar has changed"):
+            dataset.images[rows]
+        with pytest.raises(InputError, match=r"'s3://pictures/nothing': it does not exist"):
+            stream("s3://pictures/nothing")
+    finally:
+        server.stop()

@@ -31,8 +31,8 @@ def stream_dataset(
     shards: Annotated[
         InputShards | None,
         Field(
-            description="Folder or address of tar or Parquet files, or some of them, such as"
-            " shards-{000..099}.tar; empty: use the fallback"
+            description="Folder or address of tar or Parquet files, or names of some of them;"
+            " empty: use the fallback"
         ),
     ] = None,
     size: Annotated[
@@ -96,8 +96,8 @@ def stream_dataset(
     """Use pictures in shards for trainings, without loading all of them.
 
     Shards are tar files as of WebDataset, or Parquet files as of Hugging Face, in a folder or at an
-    address such as s3://bucket/folder or https://host/folder. They may be larger than the memory
-    and the disk. In a tar file, the class of `key.jpg` is in `key.cls`, `key.json` or `key.txt`,
+    address such as s3://bucket/folder or https://host/folder; `shards-{000..099}.tar` names some of
+    them. They may be larger than the memory and the disk. In a tar file, the class of `key.jpg` is in `key.cls`, `key.json` or `key.txt`,
     or is its folder. This node only finds the places of the pictures, and their classes. Trainings
     then read the pictures, and `buffer` limits how much memory they need. Other nodes read all
     pictures, which may have 4 GiB.

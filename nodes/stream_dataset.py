@@ -97,10 +97,10 @@ def stream_dataset(
 
     Shards are tar files as of WebDataset, or Parquet files as of Hugging Face, in a folder or at an
     address such as s3://bucket/folder or https://host/folder; `shards-{000..099}.tar` names some of
-    them. They may be larger than the memory and the disk. In a tar file, the class of `key.jpg` is in `key.cls`, `key.json` or `key.txt`,
-    or is its folder. This node only finds the places of the pictures, and their classes. Trainings
-    then read the pictures, and `buffer` limits how much memory they need. Other nodes read all
-    pictures, which may have 4 GiB.
+    them. They may be larger than the memory and the disk. In a tar file, the class of `key.jpg` is
+    in `key.cls`, `key.json` or `key.txt`, or is its folder. This node only finds the places of the
+    pictures, and their classes. Trainings then read the pictures, and `buffer` limits how much
+    memory they need. Other nodes read all pictures, which may have 4 GiB.
 
     In each epoch, a training shuffles the chunks of the dataset (64 pictures that are together in
     a shard), and then the pictures of as many chunks as have half of the `buffer`. The order

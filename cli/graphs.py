@@ -12,6 +12,7 @@ from ..contract.errors import GraphError, unwritable
 from ..runner.store.place import cache_folder
 from .options import (
     USUAL_INPUT,
+    AllowOption,
     CacheOption,
     DeviceOption,
     Executor,
@@ -181,6 +182,7 @@ def edit(
             help="Another folder that graphs may read, besides their own.",
         ),
     ] = USUAL_INPUT,
+    allow_source: AllowOption = None,
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",

@@ -21,6 +21,7 @@ from .graphs import app as file_app
 from .interruption import Interruption
 from .options import (
     USUAL_INPUT,
+    AllowOption,
     CacheOption,
     DeviceOption,
     EventsOption,
@@ -91,6 +92,7 @@ def run(
     force: ForceOption = None,
     out: OutOption = Path("out"),
     input_: InputOption = USUAL_INPUT,
+    allow_source: AllowOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     cache_remote: RemoteOption = None,
@@ -152,6 +154,7 @@ def sweep(
     only: OnlyOption = None,
     out: OutOption = Path("out"),
     input_: InputOption = USUAL_INPUT,
+    allow_source: AllowOption = None,
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
@@ -245,6 +248,7 @@ def plan(
     force: ForceOption = None,
     out: OutOption = Path("out"),
     input_: InputOption = USUAL_INPUT,
+    allow_source: AllowOption = None,
     cache: CacheOption = None,
     cache_remote: RemoteOption = None,
     device: DeviceOption = "auto",
@@ -277,6 +281,7 @@ def validate(
     set_: SetOption = None,
     out: OutOption = Path("out"),
     input_: InputOption = USUAL_INPUT,
+    allow_source: AllowOption = None,
     pack: PackOption = None,
 ) -> None:
     """Check a graph, and report all problems with file, line and node."""

@@ -13,6 +13,7 @@ import typer
 
 from ..contract.errors import ArtgraphError, CacheError, GraphError, InputError
 from ..contract.paths import typed_file, typed_folder, typed_path
+from ..contract.shards import allow
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
@@ -139,6 +140,15 @@ DeviceOption = Annotated[
         help="auto, cpu, cuda, cuda:1 or mps; cuda+compile also compiles long trainings, and"
         " cuda+graphs replays their steps as CUDA graphs; cuda:0,cuda:1 or cuda:all uses several"
         " GPUs at the same time."
+    ),
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-source",
+        parser=lambda address: allow(str(address)),
+        metavar="URL",
+        help="An address that graphs may read pictures from, with all below it; repeatable.",
     ),
 ]
 PackOption = Annotated[

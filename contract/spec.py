@@ -39,7 +39,8 @@ from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.kinds import socket_of
 from .values.socket import Socket
-from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Widget, read_hint, widget_of
+from .values.whole import unread, whole
+from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Streams, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -57,6 +58,7 @@ class Port:
     alpha:       whether the node accepts pictures with an alpha channel.
     may_be_empty: whether an output that is None counts as not wired, instead of being an error.
     is_aside:    whether the output is only wired by its name.
+    streams:     whether the node accepts a dataset whose pictures stay in shards.
     about:       what the node does with an input, if the node says so.
     """
 
@@ -68,6 +70,7 @@ class Port:
     alpha: bool = False
     may_be_empty: bool = False
     is_aside: bool = False
+    streams: bool = False
     about: str = ""
 
 
@@ -310,6 +313,9 @@ class NodeSpec:
         injected = {self.context: ctx} if self.context else {}
         accepted = self._accepted(inputs, widgets, ctx)
         result = self.function(**accepted, **widgets, **injected)
+        for value in accepted.values():
+            if line := unread(value):
+                ctx.warn(line)
         if len(self.outputs) == 1 and not hasattr(result, "_fields"):
             return dict.fromkeys(self.outputs, result)
         return dict(zip(self.outputs, result, strict=True))
@@ -317,7 +323,14 @@ class NodeSpec:
     def _accepted(
         self, inputs: Mapping[str, Any], widgets: Mapping[str, Any], ctx: Context
     ) -> dict[str, Any]:
-        """Returns the inputs; those that do not accept alpha are put in front of a colour."""
+        """Returns the inputs; those that do not accept alpha are put in front of a colour.
+
+        The pictures of a dataset in shards are read unless the input accepts such a dataset.
+        """
+        inputs = {
+            name: v if self.inputs[name].streams else whole(v, self.id, ctx)
+            for name, v in inputs.items()
+        }
         lost = [
             name for name, v in inputs.items() if has_alpha(v) and not self._accepts_alpha(name)
         ]
@@ -417,7 +430,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
                 f"node {node_id}: {name!r} is annotated {annotation!r}, which is not a socket"
             )
         sockets = (socket,)
-    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty, Aside)}
+    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty, Aside, Streams)}
     for role, noun in ((Fallback, "fallback"), (MayBeEmpty, "output")):
         if roles[role] and not hint.nullable:
             raise TypeError(
@@ -434,6 +447,7 @@ def _port(node_id: str, name: str, annotation: Any) -> Port:
         alpha=roles[Alpha],
         may_be_empty=roles[MayBeEmpty],
         is_aside=roles[Aside],
+        streams=roles[Streams],
         about=about,
     )
 

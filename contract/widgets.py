@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from pydantic import Field
 
+from .shards import Shards
+
 Kind = Literal["int", "float", "bool", "text", "choice", "file", "folder"]
 
 
@@ -25,6 +27,7 @@ class PathRole:
     is_picture: the file is a picture, and editors offer the pictures of the input folder; or only
                 the pictures in the folder are read, and of other files only the names matter,
                 except those that say what the pictures are.
+    is_shards:  it names shards of a dataset, or their address; the node receives `Shards`.
     files:      suffixes of files that may be named instead of a folder, or of the files that are
                 read; editors offer to upload such files.
     """
@@ -32,6 +35,7 @@ class PathRole:
     kind: Literal["file", "folder"]
     is_picture: bool = False
     files: tuple[str, ...] = ()
+    is_shards: bool = False
 
 
 class Length:
@@ -96,6 +100,13 @@ class Alpha:
     """
 
 
+class Streams:
+    """Marks an input of a dataset whose pictures may stay in shards, and are read when needed.
+
+    For any other input, all pictures are read before the node receives them.
+    """
+
+
 class BackgroundRole:
     """Marks the colour that is put behind transparent parts."""
 
@@ -129,6 +140,7 @@ InputFolder = Annotated[Path, PathRole("folder")]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 PACKED = (*_ARCHIVES, ".parquet")  # suffixes of files that contain pictures
 InputPictures = Annotated[Path, PathRole("folder", is_picture=True, files=PACKED)]
+InputShards = Annotated[Shards, PathRole("folder", is_shards=True)]
 _FILMS = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv webm wmv"
 InputFilm = Annotated[
     Path, PathRole("file", files=tuple(f".{suffix}" for suffix in _FILMS.split()))
@@ -323,6 +335,16 @@ class Widget:
     def is_picture(self) -> bool:
         """Whether it is the path of a picture file, or of a folder of pictures."""
         return any(isinstance(e, PathRole) and e.is_picture for e in self._hint.extras)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is the path of a folder, which an editor offers to choose and to look at."""
+        return self.kind == "folder" and not self.is_shards
+
+    @cached_property
+    def is_shards(self) -> bool:
+        """Whether it names shards of a dataset, or their address."""
+        return any(isinstance(e, PathRole) and e.is_shards for e in self._hint.extras)
 
     @cached_property
     def _hint(self) -> Hint:

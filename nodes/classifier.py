@@ -13,7 +13,7 @@ from ..contract.spec import node
 from ..contract.values.kinds import Dataset, Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Advanced, Choices, Devices, Seed, Steps
+from ..contract.widgets import Advanced, Choices, Devices, Seed, Steps, Streams
 from ..contract.wording import find_name, in_form_of, listed
 from .review import rated
 
@@ -44,7 +44,7 @@ class TrainedClassifier(NamedTuple):
     " 训练分类器, 识别图片, 微调",
 )
 def train_classifier(
-    dataset: Dataset,
+    dataset: Annotated[Dataset, Streams],
     start: Annotated[
         Classifier | None, Field(description="A classifier from which the training continues")
     ] = None,

@@ -13,7 +13,17 @@ from ..contract.spec import node
 from ..contract.values.alpha import opaque
 from ..contract.values.kinds import Dataset, GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
-from ..contract.widgets import Advanced, Alpha, Choices, Devices, KeptStep, Neutral, Seed, Steps
+from ..contract.widgets import (
+    Advanced,
+    Alpha,
+    Choices,
+    Devices,
+    KeptStep,
+    Neutral,
+    Seed,
+    Steps,
+    Streams,
+)
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .model_files import named_start
@@ -43,7 +53,7 @@ class TrainedGan(NamedTuple):
     " deep learning, 训练, 生成器, 对抗网络, 微调",
 )
 def train_gan(
-    dataset: Annotated[Dataset, Alpha],
+    dataset: Annotated[Dataset, Alpha, Streams],
     classifier: Annotated[
         Classifier | None,
         Field(description="Its features judge the pictures and guide the training"),

@@ -12,7 +12,7 @@ from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
-from ..contract.widgets import Advanced, Alpha, Choices
+from ..contract.widgets import Advanced, Alpha, Choices, Streams
 from ..contract.wording import chosen_names
 from ..pictures.class_doubts import LOOSE
 
@@ -321,7 +321,7 @@ class DatasetImages(NamedTuple):
     words="contact sheet, samples, show pictures, unpack, 查看图片, 样本",
 )
 def dataset_images(
-    dataset: Annotated[Dataset, Alpha],
+    dataset: Annotated[Dataset, Alpha, Streams],
     *,
     count: Annotated[int, Field(ge=1, le=10_000, description="Number of pictures")] = 64,
     order: Annotated[

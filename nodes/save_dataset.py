@@ -16,7 +16,7 @@ from ..contract.values.safe_names import Original, renamed, safe_names
 from ..contract.widgets import Advanced, Alpha, Background, FileName
 from .save import Quality
 
-_MOST_BYTES = 1 << 30  # of all files, which are in memory until they are written
+MOST_BYTES = 1 << 30  # of all files, which are in memory until they are written
 
 
 @node(
@@ -63,9 +63,9 @@ def save_dataset(
     for number, (path, pixels) in enumerate(zip(_paths(dataset, ctx), dataset.images, strict=True)):
         data = encode_still(pixels.numpy(), format, quality)
         size += len(data)
-        if size > _MOST_BYTES:
+        if size > MOST_BYTES:
             raise NodeError(
-                f"the first {number} of {len(dataset)} pictures need {size_text(_MOST_BYTES)}",
+                f"the first {number} of {len(dataset)} pictures need {size_text(MOST_BYTES)}",
                 "choose webp or jpeg, or save parts of the dataset, split by split_dataset",
             )
         files[file_name(name, f"/{path}{ENDINGS[format]}")] = data

@@ -15,7 +15,7 @@ from ..contract.values.alpha import for_model, opaque
 from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
-from ..contract.widgets import Advanced, Alpha, Choices, Devices, Seed, Steps
+from ..contract.widgets import Advanced, Alpha, Choices, Devices, Seed, Steps, Streams
 from ..contract.wording import in_form_of
 from .latent import Style, class_weights
 from .review import rated
@@ -41,7 +41,7 @@ class TrainedVae(NamedTuple):
     words="autoencoder, compress, morph, interpolate, latent space, 自编码器, 变形, 训练",
 )
 def train_vae(
-    dataset: Annotated[Dataset, Alpha],
+    dataset: Annotated[Dataset, Alpha, Streams],
     classifier: Annotated[
         Classifier | None, Field(description="Its features sharpen the pictures, if you choose so")
     ] = None,

@@ -76,6 +76,11 @@ _BESIDE = {
 _AGAIN = "copy the pictures again from where they came from, or choose another folder"
 
 
+def words_for(why: Skip, count: int) -> str:
+    """Returns how so many entries are called that are skipped for this reason."""
+    return _WORDS[why][count > 1]
+
+
 class Survey:
     """What is in a folder. Whoever reads its pictures adds those that can't be read.
 

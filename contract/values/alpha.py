@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .kinds import Dataset
 from .pictures import by_part
+from .streamed import StreamedPictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,6 +76,9 @@ def levels_of(colour: str) -> tuple[int, int, int]:
 def _changed(value: Value, function: Callable[[Any], Any], channels: int) -> Value:
     pictures: Any = value
     if isinstance(value, Dataset):
+        if isinstance(value.images, StreamedPictures):
+            changed = value.images.changed(function, channels)
+            return cast("Value", Dataset.streamed(value.classes, changed))
         return replace(value, images=function(value.images))
     _, height, width, _ = pictures.shape
     return cast("Value", by_part(function, pictures, height, width, channels))

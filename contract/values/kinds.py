@@ -9,6 +9,7 @@ kind for users. Torch is imported inside the functions, when a value is used.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -17,6 +18,7 @@ from .files import Files
 from .models import Classifier, Gan, Restyler, Vae
 from .pictures import PictureBatch, parts, quantise
 from .socket import Blob, Buffers, Json, Rows, Socket, require
+from .streamed import StreamedNames, StreamedPictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,7 +111,8 @@ class Dataset:
     """Pictures of one size with labels.
 
     images:   uint8 (N, H, W, 3 or 4); the colours do not depend on the alpha. It is a
-              `PictureBatch` if it was made from many files, or for a node that reads it in parts.
+              `PictureBatch` if it was made from many files, or for a node that reads it in parts,
+              and `StreamedPictures` for a node that accepts pictures in shards.
     labels:   int64 (N,), each an index into `classes`.
     classes:  the names of the classes.
     names:    N texts that say where each picture comes from, such as its path.
@@ -151,6 +154,17 @@ class Dataset:
         images, labels = self.images[rows], self.labels[rows]
         return Dataset(images, labels, self.classes, names, groups, stars, keep)
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the pictures are in shards, and read when they are used."""
+        return isinstance(self.images, StreamedPictures)
+
+    @staticmethod
+    def streamed(classes: Iterable[str], pictures: StreamedPictures) -> Dataset:
+        """Returns a dataset whose pictures are in shards."""
+        names = cast("tuple[str, ...]", StreamedNames(pictures))
+        return Dataset(cast("Tensor", pictures), pictures.labels, tuple(classes), names)
+
     @staticmethod
     def encode(value: Dataset) -> tuple[Json, Buffers]:
         import torch
@@ -175,6 +189,8 @@ class Dataset:
             and int(labels.max()) < len(value.classes),
             "a dataset needs labels, int64 (N,), each an index into its classes",
         )
+        if isinstance(value.images, StreamedPictures):
+            return value.images.encode(value.classes)
         meta: dict[str, Any] = {"classes": list(value.classes), "names": list(value.names)}
         buffers: dict[str, Tensor | bytes | Rows] = {"images": value.images, "labels": labels}
         if isinstance(value.images, PictureBatch):
@@ -205,12 +221,16 @@ class Dataset:
     @staticmethod
     def decode(meta: Json, blob: Blob | None) -> Dataset:
         assert blob is not None
+        if "stream" in meta:
+            return Dataset.streamed(meta["classes"], StreamedPictures.decode(meta, blob))
         return Dataset._decode(meta, blob, blob.tensor("images"))
 
     @staticmethod
     def decode_in_parts(meta: Json, blob: Blob | None) -> Dataset:
         """Returns the dataset with a `PictureBatch` as its images."""
         assert blob is not None
+        if "stream" in meta:
+            return Dataset.decode(meta, blob)
         read, (count, *size) = blob.rows, blob.shape("images")
         batch = PictureBatch(size, range(count), lambda rows: read("images", rows))
         return Dataset._decode(meta, blob, cast("Tensor", batch))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...contract.errors import InputError
+from ...contract.shards import Shards
 from ...contract.widgets import MODELS, Widget
 from ...pictures.sources.names import TABLES
 from ...pictures.suffixes import READABLE
@@ -94,8 +95,8 @@ def output_folder() -> Path:
     return Path(folder_paths.get_output_directory())
 
 
-def resolve(text: str, widget: Widget) -> Path:
-    """Returns the file or folder that a widget names.
+def resolve(text: str, widget: Widget) -> Path | Shards:
+    """Returns the file or folder, or the shards, that a widget names.
 
     It must be in ComfyUI's input or output folder, or in a folder that `extra_model_paths.yaml`
     names under `artgraph`; a model may also be in models/artgraph, or in a folder of VAEs. The path
@@ -112,6 +113,8 @@ def resolve(text: str, widget: Widget) -> Path:
         text = text[: mark.start()]
     given = Path(folder_paths.get_input_directory())
     folders = ComfyFolders(places[0].path, given, Path(), places=places)
+    if widget.is_shards:
+        return folders.shards(text)
     path = folders.resolve(text, widget.kind, files=widget.files, or_folder=widget.is_picture)
     if widget.kind == "file" and path.is_dir():
         raise InputError(
@@ -126,7 +129,7 @@ def choices(widget: Widget) -> list[str] | None:
 
     Returns None if the widget is not a path, or if it is the path of a file of any kind.
     """
-    if widget.kind == "folder":
+    if widget.is_folder:
         return ["", *_unique(_folders(place, widget.files) for place in _places(widget))]
     if widget.kind == "file" and (widget.is_picture or widget.files):
         shipped = shipped_models(MODELS) if is_model(widget) else []
@@ -236,6 +239,6 @@ def _upload(widget: Widget) -> dict[str, Any]:
     """
     if widget.is_picture and widget.kind == "file":
         return {"image_upload": True}
-    if widget.kind == "folder":
+    if widget.is_folder:
         return {"folder_upload": [*READABLE, *TABLES], "file_upload": list(widget.files)}
     return {} if is_model(widget) else {"file_upload": list(widget.files)}

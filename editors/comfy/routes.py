@@ -60,10 +60,12 @@ def look(values: dict[str, str]) -> dict[str, Any]:
     """
     spec = load_nodes().get(node_id(values.get("node", "")) or "")
     widget = spec.widgets.get(values.get("widget", "")) if spec else None
-    if widget is None or widget.kind != "folder":
+    if widget is None or not widget.is_folder:
         return {"problem": "this node does not load a folder"}
     try:
-        return _look(folders.resolve(values.get("folder", ""), widget), values)
+        path = folders.resolve(values.get("folder", ""), widget)
+        assert isinstance(path, Path), "shards are not looked at"
+        return _look(path, values)
     except (ArtgraphError, SourceError) as error:
         return {"problem": str(error)}
     except OSError as error:

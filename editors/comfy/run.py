@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import ArtgraphError, Cancelled, NodeError
+from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import SocketError
 from ...runner.run.compute import Computed, find_or_compute
@@ -27,7 +28,9 @@ from .shown import cells_on_node, shown_on_node
 from .strict import InvalidValue, check_whole
 from .wires import PLAIN, NoValue, Ref, ref_to, remember, value_of
 
-_announced: dict[tuple[Path, bool], str] = {}  # the latest fingerprints that ComfyUI received
+_announced: dict[
+    tuple[Path | Shards, bool], str
+] = {}  # the latest fingerprints that ComfyUI received
 
 
 @dataclass
@@ -146,7 +149,8 @@ def _has_changed(spec: NodeSpec, widgets: Mapping[str, Any], key: Key) -> bool:
     return any(
         _announced.get((path, widget.is_picture), found) != found
         for name, widget in spec.widgets.items()
-        if isinstance(path := widgets[name], Path) and (found := key.parts[f"widget {name}"])
+        if isinstance(path := widgets[name], Path | Shards)
+        and (found := key.parts[f"widget {name}"])
     )
 
 

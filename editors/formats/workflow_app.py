@@ -42,9 +42,9 @@ def usual_app(
         for widget in spec.widgets.values() if spec is not None else ():
             wire = entry.wires.get(widget.name)
             owner, _, knob = str(wire.value if wire is not None else "").partition(".")
-            if widget.kind == "folder" and owner == "knobs":
+            if widget.is_folder and owner == "knobs":
                 buttons.setdefault(knob, []).append(name)
-            elif widget.kind == "folder":
+            elif widget.is_folder:
                 inputs += [[name, part] for part in FOLDER_PARTS]
             elif widget.chosen_of is not None and (wire is None or owner == "knobs"):
                 cells.append([name, f"{widget.name}{CELLS}"])

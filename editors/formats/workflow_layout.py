@@ -49,8 +49,8 @@ def _extra_height(form: NodeForm) -> int:
     """
     spec = form.spec
     widgets = spec.widgets.values()
-    buttons = sum((w.kind == "folder") + bool(w.files) + w.is_review for w in widgets)
-    sheet = _LOOK if any(w.kind == "folder" for w in widgets) else 0
+    buttons = sum(w.is_folder + bool(w.files) + w.is_review for w in widgets)
+    sheet = _LOOK if any(w.is_folder for w in widgets) else 0
     sheet += _CELLS * sum(w.chosen_of is not None for w in widgets)
     return _WIDGET * (buttons + _advanced(form)) + sheet + _results_height(spec)
 

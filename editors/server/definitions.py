@@ -36,7 +36,7 @@ def definitions(
             if widget.is_picture and widget.kind == "file":
                 one_by_one = [f"{folder}/" for folder in there.folders]
                 inputs[name] = [there.pictures + one_by_one, _upload(options["tooltip"])]
-            elif widget.kind == "folder":
+            elif widget.is_folder:
                 sets = ["", *there.folders, *there.ending_with(widget.files)]
                 inputs[name] = [sets, {"tooltip": options["tooltip"], "folder_upload": True}]
             elif widget.is_review:

@@ -14,6 +14,7 @@ from ..training.rng import rng
 
 SHARPEST, SOFTEST = 0.05, 20.0  # lowest and highest temperature
 BINS = 15  # bins of the calibration error
+MOST_HELD = 4096  # most pictures in shards that are held out, which takes as long as reading them
 HELD = 3  # first counter of the random stream that chooses the held-out pictures
 
 Columns = dict[str, list[Any]]
@@ -33,6 +34,20 @@ def held_out_mask(labels: Tensor, groups: Tensor, share: float, seed: int) -> Te
         lambda size: round(share * size),
         lambda label: rng(seed, HELD, label),
     )
+
+
+def held_out_of_stream(labels: Tensor, share: float, seed: int) -> Tensor:
+    """Choose the pictures in shards that are not trained on: `share` of each class, but not many.
+
+    Returns a mask (N,).
+    """
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    share = min(share, MOST_HELD / len(labels))
+    for label in labels.unique().tolist():
+        own = (labels == label).nonzero()[:, 0]
+        order = torch.randperm(len(own), generator=rng(seed, HELD, label))
+        held[own[order[: round(share * len(own))]]] = True
+    return held
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -32,6 +32,7 @@ from ..training.numerics import Numerics
 Method = Literal["residual", "classic"]
 
 HALVINGS = (3, 6)  # fewest and most halvings in a residual net
+AT_ONCE = 256  # pictures that a network sees at once when it is used
 CLASSIC_SIDE = 10  # shortest side in pixels that the classic network can halve twice
 TEMPERATURES = (0.01, 100.0)  # lowest and highest temperature of a config
 
@@ -243,7 +244,7 @@ def predict(
     network: ResidualNet | ClassicNet | PretrainedNet,
     images: Tensor,
     numerics: Numerics,
-    batch: int = 256,
+    batch: int = AT_ONCE,
     progress: Progress | None = None,
 ) -> Tensor:
     """Returns calibrated probabilities (N, classes), float32, of uint8 images (N, H, W, 3).
@@ -261,7 +262,7 @@ def logits_of(
     numerics: Numerics,
     *,
     mirrored: bool,
-    batch: int = 256,
+    batch: int = AT_ONCE,
     progress: Progress | None = None,
 ) -> Tensor:
     """Returns the logits of `predict`, before temperature and softmax.

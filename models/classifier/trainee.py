@@ -25,11 +25,12 @@ from ..training.inputs import Number
 from ..training.loop import State, Stateful, TrainingResult, TrainingRun, train
 from ..training.parallel import on_devices
 from ..training.rng import rng
-from ..training.sampler import Sampler, micro_batches
+from ..training.sampler import micro_batches
 from ..training.steps import Steps
-from .calibration import fit_temperature, held_out_mask
+from ..training.windows import sampler_of, streamed
+from .calibration import fit_temperature, held_out_mask, held_out_of_stream
 from .examples import Examples, ExampleSet
-from .networks import ClassifierConfig, Method, logits_of, make_classifier
+from .networks import AT_ONCE, ClassifierConfig, Method, logits_of, make_classifier
 
 WARM_UP = 20  # steps of linear warm-up
 SMOOTHING = 0.1  # label smoothing (Szegedy et al. 2016, section 7)
@@ -129,8 +130,9 @@ def train_classifier(
     trainee.steps.close()
     final = trainee.final_network()
     logits = torch.empty(0, len(classes))
-    if len(held):
-        logits = logits_of(final, images[held], run.numerics, mirrored=config.mirrored)
+    for part in held.split(AT_ONCE) if len(held) else ():
+        more = logits_of(final, images[part], run.numerics, mirrored=config.mirrored)
+        logits = torch.cat([logits, more])
     temperature = fit_temperature(logits, labels[held])
     state = {key: value.cpu().contiguous() for key, value in final.state_dict().items()}
     config = replace(config, temperature=temperature)
@@ -170,6 +172,13 @@ def split_rows(
     run: TrainingRun,
 ) -> tuple[Tensor, Tensor]:
     """Returns the rows of the pictures to train on, as often as in `draws`, and of the held out."""
+    if streamed(images) is not None:
+        held = held_out_of_stream(labels, settings.held_out, settings.seed)
+        run.log(
+            "identical pictures are not looked for in shards, so some may be both trained on and"
+            " held out"
+        )
+        return (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     groups = groups_of(images, groups) if settings.held_out else torch.arange(len(images))
     if line := together(groups):
         run.log(line)
@@ -229,7 +238,7 @@ class ClassifierTrainee:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self._sampler = Sampler(rows, settings.batch, settings.seed)
+        self._sampler = sampler_of(images, rows, settings.batch, settings.seed)
         self._weights = weights.to(numerics.device)
         self._slices = micro_batches(settings.batch, recipe.pixels)
         self._parts = team.parts(self._slices, together=team.share_norms(self._network))

@@ -13,6 +13,7 @@ from ..training.inputs import selected, selection
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import MOST_COPIES, Sampler
+from ..training.windows import Window, Windows, streamed
 
 GROUP = 4  # number of consecutive pictures in a batch that have the same class
 
@@ -90,20 +91,41 @@ class Batches:
 
     With groups, a critic can compare pictures of one class for any number of classes. Classes take
     turns: if a batch has more groups than classes, some classes have several groups in it.
+
+    Pictures in shards are drawn from a window, which follows how many pictures were drawn. If a
+    class has fewer pictures in it than a group, they come from the whole set.
     """
 
     def __init__(self, data: TrainingSet, batch: int, seed: int) -> None:
-        self._data, self._seed = data, seed
+        self._data, self._seed, self._batch = data, seed, batch
         self._members = data.members(data.draws)
+        stream = streamed(data.images)
+        rows = torch.arange(len(data.labels))
+        self._windows = None if stream is None else Windows(stream, rows, seed)
+        self._here: tuple[Window, list[Tensor]] | None = None
         self._turns = Sampler(torch.arange(len(self._members)), -(-batch // GROUP), seed)
 
     def reals(self, step: int) -> tuple[Chosen, Tensor]:
         """Returns the pictures for step number `step`, and their labels (B,)."""
         random = rng(self._seed, REALS, step)
+        members = self._members_at(step)
         indices = torch.cat(
-            [self._group(self._members[turn], random) for turn in self._turns.indices(step)]
+            [self._group(members[turn], random) for turn in self._turns.indices(step)]
         )
         return self._data.choose(indices, random), self._data.labels[indices]
+
+    def _members_at(self, step: int) -> list[Tensor]:
+        """Returns the indices of the pictures of each class from which a step draws."""
+        if self._windows is None:
+            return self._members
+        window = self._windows.at(step * self._batch)
+        if self._here is None or self._here[0] is not window:
+            labels, near = self._data.labels[window.rows], []
+            for members in self._members:
+                own = window.rows[labels == self._data.labels[members[0]]]
+                near.append(own if len(own) >= GROUP else members)
+            self._here = window, near
+        return self._here[1]
 
     def _group(self, members: Tensor, random: torch.Generator) -> Tensor:
         """Returns GROUP of the class's pictures; different ones if there are enough."""

@@ -20,6 +20,7 @@ from ..training.loop import Progress
 from ..training.numerics import Numerics
 from ..training.rng import rng
 from ..training.sampler import micro_batches
+from ..training.windows import StreamSampler, Windows, streamed
 from .batches import FEATURES, TrainingSet
 
 STEPS, BATCH = 900, 64
@@ -76,9 +77,14 @@ def train_features(
     height, width = data.images.shape[1:3]
     batch = micro_batches(BATCH, height * width)[0].stop
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02, fused=True)
+    stream, rows = streamed(data.images), torch.arange(len(data.labels))
+    sampler = None if stream is None else StreamSampler(Windows(stream, rows, seed), batch)
     for step in range(STEPS):
         random = rng(seed, FEATURES, step)
-        indices = torch.randint(len(data.images), (batch,), generator=random)
+        if sampler is None:
+            indices = torch.randint(len(data.images), (batch,), generator=random)
+        else:
+            indices = sampler.indices(step)
         targets = data.labels[indices] if data.classes > 1 else torch.arange(batch) % 4
         inputs = data.choose(indices, random), targets, RATE * one_cycle(step / STEPS)
         chosen, targets, optimiser.param_groups[0]["lr"] = send(inputs, numerics.device)

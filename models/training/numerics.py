@@ -174,10 +174,10 @@ class Numerics:
 
         Otherwise the data is unchanged, perhaps a memory map. `take` reads batches from either.
         """
-        if not self.device.startswith("cuda"):
-            return data
         import torch
 
+        if not self.device.startswith("cuda") or not isinstance(data, torch.Tensor):
+            return data
         free, _ = torch.cuda.mem_get_info(self.device)
         return data.to(self.device) if data.nbytes <= free // 2 else data
 

@@ -17,8 +17,9 @@ from ..training.average import Average
 from ..training.inputs import Number, selected, selection
 from ..training.loop import State, Stateful, TrainingRun
 from ..training.rng import rng
-from ..training.sampler import Sampler, micro_batches
+from ..training.sampler import micro_batches
 from ..training.steps import Steps
+from ..training.windows import sampler_of
 from .config import Method, Quantiser, VaeConfig
 from .make import make_vae
 from .networks import ClassicVae, ResidualVae, VaeNetwork
@@ -113,7 +114,8 @@ class VaeTrainee:
             fused=True,
         )
         rows = torch.arange(len(images)) if draws is None else draws
-        self._sampler, self._batch = Sampler(rows, settings.batch, settings.seed), settings.batch
+        self._sampler = sampler_of(images, rows, settings.batch, settings.seed)
+        self._batch = settings.batch
         slices = micro_batches(settings.batch, math.prod(config.shape))
         self._parts = team.parts(slices, together=sharpener is not None)
 

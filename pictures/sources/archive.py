@@ -30,6 +30,7 @@ class Member(NamedTuple):
     packed: its size in the archive, if that is known.
     read:   returns its content; may be called until the next member is asked for.
             Raises: UnreadableError; OSError.
+    offset: the place of its content in the archive, if it can be read from there.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Member(NamedTuple):
     size: int
     packed: int | None
     read: Callable[[], bytes]
+    offset: int | None = None
 
 
 class Archive(ABC):
@@ -77,10 +79,7 @@ class Archive(ABC):
             else:
                 self.paths.append(path)
             taken.update(self._numbers)
-        root = common_folder(list(self._numbers))
-        self._leave_out(root)
-        self._find_labels(table, label, root)
-        self.entries.sort(key=lambda entry: walk_order(entry.name))
+        self._finish(table, label)
 
     @abstractmethod
     def members(self, path: Path) -> Iterator[Member]:
@@ -112,6 +111,13 @@ class Archive(ABC):
                 yield place, error
         for place in places.values():  # the archive is being changed, which is found out later
             yield place, UnreadableError("it is no longer in the archive")
+
+    def _finish(self, table: str, label: str) -> None:
+        """Find the classes when all archives are scanned, and sort the entries."""
+        root = common_folder(list(self._numbers))
+        self._leave_out(root)
+        self._find_labels(table, label, root)
+        self.entries.sort(key=lambda entry: walk_order(entry.name))
 
     def _scan(self, path: Path, number: int, taken: set[str], alone: bool) -> int:
         """Add what one archive contains. Returns the number of the first member of the next one.

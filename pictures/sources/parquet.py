@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -80,6 +80,10 @@ class Parquet:
         for place in places.values():
             yield place, UnreadableError("its row can't be read")
 
+    def names(self) -> list[str]:
+        """Returns the names of all pictures, row after row."""
+        return list(self._rows)
+
     def _scan(self, path: Path, row: int) -> int:
         """Add the rows of one file, and return the number of rows so far."""
         with _opened(path) as file:
@@ -121,6 +125,37 @@ class Parquet:
             suffix = PurePath(name).suffix
             name = f"{name.removesuffix(suffix)}-row{row}{suffix}"
         return name
+
+
+def group_sizes(path: Path) -> list[int]:
+    """Returns the numbers of rows of the groups of a file. Raises: SourceError, OSError."""
+    with _opened(path) as file:
+        groups = range(file.metadata.num_row_groups)
+        return [file.metadata.row_group(number).num_rows for number in groups]
+
+
+def read_group(
+    path: Path, group: int, names: Mapping[int, str]
+) -> Iterator[tuple[int, Packed | UnreadableError]]:
+    """Yields some pictures of a group of rows, with the numbers of their rows in it.
+
+    names: the names of these pictures, by row.
+
+    Raises: SourceError, OSError.
+    """
+    last = max(names)
+    with _opened(path) as file:
+        image = _image_column(file.schema_arrow)
+        row = 0
+        batches = file.iter_batches(_ROWS, row_groups=[group], columns=[image], use_threads=False)
+        for batch in batches:
+            for cell in batch.column(0):
+                if row in names:
+                    yield row, _packed(names[row], cell)
+                row += 1
+            del batch
+            if row > last:
+                return
 
 
 @contextmanager

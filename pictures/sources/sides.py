@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .tables import label_in, text_of
 
-_SUFFIXES = ("cls", "json", "txt")  # the more exact one first
+SUFFIXES = ("cls", "json", "txt")  # the more exact one first
 _MOST_BYTES = 1 << 16  # largest size of a file that labels one picture
 _MOST_CLASS = 60  # longest line of a .txt file that may be a class
+
+
+def are_captions(texts: Collection[str], labelled: int) -> bool:
+    """Returns whether different texts that label so many pictures are not classes."""
+    return len(texts) * 2 > labelled or max(map(len, texts)) > _MOST_CLASS
 
 
 class Sides:
@@ -20,7 +25,7 @@ class Sides:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        suffixes = ("json",) if label else _SUFFIXES
+        suffixes = ("json",) if label else SUFFIXES
         self._here: dict[str, dict[str, str]] = {suffix: {} for suffix in suffixes}
         self._found: dict[str, dict[str, str]] = {suffix: {} for suffix in suffixes}
         self._used: dict[str, set[str]] = {suffix: set() for suffix in suffixes}
@@ -56,6 +61,10 @@ class Sides:
                     self._used[suffix].add(f"{key}.{suffix}")
             labels.clear()
 
+    def found(self) -> dict[str, dict[str, str]]:
+        """Returns all labels by the suffix of their files and by picture."""
+        return self._found
+
     def labels(
         self, names: Sequence[str], root: str
     ) -> tuple[dict[str, str | None], set[str], str] | None:
@@ -75,8 +84,7 @@ class Sides:
             if not labels or len(labels) * 2 < len(names):
                 continue
             texts = set(found.values())
-            captions = len(texts) * 2 > len(labels) or max(map(len, texts)) > _MOST_CLASS
-            if suffix == "txt" and captions:
+            if suffix == "txt" and are_captions(texts, len(labels)):
                 continue
             used = {name.removeprefix(root) for name in self._used[suffix]}
             return labels, used, f".{suffix} files"

@@ -57,7 +57,8 @@ class Tar(Archive):
             stream.headers += 1
             archive.members = []  # type: ignore[attr-defined]  # or the list would grow
             read = partial(_read, archive, info)
-            yield Member(info.name, _kind(info), info.size, None, read)
+            offset = None if info.issparse() else info.offset_data
+            yield Member(info.name, _kind(info), info.size, None, read, offset)
 
 
 def _kind(info: tarfile.TarInfo) -> Literal["file", "folder"] | Skip:

@@ -212,8 +212,12 @@ class _Binder:
             mark = values.get(name)
             trusted = mark is not None and isinstance(mark.value, Typed)
             try:
+                text = checked[name]
+                if widget.is_shards:
+                    checked[name] = self.folders.shards(text, trusted)
+                    continue
                 checked[name] = self.folders.resolve(
-                    checked[name], widget.kind, trusted, widget.files, or_folder=widget.is_picture
+                    text, widget.kind, trusted, widget.files, or_folder=widget.is_picture
                 )
             except (InputError, GraphError) as error:
                 what, advice = f"widget {name!r}: {error.what}", error.advice

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...contract.errors import InputError
 from ...contract.mistyped import QUOTES, SPACES
 from ...contract.paths import typed_path
+from ...contract.shards import Shards, address_of, split_address, without_secrets
 from ...contract.wording import find_name, shortened, suggestion
 
 SHIPPED = Path(__file__).parents[2] / "graphs"  # contains the shipped graphs and base models
@@ -87,6 +88,24 @@ class Folders:
             raise InputError(f"{text!r} is not a file", "name a file")
         return path
 
+    def shards(self, text: str, trusted: bool = False) -> Shards:
+        """Returns the shards that `text` names: a folder, files in it, or an address.
+
+        Paths follow the rules of `resolve`. An address that the user did not type must be allowed
+        (see `address_of`). Whether the shards exist is found out when they are listed.
+
+        Raises: InputError, GraphError.
+        """
+        if "://" in text:
+            return address_of(text, trusted)
+        place, pattern = split_address(text.replace("\\", "/"))
+        if not pattern:
+            return Shards(str(self.resolve(place, "folder", trusted)))
+        if not trusted and "{" not in pattern:
+            file = self.resolve(text, "file", trusted)
+            return Shards(str(file.parent), file.name)
+        return Shards(str(self.resolve(place or ".", "folder", trusted)), pattern)
+
     def portable(self, text: str) -> str:
         """Returns a path typed by the user in a form that does not reveal the user's folders.
 
@@ -95,6 +114,8 @@ class Folders:
         """
         if not text:
             return text
+        if "://" in text:
+            return without_secrets(text)
         typed = self._typed(text)
         path = next((p for p in typed if p.exists()), typed[0]).resolve()
         for folder in (self.graph.resolve(), SHIPPED.resolve()):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...contract.errors import ArtgraphError, GraphError
 from ...contract.problem import Problem
+from ...contract.shards import split_address
 from ...contract.spec import NodeSpec
 from ...contract.wording import suggestion
 from .document import MAX_NODES, Document, NodeEntry, read_document
@@ -171,7 +172,11 @@ class _Flattener:
         spec = self.registry.get(node.type)
         widget = spec.widgets.get(key) if spec is not None else None
         if widget is not None and widget.kind in ("file", "folder") and mark.value:
-            path = _from_top(str(mark.value), origin.folder, self.folders)
+            parts = ("", str(mark.value))
+            if widget.is_shards and "://" not in parts[1]:
+                parts = split_address(parts[1])[::-1]
+            path = _from_top(parts[1], origin.folder, self.folders)
+            path = f"{path}/{parts[0]}" if parts[0] else path
             mark = mark._replace(value=path)
         return mark._replace(origin=origin)
 

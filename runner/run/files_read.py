@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import InputError
+from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ..store.fingerprints import Snapshot
 from ..store.store import Store
@@ -24,7 +25,7 @@ class FilesRead:
         self._paths = {
             name: (path, spec.widgets[name].is_picture)
             for name in spec.paths
-            if isinstance(path := widgets[name], Path)
+            if isinstance(path := widgets[name], Path | Shards)
         }
         self._taken: dict[str, Snapshot] = {}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...contract.errors import InputError, NodeError
+from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
 from ...contract.widgets import Widget
@@ -152,8 +153,10 @@ def widget_values(
     return checked
 
 
-def _wired_path(graph: Graph, text: str, widget: Widget) -> Path:
-    """Returns the path that a text names which is wired to a widget."""
+def _wired_path(graph: Graph, text: str, widget: Widget) -> Path | Shards:
+    """Returns the path, or the shards, that a text names which is wired to a widget."""
+    if widget.is_shards:
+        return graph.folders.shards(text)
     path = graph.folders.resolve(text, widget.kind, or_folder=widget.is_picture)
     if widget.kind == "file" and path.is_dir():
         what = f"{text!r} is a folder, which can't be wired to {widget.name!r}"

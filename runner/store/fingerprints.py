@@ -16,6 +16,8 @@ from blake3 import blake3
 
 from ...contract.errors import unreadable
 from ...contract.file_kinds import beside_weights
+from ...contract.shards import Shards
+from ...contract.values.shard_list import list_shards
 from ...pictures.beside import beside
 from ...pictures.sources.names import beside_pictures, format_of
 from ...pictures.suffixes import unusual_formats
@@ -65,6 +67,17 @@ def snapshot(index: Index, path: Path, pictures: bool) -> Snapshot:
     except OSError as error:
         where = printable(error.filename) if isinstance(error.filename, str) else path
         raise unreadable(Path(where), error) from error
+
+
+def shards_snapshot(shards: Shards) -> Snapshot:
+    """Returns what a list of shards says about them now: names, sizes, and digests or times.
+
+    No shard is read. The place of the list is remembered for the values that are made from it.
+
+    Raises: InputError if it can't be listed.
+    """
+    digest = list_shards(shards).digest
+    return Snapshot(digest, digest, True)
 
 
 def changes(index: Index, before: str, now: str) -> Changes | None:

@@ -17,10 +17,11 @@ from typing import Any
 
 from blake3 import blake3
 
+from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ...models.training.numerics import Numerics
 
-Fingerprint = Callable[[Path, bool], str]
+Fingerprint = Callable[[Path | Shards, bool], str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def make_key(
         parts["numerics"] = f"torch {torch_version()} {numerics.name()}"
     for name, value in widgets.items():
         if name not in spec.neutral or value != spec.neutral[name]:
-            if isinstance(value, Path):
+            if isinstance(value, Path | Shards):
                 value = fingerprint(value, spec.widgets[name].is_picture)
             parts[f"widget {name}"] = value
     for name, digest in inputs.items():

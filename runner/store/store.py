@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from ...contract.errors import CacheError
+from ...contract.shards import Shards
 from ...contract.values.pictures import PictureBatch
 from ...contract.values.socket import Socket
 from .blobs import BlobError, Blobs
 from .digests import CheckedStamps
 from .durations import Duration, durations
-from .fingerprints import Changes, Snapshot, changes, snapshot
+from .fingerprints import Changes, Snapshot, changes, shards_snapshot, snapshot
 from .holders import Holder, describe
 from .index import Index
 from .keys import Key
@@ -294,20 +295,22 @@ class Store:
         """Store how long a node took."""
         self._behind.add_duration(duration)
 
-    def fingerprint(self, path: Path, pictures: bool = False) -> str:
+    def fingerprint(self, path: Path | Shards, pictures: bool = False) -> str:
         """Returns the digest of a file's content, or of the names and contents in a folder.
 
         Raises: InputError as `snapshot` does.
         """
-        return snapshot(self.index, path, pictures).fingerprint
+        return self.snapshot(path, pictures).fingerprint
 
-    def snapshot(self, path: Path, pictures: bool = False) -> Snapshot:
-        """Returns the fingerprint of a file or folder, and a digest of its stamps.
+    def snapshot(self, path: Path | Shards, pictures: bool = False) -> Snapshot:
+        """Returns the fingerprint of a file, a folder or shards, and a digest of its stamps.
 
         pictures: only the pictures in a folder are read; of other files, only the names count.
 
         Raises: InputError if it can't be read.
         """
+        if isinstance(path, Shards):
+            return shards_snapshot(path)
         return snapshot(self.index, path, pictures)
 
     def changes(self, before: str, now: str) -> Changes | None:

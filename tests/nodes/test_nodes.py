@@ -40,6 +40,7 @@ WIRED = {  # inputs that are wired though they are optional, or not to any table
     "save_palette": {"palette": "palette"},
     "load_image": {"fallback": "image"},
     "load_dataset": {"fallback": "dataset"},
+    "stream_dataset": {"fallback": "dataset"},
     "load_video": {"fallback": "dataset"},
     "cut_pieces": {"fallback": "dataset"},
     "train_gan": {"classifier": "classifier"},  # or it trains a network of its own for features

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "pictures": (),
     "pictures/sources": ("pictures",),
     "pictures/retouch": ("pictures",),
-    "contract": ("models/",),
+    "contract": ("models/", "pictures", "pictures/sources"),
     "nodes": ("contract", "models/", "pictures/"),
     "nodes/retouch": ("contract", "models", "nodes", "pictures/"),
     "runner/graph": ("contract",),

@@ -94,7 +94,7 @@ def test_the_names_that_a_pack_may_import():
 
 PUBLIC = """
 Advanced Alpha Aside Background Blob Buffers Choices ChosenOf Classifier Context Dataset
-DivergedError
+Directions DivergedError Encoder
 Fallback FileName Files Gan GanLatent Image InputError InputFile InputFolder InputPicture Json
 Latent Mask MayBeEmpty Model Neutral NodeError Number PictureBatch Pictures Rows Seed Socket
 SocketError Steps Table Text Trainee Vae VaeLatent by_part chosen_cells file_name in_parts

@@ -91,8 +91,8 @@ def draw(hand: Hand, steps: Walk, gan: str, vae: str) -> None:
     hand.choose("my VAE", "path", vae)
     steps.stage("both models chosen in another workflow", f"{gan}, {vae}")
     hand.run()
+    hand.look_at("Preview Image")  # the page loads pictures when their node is drawn
     hand.until("Preview Image", lambda seen: seen["pictures"], 300)
-    hand.look_at("Preview Image")
     steps.stage("pictures that both have drawn")
     steps.stage("film on the node", hand.film("Save animation"))
 

@@ -15,6 +15,10 @@ from small_graphs import GRAPHS, small
 from artgraph.contract.errors import CacheError, GraphError
 from artgraph.contract.registry import load_nodes
 from artgraph.models.training.numerics import Numerics
+from artgraph.runner.cluster.ray_cluster import RayCluster
+from artgraph.runner.cluster.sweep import Ahead
+from artgraph.runner.cluster.task import task_of
+from artgraph.runner.cluster.work import perform
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document, read_document
 from artgraph.runner.graph.folders import Folders
@@ -23,9 +27,6 @@ from artgraph.runner.run.events import Failed, Logged, Previewed, Progressed
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job
 from artgraph.runner.run.publish import Publisher
-from artgraph.runner.run.ray_cluster import RayCluster, _task
-from artgraph.runner.run.ray_sweep import Ahead
-from artgraph.runner.run.ray_task import perform
 from artgraph.runner.store.remote import Remote
 from artgraph.runner.store.store import Store
 
@@ -44,9 +45,9 @@ class Counting(RayCluster):
 
     tasks = 0
 
-    def _once(self, *arguments):
+    def send(self, *arguments):
         self.tasks += 1
-        super()._once(*arguments)
+        return super().send(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +276,7 @@ def test_a_machine_without_memory(runner, cluster, machines):
 
 def test_machines_that_only_share_a_remote_cache(runner, cluster, machines):
     remote = f"file://{runner.folder}/far"
-    cluster._remote = remote
+    cluster.remote = remote
     text = """
 artgraph: 1
 nodes:
@@ -294,7 +295,7 @@ nodes:
 
 
 def test_a_remote_cache_that_can_not_be_used(runner, cluster):
-    cluster._remote = "file:///proc/artgraph"
+    cluster.remote = "file:///proc/artgraph"
     with pytest.raises(CacheError, match=r"can't use the remote cache file:///proc.*network"):
         runner("{artgraph: 1, nodes: {n: {node: noted, with: {value: 7}}}}", cluster)
     assert runner.run.record.results == {}
@@ -302,7 +303,7 @@ def test_a_remote_cache_that_can_not_be_used(runner, cluster):
 
 def test_a_cache_that_the_machine_does_not_see(runner):
     job = runner.job(chain(1))
-    task = _task(job, ["n0"], {}, frozenset(), (), None)
+    task = task_of(job, ["n0"], {}, frozenset(), (), None)
     elsewhere = replace(task, place=task.place._replace(identity="another"))
     (outcome,) = perform(elsewhere, lambda messages: False)
     assert "does not see the cache" in str(outcome.outcome)
@@ -311,7 +312,7 @@ def test_a_cache_that_the_machine_does_not_see(runner):
 
 def test_a_machine_with_other_code_is_refused(runner):
     job = runner.job(chain(1))
-    task = replace(_task(job, ["n0"], {}, frozenset(), (), None), code="artgraph 0.0.1")
+    task = replace(task_of(job, ["n0"], {}, frozenset(), (), None), code="artgraph 0.0.1")
     (outcome,) = perform(task, lambda messages: False)
     job.store.close()
     assert isinstance(outcome.outcome, GraphError)

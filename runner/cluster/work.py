@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from ...contract.errors import ArtgraphError, CacheError, Cancelled, GraphError
 from ...contract.registry import load_nodes
+from ...contract.shards import add_places
 from ...contract.spec import NodeSpec
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph
@@ -52,6 +53,7 @@ def perform(task: Task, report: Report) -> list[Message]:
                 f" {task.code}",
                 "install the same versions of artgraph, torch and packs on all machines",
             )
+        add_places(task.shards)
         place = opened(task.place)
         with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as scratch:
             return _Performance(task, registry, place, Path(scratch), report).messages()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from ...contract.errors import Cancelled, NodeError
-from ..graph.bound import Graph
+from ..graph.bound import BoundNode, Graph
 from ..run.compute import Computed
 from ..run.events import Logged, Waiting
 from ..run.job import Job
-from ..run.plan import ENDS, LostBlobError
+from ..run.plan import ENDS, LostBlobError, widget_values
 from ..store.results import Result
 from .connection import Connection
 from .losses import LostError, meaning_of
@@ -92,8 +92,9 @@ def _attempt(
     """Run a task once. Raises: LostError, and what `perform` raises."""
     from ray.exceptions import RayError
 
+    connection.connect()
     node = job.graph.nodes[task.names[0]]
-    needs = needs_of(node.spec, job.numerics)
+    needs = needs_of(node.spec, _devices(job, node, task.results), job.numerics)
     sent = connection.send(task, needs, node.spec.id)
     started, stop_at, is_reported = time.monotonic(), 0.0, False
     try:
@@ -123,6 +124,16 @@ def _attempt(
         raise meaning_of(error) from error
     finally:
         sent.forget()
+
+
+def _devices(job: Job, node: BoundNode, results: Mapping[str, Result]) -> int:
+    """Returns on how many devices a node computes."""
+    if node.spec.devices is None:
+        return 1
+    try:
+        return int(widget_values(job.graph, node, job.store, results)[node.spec.devices])
+    except (NodeError, LostBlobError):  # which the worker reports
+        return 1
 
 
 def _rest(

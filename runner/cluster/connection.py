@@ -131,7 +131,6 @@ class Connection:
 
     def send(self, task: Task, needs: Mapping[str, Any], label: str) -> Sent:
         """Returns a task that waits for a worker with these resources (`needs_of`)."""
-        self.connect()
         number = next(self._numbers)
         function = self._function.options(**needs, max_retries=0, name=f"artgraph {label}")
         return Sent(function.remote(pickle.dumps(task), number, self._desk), number, self._desk)

@@ -9,13 +9,16 @@ from ...contract.spec import NodeSpec
 from ...models.training.numerics import Numerics
 
 
-def needs_of(spec: NodeSpec, numerics: Numerics) -> dict[str, Any]:
-    """Returns the resources of a node's task as Ray's options."""
+def needs_of(spec: NodeSpec, devices: int, numerics: Numerics) -> dict[str, Any]:
+    """Returns the resources of a node's task as Ray's options.
+
+    devices: on how many devices the node computes if it does not declare `gpus`.
+    """
     on_gpu = numerics.device.startswith("cuda")
     cpus = spec.cpus
     if cpus is None:
         cpus = min(numerics.threads, most("CPU")) if spec.device and not on_gpu else 1
-    gpus = spec.gpus if spec.gpus is not None else float(spec.device)
+    gpus = spec.gpus if spec.gpus is not None else float(devices if spec.device else 0)
     options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus if on_gpu else 0}
     if spec.memory is not None:
         options["memory"] = spec.memory

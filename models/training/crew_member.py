@@ -49,7 +49,8 @@ def work(pipe: Connection, parent: int) -> None:
             bound = inspect.signature(train).bind(*args, **kwargs)
             bound.arguments["run"] = host.run(numerics) if number == 0 else _silent(numerics)
             result = train(*bound.args, **bound.kwargs)
-            found = [team.from_all(s.found()) for s in streams_in(bound.arguments.values())]
+            streams = streams_in((*bound.args, *bound.kwargs.values()))
+            found = [team.from_all(stream.found()) for stream in streams]
         if number == 0:
             host.send("result", result, None if host.preview is None else host.preview(), found)
     except BaseException as error:

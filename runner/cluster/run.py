@@ -139,9 +139,8 @@ class ClusterRun:
             else:
                 if step.key is None:  # early cutoff
                     step = plan_node(job.graph, node, job.store, job.numerics, results, False)
-                if (step.key is not None and step.key.digest in job.failures) or (
-                    is_first and step.result is not None
-                ):
+                has_failed = step.key is not None and step.key.digest in job.failures
+                if has_failed or (is_first and step.result is not None):
                     yield step
                 else:
                     is_first = False

@@ -138,10 +138,16 @@ class RemoteTraining:
         ):
             return
         files = {**kept, state: path}
-        for entry, file in files.items():
-            name = f"{self._folder}/{entry.file}"
-            if entry not in entries or self._remote.is_damaged(name):
-                self._remote.upload_file(name, file)
+        unnamed: list[Entry] = []
+        try:
+            for entry, file in files.items():
+                name = f"{self._folder}/{entry.file}"
+                if entry not in entries or self._remote.is_damaged(name):
+                    self._remote.upload_file(name, file)
+                    unnamed.append(entry)
+        except FileNotFoundError:
+            self._delete([entry for entry in unnamed if entry not in entries])
+            raise
         stays = [e for e in entries if e not in files and (e.role == "end" or e.step > state.step)]
         self._write_list([*files, *stays])
         self._delete([e for e in entries if e not in files and e not in stays])

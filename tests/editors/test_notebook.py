@@ -60,8 +60,8 @@ def printed(process):
 
 def stored_states(drive):
     """Returns the entries for states of trainings that are on the drive."""
-    files = drive.rglob("stored.json")
-    return [e for file in files for e in json.loads(file.read_text()) if e["role"] != "kept"]
+    lists = [json.loads(file.read_text())["files"] for file in drive.rglob("stored.json")]
+    return [entry for entries in lists for entry in entries if entry["role"] != "kept"]
 
 
 def disconnect(process):

@@ -19,7 +19,8 @@ from artgraph.runner.store.store import Store
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
-def test_shipped_graph(cli, path):
+def test_shipped_graph(cli, path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the command line's process
     settings = [word for setting in small(path) for word in ("--set", setting)]
     first = cli("run", path.stem, "--json", *settings)
     assert first.returncode == 0, first.stderr

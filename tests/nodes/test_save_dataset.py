@@ -69,6 +69,6 @@ def test_what_is_not_saved_as_it_is_is_reported(save):
 
 
 def test_files_that_are_too_large_together_are_refused(save, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 4_000)
+    monkeypatch.setattr(module, "MOST_BYTES", 4_000)
     with pytest.raises(NodeError, match=r"the first 3 of 9 pictures need 3.9 KiB - choose webp"):
         save(pictures([f"{n}.png" for n in range(9)], [0] * 9, ("a",)))

@@ -210,8 +210,8 @@ class Hand:
         """Returns how many pictures the film on a node has, after it was seen to move."""
         from PIL import Image
 
+        self.look_at(title)  # the page loads the film when the node is drawn
         found = self.until(title, lambda seen: seen["url"], 600)
-        self.look_at(title)
         views = []
         for _ in range(4):
             self.wait(0.4)

@@ -192,8 +192,14 @@ def test_a_remote_cache_that_can_not_be_used(runner, cluster):
 
 
 def test_a_driver_that_is_killed_loses_nothing_that_was_finished(cli, machines):
-    cli.write("g.yaml", TRAINING.format(node="slow_training", steps=150, pause=0.02)
-              + "  n: {node: noted, with: {value: 3}}\n")  # fmt: skip
+    text = """
+artgraph: 1
+nodes:
+  n: {node: noted, with: {value: 3}}
+  t: {node: slow_training, from: {seed: n}, with: {steps: 150, pause: 0.02}}
+  s: {node: save_table, from: {table: t}}
+"""
+    cli.write("g.yaml", text)
     words = ["run", "g.yaml", "--pack", PACK, "--json", "--device", "cpu", "--executor", "ray"]
     words += ["--ray-address", machines.address]
     machines.notes.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from artgraph.contract.registry import load_nodes
 from artgraph.models.training.numerics import Numerics
+from artgraph.runner.cluster.ray_cluster import RayCluster
+from artgraph.runner.cluster.sweep import Ahead
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.bound import Graph
 from artgraph.runner.graph.document import parse_document
@@ -26,8 +28,6 @@ from artgraph.runner.graph.folders import Folders
 from artgraph.runner.run.execute import Run
 from artgraph.runner.run.job import Job, default_jobs
 from artgraph.runner.run.publish import Publisher
-from artgraph.runner.run.ray_cluster import RayCluster
-from artgraph.runner.run.ray_sweep import Ahead
 from artgraph.runner.store.store import Store
 
 COMBINATIONS = 200

@@ -172,13 +172,14 @@ def sweep(
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
+    from ..runner.cluster.sweep import Ahead
     from ..runner.run.axes import parse_space
+    from ..runner.run.compute import Computed
     from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener
     from ..runner.run.execute import Run
     from ..runner.run.job import Failures, Job
     from ..runner.run.publish import Publisher
-    from ..runner.run.ray_sweep import Ahead
     from ..runner.run.sweep import Combination, Sweep, run_all
     from ..runner.run.sweep_files import SweepFiles
     from .sweep_progress import make_sweep_listener
@@ -198,6 +199,7 @@ def sweep(
     number = number_of_jobs(jobs, 1 + len(others), cluster)
     listener = make_sweep_listener(as_json, quiet, str(folder), len(combinations))
     failures: Failures = {}
+    computed: dict[str, Computed] = {}
 
     def job_of(graph: Graph, listener: Listener, folder: Path) -> Job:
         return Job(
@@ -212,6 +214,7 @@ def sweep(
             others=tuple(others),
             cluster=cluster,
             failures=failures,
+            ahead=computed,
         )
 
     ahead = None

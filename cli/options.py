@@ -17,7 +17,7 @@ from ..contract.shards import allow
 from ..runner.store.place import cache_folder
 
 if TYPE_CHECKING:
-    from ..runner.run.ray_cluster import RayCluster
+    from ..runner.cluster.ray_cluster import RayCluster
     from ..runner.store.store import Store
 
 USUAL_INPUT = Path("input")
@@ -257,7 +257,7 @@ def cluster_of(
         if address is not None:
             raise GraphError(f"--ray-address {address}: no cluster is used", "add --executor ray")
         return None
-    from ..runner.run.ray_cluster import RayCluster
+    from ..runner.cluster.ray_cluster import RayCluster
 
     return RayCluster(address, packs or (), remote, warn)
 

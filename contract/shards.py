@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -175,16 +177,27 @@ def remember(digest: str, shards: Shards) -> None:
 def place_of(digest: str) -> str:
     """Returns the place of the shards of a list.
 
-    Raises: NodeError if it is not known in this process.
+    Raises: NodeError if it is not known in this process, or if the folder is on another machine.
     """
     if digest not in _places:
         raise NodeError(
             "the place of the shards of this dataset is not known",
             "run the graph with its node stream_dataset",
         )
-    return _places[digest]
+    place = _places[digest]
+    if "://" not in place and not Path(place).is_dir():
+        raise NodeError(
+            f"the folder {place} with the shards is not on the machine {socket.gethostname()}",
+            "share it under the same path, or use an address such as s3://bucket/folder",
+        )
+    return place
 
 
 def known_places() -> dict[str, str]:
     """Returns the places of all lists that this process knows, for another process."""
     return dict(_places)
+
+
+def add_places(places: Mapping[str, str]) -> None:
+    """Remember the places that another process knows."""
+    _places.update(places)

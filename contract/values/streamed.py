@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import InputError
-from ..shards import place_of
+from ..shards import add_places, known_places, place_of
 from .pictures import PictureBatch
 from .socket import Blob, Buffers, Json
 
@@ -34,6 +34,8 @@ _MOST_TRIED = 100  # pictures of a class that are tried instead of one that can'
 _SHOWN = 3  # names in a message
 _AT_ONCE = 64  # pictures that one thread reads
 _ARRAYS = ("starts", "places", "chunks", "shard_names", "shard_ends")
+# Why pictures can't be read, by row, and other notes with some of the rows that they are about.
+Found = tuple[dict[int, str], dict[str, list[int]]]
 
 
 class StreamPlan(NamedTuple):
@@ -173,6 +175,28 @@ class StreamedPictures(PictureBatch):
                 parts.append(f"{text} ({names}{', ...' if len(rows) > _SHOWN else ''})")
         return "; ".join(parts)
 
+    def found(self) -> Found:
+        """Returns what was noticed while reading, for another process."""
+        with self._lock:
+            return dict(self._bad), {text: list(rows) for text, rows in self._notes.items()}
+
+    def add_found(self, found: Found) -> None:
+        """Accept what another process noticed about the same pictures."""
+        bad, notes = found
+        for row, reason in bad.items():
+            self._add_bad(row, reason)
+        for text, rows in notes.items():
+            for row in rows:
+                self._add_note(row, text)
+
+    def __reduce__(self) -> Any:
+        """The form for another process: the places of the pictures, and not the pictures."""
+        source = self._plan.source
+        places = {digest: place for digest, place in known_places().items() if digest == source}
+        channels = self.shape[3]
+        parts = self._plan, self.labels, self._arrays, self._change, channels
+        return _received, (places, parts), {"chunks": self.chunks, "window": self.window}
+
     def readable(self) -> Tensor:
         """Returns the rows of the pictures that could be read so far, int64."""
         import torch
@@ -306,6 +330,12 @@ class StreamedPictures(PictureBatch):
             rows = self._notes.setdefault(text, [])
             if len(rows) <= _SHOWN and row not in rows:
                 rows.append(row)
+
+
+def _received(places: dict[str, str], parts: tuple[Any, ...]) -> StreamedPictures:
+    """Returns the pictures of another process."""
+    add_places(places)
+    return StreamedPictures(*parts)
 
 
 class _Read:

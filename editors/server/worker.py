@@ -27,6 +27,7 @@ from typing import IO, Any
 
 from ...contract.errors import ArtgraphError, Cancelled
 from ...contract.registry import load_nodes
+from ...runner.cluster.ray_cluster import RayCluster
 from ...runner.graph.binding import bind
 from ...runner.graph.bound import Graph
 from ...runner.graph.document import parse_document, read_document
@@ -49,7 +50,6 @@ from ...runner.run.job import Job, default_jobs
 from ...runner.run.outlook import Outlook
 from ...runner.run.pictures import FolderRun, run_of
 from ...runner.run.publish import Publisher
-from ...runner.run.ray_cluster import RayCluster
 from ...runner.store.remote import Remote
 from ...runner.store.results import Result
 from ...runner.store.store import Store

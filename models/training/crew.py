@@ -114,8 +114,10 @@ class Crew:
         there.close()
         self._processes.append(process)
 
-    def work(self, host: Any) -> Any:
+    def work(self, host: Any) -> tuple[Any, list[list[Any]]]:
         """Returns the result of the training; `host` has a method for each request.
+
+        Also returns, for each argument that is pictures in shards, what each process found in them.
 
         Raises: Lost; the error of the training; what a method of `host` raises.
         """
@@ -132,8 +134,8 @@ class Crew:
                 assert isinstance(pipe, Connection)
                 kind, *content = self._received(pipe)
                 if kind == "result":
-                    result, self._pictures = content
-                    return result
+                    result, self._pictures, found = content
+                    return result, found
                 if kind == "failed":
                     self._fail(content[0])
                 self._answer(pipe, host, kind, content)

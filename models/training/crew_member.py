@@ -21,6 +21,7 @@ from torch import Tensor
 from . import team
 from .loop import Preview, State, TrainingRun
 from .numerics import Numerics
+from .windows import streams_in
 
 _WATCH_SECONDS = 0.5  # between two looks whether the process of the run is still there
 
@@ -48,8 +49,10 @@ def work(pipe: Connection, parent: int) -> None:
             bound = inspect.signature(train).bind(*args, **kwargs)
             bound.arguments["run"] = host.run(numerics) if number == 0 else _silent(numerics)
             result = train(*bound.args, **bound.kwargs)
+            streams = streams_in((*bound.args, *bound.kwargs.values()))
+            found = [team.from_all(stream.found()) for stream in streams]
         if number == 0:
-            host.send("result", result, None if host.preview is None else host.preview())
+            host.send("result", result, None if host.preview is None else host.preview(), found)
     except BaseException as error:
         host.send("failed", _sendable(error))
     while True:  # until the parent ends it, because an exit would count as a loss

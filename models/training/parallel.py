@@ -26,6 +26,7 @@ from .crew import Crew, Lost, Preview
 from .diverged import UnsuitableError
 from .loop import State, TrainingRun
 from .numerics import Numerics
+from .windows import streams_in
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -53,7 +54,7 @@ def on_devices(train: Callable[P, Result]) -> Callable[P, Result]:
 
 def _train_together(job: Any, run: TrainingRun) -> Any:
     """Call a function in a crew. `job`: the function, its arguments and its keyword arguments."""
-    devices = devices_of(run)
+    devices, streams = devices_of(run), streams_in((*job[1], *job[2].values()))
     if run.numerics.graphs:
         run.log("a training on several devices does not use CUDA graphs")
     with TemporaryDirectory(prefix="artgraph-devices-", dir=run.temporary) as folder:
@@ -62,9 +63,14 @@ def _train_together(job: Any, run: TrainingRun) -> Any:
         while True:
             crew = Crew(Path(folder), devices, run.numerics.device)
             try:
-                return crew.work(host)
+                result, found = crew.work(host)
             except Lost as loss:
                 devices = host.without(loss, devices)
+            else:
+                for stream, findings in zip(streams, found, strict=True):
+                    for each in findings:
+                        stream.add_found(each)
+                return result
             finally:
                 crew.close()
 

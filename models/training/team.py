@@ -238,6 +238,17 @@ def from_first(function: Callable[[], Value]) -> Value:
     return box[0]  # type: ignore[no-any-return]
 
 
+def from_all(value: Value) -> list[Value]:
+    """Returns the values of all processes, in their order."""
+    if _place.size == 1:
+        return [value]
+    import torch.distributed as dist
+
+    values: list[Any] = [None] * _place.size
+    dist.all_gather_object(values, value)
+    return values
+
+
 def copy_from_first(network: nn.Module) -> None:
     """Set the weights of a network to those in the first process."""
     if _place.size == 1:

@@ -8,7 +8,7 @@ window in which it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
@@ -34,10 +34,21 @@ class Streamed(Protocol):
     def expect(self, windows: Sequence[Tensor]) -> None:
         """Read these pictures, in ascending order, in the background, and forget all others."""
 
+    def found(self) -> Any:
+        """Returns what was noticed while reading, for another process."""
+
+    def add_found(self, found: Any) -> None:
+        """Accept what another process noticed about the same pictures."""
+
 
 def streamed(images: Any) -> Streamed | None:
     """Returns the pictures if they are in shards; None if they are in memory or mapped."""
     return images if not isinstance(images, Tensor) and isinstance(images, Streamed) else None
+
+
+def streams_in(values: Iterable[Any]) -> list[Streamed]:
+    """Returns those of some arguments of a training that are pictures in shards."""
+    return [stream for value in values if (stream := streamed(value)) is not None]
 
 
 class Window(NamedTuple):

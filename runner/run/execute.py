@@ -16,7 +16,7 @@ from .earlier import Owner
 from .events import Planned, RunFinished
 from .finish import finish, still_made
 from .job import Job
-from .plan import LostBlobError, Step, make_plan
+from .plan import ENDS, LostBlobError, Step, make_plan
 from .record import NeedsError, Record
 from .schedule import Schedule, Threads, name_conflicts
 from .worker import Done, Worker
@@ -178,12 +178,11 @@ class Run:
 
     def _run_on_cluster(self, plan: list[Step], forced: set[str], threads: Threads) -> bool:
         """Run the nodes of a plan on the cluster; like `_run_plan`."""
-        from .ray_run import ClusterRun  # only now, since local runs do not need it
-        from .ray_task import ENDS
-
+        assert self._job.cluster is not None
         lost, end = False, None
-        run = ClusterRun(self._job, self._worker, self.record, forced)
-        for name, outcome in run.outcomes(plan, threads):
+        for name, outcome in self._job.cluster.outcomes(
+            self._job, self._worker, self.record, plan, forced, threads
+        ):
             if isinstance(outcome, LostBlobError):
                 lost = True
                 self._forget_lost(outcome.source)

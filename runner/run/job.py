@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
@@ -12,31 +11,35 @@ from typing import Any, Protocol
 from ...models.training.numerics import Numerics
 from ..graph.bound import Graph
 from ..graph.sources import Picture
-from ..store.results import Result
 from ..store.store import Store
+from .compute import Computed
 from .events import Listener
+from .plan import Step
 from .publish import Publisher
+from .schedule import Threads
 
 Failures = dict[str, tuple[Exception, TracebackType | None]]
 
 
 class Cluster(Protocol):
-    """Machines on which nodes are computed, such as `ray_cluster.RayCluster`."""
+    """Machines on which nodes are computed, such as `RayCluster` in runner/cluster."""
 
-    @property
-    def slots(self) -> int:
-        """How many tasks are on the way at the same time."""
-
-    def perform(
+    def outcomes(
         self,
-        names: Sequence[str],
         job: Job,
-        results: Mapping[str, Result],
-        forced: frozenset[str],
-        report: Callable[[Any], None],
-        cancelled: threading.Event,
-    ) -> None:
-        """Run nodes in one task; `report` receives all that happens, as a `ray_task.Message`."""
+        worker: Any,
+        record: Any,
+        plan: list[Step],
+        forced: Collection[str],
+        threads: Threads,
+    ) -> Iterator[tuple[str, Any]]:
+        """Run the steps of a plan. Yields each node with its outcome, a `Done` or an error.
+
+        worker, record: the `Worker` and the `Record` of the run.
+        forced: names of nodes to run even if their results are stored.
+
+        The name is empty if the error is not of a node. After it or one of `ENDS`, none starts.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Job:
     cluster:  the cluster on which nodes are computed; None for this process.
     failures: errors with their tracebacks, by key; a node with such a key fails without running.
               The runs of a sweep share them, so that a node that they have in common fails once.
+    ahead:    what was computed for runs before their turn, by key. The first run that reuses such a
+              result removes it from here, and counts it as its own.
     """
 
     graph: Graph
@@ -68,6 +73,7 @@ class Job:
     estimates: bool = False
     cluster: Cluster | None = None
     failures: Failures = field(default_factory=dict)
+    ahead: dict[str, Computed] = field(default_factory=dict)
 
 
 def default_jobs(devices: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...contract.errors import InputError, NodeError
+from ...contract.errors import CacheError, Cancelled, InputError, NodeError
 from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
@@ -32,6 +32,9 @@ class LostBlobError(Exception):
     def __init__(self, source: str) -> None:
         super().__init__(source)
         self.source = source
+
+
+ENDS = (Cancelled, CacheError, LostBlobError)  # errors of a node after which none starts
 
 
 class Step(NamedTuple):

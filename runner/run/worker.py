@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ...contract.errors import CacheError, Cancelled
+from ...contract.errors import Cancelled
 from ...contract.values.files import SOURCE
 from ...contract.values.socket import Socket
 from ...models.training.numerics import Numerics, is_out_of_memory
@@ -28,7 +28,7 @@ from .estimate import Estimator
 from .events import Action, Listener, Logged, Previewed, Progressed, Started, Waiting, Warned
 from .job import Job
 from .pace import Pace
-from .plan import LostBlobError, Step, carrying, node_key, widget_values, wired_value
+from .plan import ENDS, LostBlobError, Step, carrying, node_key, widget_values, wired_value
 from .publish import PreviewWriter
 
 _PROGRESS_SECONDS = 0.2
@@ -85,7 +85,8 @@ class Worker:
         node, job, key, widgets = step.node, self.job, step.key, step.widgets
         host = _NodeHost(self, node, numerics, computed)
         if step.result is not None and key is not None and not forced:
-            return reuse(key, step.result, host)
+            outcome, own = reuse(key, step.result, host), job.ahead.pop(key.digest, None)
+            return outcome if own is None else own._replace(result=outcome.result)
         if widgets is None:
             widgets = widget_values(job.graph, node, job.store, self._results)
         if key is None:
@@ -98,7 +99,7 @@ class Worker:
             outcome = find_or_compute(
                 node.spec, widgets, key, job.store, host, forced, asked_remote
             )
-        except (Cancelled, CacheError, LostBlobError):
+        except ENDS:
             raise
         except Exception as error:
             # Later there may be more memory, and the message may contain the name of a file.

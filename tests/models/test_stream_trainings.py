@@ -1,14 +1,19 @@
 """Trainings on pictures in shards: the same bits after an interruption, and few reads."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from sharding import served, stream, write_shards
+from packing import write_tar
+from sharding import samples, served, stream, write_shards
 from shelf import Shelf, training_run
 
 from artgraph.contract.errors import InputError
 from artgraph.contract.shards import Shards, remember
+from artgraph.contract.values.alpha import flat
 from artgraph.contract.values.kinds import Dataset
 from artgraph.contract.values.shard_list import list_shards
+from artgraph.contract.values.whole import unread
 from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier
 from artgraph.models.gan.api import GanSettings, train_gan
 from artgraph.models.gan.batches import Batches, TrainingSet
@@ -189,3 +194,18 @@ def test_shards_in_s3(tmp_path, monkeypatch):
             stream("s3://pictures/nothing")
     finally:
         server.stop()
+
+
+def test_several_devices_read_the_same_pictures_and_report_what_is_damaged(tmp_path):
+    write_tar(tmp_path / "d.tar", samples(0, 40, size=(32, 32)) | {"00006.png": b"damaged"})
+    settings = ClassifierSettings(seed=3, batch=16, method="classic", augment=False)
+    found = []
+    for devices in (1, 2):
+        data = flat(stream(tmp_path, size=32, alpha="keep")[0])
+        run = replace(training_run(), devices=devices)
+        done = train_classifier(data.images, data.labels, data.classes, settings, run, steps=3)
+        found.append((done.curves["loss"], unread(data)))
+    (alone, line), (together, same) = found
+    assert together == pytest.approx(alone, rel=1e-4)
+    assert same == line
+    assert line.startswith("1 picture can't be read, and is replaced")

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "runner/graph": ("contract",),
     "runner/store": ("contract", "models/training", "pictures/"),
     "runner/run": ("contract", "models/training", "pictures", "runner/graph", "runner/store"),
+    "runner/cluster": ("contract", "models/training", "runner/graph", "runner/run", "runner/store"),
     "editors": ("contract",),
     "editors/formats": ("contract", "pictures", "runner/"),
     "editors/comfy": ("contract", "editors/formats", "models/training", "pictures/", "runner/"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ...contract.spec import NodeSpec
-from .plan import Step
+from ..run.plan import Step
 
 _MOST_SECONDS = 0.5  # of a group, apart from chains, in which nothing could run side by side
 _PLAIN_SECONDS, _UNKNOWN_SECONDS = 0.001, 0.1  # for a node on numbers and texts, and another one

@@ -1,11 +1,11 @@
 """How the nodes of a plan are put into tasks for a cluster."""
 
 from artgraph.contract.registry import load_nodes
+from artgraph.runner.cluster.groups import grouped
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document
 from artgraph.runner.graph.folders import Folders
 from artgraph.runner.run.plan import Step
-from artgraph.runner.run.ray_groups import grouped
 from artgraph.runner.run.schedule import name_conflicts
 
 

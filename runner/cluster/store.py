@@ -19,12 +19,12 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from ...contract.errors import CacheError, Cancelled
+from ..run.plan import LostBlobError
 from ..store.place import cache_folder
 from ..store.remote import Remote
 from ..store.results import Result
 from ..store.store import Store
 from ..store.temporary import write_whole
-from .plan import LostBlobError
 
 _THREADS = 8  # that ask the remote cache
 _MOST_SECONDS = 300.0  # without a further upload, after which the remote cache counts as broken

@@ -8,24 +8,32 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from ..graph.bound import BoundNode
+from ..run.compute import Computed
+from ..run.events import Event
+from ..run.job import Job
+from ..run.plan import ENDS, Step, plan_node
+from ..run.record import NeedsError, Record
+from ..run.schedule import Threads, name_conflicts
+from ..run.worker import Done, Worker
 from ..store.results import Result
-from .compute import Computed
-from .events import Event
-from .job import Job
-from .plan import Step, plan_node
-from .ray_groups import Group, grouped
-from .ray_task import ENDS, Message, Outcome, Pictured
-from .record import NeedsError, Record
-from .schedule import Threads, name_conflicts
-from .worker import Done, Worker
+from .attempts import perform
+from .connection import Connection
+from .groups import Group, grouped
+from .task import Message, Outcome, Pictured
 
 
 class ClusterRun:
-    """The steps of a plan on the cluster of a job. Files are written in this process."""
+    """The steps of a plan on a cluster. Files are written in this process."""
 
-    def __init__(self, job: Job, worker: Worker, record: Record, forced: Collection[str]) -> None:
-        assert job.cluster is not None
-        self._job, self._cluster = job, job.cluster
+    def __init__(
+        self,
+        cluster: Connection,
+        job: Job,
+        worker: Worker,
+        record: Record,
+        forced: Collection[str] = (),
+    ) -> None:
+        self._cluster, self._job = cluster, job
         self._worker, self._record = worker, record
         self._forced = frozenset(forced)
 
@@ -84,11 +92,13 @@ class ClusterRun:
                 failed[name] = outcome.because if isinstance(outcome, NeedsError) else name
             threads.results.put((name, outcome))
 
-        def tell(message: Message) -> None:
-            if isinstance(message, Outcome):
-                settle(message.name, self._published(message.name, message.outcome))
-            else:
+        def accept(message: Message) -> None:
+            if not isinstance(message, Outcome):
                 self._show(message)
+                return
+            if message.key and isinstance(message.outcome, Exception):
+                self._job.failures[message.key] = message.outcome, None
+            settle(message.name, self._published(message.name, message.outcome))
 
         def skip() -> None:
             for step in group.steps:
@@ -98,16 +108,17 @@ class ClusterRun:
 
         try:
             skip()
-            for step in self._reusable(group):
+            for step in self._without_task(group):
                 settle(step.node.name, self._done_here(step))
             names = [s.node.name for s in group.steps if s.node.name not in over]
             if names:
-                self._cluster.perform(
+                perform(
+                    self._cluster,
                     names,
                     self._job,
                     self._inputs(names),
                     self._forced,
-                    tell,
+                    accept,
                     self._worker.cancelled,
                 )
             skip()
@@ -115,24 +126,24 @@ class ClusterRun:
             return number, error
         return number, None
 
-    def _reusable(self, group: Group) -> Iterator[Step]:
-        """Yields the first steps of a group that need no task: they are stored, or run here."""
+    def _without_task(self, group: Group) -> Iterator[Step]:
+        """Yields the steps of a group that run here, or are stored, or have failed elsewhere."""
         job, results = self._job, self._record.results
+        is_first = True  # until a step needs a task, before which no file may be written
         for step in group.steps:
-            name = step.node.name
+            node = step.node
             if group.is_here:
                 yield step
-            elif (
-                step.key is not None
-                or name in self._forced
-                or not step.node.sources <= results.keys()
-            ):
-                return
-            else:  # early cutoff
-                step = plan_node(job.graph, step.node, job.store, job.numerics, results, False)
-                if step.result is None:
-                    return
-                yield step
+            elif node.name in self._forced or not node.sources <= results.keys():
+                is_first = False
+            else:
+                if step.key is None:  # early cutoff
+                    step = plan_node(job.graph, node, job.store, job.numerics, results, False)
+                has_failed = step.key is not None and step.key.digest in job.failures
+                if has_failed or (is_first and step.result is not None):
+                    yield step
+                else:
+                    is_first = False
 
     def _done_here(self, step: Step) -> Done | Exception:
         forced = step.node.name in self._forced

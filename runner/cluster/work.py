@@ -1,7 +1,6 @@
 """What a worker of a cluster does with a task: it runs some nodes of a graph.
 
-Nothing here imports Ray. Inputs and results go through the store; a task only contains digests, and
-values that are so small that the index contains them.
+Nothing here imports Ray.
 """
 
 from __future__ import annotations
@@ -12,117 +11,31 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
-
-from blake3 import blake3
 
 from ...contract.errors import ArtgraphError, CacheError, Cancelled, GraphError
 from ...contract.registry import load_nodes
+from ...contract.shards import add_places
 from ...contract.spec import NodeSpec
-from ...contract.version import version
 from ...models.training.numerics import Numerics
-from ..graph.bound import BoundNode, Graph, Source
+from ..graph.bound import BoundNode, Graph
 from ..graph.document import Document
-from ..graph.folders import Folders
-from ..store.keys import Key, torch_version
-from ..store.results import Result
-from .compute import Computed
-from .device_option import numerics_for
-from .events import Event, Previewed
-from .job import Job
-from .plan import LostBlobError, Step
-from .publish import Publisher
-from .ray_store import Place, WorkerStore, let_go, opened
-from .worker import Worker
+from ..run.compute import Computed
+from ..run.device_option import numerics_for
+from ..run.events import Previewed
+from ..run.job import Job
+from ..run.plan import ENDS, LostBlobError, Step
+from ..run.publish import Publisher
+from ..run.worker import Worker
+from ..store.keys import Key
+from .store import WorkerStore, let_go, opened
+from .task import Message, Outcome, Pictured, Task, code_of
 
-_PACKAGE = Path(__file__).parents[2]
-_CODE = ("contract", "models", "nodes", "pictures", "runner")
 _REPORT_SECONDS = 0.2  # between two reports of a task
-
-
-class NodeData(NamedTuple):
-    """A node of a graph, with the name of its type. The fields are those of `BoundNode`."""
-
-    name: str
-    line: int
-    type: str
-    wires: dict[str, Source]
-    values: dict[str, Any]
-    file: str | None
-
-
-@dataclass(frozen=True)
-class Task:
-    """Nodes that a worker runs.
-
-    code:    the code of artgraph and of the modules (`code_of`).
-    modules: the modules outside of artgraph that define types of these nodes.
-    packs:   the packs to load.
-    nodes:   the nodes to run, and those whose types are needed to read their results.
-    names:   the names of the nodes to run, in order.
-    forced:  those of them that run even if their results are stored.
-    results: the results of nodes that ran before.
-    file:    the file of the graph.
-    threads: how many threads libraries use for nodes that do not compute on the device.
-    """
-
-    code: str
-    modules: tuple[str, ...]
-    packs: tuple[str, ...]
-    nodes: tuple[NodeData, ...]
-    names: tuple[str, ...]
-    forced: frozenset[str]
-    results: dict[str, Result]
-    numerics: Numerics
-    file: str
-    folders: Folders
-    place: Place
-    previews: float | None
-    threads: int
-
-
-class Pictured(NamedTuple):
-    """An event about a preview, with the bytes of its picture."""
-
-    event: Previewed
-    data: bytes
-
-
-class Outcome(NamedTuple):
-    """What became of a node. If the whole task failed, `name` is empty."""
-
-    name: str
-    outcome: Computed | Exception
-
-
-ENDS = (Cancelled, CacheError, LostBlobError)  # errors of a node after which none starts
-Message = Event | Pictured | Outcome
 Report = Callable[[list[Message]], bool]  # returns whether the user wants to stop
-
-
-def modules_of(specs: Iterable[NodeSpec]) -> tuple[str, ...]:
-    """Returns the modules outside of artgraph that define these types of nodes."""
-    own = __name__.partition(".")[0]
-    modules = {spec.function.__module__ for spec in specs}
-    return tuple(sorted(name for name in modules if name.partition(".")[0] != own))
-
-
-@cache
-def code_of(modules: tuple[str, ...]) -> str:
-    """Returns the versions of artgraph and torch, and a digest of the code and these modules."""
-    digest = blake3()
-    for top in _CODE:
-        for path in sorted((_PACKAGE / top).rglob("*.py")):
-            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
-    for name in modules:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        digest.update(b"" if file is None else Path(file).read_bytes())
-    return f"artgraph {version()}, torch {torch_version()}, code {digest.hexdigest(4)}"
 
 
 def perform(task: Task, report: Report) -> list[Message]:
@@ -140,6 +53,7 @@ def perform(task: Task, report: Report) -> list[Message]:
                 f" {task.code}",
                 "install the same versions of artgraph, torch and packs on all machines",
             )
+        add_places(task.shards)
         place = opened(task.place)
         with TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as scratch:
             return _Performance(task, registry, place, Path(scratch), report).messages()
@@ -210,11 +124,16 @@ class _Performance:
         try:
             done = self._worker.compute(Step(node, "run"), forced, self._numerics, lambda: None)
         except Exception as error:
-            self._add(Outcome(name, _portable(error)))
+            self._add(Outcome(name, _portable(error), self._key_of(error)))
             return not isinstance(error, ENDS)
         self._results[name] = done.result
         self._add(Outcome(name, done._replace(key=Key(done.key.digest, {}))))
         return True
+
+    def _key_of(self, error: Exception) -> str:
+        """Returns the key under which the worker has recorded an error, or an empty text."""
+        failures = self._job.failures.items()
+        return next((key for key, (known, _) in failures if known is error), "")
 
     def _add(self, message: Message) -> None:
         if isinstance(message, Previewed):

@@ -2,34 +2,20 @@
 
 import json
 import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clusters import PACK, Counting, Runner, chain, started, steps_of, wait_for
+from sharding import write_shards
 from small_graphs import GRAPHS, small
 
-from artgraph.contract.errors import CacheError, GraphError
-from artgraph.contract.registry import load_nodes
-from artgraph.models.training.numerics import Numerics
-from artgraph.runner.graph.binding import bind
-from artgraph.runner.graph.document import parse_document, read_document
-from artgraph.runner.graph.folders import Folders
-from artgraph.runner.graph.settings import parse_setting
+from artgraph.contract.errors import CacheError
+from artgraph.runner.cluster.sweep import Ahead
 from artgraph.runner.run.events import Failed, Logged, Previewed, Progressed
 from artgraph.runner.run.execute import Run
-from artgraph.runner.run.job import Job
-from artgraph.runner.run.publish import Publisher
-from artgraph.runner.run.ray_cluster import RayCluster, _task
-from artgraph.runner.run.ray_sweep import Ahead
-from artgraph.runner.run.ray_task import perform
-from artgraph.runner.store.remote import Remote
-from artgraph.runner.store.store import Store
 
-PACK = Path(__file__).parents[2] / "support" / "pack.py"
 LOST = ("machine was lost", "process was killed")  # Ray may notice either of them first
 TRAINING = """
 artgraph: 1
@@ -39,42 +25,10 @@ nodes:
 """
 
 
-class Counting(RayCluster):
-    """Counts the tasks that are started."""
-
-    tasks = 0
-
-    def _once(self, *arguments):
-        self.tasks += 1
-        super()._once(*arguments)
-
-
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory):
-    """The cluster. What its workers note is in the file `notes` of their environment."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    folder = tmp_path_factory.mktemp("ray")
-    environment = {
-        "NOTES": str(folder / "notes"),
-        "ARTGRAPH_CACHE": str(folder / "own"),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_health_check_period_ms": "500",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-        )
-        cluster.notes, cluster.own = folder / "notes", folder / "own"
-        for _ in range(2):
-            cluster.add_node(num_cpus=1)
-        load_nodes([str(PACK)])
-        yield cluster
-        ray.shutdown()
-        cluster.shutdown()
+    with started(tmp_path_factory.mktemp("ray")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -85,72 +39,9 @@ def cluster(machines):
     return found
 
 
-class Runner:
-    """Runs graphs in a folder, in this process or on a cluster."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.events = []
-        self.run = None
-
-    def job(self, text, cluster=None, cache="cache", remote=None, settings=()):
-        registry = load_nodes([str(PACK)])
-        if isinstance(text, Path):
-            document = read_document(text)
-        else:
-            document = parse_document(text, "g.yaml", self.folder)
-        folders = Folders(document.folder, self.folder / "input", self.folder / "out")
-        graph = bind(document, registry, folders, dict(map(parse_setting, settings)))
-        second = Remote(remote, pytest.fail) if remote else None
-        return Job(
-            graph,
-            Store(self.folder / cache, lambda message: None, second),
-            Numerics(),
-            Publisher(self.folder / "out" / (cache + ("_ray" if cluster else "")), ""),
-            self.events.append,
-            previews=0.1,
-            jobs=64,
-            cluster=cluster,
-        )
-
-    def __call__(self, text, cluster=None, only=(), **options):
-        """Run a graph. Returns the digests of all nodes that are done, and the last event."""
-        self.events.clear()
-        job = self.job(text, cluster, **options)
-        self.run = Run(job)
-        try:
-            end = self.run.execute(only)
-        finally:
-            job.store.close()
-        return {name: result.digests for name, result in self.run.results.items()}, end
-
-    def of(self, kind):
-        return [event for event in self.events if isinstance(event, kind)]
-
-
 @pytest.fixture
 def runner(tmp_path, one_thread):
     return Runner(tmp_path)
-
-
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def steps_of(notes):
-    lines = notes.read_text().splitlines() if notes.exists() else []
-    return [int(line.split()[1]) for line in lines if line.startswith("step ")]
-
-
-def chain(length):
-    lines = ["artgraph: 1", "nodes:", "  n0: {node: math, with: {a: 1, b: 1}}"]
-    lines += [
-        f"  n{i}: {{node: math, from: {{a: n{i - 1}}}, with: {{b: 1}}}}" for i in range(1, length)
-    ]
-    return "\n".join(lines)
 
 
 def test_a_chain_is_one_task_and_cached_nodes_none(runner, cluster):
@@ -211,7 +102,7 @@ nodes:
 
 
 def test_previews_progress_and_cancellation_in_mid_training(runner, cluster, machines):
-    text = TRAINING.format(node="slow_training", steps=400, pause=0.02)
+    text = TRAINING.format(node="slow_training", steps=150, pause=0.02)
     job = runner.job(text, cluster)
     run = Run(job)
     timer = threading.Thread(
@@ -236,7 +127,7 @@ def test_previews_progress_and_cancellation_in_mid_training(runner, cluster, mac
 
 def test_a_machine_that_dies_in_mid_training(runner, cluster, machines):
     machine = machines.add_node(num_cpus=2)
-    text = TRAINING.format(node="big_training", steps=200, pause=0.02)
+    text = TRAINING.format(node="big_training", steps=120, pause=0.02)
     ends = []
     running = threading.Thread(target=lambda: ends.append(runner(text, cluster)))
     running.start()
@@ -275,7 +166,7 @@ def test_a_machine_without_memory(runner, cluster, machines):
 
 def test_machines_that_only_share_a_remote_cache(runner, cluster, machines):
     remote = f"file://{runner.folder}/far"
-    cluster._remote = remote
+    cluster.remote = remote
     text = """
 artgraph: 1
 nodes:
@@ -294,34 +185,21 @@ nodes:
 
 
 def test_a_remote_cache_that_can_not_be_used(runner, cluster):
-    cluster._remote = "file:///proc/artgraph"
+    cluster.remote = "file:///proc/artgraph"
     with pytest.raises(CacheError, match=r"can't use the remote cache file:///proc.*network"):
         runner("{artgraph: 1, nodes: {n: {node: noted, with: {value: 7}}}}", cluster)
     assert runner.run.record.results == {}
 
 
-def test_a_cache_that_the_machine_does_not_see(runner):
-    job = runner.job(chain(1))
-    task = _task(job, ["n0"], {}, frozenset(), (), None)
-    elsewhere = replace(task, place=task.place._replace(identity="another"))
-    (outcome,) = perform(elsewhere, lambda messages: False)
-    assert "does not see the cache" in str(outcome.outcome)
-    job.store.close()
-
-
-def test_a_machine_with_other_code_is_refused(runner):
-    job = runner.job(chain(1))
-    task = replace(_task(job, ["n0"], {}, frozenset(), (), None), code="artgraph 0.0.1")
-    (outcome,) = perform(task, lambda messages: False)
-    job.store.close()
-    assert isinstance(outcome.outcome, GraphError)
-    assert "has other code" in str(outcome.outcome)
-    assert "not artgraph 0.0.1" in str(outcome.outcome)
-
-
 def test_a_driver_that_is_killed_loses_nothing_that_was_finished(cli, machines):
-    cli.write("g.yaml", TRAINING.format(node="slow_training", steps=150, pause=0.02)
-              + "  n: {node: noted, with: {value: 3}}\n")  # fmt: skip
+    text = """
+artgraph: 1
+nodes:
+  n: {node: noted, with: {value: 3}}
+  t: {node: slow_training, from: {seed: n}, with: {steps: 150, pause: 0.02}}
+  s: {node: save_table, from: {table: t}}
+"""
+    cli.write("g.yaml", text)
     words = ["run", "g.yaml", "--pack", PACK, "--json", "--device", "cpu", "--executor", "ray"]
     words += ["--ray-address", machines.address]
     machines.notes.unlink(missing_ok=True)
@@ -349,26 +227,22 @@ def test_ctrl_c_stops_within_a_step(cli, machines):
     assert (process.returncode, errors.count("\n")) == (130, 1), errors
 
 
-def test_without_ray_the_message_says_what_to_install(cli):
-    cli.write("g.yaml", chain(2))
-    program = "import sys; sys.modules['ray'] = None; from artgraph.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "run", "g.yaml", "--executor", "ray"]
-    done = subprocess.run(command, **cli.options(), check=False)
-    assert done.returncode == 2
-    assert done.stderr == (
-        "--executor ray: Ray is not installed - run `pip install 'artgraph[ray]'`\n"
-    )
-
-
-def test_a_sweep_is_computed_in_few_tasks(runner, cluster):
-    text = """
+SWEPT = """
 artgraph: 1
 nodes:
   shared: {node: parity, with: {value: 5}}
-  n: {node: noted, from: {value: shared}, with: {name: NAME}}
+  n: {node: noted, from: {value: shared}, with: {name: n0}}
   save: {node: save_number, from: {value: n}}
 """
-    jobs = [runner.job(text.replace("NAME", f"n{i}"), cluster) for i in range(30)]
+
+
+def test_a_sweep_is_computed_in_few_tasks(runner, cluster, machines):
+    text = SWEPT + "  bad: {node: failing}\n  after: {node: save_number, from: {value: bad}}\n"
+    failures, computed = {}, {}
+    jobs = [
+        replace(runner.job(text.replace("n0", f"n{i}"), cluster), failures=failures, ahead=computed)
+        for i in range(30)
+    ]
     ahead = Ahead(
         cluster,
         lambda places: (jobs[place].graph for place in places),
@@ -382,7 +256,43 @@ nodes:
     for place, job in enumerate(jobs):
         ahead.reach(place)
         end = Run(job).execute()
-        assert (end.status, end.cached) == ("done", 3)
+        ran = 1 if place else 3  # as on one machine, what is equal belongs to the first one
+        assert (end.ran, end.cached, end.failed) == (ran, 3 - ran, 2)
         job.store.close()
     assert cluster.tasks == tasks
+    assert machines.notes.read_text().splitlines().count("failing") == 1
+    assert [event.because for event in runner.of(Failed)] == [None, "bad"] * 30
     assert list((runner.folder / "out" / "cache_ray").glob("*.txt"))
+
+
+def test_the_table_of_a_sweep_is_the_same_as_on_one_machine(cli, machines):
+    cli.write("g.yaml", SWEPT)
+    words = ["sweep", "g.yaml", "--set", "n.name=a,b,c", "--pack", PACK, "--json"]
+    found = []
+    for number, more in enumerate(([], ["--executor", "ray", "--ray-address", machines.address])):
+        place = ["--device", "cpu", "--cache", f"cache{number}", "--out", f"out{number}"]
+        done = cli(*words, *place, *more)
+        assert done.returncode == 0, done.stderr
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        ends = [e for e in events if e["event"] == "combination_finished"]
+        assert all(end["seconds"] > 0 for end in ends)
+        kinds = [(e["event"], e["node"]) for e in events if e["event"] in ("finished", "cached")]
+        found.append(([end["reused"] for end in ends], sorted(kinds)))
+    assert found[0] == found[1]
+    assert found[0][0] == [False] * 3
+
+
+def test_a_training_reads_shards_on_another_machine(runner, cluster):
+    write_shards(runner.folder / "d", 2, 20, size=(32, 32))
+    text = """
+artgraph: 1
+nodes:
+  pictures: {node: stream_dataset, with: {shards: d, size: 32}}
+  trained:
+    node: train_classifier
+    from: {dataset: pictures}
+    with: {steps: 2, batch: 8, method: classic}
+"""
+    here, _ = runner(text)
+    there, end = runner(text, cluster, cache="other")
+    assert (end.status, there, cluster.tasks) == ("done", here, 1)

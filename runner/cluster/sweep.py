@@ -1,7 +1,8 @@
 """Computes the combinations of a sweep on a cluster, many at a time, before they run in turn.
 
 Their graphs become one graph, in which equal nodes are there once. Its results are stored, but no
-files are written: each combination then runs as usual, and finds its results.
+files are written: each combination then runs as usual, and finds its results. The first one that
+uses a result counts it as its own, so that tables are those of a sweep on one machine.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from dataclasses import replace
 
 from ...contract.errors import Cancelled
 from ..graph.bound import BoundNode, Graph, Source
-from .compute import Computed
-from .events import Event, Listener, Logged, Progressed, Waiting
-from .job import Cluster, Job
-from .plan import LostBlobError, Step, make_plan
-from .ray_run import ClusterRun
-from .ray_task import ENDS
-from .record import Record
-from .schedule import Threads
-from .worker import Done, Worker
+from ..run.compute import Computed
+from ..run.events import Event, Listener, Logged, Progressed, Waiting
+from ..run.job import Job
+from ..run.plan import ENDS, LostBlobError, Step, make_plan
+from ..run.record import Record
+from ..run.schedule import Threads
+from ..run.worker import Done, Worker
+from .connection import Connection
+from .run import ClusterRun
 
 _LEAST = 64  # combinations that are computed together
 
@@ -29,13 +30,14 @@ class Ahead:
 
     graphs: returns the graphs of some combinations, by their places in the sweep.
     count:  the number of combinations.
-    job_of: returns the job of a graph, whose publisher is not used.
+    job_of: returns the job of a graph, whose publisher is not used. Its `failures` and `ahead` are
+            those of the runs of the combinations.
     only:   nodes to run, as for `Run.execute`.
     """
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: Connection,
         graphs: Callable[[range], Iterable[Graph]],
         count: int,
         job_of: Callable[[Graph, Listener], Job],
@@ -57,7 +59,7 @@ class Ahead:
     def reach(self, place: int) -> None:
         """Compute the combination at this place, with those after it, unless that was done.
 
-        Nodes that fail do so again when their combination runs.
+        Nodes that fail do so again when their combination runs, but without a task.
 
         Raises: CacheError, GraphError.
         """
@@ -79,7 +81,8 @@ class Ahead:
         threads = Threads(job.jobs)
         end: Exception | None = None
         try:
-            for name, outcome in _Computing(job, worker, record, ()).outcomes(plan, threads):
+            run = _Computing(self._cluster, job, worker, record)
+            for name, outcome in run.outcomes(plan, threads):
                 if isinstance(outcome, Exception) and (not name or isinstance(outcome, ENDS)):
                     end = end or outcome
                 else:
@@ -104,6 +107,8 @@ class _Computing(ClusterRun):
 
     def finish(self, node: BoundNode, outcome: Computed) -> Done:
         key, result, action, from_step = outcome
+        if action != "cached":
+            self._job.ahead[key.digest] = outcome
         return Done(node, action, key, result, [], from_step, None)
 
 

@@ -1,0 +1,1 @@
+"""Runs nodes on the machines of a Ray cluster."""

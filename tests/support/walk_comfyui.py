@@ -82,7 +82,10 @@ def draw(hand: Hand, steps: Walk, gan: str, vae: str) -> None:
     """Build a workflow that draws with both models, and run it."""
     hand.ask("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
     hand.wait(1.5)
-    hand.ask("() => { Object.assign(app.canvas.ds, {scale: 0.6}); app.canvas.ds.offset.fill(0) }")
+    scale = 0.5 if hand.nodes2 else 0.6  # in Nodes 2.0, nodes are wider
+    hand.ask(
+        "scale => { Object.assign(app.canvas.ds, {scale}); app.canvas.ds.offset.fill(0) }", scale
+    )
     for title, x, y, name in NODES:
         hand.search(title, x, y, name)
     for ends in WIRES:

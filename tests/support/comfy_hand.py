@@ -163,8 +163,12 @@ class Hand:
 
         name: what this script calls the node; empty for its title.
         """
-        self.page.mouse.dblclick(x, y)
-        self.wait(1)
+        typing = "document.activeElement?.tagName === 'INPUT'"
+        for _ in range(5):  # without the box, keys would be shortcuts
+            self.page.mouse.dblclick(x, y)
+            self.wait(1)
+            if self.ask(typing):
+                break
         self.page.keyboard.type(title.removesuffix(" (artgraph)"), delay=20)
         found = self.page.get_by_role("option").filter(has_text=title)
         found.first.click()

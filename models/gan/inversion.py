@@ -82,8 +82,9 @@ def invert(
 
 
 def quick(network: nn.Module) -> nn.Module:
-    """Returns a copy whose attention needs less time for gradients on the processor."""
-    copied = copy.deepcopy(network)
+    """Returns a copy with the same weights, whose attention needs less time for gradients."""
+    weights = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    copied = copy.deepcopy(network, weights)  # what is in `weights` is not copied
     for module in copied.modules():
         if isinstance(module, Attention):
             module.quick = True

@@ -69,6 +69,7 @@ def inputs_for(socket):
     makers = {
         "dataset": lambda: run("procedural_art")["dataset"],
         "image": lambda: run("dataset_images")["image"],
+        "pictures": lambda: torch.cat([inputs_for("image")] * 8),  # need more than a vote does
         "gan": lambda: run("train_gan", method="classic")["gan"],
         "vae": lambda: with_prior(run("train_vae")["vae"]),
         "classifier": lambda: run("train_classifier")["classifier"],
@@ -211,7 +212,7 @@ DRAWING = {
     "generate": {},
     "nearest_images": {"classifier": "classifier"},
     "sample_latent": {},
-    "style_transfer": {},
+    "style_transfer": {"content": "pictures", "style": "pictures"},
     "vae_decode": {},
     "vae_encode": {},
     "vae_sample": {},

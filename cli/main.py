@@ -56,6 +56,7 @@ from .plan import plan_lines
 
 if TYPE_CHECKING:
     from ..runner.graph.bound import Graph
+    from ..runner.run.compute import Computed
 
 app = typer.Typer(
     help="Deep-learning art as a graph of typed nodes.",
@@ -172,9 +173,7 @@ def sweep(
     """
     from ..contract.registry import load_nodes
     from ..editors.formats.load import folders_of, load_document
-    from ..runner.cluster.sweep import Ahead
     from ..runner.run.axes import parse_space
-    from ..runner.run.compute import Computed
     from ..runner.run.device_option import all_numerics_for
     from ..runner.run.events import Listener
     from ..runner.run.execute import Run
@@ -219,6 +218,8 @@ def sweep(
 
     ahead = None
     if cluster is not None:
+        from ..runner.cluster.sweep import Ahead  # only now, since local sweeps do not need it
+
         ahead = Ahead(
             cluster,
             lambda places: (the_sweep.graph(combinations[place].settings) for place in places),

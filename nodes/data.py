@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 _QUIET = Context.quiet()
 
+Fit = Annotated[
+    Literal["crop", "salient", "pad", "stretch"],
+    Field(description="What to do with a picture of other proportions"),
+    Choices(
+        {
+            "crop": "use only the middle",
+            "salient": "use only the most striking part",
+            "pad": "add edges in the colour of `background`, or clear ones",
+            "stretch": "change its proportions",
+        }
+    ),
+]
 # What to do with transparency, and the colour behind it.
 Transparency = Annotated[
     Literal["flatten", "keep"],

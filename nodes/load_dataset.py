@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import Field
 
@@ -20,13 +20,12 @@ from ..contract.values.pictures import parts
 from ..contract.widgets import (
     Advanced,
     Alpha,
-    Choices,
     Fallback,
     InputPictures,
     InputReview,
     Neutral,
 )
-from .data import Ground, Transparency, behind, out_of_memory, replaced
+from .data import Fit, Ground, Transparency, behind, out_of_memory, replaced
 from .review import decisions, reviewed_pictures
 
 if TYPE_CHECKING:
@@ -63,18 +62,7 @@ def load_dataset(
     size: Annotated[
         int, Field(ge=8, le=1024, description="Width and height of a square picture in pixels")
     ] = 64,
-    fit: Annotated[
-        Literal["crop", "salient", "pad", "stretch"],
-        Field(description="What to do with a picture of other proportions"),
-        Choices(
-            {
-                "crop": "use only the middle",
-                "salient": "use only the most striking part",
-                "pad": "add edges in the colour of `background`, or clear ones",
-                "stretch": "change its proportions",
-            }
-        ),
-    ] = "crop",
+    fit: Fit = "crop",
     aspect: Annotated[
         str,
         Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ from ..contract.values.alpha import WHITE
 from ..contract.values.kinds import Dataset
 from ..contract.values.shard_list import list_shards
 from ..contract.values.streamed import StreamedPictures, StreamPlan
-from ..contract.widgets import Advanced, Alpha, Choices, Fallback, InputShards
-from .data import Ground, Transparency, behind, replaced
+from ..contract.widgets import Advanced, Alpha, Fallback, InputShards
+from .data import Fit, Ground, Transparency, behind, replaced
 
 
 @node(
@@ -38,18 +38,7 @@ def stream_dataset(
     size: Annotated[
         int, Field(ge=8, le=1024, description="Width and height of a square picture in pixels")
     ] = 64,
-    fit: Annotated[
-        Literal["crop", "salient", "pad", "stretch"],
-        Field(description="What to do with a picture of other proportions"),
-        Choices(
-            {
-                "crop": "use only the middle",
-                "salient": "use only the most striking part",
-                "pad": "add edges in the colour of `background`, or clear ones",
-                "stretch": "change its proportions",
-            }
-        ),
-    ] = "crop",
+    fit: Fit = "crop",
     buffer: Annotated[
         int,
         Field(

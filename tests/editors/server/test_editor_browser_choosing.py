@@ -91,17 +91,25 @@ def type_cells(editor, name, text):
     editor.ask(f"text => {{ ({WIDGET.format(name, 'cells')}).value = text }}", text)
 
 
+def run_with(editor, cells):
+    """Run the chain with the same cells in each choice."""
+    for number in range(1, GENERATIONS + 1):
+        type_cells(editor, f"choice_{number}", cells)
+    run(editor)
+
+
 def pressed(group):
     return [button.inner_text() for button in group.locator("[aria-pressed=true]").all()]
 
 
 def test_a_breeding_of_five_generations_is_saved_and_run_elsewhere(breeding, tmp_path):
     editor, page = breeding, breeding.page
-    run(editor)
+    run_with(editor, "")
     for number in range(1, GENERATIONS + 1):
         name = f"choice_{number}"
         group = look_at(editor, name)
-        count = group.get_by_role("button").count()
+        count = 6  # the samples, or two parents and four children
+        group.get_by_role("button", name=f"Picture 2 of {count}").wait_for()
         assert pressed(group) == []
         group.get_by_role("button", name=f"Picture 2 of {count}").click()
         assert pressed(group) == ["2"]  # at once
@@ -142,6 +150,7 @@ def test_a_breeding_of_five_generations_is_saved_and_run_elsewhere(breeding, tmp
 
 def test_a_choice_is_undone_and_shows_what_follows_before_a_run(breeding):
     editor, page = breeding, breeding.page
+    run_with(editor, "2, 4")
     group = look_at(editor, "choice_2")
     before = editor.ask(CHOSEN.format("choice_2"))
     first = f"{WIDGET.format('choice_5', 'cells sheet')}?.element?.querySelector('div > button')"
@@ -164,6 +173,7 @@ def test_a_choice_is_undone_and_shows_what_follows_before_a_run(breeding):
 
 def test_a_typed_number_is_shown_and_a_wrong_one_is_reported(breeding):
     editor = breeding
+    run_with(editor, "2, 4")
     group = look_at(editor, "choice_1")
     type_cells(editor, "choice_1", "1-3, 6")
     until(lambda: pressed(group) == ["1", "2", "3", "6"])

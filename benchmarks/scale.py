@@ -7,8 +7,6 @@ moto, which runs on this machine, and the overhead of a task. With these constan
 (scale_model.py) predicts how long 2, 4 and 8 workers take, and then so many processes do the tasks.
 They share an S3 bucket through a proxy that delays each request, and a quarter of the results is in
 it before they begin. The tasks wait, as a processor waits for a GPU.
-
-`--executor` has one choice so far: separate processes, each with its own part of the tasks.
 """
 
 from __future__ import annotations
@@ -227,7 +225,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="for which a task waits")
     parser.add_argument("--latency", type=float, default=0.05, help="of each request")
     parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
-    parser.add_argument("--executor", choices=["processes"], default="processes")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE.parent / "tests" / "support"))
     from proxy import Proxy

@@ -65,11 +65,10 @@ def ignore(event: object) -> None:
 
 
 class Place:
-    """A folder with a cache of its own, for one measurement."""
+    """A new folder with a cache of its own, for one measurement."""
 
     def __init__(self, cluster: RayCluster | None) -> None:
-        self._temporary = tempfile.TemporaryDirectory()
-        self.folder, self._cluster = Path(self._temporary.name), cluster
+        self.folder, self._cluster = Path(tempfile.mkdtemp()), cluster
         self.store = Store(self.folder / "cache")
 
     def __enter__(self) -> Place:
@@ -77,7 +76,6 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
-        self._temporary.cleanup()
 
     def job(self, graph: Graph, name: str) -> Job:
         """Returns a job that saves in the folder `name`."""
@@ -156,7 +154,16 @@ def main() -> int:
     parser.add_argument("--address")
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    cluster = RayCluster(options.address, (), None, print)
+    with tempfile.TemporaryDirectory() as folder:
+        # Files are only deleted at the end: ext4 looks at each one that was deleted in the last
+        # minutes when it creates a file.
+        tempfile.tempdir = folder
+        return compare(options.address, options.repeat)
+
+
+def compare(address: str | None, repeat: int) -> int:
+    """Measure all ways so many times and print tables. Returns the exit code."""
+    cluster = RayCluster(address, (), None, print)
     cluster.connect()
     ways = {
         "sweep local": lambda: sweep(None),
@@ -167,7 +174,7 @@ def main() -> int:
         "1000 ray": lambda: nodes(1_000, cluster),
         "5000 ray": lambda: nodes(5_000, cluster),
     }
-    rounds = [measured(ways) for _ in range(options.repeat + 1)][1:]
+    rounds = [measured(ways) for _ in range(repeat + 1)][1:]
     found = {name: statistics.median(r[name] for r in rounds) for name in ways}
     print("| a combination of a sweep of 200 | median, ms | least, ms |\n|---|---|---|")
     for name, words in (

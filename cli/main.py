@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -239,7 +240,8 @@ def sweep(
         open_store(cache, cache_remote) as store,
         SweepFiles(combinations, space, folder) as files,
     ):
-        code = run_all(combinations, store, start, listener, only or (), files.update)
+        with ahead or nullcontext():
+            code = run_all(combinations, store, start, listener, only or (), files.update)
         listener(files.finish(code == Cancelled.exit_code))
     _leave(code)
 

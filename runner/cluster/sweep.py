@@ -1,14 +1,16 @@
 """Computes the combinations of a sweep on a cluster, many at a time, before they run in turn.
 
 Their graphs become one graph, in which equal nodes are there once. Its results are stored, but no
-files are written: each combination then runs as usual, and finds its results. The first one that
-uses a result counts it as its own, so that tables are those of a sweep on one machine.
+files are written: each combination then runs as usual, and finds its results. Meanwhile, the next
+ones are computed. The first one that uses a result counts it as its own, so that tables are those
+of a sweep on one machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Self
 
 from ...contract.errors import Cancelled
 from ..graph.bound import BoundNode, Graph, Source
@@ -26,12 +28,16 @@ _LEAST = 64  # combinations that are computed together
 
 
 class Ahead:
-    """Computes combinations shortly before their turn.
+    """Computes combinations before their turn, in a thread of its own.
+
+    While some combinations run in turn, the next ones are computed. As a context, it stops what is
+    still computed at its end.
 
     graphs: returns the graphs of some combinations, by their places in the sweep.
     count:  the number of combinations.
     job_of: returns the job of a graph, whose publisher is not used. Its `failures` and `ahead` are
             those of the runs of the combinations.
+    listener: called in the thread that calls `reach`.
     only:   nodes to run, as for `Run.execute`.
     """
 
@@ -46,9 +52,20 @@ class Ahead:
     ) -> None:
         self._cluster, self._graphs, self._count, self._job_of = cluster, graphs, count, job_of
         self._listener, self._only = listener, only
-        self._next = 0
-        self._is_cancelled = False
+        self._threads = Threads(1)  # whose results are events, and the error or None at the end
+        self._places = range(0)  # what is computed now, or was computed last
+        self._is_running = self._is_cancelled = False
+        self._error: Exception | None = None
         self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.cancel()
+        self._threads.close()
+        if kind is None or not issubclass(kind, Cancelled):  # the user does not want to wait
+            self._receive(wait=True)
 
     def cancel(self) -> None:
         """Stop at the next step of the nodes that run."""
@@ -57,21 +74,52 @@ class Ahead:
             self._worker.cancelled.set()
 
     def reach(self, place: int) -> None:
-        """Compute the combination at this place, with those after it, unless that was done.
+        """Wait until the combination at this place is computed, and begin with those after it.
 
         Nodes that fail do so again when their combination runs, but without a task.
 
         Raises: CacheError, GraphError.
         """
-        if place < self._next or self._is_cancelled:
-            return
-        places = range(place, min(self._count, place + max(_LEAST, 2 * self._cluster.slots)))
-        self._next = places.stop
-        self._compute(self._job_of(merged(self._graphs(places), self._only), self._show))
+        self._receive(wait=False)
+        while place >= self._places.start and not self._is_cancelled:
+            self._receive(wait=True)
+            error, self._error = self._error, None
+            is_last = self._places.stop == self._count
+            if not is_last:
+                self._start()
+            if error is not None:
+                raise error
+            if is_last:
+                return
+
+    def _start(self) -> None:
+        first, number = self._places.stop, max(_LEAST, 2 * self._cluster.slots)
+        self._places = places = range(first, min(self._count, first + number))
+        self._is_running = True
+        self._threads.call(lambda: self._end_of(places))
+
+    def _receive(self, wait: bool) -> None:
+        """Show what was reported. With `wait`, also what is reported until the end."""
+        results = self._threads.results
+        while self._is_running and (wait or not results.empty()):
+            found = results.get()
+            if isinstance(found, Event):
+                self._listener(found)
+            else:
+                self._is_running, self._error = False, found
+
+    def _end_of(self, places: range) -> Exception | None:
+        """Compute combinations. Returns the error that ended this."""
+        try:
+            self._compute(self._job_of(merged(self._graphs(places), self._only), self._report))
+        except Exception as error:
+            return error
+        return None
 
     def _compute(self, job: Job) -> None:
         record = Record(job, {}, [])
-        self._worker = worker = Worker(job, record.emit, record.results)
+        # A result that is reused here is not yet used by the run of a combination.
+        self._worker = worker = Worker(replace(job, ahead={}), record.emit, record.results)
         if self._is_cancelled:
             worker.cancelled.set()
         plan = make_plan(job.graph, job.store, job.numerics)
@@ -94,9 +142,9 @@ class Ahead:
         if end is not None and not isinstance(end, LostBlobError | Cancelled):
             raise end
 
-    def _show(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         if isinstance(event, Logged | Progressed | Waiting):
-            self._listener(event)
+            self._threads.results.put(event)
 
 
 class _Computing(ClusterRun):

@@ -3,16 +3,14 @@
 import json
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clusters import PACK, Counting, Runner, chain, started, steps_of, wait_for
+from clusters import PACK, chain, steps_of, wait_for
 from sharding import write_shards
 from small_graphs import GRAPHS, small
 
 from artgraph.contract.errors import CacheError
-from artgraph.runner.cluster.sweep import Ahead
 from artgraph.runner.run.events import Failed, Logged, Previewed, Progressed
 from artgraph.runner.run.execute import Run
 
@@ -23,25 +21,6 @@ nodes:
   t: {{node: {node}, with: {{steps: {steps}, pause: {pause}}}}}
   s: {{node: save_table, from: {{table: t}}}}
 """
-
-
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("ray")) as found:
-        yield found
-
-
-@pytest.fixture
-def cluster(machines):
-    machines.notes.unlink(missing_ok=True)
-    found = Counting(machines.address, [str(PACK)], None, pytest.fail)
-    found.connect()
-    return found
-
-
-@pytest.fixture
-def runner(tmp_path, one_thread):
-    return Runner(tmp_path)
 
 
 def test_a_chain_is_one_task_and_cached_nodes_none(runner, cluster):
@@ -225,61 +204,6 @@ def test_ctrl_c_stops_within_a_step(cli, machines):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors.count("\n")) == (130, 1), errors
-
-
-SWEPT = """
-artgraph: 1
-nodes:
-  shared: {node: parity, with: {value: 5}}
-  n: {node: noted, from: {value: shared}, with: {name: n0}}
-  save: {node: save_number, from: {value: n}}
-"""
-
-
-def test_a_sweep_is_computed_in_few_tasks(runner, cluster, machines):
-    text = SWEPT + "  bad: {node: failing}\n  after: {node: save_number, from: {value: bad}}\n"
-    failures, computed = {}, {}
-    jobs = [
-        replace(runner.job(text.replace("n0", f"n{i}"), cluster), failures=failures, ahead=computed)
-        for i in range(30)
-    ]
-    ahead = Ahead(
-        cluster,
-        lambda places: (jobs[place].graph for place in places),
-        len(jobs),
-        lambda graph, listener: replace(jobs[0], graph=graph, listener=listener),
-        runner.events.append,
-    )
-    ahead.reach(0)
-    tasks = cluster.tasks
-    assert tasks <= 12
-    for place, job in enumerate(jobs):
-        ahead.reach(place)
-        end = Run(job).execute()
-        ran = 1 if place else 3  # as on one machine, what is equal belongs to the first one
-        assert (end.ran, end.cached, end.failed) == (ran, 3 - ran, 2)
-        job.store.close()
-    assert cluster.tasks == tasks
-    assert machines.notes.read_text().splitlines().count("failing") == 1
-    assert [event.because for event in runner.of(Failed)] == [None, "bad"] * 30
-    assert list((runner.folder / "out" / "cache_ray").glob("*.txt"))
-
-
-def test_the_table_of_a_sweep_is_the_same_as_on_one_machine(cli, machines):
-    cli.write("g.yaml", SWEPT)
-    words = ["sweep", "g.yaml", "--set", "n.name=a,b,c", "--pack", PACK, "--json"]
-    found = []
-    for number, more in enumerate(([], ["--executor", "ray", "--ray-address", machines.address])):
-        place = ["--device", "cpu", "--cache", f"cache{number}", "--out", f"out{number}"]
-        done = cli(*words, *place, *more)
-        assert done.returncode == 0, done.stderr
-        events = [json.loads(line) for line in done.stdout.splitlines()]
-        ends = [e for e in events if e["event"] == "combination_finished"]
-        assert all(end["seconds"] > 0 for end in ends)
-        kinds = [(e["event"], e["node"]) for e in events if e["event"] in ("finished", "cached")]
-        found.append(([end["reused"] for end in ends], sorted(kinds)))
-    assert found[0] == found[1]
-    assert found[0][0] == [False] * 3
 
 
 def test_a_training_reads_shards_on_another_machine(runner, cluster):

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..contract.categories import CATEGORIES, by_category
-from ..contract.spec import NodeSpec, Port
+from ..contract.signature import Port
+from ..contract.spec import NodeSpec
 from ..contract.widgets import Widget
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...contract.spec import NodeSpec, Port
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 from ...contract.widgets import Widget
 
 PREFIX = "Artgraph_"

@@ -15,7 +15,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.package import PYAV
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset
+from ..contract.values.dataset import Dataset
 from ..contract.widgets import Advanced, Choices, Fallback, InputFilm
 
 if TYPE_CHECKING:

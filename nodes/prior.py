@@ -11,7 +11,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
 from ..contract.values.alpha import for_model
-from ..contract.values.kinds import Dataset, Image, Table, VaeLatent
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Table, VaeLatent
 from ..contract.values.models import Vae
 from ..contract.widgets import Advanced, Alpha, Seed, Steps
 from ..contract.wording import in_form_of

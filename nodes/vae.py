@@ -12,7 +12,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
 from ..contract.values.alpha import for_model, opaque
-from ..contract.values.kinds import Dataset, Image, Pictures, Table, VaeLatent
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Pictures, Table, VaeLatent
 from ..contract.values.models import Classifier, Vae
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Advanced, Alpha, Choices, Devices, Seed, Steps, Streams

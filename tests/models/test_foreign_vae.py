@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
-from artgraph.contract.values.kinds import Dataset, VaeLatent
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import VaeLatent
 from artgraph.contract.values.models import Vae
 from artgraph.nodes.model_files import load_model, save_model
 from artgraph.nodes.prior import train_prior, vae_sample

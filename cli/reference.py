@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..contract.categories import CATEGORIES, by_category
+from ..contract.parameter import Widget
 from ..contract.signature import Port
 from ..contract.spec import NodeSpec
-from ..contract.widgets import Widget
 
 
 def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pydantic.fields import FieldInfo
 
 from .context import Context
+from .parameter import Widget, read_hint, widget_of
 from .values.kinds import socket_of
 from .values.socket import Socket
-from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Streams, Widget, read_hint, widget_of
+from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Streams
 
 _FALLBACK = "Used if no file or folder is chosen"  # about an input that is a fallback
 

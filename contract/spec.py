@@ -30,13 +30,13 @@ from .cells import cells_problem
 from .context import Context
 from .errors import NodeError
 from .package import Package
+from .parameter import Widget
 from .problem import Problem
 from .signature import Port, read_outputs, read_parameters
 from .spelling import other_spelling
 from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
 from .values.whole import unread, whole
-from .widgets import Widget
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])

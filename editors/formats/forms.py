@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...contract.parameter import Widget
 from ...contract.signature import Port
 from ...contract.spec import NodeSpec
-from ...contract.widgets import Widget
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # largest integer that JavaScript represents exactly

@@ -16,10 +16,10 @@ from .contract.context import Context
 from .contract.errors import InputError, NodeError
 from .contract.registry import load_nodes
 from .contract.spec import node
+from .contract.values.dataset import Dataset
 from .contract.values.explored import Directions, Encoder
 from .contract.values.files import Files, file_name
 from .contract.values.kinds import (
-    Dataset,
     GanLatent,
     Image,
     Latent,

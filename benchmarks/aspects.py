@@ -34,7 +34,7 @@ import torch
 from PIL import Image
 
 from artgraph.contract.context import Context, NoCheckpoint
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.models.classifier.networks import make_classifier, predict
 from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier
 from artgraph.models.gan import projected_features

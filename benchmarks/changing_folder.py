@@ -21,7 +21,8 @@ from pathlib import Path
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset, socket_of
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import socket_of
 from artgraph.models.training.numerics import Numerics
 from artgraph.runner.graph.binding import bind
 from artgraph.runner.graph.document import parse_document

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset as OurDataset
+from artgraph.contract.values.dataset import Dataset as OurDataset
 from artgraph.contract.values.kinds import socket_of
 from artgraph.runner.store.store import Store
 

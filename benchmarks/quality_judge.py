@@ -10,7 +10,7 @@ import torch
 from quality_runs import Bench
 from torch import Tensor
 
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.models import Classifier
 from artgraph.models.classifier.networks import predict
 from artgraph.models.distances import compare, features, spread

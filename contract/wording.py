@@ -14,7 +14,7 @@ from .mistyped import QUOTES, SPACES, number_advice
 from .problem import Kind, Problem
 
 if TYPE_CHECKING:
-    from .widgets import Widget
+    from .parameter import Widget
 
 _KINDS = {
     "int": "a whole number",

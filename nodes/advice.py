@@ -11,9 +11,11 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import NodeError
-from ..contract.spec import LITE0, node
+from ..contract.package import LITE0
+from ..contract.spec import node
 from ..contract.values.alpha import flat, has_alpha
-from ..contract.values.kinds import Dataset, Number, Table, Text
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Number, Table, Text
 from ..contract.values.models import Classifier, Gan, Vae
 from ..contract.widgets import Alpha, Choices, MayBeEmpty
 from ..contract.wording import in_form_of

@@ -10,7 +10,7 @@ from ..contract.aspects import SQUARE, shape_of
 from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset
+from ..contract.values.dataset import Dataset
 from ..contract.widgets import Advanced, Neutral, Seed
 from ..contract.wording import chosen_names
 

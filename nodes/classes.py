@@ -12,7 +12,7 @@ from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
-from ..contract.values.kinds import UNRATED, Dataset
+from ..contract.values.dataset import UNRATED, Dataset
 from ..contract.widgets import Advanced, Alpha, Choices, Seed
 from ..contract.wording import listed, suggestion
 

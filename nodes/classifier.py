@@ -10,7 +10,8 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset, Pictures, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Pictures, Table
 from ..contract.values.models import Classifier
 from ..contract.values.pictures import each_part
 from ..contract.widgets import Advanced, Choices, Devices, Seed, Steps, Streams

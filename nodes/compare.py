@@ -9,7 +9,8 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset, Image, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Table
 from ..contract.values.models import Classifier
 
 

@@ -11,7 +11,8 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE, flat, has_alpha, opaque
-from ..contract.values.kinds import Dataset, Image, Mask
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Mask
 from ..contract.widgets import (
     Advanced,
     Alpha,

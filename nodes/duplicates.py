@@ -10,7 +10,8 @@ from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import in_front_of_grey
-from ..contract.values.kinds import Dataset, Image, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Table
 from ..contract.widgets import Alpha, Choices
 
 _SHOWN, _SHOWN_KEPT = 48, 16  # pairs on a sheet that go, and that stay

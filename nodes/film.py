@@ -13,8 +13,9 @@ from pydantic import Field
 from ..contract.aspects import nearest_common, shape_of
 from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
-from ..contract.spec import PYAV, node
-from ..contract.values.kinds import Dataset
+from ..contract.package import PYAV
+from ..contract.spec import node
+from ..contract.values.dataset import Dataset
 from ..contract.widgets import Advanced, Choices, Fallback, InputFilm
 
 if TYPE_CHECKING:

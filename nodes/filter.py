@@ -13,7 +13,8 @@ from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import in_front_of_grey
-from ..contract.values.kinds import Dataset, Image, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Table
 from ..contract.widgets import Advanced, Alpha, InputPictures
 from ..contract.wording import listed
 from .data import original_sizes

@@ -11,7 +11,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
 from ..contract.values.alpha import opaque
-from ..contract.values.kinds import Dataset, GanLatent, Image, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import GanLatent, Image, Table
 from ..contract.values.models import Classifier, Gan
 from ..contract.widgets import (
     Advanced,

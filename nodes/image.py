@@ -10,7 +10,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.alpha import has_alpha, opaque
-from ..contract.values.kinds import Dataset, Image, Pictures, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Pictures, Table
 from ..contract.values.pictures import by_part, concatenate, select, to_uint8
 from ..contract.widgets import Advanced, Alpha, Choices, Streams
 from ..contract.wording import chosen_names

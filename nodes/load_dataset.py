@@ -15,7 +15,7 @@ from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE
 from ..contract.values.collected import CollectedPictures
-from ..contract.values.kinds import Dataset
+from ..contract.values.dataset import Dataset
 from ..contract.values.pictures import parts
 from ..contract.widgets import (
     Advanced,

@@ -12,7 +12,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, NodeError, unreadable
 from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset
+from ..contract.values.dataset import Dataset
 from ..contract.widgets import Advanced, Fallback, InputPictures, InputReview, Neutral, Seed
 from .data import out_of_memory
 from .review import decisions, reviewed_pictures

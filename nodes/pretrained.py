@@ -10,7 +10,8 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import InputError
 from ..contract.file_kinds import kind_of_file
-from ..contract.spec import LITE0, node
+from ..contract.package import LITE0
+from ..contract.spec import node
 from ..contract.values.models import Classifier
 from ..contract.widgets import Advanced, InputFile
 

@@ -13,7 +13,8 @@ from ..contract.context import Context
 from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import in_front_of_grey
-from ..contract.values.kinds import Dataset, DatasetInParts, Image, Table, Text
+from ..contract.values.dataset import Dataset, DatasetInParts
+from ..contract.values.kinds import Image, Table, Text
 from ..contract.values.pictures import parts, take
 from ..contract.widgets import Alpha, InputPictures
 from ..contract.wording import listed

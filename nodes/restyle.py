@@ -10,7 +10,8 @@ from pydantic import Field
 from ..contract.context import Context
 from ..contract.errors import NodeError, advised
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset, Image, Pictures, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Image, Pictures, Table
 from ..contract.values.models import ENCODER, Classifier, Restyler
 from ..contract.values.pictures import by_rows
 from ..contract.widgets import Advanced, Seed, Steps

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..contract.context import Context
 from ..contract.errors import InputError, NodeError
 from ..contract.quantities import counted
-from ..contract.values.kinds import MOST_STARS, UNRATED, Dataset
+from ..contract.values.dataset import MOST_STARS, UNRATED, Dataset
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from ..contract.context import Context
 from ..contract.errors import advised
-from ..contract.spec import PYAV, node
+from ..contract.package import PYAV
+from ..contract.spec import node
 from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
 from ..contract.values.files import Files, file_name
 from ..contract.values.kinds import Pictures, Table

@@ -11,8 +11,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE, flat, flattened_line, has_alpha
+from ..contract.values.dataset import Dataset
 from ..contract.values.files import Files, file_name
-from ..contract.values.kinds import Dataset
 from ..contract.widgets import Advanced, Alpha, Background, FileName, Seed
 from .save import Quality
 from .save_dataset import MOST_BYTES

@@ -12,7 +12,7 @@ from ..contract.context import Context
 from ..contract.errors import InputError, unreadable
 from ..contract.spec import node
 from ..contract.values.alpha import WHITE
-from ..contract.values.kinds import Dataset
+from ..contract.values.dataset import Dataset
 from ..contract.values.shard_list import list_shards
 from ..contract.values.streamed import StreamedPictures, StreamPlan
 from ..contract.widgets import Advanced, Alpha, Fallback, InputShards

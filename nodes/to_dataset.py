@@ -10,7 +10,8 @@ from ..contract.context import Context
 from ..contract.errors import NodeError
 from ..contract.quantities import counted
 from ..contract.spec import node
-from ..contract.values.kinds import Dataset, Pictures, Table
+from ..contract.values.dataset import Dataset
+from ..contract.values.kinds import Pictures, Table
 from ..contract.values.pictures import to_uint8
 from ..contract.widgets import Alpha
 from ..contract.wording import chosen_names

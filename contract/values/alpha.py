@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .kinds import Dataset
+from .dataset import Dataset
 from .pictures import by_part
 from .streamed import StreamedPictures
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 if TYPE_CHECKING:
     from torch import Tensor
 
+CHANNELS = (3, 4)  # red, green and blue; and alpha, which does not change the colours
 # Size of a part as float32. It is fixed, so that the parts do not depend on the machine.
 PART_BYTES = 1 << 24
 

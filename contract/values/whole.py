@@ -10,7 +10,7 @@ from ..context import Context
 from ..errors import CacheError, NodeError
 from ..quantities import size_text
 from .collected import IN_MEMORY
-from .kinds import Dataset
+from .dataset import Dataset
 from .pictures import pictures_per_part
 from .streamed import StreamedPictures
 

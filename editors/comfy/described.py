@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...contract.quantities import counted
+from ...contract.values.dataset import Dataset
 from ...contract.values.files import Files
-from ...contract.values.kinds import Dataset, GanLatent, Table, VaeLatent
+from ...contract.values.kinds import GanLatent, Table, VaeLatent
 from ...contract.values.model import Model
 
 _MOST_ROWS = 50  # of a table

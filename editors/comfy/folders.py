@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...contract.errors import InputError
+from ...contract.parameter import Widget
 from ...contract.shards import Shards
-from ...contract.widgets import MODELS, Widget
+from ...contract.widgets import MODELS
 from ...pictures.sources.names import TABLES
 from ...pictures.suffixes import READABLE
 from ...runner.graph.folders import SHIPPED, Folders

@@ -12,7 +12,8 @@ from typing import Any
 from comfy_api.latest import ComfyAPI, ComfyExtension, io
 
 from ...contract.registry import load_nodes
-from ...contract.spec import NodeSpec, Port
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 from ..formats.forms import InputForm, NodeForm, OutputForm, node_form, socket_type
 from . import run as comfy_run
 from .folders import add_model_folder, inputs_of

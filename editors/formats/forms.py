@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...contract.spec import NodeSpec, Port
-from ...contract.widgets import Widget
+from ...contract.parameter import Widget
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 
 PREFIX = "Artgraph_"
 _SAFE = 2**53 - 1  # largest integer that JavaScript represents exactly

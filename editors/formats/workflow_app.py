@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from ...contract.spec import NodeSpec, Port
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 from ...runner.graph.document import Document
 
 USUAL = "artgraph_app"  # the key in a workflow's `extra` for what nobody has chosen

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...contract.errors import ArtgraphError
+from ...contract.parameter import Widget
 from ...contract.spec import NodeSpec
-from ...contract.widgets import Widget
 from ...runner.graph.document import Document, NodeEntry, document_of
 from ...runner.graph.meaning import Meaning
 from .api_json import META, graph_metadata

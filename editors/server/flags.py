@@ -24,7 +24,7 @@ from ...contract.errors import ArtgraphError
 from ...contract.registry import load_nodes
 from ...contract.spec import NodeSpec
 from ...contract.values.alpha import in_front_of_grey
-from ...contract.values.kinds import Dataset
+from ...contract.values.dataset import Dataset
 from ...pictures.sources.source import sizes_in
 from ...runner.graph.binding import bind
 from ...runner.graph.bound import Graph

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ...contract.errors import GraphError, InputError
 from ...contract.problem import Kind, Problem
-from ...contract.spec import NodeSpec, Port
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 from ...contract.values.files import file_stem, stem_problem
 from ...contract.wording import short_repr, suggestion
 from .bound import BoundNode, Graph, Source

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...contract.errors import GraphError
+from ...contract.parameter import Widget
 from ...contract.problem import Problem
 from ...contract.spec import NodeSpec
-from ...contract.widgets import Widget
 from ...contract.wording import suggestion
 from .document import Document
 from .folders import Folders

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...contract.categories import by_category
 from ...contract.problem import Problem
-from ...contract.spec import NodeSpec, Port
+from ...contract.signature import Port
+from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
 from .bound import BoundNode, Graph, Source
 from .document import NodeEntry

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...contract.errors import CacheError, Cancelled, InputError, NodeError
+from ...contract.parameter import Widget
 from ...contract.shards import Shards
 from ...contract.spec import NodeSpec
 from ...contract.values.socket import Socket
-from ...contract.widgets import Widget
 from ...contract.wording import short_repr
 from ...models.training.numerics import Numerics
 from ..graph.bound import BoundNode, Graph, Source

@@ -8,15 +8,8 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.spec import NodeSpec
 from artgraph.contract.values.alpha import flat, for_model, has_alpha, opaque
-from artgraph.contract.values.kinds import (
-    Dataset,
-    GanLatent,
-    Image,
-    Mask,
-    Number,
-    Pictures,
-    socket_of,
-)
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import GanLatent, Image, Mask, Number, Pictures, socket_of
 from artgraph.contract.values.pictures import PART_BYTES, PictureBatch
 from artgraph.contract.values.socket import Socket, SocketError
 from artgraph.contract.widgets import Alpha, Background

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values import pictures as batches
-from artgraph.contract.values.kinds import Dataset, Image, Pictures, socket_of
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import Image, Pictures, socket_of
 from artgraph.contract.values.pictures import PictureBatch, to_uint8
 from artgraph.nodes.image import batch_images, dataset_images, image_grid, pick_images, resize_image
 from artgraph.nodes.save import save_animation, save_image

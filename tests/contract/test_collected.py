@@ -8,7 +8,7 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.errors import CacheError
 from artgraph.contract.values.collected import IN_MEMORY, CollectedPictures
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.pictures import PictureBatch, take
 from artgraph.models.duplicates import near_duplicates
 from artgraph.models.groups import groups_of

@@ -11,7 +11,7 @@ from shelf import PLAIN
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.models import Classifier
 from artgraph.models.classifier.networks import predict
 

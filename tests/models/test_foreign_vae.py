@@ -13,17 +13,12 @@ from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
-from artgraph.contract.values.kinds import Dataset, VaeLatent
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import VaeLatent
 from artgraph.contract.values.models import Vae
 from artgraph.nodes.model_files import load_model, save_model
-from artgraph.nodes.vae import (
-    evaluate_vae,
-    train_prior,
-    train_vae,
-    vae_decode,
-    vae_encode,
-    vae_sample,
-)
+from artgraph.nodes.prior import train_prior, vae_sample
+from artgraph.nodes.vae import evaluate_vae, train_vae, vae_decode, vae_encode
 
 CTX = Context.quiet()
 KL = vae_state_dicts.autoencoder_kl()

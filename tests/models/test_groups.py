@@ -4,7 +4,7 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.models.groups import choose_per_class, groups_of, together
 
 NODES = load_nodes()

@@ -22,8 +22,9 @@ from artgraph.models.vae.prior import (
     sample_prior,
 )
 from artgraph.models.vae.prior_network import PriorConfig
-from artgraph.nodes import vae as nodes
+from artgraph.nodes import prior as nodes
 from artgraph.nodes.data import Dataset
+from artgraph.nodes.vae import train_vae
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -125,7 +126,7 @@ def art():
 
 @pytest.fixture(scope="module")
 def plain(art):
-    return nodes.train_vae(art, steps=2, batch=8, ctx=Context.quiet()).vae
+    return train_vae(art, steps=2, batch=8, ctx=Context.quiet()).vae
 
 
 @pytest.fixture(scope="module")

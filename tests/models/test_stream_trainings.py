@@ -11,7 +11,7 @@ from shelf import Shelf, training_run
 from artgraph.contract.errors import InputError
 from artgraph.contract.shards import Shards, remember
 from artgraph.contract.values.alpha import flat
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.shard_list import list_shards
 from artgraph.contract.values.whole import unread
 from artgraph.models.classifier.trainee import ClassifierSettings, train_classifier

@@ -11,9 +11,9 @@ from shelf import Shelf, training_run
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
+from artgraph.contract.package import LITE0, Package
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.spec import LITE0, Package
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.models import Classifier
 from artgraph.models.classifier.networks import predict
 from artgraph.models.classifier.probe import fit_probe

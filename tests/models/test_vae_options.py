@@ -11,7 +11,8 @@ from vaes import discs, trained
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset, VaeLatent
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import VaeLatent
 from artgraph.models.blocks import blank
 from artgraph.models.classifier.networks import Features, ResidualNet
 from artgraph.models.training.rng import rng

@@ -12,7 +12,8 @@ from PIL import Image
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset, Table
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import Table
 
 NODES = load_nodes()
 COLOUR = (0.8, 0.2, 0.4)

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.pictures.styles import ALL
 from artgraph.pictures.tiles import tiled
 

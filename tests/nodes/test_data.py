@@ -12,7 +12,7 @@ from unreadable import HOSTILE, zipped
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.nodes.data import split_dataset
 from artgraph.nodes.load_dataset import load_dataset
 

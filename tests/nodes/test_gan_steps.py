@@ -10,7 +10,7 @@ from shelf import Shelf
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.models.classifier.networks import StageMeans
 from artgraph.models.gan import evaluation, kept
 from artgraph.nodes import model_files

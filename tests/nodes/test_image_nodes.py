@@ -6,7 +6,8 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset, Table
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import Table
 from artgraph.nodes.image import (
     batch_images,
     dataset_images,

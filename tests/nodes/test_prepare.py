@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter, ImageOps
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.models.duplicates import near_duplicates
 
 NODES = load_nodes()

@@ -5,7 +5,7 @@ import torch
 
 from artgraph.contract.context import Context
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 
 NODES = load_nodes()
 WHITE, BLACK = 255, 0

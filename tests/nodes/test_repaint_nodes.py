@@ -8,7 +8,7 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.models import Classifier, Restyler
 from artgraph.models.training.rng import rng
 from artgraph.nodes.model_files import read_model, shipped_classifier

@@ -13,7 +13,8 @@ from shelf import PLAIN, Shelf
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset, socket_of
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import socket_of
 from artgraph.models.training.sampler import Sampler, draws_by_stars
 from artgraph.runner.store.keys import Key
 from artgraph.runner.store.store import Store

@@ -9,7 +9,7 @@ from PIL import Image
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.nodes import save_dataset as module
 
 NODES = load_nodes()

@@ -15,7 +15,7 @@ from sharding import picture, samples, stream, write_shards
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.shard_list import Shards, list_shards
 from artgraph.nodes.save_shards import save_shards
 

@@ -6,7 +6,8 @@ import torch
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.registry import load_nodes
-from artgraph.contract.values.kinds import Dataset, Table
+from artgraph.contract.values.dataset import Dataset
+from artgraph.contract.values.kinds import Table
 
 NODES = load_nodes()
 

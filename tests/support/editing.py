@@ -196,3 +196,16 @@ def node(kind, title=None, **inputs):
 
 def _linked(value):
     return list(value) if isinstance(value, tuple) else value
+
+
+def training(steps, pause=0.0, **more):
+    """Returns a graph of the pack's training, with `pause` seconds in each step."""
+    return {"5": node("slow_training", "walk", steps=steps, rate=0.1, pause=pause, seed=0, **more)}
+
+
+# A graph of three nodes that saves two grey pictures.
+PICTURE = {
+    "1": node("grey", "paper", level=0.25, count=2),
+    "2": node("save_image", "sheet", image=("1", 0), name="", format="png", quality=92),
+    "7": node("noted", "count", value=4, name="x"),
+}

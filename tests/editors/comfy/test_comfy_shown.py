@@ -8,8 +8,9 @@ from comfy_process import Comfy, number_of
 from PIL import Image
 
 from artgraph.contract.registry import load_nodes
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.files import Files
-from artgraph.contract.values.kinds import Dataset, GanLatent, Table
+from artgraph.contract.values.kinds import GanLatent, Table
 from artgraph.contract.values.models import Gan
 from artgraph.editors.comfy.described import description
 from artgraph.editors.comfy.running import progress_line

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.gan.api import GanConfig, generate, make_generator
 from artgraph.models.gan.batches import GROUP, Batches, TrainingSet

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
-from artgraph.contract.values.kinds import Dataset
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.models import Gan
 from artgraph.models.blocks import blank
 from artgraph.models.gan.api import GanConfig, make_generator

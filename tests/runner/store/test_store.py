@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 
 from artgraph.contract.errors import CacheError, NodeError
+from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.files import Files
 from artgraph.contract.values.kinds import (
-    Dataset,
     GanLatent,
     Image,
     Number,

@@ -194,6 +194,10 @@ def edit(
     from ..editors.server.start import edit as open_editor
 
     cluster_of(executor, ray_address, pack, cache_remote)  # checks the options
+    if cache_remote:
+        from ..runner.store.remote_address import create_folder
+
+        create_folder(cache_remote, "--cache-remote ")
     open_editor(
         graph=graph,
         folder=folder,

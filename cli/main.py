@@ -125,7 +125,9 @@ def run(
     folder = out / bound.document.name
     with (
         TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
-        open_store(Path(temporary) if no_cache else cache, remote) as store,
+        open_store(
+            Path(temporary) if no_cache else cache, remote, required=cluster is not None
+        ) as store,
     ):
         listener = make_listener(as_json, quiet, str(folder))
         publisher = Publisher(folder, bound.document.yaml())
@@ -237,7 +239,7 @@ def sweep(
         return bound, interruption.follow(Run(job_of(bound, listener, combination.folder)))
 
     with (
-        open_store(cache, cache_remote) as store,
+        open_store(cache, cache_remote, required=cluster is not None) as store,
         SweepFiles(combinations, space, folder) as files,
     ):
         with ahead or nullcontext():

@@ -208,19 +208,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @contextmanager
 def open_store(
-    folder: Path | None, remote: str | None = None, uploads: bool = True
+    folder: Path | None, remote: str | None = None, uploads: bool = True, required: bool = False
 ) -> Iterator[Store]:
     """Open the store in this folder, and close it at the end.
 
-    uploads: whether results are uploaded to the remote cache.
+    uploads:  whether results are uploaded to the remote cache.
+    required: whether nothing can be computed without the remote cache.
     """
     from ..runner.store.store import Store
 
     second = None
     if remote:
         from ..runner.store.remote import Remote
+        from ..runner.store.remote_address import create_folder
 
         second = Remote(remote, warn, uploads)
+        if create_folder(remote, "--cache-remote "):
+            print(f"the folder of the remote cache {second.url} is new", file=sys.stderr)
+        if required:
+            second.check()
     store = Store(cache_folder(folder), warn, second)
     try:
         yield store

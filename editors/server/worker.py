@@ -185,6 +185,8 @@ class Worker:
         publisher = Publisher(folders["out"] / document.name, document.yaml())
         remote = self._settings["remote"]
         second = Remote(remote, _print_warning) if remote else None
+        if second is not None and self._cluster is not None:
+            second.check()
         store = Store(folders["cache"], _print_warning, second)
 
         trainings = frozenset(name for name, spec in self._registry.items() if spec.length)

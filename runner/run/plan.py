@@ -119,7 +119,7 @@ def plan_node(
         return Step(node, "cached", key, widgets, result)
     if key.training is not None:
         steps = widgets[node.spec.length or ""]
-        longest = store.checkpoint(key.training, steps).longest(steps)
+        longest = store.checkpoint(key.training, steps).longest(steps, far=True)
         if longest is not None:
             return Step(node, "extend", key, widgets, from_step=longest)
     return Step(node, "run", key, widgets)

@@ -45,7 +45,7 @@ class Combination:
     """The values of one combination, and the outcome of its run.
 
     number:    its place in the sweep, from 1.
-    error:     why it failed, in one line.
+    error:     why each node failed that did, in one line.
     seconds:   the time that its nodes took, without reused results.
     is_reused: whether no node had to run.
     files:     the path of the first file of each node that saves.
@@ -76,8 +76,8 @@ class Combination:
             self.digests[event.node] = " ".join(event.outputs.values())
         if isinstance(event, Finished):
             self.seconds += event.seconds
-        if isinstance(event, Failed) and event.because is None and not self.error:
-            self.error = event.message
+        if isinstance(event, Failed) and event.because is None:
+            self.error = "; ".join(filter(None, [self.error, event.message]))
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,15 @@ class StoredCheckpoint:
         if found is not None and not any(e.step >= found[0] for e in entries):
             self._upload(*found, is_end=found[0] == self._total)
 
-    def longest(self, at_most: int) -> int | None:
-        """Returns the largest step of at most `at_most` whose state is stored, if there is one."""
-        return next((step for step, _ in self._stored(at_most)), None)
+    def longest(self, at_most: int, far: bool = False) -> int | None:
+        """Returns the largest step of at most `at_most` whose state is stored, if there is one.
+
+        far: also look in the remote cache, without copying from it.
+        """
+        steps = [step for step, _ in self._stored(at_most)]
+        if far and self._remote is not None:
+            steps += [e.step for e in self._remote.entries() if e.role != "kept"]
+        return max((step for step in steps if step <= at_most), default=None)
 
     def load(self, at_most: int) -> tuple[int, State] | None:
         """Returns the undamaged state with the largest step of at most `at_most`, with its step.

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from blake3 import blake3
 
+from ...contract.errors import CacheError
 from .availability import Availability
 from .remote_files import PART, RemoteError, RemoteFiles
 from .schema import FORMAT, ResultRow
@@ -65,6 +67,21 @@ class Remote:
         self._is_closed = True  # for uploads that are left behind
         self._state.left(left)
         self._files.close()
+
+    def check(self) -> None:
+        """Write and delete a small file.
+
+        Raises: CacheError if that fails. Call it if a run can't continue without this cache.
+        """
+        name = f"checks/{uuid4().hex}"
+        try:
+            self._files.write(name, b"")
+            self._files.delete(name)
+        except RemoteError as error:
+            raise CacheError(
+                f"the remote cache {self.url} can't be used: {error.reason}",
+                "check the address and your credentials (docs/scale.md)",
+            ) from error
 
     def lookup(self, key: str) -> ResultRow | None:
         """Returns the row of a result, if it is stored and readable."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ...contract.errors import GraphError
@@ -35,6 +36,27 @@ def checked(url: str, option: str) -> str:
         )
     is_address = "://" in url or "::" in url
     return url if is_address else str(typed_folder(url, option))
+
+
+def create_folder(url: str, option: str) -> bool:
+    """Create the folder of an address on this machine. Returns whether it was missing.
+
+    Raises: GraphError if the folder above it is missing, as when a share is not mounted.
+    """
+    address = checked(url, option).removeprefix("file://")
+    folder = Path(address)
+    if "://" in address or "::" in address or folder.exists():
+        return False
+    if not os.path.lexists(folder.parent):
+        raise GraphError(
+            f"{option}{shown(url)}: there is no folder {folder.parent}",
+            "mount the share, correct the path, or create this folder",
+        )
+    try:
+        folder.mkdir()
+    except OSError:  # the first request reports why
+        return False
+    return True
 
 
 def shown(url: str) -> str:

@@ -12,6 +12,8 @@ from PIL import Image
 from artgraph.contract.errors import GraphError
 from artgraph.pictures.xy_sheet import Layout, Place
 from artgraph.runner.run.axes import parse_space
+from artgraph.runner.run.events import Failed
+from artgraph.runner.run.sweep import Combination
 
 GRAPH = """
 artgraph: 1
@@ -282,3 +284,12 @@ def test_a_killed_sweep_goes_on_and_a_longer_list_runs_only_what_is_new(cli, pac
     assert notes.read_text().split().count("grey") == ran + 1
     folders = {row["folder"]: row["knobs.level"] for row in rows(cli, "m/sweep")}
     assert folders["out/m/sweep/84"] == "0.205"  # new ones get the next numbers
+
+
+def test_the_error_of_a_combination_names_all_nodes_that_failed():
+    combination = Combination(1, {})
+    for node, because in (("a", None), ("b", None), ("c", "a")):
+        facts = {"type": "x", "what": "", "advice": "", "because": because}
+        message = f"{node}: wrong"
+        combination.record(Failed(node=node, message=message, **facts))
+    assert combination.error == "a: wrong; b: wrong"

@@ -159,3 +159,15 @@ def test_plan_tells_of_the_extension(cli, pack):
     assert (row["action"], row["from_step"]) == ("extend", 30)
     done = cli("plan", "g.yaml", "--pack", pack, "--set", "t.rate=0.2")
     assert "rate was 0.1, is now 0.2" in done.stdout
+
+
+def test_plan_tells_of_a_training_in_the_remote_cache(cli, pack):
+    cli.write("g.yaml", GRAPH)
+    words = ("g.yaml", "--pack", pack, "--json", "--cache-remote", "shared")
+    assert cli("run", *words, "--set", "knobs.steps=30").returncode == 0
+    for steps, expected in ((100, 30), (20, None)):
+        more = ("--cache", f"fresh_{steps}", "--set", f"knobs.steps={steps}")
+        (row,) = json.loads(cli("plan", *words, *more).stdout)
+        assert row["from_step"] == expected
+        end = last(cli("run", *words, *more).stdout)[1]
+        assert end["extended"] == (expected is not None)

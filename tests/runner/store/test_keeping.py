@@ -138,3 +138,27 @@ def test_a_remote_that_is_down_costs_a_warning(cli, pack, run, tmp_path):
     done = cli("run", "g.yaml", "--pack", pack, "--cache-remote", "nowhere://x")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_for_the_remote_is_only_created_in_one_that_exists(cli, pack, tmp_path):
+    cli.write("g.yaml", GRAPH)
+    words = ("run", "g.yaml", "--pack", pack, "--quiet", "--cache-remote")
+    for address in (f"{tmp_path}/mnt/share", f"file://{tmp_path}/mnt/share"):
+        done = cli(*words, address)
+        assert done.returncode == 2
+        assert f"there is no folder {tmp_path}/mnt - mount the share" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "mnt").exists()
+    line = f"the folder of the remote cache {tmp_path}/far is new\n"
+    assert cli(*words, f"{tmp_path}/far").stderr == line
+    assert cli(*words, f"{tmp_path}/far").stderr == ""
+
+
+def test_a_cluster_needs_its_remote_before_any_work(cli, pack):
+    pytest.importorskip("ray")
+    cli.write("g.yaml", GRAPH)
+    words = ("run", "g.yaml", "--pack", pack, "--device", "cpu", "--executor", "ray")
+    done = cli(*words, "--cache-remote", "/proc/x")
+    assert done.returncode == 4
+    assert done.stderr.startswith("the remote cache /proc/x can't be used: ")
+    assert (done.stderr.count("\n"), done.stdout) == (1, "")

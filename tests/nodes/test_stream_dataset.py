@@ -77,6 +77,26 @@ def test_classes_in_side_files_of_all_shards_count_together(tmp_path):
     assert lines == ["28 pictures of 4 shards in 2 classes from .txt files"]
 
 
+@pytest.mark.parametrize("labelled", [8, 40])
+def test_each_picture_has_its_own_label_or_its_folder(tmp_path, labelled):
+    write_tar(tmp_path / "0.tar", {f"set/{k}/{n}.png": picture(n) for k in "ab" for n in range(9)})
+    write_tar(tmp_path / "1.tar", samples(100, labelled))
+    dataset, (line,) = stream(tmp_path)
+    assert dataset.classes == ("a", "b", "cat", "dog")
+    assert dataset.labels.bincount().tolist() == [9, 9, labelled // 2, labelled // 2]
+    said = f"the classes are from several sources: .json files ({labelled}), folders (18)"
+    assert said in line
+
+
+def test_a_folder_with_labelled_pictures_is_no_class(tmp_path):
+    files = {f"train/{name}": data for name, data in samples(0, 20).items()}
+    del files["train/00003.json"]
+    write_tar(tmp_path / "0.tar", files)
+    dataset, (line,) = stream(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert "left out: 1 without a label (train/00003.png)" in line
+
+
 def test_captions_are_not_classes(tmp_path):
     files = {f"{n}.png": picture(n) for n in range(6)}
     write_tar(tmp_path / "a.tar", files | {f"{n}.txt": f"a view of {n}".encode() for n in range(6)})
@@ -131,6 +151,7 @@ def test_what_is_not_used_is_counted(tmp_path):
     write_tar(tmp_path / "4.tar", samples(100, 3), "gz")
     dataset, (line,) = stream(tmp_path)
     assert len(dataset) == 19
+    assert line.startswith("19 pictures of 1 shard in 2 classes")
     for part in (
         "1 without a label (00003.png)",
         "1 whose name leads out of the archive",

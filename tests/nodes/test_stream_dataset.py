@@ -15,9 +15,11 @@ from sharding import picture, samples, stream, write_shards
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
+from artgraph.contract.shards import split_address
 from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.shard_list import Shards, list_shards
 from artgraph.nodes.save_shards import save_shards
+from artgraph.runner.store.fingerprints import shards_snapshot
 
 
 def pixels(dataset):
@@ -261,6 +263,35 @@ def test_a_list_beside_the_shards_counts_instead_of_times(tmp_path):
     index.write_text("[]")
     with pytest.raises(InputError, match=r"shards\.json is not a list of shards"):
         stream(tmp_path / "d")
+
+
+def test_what_is_beside_the_shards_is_reported(tmp_path):
+    write_shards(tmp_path / "d", 3, 4)
+    write_shards(tmp_path / "d" / "sub", 1, 4)
+    (tmp_path / "d" / "loose.png").write_bytes(picture(1))
+    (tmp_path / "d" / "README.md").write_bytes(b"x")
+    folder = Shards(str(tmp_path / "d"))
+    rows = [{"url": f"s-00{n}.tar", "md5sum": f"{n}" * 32} for n in range(2)]
+    index = tmp_path / "d" / "shards.json"
+    index.write_text(json.dumps({"shardlist": [*rows, {"url": "s-002.tar"}]}))
+    before = shards_snapshot(folder).fingerprint
+    _, (line,) = stream(tmp_path / "d")
+    assert line.endswith("beside the shards, and not used: 1 picture (loose.png), 1 folder (sub)")
+    assert len(stream(tmp_path / "d", "s-000.tar")[1]) == 1
+    index.write_text(json.dumps({"shardlist": rows}))
+    unlisted = shards_snapshot(folder).fingerprint
+    dataset, (line,) = stream(tmp_path / "d")
+    assert len(dataset) == 8
+    assert "s-002.tar is not in shards.json: not used - write shards.json again" in line
+    shutil.copy(tmp_path / "d" / "s-002.tar", tmp_path / "d" / "s-003.tar")
+    assert len({before, unlisted, shards_snapshot(folder).fingerprint}) == 3
+
+
+def test_a_packed_tar_file_that_is_named(tmp_path):
+    write_tar(tmp_path / "c.tar.gz", samples(0, 3), "gz")
+    place, pattern = split_address(str(tmp_path / "c.tar.gz"))
+    with pytest.raises(InputError, match=r"it is packed, .* - unpack it"):
+        stream(place, pattern)
 
 
 def test_a_shard_that_changes_is_noticed(tmp_path):

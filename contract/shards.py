@@ -23,6 +23,8 @@ PROTOCOLS = (
     *("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "http", "https", "hf"),
     *("sftp", "ssh", "ftp", "smb", "webdav", "oci"),
 )
+_FILES = (".tar", ".parquet", ".json")
+_PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")  # not read
 _LONGEST = 120  # characters of an address in a message
 _MOST_NAMES = 100_000  # names that a pattern may mean
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
@@ -65,7 +67,7 @@ def split_address(text: str) -> tuple[str, str]:
     Raises: InputError if other parts contain braces.
     """
     place, _, last = text.rstrip("/").rpartition("/")
-    is_file = "{" in last or last.lower().endswith((".tar", ".parquet", ".json"))
+    is_file = "{" in last or last.lower().endswith((*_FILES, *_PACKED))
     if "{" in place or (not is_file and "{" in text):
         what = f"{_short(text)!r} has braces in the name of a folder"
         raise InputError(what, "write them in the name of the files, as in shards-{000..099}.tar")

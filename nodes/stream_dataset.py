@@ -124,9 +124,9 @@ def stream_dataset(
     except OSError as error:
         raise unreadable(Path(shards.name), error) from error
     colour = behind(alpha, background)
-    plan = StreamPlan(found.digest, found.shards, height, width, fit, colour, buffer << 20)
-    if index.doubts:
-        ctx.warn("; ".join([index.line, *index.doubts]))
+    plan = StreamPlan(found.source, found.shards, height, width, fit, colour, buffer << 20)
+    if doubts := [*index.doubts, *found.files.notes]:
+        ctx.warn("; ".join([index.line, *doubts]))
     else:
         ctx.log(index.line)
     return Dataset.streamed(index.classes, StreamedPictures.of_index(plan, index))

@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 
 
 class ShardList(NamedTuple):
-    """Shards and their digest, in which their place does not count."""
+    """Shards and their digest, in which their place does not count.
+
+    source: the digest of the shards alone, by which their place is found.
+    digest: the same, and also of what is beside them and not used, since this is reported.
+    """
 
     files: ShardFiles
     shards: list[Shard]
+    source: str
     digest: str
 
 
@@ -25,7 +30,7 @@ def list_shards(shards: Shards) -> ShardList:
     Raises: InputError if one is missing, or the list can't be made.
     """
     from ...pictures.packed import SourceError
-    from ...pictures.sources.shard_files import MANIFEST, ShardFiles, digest_of_list
+    from ...pictures.sources.shard_files import MANIFEST, Shard, ShardFiles, digest_of_list
 
     is_list = shards.pattern.endswith(".json")
     names = names_of(shards.pattern) if shards.pattern and not is_list else None
@@ -37,6 +42,7 @@ def list_shards(shards: Shards) -> ShardList:
     except OSError as error:
         what = f"{shards.name!r} can't be read: {error.strerror or error}"
         raise InputError(what, "check the path, and who may read it") from error
-    digest = digest_of_list(found)
-    remember(digest, shards)
-    return ShardList(files, found, digest)
+    source = digest_of_list(found)
+    remember(source, shards)
+    notes = [Shard(note, 0, "") for note in files.notes]
+    return ShardList(files, found, source, digest_of_list([*found, *notes]))

@@ -55,7 +55,7 @@ class _ShardTar(Tar):
         return self._sides.found()
 
 
-class _Texts:
+class Texts:
     """Texts that are mostly the same, as numbers."""
 
     def __init__(self) -> None:
@@ -114,8 +114,8 @@ class ShardContents:
         self.label = label
         self.places, self.starts, self.ends = array("q"), array("q", [0]), array("q")
         self.names = bytearray()
-        self.folders = _Texts()
-        self.labels = {kind: _Texts() for kind in _LABELS}
+        self.folders = Texts()
+        self.labels = {kind: Texts() for kind in _LABELS}
         self.origin = ""
         self.left_out = LeftOut()
         self.notes: list[str] = []

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..packed import SourceError
 from ..walk import natural_order, printable
 from .names import format_of, one_line
+from .shard_beside import beside_shards
 
 MANIFEST = "shards.json"  # name of the list of shards beside them
 _FORMATS = ("tar", "parquet")
@@ -85,6 +86,7 @@ class ShardFiles:
         self._files: Any = None
         self._folder, self._root = Path(place), place
         self._stamps: dict[str, tuple[str, float]] = {}  # of the shards that were read, and when
+        self.notes: list[str] = []  # what is beside the shards and not used
         self._whole: dict[str, bytes] = {}  # shards of a server that does not send parts
         if "://" not in place:
             return
@@ -112,6 +114,7 @@ class ShardFiles:
         Raises: SourceError if one is missing, has another size than in the list, or can't be read.
         """
         known = self._read_manifest(manifest)
+        self.notes = [] if names or manifest != MANIFEST else self._beside(known)
         if names is None and known is not None:
             names = list(known)
         if names is not None:
@@ -185,6 +188,23 @@ class ShardFiles:
         what = f"the shard {printable(shard.name)} has changed since the dataset was listed"
         return ChangedError(what, "run the graph again when the shards are complete")
 
+    def _beside(self, known: Collection[str] | None) -> list[str]:
+        """Returns what is in the folder and not used, as sentences; nothing if it can't be listed.
+
+        known: the shards in the list beside them, if there is one.
+        """
+        try:
+            if self._files is None:
+                entries = [(path.name, path.is_dir()) for path in self._folder.iterdir()]
+            else:
+                found = self._files.ls(self._root, detail=True)
+                entries = [
+                    (_last(str(entry["name"])), entry.get("type") == "directory") for entry in found
+                ]
+        except Exception:  # many servers do not list their files
+            return []
+        return beside_shards(entries, known, MANIFEST)
+
     def _all(self) -> list[Shard]:
         """Returns all shards in the folder."""
         if self._files is None:
@@ -193,7 +213,7 @@ class ShardFiles:
             found = [self._info(name) for name in shards]
         else:
             entries = self.tried(lambda: self._files.ls(self._root, detail=True, refresh=True))
-            names = [str(e["name"]).partition("?")[0].rpartition("/")[2] for e in entries]
+            names = [_last(str(entry["name"])) for entry in entries]
             chosen = [
                 (name, entry)
                 for name, entry in zip(names, entries, strict=True)
@@ -358,6 +378,11 @@ class ShardFiles:
         if self._files is None:
             advice = "check the disk, and who may read the files"
         return UnreachableError(f"{what} can't be read: {reason}", advice)
+
+
+def _last(address: str) -> str:
+    """Returns the name of a file at the end of its address."""
+    return address.partition("?")[0].rpartition("/")[2]
 
 
 def _stamp(info: dict[str, Any]) -> str:

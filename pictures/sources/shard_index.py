@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..class_doubts import LOOSE, class_doubts, counted, first_of
 from ..packed import SourceError
 from ..walk import natural_order, printable
-from .shard_contents import NO_CLASS, SHOWN, ShardContents
+from .shard_contents import NO_CLASS, SHOWN, ShardContents, Texts
 from .shard_files import ChangedError, Shard, ShardFiles, UnreachableError
 from .sides import SUFFIXES, are_captions
 
@@ -109,27 +110,59 @@ def _finished(found: ShardContents, label: str, part: tuple[int, int]) -> ShardI
 
 
 def _classes(found: ShardContents) -> tuple[Numbers, list[str], str]:
-    """Returns the number of each picture's class, the classes, and what contains them."""
-    count = len(found)
-    for kind, texts in found.labels.items():
-        numbers = np.frombuffer(texts.numbers, np.int64)
-        labelled = int((numbers != NO_CLASS).sum())
-        if not texts.is_used or labelled * 2 < count:
-            continue
-        if kind == "txt" and are_captions(texts.texts, labelled):
-            continue
+    """Returns the number of each picture's class, the classes, and what contains them.
+
+    A picture without a label of its own has the class of its folder, unless pictures with labels
+    are in this folder, too.
+    """
+    numbers = np.full(len(found), NO_CLASS, np.int64)
+    classes: dict[str, int] = {}
+    origins: list[tuple[str, int]] = []
+
+    def use(origin: str, own: Numbers, texts: Sequence[str]) -> int:
+        rows = (numbers == NO_CLASS) & (own != NO_CLASS)
+        to = np.array([classes.setdefault(text, len(classes)) for text in texts], np.int64)
+        numbers[rows] = to[own[rows]]
+        if rows.any():
+            origins.append((origin, int(rows.sum())))
+        return int(rows.sum())
+
+    for kind, texts, own in _labels(found):
+        name = f".{kind} files" if kind in SUFFIXES else found.origin
+        used = use(name, own, list(texts.texts))
         if kind in SUFFIXES:
-            found.left_out.remove(f".{kind}", labelled)
-        return numbers, list(texts.texts), found.origin or f".{kind} files"
-    texts = found.folders
-    firsts = {text.partition("/")[0] for text in texts.texts}
-    is_around = len(firsts) == 1 and "" not in firsts and any("/" in t for t in texts.texts)
-    folders = [text.split("/")[is_around:] for text in texts.texts]
-    names = [parts[0] if parts and parts[0] else LOOSE for parts in folders]
-    unique = list(dict.fromkeys(names))
-    of = np.array([unique.index(name) for name in names], np.int64)
-    numbers = np.frombuffer(texts.numbers, np.int64)
-    return of[numbers] if count else numbers, unique, ""
+            found.left_out.remove(f".{kind}", used)
+    if not origins or not (found.label or found.labels["column"].is_used):
+        use("folders", *_folders(found, numbers != NO_CLASS))
+    if len(origins) > 1:
+        several = ", ".join(f"{name} ({count})" for name, count in origins)
+        found.notes.append(f"the classes are from several sources: {several}")
+    names = [name for name, _ in origins]
+    return numbers, list(classes), "" if names == ["folders"] else " and ".join(names)
+
+
+def _labels(found: ShardContents) -> list[tuple[str, Texts, Numbers]]:
+    """Returns the kinds of labels of which there are any; first those of most pictures."""
+    kinds = []
+    for kind, texts in found.labels.items():
+        own = np.frombuffer(texts.numbers, np.int64)
+        labelled = int((own != NO_CLASS).sum())
+        if labelled and not (kind == "txt" and are_captions(texts.texts, labelled)):
+            kinds.append((labelled * 2 < len(found), kind, texts, own))
+    return [(kind, texts, own) for _, kind, texts, own in sorted(kinds, key=lambda k: k[0])]
+
+
+def _folders(found: ShardContents, labelled: NDArray[np.bool_]) -> tuple[Numbers, list[str]]:
+    """Returns the number of each picture's folder, if it is a class, and the classes."""
+    own = np.array(found.folders.numbers, np.int64)
+    texts = list(found.folders.texts)
+    mixed = set(np.unique(own[labelled]).tolist())
+    used = [n for n, text in enumerate(texts) if n not in mixed and (text or not labelled.any())]
+    own[~np.isin(own, used)] = NO_CLASS
+    firsts = {texts[number].partition("/")[0] for number in used}
+    is_around = len(firsts) == 1 and "" not in firsts and any("/" in texts[n] for n in used)
+    parts = [text.split("/")[is_around:] for text in texts]
+    return own, [names[0] if names and names[0] else LOOSE for names in parts]
 
 
 def _chunks(starts: Numbers) -> Numbers:
@@ -165,7 +198,9 @@ def _nothing(found: ShardContents, part: tuple[int, int]) -> SourceError:
 def _summary(
     found: ShardContents, count: int, classes: tuple[str, ...], origin: str
 ) -> tuple[str, list[str]]:
-    shards = counted(len(found.starts) - 1, "shard", "shards")
+    starts = found.starts
+    used = sum(first < last for first, last in itertools.pairwise(starts))
+    shards = counted(used, "shard", "shards")
     line = f"{counted(count, 'picture', 'pictures')} of {shards} in "
     line += counted(len(classes), "class", "classes") + (f" from {origin}" if origin else "")
     doubts = [f"left out: {found.left_out}"] if found.left_out else []

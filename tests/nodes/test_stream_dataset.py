@@ -15,9 +15,11 @@ from sharding import picture, samples, stream, write_shards
 from artgraph.contract.context import Context
 from artgraph.contract.errors import InputError, NodeError
 from artgraph.contract.registry import load_nodes
+from artgraph.contract.shards import split_address
 from artgraph.contract.values.dataset import Dataset
 from artgraph.contract.values.shard_list import Shards, list_shards
 from artgraph.nodes.save_shards import save_shards
+from artgraph.runner.store.fingerprints import shards_snapshot
 
 
 def pixels(dataset):
@@ -77,6 +79,26 @@ def test_classes_in_side_files_of_all_shards_count_together(tmp_path):
     assert lines == ["28 pictures of 4 shards in 2 classes from .txt files"]
 
 
+@pytest.mark.parametrize("labelled", [8, 40])
+def test_each_picture_has_its_own_label_or_its_folder(tmp_path, labelled):
+    write_tar(tmp_path / "0.tar", {f"set/{k}/{n}.png": picture(n) for k in "ab" for n in range(9)})
+    write_tar(tmp_path / "1.tar", samples(100, labelled))
+    dataset, (line,) = stream(tmp_path)
+    assert dataset.classes == ("a", "b", "cat", "dog")
+    assert dataset.labels.bincount().tolist() == [9, 9, labelled // 2, labelled // 2]
+    said = f"the classes are from several sources: .json files ({labelled}), folders (18)"
+    assert said in line
+
+
+def test_a_folder_with_labelled_pictures_is_no_class(tmp_path):
+    files = {f"train/{name}": data for name, data in samples(0, 20).items()}
+    del files["train/00003.json"]
+    write_tar(tmp_path / "0.tar", files)
+    dataset, (line,) = stream(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert "left out: 1 without a label (train/00003.png)" in line
+
+
 def test_captions_are_not_classes(tmp_path):
     files = {f"{n}.png": picture(n) for n in range(6)}
     write_tar(tmp_path / "a.tar", files | {f"{n}.txt": f"a view of {n}".encode() for n in range(6)})
@@ -131,6 +153,7 @@ def test_what_is_not_used_is_counted(tmp_path):
     write_tar(tmp_path / "4.tar", samples(100, 3), "gz")
     dataset, (line,) = stream(tmp_path)
     assert len(dataset) == 19
+    assert line.startswith("19 pictures of 1 shard in 2 classes")
     for part in (
         "1 without a label (00003.png)",
         "1 whose name leads out of the archive",
@@ -240,6 +263,35 @@ def test_a_list_beside_the_shards_counts_instead_of_times(tmp_path):
     index.write_text("[]")
     with pytest.raises(InputError, match=r"shards\.json is not a list of shards"):
         stream(tmp_path / "d")
+
+
+def test_what_is_beside_the_shards_is_reported(tmp_path):
+    write_shards(tmp_path / "d", 3, 4)
+    write_shards(tmp_path / "d" / "sub", 1, 4)
+    (tmp_path / "d" / "loose.png").write_bytes(picture(1))
+    (tmp_path / "d" / "README.md").write_bytes(b"x")
+    folder = Shards(str(tmp_path / "d"))
+    rows = [{"url": f"s-00{n}.tar", "md5sum": f"{n}" * 32} for n in range(2)]
+    index = tmp_path / "d" / "shards.json"
+    index.write_text(json.dumps({"shardlist": [*rows, {"url": "s-002.tar"}]}))
+    before = shards_snapshot(folder).fingerprint
+    _, (line,) = stream(tmp_path / "d")
+    assert line.endswith("beside the shards, and not used: 1 picture (loose.png), 1 folder (sub)")
+    assert len(stream(tmp_path / "d", "s-000.tar")[1]) == 1
+    index.write_text(json.dumps({"shardlist": rows}))
+    unlisted = shards_snapshot(folder).fingerprint
+    dataset, (line,) = stream(tmp_path / "d")
+    assert len(dataset) == 8
+    assert "s-002.tar is not in shards.json: not used - write shards.json again" in line
+    shutil.copy(tmp_path / "d" / "s-002.tar", tmp_path / "d" / "s-003.tar")
+    assert len({before, unlisted, shards_snapshot(folder).fingerprint}) == 3
+
+
+def test_a_packed_tar_file_that_is_named(tmp_path):
+    write_tar(tmp_path / "c.tar.gz", samples(0, 3), "gz")
+    place, pattern = split_address(str(tmp_path / "c.tar.gz"))
+    with pytest.raises(InputError, match=r"it is packed, .* - unpack it"):
+        stream(place, pattern)
 
 
 def test_a_shard_that_changes_is_noticed(tmp_path):

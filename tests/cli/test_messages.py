@@ -111,7 +111,7 @@ def said(cli):
             "nodes train",
             2,
             "there is no node 'train' - did you mean 'train_gan' or 'training_advice' or"
-            " 'train_vae' or 'train_prior' or 'train_classifier' or 'train_encoder' or"
+            " 'train_vae' or 'train_classifier' or 'train_encoder' or 'train_prior' or"
             " 'train_restyler'?\n",
         ),
         (

@@ -28,7 +28,7 @@ def small(path: Path) -> Iterator[str]:
                 yield f"{name}.size=32"
         if node["node"] == "style_transfer":
             yield f"{name}.steps=3"
-        if node["node"] in ("deep_dream", "feature_visualisation", "invert"):
+        if node["node"] in ("deep_dream", "feature_visualisation", "invert", "train_encoder"):
             yield f"{name}.steps=2"
         if node["node"] == "train_gan":
             yield f"{name}.batch=8"

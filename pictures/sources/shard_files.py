@@ -197,7 +197,7 @@ class ShardFiles:
             if self._files is None:
                 entries = [(path.name, path.is_dir()) for path in self._folder.iterdir()]
             else:
-                found = self._files.ls(self._root, detail=True)
+                found = self._files.ls(self._root, detail=True, refresh=True)
                 entries = [
                     (_last(str(entry["name"])), entry.get("type") == "directory") for entry in found
                 ]

@@ -28,9 +28,9 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("stand_in_gpu"):
-        others = [item for item in items if not item.get_closest_marker("gpu")]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item.get_closest_marker("gpu")]
+        marks = {item: item.get_closest_marker("gpu") for item in items}
+        items[:] = [i for i, mark in marks.items() if mark and mark.kwargs.get("stand_in", True)]
+        config.hook.pytest_deselected(items=[*(marks.keys() - {*items})])
 
 
 def pytest_runtest_setup(item):

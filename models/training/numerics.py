@@ -258,8 +258,11 @@ def libc_function(name: str) -> Callable[..., int] | None:
 def _threads() -> int:
     """Returns OMP_NUM_THREADS if it is set, else the number of cores that we may use."""
     setting = os.environ.get("OMP_NUM_THREADS", "")
-    if setting.isdigit() and int(setting) > 0:
-        return int(setting)
+    return int(setting) if setting.isdigit() and int(setting) > 0 else core_count()
+
+
+def core_count() -> int:
+    """Returns how many cores of the processor this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows

@@ -22,10 +22,11 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from ...contract.quantities import counted
 from .crew import Crew, Lost, Preview
 from .diverged import UnsuitableError
 from .loop import State, TrainingRun
-from .numerics import Numerics
+from .numerics import Numerics, core_count
 from .windows import streams_in
 
 P = ParamSpec("P")
@@ -57,6 +58,11 @@ def _train_together(job: Any, run: TrainingRun) -> Any:
     devices, streams = devices_of(run), streams_in((*job[1], *job[2].values()))
     if run.numerics.graphs:
         run.log("a training on several devices does not use CUDA graphs")
+    if run.numerics.device == "cpu" and run.devices > (cores := core_count()):
+        run.warn(
+            f"devices is {run.devices}, but there are only {counted(cores, 'core')}: set devices"
+            f" to at most {cores}, since more processes than cores make a training slower"
+        )
     with TemporaryDirectory(prefix="artgraph-devices-", dir=run.temporary) as folder:
         torch.save(job, Path(folder) / "job.pt")
         host = Host(run)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from ...contract.paths import PACKAGES
 from ..packed import SourceError
 from ..walk import natural_order, printable
 from .names import format_of, one_line
@@ -96,9 +97,7 @@ class ShardFiles:
             self._files, self._root = url_to_fs(place)
         except ImportError as error:
             scheme = place.partition("://")[0]
-            package = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
-            package |= {"http": "aiohttp", "https": "aiohttp", "sftp": "paramiko"}
-            advice = f"run pip install fsspec {package.get(scheme, '')}".rstrip()
+            advice = f"run pip install fsspec {PACKAGES.get(scheme, '')}".rstrip()
             raise SourceError(f"{scheme}:// needs another package", advice) from error
         except Exception as error:
             raise self._failed(error) from error
@@ -357,6 +356,8 @@ class ShardFiles:
             except _GONE as error:
                 raise self._failed(error, name) from error
             except Exception as error:  # every file system has its own kinds of errors
+                if _lacks_credentials(error):
+                    raise self._failed(error, name) from error
                 if isinstance(error, SourceError) and seconds > _TRIES[0]:
                     raise  # it is not the network
                 time.sleep(seconds)
@@ -375,9 +376,15 @@ class ShardFiles:
         reason = getattr(error, "strerror", None) or one_line(error) or type(error).__name__
         reason = _SECRETS.sub("", reason)
         advice = "check the network and your access; a training continues from its last checkpoint"
+        if _lacks_credentials(error):
+            advice = "set them in the environment, such as AWS_ACCESS_KEY_ID (docs/scale.md)"
         if self._files is None:
             advice = "check the disk, and who may read the files"
         return UnreachableError(f"{what} can't be read: {reason}", advice)
+
+
+def _lacks_credentials(error: Exception) -> bool:
+    return "credentials" in str(error).lower()
 
 
 def _last(address: str) -> str:

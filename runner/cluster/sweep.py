@@ -111,10 +111,14 @@ class Ahead:
     def _end_of(self, places: range) -> Exception | None:
         """Compute combinations. Returns the error that ended this."""
         try:
-            self._compute(self._job_of(merged(self._graphs(places), self._only), self._report))
+            self._compute(self._job_of(self._merged(places), self._report))
         except Exception as error:
             return error
         return None
+
+    def _merged(self, places: range) -> Graph:
+        labels = [f"[{place + 1}/{self._count}]" for place in places]
+        return merged(zip(labels, self._graphs(places), strict=True), self._only)
 
     def _compute(self, job: Job) -> None:
         record = Record(job, {}, [])
@@ -160,18 +164,21 @@ class _Computing(ClusterRun):
         return Done(node, action, key, result, [], from_step, None)
 
 
-def merged(graphs: Iterable[Graph], only: Sequence[str] = ()) -> Graph:
-    """Returns one graph of several, in which equal nodes with equal sources are there once."""
+def merged(graphs: Iterable[tuple[str, Graph]], only: Sequence[str] = ()) -> Graph:
+    """Returns one graph of several, in which equal nodes with equal sources are there once.
+
+    graphs: with a label for each, which precedes the names of its nodes.
+    """
     nodes: dict[str, BoundNode] = {}
     known: dict[tuple[str, str, str], str] = {}
     last: Graph | None = None
-    for number, graph in enumerate(graphs, 1):
+    for label, graph in graphs:
         last, names = graph, dict[str, str]()
         for name in graph.order(only):
             node = graph.nodes[name]
             wires = {i: Source(names[wire.node], wire.output) for i, wire in node.wires.items()}
             facts = (node.spec.id, repr(wires), repr(sorted(node.values.items())))
-            names[name] = known.setdefault(facts, f"{number}/{name}")
+            names[name] = known.setdefault(facts, f"{label} {name}")
             if names[name] not in nodes:
                 nodes[names[name]] = replace(node, name=names[name], wires=wires)
     assert last is not None

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 from uuid import uuid4
 
 from ...contract.errors import GraphError
+from ...contract.paths import PACKAGES
 from .deadlines import Beat, Deadlines
 from .remote_address import checked, options_for, shown, without_secrets
 
@@ -68,7 +69,8 @@ class RemoteFiles:
             protocol = self._address.split("::")[0].partition("://")
             get_filesystem_class(protocol[0] if protocol[1] else "file")
         except ImportError as error:
-            advice = "install what is missing, for example `pip install 'artgraph[remote]' s3fs`"
+            package = PACKAGES.get(protocol[0], "")
+            advice = f"run pip install 'artgraph[remote]' {package}".rstrip()
             raise GraphError(f"{option}{self.url}: {error}", advice) from error
         except ValueError as error:
             advice = "write an address such as s3://bucket/folder or sftp://host/folder"

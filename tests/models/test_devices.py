@@ -201,10 +201,8 @@ def test_too_few_gpus(cuda):
         trained(replace(run_on(there + 1), numerics=cuda), 1)
 
 
-@pytest.mark.gpu
-def test_two_gpus_do_the_steps_of_one(two_gpus, gpu):
-    if gpu is not None:
-        pytest.skip("the stand-in is not in child processes")
+@pytest.mark.gpu(stand_in=False)  # which is not in child processes
+def test_two_gpus_do_the_steps_of_one(two_gpus):
     names = [*TRAININGS]
     run = replace(training_run(), numerics=replace(two_gpus[0], precision="float32"))
     alone, together = observed(run, names), observed(replace(run, devices=2), names)

@@ -124,7 +124,12 @@ def run(
     number = number_of_jobs(jobs, 1 + len(others), cluster)
     folder = out / bound.document.name
     with (
-        TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True) as temporary,
+        # what `kill -9` leaves behind would never be removed, so it is only made if it is needed
+        (
+            TemporaryDirectory(prefix="artgraph-", ignore_cleanup_errors=True)
+            if no_cache
+            else nullcontext("")
+        ) as temporary,
         open_store(
             Path(temporary) if no_cache else cache, remote, required=cluster is not None
         ) as store,

@@ -4,16 +4,19 @@
 
     run("finetune", "--set", "knobs.folder=/content/drive/MyDrive/pictures")
 
-The graph runs in a process of its own, as `artgraph run` does.
+The graph runs in a process of its own, as `artgraph run` does. If the notebook's process ends, that
+one is interrupted.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -44,8 +47,9 @@ def run(graph: str, *options: str) -> dict[str, Any]:
 
     view = _View()
     shown = display(view.bundle(), raw=True, display_id=True)
-    command = [sys.executable, "-m", "artgraph", "run", graph, *options, "--json"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = [sys.executable, "-m", __name__, "run", graph, *options, "--json"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE}  # which ends with this process
+    pipes |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, text=True, encoding="utf-8", **pipes) as process:  # noqa: S603
         assert process.stdout is not None
         last = 0.0
@@ -59,6 +63,7 @@ def run(graph: str, *options: str) -> dict[str, Any]:
                 break
             except KeyboardInterrupt:  # the process ends after it has stored the training
                 process.send_signal(signal.SIGINT)
+        process.wait()  # before its standard input is closed
     shown.update(view.bundle(), raw=True)
     if view.end is None:
         raise SystemExit("\n".join(view.others) or f"exit code {process.returncode}")
@@ -88,8 +93,9 @@ class _View:
             return
         node = event.get("node", "")
         if kind == "started":
-            since = f", resumed at step {event['step']}" if event["step"] else ""
-            self.nodes[node] = f"running{since}"
+            self.nodes[node] = "running"
+            if event["step"]:
+                self.messages.append(f"{node}: resumed at step {event['step']:,}")
         elif kind == "progress":
             left = f", {duration(event['left'])} left" if event["left"] else ""
             share = f"{100 * event['done'] / event['total']:.0f} %" if event["total"] else ""
@@ -167,3 +173,17 @@ def _plots(columns: Mapping[str, Sequence[float]]) -> str:
         label = f"{escape(name)} {points[-1][1]:.4g}"
         plots.append(f'<span style="display: inline-block; margin: 8px">{label}<br>{svg}</span>')
     return "".join(plots)
+
+
+def _interrupt_at_end(file: int) -> None:
+    """Interrupt this process, as Ctrl-C does, when the one ends that could write to `file`."""
+    while os.read(file, 4096):
+        pass
+    signal.raise_signal(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    from ..cli.main import main
+
+    threading.Thread(target=_interrupt_at_end, args=[sys.stdin.fileno()], daemon=True).start()
+    main()

@@ -67,7 +67,7 @@ def save_shards(
 
     import torch
 
-    from ..contract.quantities import size_text
+    from ..contract.quantities import counted, size_text
     from ..pictures.encoding import ENDINGS, encode_still
 
     if format == "jpeg" and has_alpha(dataset):
@@ -109,7 +109,7 @@ def save_shards(
         listed.append({"url": base, "nsamples": len(rows), "filesize": len(data), "md5sum": digest})
     index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": listed}
     files[file_name(name, "/shards.json")] = json.dumps(index, indent=1).encode()
-    ctx.log(f"{len(order)} pictures in {len(listed)} shards")
+    ctx.log(f"{counted(len(order), 'picture')} in {counted(len(listed), 'shard')}")
     return Files(files)
 
 

@@ -22,7 +22,6 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from ...contract.quantities import counted
 from .crew import Crew, Lost, Preview
 from .diverged import UnsuitableError
 from .loop import State, TrainingRun
@@ -59,9 +58,10 @@ def _train_together(job: Any, run: TrainingRun) -> Any:
     if run.numerics.graphs:
         run.log("a training on several devices does not use CUDA graphs")
     if run.numerics.device == "cpu" and run.devices > (cores := core_count()):
+        there = "is only 1 core" if cores == 1 else f"are only {cores} cores"
         run.warn(
-            f"devices is {run.devices}, but there are only {counted(cores, 'core')}: set devices"
-            f" to at most {cores}, since more processes than cores make a training slower"
+            f"devices is {run.devices}, but there {there}: set devices to at most {cores}, since"
+            " more processes than cores make a training slower"
         )
     with TemporaryDirectory(prefix="artgraph-devices-", dir=run.temporary) as folder:
         torch.save(job, Path(folder) / "job.pt")

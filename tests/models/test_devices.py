@@ -18,6 +18,7 @@ from shelf import Shelf, training_run
 
 from artgraph.contract.errors import Cancelled
 from artgraph.contract.registry import load_nodes
+from artgraph.models.training import parallel
 from artgraph.models.training.diverged import UnsuitableError
 from artgraph.runner.store.keys import make_key
 
@@ -182,6 +183,16 @@ def test_the_processes_end_if_the_process_of_the_run_is_killed(tmp_path):
         time.sleep(0.1)
     assert not [number for number in started if Path(f"/proc/{number}/exe").exists()]
     assert not [*folder.iterdir()], "nobody else would remove it"
+
+
+def test_more_devices_than_cores_are_warned_of(monkeypatch):
+    monkeypatch.setattr(parallel, "core_count", lambda: 1)
+    lines = []
+    trained(run_on(2, warn=lines.append), 1)
+    assert lines == [
+        "devices is 2, but there is only 1 core: set devices to at most 1, since more processes"
+        " than cores make a training slower"
+    ]
 
 
 @pytest.mark.parametrize("device", ["cpu+compile", "mps"])

@@ -1,5 +1,6 @@
 """Trainings on pictures in shards: the same bits after an interruption, and few reads."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -194,6 +195,16 @@ def test_shards_in_s3(tmp_path, monkeypatch):
             stream("s3://pictures/nothing")
     finally:
         server.stop()
+
+
+def test_missing_credentials_are_said_at_once(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(shard_files, "_TRIES", (1e6,))  # seconds until the next try
+    with pytest.raises(InputError, match=r"can't be read: .*credentials") as error:
+        stream("s3://pictures/set")
+    assert "such as AWS_ACCESS_KEY_ID" in error.value.advice
 
 
 def test_several_devices_read_the_same_pictures_and_report_what_is_damaged(tmp_path):

@@ -16,7 +16,9 @@ def small(path: Path) -> Iterator[str]:
     graph = yaml.safe_load(path.read_text())
     knobs = {"size": 32, "gan_size": 32, "frames": 3, "stations": 3}
     for name in graph.get("knobs", {}):
-        if name.endswith("steps"):
+        if name == "method":
+            yield "knobs.method=r3"
+        elif name.endswith("steps"):
             yield f"knobs.{name}=2"
         elif name in knobs:
             yield f"knobs.{name}={knobs[name]}"
@@ -31,4 +33,7 @@ def small(path: Path) -> Iterator[str]:
         if node["node"] in ("deep_dream", "feature_visualisation", "invert", "train_encoder"):
             yield f"{name}.steps=2"
         if node["node"] == "train_gan":
+            wires = node.get("from", {})
             yield f"{name}.batch=8"
+            if not {"start", "classifier", "method"} & wires.keys():
+                yield f"{name}.method=r3"  # else it first learns features, in 900 steps

@@ -9,7 +9,7 @@ from clusters import PACK, steps_of, wait_for
 from artgraph.contract.errors import GraphError
 from artgraph.runner.cluster import sweep
 from artgraph.runner.cluster.sweep import Ahead
-from artgraph.runner.run.events import Failed
+from artgraph.runner.run.events import Failed, Progressed
 from artgraph.runner.run.execute import Run
 
 SWEPT = """
@@ -120,6 +120,7 @@ def test_what_is_computed_ahead_stops_with_the_sweep(runner, cluster, machines, 
         wait_for(lambda: len(steps_of(machines.notes)) > 10)
     steps = len(steps_of(machines.notes))
     assert steps < 100
+    assert "[13/13] t" in {event.node for event in runner.of(Progressed)}
     _, end = runner(long, cluster)
     assert end.extended == 1
 

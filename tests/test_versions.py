@@ -8,8 +8,14 @@ import record_versions as record
 from definitions import ROOT, Tree, digest_of
 
 
-def test_versions_rise_with_the_code():
-    recorded, now = json.loads(record.RECORD.read_text()), record.fingerprints()
+@pytest.fixture(scope="module")
+def now():
+    """The fingerprints of the code as it is."""
+    return record.fingerprints()
+
+
+def test_versions_rise_with_the_code(now):
+    recorded = json.loads(record.RECORD.read_text())
     changed = {node: record.changed(node, recorded, now) for node in record.flagged(recorded, now)}
     lines = [f"{node}: {', '.join(names[:5])} changed" for node, names in changed.items()]
     assert not changed, (
@@ -19,7 +25,7 @@ def test_versions_rise_with_the_code():
     assert now == recorded, "run `python tests/support/record_versions.py` and commit versions.json"
 
 
-def test_every_node_is_recorded_with_its_version():
+def test_every_node_is_recorded_with_its_version(now):
     from artgraph.contract.registry import load_nodes
 
     ours = {
@@ -27,7 +33,7 @@ def test_every_node_is_recorded_with_its_version():
         for name, spec in load_nodes().items()
         if spec.function.__module__.startswith("artgraph.")
     }
-    assert ours == {name: version for name, (version, _) in record.fingerprints()["nodes"].items()}
+    assert ours == {name: version for name, (version, _) in now["nodes"].items()}
 
 
 TREE = {

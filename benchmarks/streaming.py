@@ -79,7 +79,7 @@ def train(node: str, folder: str, cache: str, steps: int) -> None:
             "trained": {
                 "node": node,
                 "from": {"dataset": "pictures"},
-                "with": {"steps": steps} | ({"method": "classic"} if node == "train_gan" else {}),
+                "with": {"steps": steps},
             },
         },
     }

@@ -55,7 +55,7 @@ def again(cli, name, settings=()):
     ("graph", "method"),
     [
         *((name, None) for name in ("style_remix", "finetune", "morph", "classic", "sort_archive")),
-        *(("train_gan", method) for method in ("projected", "r3", "classic")),
+        *(("train_gan", method) for method in ("r3", "classic")),
     ],
 )
 def test_shipped_graph_on_a_gpu(cli, graph, method):

@@ -31,9 +31,9 @@ from typing import Any
 import stand_in_graphs
 import torch
 from fake_device import register_cuda
+from nested import leaves, mapped
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 WAITS = {"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2", "bincount"}
 INDEXING = {"index", "index_put", "index_put_", "_unsafe_index", "_unsafe_index_put"}
@@ -110,13 +110,18 @@ class StandIn(TorchDispatchMode):
         torch._C._set_only_lift_cpu_tensors(True)  # so that torch.tensor(..., device=) is a copy
         return super().__enter__()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Returns False, since to keep dynamo out costs as much as an operation."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do one operation as CUDA would, or refuse it."""
-        name, leaves = func.overloadpacket.__name__, tree_leaves((args, kwargs := kwargs or {}))
-        tensors = [x for x in leaves if isinstance(x, torch.Tensor)]
+        name, given = func.overloadpacket.__name__, leaves((args, kwargs := kwargs or {}))
+        tensors = [x for x in given if isinstance(x, torch.Tensor)]
         ours = [x for x in tensors if isinstance(x, GpuTensor)]
         device = self.device(kwargs.get("device") or (ours[0].device if ours else "cpu"))
-        for random in (x for x in leaves if isinstance(x, torch._C.Generator)):
+        for random in (x for x in given if isinstance(x, torch._C.Generator)):
             kind = Generator.devices.get(random._cdata, random.device).type
             if kind != (here := device.type):
                 raise RuntimeError(f"Expected a '{here}' device type for generator, not '{kind}'")
@@ -124,14 +129,14 @@ class StandIn(TorchDispatchMode):
             self.graphs.check_free(func, args)
             return func(*args, **kwargs)
         self._check(func, name, args, kwargs, tensors, device)
-        hosts = tree_map_only(GpuTensor, lambda x: x._host, (args, kwargs))
+        hosts = mapped(GpuTensor, lambda x: x._host, (args, kwargs))
         hosts[1].update({"device": torch.device("cpu")} if "device" in kwargs else {})
         result = self.graphs.run(func, *hosts)
         if device.type != "cuda":  # a copy from the GPU, or a new CPU tensor like one of the GPU
             return result
         self._count(func, name, hosts, result)
         known = {id(x._host): x for x in ours}  # operations in place return their operands
-        return tree_map_only(torch.Tensor, lambda x: self._wrapped(x, known, device), result)
+        return mapped(torch.Tensor, lambda x: self._wrapped(x, known, device), result)
 
     def device(self, name: Any) -> torch.device:
         device = torch.device(name)
@@ -214,7 +219,7 @@ class StandIn(TorchDispatchMode):
         alias = func._schema.returns[0].alias_info if func._schema.returns else None
         if (alias is not None and not alias.is_write) or name in NO_KERNEL or "empty" in name:
             return
-        given, made = tree_leaves(given), [x for x in tree_leaves(result) if hasattr(x, "nbytes")]
+        given, made = leaves(given), [x for x in leaves(result) if hasattr(x, "nbytes")]
         tensors = [*made, *(x for x in given if hasattr(x, "nbytes"))]
         touched = sum(min(x.nbytes, x.untyped_storage().nbytes()) for x in tensors)
         self.tally.update({"launches": 1, "bytes touched": touched})

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves
+from nested import leaves
 
 Call = tuple[Callable[..., Any], Any, Any, list[torch.Tensor | None]]
 
@@ -112,13 +112,13 @@ class Graph:
         self._own: dict[int, Any] = {}  # storages of this graph
 
     def record(self, func: Any, args: Any, kwargs: Any) -> Any:
-        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
+        given = [x for x in leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
         for storage in (x.untyped_storage() for x in given):
             if storage._cdata not in self._own and storage._cdata not in self._before:
                 self._before[storage._cdata] = storage, storage.clone()
         result = func(*args, **kwargs)
         known, new = {x.untyped_storage()._cdata for x in given}, []
-        for made in tree_leaves(result):
+        for made in leaves(result):
             is_new = isinstance(made, torch.Tensor) and made.untyped_storage()._cdata not in known
             new.append(made if is_new else None)
             if is_new:
@@ -152,7 +152,7 @@ class Graph:
             self.graphs.gpu.calls.append(("replay",))
         with torch._C._DisableTorchDispatch(), torch.no_grad():
             for func, args, kwargs, new in self.calls:
-                results = tree_leaves(func(*args, **kwargs))
+                results = leaves(func(*args, **kwargs))
                 for old, result in zip(new, results, strict=True):
                     if old is not None:
                         old.copy_(result)

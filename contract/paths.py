@@ -9,10 +9,6 @@ from pathlib import Path
 from .errors import GraphError
 from .wording import shortened
 
-# what fsspec needs besides itself for the addresses of each kind
-PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
-PACKAGES |= {"http": "aiohttp", "https": "aiohttp", "sftp": "paramiko"}
-
 _UNUSABLE = {errno.ENAMETOOLONG: "the name is too long", errno.ELOOP: "its links form a circle"}
 
 

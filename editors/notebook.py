@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -183,7 +184,5 @@ def _interrupt_at_end(file: int) -> None:
 
 
 if __name__ == "__main__":
-    from ..cli.main import main
-
     threading.Thread(target=_interrupt_at_end, args=[sys.stdin.fileno()], daemon=True).start()
-    main()
+    runpy.run_module(__spec__.name.partition(".")[0], run_name="__main__")  # the command line

@@ -11,6 +11,9 @@ TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.
 FORMATS = {"zip": (".zip",), "tar": TAR, "parquet": (".parquet",)}
 PACKED = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 TABLES = (".csv", ".tsv", ".jsonl")
+# what fsspec needs besides itself for the addresses of each kind
+PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
+PACKAGES |= {"http": "aiohttp", "https": "aiohttp", "sftp": "paramiko"}
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 

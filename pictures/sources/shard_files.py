@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from ...contract.paths import PACKAGES
 from ..packed import SourceError
 from ..walk import natural_order, printable
-from .names import format_of, one_line
+from .names import PACKAGES, format_of, one_line
 from .shard_beside import beside_shards
 
 MANIFEST = "shards.json"  # name of the list of shards beside them

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 from uuid import uuid4
 
 from ...contract.errors import GraphError
-from ...contract.paths import PACKAGES
+from ...pictures.sources.names import PACKAGES
 from .deadlines import Beat, Deadlines
 from .remote_address import checked, options_for, shown, without_secrets
 
@@ -63,13 +63,13 @@ class RemoteFiles:
         self._address = checked(url, option)
         self._shared: tuple[Any, str] | None = None  # if one connection serves all threads
         self._own = threading.local()
+        scheme, is_address, _ = self._address.split("::")[0].partition("://")
         try:
             from fsspec import get_filesystem_class
 
-            protocol = self._address.split("::")[0].partition("://")
-            get_filesystem_class(protocol[0] if protocol[1] else "file")
+            get_filesystem_class(scheme if is_address else "file")
         except ImportError as error:
-            package = PACKAGES.get(protocol[0], "")
+            package = PACKAGES.get(scheme, "")
             advice = f"run pip install 'artgraph[remote]' {package}".rstrip()
             raise GraphError(f"{option}{self.url}: {error}", advice) from error
         except ValueError as error:

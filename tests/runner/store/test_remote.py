@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import sys
 import threading
 import time
 import tracemalloc
@@ -197,3 +198,13 @@ def test_an_address_with_a_password_is_refused_without_it(cli, pack):
     assert done.stderr.count("\n") == 1
     assert "hidden-word" not in done.stderr
     assert "me:***@h/x" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["paramiko", "fsspec"])
+def test_the_packages_that_an_address_needs_are_named(monkeypatch, missing):
+    for name in [name for name in sys.modules if name.startswith("fsspec.implementations.sftp")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(GraphError) as error:
+        RemoteFiles("sftp://host/folder")
+    assert error.value.advice == "run pip install 'artgraph[remote]' paramiko"

@@ -1,5 +1,6 @@
 """Measures what a node costs on a Ray cluster, beside plain Ray tasks and runs on this machine.
 
+    export RAY_AUTH_MODE=token
     ray start --head --num-cpus 2
     python benchmarks/ray_overhead.py [--address ADDRESS] [--repeat N]
 

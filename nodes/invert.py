@@ -35,6 +35,7 @@ class TrainedEncoder(NamedTuple):
 @node(
     title="Train encoder",
     category="train",
+    version=2,
     device=True,
     words="inversion, inverter, projector, psp, e4e, stylegan encoder, 训练编码器, 反演",
 )

@@ -18,7 +18,8 @@ from .codes import Points, code_length, codes_of, points_of, random_points
 from .config import GanConfig
 from .encoder import EncoderConfig, GanEncoder
 
-RATE = 2e-3  # learning rate
+RATE = 1e-3  # learning rate
+CLIP = 1.0  # largest norm of the gradients
 WARM_UP = 50  # steps of linear warm-up
 STEADY = 500  # steps after which the rate falls with the inverse square root of the step
 DECAY = 0.995  # decay of the averaged weights
@@ -113,6 +114,7 @@ class EncoderTrainee:
         loss = PIXELS * pixels + LATENTS * apart + CLASS * named
         self._optimiser.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), CLIP)
         for group in self._optimiser.param_groups:
             group["lr"] = _rate(step)
         self._optimiser.step()

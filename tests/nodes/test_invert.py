@@ -5,13 +5,15 @@ import torch
 from bending import NODES, drawn, gan, run
 from gans import METHODS
 from gans import quick as quick
-from shelf import Shelf
+from shelf import Shelf, training_run
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
 from artgraph.contract.values.kinds import GanLatent
-from artgraph.models.gan import inversion, known
+from artgraph.models.gan import encoder_trainee, inversion, known
 from artgraph.models.gan.codes import random_points
+from artgraph.models.gan.config import GanConfig
+from artgraph.models.gan.encoder_trainee import EncoderSettings, EncoderTrainee
 from artgraph.models.gan.projected_networks import Attention
 from artgraph.models.training.rng import rng
 from artgraph.nodes.latent_files import load_latents
@@ -157,6 +159,14 @@ def test_an_encoder_learns_and_its_training_resumes_to_the_same_bits(tmp_path):
     assert resumed["encoder"].digest() == whole["encoder"].digest()
     psnr = whole["curves"].columns["psnr"]
     assert psnr[-1] > psnr[0]
+
+
+def test_gradients_of_an_encoder_are_not_larger_than_the_limit():
+    network, config = gan("projected").network(), GanConfig.from_dict(gan("projected").config)
+    trainee = EncoderTrainee(network, config, "digest", EncoderSettings(0, 4), training_run())
+    trainee.step(0)
+    gradients = [p.grad.square().sum() for p in trainee.encoder.parameters()]
+    assert 0 < sum(gradients) ** 0.5 < 1.0001 * encoder_trainee.CLIP
 
 
 def test_inverted_latents_are_mixed_joined_saved_and_mixed_by_level(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -203,7 +204,8 @@ def test_missing_credentials_are_said_at_once(monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(shard_files.time, "sleep", lambda seconds: pytest.fail("it tries again"))
+    again = SimpleNamespace(sleep=lambda seconds: pytest.fail("it tries again"))
+    monkeypatch.setattr(shard_files, "time", again)  # other threads may sleep
     s3fs.S3FileSystem.clear_instance_cache()  # one of another test has credentials
     with pytest.raises(InputError, match=r"can't be read: .*credentials") as error:
         stream("s3://pictures/set")

@@ -12,9 +12,9 @@ Vectors are float64 (N, D), one row per picture. Everything here is deterministi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +30,17 @@ SMALLEST = 4  # fewest pictures of a set or stratum whose halves are compared
 HALVES = 32  # number of pairs of random halves from which a kernel distance's error is estimated
 # The distance to this neighbour is the radius of a picture's neighbourhood (Naeem et al. 2020).
 NEIGHBOURS = 5
+
+
+class Space(NamedTuple):
+    """Columns of feature vectors in which kernel distances are computed.
+
+    width:   number of columns.
+    centred: whether they are centred and divided by the deviation of all their numbers first.
+    """
+
+    width: int
+    centred: bool = True
 
 
 class FeatureNetwork(Protocol):
@@ -137,16 +148,20 @@ def real_floor(real: Tensor, labels: Tensor) -> float:
 
 
 def kernel_distance(
-    real: Tensor, labels: Tensor, drawn: Tensor, drawn_labels: Tensor
+    real: Tensor,
+    labels: Tensor,
+    drawn: Tensor,
+    drawn_labels: Tensor,
+    spaces: Sequence[Space] | None = None,
 ) -> tuple[float, tuple[float, ...]]:
     """Returns the kernel distance of real and drawn pictures, in units of that of two real ones.
 
     It is E k(x, x') + E k(y, y') - 2 E k(x, y) for real x and drawn y, with the cubic kernel
-    (Binkowski et al. 2018, 'Demystifying MMD GANs', eq. 4), over E k(x, x) - E k(x, x'). The
-    vectors are centred, and divided by the deviation of all their numbers. The result is near 0 if
-    both sets are of the same distribution. No picture is compared with itself, so its expected
-    value does not depend on how many pictures there are. The classes of both sets count as much as
-    those of the real ones.
+    (Binkowski et al. 2018, 'Demystifying MMD GANs', eq. 4), over E k(x, x) - E k(x, x'). It is the
+    mean of those in the given spaces, which are one after another in the columns of the vectors;
+    without any, all columns are one centred space. The result is near 0 if both sets are of the
+    same distribution. No picture is compared with itself, so its expected value does not depend on
+    how many pictures there are. The classes of both sets count as much as those of the real ones.
 
     Returns also the distances between HALVES random halves of both sets, which are the same halves
     for the same labels. All are NaN for fewer than four real pictures, or if these are all equal.
@@ -155,17 +170,17 @@ def kernel_distance(
         return math.nan, (math.nan,) * HALVES
     strata = _strata(labels)
     sets = strata[labels], strata[drawn_labels]
-    tables = _tables(real, drawn)
-    subsets = [torch.ones(1, len(s)).double() for s in sets]
-    unit = _mean_distance(tables[0], sets[0], subsets[0], sets[0])
-    whole = _excess(tables, sets, subsets)
+    tables = _tables(real, sets[0], drawn, spaces)
+    whole = _excess(tables, sets, [torch.ones(1, len(s)).double() for s in sets])
     parts = _excess(tables, sets, [_random_halves(s, number) for number, s in enumerate(sets)])
-    distances = torch.cat([whole, parts]) / unit
+    distances = torch.cat([whole, parts])
     distance, *halved = distances.where(distances.isfinite(), math.nan).tolist()
     return distance, (*halved,)
 
 
-def kernel_floor(real: Tensor, labels: Tensor, count: int) -> float:
+def kernel_floor(
+    real: Tensor, labels: Tensor, count: int, spaces: Sequence[Space] | None = None
+) -> float:
     """Returns a kernel distance that `count` other real pictures seldom exceed.
 
     It is the 95th percentile of the distances between one half of the real ones and the other one,
@@ -179,10 +194,9 @@ def kernel_floor(real: Tensor, labels: Tensor, count: int) -> float:
     strata = _strata(labels)[labels]
     found = []
     for half in _random_halves(strata, 0).bool():
-        sets = (real[half], real[~half]), (strata[half], strata[~half])
-        tables, subsets = _tables(*sets[0]), [torch.ones(1, len(s)).double() for s in sets[1]]
-        unit = _mean_distance(tables[0], sets[1][0], subsets[0], sets[1][0])
-        found.append(_excess(tables, sets[1], subsets) / unit)
+        sets = strata[half], strata[~half]
+        tables = _tables(real[half], sets[0], real[~half], spaces)
+        found.append(_excess(tables, sets, [torch.ones(1, len(s)).double() for s in sets]))
     size = len(real) // 2
     inverses = 1 / size + 1 / (len(real) - size)
     return float(torch.cat(found).quantile(0.95)) * (1 / len(real) + 1 / count) / inverses
@@ -206,27 +220,41 @@ def _strata(labels: Tensor) -> Tensor:
     return numbered
 
 
-def _tables(real: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns `_table` among the real ones, from these to the drawn ones, and among these."""
-    return _table(real, real, real), _table(real, drawn, real), _table(drawn, drawn, real)
+def _tables(
+    real: Tensor, strata: Tensor, drawn: Tensor, spaces: Sequence[Space] | None
+) -> list[Tensor]:
+    """Returns `_table` among the real ones, from these to the drawn ones, and among these.
+
+    They are means over the spaces. The unit of each is the mean among the real ones.
+    """
+    spaces = spaces or [Space(real.shape[1])]
+    whole, widths = torch.ones(1, len(real)).double(), [space.width for space in spaces]
+    found = []
+    for space, x, y in zip(spaces, real.split(widths, 1), drawn.split(widths, 1), strict=True):
+        if space.centred:
+            centre = x.mean(0)
+            size = (x - centre).square().mean().sqrt()
+            x, y = (x - centre) / size, (y - centre) / size
+        tables = [_table(x, x), _table(x, y), _table(y, y)]
+        unit = _mean_distance(tables[0], strata, whole, strata)
+        found.append([table / unit for table in tables])
+    return [torch.stack(tables).mean(0) for tables in zip(*found, strict=True)]
 
 
-def _table(first: Tensor, second: Tensor, real: Tensor) -> Tensor:
+def _table(first: Tensor, second: Tensor) -> Tensor:
     """Returns (k(x, x) + k(y, y)) / 2 - k(x, y) for all rows x and y of two sets.
 
     This is half the squared distance of x and y in the space of the kernel. It is 0 for equal rows,
     and the kernel distance is that of Szekely and Rizzo 2013, eq. 5, with it (Sejdinovic et al.
     2013, theorem 22).
     """
-    centre = real.mean(0)
-    size = (real - centre).square().mean().sqrt()
-    x, y = ((rows - centre) / size for rows in (first, second))
-    own = [((rows.square().sum(1) / rows.shape[1]) + 1) ** 3 for rows in (x, y)]
-    return (own[0][:, None] + own[1]) / 2 - (x @ y.T / x.shape[1] + 1) ** 3
+    width = first.shape[1]
+    own = [(rows.square().sum(1) / width + 1) ** 3 for rows in (first, second)]
+    return (own[0][:, None] + own[1]) / 2 - (first @ second.T / width + 1) ** 3
 
 
 def _excess(
-    tables: tuple[Tensor, Tensor, Tensor], strata: tuple[Tensor, Tensor], subsets: list[Tensor]
+    tables: Sequence[Tensor], strata: tuple[Tensor, Tensor], subsets: list[Tensor]
 ) -> Tensor:
     """Returns 2 E d(x, y) - E d(x, x') - E d(y, y') (R,) of subsets of both sets.
 

@@ -47,9 +47,9 @@ class TrainedGan(NamedTuple):
 @node(
     title="Train GAN",
     category="train",
-    version=11,
+    version=12,
     device=True,
-    training_version=8,
+    training_version=9,
     words="stylegan, dcgan, generator, discriminator, teach, finetune, fine-tune, learn my style,"
     " deep learning, 训练, 生成器, 对抗网络, 微调",
 )
@@ -150,11 +150,12 @@ def train_gan(
     dataset, from 1 (it recognises all of them) to -1 (it takes all of them for drawn ones).
 
     `progress` compares drawn pictures with those of the dataset every 100 steps (every 500 from
-    step 1,000 on), in features of a network that was not trained on them: a wired
-    `pretrained_classifier`, or else one of painted styles that comes with artgraph. The column
-    `features` names it. The other columns are: `distance`, how different the drawn pictures are
-    from the real ones (near 0 if they are of one kind; at 1 as different as two real pictures; this
-    is the kernel distance); `floor`, which other real pictures seldom exceed; `interval`, by how
+    step 1,000 on), in features of networks that were not trained on them: a network of painted
+    styles that comes with artgraph, and a wired `pretrained_classifier`. With both, `distance` is
+    the mean of theirs, and the others use the pretrained features alone. The column `features`
+    names them. The other columns are: `distance`, how different the drawn pictures are from the
+    real ones (near 0 if they are of one kind; at 1 as different as two real pictures; this is the
+    kernel distance); `floor`, which other real pictures seldom exceed; `interval`, by how
     much the distance may be wrong by chance; `recall`, the share of the real pictures that have
     similar drawn ones, from 0 to 1; `diversity`, and `least` for the least diverse class, how
     different drawn pictures are from each other (1: as different as the real ones; near 0: all
@@ -261,7 +262,8 @@ def shipped_judge(device: str) -> Judge:
     classifier = shipped_classifier()
     network = classifier.network(device)
     assert isinstance(network, ResidualNet)
-    return Judge("base/classifier_64", StageMeans(network, classifier.height))
+    means = StageMeans(network, classifier.height)
+    return Judge("base/classifier_64", means, centred=False)
 
 
 def _pretrained(
@@ -280,7 +282,9 @@ def _pretrained(
     further = network if method == "projected" else None
     judge = None
     if not config.fine_tuned:
-        judge = Judge(f"pretrained {config.family}", network.summaries)
+        judge = Judge(
+            f"pretrained {config.family}", network.summaries, beside=shipped_judge(ctx.device)
+        )
     if further is None:
         used = "only used for `progress`" if judge else "not used"
         ctx.warn(f"the pretrained classifier is {used}, since the method is {method}")

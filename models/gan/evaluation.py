@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from ..blocks import to_signed
 from ..distances import (
     HALVES,
     SMALLEST,
+    Space,
     diversity,
     kernel_distance,
     kernel_floor,
@@ -38,7 +40,7 @@ KNOWN = 1024  # largest number of training pictures among which copies are searc
 RESAMPLES = 200  # number of random choices of the real pictures that show how novelty varies
 LAYOUT = 8  # edge of a layout: a picture in so many greys each way
 
-Vectors = tuple[Tensor, Tensor]  # features and layouts, see `Reference._vectors`
+Vectors = list[Tensor]  # layouts and features, see `Reference._vectors`
 Draw = Callable[[Tensor], Tensor]  # returns uint8 pictures (N, H, W, C) for class numbers (N,)
 
 
@@ -47,10 +49,26 @@ class Judge(NamedTuple):
 
     name:    of the network, for tables and messages. It was not trained on these pictures.
     vectors: returns feature vectors (N, D) of pictures (N, 3, H, W) in -1..1, on the device.
+    centred: whether kernel distances centre the vectors first: those of most networks are not
+             normalised.
+    beside:  other features. The distance is the mean of those in both; all other metrics use only
+             the first ones.
     """
 
     name: str
     vectors: Callable[[Tensor], Tensor]
+    centred: bool = True
+    beside: Judge | None = None
+
+    @property
+    def title(self) -> str:
+        """The names of all features."""
+        return self.name if self.beside is None else f"{self.name} + {self.beside.title}"
+
+    @property
+    def all(self) -> list[Judge]:
+        """The judge itself and those beside it."""
+        return [self, *([] if self.beside is None else self.beside.all)]
 
 
 @dataclass(frozen=True)
@@ -115,18 +133,25 @@ class Reference:
     """Real pictures as vectors, with which generated pictures are compared."""
 
     def __init__(self, data: TrainingSet, seed: int, numerics: Numerics, judge: Judge) -> None:
-        self._numerics, self._mirror, self._features = numerics, data.mirror, judge.vectors
+        self._numerics, self._mirror, self._judges = numerics, data.mirror, judge.all
         known = _choose_per_class(data, KNOWN, rng(seed, WATCH, 0))
         chosen = _first_per_class(data.labels[known], COMPARED)
-        vectors, layouts = self._vectors(data.images[known])
-        gaps = [nearest(v) for v in (vectors, layouts)]
-        self._known = [(v, float(g.mean())) for v, g in zip((vectors, layouts), gaps, strict=True)]
+        layouts, *features = self._vectors(data.images[known])
+        gaps = [nearest(v) for v in (features[0], layouts)]
+        self._known = [
+            (v, float(g.mean())) for v, g in zip((features[0], layouts), gaps, strict=True)
+        ]
         self._usual_novelty = _usual_novelty(torch.stack(gaps))
         self._labels = data.labels[known][chosen]
-        self._real = vectors[chosen]
+        self._spaces = [
+            Space(v.shape[1], judge.centred)
+            for v, judge in zip(features, self._judges, strict=True)
+        ]
+        self._real = torch.cat(features, 1)[chosen]
         self._layout_distance = float(nearest(layouts[chosen]).mean())
         self._drawn_labels = self._labels.repeat(-(-DRAWN // len(chosen)))
-        self._floor = kernel_floor(self._real, self._labels, len(self._drawn_labels))
+        count = len(self._drawn_labels)
+        self._floor = kernel_floor(self._real, self._labels, count, self._spaces)
 
     def generate(self, draw: Draw) -> Vectors:
         """Returns the vectors of pictures by `draw`, of the same classes as the real ones."""
@@ -137,9 +162,12 @@ class Reference:
 
         It uses the processor alone, and no method changes what it reads.
         """
-        vectors, layouts = generated
-        real, labels, drawn_labels = self._real, self._labels, self._drawn_labels
-        distance, halves = kernel_distance(real, labels, vectors, drawn_labels)
+        layouts, *features = generated
+        labels, drawn_labels = self._labels, self._drawn_labels
+        distance, halves = kernel_distance(
+            self._real, labels, torch.cat(features, 1), drawn_labels, self._spaces
+        )
+        vectors, real = features[0], self._real[:, : self._spaces[0].width]
         ratios = diversity(real, labels, vectors, drawn_labels)
         varied = [v for v in ratios if not math.isnan(v)]
         mean = sum(varied) / len(varied) if varied else math.nan
@@ -165,30 +193,31 @@ class Reference:
         )
 
     def _vectors(self, images: Tensor) -> Vectors:
-        """Returns feature vectors (N, D), and layouts (N, LAYOUT^2) of length 1.
+        """Returns layouts (N, LAYOUT^2) of length 1, and feature vectors (N, D) of each judge.
 
         They are float64 on the processor. A layout is similar if only the colours differ. If
         pictures may be mirrored, a picture and its mirror image have the same vectors, so that
         mirrored copies are found.
         """
+        layouts, *features = (
+            in_parts(partial(self._seen, vectors), images, batch=128)
+            for vectors in (_layout, *(judge.vectors for judge in self._judges))
+        )
+        layouts = layouts - layouts.mean(1, keepdim=True)
+        return [F.normalize(layouts, eps=1e-3), *features]
 
-        def part_vectors(part: Tensor) -> Tensor:
-            x = over_grey(to_signed(part.to(self._numerics.device)))
-            views = (x, x.flip(3)) if self._mirror else (x,)
-            with torch.no_grad(), self._numerics.autocast():
-                features = _mean([self._features(view).float() for view in views])
-            layout = [F.adaptive_avg_pool2d(view, LAYOUT).mean(1).flatten(1) for view in views]
-            # Not all devices have float64.
-            return torch.cat([_mean(layout), features], 1).cpu().double()
-
-        vectors = in_parts(part_vectors, images, batch=128)
-        layouts = vectors[:, : LAYOUT * LAYOUT]
-        layouts = F.normalize(layouts - layouts.mean(1, keepdim=True), eps=1e-3)
-        return vectors[:, LAYOUT * LAYOUT :], layouts
+    def _seen(self, vectors: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Returns what `vectors` returns for uint8 pictures, or the mean of it and mirrored."""
+        x = over_grey(to_signed(images.to(self._numerics.device)))
+        views = (x, x.flip(3)) if self._mirror else (x,)
+        with torch.no_grad(), self._numerics.autocast():
+            found = torch.stack([vectors(view).float() for view in views]).mean(0)
+        return found.cpu().double()  # not all devices have float64
 
 
-def _mean(vectors: list[Tensor]) -> Tensor:
-    return torch.stack(vectors).mean(0)
+def _layout(pictures: Tensor) -> Tensor:
+    """Returns greys (N, LAYOUT^2) of pictures (N, 3, H, W)."""
+    return F.adaptive_avg_pool2d(pictures, LAYOUT).mean(1).flatten(1)
 
 
 def _ratio(distances: Tensor, usual: float) -> float:

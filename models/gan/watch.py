@@ -118,7 +118,7 @@ class Watch:
         }
         columns["interval"] = [row.interval for row in rows]
         verdicts = columns["verdict"] = self._verdicts(rows)
-        columns["features"] = [self._judge.name] * len(rows)
+        columns["features"] = [self._judge.title] * len(rows)
         columns["kept"] = ["yes" if row.step in kept else "no" for row in rows]
         found = [row for row in rows if row.step in kept or row is rows[-1]]
         by_step = dict(zip((row.step for row in rows), self._problems(rows), strict=True))
@@ -177,7 +177,7 @@ class Watch:
         )
         if not best or not equal + worse:
             return ""
-        text = f"by {self._judge.name}, the pictures of step {best[0]} are the best"
+        text = f"by {self._judge.title}, the pictures of step {best[0]} are the best"
         if equal:
             text += f", and those of {', '.join(map(str, equal))} are as good within the interval"
         last = steps[-1]

@@ -11,6 +11,7 @@ from artgraph.models import distances
 from artgraph.models.blocks import blank, initialise
 from artgraph.models.classifier.networks import ClassifierConfig, make_classifier
 from artgraph.models.distances import (
+    Space,
     compare,
     coverage,
     diversity,
@@ -98,6 +99,24 @@ def test_the_kernel_distance_of_two_sets_on_a_line():
     labels = [torch.zeros(len(rows)).long() for rows in vectors]
     found, _ = kernel_distance(vectors[0], labels[0], vectors[1], labels[1])
     assert found == pytest.approx((among_real + k(*drawn) - 2 * across) / unit)
+
+
+def test_the_kernel_distance_in_several_spaces_is_the_mean_of_theirs():
+    labels, others = torch.arange(40) % 3, torch.arange(90) % 3
+    real, drawn = normal(40, 9, 94) + 1, 2 * normal(90, 9, 95)
+    spaces = [Space(4), Space(5, centred=False)]
+    both = kernel_distance(real, labels, drawn, others, spaces)
+    apart = [
+        kernel_distance(real[:, rows], labels, drawn[:, rows], others, [space])
+        for rows, space in zip((slice(4), slice(4, 9)), spaces, strict=True)
+    ]
+    assert both[0] == pytest.approx((apart[0][0] + apart[1][0]) / 2)
+    assert both[1] == pytest.approx(
+        [(a + b) / 2 for a, b in zip(*(d[1] for d in apart), strict=True)]
+    )
+    assert apart[1][0] != kernel_distance(real[:, 4:], labels, drawn[:, 4:], others)[0]
+    moved = [torch.cat([10 * v[:, :4] + 3, v[:, 4:]], 1) for v in (real, drawn)]
+    assert kernel_distance(moved[0], labels, moved[1], others, spaces)[0] == pytest.approx(both[0])
 
 
 @pytest.mark.parametrize(("count", "classes"), [(30, 1), (40, 5), (400, 5)])

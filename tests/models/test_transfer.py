@@ -187,12 +187,12 @@ def test_progress_uses_pretrained_features_that_were_not_trained_on_these_pictur
     shipped, _ = progress(None)
     figures, warnings = progress(pretrained)
     assert shipped["features"] == ["base/classifier_64"]
-    assert figures["features"] == ["pretrained efficientnet"]
+    assert figures["features"] == ["pretrained efficientnet + base/classifier_64"]
     assert figures["floor"] != shipped["floor"]
     assert warnings == []
     assert progress(tuned)[0]["features"] == ["base/classifier_64"]
     figures, (warning,) = progress(pretrained, method="classic")
-    assert figures["features"] == ["pretrained efficientnet"]
+    assert figures["features"] == ["pretrained efficientnet + base/classifier_64"]
     assert "only used for `progress`" in warning
     figures, (warning,) = progress(tuned, method="classic")
     assert figures["features"] == ["base/classifier_64"]

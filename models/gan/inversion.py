@@ -32,6 +32,9 @@ NEAR = 30.0  # dB at which a picture needs no second round
 ENOUGH = 25.5  # dB at which a picture needs no round after the second
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
+CELLS = 2, 4, 8  # pixels along an edge of the cells in which contrast is compared
+CONTRAST = 2.0  # largest weight of each
+LEAST = 1e-4  # variance added in each cell, so that the gradients of flat ones stay small
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
 NOISE = 3e-3  # first weight of the noise maps' mean square, so that they stay usual; it falls to 0
 
@@ -150,7 +153,7 @@ class Search:
                 drawn = Points(torch.cat([code, noise], 1), start.classes, shift).draw(
                     self._network
                 )
-                loss = errors(drawn, pictures, 1 - step / steps).sum()
+                loss = errors(drawn, pictures, step / steps).sum()
             if noise.shape[1]:
                 loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
             adam.zero_grad()
@@ -184,14 +187,29 @@ class Search:
         return torch.cat(found)
 
 
-def errors(drawn: Tensor, pictures: Tensor, coarse: float = 1.0) -> Tensor:
+def errors(drawn: Tensor, pictures: Tensor, done: float = 0.5) -> Tensor:
     """Returns how far drawn pictures are from the given ones, (N,).
 
-    coarse: the weight of the error of cells, which leads to the layout.
+    Three errors are added. That of coarse cells leads to the layout, and falls to 0. That of the
+    contrast in small cells rises from 0, as the errors of pixels accept blurred texture, and grain
+    in flat parts; compare the contrast term of SSIM (Wang et al. 2004, eq. 9).
+
+    done: the share of the steps that are done, in 0..1.
     """
+    drawn = drawn.float()  # the contrast of bfloat16 has few correct digits
     apart = drawn - pictures
-    cells = F.avg_pool2d(apart, COARSE)
-    return apart.square().flatten(1).mean(1) + coarse * cells.square().flatten(1).mean(1)
+    coarse = F.avg_pool2d(apart, COARSE).square().flatten(1).mean(1)
+    found = apart.square().flatten(1).mean(1) + (1 - done) * coarse
+    for cell in CELLS:
+        differs = contrast(drawn, cell) - contrast(pictures, cell)
+        found = found + done * CONTRAST * differs.square().flatten(1).mean(1)
+    return found
+
+
+def contrast(pictures: Tensor, cell: int) -> Tensor:
+    """Returns the standard deviation in each cell and channel of pictures."""
+    means, squares = F.avg_pool2d(pictures, cell), F.avg_pool2d(pictures.square(), cell)
+    return ((squares - means.square()).clamp_min(0) + LEAST).sqrt()
 
 
 def psnr(drawn: Tensor, pictures: Tensor) -> Tensor:

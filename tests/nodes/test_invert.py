@@ -84,6 +84,16 @@ def test_further_rounds_come_nearer(monkeypatch):
     assert (reached[2][far] > reached[0][far] + 1).all()
 
 
+def test_lost_texture_counts_more_than_as_large_errors_that_keep_it():
+    dots = torch.randn(1, 3, 32, 32, generator=rng(7)).mul(0.3)
+    blurred = 0.4 * dots
+    moved = dots * torch.tensor([1.0, -1.0]).repeat(16)  # the errors of half the pixels are 2 dots
+    moved = dots + (moved - dots) * (blurred - dots).norm() / (moved - dots).norm()
+    assert torch.allclose((moved - dots).norm(), (blurred - dots).norm())
+    assert inversion.errors(blurred, dots, 1.0) > 1.5 * inversion.errors(moved, dots, 1.0)
+    assert inversion.errors(dots, dots) == 0
+
+
 def test_the_table_says_how_near_and_what_the_gan_does_not_know_is_reported():
     model, warnings = gan("projected"), []
     pictures = drawn(model)["image"]

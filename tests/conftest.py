@@ -68,9 +68,11 @@ def gpu(request):
         yield None
         return
     import torch
+    from shorter import shorten
     from stand_in_cuda import StandIn
 
     torch.set_num_threads(1)
+    shorten()
     try:
         stand_in = StandIn(SUPPORT.parent.parent).__enter__()
     except RuntimeError as error:  # another torch than it is made for

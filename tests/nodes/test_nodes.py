@@ -212,7 +212,7 @@ DRAWING = {
     "generate": {},
     "nearest_images": {"classifier": "classifier"},
     "sample_latent": {},
-    "style_transfer": {"content": "pictures", "style": "pictures"},
+    "style_transfer": {"content": "image", "style": "image"},
     "vae_decode": {},
     "vae_encode": {},
     "vae_sample": {},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from shorter import shorten
 from stand_in_cuda import StandIn
 
 from artgraph.cli import main
@@ -15,6 +16,7 @@ from artgraph.models.training.numerics import Numerics
 from artgraph.runner.run import device_option, devices
 
 if __name__ == "__main__":
+    shorten()
     count = int(os.environ.get("STAND_IN_GPUS", "1"))
     gpus = [
         devices.Device("Stand-in", Numerics.of(f"cuda:{n}"), kind="stand-in") for n in range(count)

@@ -32,7 +32,7 @@ NEAR = 30.0  # dB at which a picture needs no second round
 ENOUGH = 25.5  # dB at which a picture needs no round after the second
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
-CELLS = 2, 4, 8  # pixels along an edge of the cells in which contrast is compared
+CELLS = 3  # sizes of the cells in which contrast is compared: 2, 4 and 8 px along an edge
 CONTRAST = 2.0  # largest weight of each
 LEAST = 1e-4  # variance added in each cell, so that the gradients of flat ones stay small
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
@@ -148,12 +148,13 @@ class Search:
         adam = torch.optim.Adam(
             [{"params": [t], "lr": r} for t, r in zip(free, rates, strict=True)], betas=BETAS
         )
+        given = contrasts(pictures)
         for step in range(steps):
             with self._numerics.autocast():
                 drawn = Points(torch.cat([code, noise], 1), start.classes, shift).draw(
                     self._network
                 )
-                loss = errors(drawn, pictures, step / steps).sum()
+                loss = errors(drawn, pictures, given, step / steps).sum()
             if noise.shape[1]:
                 loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
             adam.zero_grad()
@@ -168,7 +169,11 @@ class Search:
 
     def best_of(self, candidates: Sequence[Points]) -> Points:
         """Returns for each picture the candidate whose picture is nearest."""
-        apart = torch.stack([self._measured(points, errors) for points in candidates])
+
+        def measure(drawn: Tensor, pictures: Tensor) -> Tensor:
+            return errors(drawn, pictures, contrasts(pictures))
+
+        apart = torch.stack([self._measured(points, measure) for points in candidates])
         best = apart.argmin(0)
         return joined([candidates[k].rows(slice(i, i + 1)) for i, k in enumerate(best.tolist())])
 
@@ -187,29 +192,32 @@ class Search:
         return torch.cat(found)
 
 
-def errors(drawn: Tensor, pictures: Tensor, done: float = 0.5) -> Tensor:
+def errors(drawn: Tensor, pictures: Tensor, given: Sequence[Tensor], done: float = 0.5) -> Tensor:
     """Returns how far drawn pictures are from the given ones, (N,).
 
     Three errors are added. That of coarse cells leads to the layout, and falls to 0. That of the
     contrast in small cells rises from 0, as the errors of pixels accept blurred texture, and grain
     in flat parts; compare the contrast term of SSIM (Wang et al. 2004, eq. 9).
 
-    done: the share of the steps that are done, in 0..1.
+    given: the `contrasts` of `pictures`.
+    done:  the share of the steps that are done, in 0..1.
     """
     drawn = drawn.float()  # the contrast of bfloat16 has few correct digits
     apart = drawn - pictures
     coarse = F.avg_pool2d(apart, COARSE).square().flatten(1).mean(1)
     found = apart.square().flatten(1).mean(1) + (1 - done) * coarse
-    for cell in CELLS:
-        differs = contrast(drawn, cell) - contrast(pictures, cell)
-        found = found + done * CONTRAST * differs.square().flatten(1).mean(1)
+    for mine, its in zip(contrasts(drawn), given, strict=True):
+        found = found + done * CONTRAST * (mine - its).square().flatten(1).mean(1)
     return found
 
 
-def contrast(pictures: Tensor, cell: int) -> Tensor:
-    """Returns the standard deviation in each cell and channel of pictures."""
-    means, squares = F.avg_pool2d(pictures, cell), F.avg_pool2d(pictures.square(), cell)
-    return ((squares - means.square()).clamp_min(0) + LEAST).sqrt()
+def contrasts(pictures: Tensor) -> list[Tensor]:
+    """Returns the standard deviation in each cell and channel of pictures, for each size."""
+    means, squares, found = pictures, pictures.square(), []
+    for _ in range(CELLS):
+        means, squares = F.avg_pool2d(means, 2), F.avg_pool2d(squares, 2)
+        found.append(((squares - means.square()).clamp_min(0) + LEAST).sqrt())
+    return found
 
 
 def psnr(drawn: Tensor, pictures: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ def small(path: Path) -> Iterator[str]:
             yield f"{name}.count={min(64, values.get('count', 64))}"
             if values.get("size", 0) > 64:  # GANs that start from the base need 64
                 yield f"{name}.size=32"
+        if node["node"] == "vae_sample":
+            yield f"{name}.count=8"
         if node["node"] == "style_transfer":
             yield f"{name}.steps=3"
         if node["node"] in ("deep_dream", "feature_visualisation", "invert", "train_encoder"):

@@ -27,14 +27,17 @@ WARM_UP = 10  # steps in which the rate rises
 FALL = 0.5  # last part of the steps, in which the rate falls
 TRIAL = 10  # steps from each start, after which only the best is continued
 LONGER = 3  # times the steps that a further round has
+FURTHER = 0.5  # share of the schedule of errors that a further round leaves out: it has a layout
 ROUNDS = 4  # further rounds at most
-NEAR = 30.0  # dB at which a picture needs no second round
+NEAR = 30.0  # dB at which a picture needs no second round,
+HIDDEN = 8.5  # if the contrast of its cells exceeds the errors by so many dB too
 ENOUGH = 25.5  # dB at which a picture needs no round after the second
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CELLS = 3  # sizes of the cells in which contrast is compared: 2, 4 and 8 px along an edge
 CONTRAST = 2.0  # largest weight of each
 LEAST = 1e-4  # variance added in each cell, so that the gradients of flat ones stay small
+SEEN = 1e-3  # mean square at which errors are seen in a flat cell
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
 NOISE = 3e-3  # first weight of the noise maps' mean square, so that they stay usual; it falls to 0
 
@@ -68,17 +71,17 @@ def invert(
     search = Search(quick(network), config, pictures, numerics, report)
     begin = search.best_of([search.run(p, trial) for p in starts]) if trial else starts[0]
     found = search.run(begin, steps)
-    reached = search.psnr(found)
-    far = reached < NEAR
+    reached = search.measured(found, psnr)
+    far = (reached < NEAR) | (search.measured(found, masked) < HIDDEN)
     for _ in range(ROUNDS if steps else 0):
         rows = far.nonzero()[:, 0]
         report(LONGER * steps * (len(far) - len(rows)))
         if not len(rows):
             continue
         some, old = search.of(rows), found.rows(rows)
-        new = some.best_of([old, some.run(old, LONGER * steps)])
+        new = some.best_of([old, some.run(old, LONGER * steps, FURTHER)])
         found, before = found.with_rows(rows, new), reached[rows]
-        reached = reached.index_copy(0, rows, some.psnr(new))
+        reached = reached.index_copy(0, rows, some.measured(new, psnr))
         goes_on = (reached[rows] < ENOUGH) & (reached[rows] - before >= GAIN)
         far = far.index_copy(0, rows, goes_on)
     return found
@@ -116,11 +119,15 @@ class Search:
         pictures = self._pictures[rows]
         return Search(self._network, self._config, pictures, self._numerics, self._report)
 
-    def run(self, start: Points, steps: int) -> Points:
-        """Returns the latents after some steps from `start`."""
+    def run(self, start: Points, steps: int, since: float = 0.0) -> Points:
+        """Returns the latents after some steps from `start`.
+
+        since: where the schedule of errors begins, see `errors`.
+        """
+        device = self._numerics.device
         return joined(
             [
-                self._run(start.rows(rows).to(self._numerics.device), pictures, steps).to("cpu")
+                self._run(start.rows(rows).to(device), pictures, steps, since).to("cpu")
                 for rows, pictures in self._parts()
             ]
         )
@@ -132,7 +139,7 @@ class Search:
             rows = slice(begin, begin + part)
             yield rows, self._pictures[rows].to(self._numerics.device)
 
-    def _run(self, start: Points, pictures: Tensor, steps: int) -> Points:
+    def _run(self, start: Points, pictures: Tensor, steps: int, since: float) -> Points:
         config, z = self._config, start.z
         code = z[:, : config.latent].clone()
         noise = z[:, config.latent :].clone()
@@ -154,7 +161,8 @@ class Search:
                 drawn = Points(torch.cat([code, noise], 1), start.classes, shift).draw(
                     self._network
                 )
-                loss = errors(drawn, pictures, given, step / steps).sum()
+                done = since + (1 - since) * step / steps
+                loss = errors(drawn, pictures, given, done).sum()
             if noise.shape[1]:
                 loss = loss + NOISE * (1 - step / steps) * noise.square().mean(1).sum()
             adam.zero_grad()
@@ -173,16 +181,12 @@ class Search:
         def measure(drawn: Tensor, pictures: Tensor) -> Tensor:
             return errors(drawn, pictures, contrasts(pictures))
 
-        apart = torch.stack([self._measured(points, measure) for points in candidates])
+        apart = torch.stack([self.measured(points, measure) for points in candidates])
         best = apart.argmin(0)
         return joined([candidates[k].rows(slice(i, i + 1)) for i, k in enumerate(best.tolist())])
 
-    def psnr(self, points: Points) -> Tensor:
-        """Returns the signal-to-noise ratios of the pictures of latents in dB, (N,)."""
-        return self._measured(points, psnr)
-
     @torch.no_grad()
-    def _measured(self, points: Points, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def measured(self, points: Points, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Returns what `measure` returns for the pictures of latents and the given ones, (N,)."""
         found = []
         for rows, pictures in self._parts():
@@ -200,7 +204,7 @@ def errors(drawn: Tensor, pictures: Tensor, given: Sequence[Tensor], done: float
     in flat parts; compare the contrast term of SSIM (Wang et al. 2004, eq. 9).
 
     given: the `contrasts` of `pictures`.
-    done:  the share of the steps that are done, in 0..1.
+    done:  the share of the schedule that is done, in 0..1.
     """
     drawn = drawn.float()  # the contrast of bfloat16 has few correct digits
     apart = drawn - pictures
@@ -224,6 +228,16 @@ def psnr(drawn: Tensor, pictures: Tensor) -> Tensor:
     """Returns the signal-to-noise ratios of drawn pictures in dB, (N,)."""
     apart = drawn.clamp(-1, 1) - pictures
     return -10 * (apart.square().flatten(1).mean(1) / 4).clamp_min(1e-10).log10()
+
+
+def masked(drawn: Tensor, pictures: Tensor) -> Tensor:
+    """Returns by how many dB the contrast of the largest cells exceeds the errors in them, (N,).
+
+    Errors are seen in flat parts, and hidden in those with much contrast (contrast masking).
+    """
+    apart = F.avg_pool2d((drawn.float() - pictures).square(), 2**CELLS)
+    shares = apart / (contrasts(pictures)[-1].square() + SEEN)
+    return -10 * shares.flatten(1).mean(1).clamp_min(1e-10).log10()
 
 
 def pace(step: int, steps: int) -> float:

@@ -1,5 +1,7 @@
 """Inverting pictures, with and without an encoder, by GANs of every kind."""
 
+import math
+
 import pytest
 import torch
 from bending import NODES, drawn, gan, run
@@ -97,6 +99,14 @@ def test_lost_texture_counts_more_than_as_large_errors_that_keep_it():
     lost, kept = (inversion.errors(x, dots, given, 1.0) for x in (blurred, moved))
     assert lost > 1.5 * kept
     assert inversion.errors(dots, dots, given) == 0
+
+
+def test_errors_are_hidden_by_contrast():
+    dots = torch.randn(1, 3, 32, 32, generator=rng(8))
+    errors = 0.1 * torch.randn(1, 3, 32, 32, generator=rng(9))
+    flat, rough = (float(inversion.masked(x * dots + errors, x * dots)) for x in (0.0, 1.0))
+    assert rough == pytest.approx(20, abs=1)  # 10 times as much contrast as errors
+    assert flat == pytest.approx(-10 * math.log10(0.01 / 0.0011), abs=0.5)
 
 
 def test_the_table_says_how_near_and_what_the_gan_does_not_know_is_reported():

@@ -114,7 +114,7 @@ def invert(
     pictures of the GAN, and with what the `encoder` finds if it is wired. For a GAN of the method
     projected, the search finds a style for each level and the noise maps; for other methods, the
     latent. It compares pixels, and the contrast in small parts, which keeps texture crisp and flat
-    parts flat. For pictures that are not redrawn at 30 dB, or where errors are seen in flat parts,
+    parts flat. For pictures that are not redrawn at 30 dB, or whose flat parts have visible errors,
     three times as many steps follow, and again, up to three times, for those below 25.5 dB, as long
     as they come nearer.
 

@@ -122,7 +122,7 @@ class Search:
     def run(self, start: Points, steps: int, since: float = 0.0) -> Points:
         """Returns the latents after some steps from `start`.
 
-        since: where the schedule of errors begins, see `errors`.
+        since: the share of the schedule of `errors` that is left out.
         """
         device = self._numerics.device
         return joined(

@@ -86,6 +86,18 @@ def test_further_rounds_come_nearer(monkeypatch):
     assert (reached[2][far] > reached[0][far] + 1).all()
 
 
+def test_visible_errors_need_a_second_round_however_near_the_picture_is(monkeypatch):
+    model = gan("projected")
+    pictures = drawn(model)["image"]
+    monkeypatch.setattr(inversion, "NEAR", -math.inf)
+    reached = []
+    for hidden in (-math.inf, math.inf):
+        monkeypatch.setattr(inversion, "HIDDEN", hidden)
+        found = run("invert", {"gan": model, "image": pictures}, steps=10)
+        reached.append(torch.tensor(found["table"].columns["psnr"]))
+    assert (reached[1] > reached[0] + 1).all()
+
+
 def test_lost_texture_counts_more_than_as_large_errors_that_keep_it():
     dots = torch.randn(1, 3, 32, 32, generator=rng(7)).mul(0.3)
     blurred = 0.4 * dots

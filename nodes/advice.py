@@ -236,7 +236,7 @@ def _look(dataset: Dataset, bases: dict[str, Gan], ctx: Context) -> Seen:
     """Returns what is seen in evenly chosen pictures of a dataset."""
     import torch
 
-    from ..models.distances import kernel_distance
+    from ..models.kernel_distances import kernel_distance
 
     rows = torch.linspace(0, len(dataset) - 1, COMPARED).long().unique()
     pictures = dataset.images[rows]

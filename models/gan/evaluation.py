@@ -19,16 +19,8 @@ from torch.nn import functional as F
 
 from ..alpha import over_grey
 from ..blocks import to_signed
-from ..distances import (
-    HALVES,
-    SMALLEST,
-    Space,
-    diversity,
-    kernel_distance,
-    kernel_floor,
-    nearest,
-    recall,
-)
+from ..distances import diversity, nearest, recall
+from ..kernel_distances import HALVES, SMALLEST, Space, kernel_distance, kernel_floor
 from ..training.in_parts import in_parts
 from ..training.numerics import Numerics
 from ..training.rng import rng

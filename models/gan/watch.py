@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..distances import HALVES
+from ..kernel_distances import HALVES
 from ..training.numerics import Numerics
 from .augment import SMALL_SET
 from .batches import TrainingSet

@@ -11,7 +11,6 @@ import torch
 from gans import JUDGE, pictures, train
 from shelf import PLAIN, Shelf
 
-from artgraph.models.distances import HALVES
 from artgraph.models.gan import evaluation, kept
 from artgraph.models.gan import projected_features as gan_features
 from artgraph.models.gan import watch as watch_module
@@ -19,6 +18,7 @@ from artgraph.models.gan.batches import TrainingSet
 from artgraph.models.gan.evaluation import Evaluation
 from artgraph.models.gan.kept import is_look
 from artgraph.models.gan.watch import Watch
+from artgraph.models.kernel_distances import HALVES
 from artgraph.models.training.rng import rng
 from artgraph.pictures.styles import render
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from ..contract.context import Context
-from ..contract.quantities import counted
 from ..contract.spec import node
 from ..contract.values.alpha import for_model
 from ..contract.values.explored import Encoder
@@ -192,9 +191,9 @@ def _warn_of_strangers(strangeness: list[float], ctx: Context) -> None:
     if not outside:
         return
     names = ", ".join(map(str, outside[:NAMED])) + (", ..." if len(outside) > NAMED else "")
+    which = f"{len(outside)} of {len(strangeness)} pictures ({names}) are"
     ctx.warn(
-        f"{len(outside)} of {counted(len(strangeness), 'picture')} ({names}) are outside of what"
-        f" this GAN knows (strangeness up to {max(strangeness):.1f}, 1 is the limit) - compare them"
-        " with the three nearest that it knows in the output `compared`, or train it on such"
-        " pictures"
+        f"{which if len(strangeness) > 1 else 'the picture is'} outside of what this GAN knows"
+        f" (strangeness up to {max(strangeness):.1f}, 1 is the limit) - compare with the three"
+        " nearest pictures that it knows in the output `compared`, or train it on such pictures"
     )

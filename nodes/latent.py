@@ -261,9 +261,10 @@ def read_style(names: tuple[str, ...], style: str) -> str | int:
     if len(classes) + (word in _WORDS) == 1:
         return word if word in _WORDS else names.index(str(classes[0]))
     if not classes:
-        advice = suggestion(style, names, f"its classes are {listed(names)}")
+        known = f"{'classes are' if len(names) > 1 else 'only class is'} {listed(names)}"
+        advice = suggestion(style, names, f"its {known}")
         if advice.startswith("did you mean"):
-            advice += f" Its classes are {listed(names)}"
+            advice += f" Its {known}"
         raise NodeError(f"the model has no class {style!r}", advice)
     if style in _WORDS:
         raise NodeError(

@@ -77,3 +77,22 @@ def test_every_graph_says_what_it_does():
         assert graph["about"].endswith(".")
         for name, knob in graph.get("knobs", {}).items():
             assert knob["about"], name
+
+
+def test_a_line_above_a_graph_that_changes_the_gan_sets_its_classes_too():
+    for path in GRAPHS:
+        text = path.read_text()
+        graph = yaml.safe_load(text)
+        lines = [line for line in text.splitlines() if line.startswith("#")]
+        for name, node in graph["nodes"].items():
+            if node["node"] != "sample_latent":
+                continue
+            model = node["from"]["gan"].removesuffix(".gan")
+            knob = node["from"].get("style", "").removeprefix("knobs.")
+            style = graph["knobs"][knob]["value"] if knob else node.get("with", {}).get("style")
+            if style in (None, "each", "mixed"):
+                continue
+            for line in lines:
+                if f"--set {model}.path=" in line:
+                    assert knob, f"{path.stem}: {name} has a class of the shipped GAN"
+                    assert f"--set knobs.{knob}=" in line, line

@@ -71,6 +71,7 @@ def test_a_class_is_found_by_its_name(names, style, expected):
         (["cats", "dogs"], "cats ", "did you mean 'cats'?"),
         (["cats", "dogs"], "\u201cdogs\u201d", "did you mean 'dogs'?"),
         (["a, b", "dogs"], "horse", "its classes are 'a, b', dogs"),
+        (["cats"], "horse", "no class 'horse' - its only class is cats"),
         (["cats", "dogs"], "", "no class '' - its classes are cats, dogs"),
         (["cats", "dogs"], "EACH", "no class 'EACH' - its classes are cats, dogs"),
         ([NFD, "m\u00fcll"], "M\u00dcLL", "did you mean"),

@@ -87,7 +87,7 @@ class Inverted(NamedTuple):
 @node(
     title="Find latents",
     category="explore",
-    version=3,
+    version=4,
     device=True,
     words="inversion, project, projector, embed, find latent, own picture, photo, edit,"
     " 反演, 投影, 嵌入, 找潜变量",

@@ -30,12 +30,13 @@ LONGER = 3  # times the steps that a further round has
 FURTHER = 0.5  # share of the schedule of errors that a further round leaves out: it has a layout
 ROUNDS = 4  # further rounds at most
 NEAR = 30.0  # dB below which a picture needs a second round
-HIDDEN = 8.5  # dB by which contrast exceeds errors, see `masked`; below, it needs one too
+HIDDEN = 9.5  # dB by which contrast exceeds errors, see `masked`; below, it needs one too
 ENOUGH = 25.5  # dB at which a picture needs no round after the second
 GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CELLS = 3  # sizes of the cells in which contrast is compared: 2, 4 and 8 px along an edge
 CONTRAST = 2.0  # largest weight of each
+COLOURS = (1, 1, 1), (1, 0, -1), (-1, 2, -1)  # of red, green and blue, see `contrasts`
 LEAST = 1e-4  # variance added in each cell, so that the gradients of flat ones stay small
 SEEN = 1e-3  # mean square at which errors are seen in a flat cell
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
@@ -200,8 +201,9 @@ def errors(drawn: Tensor, pictures: Tensor, given: Sequence[Tensor], done: float
     """Returns how far drawn pictures are from the given ones, (N,).
 
     Three errors are added. That of coarse cells leads to the layout, and falls to 0. That of the
-    contrast in small cells rises from 0, as the errors of pixels accept blurred texture, and grain
-    in flat parts; compare the contrast term of SSIM (Wang et al. 2004, eq. 9).
+    contrast in small cells rises from 0, as the errors of pixels accept blurred texture, grain in
+    flat parts, and grey dots in place of coloured ones; compare the contrast term of SSIM (Wang et
+    al. 2004, eq. 9).
 
     given: the `contrasts` of `pictures`.
     done:  the share of the schedule that is done, in 0..1.
@@ -216,7 +218,16 @@ def errors(drawn: Tensor, pictures: Tensor, given: Sequence[Tensor], done: float
 
 
 def contrasts(pictures: Tensor) -> list[Tensor]:
-    """Returns the standard deviation in each cell and channel of pictures, for each size."""
+    """Returns the standard deviation in each cell and channel of pictures, for each size.
+
+    Red, green and blue become brightness and two differences of colours (Ohta et al. 1980, as an
+    orthonormal basis), because the contrast of brightness would hide that of colours.
+    """
+    if pictures.shape[1] >= len(COLOURS):
+        rotation = torch.eye(pictures.shape[1], device=pictures.device)
+        basis = F.normalize(rotation.new_tensor(COLOURS))
+        rotation[: len(basis), : len(basis)] = basis
+        pictures = torch.einsum("kc,nchw->nkhw", rotation, pictures)
     means, squares, found = pictures, pictures.square(), []
     for _ in range(CELLS):
         means, squares = F.avg_pool2d(means, 2), F.avg_pool2d(squares, 2)
@@ -235,8 +246,8 @@ def masked(drawn: Tensor, pictures: Tensor) -> Tensor:
 
     Errors are seen in flat parts, and hidden in those with much contrast (contrast masking).
     """
-    apart = F.avg_pool2d((drawn.float() - pictures).square(), 2**CELLS)
-    shares = apart / (contrasts(pictures)[-1].square() + SEEN)
+    apart = F.avg_pool2d((drawn.float() - pictures).square(), 2**CELLS).mean(1)
+    shares = apart / (contrasts(pictures)[-1].square().mean(1) + SEEN)
     return -10 * shares.flatten(1).mean(1).clamp_min(1e-10).log10()
 
 

@@ -8,6 +8,7 @@ from bending import NODES, drawn, gan, run
 from gans import METHODS
 from gans import quick as quick
 from shelf import Shelf, training_run
+from torch.nn import functional as F
 
 from artgraph.contract.context import Context
 from artgraph.contract.errors import NodeError
@@ -99,7 +100,7 @@ def test_visible_errors_need_a_second_round_however_near_the_picture_is(monkeypa
 
 
 def test_lost_texture_counts_more_than_as_large_errors_that_keep_it():
-    dots = torch.randn(1, 3, 32, 32, generator=rng(7)).mul(0.3)
+    dots = torch.randn(1, 1, 32, 32, generator=rng(7)).mul(0.3)
     blurred = 0.4 * dots
     moved = dots * torch.tensor([1.0, -1.0]).repeat(16)  # the errors of half the pixels are 2 dots
     moved = dots + (moved - dots) * (blurred - dots).norm() / (moved - dots).norm()
@@ -111,6 +112,21 @@ def test_lost_texture_counts_more_than_as_large_errors_that_keep_it():
     lost, kept = (inversion.errors(x, dots, given, 1.0) for x in (blurred, moved))
     assert lost > 1.5 * kept
     assert inversion.errors(dots, dots, given) == 0
+
+
+def test_lost_colours_count_beside_a_large_contrast_of_brightness():
+    grey = torch.randn(1, 1, 32, 32, generator=rng(7)).mul(0.5).expand(-1, 3, -1, -1)
+    colours = torch.randn(1, 3, 32, 32, generator=rng(8)).mul(0.1)
+    colours = colours - colours.mean(1, keepdim=True)
+    dots = grey + colours
+    given = inversion.contrasts(dots)
+    variance = dots.square().sum() - 16 * F.avg_pool2d(dots, 4).square().sum()
+    assert 16 * given[1].square().sum() == pytest.approx(float(variance), rel=0.02)
+    other = grey + colours.roll(1, 3)  # as colourful, with twice the square errors
+    lost, kept = (inversion.errors(x, dots, given, 1.0) for x in (grey, other))
+    assert lost > 1.2 * kept
+    with_alpha = torch.cat([dots, torch.zeros(1, 1, 32, 32)], 1)
+    assert torch.equal(inversion.contrasts(with_alpha)[0][:, :3], given[0])
 
 
 def test_errors_are_hidden_by_contrast():

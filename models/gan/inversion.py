@@ -36,7 +36,6 @@ GAIN = 0.2  # dB that a round must gain so that another one follows
 COARSE = 4  # pixels along an edge of a cell, in the coarse part of the error
 CELLS = 3  # sizes of the cells in which contrast is compared: 2, 4 and 8 px along an edge
 CONTRAST = 2.0  # largest weight of each
-COLOURS = (1, 1, 1), (1, 0, -1), (-1, 2, -1)  # of red, green and blue, see `contrasts`
 LEAST = 1e-4  # variance added in each cell, so that the gradients of flat ones stay small
 SEEN = 1e-3  # mean square at which errors are seen in a flat cell
 CANDIDATES = 3  # nearest of the random pictures from which the search begins
@@ -223,11 +222,11 @@ def contrasts(pictures: Tensor) -> list[Tensor]:
     Red, green and blue become brightness and two differences of colours (Ohta et al. 1980, as an
     orthonormal basis), because the contrast of brightness would hide that of colours.
     """
-    if pictures.shape[1] >= len(COLOURS):
-        rotation = torch.eye(pictures.shape[1], device=pictures.device)
-        basis = F.normalize(rotation.new_tensor(COLOURS))
-        rotation[: len(basis), : len(basis)] = basis
-        pictures = torch.einsum("kc,nchw->nkhw", rotation, pictures)
+    if pictures.shape[1] >= 3:  # by sums, since autocast would round a matrix product to bfloat16
+        red, green, blue, *alpha = pictures.unbind(1)
+        brightness, first = (red + green + blue) / 3**0.5, (red - blue) / 2**0.5
+        second = (2 * green - red - blue) / 6**0.5
+        pictures = torch.stack([brightness, first, second, *alpha], 1)
     means, squares, found = pictures, pictures.square(), []
     for _ in range(CELLS):
         means, squares = F.avg_pool2d(means, 2), F.avg_pool2d(squares, 2)

@@ -198,8 +198,8 @@ class Store:
             return None
         if not self.fetch(result):
             return None
+        self._behind.add_shared(self._remote.id, key)  # first, as `add` may write both at once
         self._behind.add(row, result)
-        self._behind.add_shared(self._remote.id, key)
         return result
 
     def fetch(self, result: Result) -> bool:

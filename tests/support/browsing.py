@@ -136,7 +136,24 @@ class Editor:
         )
         self.wait_for("() => app.graph.nodes.length > 0")
         self.ask("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-        self.page.wait_for_timeout(300)
+        self.rest()
+
+    def rest(self):
+        """Wait until the view and the nodes no longer move."""
+        self.ask(
+            """async () => {
+                const view = () => {
+                    const {scale, offset} = app.canvas.ds
+                    const places = app.graph.nodes.map(({pos, size}) => [...pos, ...size])
+                    return JSON.stringify([scale, ...offset, ...places])
+                }
+                for (let before, now = view(); before !== now; now = view()) {
+                    before = now
+                    await new Promise(done => setTimeout(done, 300))
+                    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame)
+                }
+            }"""
+        )
 
     def wait_for(self, condition, argument=None, seconds=120):
         self.page.wait_for_function(condition, arg=argument, timeout=seconds * 1000)

@@ -17,6 +17,7 @@ let values // the values of all widgets, by node and name
 let graph // the graph that they are of
 let changed = new Set() // ids of the nodes to be drawn again
 let busy = false // a request is on its way
+let runs = 0 // counts runs, whose results are newer than what was asked for before
 export const timings = [] // milliseconds from a change to its picture, for measuring
 
 /** Watches the values of all nodes while the user drags, turns the wheel or presses keys. */
@@ -95,18 +96,20 @@ async function draw() {
   changed = new Set()
   busy = true
   const started = performance.now()
-  const path = activePath()
+  const [path, run] = [activePath(), runs]
   try {
     const { output: prompt, workflow } = await app.graphToPrompt()
     const body = JSON.stringify({ prompt, nodes, workflow: { extra: { artgraph_file: workflow.extra?.artgraph_file } } })
     const answer = await api.fetchApi('/artgraph/live', { method: 'POST', body })
     const { pictures, cells } = answer.ok ? await answer.json() : {}
+    const drawn = Object.entries(pictures ?? {}).sort(byPlace)
+    const blobs = await Promise.all(drawn.map(async ([, data]) => (await fetch(`data:image/jpeg;base64,${data}`)).blob()))
     await released
-    if (path !== activePath()) return []
-    for (const [id, data] of Object.entries(pictures ?? {}).sort(byPlace)) show(id, await (await fetch(`data:image/jpeg;base64,${data}`)).blob())
+    if (path !== activePath() || run !== runs) return []
+    drawn.forEach(([id], number) => show(id, blobs[number]))
     for (const [node, offered] of Object.entries(cells ?? {})) api.dispatchCustomEvent('artgraph.cells', { node, cells: offered })
-    if (Object.keys(pictures ?? {}).length) timings.push({ at: started, took: performance.now() - started })
-    return Object.keys(pictures ?? {})
+    if (drawn.length) timings.push({ at: started, took: performance.now() - started })
+    return drawn.map(([id]) => id)
   } catch (error) {
     console.warn('no live picture', error)
     return []
@@ -156,6 +159,7 @@ api.addEventListener('execution_interrupted', () => {
 })
 
 api.addEventListener('execution_start', () => {
+  runs++
   last = null
   document.body.classList.remove('artgraph-live')
   editorStore('linearOutput')?.onJobComplete?.(JOB)

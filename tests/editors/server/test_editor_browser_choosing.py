@@ -171,6 +171,27 @@ def test_a_choice_is_undone_and_shows_what_follows_before_a_run(breeding):
     editor.wait_for(f"{CHOSEN.format('choice_2')} === '{before}'")
 
 
+def test_what_was_drawn_before_a_run_does_not_replace_its_pictures(breeding):
+    editor, page = breeding, breeding.page
+    run_with(editor, "2, 4")
+    group = look_at(editor, "choice_1")
+    held = []
+    page.route("**/artgraph/live", lambda route: held.append((route, route.fetch())))
+    group.get_by_role("button", name="Picture 5 of 6").click()
+    until(lambda: page.wait_for_timeout(100) or held)
+    assert editor.ask(CHOSEN.format("choice_1")) == "2, 4, 5"
+    type_cells(editor, "choice_1", "2, 5")
+    run(editor)
+    six = look_at(editor, "choice_2").get_by_role("button", name="of 6")
+    six.nth(5).wait_for()
+    ((route, answer),) = held
+    assert '"cells": {}' not in answer.text()
+    route.fulfill(response=answer)
+    page.wait_for_timeout(1_000)
+    page.unroute("**/artgraph/live")
+    assert six.count() == 6, "three parents and four children, as drawn, would be 7"
+
+
 def test_a_typed_number_is_shown_and_a_wrong_one_is_reported(breeding):
     editor = breeding
     run_with(editor, "2, 4")

@@ -13,13 +13,15 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import InputError
 from ..shards import add_places, known_places, place_of
 from .pictures import PictureBatch
 from .socket import Blob, Buffers, Json
+from .stream_problems import Found, Problems
+from .stream_windows import Read, Window, parts_of
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +29,10 @@ if TYPE_CHECKING:
 
     from ...pictures.sources.shard_files import Shard
     from ...pictures.sources.shard_index import ShardIndex
-    from ...pictures.sources.shard_reader import Pixels, ShardReader
+    from ...pictures.sources.shard_reader import ShardReader
 
 ALONE_BYTES = 1 << 24  # bytes of pictures that were read alone and stay in memory
-_MOST_TRIED = 100  # pictures of a class that are tried instead of one that can't be read
-_SHOWN = 3  # names in a message
-_AT_ONCE = 64  # pictures that one thread reads
 _ARRAYS = ("starts", "places", "chunks", "shard_names", "shard_ends")
-# Why pictures can't be read, by row, and other notes with some of the rows that they are about.
-Found = tuple[dict[int, str], dict[str, list[int]]]
 
 
 class StreamPlan(NamedTuple):
@@ -86,11 +83,10 @@ class StreamedPictures(PictureBatch):
         super().__init__(size, range(len(labels)), self._alone)
         self.chunks = arrays["chunks"]
         self.window = max(1, plan.buffer // 2 // math.prod(plan.size))
-        self._windows: list[_Window] = []
+        self._windows: list[Window] = []
         self._few: OrderedDict[int, Tensor] = OrderedDict()
         self._lock, self._few_lock = threading.Lock(), threading.Lock()
-        self._bad: dict[int, str] = {}
-        self._notes: dict[str, list[int]] = {}
+        self._problems = Problems()
         self._opened: ShardReader | None = None
         self._threads: ThreadPoolExecutor | None = None
 
@@ -128,7 +124,7 @@ class StreamedPictures(PictureBatch):
         """Returns the pictures, changed after they are read, with so many channels."""
         assert self._change is None, "pictures are changed once"
         changed = StreamedPictures(self._plan, self.labels, self._arrays, change, channels)
-        changed._bad, changed._notes, changed._lock = self._bad, self._notes, self._lock
+        changed._problems = self._problems
         return changed
 
     def expect(self, windows: Sequence[Tensor]) -> None:
@@ -160,34 +156,15 @@ class StreamedPictures(PictureBatch):
 
         what: what is done about pictures that can't be read.
         """
-        parts = []
-        with self._lock:
-            if self._bad:
-                shown = [
-                    f"{self.name(row)}: {self._bad[row]}" for row in sorted(self._bad)[:_SHOWN]
-                ]
-                more = ", ..." if len(self._bad) > _SHOWN else ""
-                one, several = "1 picture can't be read, and is", "pictures can't be read, and are"
-                count = one if len(self._bad) == 1 else f"{len(self._bad)} {several}"
-                parts.append(f"{count} {what} ({', '.join(shown)}{more})")
-            for text, rows in self._notes.items():
-                names = ", ".join(self.name(row) for row in sorted(rows)[:_SHOWN])
-                parts.append(f"{text} ({names}{', ...' if len(rows) > _SHOWN else ''})")
-        return "; ".join(parts)
+        return self._problems.report(what, self.name)
 
     def found(self) -> Found:
         """Returns what was noticed while reading, for another process."""
-        with self._lock:
-            return dict(self._bad), {text: list(rows) for text, rows in self._notes.items()}
+        return self._problems.found()
 
     def add_found(self, found: Found) -> None:
         """Accept what another process noticed about the same pictures."""
-        bad, notes = found
-        for row, reason in bad.items():
-            self._add_bad(row, reason)
-        for text, rows in notes.items():
-            for row in rows:
-                self._add_note(row, text)
+        self._problems.add(found)
 
     def __reduce__(self) -> Any:
         """The form for another process: the places of the pictures, and not the pictures."""
@@ -202,7 +179,7 @@ class StreamedPictures(PictureBatch):
         import torch
 
         mask = torch.ones(len(self), dtype=torch.bool)
-        mask[sorted(self._bad)] = False
+        mask[self._problems.bad_rows()] = False
         return mask.nonzero()[:, 0]
 
     def encode(self, classes: tuple[str, ...]) -> tuple[Json, Buffers]:
@@ -267,16 +244,15 @@ class StreamedPictures(PictureBatch):
             weakref.finalize(self, stop, wait=False, cancel_futures=True)
         return self._threads
 
-    def _load(self, rows: Tensor) -> _Window:
+    def _load(self, rows: Tensor) -> Window:
         """Returns a window whose pictures are being read by threads."""
         import torch
 
-        reader = self._reader()
         pixels = torch.empty((len(rows), *self._plan.size), dtype=torch.uint8)
-        parts = _parts(rows, self.chunks)
-        read = _Read(self, reader)
+        parts = parts_of(rows, self.chunks)
+        read = Read(self._reader(), self.labels, self._problems)
         futures = [self._pool().submit(read, rows[a:b].tolist(), pixels[a:b]) for a, b in parts]
-        return _Window(rows, pixels, [a for a, _ in parts], futures)
+        return Window(rows, pixels, [a for a, _ in parts], futures)
 
     def _alone(self, rows: Sequence[int]) -> Tensor:
         """Returns pictures, which are read now if they are not in a window."""
@@ -321,108 +297,11 @@ class StreamedPictures(PictureBatch):
         while len(self._few) > most:
             self._few.popitem(last=False)
 
-    def _add_bad(self, row: int, reason: str) -> None:
-        with self._lock:
-            self._bad[row] = reason
-
-    def _add_note(self, row: int, text: str) -> None:
-        with self._lock:
-            rows = self._notes.setdefault(text, [])
-            if len(rows) <= _SHOWN and row not in rows:
-                rows.append(row)
-
 
 def _received(places: dict[str, str], parts: tuple[Any, ...]) -> StreamedPictures:
     """Returns the pictures of another process."""
     add_places(places)
     return StreamedPictures(*parts)
-
-
-class _Read:
-    """Reads pictures into a tensor, as a thread does.
-
-    It does not keep the `StreamedPictures` alive, which stops its threads when nobody needs it.
-    """
-
-    def __init__(self, pictures: StreamedPictures, reader: ShardReader) -> None:
-        self._pictures = weakref.ref(pictures)
-        self._labels, self._reader = pictures.labels.numpy(), reader
-
-    def __call__(self, rows: list[int], pixels: Tensor) -> None:
-        """Read pictures. Raises: InputError if a shard has changed or can't be read."""
-        import torch
-
-        from ...pictures.packed import SourceError
-        from ...pictures.reading import UnreadableError
-
-        places = {row: place for place, row in enumerate(rows)}
-        try:
-            for row, picture in self._reader.read(rows, self._note):
-                if isinstance(picture, UnreadableError):
-                    picture = self._instead(row, str(picture))
-                pixels[places[row]] = torch.from_numpy(picture)
-        except SourceError as error:
-            raise InputError(error.what, error.advice) from error
-
-    def _note(self, row: int, text: str) -> None:
-        if (pictures := self._pictures()) is not None:
-            pictures._add_note(row, text)
-
-    def _instead(self, row: int, reason: str) -> Pixels:
-        """Returns the next picture of the same class that can be read."""
-        import numpy as np
-
-        from ...pictures.reading import UnreadableError
-
-        pictures = self._pictures()
-        if pictures is not None:
-            pictures._add_bad(row, reason)
-        same = np.flatnonzero(self._labels == self._labels[row])
-        first = int(np.searchsorted(same, row))
-        for other in np.roll(same, -first)[1 : _MOST_TRIED + 1].tolist():
-            _, picture = next(self._reader.read([other], lambda row, text: None))
-            if not isinstance(picture, UnreadableError):
-                return picture
-        raise InputError(
-            f"neither {self._reader.name(row)!r} nor others of its class can be read ({reason})",
-            "replace the damaged pictures, or leave their class out",
-        )
-
-
-class _Window:
-    """Pictures that are in memory or being read.
-
-    rows:    their numbers, in ascending order.
-    pixels:  the pictures.
-    starts:  the first place that each of the `futures` reads.
-    """
-
-    def __init__(
-        self, rows: Tensor, pixels: Tensor, starts: list[int], futures: list[Future[None]]
-    ) -> None:
-        import torch
-
-        self.rows, self.pixels = rows, pixels
-        self._starts, self._futures = torch.tensor(starts, dtype=torch.int64), futures
-
-    def copy(self, wanted: Tensor, into: Tensor, missing: Tensor) -> Tensor:
-        """Copy those wanted pictures that are missing. Returns a mask of what was copied."""
-        import torch
-
-        if not len(self.rows):
-            return torch.zeros_like(missing)
-        places = torch.searchsorted(self.rows, wanted).clamp(max=len(self.rows) - 1)
-        here = missing & (self.rows[places] == wanted)
-        numbers = torch.searchsorted(self._starts, places[here], right=True) - 1
-        for number in numbers.unique().tolist():
-            self._futures[number].result()
-        into[here] = self.pixels[places[here]]
-        return here
-
-    def cancel(self) -> None:
-        """Do not read what is not read yet."""
-        for future in self._futures:
-            future.cancel()
 
 
 class StreamedNames(Sequence[str]):
@@ -438,18 +317,3 @@ class StreamedNames(Sequence[str]):
         if isinstance(index, slice):
             return tuple(self._pictures.name(row) for row in range(len(self))[index])
         return self._pictures.name(range(len(self))[index])
-
-
-def _parts(rows: Tensor, chunks: Tensor) -> list[tuple[int, int]]:
-    """Returns which rows are read together: those of one chunk, but not too many."""
-    import torch
-
-    numbers = torch.searchsorted(chunks, rows, right=True)
-    _, counts = torch.unique_consecutive(numbers, return_counts=True)
-    parts, start = [], 0
-    for count in counts.tolist():
-        parts += [
-            (at, min(at + _AT_ONCE, start + count)) for at in range(start, start + count, _AT_ONCE)
-        ]
-        start += count
-    return parts

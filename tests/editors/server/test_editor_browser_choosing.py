@@ -176,9 +176,9 @@ def test_what_was_drawn_before_a_run_does_not_replace_its_pictures(breeding):
     run_with(editor, "2, 4")
     group = look_at(editor, "choice_1")
     held = []
-    page.route("**/artgraph/live", lambda route: held.append((route, route.fetch())))
+    page.route("**/artgraph/live", lambda route: held.append((route, route.fetch(timeout=120_000))))
     group.get_by_role("button", name="Picture 5 of 6").click()
-    until(lambda: page.wait_for_timeout(100) or held)
+    until(lambda: page.wait_for_timeout(100) or held, seconds=120)
     assert editor.ask(CHOSEN.format("choice_1")) == "2, 4, 5"
     type_cells(editor, "choice_1", "2, 5")
     run(editor)

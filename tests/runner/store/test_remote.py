@@ -50,7 +50,9 @@ def test_a_hit_costs_one_get_and_one_for_each_blob_and_nothing_is_listed(machine
         s3.proxy.requests.clear()
         get(second, number)
         assert [request.split()[0] for request in s3.proxy.requests] == ["GET"] * gets, number
-    assert not any("list-type" in request for request in s3.proxy.requests)
+        assert not any("list-type" in request for request in s3.proxy.requests)
+    second.close()
+    assert s3.proxy.requests == [], "nor in the background, after the last hit"
 
 
 def test_the_number_of_requests_does_not_depend_on_what_is_stored(machine, s3):
